@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
-from emulator.network.importing.onnx_ndr import DOMAIN, NDR, NDR_CURVE
+from emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -111,16 +111,7 @@ class Mapper:
 
     def take(self, node: Node) -> None:
         """Map the next node."""
-        if isinstance(node, Product):
-            codes, exact = self._product(node)
-        else:
-            if isinstance(node, Pool):
-                self._steps.append(_pool(node))
-            elif isinstance(node, Table):
-                self._steps.append(self._functions(node))
-            else:
-                self._steps.append(_gate(node))
-            codes, exact = None, None
+        codes, exact = getattr(self, node.kind)(node)
         if codes is None:
             codes = self._made(self._steps[-1])
         if self._known:
@@ -144,7 +135,17 @@ class Mapper:
             parts.append(evaluated(codes, at, step, here))
         return np.concatenate(parts)
 
-    def _product(self, node: Product) -> tuple[Codes | None, Floats | None]:
+    def pool(self, node: Pool) -> tuple[None, None]:
+        """The step."""
+        self._steps.append(_pool(node))
+        return None, None
+
+    def gate(self, node: Gate) -> tuple[None, None]:
+        """The step."""
+        self._steps.append(_gate(node))
+        return None, None
+
+    def product(self, node: Product) -> tuple[Codes | None, Floats | None]:
         """The step; its maps too where every patch of the samples was used."""
         number = len(self.arrays)
         wide, block = self._ways[number]
@@ -197,11 +198,11 @@ class Mapper:
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
         first = 1 + len(self._network.states)
         made = [self._steps[s - first] for s in node.sources if s >= first]
-        wired = self._chip.readout.kind == "analog" and any(isinstance(s, steps.Product) for s in made)
+        wired = self._chip.readout.kind == "analog" and any(s.kind == "product" for s in made)
         return Rows(codes, exact, patches.groups, second, not wired), every
 
-    def _functions(self, node: Table) -> steps.Table:
-        """A table's curves, each over the whole range of input codes."""
+    def table(self, node: Table) -> tuple[None, None]:
+        """The step: curves, each over the whole range of input codes."""
         outputs = len(node.channel)
         rng = table_generator(self._seed, len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
@@ -219,15 +220,18 @@ class Mapper:
                 unreachable=neurons.unreachable,
             )
         )
-        return steps.Table(
-            sources=node.sources,
-            channel=node.channel,
-            offset=offset[which],
-            scale=scale[which],
-            curve=curve,
-            segment_bits=self._options.segment_bits,
-            table_bits=self._options.table_bits,
+        self._steps.append(
+            steps.Table(
+                sources=node.sources,
+                channel=node.channel,
+                offset=offset[which],
+                scale=scale[which],
+                curve=curve,
+                segment_bits=self._options.segment_bits,
+                table_bits=self._options.table_bits,
+            )
         )
+        return None, None
 
 
 def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:

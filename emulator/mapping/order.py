@@ -18,7 +18,6 @@ from emulator.mapping.placement import places
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import nearest
 from emulator.network import Dense, Ndr, Network
-from emulator.network.nodes import Product
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,13 +28,12 @@ def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed:
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
     """
     nodes, first = list(network.nodes), 1 + len(network.states)
-    products = [i for i, node in enumerate(nodes) if isinstance(node, Product)]
+    products = list(network.products)
+    at = [nodes.index(product) for product in products]
     maps = network.maps(samples / np.float32(255))
     for number in range(len(products) - 1, 0, -1):
-        i, j = products[number - 1], products[number]
-        before, after = nodes[i], nodes[j]
-        assert isinstance(before, Product)
-        assert isinstance(after, Product)
+        i, j = at[number - 1], at[number]
+        before, after = products[number - 1], products[number]
         read = [k for k, node in enumerate(nodes) if first + i in node.reads]
         whole = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
         if (
@@ -52,7 +50,7 @@ def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed:
         stuck = stuck_cells(target.shape, chip, layer_generators(seed, number)[0])
         outputs = maps[first + i].reshape(len(samples), -1).astype(np.float64)
         order = np.argsort(places(target, stuck, chip, np.sqrt(np.square(outputs).mean(axis=0))))
-        nodes[i] = dataclasses.replace(before, dense=_outputs(before.dense, order))
+        nodes[i] = products[number - 1] = dataclasses.replace(before, dense=_outputs(before.dense, order))
         rows = dataclasses.replace(after.dense, weights=after.dense.weights[order])
         nodes[j] = dataclasses.replace(after, dense=rows)
     return dataclasses.replace(network, nodes=tuple(nodes))

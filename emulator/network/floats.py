@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network.activation import Floats
+from emulator.network.activation import Activation, Floats
 from emulator.network.nodes import Gate, Maps, Pool, Product, Table
 from emulator.spec.evaluate import At
 from emulator.spec.steps import filled, join
@@ -16,38 +16,39 @@ from emulator.spec.steps import filled, join
 class FloatArithmetic:
     """In single precision; a subclass that computes otherwise overrides what differs."""
 
+    lowest = 0.0
+    """Around a map whose largest values are taken."""
+
     def product(self, at: At, node: Product, maps: Maps) -> npt.NDArray[Any]:
         """``activation(patches(x) @ weights + bias + skip_weight * skip)``."""
-        z = self.sums(node, maps)
-        y = z if node.dense.activation is None else node.dense.activation(z)
-        return np.asarray(node.patches.place(y.astype(np.float32)))
+        return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)))
 
     def pool(self, at: At, node: Pool, maps: Maps) -> npt.NDArray[Any]:
         """The largest of each window, or its average."""
-        pad = 0.0 if node.of == "max" or node.inside else node.pad
-        windows = node.patches.windows(join([maps[s] for s in node.sources]), pad)
+        border = self.lowest if node.of == "max" else 0.0 if node.inside else self.number(node.pad)
+        windows = node.patches.windows(join([maps[s] for s in node.sources]), border)
         if node.of == "max":
-            return filled(windows.max(axis=(4, 5)), node.block)
+            return filled(np.asarray(windows.max(axis=(4, 5))), node.block)
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / node.counts.reshape(node.patches.grid)
-        return filled(np.asarray(np.minimum(mean * node.gain, 1.0), np.float32), node.block)
+        return filled(self.held(mean * node.gain), node.block)
 
     def table(self, at: At, node: Table, maps: Maps) -> npt.NDArray[Any]:
         """The function of each value."""
         v = node.voltages(join([maps[s] for s in node.sources]))
-        return np.ascontiguousarray(np.moveaxis(node.activation(v.astype(np.float32)), -1, 1))
+        return np.ascontiguousarray(np.moveaxis(self.function(at, node.activation, v), -1, 1))
 
     def gate(self, at: At, node: Gate, maps: Maps) -> npt.NDArray[Any]:
-        """The sum of the terms, held in 0..1."""
-        total: Any = node.zero
+        """The sum of the terms."""
+        total = self.number(node.zero)
         for term in node.terms:
-            value = (maps[term.a] - term.a_zero) * term.gain
-            total = total + (value if term.b is None else value * (maps[term.b] - term.b_zero))
-        return np.asarray(np.clip(total, 0.0, 1.0), np.float32)
+            value = (maps[term.a] - self.number(term.a_zero)) * term.gain
+            total = total + (value if term.b is None else value * (maps[term.b] - self.number(term.b_zero)))
+        return self.held(total)
 
     def sums(self, node: Product, maps: Maps) -> npt.NDArray[Any]:
         """Pre-activations (n, positions, M)."""
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
-        x = node.patches.cut(join([maps[s] for s in node.sources]), node.pad)
+        x = node.patches.cut(join([maps[s] for s in node.sources]), self.number(node.pad))
         if groups == 1:
             z = (x.reshape(-1, k) @ weights).reshape(*x.shape[:2], -1)  # one large product
         else:
@@ -57,6 +58,19 @@ class FloatArithmetic:
         if node.skip is not None:
             z = z + node.patches.gather(maps[node.skip]) * node.skip_weight
         return np.asarray(z)
+
+    def function(self, at: At, activation: Activation | None, z: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What pre-activations (.., M) become, one device an M; None: themselves."""
+        y = z if activation is None else activation(z.astype(np.float32))
+        return y.astype(np.float32)
+
+    def held(self, y: Any) -> npt.NDArray[Any]:
+        """Values of an average or a gate, as a map holds them: in 0..1."""
+        return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
+
+    def number(self, y: float) -> Any:
+        """A number of the node's, as maps hold it."""
+        return y
 
 
 FLOATS = FloatArithmetic()

@@ -15,7 +15,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
 from emulator.network.dense import Dense
 from emulator.network.floats import FLOATS
-from emulator.network.nodes import Node, Product, State, Table
+from emulator.network.nodes import Node, Product, State
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run
@@ -55,14 +55,13 @@ class Network:
             raise NetworkError("nodes is empty; accepted: at least one node")
         shapes = [self.shape, *(state.shape for state in self.states)]
         for i, node in enumerate(self.nodes):
-            last = i == len(self.nodes) - 1
             if not node.reads or not all(0 <= number < len(shapes) for number in node.reads):
                 raise NetworkError(f"node {i} reads maps {node.reads}; accepted: 0..{len(shapes) - 1}")
             try:
                 node.check(shapes)
             except NetworkError as error:
                 raise NetworkError(f"node {i}: {error}") from None
-            if not last and isinstance(node, Product) and node.dense.activation is None:
+            if node.kind == "product" and node.activation is None and i < len(self.nodes) - 1:
                 raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
             shapes.append(node.shape(shapes))
         try:
@@ -127,19 +126,12 @@ class Network:
     @property
     def activation_kinds(self) -> tuple[Activation | None, ...]:
         """The activations of products and tables, in order."""
-        kinds: list[Activation | None] = []
-        for node in self.nodes:
-            if isinstance(node, Product):
-                kinds.append(node.dense.activation)
-            elif isinstance(node, Table):
-                kinds.append(node.activation)
-        return tuple(kinds)
+        return tuple(node.activation for node in self.nodes if node.kind in ("product", "table"))
 
     @property
     def gives_sums(self) -> bool:
         """Whether the outputs are a product's sums, not values in 0..1."""
-        last = self.nodes[-1]
-        return isinstance(last, Product) and last.dense.activation is None
+        return self.nodes[-1].kind == "product" and self.nodes[-1].activation is None
 
     @property
     def is_chain(self) -> bool:

@@ -7,7 +7,7 @@ are joined by channel where all have the same rows and columns, else each is fla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,10 +22,29 @@ from emulator.spec.steps import joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
+Numbers = Sequence[int] | Mapping[int, int]
+
+
+class _OfPatches:
+    """Of a node that cuts patches from its joined sources."""
+
+    sources: tuple[int, ...]
+    patches: Patches
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that the node needs."""
+        return self.sources
+
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when its sources have other shapes."""
+        source = joined([maps[s] for s in self.sources])
+        if self.patches.shape != source:
+            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(_OfPatches):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip``
@@ -68,6 +87,11 @@ class Product:
             object.__setattr__(self, "skip_weight", weight)
 
     @property
+    def activation(self) -> Activation | None:
+        """The function that it ends in."""
+        return self.dense.activation
+
+    @property
     def reads(self) -> tuple[int, ...]:
         """Maps that the node needs."""
         return self.sources if self.skip is None else (*self.sources, self.skip)
@@ -77,10 +101,8 @@ class Product:
         return (self.dense.outputs, *self.patches.grid)
 
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources have other shapes."""
-        source = joined([maps[s] for s in self.sources])
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+        """Raise NetworkError when its sources, or its second operand, have other shapes."""
+        super().check(maps)
         if self.skip is not None and maps[self.skip] != self.shape(maps):
             raise NetworkError(
                 f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
@@ -88,7 +110,7 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class Pool(_OfPatches):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
@@ -98,6 +120,7 @@ class Pool:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
+    activation: ClassVar[None] = None
 
     of: str
     sources: tuple[int, ...]
@@ -115,21 +138,22 @@ class Pool:
         if len(self.block) != 2 or min(self.block) < 1:
             raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
-        return self.sources
-
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.patches.shape[0], rows * g, columns * h)
 
-    def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources have other shapes."""
-        source = joined([maps[s] for s in self.sources])
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
+    @property
+    def is_spread(self) -> bool:
+        """Whether it repeats the one value of every channel: each window holds it and the border."""
+        height, width = (k - 1 for k in self.patches.kernel)
+        wide = self.of == "max" and (height or width) and self.patches.shape[1:] == (1, 1)
+        return bool(wide) and self.patches.padding == (height, width) * 2
+
+    @property
+    def counts_border(self) -> bool:
+        """Whether what is around the map is part of what it gives."""
+        return self.of == "average" and not self.inside and any(self.patches.padding)
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -201,6 +225,15 @@ class Term:
     a_zero: float = 0.0
     b_zero: float = 0.0
 
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that it needs."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def on(self, numbers: Numbers) -> Term:
+        """The term of the maps ``numbers`` in place of its own."""
+        return replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
+
 
 @dataclass(frozen=True, eq=False)
 class Gate:
@@ -208,6 +241,7 @@ class Gate:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
+    activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]
     zero: float = 0.0
@@ -215,7 +249,12 @@ class Gate:
     @property
     def reads(self) -> tuple[int, ...]:
         """Maps that the node needs."""
-        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+        return tuple(m for term in self.terms for m in term.reads)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it multiplies nothing."""
+        return all(term.b is None for term in self.terms)
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.errors import EmulatorError
 from emulator.network import InputRange
-from emulator.network.importing.span import code_span
+from emulator.network.importing.view import code_span
 from emulator.spec.patches import Patches
 
 

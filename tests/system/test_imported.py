@@ -33,8 +33,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[Any, np.ndarray]:
         return seeded(hostile.MODULES[name][0]), normal(60, 8)
     if kind == "estimator":
         return hostile._fitted(*hostile.ESTIMATORS[name])
-    nodes, shape, constants, outputs, _ = hostile.FILES[name]
-    return hostile.written(folder, nodes(), constants, shape, outputs), normal(60, *shape)
+    nodes, shape, outputs = hostile.FILES[name]
+    return hostile.hostile_file(folder, nodes, shape, outputs), normal(60, *shape)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.architecture import Bases, Convolution, Hidden, Pooling, Residual
@@ -20,7 +21,7 @@ from emulator.learning.training.nodes import (
     TrainedTable,
 )
 from emulator.learning.training.view import FLOAT, ChipView
-from emulator.network import Gate, Network, Node, Patches, Pool, Product, Table
+from emulator.network import Network, Patches, Pool, Product
 from emulator.spec import ProgramError
 from emulator.spec.patches import Shape
 
@@ -160,18 +161,8 @@ def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
 
     Normalisation was folded when the network was made and does not come back.
     """
-    nodes = [_trained(node, view) for node in network.nodes]
+    nodes = [TRAINED[node.kind](node, view) for node in network.nodes]
     return TrainedNetwork(nodes, network.map_shapes, network.states, network.calls)
-
-
-def _trained(node: Node, view: ChipView) -> TrainedNode:
-    if isinstance(node, Pool):
-        return TrainedPool(node)
-    if isinstance(node, Gate):
-        return TrainedGate(node)
-    if isinstance(node, Table):
-        return TrainedTable(node, neuron_of(node.activation, len(node.channel), view))
-    return _trained_product(node, view)
 
 
 def _trained_product(node: Product, view: ChipView) -> TrainedProduct:
@@ -186,3 +177,12 @@ def _trained_product(node: Product, view: ChipView) -> TrainedProduct:
         if node.skip_weight is not None:
             product.log_skip.copy_(torch.tensor(node.skip_weight).clamp(min=SKIP_MIN).log())
     return product
+
+
+TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
+    "product": _trained_product,
+    "pool": lambda node, view: TrainedPool(node),
+    "table": lambda node, view: TrainedTable(node, neuron_of(node.activation, len(node.channel), view)),
+    "gate": lambda node, view: TrainedGate(node),
+}
+"""By the kind of the network's node."""

@@ -13,7 +13,7 @@ from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.neuron import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
-from emulator.network import Network, Product, State
+from emulator.network import Network, Node, Product, State
 from emulator.spec.evaluate import At, run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
@@ -146,5 +146,6 @@ def halved(network: Network) -> Network:
         weights = product.dense.weights.astype(np.float16).astype(np.float32)
         return dataclasses.replace(product, dense=dataclasses.replace(product.dense, weights=weights))
 
-    nodes = tuple(rounded(node) if isinstance(node, Product) else node for node in network.nodes)
+    products: dict[Node, Node] = {product: rounded(product) for product in network.products}
+    nodes = tuple(products.get(node, node) for node in network.nodes)
     return dataclasses.replace(network, nodes=nodes)

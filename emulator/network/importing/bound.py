@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from emulator.device.ndr.window import Window
 from emulator.network import Activation, Gate, Network, Pool, Product, Sampled, Table
+from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.evaluate import At, run
 from emulator.spec.patches import Shape
 
 Floats = npt.NDArray[np.float64]
 
-SEGMENTS = 32
 HALF = 0.5 / INPUT_MAX
 CALLS_MAX = 64
 """Longer sequences have no bound that says anything."""

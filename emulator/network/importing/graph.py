@@ -1,206 +1,190 @@
-"""A model as a graph of operators on maps (n, C, H, W), in its own unit and in float64.
+"""A model as nodes of the network, in its own unit and in float64, before its maps have scales.
 
-A vector is (F, 1, 1) and a row of a 1-D layer (C, 1, L). What is computed a call at a time has memories: maps
-that hold, in a call, what another operator gave in the one before.
+The kinds are the network's own (``emulator.network.nodes``), their functions not yet sampled, and views,
+which move values and are gone when the maps have scales. A vector is (F, 1, 1), a row of a 1-D layer
+(C, 1, L).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network.activation import Ndr
-from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.steps import filled
+from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
+from emulator.network.importing.arithmetic import REALS
+from emulator.network.importing.view import Floats, View, view_of
+from emulator.spec.evaluate import At, evaluated
+from emulator.spec.patches import Pair, Shape
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
-Function = Callable[[Floats], Floats]
+Reach = tuple[float, float]
+"""Least and greatest value."""
+K = TypeVar("K")
+BATCH = 64
+"""Samples that a graph is run on together."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Op:
-    """An operator: the node it comes from, what it reads, and the shape (C, H, W) of one result."""
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function of each value as the model has it, and the model's node that it comes from."""
 
     node: str
-    inputs: tuple[Op, ...] = ()
-    shape: Shape
+    label: str
+    of: Callable[[Floats], Floats]
 
-    def __call__(self, *x: Floats) -> Floats:
-        """The result (n, C, H, W) of its inputs (n, C, H, W)."""
-        raise NotImplementedError
+    def __call__(self, z: npt.NDArray[Any]) -> Floats:
+        return np.asarray(self.of(z), np.float64)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Input(Op):
-    """The model's data, of one call.
+def identity(node: str) -> Function:
+    """A straight line, where a chip has a table and the model has none."""
+    return Function(node, "identity(x)", lambda z: z)
 
-    ``axes``: where the model's own samples are maps in another order, the axes of ``shape`` in them,
-    (2, 0, 1) for (H, W, C).
+
+@dataclass(frozen=True, eq=False)
+class Exact(Dense):
+    """Weights and bias in float64, the activation a ``Function`` or devices; finite or not."""
+
+    weights: npt.NDArray[Any]
+    bias: npt.NDArray[Any]
+    activation: Any = None
+
+    def __post_init__(self) -> None:
+        """Nothing is held to single precision yet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A map that no node makes: a call's input, or (``start`` a number) what a map held in the call before.
+
+    ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
+    for (H, W, C).
     """
 
+    kind: ClassVar[str] = "given"
+
+    of: Shape
+    start: float | None = None
     axes: tuple[int, ...] | None = None
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Memory(Op):
-    """A map of the call before; ``start`` in the first."""
-
-    start: float = 0.0
+    def shape(self, maps: list[Shape]) -> Shape:
+        """Shape of the map."""
+        return self.of
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Linear(Op):
-    """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's channels; zeros around the map."""
+@dataclass(frozen=True, eq=False)
+class Op:
+    """A node, the name of the model's node that it comes from, and the maps that it calls 0, 1, ..
 
-    weights: Floats
-    bias: Floats
-    patches: Patches
-
-    def __call__(self, *x: Floats) -> Floats:
-        patches, groups = self.patches, self.patches.groups
-        cut = patches.cut(x[0])
-        n, k, share = len(cut), patches.inputs, len(self.bias) // groups
-        by_group = cut.reshape(-1, groups, k).transpose(1, 0, 2)
-        w = self.weights.reshape(k, groups, share).transpose(1, 0, 2)
-        z = np.matmul(by_group, w).transpose(1, 0, 2).reshape(n, patches.positions, -1)
-        return patches.place(z + self.bias)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Affine(Op):
-    """``scale * x + shift`` by channel, (C,) each."""
-
-    scale: Floats
-    shift: Floats
-
-    def __call__(self, *x: Floats) -> Floats:
-        return x[0] * self.scale[:, None, None] + self.shift[:, None, None]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Unary(Op):
-    """A function of each value by itself."""
-
-    label: str
-    function: Function
-
-    def __call__(self, *x: Floats) -> Floats:
-        return np.asarray(self.function(x[0]), np.float64)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Neurons(Unary):
-    """NDR neurons: one device a channel, which the chip has as they are."""
-
-    devices: Ndr
-
-    def __call__(self, *x: Floats) -> Floats:
-        y = self.devices(np.moveaxis(x[0], 1, -1).astype(np.float32))
-        return np.moveaxis(y, -1, 1).astype(np.float64)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Pool(Op):
-    """``max`` or ``average`` of windows; an average counts ``border`` around the map unless ``inside``.
-
-    Each result fills ``block`` neighbouring positions.
+    On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
     """
 
-    of: str
-    patches: Patches
-    inside: bool = False
-    border: float = 0.0
-    block: Pair = (1, 1)
-
-    def __call__(self, *x: Floats) -> Floats:
-        if self.of == "max":
-            return filled(self.patches.windows(x[0], -np.inf).max(axis=(4, 5)), self.block)
-        total: Floats = self.patches.windows(x[0], self.border).sum(axis=(4, 5))
-        if not self.inside:
-            return np.asarray(total / (self.patches.kernel[0] * self.patches.kernel[1]), np.float64)
-        counted = self.patches.windows(np.ones((1, *self.patches.shape)))
-        return np.asarray(total / counted.sum(axis=(4, 5)), np.float64)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Spread(Op):
-    """One value a channel, (C, 1, 1), repeated over a whole map."""
-
-    def __call__(self, *x: Floats) -> Floats:
-        return np.broadcast_to(x[0], (len(x[0]), *self.shape))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Flatten(Op):
-    """A map as a vector (C * H * W, 1, 1), then, with ``order``, its values in that order."""
-
-    order: Ints | None = None
-
-    def __call__(self, *x: Floats) -> Floats:
-        flat = x[0].reshape(len(x[0]), -1, 1, 1)
-        return flat if self.order is None else flat[:, self.order]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Select(Op):
-    """Channels ``index``, any number of times each."""
-
-    index: Ints
-
-    def __call__(self, *x: Floats) -> Floats:
-        return x[0][:, self.index]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(Op):
-    """Channels of one input behind those of another."""
-
-    def __call__(self, *x: Floats) -> Floats:
-        return np.concatenate(x, axis=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """``factor * a * b``, or ``factor * a``: numbers of the operator's inputs."""
-
-    a: int
-    b: int | None = None
-    factor: float = 1.0
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Gate(Op):
-    """The sum of terms plus ``constant``, element by element."""
-
-    terms: tuple[Term, ...]
-    constant: float = 0.0
-
-    def __call__(self, *x: Floats) -> Floats:
-        total = np.full(x[0].shape, self.constant)
-        for term in self.terms:
-            total += term.factor * x[term.a] * (1.0 if term.b is None else x[term.b])
-        return total
+    name: str
+    node: Node | View | Given
+    inputs: tuple[Op, ...] = ()
+    before: Reach | None = None
+    reach: Reach | None = None
 
     @property
-    def is_sum(self) -> bool:
-        """Whether it multiplies nothing."""
-        return all(term.b is None for term in self.terms)
+    def kind(self) -> str:
+        """Of the node."""
+        return self.node.kind
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Shape (C, H, W) of one result."""
+        return self.node.shape([i.shape for i in self.inputs])
+
+    def of(self, kind: type[K]) -> K | None:
+        """The node where it is of this kind."""
+        return self.node if isinstance(self.node, kind) else None
+
+    def only(self, kind: type[K]) -> K:
+        """The node, which is of this kind."""
+        assert isinstance(self.node, kind)
+        return self.node
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the model's data."""
+        return self.kind == "given" and self.only(Given).start is None
+
+    @property
+    def start(self) -> float:
+        """What a memory holds in the first call."""
+        return self.only(Given).start or 0.0
+
+    @property
+    def function(self) -> Function | Ndr | None:
+        """What it ends in: a product's or table's."""
+        product = self.of(Product)
+        return getattr(self.node if product is None else product.dense, "activation", None)
+
+    @property
+    def sampled(self) -> Function | None:
+        """The function that it ends in where that is none of devices'."""
+        return self.function if isinstance(self.function, Function) else None
 
 
-def weighted_sum(node: str, *terms: tuple[float, Op]) -> Gate:
-    """Factors times operators of one shape."""
-    ops = tuple(op for _, op in terms)
-    parts = tuple(Term(a=i, factor=factor) for i, (factor, _) in enumerate(terms))
-    return Gate(node=node, inputs=ops, shape=ops[0].shape, terms=parts)
+def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, ...] | None = None) -> Op:
+    """The input, or with ``start`` a memory."""
+    return Op(name, Given(shape, start, axes))
 
 
-def product_of(node: str, a: Op, b: Op) -> Gate:
-    """Two operators of one shape, multiplied element by element."""
-    return Gate(node=node, inputs=(a, b), shape=a.shape, terms=(Term(a=0, b=1),))
+def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches) -> Op:
+    """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's channels; zeros around the map."""
+    return Op(name, Product(Exact(weights, bias), (0,), patches), (x,))
+
+
+def table(x: Op, function: Any) -> Op:
+    """A ``Function`` of each value, or devices, one a channel."""
+    ones = np.ones(x.shape[0], np.float32)
+    name = function.node if isinstance(function, Function) else x.name
+    return Op(name, Table((0,), np.arange(len(ones), dtype=np.int32), ones, 0 * ones, function), (x,))
+
+
+def pool(
+    name: str,
+    x: Op,
+    of: str,
+    patches: Patches,
+    *,
+    inside: bool = False,
+    pad: float = 0.0,
+    block: Pair = (1, 1),
+) -> Op:
+    """The largest or the average of windows."""
+    return Op(name, Pool(of, (0,), patches, pad, inside, block=block), (x,))
+
+
+def spread(name: str, x: Op, height: int, width: int) -> Op:
+    """One value a channel over a map: the largest of windows that hold the one value and the border."""
+    around = (height - 1, width - 1, height - 1, width - 1)
+    return pool(name, x, "max", Patches(shape=x.shape, kernel=(height, width), padding=around))
+
+
+def view(name: str, *x: Op, **moves: Any) -> Op:
+    """Values joined, then moved: fields of a ``View``."""
+    return Op(name, view_of([i.shape for i in x], **moves), x)
+
+
+def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
+    """The sum of factors times operators, or times two of them, element by element."""
+    inputs: list[Op] = []
+    parts = []
+    for factor, *ops in terms:
+        at = len(inputs)
+        inputs += ops
+        parts.append(Term(a=at, b=at + 1 if len(ops) > 1 else None, gain=factor))
+    return Op(name, Gate(tuple(parts)), tuple(inputs))
+
+
+Memories = list[tuple[Op, Op]]
+"""Maps that outlive a call, each with the operator whose result it holds in the next one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,21 +194,31 @@ class Graph:
     ``memories``: each with the operator whose result it holds in the next call.
     """
 
-    input: Input
+    input: Op
     output: Op
-    memories: tuple[tuple[Memory, Op], ...] = ()
+    memories: tuple[tuple[Op, Op], ...] = ()
     calls: int = 1
 
-    def order(self) -> list[Op]:
-        """Every operator behind what it reads; what memories take comes first, so the output is last."""
-        return ordered(
-            (self.input, *(m for m, _ in self.memories), *(op for _, op in self.memories), self.output)
-        )
+    @cached_property
+    def uses(self) -> dict[Op, int]:
+        """How often each operator is read, by a memory or as the output too; each behind what it reads.
 
-    def run(self, x: Floats, seen: Seen | None = None) -> Floats:
+        What memories take comes first, so the output is last.
+        """
+        ends = (*(op for _, op in self.memories), self.output)
+        uses = dict.fromkeys(ordered((self.input, *(memory for memory, _ in self.memories), *ends)), 0)
+        for read in (*(i for op in uses for i in op.inputs), *ends):
+            uses[read] += 1
+        return uses
+
+    def made_of(self, new: Mapping[Op, Op]) -> Graph:
+        """The graph whose every operator is ``new``."""
+        memories = tuple((new[memory], new[op]) for memory, op in self.memories)
+        return Graph(new[self.input], new[self.output], memories, self.calls)
+
+    def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
         """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is told every result."""
-        order, n = self.order(), len(x)
-        left = _uses(order)
+        n, left = len(x), self.uses
         parts = x.reshape(n, self.calls, *self.input.shape)
         held = [np.full((n, *m.shape), m.start) for m, _ in self.memories]
         y: Floats = np.empty(0)
@@ -232,31 +226,35 @@ class Graph:
             results: dict[Op, Floats] = {self.input: parts[:, call]}
             results |= {m: h for (m, _), h in zip(self.memories, held, strict=True)}
             waiting = dict(left)
-            keep = {op for _, op in self.memories} | {self.output}
-            for op in order:
+            for op in left:
                 if op not in results:
-                    results[op] = op(*(results[i] for i in op.inputs))
-                    for i in op.inputs:
-                        waiting[i] -= 1
-                        if not waiting[i] and i not in keep:
-                            del results[i]
-                if seen is not None and op in results:
-                    seen.take(op, results[op])
+                    results[op] = evaluated(REALS, At(call), op.node, [results[i] for i in op.inputs])
+                if seen is not None:
+                    seen(op, results[op])
+                for i in op.inputs:
+                    waiting[i] -= 1
+                    if not waiting[i]:
+                        del results[i]
             held = [results[op] for _, op in self.memories]
             y = results[self.output]
         return y.reshape(n, -1)
 
 
-@dataclass(eq=False)
-class Seen:
-    """Least and greatest value of every operator's results so far."""
+def measured(graph: Graph, samples: Floats) -> Graph:
+    """The graph with what its operators reach on samples (n, values)."""
+    seen, new = dict[Op, Reach](), dict[Op, Op]()
 
-    of: dict[Op, tuple[float, float]] = field(default_factory=dict)
+    def take(op: Op, y: Floats) -> None:
+        low, high = seen.get(op, (np.inf, -np.inf))
+        seen[op] = (min(low, float(y.min())), max(high, float(y.max())))
 
-    def take(self, op: Op, y: Floats) -> None:
-        """Count results."""
-        low, high = self.of.get(op, (np.inf, -np.inf))
-        self.of[op] = (min(low, float(y.min())), max(high, float(y.max())))
+    for i in range(0, len(samples), BATCH):
+        graph.run(samples[i : i + BATCH], take)
+    for op in graph.uses:
+        before = seen[op.inputs[0] if op.kind == "table" else op]
+        inputs = tuple(new[i] for i in op.inputs)
+        new[op] = replace(op, inputs=inputs, before=before, reach=seen[op])
+    return graph.made_of(new)
 
 
 def ordered(ends: Iterable[Op]) -> list[Op]:
@@ -271,20 +269,3 @@ def ordered(ends: Iterable[Op]) -> list[Op]:
         else:
             waiting += reversed(missing)
     return list(done)
-
-
-def _uses(order: list[Op]) -> dict[Op, int]:
-    """How often each operator is read."""
-    uses = dict.fromkeys(order, 0)
-    for op in order:
-        for i in op.inputs:
-            uses[i] += 1
-    return uses
-
-
-def uses_of(graph: Graph) -> dict[Op, int]:
-    """How often each operator is read, by a memory or as the output too."""
-    uses = _uses(graph.order())
-    for op in (*(op for _, op in graph.memories), graph.output):
-        uses[op] += 1
-    return uses

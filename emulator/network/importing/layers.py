@@ -1,108 +1,154 @@
-"""Layers that any front end builds: matrix products, convolutions, pooling, normalisation by constants."""
+"""ONNX's layers as nodes: matrix products, convolutions, pooling, normalisation by constants, borders."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.graph import Floats, Input, Linear, Pool
+from emulator.errors import NetworkError
+from emulator.network.importing.axes import first_axes, flatten
+from emulator.network.importing.branches import join
+from emulator.network.importing.call import Call
+from emulator.network.importing.graph import Given, given, pool, product
 from emulator.network.importing.values import Value
-from emulator.network.importing.views import first_axes, flatten
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Pair, Patches
 
 Four = tuple[int, int, int, int]
 
 
-def standard(value: Value, node: str, kind: str) -> Value:
-    """As a map (channel, row, column); the model's input may still be named so.
+def standard(call: Call) -> Value:
+    """The operand as a map (channel, row, column); the model's input may still be named so.
 
     Raises
     ------
     UnsupportedNodeError
         When it is no map in this order.
     """
+    value = call.value
     letters = value.axes.replace("1", "")
     if letters in ("nchw", "ncw") and len(value.axes) <= 4:
-        return value
-    if isinstance(value.op, Input) and value.is_raw and value.op.axes is None and "t" not in letters:
+        return value.settled()
+    if value.is_raw and value.op.only(Given).axes is None and "t" not in letters:
         own, shape = first_axes(value.own)[1:], value.own
         axes = tuple(own.index(axis) for axis in value.axes[1:])
         c, h, w = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-        return Value(Input(node="input", shape=(c, h, w), axes=axes), f"n{own}")
-    raise UnsupportedNodeError(
-        node,
-        kind,
-        f"of {value.own} (axes {value.axes}); use maps (channel, row, column), the input's shape given",
+        return Value(given("input", (c, h, w), axes=axes), f"n{own}")
+    raise call.refused(
+        f"of {value.own} (axes {value.axes}); use maps (channel, row, column), the input's shape given"
     )
 
 
-def linear(value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None, node: str, kind: str) -> Value:
+def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
     """A full layer on the last axis, ``weights`` (K, M); at each place of a map (row, column, channel)."""
     w = np.asarray(weights, np.float64)
-    k = value.op.shape[0]
-    if not value.axes.endswith("c") or w.ndim != 2 or w.shape[0] != k:
-        raise UnsupportedNodeError(
-            node,
-            kind,
-            f"weights of shape {w.shape} on values of {value.own}; flatten the values to one axis before it",
+    if not value.axes.endswith("c") or w.ndim != 2 or w.shape[0] != value.op.shape[0]:
+        raise call.refused(
+            f"weights of shape {w.shape} on values of {value.own}; flatten the values to one axis before it"
         )
+    return mixed(call, value, w, bias)
+
+
+def mixed(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
+    """Channels (or features) mixed by ``weights`` (C, M), position by position."""
+    value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
-    b = np.broadcast_to(b, w.shape[1:]).copy()
-    value = value.settled()
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    shape = (w.shape[1], *patches.grid)
-    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
+    return value.then(product(call.name, value.op, w, np.broadcast_to(b, w.shape[1:]).copy(), patches))
 
 
-def convolution(
-    value: Value,
-    kernels: npt.ArrayLike,
-    bias: npt.ArrayLike | None,
-    node: str,
-    *,
-    stride: Pair,
-    padding: Four,
-    dilation: Pair,
-    groups: int,
-) -> Value:
-    """A 2-D convolution, ``kernels`` (M, C / groups, kh, kw); a 1-D one, (M, C / groups, k), is one row."""
-    k = np.asarray(kernels, np.float64)
-    value = standard(value, node, "Conv").settled()
+def prelu(call: Call) -> Value:
+    """A slope for each channel or feature: ``relu(x) - slope * relu(-x)``, so twice the neurons, exactly."""
+    value, slopes = call.value, call.constant(1)
+    wanted = tuple(value.op.shape[0] if axis == "c" else 1 for axis in value.axes)
+    by_channel = call.opsets.get("", 1) < 7 and slopes.shape == (
+        value.op.shape[0],
+    )  # the first operator sets
+    if not by_channel and (1,) * (len(wanted) - slopes.ndim) + slopes.shape != wanted:
+        raise call.refused(f"slopes of shape {slopes.shape}; use one slope, or one a channel")
+    a = np.asarray(slopes, np.float64).reshape(-1)
+    eye = np.eye(a.size)
+    halves = mixed(call, value, np.hstack([eye, -eye])).apply(
+        call.name, "relu({})", lambda z: np.maximum(z, 0.0)
+    )
+    return mixed(call, halves, np.vstack([eye, -np.diag(a)]))
+
+
+def _gemm(call: Call) -> Value:
+    a = call.a
+    if a.get("transA", 0):
+        raise call.refused("use transA = 0")
+    w, beta = call.constant(1) * a.get("alpha", 1.0), a.get("beta", 1.0)
+    bias, computed = call.optional(2), call.values[2] if len(call.values) > 2 else None
+    if call.values[0] is None:
+        raise call.refused("its first operand is a constant; use x @ weights + bias")
+    full = linear(call, call.value, w.T if a.get("transB", 0) else w, None if bias is None else bias * beta)
+    if computed is None:
+        return full
+    if not isinstance(computed, Value):
+        raise call.refused("its bias is no tensor of one call")
+    return join(call, full, computed.affine(call.name, beta, 0.0), np.add)
+
+
+def _matmul(call: Call) -> Value | None:
+    if call.values[0] is None or call.optional(1) is None:
+        return None
+    return linear(call, call.value, call.constant(1))
+
+
+def _convolution(call: Call) -> Value:
+    """A 2-D convolution, kernels (M, C / groups, kh, kw); a 1-D one, (M, C / groups, k), is one row."""
+    k, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
+    if len(call.computed) > 1:
+        raise call.refused("its bias is computed; use constant parameters")
+    value = standard(call)
     if k.ndim == 3 and value.op.shape[1] == 1:
         k = k[:, :, None]
     if k.ndim != 4 or k.shape[1] * groups != value.op.shape[0] or len(k) % groups:
-        raise UnsupportedNodeError(
-            node,
-            "Conv",
+        raise call.refused(
             f"kernels of shape {k.shape} on values of {value.own}; use 1-D or 2-D convolutions, with the "
-            "input's shape given",
+            "input's shape given"
         )
-    patches = patches_of(
-        value, node, "Conv", (k.shape[2], k.shape[3]), stride, padding, dilation, groups=groups
-    )
+    patches = _windows(call, value, (k.shape[2], k.shape[3]), groups=groups)
+    bias = call.optional(2)
     b = np.zeros(len(k)) if bias is None else np.asarray(bias, np.float64)
-    w = k.reshape(len(k), -1).T.copy()
-    shape = (len(k), *patches.grid)
-    return value.then(Linear(node=node, inputs=(value.op,), shape=shape, weights=w, bias=b, patches=patches))
+    return value.then(product(call.name, value.op, k.reshape(len(k), -1).T.copy(), b, patches))
 
 
-def patches_of(
-    value: Value,
-    node: str,
-    kind: str,
-    kernel: Pair,
-    stride: Pair,
-    padding: Four,
-    dilation: Pair,
-    *,
-    groups: int = 1,
-) -> Patches:
-    """Patches of a map, or UnsupportedNodeError where the kernel does not fit it."""
+def _pooling(call: Call) -> Value:
+    value = standard(call)
+    patches = _windows(call, value, _two(call.a["kernel_shape"]))
+    if call.a.get("ceil_mode", 0):
+        (_, *sizes), pads = value.op.shape, patches.padding
+        around = (pads[0] + pads[2], pads[1] + pads[3])
+        each = zip(sizes, around, patches.kernel, patches.dilation, patches.stride, strict=True)
+        if any((size + pad - d * (k - 1) - 1) % s for size, pad, k, d, s in each):
+            raise call.refused(
+                "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
+            )
+    inside = not call.a.get("count_include_pad", 0)
+    return value.then(pool(call.name, value.op, _largest_or_average(call), patches, inside=inside))
+
+
+def _largest_or_average(call: Call) -> str:
+    return "max" if "Max" in call.kind else "average"
+
+
+def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patches:
+    """Where the node's attributes lay a kernel."""
+    a = call.a
+    stride, dilation = (_two(a.get(name, [1, 1])) for name in ("strides", "dilations"))
+    mode, pads = a.get("auto_pad", "NOTSET"), [int(v) for v in a.get("pads", [])]
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        padding = _same_padding(value, kernel, stride, dilation, lower=mode == "SAME_LOWER")
+    elif mode == "VALID" or not pads:
+        padding = (0, 0, 0, 0)
+    else:
+        padding = (0, pads[0], 0, pads[1]) if len(pads) == 2 else (pads[0], pads[1], pads[2], pads[3])
     try:
         return Patches(
             shape=value.op.shape,
@@ -113,80 +159,10 @@ def patches_of(
             groups=groups,
         )
     except ProgramError as error:
-        raise UnsupportedNodeError(node, kind, str(error)) from None
+        raise call.refused(str(error)) from None
 
 
-def pooling(
-    value: Value,
-    of: str,
-    node: str,
-    *,
-    kernel: Pair | None = None,
-    stride: Pair | None = None,
-    padding: Four = (0, 0, 0, 0),
-    dilation: Pair = (1, 1),
-    inside: bool = False,
-    ceil: bool = False,
-) -> Value:
-    """``max`` or ``average`` of windows; without ``kernel`` over the whole map."""
-    kind = f"{of} pooling"
-    value = (value if kernel is None and "c" in value.axes else standard(value, node, kind)).settled()
-    size = value.op.shape[1:] if kernel is None else kernel
-    step = size if stride is None else stride
-    patches = patches_of(value, node, kind, size, step, padding, dilation)
-    if ceil:
-        rest = [
-            (extent + sum(pads) - d * (k - 1) - 1) % s
-            for extent, pads, d, k, s in zip(
-                value.op.shape[1:], (padding[::2], padding[1::2]), dilation, size, step, strict=True
-            )
-        ]
-        if any(rest):
-            raise UnsupportedNodeError(
-                node, kind, "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
-            )
-    shape = (value.op.shape[0], *patches.grid)
-    pool = Pool(node=node, inputs=(value.op,), shape=shape, of=of, patches=patches, inside=inside)
-    return value.then(pool)
-
-
-def mean_over(value: Value, of: str, axes: list[int], node: str, *, keep: bool) -> Value:
-    """Mean or largest value over rows and columns."""
-    gone = {value.axes[a % len(value.axes)] for a in axes}
-    spatial = {a for a in value.axes if a in "hw" and value.shape[value.axes.index(a)] > 1}
-    if not spatial <= gone <= {"h", "w", "1"}:
-        raise UnsupportedNodeError(
-            node, f"{of} over axes", f"axes {axes} of {value.own}; use it over all rows and columns of a map"
-        )
-    pooled = pooling(value, of, node)
-    if keep:
-        return pooled
-    letters = "".join(a for a in pooled.axes if a not in gone)
-    return flatten(pooled, node) if letters == "nc" else replace(pooled, axes=letters)
-
-
-def enlarged(value: Value, block: Pair, node: str) -> Value:
-    """Every row and column so many times: nearest-neighbour upsampling."""
-    value = standard(value, node, "Resize").settled()
-    patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    c, h, w = value.op.shape
-    shape = (c, h * block[0], w * block[1])
-    pool = Pool(node=node, inputs=(value.op,), shape=shape, of="max", patches=patches, block=block)
-    return value.then(pool)
-
-
-def border(value: Value, padding: Four, number: float, node: str) -> Value:
-    """A number around a map."""
-    value = standard(value, node, "Pad").settled()
-    patches = patches_of(value, node, "Pad", (1, 1), (1, 1), padding, (1, 1))
-    shape = (value.op.shape[0], *patches.grid)
-    inputs = (value.op,)
-    return value.then(
-        Pool(node=node, inputs=inputs, shape=shape, of="average", patches=patches, border=number)
-    )
-
-
-def same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool = False) -> Four:
+def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool) -> Four:
     """Padding that gives as many places as there are strides; the odd one at the end, or ``lower``."""
     pads = []
     for size, k, s, d in zip(value.op.shape[1:], kernel, stride, dilation, strict=True):
@@ -196,52 +172,106 @@ def same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lo
     return top, left, bottom, right
 
 
-def prelu(value: Value, slopes: npt.ArrayLike, node: str) -> Value:
-    """A slope for each channel or feature: ``relu(x) - slope * relu(-x)``, so twice the neurons, exactly."""
-    a = np.asarray(slopes, np.float64).reshape(-1)
-    if a.size != value.op.shape[0]:
-        raise UnsupportedNodeError(
-            node, "PReLU", f"{a.size} slopes on values of {value.own}; use one slope, or one a channel"
-        )
-    eye = np.eye(a.size)
-    both = mixed(value, np.hstack([eye, -eye]), node)
-    halves = both.apply(node, "relu({})", lambda z: np.maximum(z, 0.0))
-    return mixed(halves, np.vstack([eye, -np.diag(a)]), node)
+def _two(sizes: list[int]) -> Pair:
+    """Rows and columns of two numbers, or (1-D) of one of columns."""
+    return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
-def mixed(value: Value, weights: Floats, node: str) -> Value:
-    """Channels (or features) mixed by ``weights`` (C, M), position by position."""
-    value = value.settled()
-    patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    return value.then(
-        Linear(
-            node=node,
-            inputs=(value.op,),
-            shape=(weights.shape[1], *patches.grid),
-            weights=weights,
-            bias=np.zeros(weights.shape[1]),
-            patches=patches,
-        )
-    )
+def _global(call: Call) -> Value:
+    """The largest or the average of a whole map."""
+    value = call.value.settled() if "c" in call.value.axes else standard(call)
+    patches = Patches(shape=value.op.shape, kernel=value.op.shape[1:], stride=value.op.shape[1:])
+    return value.then(pool(call.name, value.op, _largest_or_average(call), patches))
 
 
-def batch_norm(
-    value: Value, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, node: str
-) -> Value:
+def _reduced(call: Call) -> Value:
+    """Mean or largest value over rows and columns."""
+    value, axes = call.value, call.numbers(1, "axes")
+    axes = list(range(1, len(value.axes))) if axes is None else axes
+    gone = {value.axes[a % len(value.axes)] for a in axes}
+    spatial = {a for a in value.axes if a in "hw" and value.shape[value.axes.index(a)] > 1}
+    if not spatial <= gone <= {"h", "w", "1"}:
+        raise call.refused(f"over axes {axes} of {value.own}; use it over all rows and columns of a map")
+    pooled = _global(call)
+    if call.a.get("keepdims", 1):
+        return pooled
+    letters = "".join(a for a in pooled.axes if a not in gone)
+    return flatten(call, pooled) if letters == "nc" else replace(pooled, axes=letters)
+
+
+def _batch_norm(call: Call) -> Value:
     """A normalisation by constants, by feature or channel; it is folded into the weights beside it."""
-    deviation = np.sqrt(np.asarray(variance, np.float64) + epsilon)
-    scale = np.asarray(1.0 if gamma is None else gamma, np.float64) / deviation
-    shift = np.asarray(0.0 if beta is None else beta, np.float64) - np.asarray(mean, np.float64) * scale
+    value = call.value
+    if call.a.get("training_mode", 0):
+        raise call.refused("it is in training mode; export the model in evaluation mode")
+    gamma, beta, mean, variance = (np.asarray(call.constant(i), np.float64) for i in range(1, 5))
+    scale = gamma / np.sqrt(variance + call.a.get("epsilon", 1e-5))
+    shift = beta - mean * scale
     if scale.shape != (value.op.shape[0],) or value.axes[1:2] != "c":
-        raise UnsupportedNodeError(
-            node, "BatchNormalization", f"{scale.shape} on values of {value.own}; normalise the first axis"
-        )
+        raise call.refused(f"{scale.shape} on values of {value.own}; normalise the first axis")
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        raise NetworkError(f"node {node!r} holds a weight that is not finite; accepted: finite numbers")
-    return value.by_channel(node, scale, shift)
+        raise NetworkError(f"node {call.name!r} holds a weight that is not finite; accepted: finite numbers")
+    return value.by_channel(call.name, scale, shift)
 
 
-def two(v: Any) -> Pair:
-    """Rows and columns of a size given as two numbers, one for both, or (1-D) one of columns in a list."""
-    sizes = [int(n) for n in v] if isinstance(v, list | tuple | np.ndarray) else [int(v)] * 2
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
+def _pad(call: Call) -> Value:
+    """A number around a map."""
+    pads, rank = call.numbers(1, "pads"), len(call.value.axes)
+    axes = call.numbers(3, "axes")
+    if pads is not None and axes is not None:
+        places = [a % rank for a in axes]
+        if len(pads) != 2 * len(places) or len(set(places)) != len(places):
+            raise call.refused("use two pads for each of its axes")
+        both = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
+        pads = [both.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
+    number = call.optional(2)
+    around = float(call.a.get("value", 0.0) if number is None or not number.size else number.reshape(-1)[0])
+    constant = call.a.get("mode", "constant") == "constant" and np.isfinite(around)
+    if pads is None or not constant or len(pads) != 2 * rank:
+        raise call.refused("use a finite constant around rows and columns")
+    if not any(pads):
+        return call.value
+    value = standard(call)
+    before = dict(zip(value.axes, pads[:rank], strict=True))
+    after = dict(zip(value.axes, pads[rank:], strict=True))
+    if min(pads) < 0 or any(before[a] or after[a] for a in value.axes if a not in "hw"):
+        raise call.refused("use a constant around rows and columns")
+    top, left, bottom, right = (d.get(a, 0) for d in (before, after) for a in "hw")
+    patches = Patches(shape=value.op.shape, kernel=(1, 1), padding=(top, left, bottom, right))
+    return value.then(pool(call.name, value.op, "average", patches, pad=around))
+
+
+def _resize(call: Call) -> Value:
+    """The nearest value in rows and columns that are a whole number of times as many."""
+    value = standard(call)
+    scales, sizes = call.optional(1 if call.kind == "Upsample" else 2), call.optional(3)
+    axes = call.a.get("axes", list(range(len(value.axes))))
+    if sizes is not None and sizes.size:
+        times = sizes.reshape(-1) / np.array([max(value.shape[a], 1) for a in axes])
+    else:
+        times = np.ones(0) if scales is None else scales.reshape(-1)
+    by = {value.axes[a]: float(f) for a, f in zip(axes, times, strict=False) if value.axes[a] != "n"}
+    whole = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
+    turned = call.a.get("coordinate_transformation_mode") == "align_corners"
+    if call.a.get("mode", "nearest") != "nearest" or not whole or turned or by.get("c", 1) != 1:
+        raise call.refused("use mode nearest, and whole numbers of times as many rows and columns")
+    block = (int(by.get("h", 1)), int(by.get("w", 1)))
+    patches = Patches(shape=value.op.shape, kernel=(1, 1))
+    return value.then(pool(call.name, value.op, "max", patches, block=block))
+
+
+LAYERS: dict[str, Callable[[Call], Any]] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Conv": _convolution,
+    "MaxPool": _pooling,
+    "AveragePool": _pooling,
+    "GlobalAveragePool": _global,
+    "GlobalMaxPool": _global,
+    "ReduceMean": _reduced,
+    "ReduceMax": _reduced,
+    "BatchNormalization": _batch_norm,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
+}

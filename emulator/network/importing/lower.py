@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, InputRange, Meaning, Network, Product, State, Table
+from emulator.network import InputRange, Meaning, Network
+from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
-from emulator.network.importing.emitted import Emitted
-from emulator.network.importing.finish import BATCH, Read
-from emulator.network.importing.function import identity
-from emulator.network.importing.graph import Floats, Graph, Linear, Seen, Unary
-from emulator.network.importing.graph import Gate as GateOp
-from emulator.network.importing.lowering import Lowering
-from emulator.network.importing.quantised import quantised
-from emulator.network.importing.ranges import Ranges
-from emulator.network.importing.report import BlockReport, ImportReport
+from emulator.network.importing.fuse import fused, holds_of, settled
+from emulator.network.importing.graph import BATCH, Graph, measured
+from emulator.network.importing.reading import Read
+from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rounding import without_roundings
+from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.network.importing.stretch import stretch_of
+from emulator.network.importing.view import Floats, code_span
 
 Progress = Callable[[int, int], None]
-
-
-class Lowered(NamedTuple):
-    """The network, the range of its inputs, and the report."""
-
-    network: Network
-    inputs: InputRange
-    report: ImportReport
 
 
 def lower(
@@ -47,8 +37,8 @@ def lower(
     input_range: InputRange | None = None,
     classes: tuple[str, ...] = (),
     progress: Progress | None = None,
-) -> Lowered:
-    """Lower a graph.
+) -> tuple[Network, InputRange, ImportReport]:
+    """The network, the range of its inputs, and the report.
 
     Parameters
     ----------
@@ -73,37 +63,39 @@ def lower(
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if samples is not None:
-        graph, left_out = without_roundings(graph, _watched(graph, samples))
+        graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out
-    graph = _settled(graph)
-    seen = None if samples is None else _watched(graph, samples)
-    ranges = Ranges(graph, seen)
-    by_call = input_range or _range_of(graph, samples, ranges)
+    graph = settled(graph) if samples is None else measured(settled(graph), samples)
+    graph = fused(graph, lambda function, reach: stretch_of(function, reach).rises)
+    holds = holds_of(graph)
+    by_call = input_range or _range_of(graph, samples, holds[graph.input])
     still = np.zeros(1, np.bool_)
     if samples is not None and input_range is None and by_call.low.size > 1:
         still = np.ptp(samples.reshape(-1, by_call.low.size), axis=0) == 0
-    emitted = Lowering(graph, ranges).run(by_call, still, progress)
+    scaling = Scaling(graph, holds)
+    scaling.run(by_call, still, progress)
+    made = scaling.made
     repeated = graph.calls if by_call.low.size > 1 else 1
     low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
     input_range = InputRange(low, high, read.axes, () if read.axes is None else read.own_shape)
     network = Network(
-        tuple(emitted.nodes),
+        tuple(m.node for m in made),
         graph.input.shape,
         name,
-        {"imported": {"nodes": [e.node for e in emitted.entries]}},
-        tuple(State(shape=m.shape, source=n, start=s) for m, n, s in emitted.states),
+        {"imported": {"nodes": [m.name for m in made]}},
+        scaling.states,
         graph.calls,
         Meaning(inputs=input_range, classes=classes),
     )
-    lost: dict[int, tuple[int, int]] = {}
-    measured: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
-    bound: float | None = error_bound(network, [e.error for e in emitted.entries])
+    counts = np.zeros((len(made), 2))
+    errors: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
+    bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
-        measured = _measured(network, inputs, samples, wanted, _watch(emitted, lost))
+        errors = _errors(network, inputs, samples, wanted, _watch(made, counts))
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
-        progress(len(graph.order()), len(graph.order()))
+        progress(len(graph.uses), len(graph.uses))
     shape = graph.output.shape
     report = ImportReport(
         name=name,
@@ -111,88 +103,45 @@ def lower(
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
-        blocks=tuple(_blocks(emitted, lost if samples is not None else None)),
+        blocks=tuple(
+            m.block(beyond / seen_of if seen_of else None)
+            for m, (beyond, seen_of) in zip(made, counts.tolist(), strict=True)
+            if m.node.kind != "pool"
+        ),
         error_bound=bound,
         notes=tuple(notes),
-        **measured,
+        **errors,
     )
-    return Lowered(network, input_range, report)
+    return network, input_range, report
 
 
-def _settled(graph: Graph) -> Graph:
-    """Every memory takes the result of something that makes codes of its own."""
-    memories = []
-    for memory, op in graph.memories:
-        if not isinstance(op, Unary | GateOp | Linear):
-            op = dataclasses.replace(identity(op.node), inputs=(op,), shape=op.shape)
-        memories.append((memory, op))
-    return dataclasses.replace(graph, memories=tuple(memories))
+def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:
+    """What the samples span in any call: of every feature by itself for vectors, of all alike for maps.
 
-
-def _watched(graph: Graph, samples: Floats) -> Seen:
-    """The ranges of every operator on the samples."""
-    seen = Seen()
-    for i in range(0, len(samples), BATCH):
-        graph.run(samples[i : i + BATCH], seen)
-    return seen
-
-
-def _range_of(graph: Graph, samples: Floats | None, ranges: Ranges) -> InputRange:
-    """What the samples span in any call: of every feature by itself for vectors, of all alike for maps."""
+    Of maps it is widened to what their codes must stand for.
+    """
     each = graph.input.shape[1:] == (1, 1)
     given = InputRange(np.zeros(1), np.ones(1))
     if samples is not None:
         given = InputRange.of_samples(samples.reshape(-1, int(np.prod(graph.input.shape))), each=each)
-    return given if each else ranges.input_range(given)
+    if each:
+        return given
+    span = code_span(float(given.low.min()), float(given.high.max()), holds)
+    return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
 
-def _watch(emitted: Emitted, lost: dict[int, tuple[int, int]]) -> Callable[[int, Floats], None]:
-    """Counts pre-activations beyond the tables, by node: (lost, all)."""
+def _watch(made: list[Made], counts: Floats) -> Callable[[int, Floats], None]:
+    """Counts pre-activations beyond the tables, and all, by node: (nodes, 2)."""
 
     def watch(number: int, z: Floats) -> None:
-        stretch = emitted.entries[number].stretch
+        stretch = made[number].stretch
         if stretch is not None:
-            before, of = lost.get(number, (0, 0))
-            lost[number] = (before + stretch.lost(z), of + z.size)
+            counts[number] += stretch.lost(z), z.size
 
     return watch
 
 
-def _blocks(emitted: Emitted, lost: dict[int, tuple[int, int]] | None) -> list[BlockReport]:
-    blocks = []
-    for number, (node, entry) in enumerate(zip(emitted.nodes, emitted.entries, strict=True)):
-        if not isinstance(node, Product | Table | Gate):
-            continue
-        sizes = (
-            (node.dense.inputs, node.dense.outputs)
-            if isinstance(node, Product)
-            else (len(node.reads), entry.channels)
-        )
-        ends = (0.0, 0.0) if entry.span is None else (entry.span.low, entry.span.low + entry.span.width)
-        ends = ends if entry.stretch is None else entry.stretch.ends
-        step = 0.0 if entry.span is None else entry.span.width / INPUT_MAX
-        beyond = None
-        if lost is not None and number in lost:
-            beyond = lost[number][0] / max(1, lost[number][1])
-        blocks.append(
-            BlockReport(
-                node=entry.node,
-                kind=node.kind,
-                function=entry.label,
-                inputs=sizes[0],
-                outputs=sizes[1],
-                low=ends[0],
-                high=ends[1],
-                step=step,
-                table_error=entry.error * INPUT_MAX * step,
-                table_error_lsb=entry.error * INPUT_MAX,
-                beyond=beyond,
-            )
-        )
-    return blocks
-
-
-def _measured(
+def _errors(
     network: Network,
     inputs: InputRange,
     samples: Floats,
@@ -203,7 +152,7 @@ def _measured(
     for i in range(0, len(samples), BATCH):
         part, right = samples[i : i + BATCH], wanted[i : i + BATCH]
         floats = max(floats, float(np.abs(network.forward(inputs.unit(part)) - right).max()))
-        errors.append(quantised(network, inputs.encode(part), watch) - right)
+        errors.append(in_codes(network, inputs.encode(part), watch) - right)
     difference = np.concatenate(errors)
     return {
         "float_error": floats,

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
-from emulator.network.importing.onnx_file import load_onnx
-from emulator.network.importing.onnx_ndr import DOMAIN
-from emulator.network.importing.onnx_prepare import prepared
+from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.network.importing.domains import DOMAIN, prepared
+from emulator.network.importing.files import extra, load_onnx
 
 Array = npt.NDArray[Any]
 
@@ -68,9 +67,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     """
     import torch
 
-    _need_onnx("importing a PyTorch module")
-    import onnx
-
+    onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
     kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     if samples is None or len(samples) < EXAMPLES:
         drawn = np.random.default_rng(0).normal(size=(EXAMPLES, *shape))
@@ -133,13 +130,8 @@ def of_estimator(estimator: Any) -> Original:
     UnsupportedNodeError
         When skl2onnx does not convert it.
     """
-    _need_onnx("importing a scikit-learn model")
-    try:
-        from skl2onnx import to_onnx
-    except ModuleNotFoundError:
-        raise MissingExtraError(
-            "importing a scikit-learn model needs skl2onnx: pip install 'ndrite[sklearn]'"
-        ) from None
+    extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
+    converter = extra("skl2onnx", "importing a scikit-learn model needs skl2onnx", "sklearn")
     width = getattr(estimator, "n_features_in_", None)
     if width is None:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
@@ -148,7 +140,7 @@ def of_estimator(estimator: Any) -> Original:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             options = {"zipmap": False} if classes else None
-            proto = to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
+            proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
@@ -161,13 +153,6 @@ def of_estimator(estimator: Any) -> Original:
         return [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
 
     return Original(prepared(proto), answers, classes=classes)
-
-
-def _need_onnx(what: str) -> None:
-    try:
-        import onnx  # noqa: F401
-    except ModuleNotFoundError:
-        raise MissingExtraError(f"{what} needs onnx: pip install 'ndrite[onnx]'") from None
 
 
 @contextlib.contextmanager

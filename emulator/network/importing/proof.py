@@ -1,17 +1,23 @@
-"""Proof of a reading: the graph's values beside the model's own, which another runtime computes."""
+"""Proof of a reading: the graph's values beside the model's own, by a runtime that is not ours."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.finish import Read
-from emulator.network.importing.graph import Floats, Op, Seen
+from emulator.network.importing.files import only_input
+from emulator.network.importing.graph import BATCH, Op
 from emulator.network.importing.original import Original
-from emulator.network.importing.runtime import Array, Runtime
+from emulator.network.importing.reading import Read
 from emulator.network.importing.values import Value
+from emulator.network.importing.view import Floats
+
+Array = npt.NDArray[Any]
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""
@@ -49,9 +55,9 @@ class Proof:
             own = samples.reshape(len(samples), -1)
             drawn = rng.permuted(own[rng.integers(len(own), size=DRAWN)], axis=0)
             x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
-        found = Runtime(self.original.proto, self._tensors, self._axis).run(x)
+        found = self._run((self.read.name, self.read.tensor), x)
         self._check_answers(x, found[self.read.name])
-        ours, theirs = self._after(self.ours(x)), self._placed(found[self.read.tensor], len(x))
+        ours, theirs = self._after(self.ours(x)), placed(self.read.end, found[self.read.tensor], len(x))
         if not _same(ours, theirs):
             raise self._difference(x)
         return len(x)
@@ -66,19 +72,13 @@ class Proof:
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
             return self.ours(x)
-        found = Runtime(self.original.proto, [self.read.tensor], self._axis).run(x)
-        return self._placed(found[self.read.tensor], len(x))
+        tensor = self.read.tensor
+        return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
-    @property
-    def _tensors(self) -> list[str]:
-        return list(dict.fromkeys((self.read.name, self.read.tensor)))
-
-    @property
-    def _axis(self) -> int:
-        return int(self.read.calls_first)
-
-    def _placed(self, parts: list[Array], n: int) -> Floats:
-        return placed(self.read.end, parts, n)
+    def _run(self, tensors: Sequence[str], x: Floats) -> dict[str, list[Array]]:
+        """Tensors of the model, an array a batch."""
+        names = list(dict.fromkeys(tensors))
+        return Runtime(self.original.proto, names, int(self.read.calls_first)).run(x)
 
     def _after(self, y: Floats) -> Floats:
         """What the model makes of the graph's outputs before the tensor that can be compared."""
@@ -106,39 +106,25 @@ class Proof:
 
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
-        few, seen = x[:WHERE_MAX], _Kept()
+        few, seen = x[:WHERE_MAX], dict[Op, Floats]()
         names = [name for name in self.read.values if name != self.read.tensor]
-        self.read.graph.run(self.read.ordered(few), seen)
-        theirs = Runtime(self.original.proto, names, self._axis).run(few)
+        self.read.graph.run(self.read.ordered(few), seen.__setitem__)
+        theirs = self._run(names, few)
         for name in names:
             node, kind, value = self.read.values[name]
-            if value.op not in seen.results or theirs[name][0].dtype.kind not in "fiub":
+            if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
-            y = seen.results[value.op]
-            y = y if value.function is None else value.function(y)
             try:
                 wanted = placed(value, theirs[name], len(few))
             except ValueError:  # a tensor that the model sees in another shape
                 continue
-            if not _same(y.reshape(len(few), -1), wanted):
+            if not _same(value.of(seen[value.op]).reshape(len(few), -1), wanted):
                 break
         else:
             node, kind = "output", self.read.name
         return UnsupportedNodeError(
             node, kind, "its values differ from the model's own on the samples; replace it by other operators"
         )
-
-
-class _Kept(Seen):
-    """Every operator's results of the last call, where they are of one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.results: dict[Op, Floats] = {}
-
-    def take(self, op: Op, y: Floats) -> None:
-        """Keep results."""
-        self.results[op] = y
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
@@ -175,3 +161,107 @@ def _same(a: Floats, b: Floats) -> bool:
     size = max(float(np.sqrt(np.square(b).mean())), 1e-12)
     far = away > FAR * max(float(np.abs(b).max()), 1e-12)
     return bool(np.sqrt(np.square(away).mean()) <= LOST * size and far.mean() <= FAR_MAX)
+
+
+class Runtime:
+    """An ONNX model in onnxruntime, or where that is not installed in ONNX's own reference implementation.
+
+    Parameters
+    ----------
+    proto:
+        The model, an ``onnx.ModelProto``; it is not changed.
+    tensors:
+        Names of the tensors that ``run`` gives, outputs or inner ones.
+    samples_axis:
+        Axis of the input that counts samples: 1 where a sequence has its calls first.
+    """
+
+    def __init__(self, proto: Any, tensors: Sequence[str], samples_axis: int = 0) -> None:
+        import onnx
+
+        given = only_input(proto)
+        self._name, self._axis, self.tensors = given.name, samples_axis, tuple(tensors)
+        self._type = onnx.helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type)
+        dims = given.type.tensor_type.shape.dim
+        self._rows = dims[samples_axis].dim_value if len(dims) > samples_axis else 0
+        part = onnx.ModelProto()
+        part.CopyFrom(proto)
+        known = {o.name: o for o in proto.graph.output}
+        del part.graph.output[:]
+        part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in self.tensors)
+        del part.graph.node[:]
+        part.graph.node.extend(_needed(proto.graph, self.tensors))
+        self._session = _session(part)
+
+    def run(self, x: npt.ArrayLike) -> dict[str, list[Array]]:
+        """Each tensor's values, a list of one array a batch, for samples (n, ...) in the model's own shape.
+
+        Raises
+        ------
+        NetworkError
+            When the runtime cannot run the model on them.
+        """
+        given = np.asarray(x).astype(self._type)
+        size = self._rows or BATCH
+        found: dict[str, list[Array]] = {name: [] for name in self.tensors}
+        for start in range(0, len(given), size):
+            part = given[start : start + size]
+            if self._rows and len(part) < size:  # the file fixes how many samples it takes
+                part = np.resize(part, (size, *part.shape[1:]))
+            part = np.ascontiguousarray(np.moveaxis(part, 0, self._axis))
+            try:
+                results = self._session.run(list(self.tensors), {self._name: part})
+            except Exception as error:  # runtimes raise what their kernels raise
+                first = " ".join(str(error).split())[:300]
+                raise NetworkError(
+                    f"the model cannot be run on samples of {given.shape[1:]} ({first})"
+                ) from None
+            for name, values in zip(self.tensors, results, strict=True):
+                found[name].append(np.asarray(values))
+        return found
+
+
+def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
+    """The nodes that the tensors depend on: nothing else of a file is run, as nothing else was read."""
+    maker = {name: node for node in graph.node for name in node.output if name}
+    waiting, needed = list(tensors), set()
+    while waiting:
+        node = maker.get(waiting.pop())
+        if node is not None and id(node) not in needed:
+            needed.add(id(node))
+            waiting += _reads(node)
+    return [node for node in graph.node if id(node) in needed]
+
+
+def _reads(node: Any) -> list[str]:
+    """Tensors that a node reads, those inside its branches among them."""
+    inner = [g for a in node.attribute for g in (a.g, *a.graphs)]
+    return [*node.input, *(name for g in inner for n in g.node for name in _reads(n))]
+
+
+def _session(proto: Any) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        return _reference(proto)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    # Optimised graphs of quantised models round elsewhere than the file says.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as first:  # of onnxruntime's own kinds; it has no operators of the first sets
+        return _reference(proto, first)
+
+
+def _reference(proto: Any, why: Exception | None = None) -> Any:
+    from onnx.reference import ReferenceEvaluator
+
+    try:
+        return ReferenceEvaluator(proto)
+    except Exception as error:
+        first = " ".join(str(why or error).split())[:300]
+        raise NetworkError(f"the model cannot be run ({first})") from None

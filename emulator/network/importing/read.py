@@ -13,15 +13,14 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing import original as originals
-from emulator.network.importing.finish import Read
-from emulator.network.importing.graph import Floats
+from emulator.network.importing.files import load_torch
 from emulator.network.importing.lower import lower
-from emulator.network.importing.onnx_model import read_onnx
 from emulator.network.importing.original import Original
 from emulator.network.importing.proof import Proof
+from emulator.network.importing.reading import Read, read_onnx
 from emulator.network.importing.report import ImportReport
-from emulator.network.importing.torch_file import load_torch
 from emulator.network.importing.values import OwnShape
+from emulator.network.importing.view import Floats
 from emulator.network.network import Network
 from emulator.spec.brief import brief_repr
 from emulator.spec.inputs import InputRange

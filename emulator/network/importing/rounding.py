@@ -6,11 +6,11 @@ through a crossbar of ones, with its programming errors.
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 
-from emulator.network.importing.graph import Affine, Graph, Input, Neurons, Op, Seen, Unary
+from emulator.network.importing.graph import Function, Graph, Op, Reach
 from emulator.spec.arithmetic import INPUT_MAX
 
 RMS, MOST = 0.4, 2.0
@@ -21,31 +21,25 @@ Half a step at most is 0.29 in the mean; a zero point that was rounded too satur
 POINTS = 4001
 
 
-def without_roundings(graph: Graph, seen: Seen) -> tuple[Graph, list[str]]:
-    """The graph without roundings of its input and its output, and a note for each.
+def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
+    """The measured graph without roundings of its input and its output, and a note for each.
 
-    ``seen``: ranges of its operators on the samples. Outside of them a saturation may be left out, too:
-    inputs are held at the ends of their range before.
+    Outside of what samples reach a saturation may be left out, too: inputs are held at the ends of their
+    range before.
     """
     new: dict[Op, Op] = {}
     notes = []
-    for op in graph.order():
+    for op in graph.uses:
         inputs = tuple(new[i] for i in op.inputs)
-        same = all(a is b for a, b in zip(inputs, op.inputs, strict=True))
-        new[op] = op if same else dataclasses.replace(op, inputs=inputs)
-        if isinstance(op, Neurons) or not isinstance(op, Unary):
-            continue
-        if (op is graph.output or isinstance(op.inputs[0], Input)) and _rounds(op, seen.of[op.inputs[0]]):
-            ones = np.ones(op.shape[0])
-            new[op] = Affine(node=op.node, inputs=inputs, shape=op.shape, scale=ones, shift=0 * ones)
-            notes.append(f"{op.node}: its rounding to steps of a code is left to the chip's codes")
-    if not notes:
-        return graph, notes
-    memories = tuple((memory, new[op]) for memory, op in graph.memories)
-    return dataclasses.replace(graph, output=new[graph.output], memories=memories), notes
+        new[op] = replace(op, inputs=inputs)
+        at_end = op is graph.output or any(i.is_input for i in op.inputs)
+        if at_end and op.sampled is not None and op.before is not None and _rounds(op.sampled, op.before):
+            new[op] = inputs[0]
+            notes.append(f"{op.name}: its rounding to steps of a code is left to the chip's codes")
+    return (graph.made_of(new) if notes else graph), notes
 
 
-def _rounds(op: Unary, reach: tuple[float, float]) -> bool:
+def _rounds(function: Function, reach: Reach) -> bool:
     z = np.linspace(*reach, POINTS)
-    steps = (op.function(z) - z) * INPUT_MAX / max(reach[1] - reach[0], 1e-30)
+    steps = (function.of(z) - z) * INPUT_MAX / max(reach[1] - reach[0], 1e-30)
     return bool(np.sqrt(np.square(steps).mean()) <= RMS and np.abs(steps).max() <= MOST)

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.graph import (
-    Affine,
-    Concat,
-    Flatten,
-    Floats,
-    Gate,
-    Graph,
-    Linear,
-    Neurons,
-    Op,
-    Pool,
-    Select,
-    Term,
-    Unary,
-    uses_of,
-)
-from emulator.network.importing.merge import averaged, one_product, stacked
+from emulator.network import Gate, Pool, Product, Table
+from emulator.network.importing.graph import Exact, Graph, Op, product, table, view
+from emulator.network.importing.view import Floats, View
+from emulator.spec.patches import Patches
 from emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
 """Whether an operator is read once."""
-Rule = Callable[[Op, Alone], Op]
 ROUNDS_MAX = 100
 
 
@@ -43,232 +30,246 @@ def simplified(graph: Graph) -> Graph:
 
 
 def _rewritten(graph: Graph) -> Graph:
-    uses = uses_of(graph)
     new: dict[Op, Op] = {}
     count: dict[Op, int] = {}
-    known: dict[tuple[object, ...], Op] = {}
-    for op in graph.order():
+    known: dict[Any, Op] = {}
+    for op, uses in graph.uses.items():
         inputs = tuple(new[i] for i in op.inputs)
-        same = all(a is b for a, b in zip(inputs, op.inputs, strict=True))
-        fresh = op if same else dataclasses.replace(op, inputs=inputs)
-        for rule in RULES:
-            found = rule(fresh, lambda x: count.get(x, 1) == 1)
-            if found is not fresh:
-                fresh = found
-                break
+        fresh = op if inputs == op.inputs else replace(op, inputs=inputs)
+        if fresh.kind in RULES:
+            fresh = RULES[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
         if key in known:  # read once more
             fresh = known[key]
-            count[fresh] += uses[op]
+            count[fresh] += uses
         else:
             known[key] = fresh
-            count[fresh] = max(count.get(fresh, 0), uses[op])
+            count[fresh] = max(count.get(fresh, 0), uses)
         new[op] = fresh
-    if all(a is b for a, b in new.items()):
-        return graph
-    memories = tuple((memory, new[op]) for memory, op in graph.memories)
-    return dataclasses.replace(graph, output=new[graph.output], memories=memories)
+    return graph if all(a is b for a, b in new.items()) else graph.made_of(new)
 
 
-def _key(op: Op) -> tuple[object, ...]:
+def _key(op: Op) -> Any:
     """The same for two operators that compute the same of the same: a function that is read twice."""
-    if isinstance(op, Unary):
-        return (*op.inputs, op.function)
-    if isinstance(op, Affine):
-        return (*op.inputs, op.scale.tobytes(), op.shift.tobytes())
-    if isinstance(op, Flatten) and op.order is None:
-        return (Flatten, *op.inputs)
-    return (op,)
+    moved = op.of(View)
+    if moved is not None and len(op.inputs) == 1:
+        index = None if moved.index is None else moved.index.tobytes()
+        return (*op.inputs, moved.flat, index, moved.scale.tobytes(), moved.shift.tobytes())
+    return (*op.inputs, op.sampled.of) if op.kind == "table" and op.sampled is not None else op
 
 
-def _affine(op: Op, alone: Alone) -> Op:
-    """Factors and shifts by channel go into what is before them."""
-    if not isinstance(op, Affine):
+def _view(op: Op, node: View, alone: Alone) -> Op:
+    """What picks and scales channels goes into what is before it; joined values are joined once."""
+    before = op.inputs[0]
+    if len(op.inputs) > 1:
+        if not any(_joins(x) for x in op.inputs):
+            return op
+        return view(op.name, *(y for x in op.inputs for y in (x.inputs if _joins(x) else (x,))))
+    if node.flat:
         return op
-    before, scale, shift = op.inputs[0], op.scale, op.shift
-    if (scale == 1).all() and (shift == 0).all():
+    if node.is_still and (node.index is None or np.array_equal(node.index, np.arange(before.shape[0]))):
         return before
-    if isinstance(before, Affine):
-        return dataclasses.replace(
-            op, inputs=before.inputs, scale=scale * before.scale, shift=shift + scale * before.shift
-        )
-    if not alone(before):
+    inner, weighted = before.of(View), before.of(Product)
+    pooled, gated = before.of(Pool), before.of(Gate)
+    if inner is not None and not inner.flat and len(before.inputs) == 1:
+        return replace(op, node=node.of([inner], [before.inputs[0].shape]), inputs=before.inputs)
+    if weighted is not None and (alone(before) if node.index is None else weighted.patches.groups == 1):
+        return replace(before, node=_scaled(weighted, node))
+    if node.index is not None or not alone(before):
         return op
-    if isinstance(before, Linear):
-        return dataclasses.replace(before, weights=before.weights * scale, bias=before.bias * scale + shift)
-    if isinstance(before, Pool) and isinstance(before.inputs[0], Linear) and alone(before.inputs[0]):
-        whole = before.inside or not any(before.patches.padding)
-        if (scale > 0).all() if before.of == "max" else whole:
-            inner = dataclasses.replace(op, inputs=before.inputs, shape=before.inputs[0].shape)
-            return dataclasses.replace(before, inputs=(inner,))
-    if isinstance(before, Gate):
-        return _affine_of_gate(op, before, alone)
-    return op
+    if pooled is not None and before.inputs[0].kind == "product" and alone(before.inputs[0]):
+        whole = pooled.inside or not any(pooled.patches.padding)
+        if (node.scale > 0).all() if pooled.of == "max" else whole:
+            return replace(before, inputs=(replace(op, inputs=before.inputs),))
+    return op if gated is None else _scaled_gate(op, node, before, gated, alone)
 
 
-def _affine_of_gate(op: Affine, gate: Gate, alone: Alone) -> Op:
-    if np.ptp(op.scale) == 0 and np.ptp(op.shift) == 0:
-        factor, shift = float(op.scale[0]), float(op.shift[0])
-        terms = tuple(dataclasses.replace(t, factor=t.factor * factor) for t in gate.terms)
-        return dataclasses.replace(gate, terms=terms, constant=gate.constant * factor + shift)
-    first = next(
-        (t.a for t in gate.terms if isinstance(gate.inputs[t.a], Linear) and alone(gate.inputs[t.a])), None
-    )
-    if not gate.is_sum or first is None:
+def _joins(op: Op) -> bool:
+    return op.kind == "view" and len(op.inputs) > 1
+
+
+def _scaled_gate(op: Op, by: View, before: Op, gate: Gate, alone: Alone) -> Op:
+    if np.ptp(by.scale) == 0 and np.ptp(by.shift) == 0:
+        factor, shift = float(by.scale[0]), float(by.shift[0])
+        terms = tuple(replace(t, gain=t.gain * factor) for t in gate.terms)
+        return replace(before, node=replace(gate, terms=terms, zero=gate.zero * factor + shift))
+    products = [t for t in gate.terms if before.inputs[t.a].kind == "product" and alone(before.inputs[t.a])]
+    if not gate.is_sum or not products:
         return op
-    still = np.zeros_like(op.shift)
+    first = products[0]
+    shifts = {first.a: (by.shift + gate.zero * by.scale) / first.gain}
     inputs = tuple(
-        dataclasses.replace(op, inputs=(x,), shift=op.shift if i == first else still)
-        for i, x in enumerate(gate.inputs)
+        view(op.name, x, scale=by.scale, shift=shifts.get(i, np.zeros_like(by.shift)))
+        for i, x in enumerate(before.inputs)
     )
-    factor = gate.terms[first].factor
-    inner = dataclasses.replace(inputs[first], shift=(op.shift + gate.constant * op.scale) / factor)
-    return dataclasses.replace(
-        gate, inputs=tuple(inner if i == first else x for i, x in enumerate(inputs)), constant=0.0
-    )
+    return replace(before, node=replace(gate, zero=0.0), inputs=inputs)
 
 
-def _unary(op: Op, alone: Alone) -> Op:
+def _table(op: Op, node: Table, alone: Alone) -> Op:
     """A function of a flattened map is one of the map; one function of another is one."""
-    if not isinstance(op, Unary) or isinstance(op, Neurons):
+    outer, before = op.sampled, op.inputs[0]
+    moved = before.of(View)
+    if outer is not None and moved is not None and moved.flat:
+        return replace(before, inputs=(table(before.inputs[0], outer),))
+    first = before.sampled if before.kind == "table" and alone(before) else None
+    if outer is None or first is None:
         return op
-    before = op.inputs[0]
-    if isinstance(before, Flatten):
-        inner = dataclasses.replace(op, inputs=before.inputs, shape=before.inputs[0].shape)
-        return dataclasses.replace(before, inputs=(inner,))
-    if isinstance(before, Unary) and not isinstance(before, Neurons) and alone(before):
-        outer, first = op.function, before.function
-
-        def both(z: Floats) -> Floats:
-            return outer(first(z))
-
-        label = f"{op.label} of {before.label}"
-        return dataclasses.replace(op, inputs=before.inputs, function=both, label=label)
-    return op
+    both, label = (lambda z: outer.of(first.of(z))), f"{outer.label} of {first.label}"
+    return table(before.inputs[0], replace(outer, of=both, label=label))
 
 
-def _linear(op: Op, alone: Alone) -> Op:
+def _product(op: Op, node: Product, alone: Alone) -> Op:
     """A matrix product right behind another one, or behind a border of zeros, is one."""
-    if not isinstance(op, Linear):
-        return op
     before = op.inputs[0]
-    if isinstance(before, Linear) and alone(before):
-        return one_product(before, op) or op
-    if isinstance(before, Pool) and _is_border(before):
-        inside = before.inputs[0].shape
-        top, left, bottom, right = (
-            a + b for a, b in zip(before.patches.padding, op.patches.padding, strict=True)
-        )
-        patches = dataclasses.replace(op.patches, shape=inside, padding=(top, left, bottom, right))
-        return dataclasses.replace(op, inputs=before.inputs, patches=patches)
+    weighted, pooled = before.of(Product), before.of(Pool)
+    if weighted is not None and alone(before):
+        both = _one_product(weighted, node)
+        return op if both is None else replace(op, node=both, inputs=before.inputs)
+    if pooled is not None and _is_border(pooled):
+        pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
+        top, left, bottom, right = (a + b for a, b in pads)
+        patches = replace(node.patches, shape=pooled.patches.shape, padding=(top, left, bottom, right))
+        return replace(op, node=replace(node, patches=patches), inputs=before.inputs)
     return op
 
 
 def _is_border(pool: Pool) -> bool:
     one = pool.patches.kernel == (1, 1) == pool.patches.stride
-    return pool.of == "average" and one and pool.border == 0
+    return pool.of == "average" and one and pool.pad == 0
 
 
-def _gate(op: Op, alone: Alone) -> Op:
+def _gate(op: Op, node: Gate, alone: Alone) -> Op:
     """Sums of products, and of matrix products of one geometry."""
-    if not isinstance(op, Gate):
-        return op
-    flat = [x for x in op.inputs if isinstance(x, Flatten)]
-    if len(flat) == len(op.inputs) and all(
-        x.order is None and x.inputs[0].shape == flat[0].inputs[0].shape for x in flat
-    ):
-        inner = dataclasses.replace(
-            op, inputs=tuple(x.inputs[0] for x in flat), shape=flat[0].inputs[0].shape
-        )
-        return dataclasses.replace(flat[0], inputs=(inner,))
-    if op.is_sum and len(op.terms) == 2 and len(op.inputs) == 2:
-        a, b = (op.inputs[t.a] for t in op.terms)
-        if isinstance(a, Linear) and isinstance(b, Linear) and alone(a) and alone(b):
-            both = stacked(op, a, b)
+    first = op.inputs[0]
+    if all(_flattens(x) and x.inputs[0].shape == first.inputs[0].shape for x in op.inputs):
+        return replace(first, inputs=(replace(op, inputs=tuple(x.inputs[0] for x in op.inputs)),))
+    if node.is_sum and len(node.terms) == 2 == len(op.inputs):
+        a, b = (op.inputs[t.a] for t in node.terms)
+        if a.kind == b.kind == "product" and alone(a) and alone(b):
+            both = _stacked(op, node, a, b)
             if both is not None:
                 return both
-    for i, term in enumerate(op.terms):
-        inner_gate = op.inputs[term.a]
-        fits = isinstance(inner_gate, Gate) and term.b is None and alone(inner_gate)
-        if not fits or not isinstance(inner_gate, Gate) or (inner_gate.is_sum and op.is_sum):
+    for i, term in enumerate(node.terms):
+        inner = op.inputs[term.a].of(Gate)
+        if inner is None or term.b is not None or not alone(op.inputs[term.a]):
             continue
-        others = [op.inputs[t.a] for j, t in enumerate(op.terms) if j != i]
-        if len(others) == 1 and isinstance(others[0], Linear) and alone(others[0]):
+        others = [op.inputs[t.a] for j, t in enumerate(node.terms) if j != i]
+        if (inner.is_sum and node.is_sum) or len(others) + len(inner.terms) > GATE_TERMS_MAX:
+            continue
+        if len(others) == 1 and others[0].kind == "product" and alone(others[0]):
             continue  # that product takes the gate in as its second operand
-        if len(others) + len(inner_gate.terms) > GATE_TERMS_MAX:
-            continue
-        return _unfolded(op, i, inner_gate)
+        return _unfolded(op, node, i, inner)
     return op
 
 
-def _unfolded(op: Gate, number: int, inner: Gate) -> Gate:
+def _flattens(op: Op) -> bool:
+    moved = op.of(View)
+    return moved is not None and moved.flat and moved.index is None
+
+
+def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
     """The gate with term ``number``, another gate, replaced by that one's terms."""
-    at, factor = len(op.inputs), op.terms[number].factor
-    moved = tuple(
-        Term(a=t.a + at, b=None if t.b is None else t.b + at, factor=t.factor * factor) for t in inner.terms
-    )
-    kept = tuple(t for i, t in enumerate(op.terms) if i != number)
-    inputs = (*op.inputs, *inner.inputs)
-    used = sorted({n for t in (*kept, *moved) for n in (t.a, t.b) if n is not None})
+    replaced = node.terms[number]
+    inputs = (*op.inputs, *op.inputs[replaced.a].inputs)
+    behind = {i: len(op.inputs) + i for i in range(len(inputs))}
+    moved = (replace(t.on(behind), gain=t.gain * replaced.gain) for t in inner.terms)
+    terms = (*(t for i, t in enumerate(node.terms) if i != number), *moved)
+    used = sorted({n for t in terms for n in t.reads})
     place = {n: i for i, n in enumerate(used)}
-    terms = tuple(
-        Term(a=place[t.a], b=None if t.b is None else place[t.b], factor=t.factor) for t in (*kept, *moved)
-    )
-    return dataclasses.replace(
-        op,
-        inputs=tuple(inputs[n] for n in used),
-        terms=terms,
-        constant=op.constant + factor * inner.constant,
-    )
+    fresh = Gate(tuple(t.on(place) for t in terms), node.zero + replaced.gain * inner.zero)
+    return replace(op, node=fresh, inputs=tuple(inputs[n] for n in used))
 
 
-def _select(op: Op, alone: Alone) -> Op:
-    """Some channels of a matrix product are some of its columns."""
-    if not isinstance(op, Select):
-        return op
-    before = op.inputs[0]
-    if np.array_equal(op.index, np.arange(before.shape[0])):
-        return before
-    if isinstance(before, Select):
-        return dataclasses.replace(op, inputs=before.inputs, index=before.index[op.index])
-    if isinstance(before, Linear) and before.patches.groups == 1:
-        return dataclasses.replace(
-            before, weights=before.weights[:, op.index], bias=before.bias[op.index], shape=op.shape
-        )
-    return op
-
-
-def _concat(op: Op, alone: Alone) -> Op:
-    """One concatenation of many."""
-    if not isinstance(op, Concat):
-        return op
-    if len(op.inputs) == 1:
-        return op.inputs[0]
-    if any(isinstance(x, Concat) for x in op.inputs):
-        inputs = tuple(y for x in op.inputs for y in (x.inputs if isinstance(x, Concat) else (x,)))
-        return dataclasses.replace(op, inputs=inputs)
-    return op
-
-
-def _pool(op: Op, alone: Alone) -> Op:
+def _pool(op: Op, node: Pool, alone: Alone) -> Op:
     """Averages of joined values are averages of each, which has its own range of codes; those of sums are
     sums of averages."""
-    if not isinstance(op, Pool) or op.of == "max":
+    before = op.inputs[0]
+    if node.of == "max":
         return op
-    if isinstance(op.inputs[0], Linear) and alone(op.inputs[0]):
-        return averaged(op, op.inputs[0]) or op
-    if not isinstance(op.inputs[0], Concat):
+    if before.kind == "product" and alone(before):
+        return _averaged(op, node, before) or op
+    if not _joins(before):
         return op
-    parts = tuple(
-        dataclasses.replace(
-            op,
-            inputs=(x,),
-            shape=(x.shape[0], *op.shape[1:]),
-            patches=dataclasses.replace(op.patches, shape=x.shape),
-        )
-        for x in op.inputs[0].inputs
+    parts = (
+        replace(op, node=replace(node, patches=replace(node.patches, shape=x.shape)), inputs=(x,))
+        for x in before.inputs
     )
-    return Concat(node=op.node, inputs=parts, shape=op.shape)
+    return view(op.name, *parts)
 
 
-RULES: tuple[Rule, ...] = (_affine, _unary, _linear, _gate, _select, _concat, _pool)
+def _scaled(node: Product, by: View) -> Product:
+    """The product whose outputs are picked, scaled and moved."""
+    weights, bias = node.dense.weights, node.dense.bias
+    if by.index is not None:
+        weights, bias = weights[:, by.index], bias[by.index]
+    return replace(node, dense=Exact(weights * by.scale, bias * by.scale + by.shift))
+
+
+def _one_product(first: Product, second: Product) -> Product | None:
+    """``second`` of ``first`` as one product, where either sees single positions only; else None."""
+    if first.patches.groups > 1 or second.patches.groups > 1:
+        return None
+    a, b = first.dense, second.dense
+    if _pointwise(second.patches):
+        return replace(first, dense=Exact(a.weights @ b.weights, a.bias @ b.weights + b.bias))
+    if not _pointwise(first.patches) or (any(second.patches.padding) and a.bias.any()):
+        return None
+    kernels = b.weights.reshape(second.patches.shape[0], -1, b.outputs)
+    dense = Exact(
+        np.einsum("ac,ckm->akm", a.weights, kernels).reshape(-1, b.outputs),
+        b.bias + np.einsum("c,ckm->m", a.bias, kernels),
+    )
+    return replace(second, dense=dense, patches=replace(second.patches, shape=first.patches.shape))
+
+
+def _real(array: Any) -> Floats:
+    """An array of ``Exact``, which is in float64."""
+    return np.asarray(array, np.float64)
+
+
+def _pointwise(where: Patches) -> bool:
+    return where.kernel == (1, 1) and where.stride == (1, 1) and not any(where.padding)
+
+
+def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
+    """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
+    a, b = first.only(Product), second.only(Product)
+    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
+        return None
+    if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
+        return None
+    fa, fb = (t.gain for t in total.terms)
+    wa, wb = fa * _real(a.dense.weights), fb * _real(b.dense.weights)
+    bias = fa * _real(a.dense.bias) + fb * _real(b.dense.bias) + total.zero
+    if first.inputs[0] is second.inputs[0]:
+        return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
+    both = view(op.name, first.inputs[0], second.inputs[0])
+    patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
+    return product(first.name, both, np.vstack([wa, wb]), bias, patches)
+
+
+def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
+    """The average of a product's whole map as one product of averages, whose codes are not noisy; else None.
+
+    Every weight meets the average of the values that it met.
+    """
+    node = before.only(Product)
+    patches = node.patches
+    whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
+    if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
+        return None
+    window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
+    if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches
+        return None
+    means = Op(op.name, Pool("average", (0,), window), before.inputs)
+    flat = view(before.name, means, flat=True)
+    return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
+
+
+RULES: dict[str, Callable[[Op, Any, Alone], Op]] = {
+    "view": _view,
+    "table": _table,
+    "product": _product,
+    "gate": _gate,
+    "pool": _pool,
+}

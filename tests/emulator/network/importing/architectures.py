@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import pytest
+from tests.emulator.network.importing.cases import net, nn, torch
 
-torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-nn, F = torch.nn, torch.nn.functional
+F = nn.functional
 
 
 def conv_bn(before: int, after: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> Any:
@@ -48,21 +47,20 @@ class ResNet(nn.Module):
         return self.layers(x)
 
 
-class PreAct(nn.Module):
+@net(
+    lambda: {
+        "stem": nn.Conv2d(2, 8, 3, padding=1),
+        "norms": nn.ModuleList(nn.BatchNorm2d(8) for _ in range(3)),
+        "convs": nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)),
+        "out": nn.Linear(8, 4),
+    }
+)
+def pre_act(m: Any, x: Any) -> Any:
     """Normalised and rectified before the convolutions, nothing after the sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(2, 8, 3, padding=1)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(3))
-        self.convs = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(3))
-        self.out = nn.Linear(8, 4)
-
-    def forward(self, x: Any) -> Any:
-        x = self.stem(x)
-        for norm, conv in zip(self.norms, self.convs, strict=True):
-            x = x + conv(torch.relu(norm(x)))
-        return self.out(torch.relu(x).mean((2, 3)))
+    x = m.stem(x)
+    for norm, conv in zip(m.norms, m.convs, strict=True):
+        x = x + conv(torch.relu(norm(x)))
+    return m.out(torch.relu(x).mean((2, 3)))
 
 
 def vgg8(width: int = 16) -> Any:
@@ -89,25 +87,24 @@ def mobilenet(width: float = 0.25) -> Any:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
 
 
-class InvertedResidual(nn.Module):
-    """MobileNetV2's: expand, filter each channel, project without a function, add."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(conv_bn(3, 8, 3, 2), nn.ReLU6())
-        self.blocks = nn.ModuleList(
+@net(
+    lambda: {
+        "stem": nn.Sequential(conv_bn(3, 8, 3, 2), nn.ReLU6()),
+        "blocks": nn.ModuleList(
             nn.Sequential(
                 conv_bn(8, 24, 1), nn.ReLU6(), conv_bn(24, 24, 3, 1, 24), nn.ReLU6(), conv_bn(24, 8, 1)
             )
             for _ in range(2)
-        )
-        self.out = nn.Linear(8, 5)
-
-    def forward(self, x: Any) -> Any:
-        x = self.stem(x)
-        for block in self.blocks:
-            x = x + block(x)
-        return self.out(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        ),
+        "out": nn.Linear(8, 5),
+    }
+)
+def inverted_residual(m: Any, x: Any) -> Any:
+    """MobileNetV2's: expand, filter each channel, project without a function, add."""
+    x = m.stem(x)
+    for block in m.blocks:
+        x = x + block(x)
+    return m.out(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 def ds_cnn() -> Any:
@@ -118,225 +115,213 @@ def ds_cnn() -> Any:
     return nn.Sequential(*layers, nn.AvgPool2d((23, 5)), nn.Flatten(), nn.Linear(16, 12))
 
 
-class DenseNet(nn.Module):
-    """Every layer reads all before it, each channel normalised by itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.layers = nn.ModuleList(
+@net(
+    lambda: {
+        "stem": nn.Conv2d(3, 8, 3, padding=1),
+        "layers": nn.ModuleList(
             nn.Sequential(nn.BatchNorm2d(8 + 4 * i), nn.ReLU(), nn.Conv2d(8 + 4 * i, 4, 3, padding=1))
             for i in range(3)
-        )
-        self.end = nn.Sequential(nn.BatchNorm2d(20), nn.ReLU(), nn.Conv2d(20, 10, 1), nn.AvgPool2d(2))
-        self.out = nn.Linear(10 * 25, 5)
+        ),
+        "end": nn.Sequential(nn.BatchNorm2d(20), nn.ReLU(), nn.Conv2d(20, 10, 1), nn.AvgPool2d(2)),
+        "out": nn.Linear(10 * 25, 5),
+    }
+)
+def dense_net(m: Any, x: Any) -> Any:
+    """Every layer reads all before it, each channel normalised by itself."""
+    x = m.stem(x)
+    for layer in m.layers:
+        x = torch.cat([x, layer(x)], 1)
+    return m.out(m.end(x).flatten(1))
 
-    def forward(self, x: Any) -> Any:
-        x = self.stem(x)
-        for layer in self.layers:
-            x = torch.cat([x, layer(x)], 1)
-        return self.out(self.end(x).flatten(1))
 
-
-class UNet(nn.Module):
+@net(
+    lambda: {
+        "down": nn.Conv2d(1, 6, 3, padding=1),
+        "inner": nn.Conv2d(6, 8, 3, padding=2, dilation=2),
+        "deep": nn.Conv2d(8, 8, 3, padding=4, dilation=4),
+        "up": nn.Conv2d(16, 6, 3, padding=1),
+        "out": nn.Conv2d(18, 2, 1),
+    }
+)
+def u_net(m: Any, x: Any) -> Any:
     """Wide views by dilation and by pooling with stride 1 beside narrow ones, joined; a map comes out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.Conv2d(1, 6, 3, padding=1)
-        self.inner = nn.Conv2d(6, 8, 3, padding=2, dilation=2)
-        self.deep = nn.Conv2d(8, 8, 3, padding=4, dilation=4)
-        self.up = nn.Conv2d(16, 6, 3, padding=1)
-        self.out = nn.Conv2d(18, 2, 1)
-
-    def forward(self, x: Any) -> Any:
-        a = torch.relu(self.down(x))
-        b = torch.relu(self.inner(a))
-        c = torch.relu(self.deep(b))
-        d = torch.relu(self.up(torch.cat([b, c], 1)))
-        wide = F.avg_pool2d(a, 3, 1, 1, count_include_pad=False)
-        return self.out(torch.cat([a, d, wide], 1))
+    a = torch.relu(m.down(x))
+    b = torch.relu(m.inner(a))
+    c = torch.relu(m.deep(b))
+    d = torch.relu(m.up(torch.cat([b, c], 1)))
+    wide = F.avg_pool2d(a, 3, 1, 1, count_include_pad=False)
+    return m.out(torch.cat([a, d, wide], 1))
 
 
-class Inception(nn.Module):
+@net(
+    lambda: {
+        "stem": nn.Conv2d(3, 8, 3),
+        "a": nn.Conv2d(8, 4, 1),
+        "b": nn.Conv2d(8, 4, 3, padding=1),
+        "c": nn.Conv2d(8, 4, 1),
+        "d": nn.Conv2d(8, 4, 5, padding=2),
+        "out": nn.Linear(16 * 4, 5),
+    }
+)
+def inception(m: Any, x: Any) -> Any:
     """Four branches of one value, two of them pooled with padding."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3)
-        self.a, self.b = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 3, padding=1)
-        self.c, self.d = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 5, padding=2)
-        self.out = nn.Linear(16 * 4, 5)
-
-    def forward(self, x: Any) -> Any:
-        x = F.silu(self.stem(x))
-        pooled = F.max_pool2d(x, 3, 1, 1)
-        mean = F.avg_pool2d(x, 3, 1, 1)
-        x = torch.cat([F.gelu(self.a(x)), F.gelu(self.b(x)), torch.tanh(self.c(pooled)), self.d(mean)], 1)
-        return self.out(F.adaptive_max_pool2d(x, 2).flatten(1))
+    x = F.silu(m.stem(x))
+    pooled = F.max_pool2d(x, 3, 1, 1)
+    mean = F.avg_pool2d(x, 3, 1, 1)
+    x = torch.cat([F.gelu(m.a(x)), F.gelu(m.b(x)), torch.tanh(m.c(pooled)), m.d(mean)], 1)
+    return m.out(F.adaptive_max_pool2d(x, 2).flatten(1))
 
 
-class SqueezeExcite(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.c, self.d = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
-        self.f, self.g = nn.Linear(8, 4), nn.Linear(4, 8)
-        self.out = nn.Linear(8, 3)
+@net(
+    lambda: {
+        "c": nn.Conv2d(3, 8, 3, padding=1),
+        "d": nn.Conv2d(8, 8, 3, padding=1),
+        "f": nn.Linear(8, 4),
+        "g": nn.Linear(4, 8),
+        "out": nn.Linear(8, 3),
+    }
+)
+def squeeze_excite(m: Any, x: Any) -> Any:
+    x = torch.relu(m.c(x))
+    y = m.d(x)
+    z = torch.sigmoid(m.g(torch.relu(m.f(y.mean((2, 3))))))
+    x = torch.relu(x + y * z.view(-1, 8, 1, 1))
+    return m.out(x.mean((2, 3)))
 
-    def forward(self, x: Any) -> Any:
-        x = torch.relu(self.c(x))
-        y = self.d(x)
-        z = torch.sigmoid(self.g(torch.relu(self.f(y.mean((2, 3))))))
-        x = torch.relu(x + y * z.view(-1, 8, 1, 1))
-        return self.out(x.mean((2, 3)))
 
-
-class SpatialGate(nn.Module):
+@net(lambda: {"c": nn.Conv2d(2, 6, 3), "g": nn.Conv2d(6, 1, 3, padding=1), "out": nn.Linear(6, 3)})
+def spatial_gate(m: Any, x: Any) -> Any:
     """One channel's sigmoid over all channels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c, self.g, self.out = nn.Conv2d(2, 6, 3), nn.Conv2d(6, 1, 3, padding=1), nn.Linear(6, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = torch.tanh(self.c(x))
-        return self.out((x * torch.sigmoid(self.g(x))).amax((2, 3)))
+    x = torch.tanh(m.c(x))
+    return m.out((x * torch.sigmoid(m.g(x))).amax((2, 3)))
 
 
-class Shuffle(nn.Module):
+@net(
+    lambda: {
+        "stem": nn.Conv2d(3, 12, 3, 2),
+        "a": nn.Conv2d(12, 12, 1, groups=3),
+        "b": nn.Conv2d(12, 12, 3, padding=1, groups=3),
+        "c": nn.Conv2d(6, 6, 1),
+        "out": nn.Linear(12, 4),
+    }
+)
+def shuffle(m: Any, x: Any) -> Any:
     """ShuffleNet's: grouped convolutions with channels shuffled between them, by halves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 12, 3, 2)
-        self.a, self.b = nn.Conv2d(12, 12, 1, groups=3), nn.Conv2d(12, 12, 3, padding=1, groups=3)
-        self.c, self.out = nn.Conv2d(6, 6, 1), nn.Linear(12, 4)
-
-    def forward(self, x: Any) -> Any:
-        x = torch.relu(self.stem(x))
-        x = torch.relu(self.a(x))
-        n, c, h, w = x.shape
-        x = x.view(n, 3, c // 3, h, w).transpose(1, 2).reshape(n, c, h, w)
-        x = torch.relu(self.b(x))
-        left, right = x.chunk(2, 1)
-        return self.out(torch.cat([left, torch.relu(self.c(right))], 1).mean((2, 3)))
+    x = torch.relu(m.stem(x))
+    x = torch.relu(m.a(x))
+    n, c, h, w = x.shape
+    x = x.view(n, 3, c // 3, h, w).transpose(1, 2).reshape(n, c, h, w)
+    x = torch.relu(m.b(x))
+    left, right = x.chunk(2, 1)
+    return m.out(torch.cat([left, torch.relu(m.c(right))], 1).mean((2, 3)))
 
 
-class ResidualMlp(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.ModuleList(nn.Linear(12, 24) for _ in range(3))
-        self.b = nn.ModuleList(nn.Linear(24, 12) for _ in range(3))
-        self.out = nn.Linear(12, 4)
+@net(
+    lambda: {
+        "a": nn.ModuleList(nn.Linear(12, 24) for _ in range(3)),
+        "b": nn.ModuleList(nn.Linear(24, 12) for _ in range(3)),
+        "out": nn.Linear(12, 4),
+    }
+)
+def residual_mlp(m: Any, x: Any) -> Any:
+    for a, b in zip(m.a, m.b, strict=True):
+        x = x + b(F.gelu(a(x)))
+    return m.out(x)
 
-    def forward(self, x: Any) -> Any:
-        for a, b in zip(self.a, self.b, strict=True):
-            x = x + b(F.gelu(a(x)))
-        return self.out(x)
+
+@net(lambda: {"a": nn.Linear(12, 24), "b": nn.Linear(24, 12), "out": nn.Linear(12, 4)})
+def taken_off(m: Any, x: Any) -> Any:
+    """A product taken from what goes past it; half of a sum."""
+    y = torch.tanh(x - m.b(torch.relu(m.a(x))))
+    return m.out(0.5 * (m.b(torch.tanh(m.a(y))) + y))
 
 
-class Sums(nn.Module):
+@net(lambda: {"a": nn.Linear(9, 16), "b": nn.Linear(9, 16), "c": nn.Linear(16, 16), "out": nn.Linear(16, 3)})
+def sums(m: Any, x: Any) -> Any:
     """Sums and differences that no product takes in, functions of them, and three terms."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Linear(9, 16), nn.Linear(9, 16), nn.Linear(16, 16)
-        self.out = nn.Linear(16, 3)
-
-    def forward(self, x: Any) -> Any:
-        a, b = torch.tanh(self.a(x)), torch.relu(self.b(x))
-        c = torch.sigmoid(a - b)
-        d = 0.5 - self.c(c)
-        return self.out(torch.relu(a + b + d) - c + torch.tanh(self.c(a) - b))
+    a, b = torch.tanh(m.a(x)), torch.relu(m.b(x))
+    c = torch.sigmoid(a - b)
+    d = 0.5 - m.c(c)
+    return m.out(torch.relu(a + b + d) - c + torch.tanh(m.c(a) - b))
 
 
-class Signs(nn.Module):
+@net(
+    lambda: {
+        "a": nn.Conv2d(2, 6, 1),
+        "b": nn.Conv2d(6, 6, 3, padding=1),
+        "c": nn.Conv2d(6, 6, 3, groups=2),
+        "d": nn.Conv2d(6, 6, 2),
+        "mixed": torch.tensor([1.5, -0.7, 0.9, -1.2, 0.4, -1.0]).view(-1, 1, 1),
+        "falling": -torch.tensor([0.5, 0.9, 1.3, 1.7, 0.8, 1.1]).view(-1, 1, 1),
+        "out": nn.Linear(6 * 9, 3),
+    }
+)
+def signs(m: Any, x: Any) -> Any:
     """Factors of either sign behind pooling, before functions, and on grouped channels; linear pairs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Conv2d(2, 6, 1), nn.Conv2d(6, 6, 3, padding=1)
-        self.c, self.d = nn.Conv2d(6, 6, 3, groups=2), nn.Conv2d(6, 6, 2)
-        self.register_buffer("mixed", torch.tensor([1.5, -0.7, 0.9, -1.2, 0.4, -1.0]).view(-1, 1, 1))
-        self.register_buffer("falling", -torch.tensor([0.5, 0.9, 1.3, 1.7, 0.8, 1.1]).view(-1, 1, 1))
-        self.out = nn.Linear(6 * 9, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = F.max_pool2d(self.b(self.a(x)), 2) * self.mixed
-        x = torch.tanh(torch.relu(x) * self.falling + 0.3)
-        x = torch.cos(F.max_pool2d(self.c(x * self.mixed), 2, 1))
-        return self.out(torch.sigmoid(self.d(x)).flatten(1))
+    x = F.max_pool2d(m.b(m.a(x)), 2) * m.mixed
+    x = torch.tanh(torch.relu(x) * m.falling + 0.3)
+    x = torch.cos(F.max_pool2d(m.c(x * m.mixed), 2, 1))
+    return m.out(torch.sigmoid(m.d(x)).flatten(1))
 
 
-class Highway(nn.Module):
+@net(
+    lambda: {
+        **{name: nn.Linear(*size) for name, size in {"stem": (10, 14), "h": (14, 14), "t": (14, 14)}.items()},
+        **{name: nn.Linear(*size) for name, size in {"p": (14, 8), "q": (14, 8), "out": (8, 3)}.items()},
+    }
+)
+def highway(m: Any, x: Any) -> Any:
     """``t * h + (1 - t) * x``, and a product of two matrix products."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.h, self.t = nn.Linear(10, 14), nn.Linear(14, 14), nn.Linear(14, 14)
-        self.p, self.q, self.out = nn.Linear(14, 8), nn.Linear(14, 8), nn.Linear(8, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = torch.tanh(self.stem(x))
-        t = torch.sigmoid(self.t(x))
-        x = t * torch.relu(self.h(x)) + (1 - t) * x
-        return self.out(self.p(x) * self.q(x))
+    x = torch.tanh(m.stem(x))
+    t = torch.sigmoid(m.t(x))
+    x = t * torch.relu(m.h(x)) + (1 - t) * x
+    return m.out(m.p(x) * m.q(x))
 
 
-class TwoInputs(nn.Module):
+@net(lambda: {"a": nn.Linear(5, 8), "b": nn.Linear(7, 6), "out": nn.Linear(14, 3)})
+def two_inputs(m: Any, x: Any) -> Any:
     """Two parts of the input through branches of their own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.out = nn.Linear(5, 8), nn.Linear(7, 6), nn.Linear(14, 3)
-
-    def forward(self, x: Any) -> Any:
-        a, b = F.softplus(self.a(x[:, :5])), F.elu(self.b(x[:, 5:]))
-        return self.out(torch.cat((a, b), dim=-1))
+    a, b = F.softplus(m.a(x[:, :5])), F.elu(m.b(x[:, 5:]))
+    return m.out(torch.cat((a, b), dim=-1))
 
 
-class OnInputs(nn.Module):
+@net(lambda: {"c": nn.Conv2d(2, 8, 3, padding=1), "out": nn.Linear(4 * 36, 3)})
+def on_inputs(m: Any, x: Any) -> Any:
     """A function and pooling before any layer, and a gated half."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c = nn.Conv2d(2, 8, 3, padding=1)
-        self.out = nn.Linear(4 * 36, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = F.max_pool2d(torch.tanh(x), 3, 2, 1)
-        return self.out(F.glu(self.c(x), 1).flatten(1))
+    x = F.max_pool2d(torch.tanh(x), 3, 2, 1)
+    return m.out(F.glu(m.c(x), 1).flatten(1))
 
 
-class ChannelsLast(nn.Module):
+@net(
+    lambda: {
+        "c": nn.Conv2d(2, 6, 3, groups=2),
+        "f": nn.Linear(6, 12),
+        "g": nn.Linear(12, 6),
+        "norm": nn.BatchNorm2d(6),
+        "out": nn.Linear(6, 3),
+    }
+)
+def channels_last(m: Any, x: Any) -> Any:
     """A full layer at each place, as ConvNeXt has it; functions right behind one another."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c, self.f, self.g = nn.Conv2d(2, 6, 3, groups=2), nn.Linear(6, 12), nn.Linear(12, 6)
-        self.norm, self.out = nn.BatchNorm2d(6), nn.Linear(6, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = self.c(x)
-        y = self.g(F.gelu(self.f(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
-        x = torch.sigmoid(self.norm(F.leaky_relu(x + y, 0.2)))
-        return self.out(x.mean((-1, -2)))
+    x = m.c(x)
+    y = m.g(F.gelu(m.f(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
+    x = torch.sigmoid(m.norm(F.leaky_relu(x + y, 0.2)))
+    return m.out(x.mean((-1, -2)))
 
 
-class Temporal(nn.Module):
+@net(
+    lambda: {
+        "stem": nn.Conv1d(3, 8, 1),
+        "convs": nn.ModuleList(nn.Conv1d(8, 8, 3, dilation=1 << i) for i in range(3)),
+        "out": nn.Linear(8, 4),
+    }
+)
+def temporal(m: Any, x: Any) -> Any:
     """A causal residual 1-D network (TCN)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv1d(3, 8, 1)
-        self.convs = nn.ModuleList(nn.Conv1d(8, 8, 3, dilation=1 << i) for i in range(3))
-        self.out = nn.Linear(8, 4)
-
-    def forward(self, x: Any) -> Any:
-        x = self.stem(x)
-        for i, conv in enumerate(self.convs):
-            x = x + torch.relu(conv(F.pad(x, (2 << i, 0))))
-        return self.out(x.mean(-1))
+    x = m.stem(x)
+    for i, conv in enumerate(m.convs):
+        x = x + torch.relu(conv(F.pad(x, (2 << i, 0))))
+    return m.out(x.mean(-1))
 
 
 def autoencoder() -> Any:
@@ -388,15 +373,9 @@ class Cells(nn.Module):
         return self.out(torch.tanh(b[0] if self.pair else b))
 
 
-class Projected(nn.Module):
+@net(lambda: {"p": nn.Linear(5, 6), "r": nn.GRU(6, 6, batch_first=True), "out": nn.Linear(6, 3)})
+def projected(m: Any, x: Any) -> Any:
     """A full layer on every call before the recurrent one, and a residual behind it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.p, self.r = nn.Linear(5, 6), nn.GRU(6, 6, batch_first=True)
-        self.out = nn.Linear(6, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = torch.relu(self.p(x))
-        y, _ = self.r(x, torch.zeros(1, x.size(0), 6))
-        return self.out((y + x)[:, -1])
+    x = torch.relu(m.p(x))
+    y, _ = m.r(x, torch.zeros(1, x.size(0), 6))
+    return m.out((y + x)[:, -1])

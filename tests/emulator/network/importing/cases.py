@@ -33,6 +33,24 @@ class Case:
 Build = Callable[[Path], Case]
 
 
+class Net(nn.Module):
+    """Layers by name, and a function of them and an input."""
+
+    def __init__(self, layers: dict[str, Any], forward: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self._forward = forward
+
+    def forward(self, x: Any) -> Any:
+        return self._forward(self, x)
+
+
+def net(layers: Callable[[], dict[str, Any]]) -> Callable[[Callable[[Any, Any], Any]], Callable[[], Any]]:
+    """A builder of modules: of what ``layers`` makes, around the function ``forward(module, x)``."""
+    return lambda forward: lambda: Net(layers(), forward)
+
+
 def normal(n: int, *shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
 
@@ -95,4 +113,42 @@ def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_fir
             torch.onnx.export(
                 model, given, path, dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=17
             )
+    return path
+
+
+def written(
+    folder: Path,
+    nodes: str,
+    constants: dict[str, Any],
+    shape: tuple[int, ...],
+    outputs: int,
+    *,
+    opset: int = 18,
+    functions: str = "",
+    samples: int | str = "n",
+) -> Path:
+    """A file of ``nodes`` in ONNX's own text, from ``x`` (samples, *shape) to ``y`` (samples, outputs).
+
+    Each is named by its operator and its output, as ``Gemm_y``.
+    """
+    import onnx
+
+    opsets = [
+        ("", opset),
+        *((name, 3) for name in ("ai.onnx.ml", "mine", "qonnx.custom_op.general") if name in nodes),
+    ]
+    imports = ", ".join(f'"{name}" : {version}' for name, version in opsets)
+    sizes = ",".join(map(str, shape))
+    model = onnx.parser.parse_model(
+        f"<ir_version: 8, opset_import: [{imports}]> "
+        f"graph (float[{samples},{sizes}] x) => (float[{samples},{outputs}] y) {{ {nodes} }} {functions}"
+    )
+    for node in model.graph.node:
+        node.name = f"{node.op_type}_{next(o for o in node.output if o)}"
+    for name, value in constants.items():
+        array = np.asarray(value)
+        array = array if array.dtype.kind in "iub" else array.astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    path = folder / "written.onnx"
+    path.write_bytes(model.SerializeToString())
     return path

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from tests.emulator.network.importing import architectures as nets
-from tests.emulator.network.importing.cases import Build, Case, exported, nn, normal, onnx_case, seeded
+from tests.emulator.network.importing.cases import (
+    Build,
+    Case,
+    exported,
+    nn,
+    normal,
+    onnx_case,
+    seeded,
+    written,
+)
 from tests.emulator.network.importing.torch_models import (
     Composite,
     LeNet,
@@ -30,38 +39,8 @@ def _torch_onnx(
     return case
 
 
-def _written(
-    folder: Path,
-    nodes: list[Any],
-    constants: dict[str, Any],
-    shape: tuple[Any, ...],
-    outputs: int,
-    opset: int = 15,
-) -> Path:
-    """A file of nodes from ``x`` to ``y`` (n, outputs)."""
-    from onnx import TensorProto, checker, helper, numpy_helper, save
-
-    tensors = [
-        numpy_helper.from_array(v if v.dtype == np.int64 else v.astype(np.float32), k)
-        for k, v in ((k, np.asarray(v)) for k, v in constants.items())
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", outputs])],
-        tensors,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    checker.check_model(model)
-    save(model, folder / "written.onnx")
-    return folder / "written.onnx"
-
-
 def _keras_cnn(folder: Path) -> Case:
     """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around its convolutions."""
-    from onnx.helper import make_node as node
-
     rng = np.random.default_rng(4)
     constants = {
         "k1": rng.normal(size=(4, 2, 3, 3)) / 3,
@@ -72,25 +51,24 @@ def _keras_cnn(folder: Path) -> Case:
         "b": rng.normal(size=6),
         "flat": np.array([-1, 80], np.int64),
     }
-    nodes = [
-        node("Transpose", ["x"], ["first"], "to_nchw", perm=[0, 3, 1, 2]),
-        node("Conv", ["first", "k1", "b1"], ["c1"], "conv", pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
-        node("Relu", ["c1"], ["r1"], "relu"),
-        node("MaxPool", ["r1"], ["p1"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
-        node("Conv", ["p1", "k2", "b2"], ["c2"], "conv_1", kernel_shape=[3, 3]),
-        node("Relu", ["c2"], ["r2"], "relu_1"),
-        node("Transpose", ["r2"], ["last"], "to_nhwc", perm=[0, 2, 3, 1]),
-        node("Reshape", ["last", "flat"], ["f"], "flatten"),
-        node("MatMul", ["f", "w"], ["m"], "dense"),
-        node("Add", ["m", "b"], ["y"], "bias"),
-    ]
-    return onnx_case(_written(folder, nodes, constants, ("n", 12, 12, 2), 6), normal(60, 12, 12, 2))
+    nodes = """
+        first = Transpose <perm = [0, 3, 1, 2]> (x)
+        c1 = Conv <pads = [1, 1, 1, 1], kernel_shape = [3, 3]> (first, k1, b1)
+        r1 = Relu(c1)
+        p1 = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r1)
+        c2 = Conv <kernel_shape = [3, 3]> (p1, k2, b2)
+        r2 = Relu(c2)
+        last = Transpose <perm = [0, 2, 3, 1]> (r2)
+        f = Reshape(last, flat)
+        m = MatMul(f, w)
+        y = Add(m, b)
+    """
+    path = written(folder, nodes, constants, (12, 12, 2), 6, opset=15)
+    return onnx_case(path, normal(60, 12, 12, 2))
 
 
 def _keras_separable(folder: Path) -> Case:
     """A separable convolution, padding SAME with stride 2, swish, and a residual, all as Keras has them."""
-    from onnx.helper import make_node as node
-
     rng = np.random.default_rng(5)
     constants = {
         "k1": rng.normal(size=(6, 3, 3, 3)) / 4,
@@ -99,32 +77,31 @@ def _keras_separable(folder: Path) -> Case:
         "p": rng.normal(size=(6, 6, 1, 1)) / 2,
         "b2": rng.normal(size=(1, 6, 1, 1)) / 3,
         "w": rng.normal(size=(6, 4)),
+        "places": np.array([2, 3], np.int64),
     }
-    nodes = [
-        node("Transpose", ["x"], ["first"], "to_nchw", perm=[0, 3, 1, 2]),
-        node("Conv", ["first", "k1", "b1"], ["c1"], "conv", auto_pad="SAME_UPPER", strides=[2, 2]),
-        node("Sigmoid", ["c1"], ["s1"], "sigmoid"),
-        node("Mul", ["c1", "s1"], ["a1"], "swish"),
-        node("Conv", ["a1", "d"], ["c2"], "depthwise", auto_pad="SAME_UPPER", group=6),
-        node("Conv", ["c2", "p"], ["c3"], "pointwise"),
-        node("Add", ["c3", "b2"], ["c4"], "bias"),
-        node("Add", ["c4", "a1"], ["c5"], "residual"),
-        node("Relu", ["c5"], ["r"], "relu"),
-        node("AveragePool", ["r"], ["q"], "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
-        node("GlobalAveragePool", ["q"], ["g"], "global"),
-        node("Squeeze", ["g", "places"], ["f"], "squeeze"),
-        node("MatMul", ["f", "w"], ["y"], "dense"),
-    ]
-    constants["places"] = np.array([2, 3], np.int64)
-    return onnx_case(_written(folder, nodes, constants, ("n", 12, 12, 3), 4), normal(60, 12, 12, 3))
+    nodes = """
+        first = Transpose <perm = [0, 3, 1, 2]> (x)
+        c1 = Conv <auto_pad = "SAME_UPPER", strides = [2, 2]> (first, k1, b1)
+        s1 = Sigmoid(c1)
+        a1 = Mul(c1, s1)
+        c2 = Conv <auto_pad = "SAME_UPPER", group = 6> (a1, d)
+        c3 = Conv(c2, p)
+        c4 = Add(c3, b2)
+        c5 = Add(c4, a1)
+        r = Relu(c5)
+        q = AveragePool <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (r)
+        g = GlobalAveragePool(q)
+        f = Squeeze(g, places)
+        y = MatMul(f, w)
+    """
+    path = written(folder, nodes, constants, (12, 12, 3), 4, opset=15)
+    return onnx_case(path, normal(60, 12, 12, 3))
 
 
-def _keras_recurrent(kind: str, reset_after: int = 0) -> Build:
+def _keras_recurrent(kind: str, options: str = "", start: float | None = None) -> Build:
     """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state squeezed behind it."""
 
     def case(folder: Path) -> Case:
-        from onnx.helper import make_node as node
-
         rng = np.random.default_rng(6)
         gates, k, h = (4 if kind == "LSTM" else 3), 5, 8
         constants = {
@@ -134,14 +111,18 @@ def _keras_recurrent(kind: str, reset_after: int = 0) -> Build:
             "o": rng.normal(size=(h, 3)),
             "zero": np.array([0], np.int64),
         }
-        options = {} if kind == "LSTM" else {"linear_before_reset": reset_after}
-        nodes = [
-            node("Transpose", ["x"], ["first"], "to_calls", perm=[1, 0, 2]),
-            node(kind, ["first", "w", "r", "b"], ["", "last"], kind.lower(), hidden_size=h, **options),
-            node("Squeeze", ["last", "zero"], ["f"], "squeeze"),
-            node("MatMul", ["f", "o"], ["y"], "dense"),
-        ]
-        return onnx_case(_written(folder, nodes, constants, ("n", 8, k), 3), normal(60, 8, k))
+        states = "" if start is None else ", , s, s"
+        if start is not None:
+            constants["s"] = np.full((1, 60, h), start)
+        nodes = f"""
+            first = Transpose <perm = [1, 0, 2]> (x)
+            , last = {kind} <hidden_size = {h}{options}> (first, w, r, b{states})
+            f = Squeeze(last, zero)
+            y = MatMul(f, o)
+        """
+        samples = "n" if start is None else 60
+        path = written(folder, nodes, constants, (8, k), 3, opset=15, samples=samples)
+        return onnx_case(path, normal(60, 8, k))
 
     return case
 
@@ -206,16 +187,17 @@ ONNX: dict[str, Build] = {
     "onnx keras cnn": _keras_cnn,
     "onnx keras separable": _keras_separable,
     "onnx keras lstm": _keras_recurrent("LSTM"),
-    "onnx keras gru": _keras_recurrent("GRU", 1),
+    "onnx keras gru": _keras_recurrent("GRU", ", linear_before_reset = 1"),
     "onnx keras gru, reset before": _keras_recurrent("GRU"),
+    "onnx keras lstm, its states begin at a half": _keras_recurrent("LSTM", start=0.5),
     **{
         f"onnx torch {name}, {'export' if dynamo else 'tracing'} exporter": _torch_onnx(
             build, shape, dynamo=dynamo, n=40, calls_first=name.endswith("calls first")
         )
         for name, (build, shape) in {
             "resnet-8": (lambda: kaiming(nets.ResNet(1, 8)), (3, 16, 16)),
-            "shuffled channels": (nets.Shuffle, (3, 11, 11)),
-            "temporal": (nets.Temporal, (3, 20)),
+            "shuffled channels": (nets.shuffle, (3, 11, 11)),
+            "temporal": (nets.temporal, (3, 20)),
             "lstm, two layers": (
                 lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True),
                 (7, 5),
@@ -225,16 +207,16 @@ ONNX: dict[str, Build] = {
         for dynamo in (False, True)
     },
     "onnx torch mobilenet v2 blocks, tracing exporter": _torch_onnx(
-        lambda: kaiming(nets.InvertedResidual()), (3, 16, 16), dynamo=False, n=40
+        lambda: kaiming(nets.inverted_residual()), (3, 16, 16), dynamo=False, n=40
     ),
     "onnx torch squeeze and excite, export exporter": _torch_onnx(
-        nets.SqueezeExcite, (3, 8, 8), dynamo=True, n=40
+        nets.squeeze_excite, (3, 8, 8), dynamo=True, n=40
     ),
-    "onnx torch u-net, tracing exporter": _torch_onnx(nets.UNet, (1, 14, 14), dynamo=False, n=30),
-    "onnx torch densenet, tracing exporter": _torch_onnx(nets.DenseNet, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch inception, tracing exporter": _torch_onnx(nets.Inception, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch highway, export exporter": _torch_onnx(nets.Highway, (10,), dynamo=True),
-    "onnx torch sums of branches, tracing exporter": _torch_onnx(nets.Sums, (9,), dynamo=False),
+    "onnx torch u-net, tracing exporter": _torch_onnx(nets.u_net, (1, 14, 14), dynamo=False, n=30),
+    "onnx torch densenet, tracing exporter": _torch_onnx(nets.dense_net, (3, 10, 10), dynamo=False, n=30),
+    "onnx torch inception, tracing exporter": _torch_onnx(nets.inception, (3, 10, 10), dynamo=False, n=30),
+    "onnx torch highway, export exporter": _torch_onnx(nets.highway, (10,), dynamo=True),
+    "onnx torch sums of branches, tracing exporter": _torch_onnx(nets.sums, (9,), dynamo=False),
     "onnx torch gru, last state, tracing exporter": _torch_onnx(
         lambda: nets.Recurrent("GRU", "hidden", batch_first=True, num_layers=2), (7, 5), dynamo=False
     ),

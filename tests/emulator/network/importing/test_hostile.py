@@ -6,6 +6,7 @@ The reference is the model itself: PyTorch's module, scikit-learn's estimator, o
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import nn, normal, onnxruntime, seeded, torch
+from tests.emulator.network.importing.cases import net, nn, normal, onnxruntime, seeded, torch, written
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
@@ -38,94 +39,72 @@ def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **opt
     assert imported.compared >= len(x)
 
 
-class Inplace(nn.Module):
+@net(lambda: {"a": nn.Linear(8, 8), "b": nn.Linear(8, 8), "c": nn.Linear(8, 3)})
+def in_place(m: Any, x: Any) -> Any:
     """A ReLU and a sum that overwrite what a residual reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
-
-    def forward(self, x: Any) -> Any:
-        y = self.a(x)
-        z = torch.nn.functional.relu(y, inplace=True)
-        y += self.b(z)
-        return self.c(y + z)
+    y = m.a(x)
+    z = torch.nn.functional.relu(y, inplace=True)
+    y += m.b(z)
+    return m.c(y + z)
 
 
-class Wrapped(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(8, 16), nn.Linear(16, 3)
+def two_layers() -> dict[str, Any]:
+    return {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3)}
 
-    def forward(self, x: Any) -> Any:
-        return self.b(torch.tanh(self.a(x)))
+
+@net(two_layers)
+def wrapped(m: Any, x: Any) -> Any:
+    return m.b(torch.tanh(m.a(x)))
 
 
 def hooked() -> Any:
-    model = Wrapped()
+    model = wrapped()
     model.a.register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
     model.b.register_forward_pre_hook(lambda module, given: (given[0] * 2,))
     return model
 
 
 def own_forward() -> Any:
-    model = Wrapped()
-    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)  # type: ignore[method-assign]
+    model = wrapped()
+    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)
     return model
 
 
 def without_gradients() -> Any:
-    model = Wrapped()
+    model = wrapped()
     model.a.weight.requires_grad_(False)
     return model.double()
 
 
-class Stepped(nn.Module):
-    """Steps as hidden activations."""
-
-    def __init__(self, step: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.a, self.b, self.step = nn.Linear(8, 16), nn.Linear(16, 3), step
-
-    def forward(self, x: Any) -> Any:
-        return self.b(self.step(self.a(x)))
+def stepped(step: Callable[[Any], Any]) -> Callable[[], Any]:
+    """A step as hidden activation."""
+    return net(two_layers)(lambda m, x: m.b(step(m.a(x))))
 
 
-class Tied(nn.Module):
+@net(lambda: {"w": nn.Parameter(torch.randn(8, 8) / 3)})
+def tied(m: Any, x: Any) -> Any:
     """One weight in two places, one of them transposed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.randn(8, 8) / 3)
-
-    def forward(self, x: Any) -> Any:
-        return torch.tanh(x @ self.w) @ self.w.t()
+    return torch.tanh(x @ m.w) @ m.w.t()
 
 
-class Weighted(nn.Module):
+@net(lambda: {"a": nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)), "b": nn.Linear(12, 3)})
+def weighted(m: Any, x: Any) -> Any:
     """Weights that are computed of parameters."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.utils.parametrizations.weight_norm(nn.Linear(8, 12))
-        self.b = nn.Linear(12, 3)
-
-    def forward(self, x: Any) -> Any:
-        return self.b(torch.relu(self.a(x)).clamp(max=0.7))
+    return m.b(torch.relu(m.a(x)).clamp(max=0.7))
 
 
 MODULES: dict[str, tuple[Callable[[], Any], float]] = {
-    "in place": (Inplace, 0),
+    "in place": (in_place, 0),
     "hooks": (hooked, 0),
     "a forward of its own": (own_forward, 0),
     "double precision": (without_gradients, 0),
-    "sign": (lambda: Stepped(torch.sign), 0.03),
-    "truth values": (lambda: Stepped(lambda z: (z > 0.1).float()), 0.03),
-    "whole numbers": (lambda: Stepped(lambda z: (2 * z).to(torch.int32).float()), 0.05),
-    "rounded": (lambda: Stepped(lambda z: torch.round(3 * z) / 3), 0.05),
-    "where": (lambda: Stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
-    "tied weights": (Tied, 0),
-    "weight norm": (Weighted, 0),
+    "sign": (stepped(torch.sign), 0.03),
+    "truth values": (stepped(lambda z: (z > 0.1).float()), 0.03),
+    "whole numbers": (stepped(lambda z: (2 * z).to(torch.int32).float()), 0.05),
+    "rounded": (stepped(lambda z: torch.round(3 * z) / 3), 0.05),
+    "where": (stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
+    "tied weights": (tied, 0),
+    "weight norm": (weighted, 0),
     "dropout in training mode": (
         lambda: nn.Sequential(nn.Linear(8, 12), nn.Dropout(0.9), nn.ReLU(), nn.Linear(12, 3)).train(),
         0,
@@ -134,7 +113,7 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
         lambda: nn.Sequential(nn.Linear(8, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 3)).train(),
         0,
     ),
-    "two functions of one layer": (lambda: Stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
+    "two functions of one layer": (stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
 }
 
 
@@ -159,227 +138,122 @@ def _own(model: Any, x: Any) -> np.ndarray:
 
 
 def test_a_projected_lstm_is_refused() -> None:
-    class Projected(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.r = nn.LSTM(5, 8, proj_size=3, batch_first=True)
-
-        def forward(self, x: Any) -> Any:
-            return self.r(x)[0][:, -1]
-
+    projected = net(lambda: {"r": nn.LSTM(5, 8, proj_size=3, batch_first=True)})(
+        lambda m, x: m.r(x)[0][:, -1]
+    )
     with pytest.raises(NetworkError, match=r"cannot be run"):
-        import_model(seeded(Projected), samples=normal(20, 4, 5))
-
-
-def node(kind: str, given: list[str], gives: str, **options: Any) -> Any:
-    from onnx import helper
-
-    return helper.make_node(kind, given, [gives], f"{kind}_{gives}", **options)
+        import_model(seeded(projected), samples=normal(20, 4, 5))
 
 
 RNG = np.random.default_rng(7)
 W, B = RNG.normal(size=(6, 6)) / 2, RNG.normal(size=6)
 K = RNG.normal(size=(3, 2, 3, 3)) / 3
-TINY = {"w": W, "b": B, "k": K}
+CONSTANTS = {
+    "w": W,
+    "b": B,
+    "k": K,
+    "s": RNG.normal(size=(4,)),
+    "slopes": np.linspace(-0.5, 0.9, 6),
+    "pads": np.array([1, 0, 0, 2], np.int64),
+    "axes": np.array([3, 2], np.int64),
+    "step": np.float32(0.02),
+    "zero": np.array(0, np.uint8),
+    "low": np.float32(-0.4),
+    "high": np.float32(0.6),
+}
 
-FILES: dict[str, tuple[Any, tuple[int, ...], dict[str, Any], int, float]] = {
-    "a bias that is computed": (
-        lambda: [node("Tanh", ["x"], "t"), node("Gemm", ["x", "w", "t"], "y", beta=0.5)],
-        (6,),
-        {"w": W},
-        6,
-        0,
-    ),
+FILES: dict[str, tuple[str, tuple[int, ...], int]] = {
+    "a bias that is computed": ("t = Tanh(x) y = Gemm <beta = 0.5> (x, w, t)", (6,), 6),
     "alpha and beta of a Gemm": (
-        lambda: [
-            node("Gemm", ["x", "w", "b"], "g", alpha=-0.7, beta=1.9),
-            node("Tanh", ["g"], "t"),
-            node("Gemm", ["t", "w"], "y", alpha=0.3, transB=1),
-        ],
+        """g = Gemm <alpha = -0.7, beta = 1.9> (x, w, b)
+           t = Tanh(g)
+           y = Gemm <alpha = 0.3, transB = 1> (t, w)""",
         (6,),
-        {"w": W, "b": B},
         6,
-        0,
     ),
-    "pads of permuted axes": (
-        lambda: [
-            node("Pad", ["x", "p", "", "a"], "q"),
-            node("Conv", ["q", "k"], "c"),
-            node("Flatten", ["c"], "y"),
-        ],
-        (2, 5, 5),
-        {"p": np.array([1, 0, 0, 2], np.int64), "a": np.array([3, 2], np.int64), "k": K},
-        3 * 5 * 4,
-        0,
-    ),
-    "slopes by feature": (
-        lambda: [node("Gemm", ["x", "w", "b"], "g"), node("PRelu", ["g", "s"], "y")],
-        (6,),
-        {"w": W, "b": B, "s": np.linspace(-0.5, 0.9, 6)},
-        6,
-        0,
-    ),
+    "pads of permuted axes": ("q = Pad(x, pads, , axes) c = Conv(q, k) y = Flatten(c)", (2, 5, 5), 3 * 5 * 4),
+    "slopes by feature": ("g = Gemm(x, w, b) y = PRelu(g, slopes)", (6,), 6),
     "the codes of a quantiser": (
-        lambda: [
-            node("Gemm", ["x", "w", "b"], "g"),
-            node("QuantizeLinear", ["g", "s", "z"], "q"),
-            node("DequantizeLinear", ["q", "s", "z"], "d"),
-            node("Gemm", ["d", "w", "b"], "y"),
-        ],
+        """g = Gemm(x, w, b)
+           q = QuantizeLinear(g, step, zero)
+           d = DequantizeLinear(q, step, zero)
+           y = Gemm(d, w, b)""",
         (6,),
-        {"w": W, "b": B, "s": np.float32(0.02), "z": np.array(0, np.uint8)},
         6,
-        0,
     ),
-    "a clip whose ends are the wrong way round": (
-        lambda: [node("Gemm", ["x", "w", "b"], "g"), node("Clip", ["g", "h", "l"], "y")],
-        (6,),
-        {"w": W, "b": B, "l": np.float32(-0.4), "h": np.float32(0.6)},
-        6,
-        0,
-    ),
-    "a sum over features as a mean": (
-        lambda: [
-            node("Gemm", ["x", "w", "b"], "g"),
-            node("Mul", ["g", "g"], "m"),
-            node("Sub", ["m", "x"], "y"),
-        ],
-        (6,),
-        {"w": W, "b": B},
-        6,
-        0,
-    ),
+    "a clip whose ends are the wrong way round": ("g = Gemm(x, w, b) y = Clip(g, high, low)", (6,), 6),
+    "a sum over features as a mean": ("g = Gemm(x, w, b) m = Mul(g, g) y = Sub(m, x)", (6,), 6),
     "dilated kernels and strides that leave a rest": (
-        lambda: [
-            node("Conv", ["x", "k"], "c", dilations=[2, 1], strides=[1, 2]),
-            node("GlobalAveragePool", ["c"], "a"),
-            node("Flatten", ["a"], "y"),
-        ],
+        """c = Conv <dilations = [2, 1], strides = [1, 2]> (x, k)
+           a = GlobalAveragePool(c)
+           y = Flatten(a)""",
         (2, 8, 8),
-        {"k": K},
         3,
-        0,
     ),
 }
 
 
-def written(
-    folder: Path, nodes: list[Any], constants: dict[str, Any], shape: tuple[int, ...], outputs: int
-) -> Path:
-    from onnx import TensorProto, helper, numpy_helper
-
-    tensors = [
-        numpy_helper.from_array(v if v.dtype.kind in "iu" else v.astype(np.float32), k)
-        for k, v in ((k, np.asarray(v)) for k, v in constants.items())
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", outputs])],
-        tensors,
-    )
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    path = folder / "written.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
+def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int, **options: Any) -> Path:
+    """With those of the constants that it reads."""
+    read = {name: value for name, value in CONSTANTS.items() if re.search(rf"\b{name}\b *[,)]", nodes)}
+    return written(folder, nodes, read, shape, outputs, **options)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_files(name: str, tmp_path: Path) -> None:
-    nodes, shape, constants, outputs, far = FILES[name]
-    path, x = written(tmp_path, nodes(), constants, shape, outputs), normal(150, *shape)
-    check(path, x, outputs_of(path, x), far)
+    nodes, shape, outputs = FILES[name]
+    path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
+    check(path, x, outputs_of(path, x))
 
 
-LOGISTIC = {
-    "post_transform": "LOGISTIC",
-    "coefficients": [0.3, -1.0, 0.5, 2.0, 0.1, -0.4],
-    "intercepts": [0.1],
-}
-REFUSED: dict[str, tuple[Any, tuple[int, ...], int]] = {
+REFUSED: dict[str, tuple[str, tuple[int, ...], int, str]] = {
     "a normaliser of the inputs": (
-        lambda: [
-            node("Normalizer", ["x"], "q", domain="ai.onnx.ml", norm="L2"),
-            node("Gemm", ["q", "w"], "y"),
-        ],
+        'q = ai.onnx.ml.Normalizer <norm = "L2"> (x) y = Gemm(q, w)',
         (6,),
         6,
+        "Normalizer",
     ),
     "a normaliser in the middle": (
-        lambda: [
-            node("Gemm", ["x", "w"], "g"),
-            node("Normalizer", ["g"], "q", domain="ai.onnx.ml", norm="L1"),
-            node("Gemm", ["q", "w"], "y"),
-        ],
+        'g = Gemm(x, w) q = ai.onnx.ml.Normalizer <norm = "L1"> (g) y = Gemm(q, w)',
         (6,),
         6,
+        "Normalizer",
     ),
-    "a softmax over the samples": (
-        lambda: [node("Gemm", ["x", "w"], "g"), node("Softmax", ["g"], "y", axis=0)],
+    "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", (6,), 6, "over axis 0"),
+    "slopes by width": ("c = Conv(x, k) p = PRelu(c, s) y = Flatten(p)", (2, 6, 6), 48, "one slope"),
+    "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", (6,), 6, "domain is 'mine'"),
+    "a constant in front": ("y = MatMul(w, x)", (6,), 6, "only constants"),
+    # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.
+    "a regressor with a sigmoid": (
+        """y = ai.onnx.ml.LinearRegressor <post_transform = "LOGISTIC", intercepts = [0.1],
+               coefficients = [0.3, -1.0, 0.5, 2.0, 0.1, -0.4]> (x)""",
+        (6,),
+        1,
+        "differ from the model's own",
+    ),
+    "batch norm in training mode": (
+        """g = Gemm(x, w)
+           y, m2, v2 = BatchNormalization <training_mode = 1> (g, slopes, b, b, slopes)""",
         (6,),
         6,
+        "training mode",
     ),
-    "slopes by width": (
-        lambda: [node("Conv", ["x", "k"], "c"), node("PRelu", ["c", "s"], "p"), node("Flatten", ["p"], "y")],
-        (2, 6, 6),
-        48,
-    ),
-    "a foreign operator named like ONNX's": (
-        lambda: [node("Gemm", ["x", "w"], "g"), node("Relu", ["g"], "y", domain="mine")],
-        (6,),
-        6,
-    ),
-    "a constant in front": (lambda: [node("MatMul", ["w", "x"], "y")], (6,), 6),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_files_that_are_refused(name: str, tmp_path: Path) -> None:
-    nodes, shape, outputs = REFUSED[name]
-    constants = {**TINY, "s": RNG.normal(size=(4,))}
-    path = written(tmp_path, nodes(), constants, shape, outputs)
-    with pytest.raises(NetworkError) as refusal:
-        import_model(path, samples=normal(50, *shape))
+    nodes, shape, outputs, message = REFUSED[name]
+    path = hostile_file(tmp_path, nodes, shape, outputs)
+    with pytest.raises(NetworkError, match=message) as refusal:
+        import_model(path, samples=normal(100, *shape))
     assert "\n" not in str(refusal.value)
-
-
-def test_a_regressor_with_a_sigmoid(tmp_path: Path) -> None:
-    """The specification has it, onnxruntime leaves it out: nobody's model is imported on such a doubt."""
-    path = written(
-        tmp_path, [node("LinearRegressor", ["x"], "y", domain="ai.onnx.ml", **LOGISTIC)], {}, (6,), 1
-    )
-    with pytest.raises(NetworkError, match=r"differ from the model's own"):
-        import_model(path, samples=normal(100, 6))
-
-
-def test_batch_norm_in_training_mode(tmp_path: Path) -> None:
-    from onnx import helper
-
-    names = ["g", "s", "o", "m", "v"]
-    bn = helper.make_node("BatchNormalization", names, ["y", "m2", "v2"], "bn", training_mode=1)
-    ones = {n: np.ones(6) for n in names[1:]}
-    path = written(tmp_path, [node("Gemm", ["x", "w"], "g"), bn], {**ones, "w": W}, (6,), 6)
-    with pytest.raises(NetworkError, match="training mode"):
-        import_model(path, samples=normal(50, 6))
 
 
 def test_a_function_of_a_foreign_domain(tmp_path: Path) -> None:
     """It is what its body says, whatever its name says."""
-    import onnx
-    from onnx import helper
-
-    body = helper.make_function(
-        "mine", "Relu", ["a"], ["b"], [helper.make_node("Tanh", ["a"], ["b"])], [helper.make_opsetid("", 18)]
-    )
-    path = written(
-        tmp_path, [node("Gemm", ["x", "w"], "g"), node("Relu", ["g"], "y", domain="mine")], {"w": W}, (6,), 6
-    )
-    model = onnx.load(path)
-    model.functions.append(body)
-    model.opset_import.append(helper.make_opsetid("mine", 1))
-    onnx.save(model, path)
+    body = '<domain: "mine", opset_import: ["" : 18]> Relu (a) => (b) { b = Tanh(a) }'
+    path = hostile_file(tmp_path, "g = Gemm(x, w) y = mine.Relu(g)", (6,), 6, functions=body)
     x = normal(100, 6)
     check(path, x, np.tanh(x @ W.astype(np.float32)))
 
@@ -387,16 +261,12 @@ def test_a_function_of_a_foreign_domain(tmp_path: Path) -> None:
 def test_a_model_with_two_heads(tmp_path: Path) -> None:
     """Neither is dropped without a word."""
 
-    class Heads(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b, self.c = nn.Linear(8, 16), nn.Linear(16, 3), nn.Linear(16, 5)
+    @net(lambda: {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3), "c": nn.Linear(16, 5)})
+    def heads(m: Any, x: Any) -> Any:
+        h = torch.relu(m.a(x))
+        return m.b(h), m.c(h)
 
-        def forward(self, x: Any) -> Any:
-            h = torch.relu(self.a(x))
-            return self.b(h), self.c(h)
-
-    model, x = seeded(Heads), normal(100, 8)
+    model, x = seeded(heads), normal(100, 8)
     with pytest.raises(
         NetworkError, match=r"several outputs; accepted: one of '(.*)', '(.*)', given"
     ) as refusal:
@@ -440,6 +310,7 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     assert "Relu" not in kinds
     assert "QuantizeLinear" in kinds
     imported = import_model(quantised, samples=x)
+    assert sum("left to the chip's codes" in note for note in imported.report.notes) == 2
     wanted = outputs_of(path, x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert np.sqrt(np.square(got - wanted).mean()) < 0.05 * wanted.std()
@@ -537,21 +408,11 @@ def test_estimators_that_are_no_networks(name: str) -> None:
 
 def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever a handler gets wrong, the model's own runtime finds it, and says where."""
-    from emulator.network.importing import onnx_layers
+    from emulator.network.importing.reading import HANDLERS
 
-    right = onnx_layers.LAYERS["Gemm"]
-    path = written(
-        tmp_path,
-        [node("Gemm", ["x", "w", "b"], "g"), node("Tanh", ["g"], "t"), node("Gemm", ["t", "w"], "y")],
-        {"w": W, "b": B},
-        (6,),
-        6,
-    )
-    monkeypatch.setitem(
-        __import__("emulator.network.importing.onnx_model", fromlist=["HANDLERS"]).HANDLERS,
-        "Gemm",
-        lambda call: right(call).affine(call.name, 1.05, 0.0),
-    )
+    right = HANDLERS["Gemm"]
+    path = hostile_file(tmp_path, "g = Gemm(x, w, b) t = Tanh(g) y = Gemm(t, w)", (6,), 6)
+    monkeypatch.setitem(HANDLERS, "Gemm", lambda call: right(call).affine(call.name, 1.05, 0.0))
     with pytest.raises(NetworkError, match=r"Gemm_g' \(Gemm\).*differ from the model's own"):
         import_model(path, samples=normal(40, 6))
 

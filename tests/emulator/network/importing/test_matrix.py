@@ -13,8 +13,8 @@ from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
-from emulator.network.importing.quantised import quantised
-from tests.emulator.network.importing.cases import Case, nn, normal, seeded, torch, torch_case
+from emulator.network.importing.arithmetic import in_codes
+from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.models import CASES
 
 
@@ -56,13 +56,13 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
     np.testing.assert_allclose(after(floats), wanted, atol=0.01 * scale, rtol=0)
     assert report.float_error == pytest.approx(np.abs(floats - own).max(), rel=0.1, abs=1e-6 * scale)
     # Codes and tables: what the report says, and on inputs it has not seen, within its range.
-    seen = quantised(network, imported.inputs.encode(case.x)) - own
+    seen = in_codes(network, imported.inputs.encode(case.x)) - own
     assert np.sqrt(np.square(seen).mean()) == pytest.approx(report.error_rms, rel=1e-6)
     few = len(case.x) < 20
     middle = case.x.mean(axis=0)
     fresh = 0.9 * case.x + 0.1 * middle if len(case.x) < 100 else 0.9 * case.x[:50] + 0.1 * middle
     unit = imported.inputs.unit(fresh)
-    error = quantised(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
+    error = in_codes(network, np.rint(unit * 255).astype(np.uint8)) - imported.reference(fresh)
     if report.error_bound is not None:
         assert max(np.abs(error).max(), report.error_max) <= report.error_bound
     if not few:
@@ -165,31 +165,29 @@ def test_progress_rises_to_its_total() -> None:
     seen: list[tuple[int, int]] = []
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     import_model(model, samples=normal(20, 6), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(i, 4) for i in range(5)]
+    assert seen == [(i, 3) for i in range(4)]  # the input and two products, one with its function
 
 
-class Bounded(nn.Module):
+SIZES = {"a": (6, 8), "b": (6, 8), "c": (8, 8), "out": (8, 3)}
+
+
+@net(lambda: {name: nn.Linear(*size) for name, size in SIZES.items()})
+def bounded(m: Any, x: Any) -> Any:
     """Sums and products of branches whose functions have bounds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c, self.out = (nn.Linear(*size) for size in ((6, 8), (6, 8), (8, 8), (8, 3)))
-
-    def forward(self, x: Any) -> Any:
-        a, b = torch.tanh(self.a(x)), torch.sigmoid(self.b(x))
-        y = a * b + a
-        return self.out(torch.sigmoid(torch.tanh(self.c(y) + b) - y) + y)
+    a, b = torch.tanh(m.a(x)), torch.sigmoid(m.b(x))
+    y = a * b + a
+    return m.out(torch.sigmoid(torch.tanh(m.c(y) + b) - y) + y)
 
 
 def test_without_samples_ranges_follow_from_what_is_read() -> None:
-    case = torch_case(seeded(Bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
+    case = torch_case(seeded(bounded), np.random.default_rng(0).uniform(-2, 2, (500, 6)).astype(np.float32))
     imported = import_model(case.model, input_range=(-2, 2))
     assert imported.report.error_rms is None
     assert imported.report.error_bound is not None
     wanted = case.outputs(case.x)
     network, inputs = imported.network, imported.inputs
     np.testing.assert_allclose(network.forward(inputs.unit(case.x)), wanted, atol=1e-4)
-    error = quantised(network, inputs.encode(case.x)) - wanted
+    error = in_codes(network, inputs.encode(case.x)) - wanted
     assert np.abs(error).max() < imported.report.error_bound
 
 

@@ -11,17 +11,8 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import exported, nn, normal, seeded, torch
+from tests.emulator.network.importing.cases import Net, exported, nn, normal, seeded, torch, written
 from tests.emulator.network.importing.sklearn_models import sklearn_file
-
-
-class Branching(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.Linear(6, 6)
-
-    def forward(self, x: Any) -> Any:
-        return self.a(x) if x.sum() > 0 else x
 
 
 class Two(nn.Module):
@@ -29,29 +20,9 @@ class Two(nn.Module):
         return x + y
 
 
-class Twice(nn.Module):
-    def forward(self, x: Any) -> Any:
-        return torch.cat([x, x], 2)
-
-
-class Of(nn.Module):
-    """A function of two full layers, or of one and the input."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.a, self.b, self.function = nn.Linear(6, 6), nn.Linear(6, 6), function
-
-    def forward(self, x: Any) -> Any:
-        return self.function(self.a(x), self.b(x))
-
-
-class Attention(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
-
-    def forward(self, x: Any) -> Any:
-        return torch.softmax(self.a(x), -1) * self.b(x)
+def of(function: Any) -> Any:
+    """A function of two full layers."""
+    return Net({"a": nn.Linear(6, 6), "b": nn.Linear(6, 6)}, lambda m, x: function(m.a(x), m.b(x)))
 
 
 class Loop(nn.Module):
@@ -68,30 +39,29 @@ class Loop(nn.Module):
         return h
 
 
-class Whole(nn.Module):
+def whole(take: Any, **options: Any) -> Any:
     """A recurrent layer and one call of it, or all."""
-
-    def __init__(self, take: Any, **options: Any) -> None:
-        super().__init__()
-        self.r, self.take = nn.LSTM(6, 6, batch_first=True, **options), take
-
-    def forward(self, x: Any) -> Any:
-        return self.take(self.r(x)[0])
+    layers = {"r": nn.LSTM(6, 6, batch_first=True, **options)}
+    return Net(layers, lambda m, x: take(m.r(x)[0]))
 
 
 VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
 Build = Any
 REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
     "all calls of a sequence": (
-        lambda: Whole(lambda y: y),
+        lambda: whole(lambda y: y),
         SEQUENCE,
         r"'output' \(output\).*every call; take the last one",
     ),
-    "an early call": (lambda: Whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
-    "a mean over calls": (lambda: Whole(lambda y: y.mean(1)), SEQUENCE, r"ReduceMean' \(average over axes\)"),
-    "two calls": (lambda: Whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
+    "an early call": (lambda: whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
+    "a mean over calls": (
+        lambda: whole(lambda y: y.mean(1)),
+        SEQUENCE,
+        r"ReduceMean' \(ReduceMean\)",
+    ),
+    "two calls": (lambda: whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
     "bidirectional": (
-        lambda: Whole(lambda y: y[:, -1], bidirectional=True),
+        lambda: whole(lambda y: y[:, -1], bidirectional=True),
         SEQUENCE,
         r"LSTM' \(LSTM\).*direction forward",
     ),
@@ -102,25 +72,33 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
         VECTOR,
         r"LayerNormalization\).*BatchNorm",
     ),
-    "softmax of one branch": (Attention, VECTOR, r"\(Softmax\).*only the output.*host"),
+    "softmax of one branch": (
+        lambda: of(lambda a, b: torch.softmax(a, -1) * b),
+        VECTOR,
+        r"\(Softmax\).*only the output.*host",
+    ),
     "attention": (
-        lambda: Of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
+        lambda: of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
         VECTOR,
         r"\(MatMul\).*host",
     ),
-    "product of two signals": (lambda: Of(lambda a, b: a @ b.T), VECTOR, r"\(MatMul\).*constants"),
-    "division of branches": (lambda: Of(torch.div), VECTOR, r"\(Div\).*sum, difference or product"),
+    "product of two signals": (lambda: of(lambda a, b: a @ b.T), VECTOR, r"\(MatMul\).*constants"),
+    "division of branches": (lambda: of(torch.div), VECTOR, r"\(Div\).*sum, difference or product"),
     "branches of two shapes": (
-        lambda: Of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
+        lambda: of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
         VECTOR,
         r"\(Add\).*branches of one shape",
     ),
     "joined by row": (
-        lambda: nn.Sequential(Twice(), nn.Flatten()),
+        lambda: Net({}, lambda m, x: torch.cat([x, x], 2).flatten(1)),
         MAP,
         r"\(Concat\).*join maps of one height and width by channel",
     ),
-    "control flow": (Branching, VECTOR, r"\(.*\).*other values than the model itself.*depends on the data"),
+    "control flow": (
+        lambda: Net({"a": nn.Linear(6, 6)}, lambda m, x: m.a(x) if x.sum() > 0 else x),
+        VECTOR,
+        r"\(.*\).*other values than the model itself.*depends on the data",
+    ),
     "another layer": (
         lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Unfold(2)),
         MAP,
@@ -154,7 +132,7 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
     "ceil mode": (
         lambda: nn.Sequential(nn.MaxPool2d(4, 4, ceil_mode=True)),
         MAP,
-        r"\(max pooling\).*ceil_mode=False",
+        r"\(MaxPool\).*ceil_mode=False",
     ),
     "a kernel that does not fit": (
         lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
@@ -162,11 +140,11 @@ REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
         r"'Sequential' \(forward\).*exporter.*greater than actual input size",
     ),
     "a constant map": (
-        lambda: Of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
+        lambda: of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
         VECTOR,
         r"\(Mul\).*a constant of shape \(2, 6\)",
     ),
-    "a part of the samples": (lambda: Of(lambda a, b: a[1]), VECTOR, r"\(Gather\)"),
+    "a part of the samples": (lambda: of(lambda a, b: a[1]), VECTOR, r"\(Gather\)"),
     "two inputs": (Two, VECTOR, r"'Two' \(forward\).*missing 1 required positional argument: 'y'"),
 }
 
@@ -180,7 +158,7 @@ def test_modules(name: str) -> None:
 
 def test_sequences_that_are_none() -> None:
     with pytest.raises(NetworkError, match=r"samples have shape \(6,\); accepted: \(calls, features\)"):
-        import_model(seeded(lambda: Whole(lambda y: y[:, -1])), samples=normal(20, 6))
+        import_model(seeded(lambda: whole(lambda y: y[:, -1])), samples=normal(20, 6))
     with pytest.raises(NetworkError, match=r"several outputs; accepted: one of"):
         import_model(seeded(lambda: nn.LSTM(6, 6)), samples=normal(20, 3, 6))
 
@@ -202,7 +180,7 @@ def test_an_unbounded_function_needs_samples() -> None:
     bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
     assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
     with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
-        import_model(Whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
+        import_model(whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
 
 
 def test_onnx_nodes_are_named(tmp_path: Path) -> None:
@@ -245,7 +223,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
-    torch.save(Of(torch.add), tmp_path / "own.pt")
+    torch.save(Loop([0]), tmp_path / "own.pt")
     with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
         import_model(tmp_path / "own.pt")
 
@@ -259,34 +237,12 @@ def test_samples_of_another_size() -> None:
 
 
 def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
-    from onnx import TensorProto, helper, numpy_helper, save
-
     weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     constants = {"w": weights, "s": np.float32(0.25), "z": np.float32(0), "b": np.float32(4)}
-    graph = helper.make_graph(
-        [
-            helper.make_node(
-                "Quant",
-                ["w", "s", "z", "b"],
-                ["q"],
-                "quant",
-                domain="qonnx.custom_op.general",
-                signed=1,
-                narrow=0,
-            ),
-            helper.make_node("MatMul", ["x", "q"], ["y"], "product"),
-        ],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
-    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "q.onnx")
-    x = normal(20, 4)
-    imported = import_model(tmp_path / "q.onnx", samples=x)
+    nodes = "q = qonnx.custom_op.general.Quant <signed = 1, narrow = 0> (w, s, z, b) y = MatMul(x, q)"
+    path, x = written(tmp_path, nodes, constants, (4,), 3), normal(20, 4)
     expected = x @ (np.clip(np.round(weights / 0.25), -8, 7) * 0.25)
-    np.testing.assert_allclose(imported.reference(x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(import_model(path, samples=x).reference(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,79 +255,44 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
                 import_model(tmp_path / file)
 
 
-def _constant_graph(path: Path, nodes: list[Any], constants: dict[str, Any]) -> Path:
-    """y = x @ w, with w made by ``nodes`` of constants."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = helper.make_graph(
-        [*nodes, helper.make_node("MatMul", ["x", "w"], ["y"], "product")],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    path.write_bytes(model.SerializeToString())
-    return path
+HUGE, ONE = np.array([1 << 20, 1 << 20], np.int64), np.ones((1, 1), np.float32)
+CONSTANT_BOMBS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ConstantOfShape": ("w = ConstantOfShape(s)", {"s": HUGE}),
+    "Expand": ("w = Expand(v, s)", {"v": ONE, "s": HUGE}),
+    "Tile": ("w = Tile(v, s)", {"v": ONE, "s": HUGE}),
+    "Range": ("w = Range(a, b, c)", {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)}),
+    "Pad": ("w = Pad(v, s)", {"v": ONE, "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)}),
+}
 
 
-def test_constants_are_bounded_before_they_are_made(tmp_path: Path) -> None:
-    """A few bytes that ask for more than there is memory, or that loop, are refused by the node's name."""
-    from onnx import TensorProto, helper
+@pytest.mark.parametrize("kind", CONSTANT_BOMBS)
+def test_constants_are_bounded_before_they_are_made(kind: str, tmp_path: Path) -> None:
+    """A few bytes that ask for more than there is memory are refused by the node's name."""
+    nodes, constants = CONSTANT_BOMBS[kind]
+    path = written(tmp_path, f"{nodes} y = MatMul(x, w)", constants, (4,), 3)
+    with pytest.raises(UnsupportedNodeError, match=rf"{kind}_w' \({kind}\).*elements; accepted: at most"):
+        import_model(path, samples=normal(20, 4))
 
-    huge = np.array([1 << 20, 1 << 20], np.int64)
-    bool_, int_ = TensorProto.BOOL, TensorProto.INT64
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Identity", ["v"], ["w"])],
-        "body",
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", int_), ("c", bool_), ("v", int_))],
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("d", bool_), ("w", int_))],
-    )
-    cases = {
-        "ConstantOfShape": ([helper.make_node("ConstantOfShape", ["s"], ["w"], "big")], {"s": huge}),
-        "Expand": (
-            [helper.make_node("Expand", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": huge},
-        ),
-        "Tile": (
-            [helper.make_node("Tile", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": huge},
-        ),
-        "Range": (
-            [helper.make_node("Range", ["a", "b", "c"], ["w"], "big")],
-            {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)},
-        ),
-        "Pad": (
-            [helper.make_node("Pad", ["v", "s"], ["w"], "big")],
-            {"v": np.ones((1, 1), np.float32), "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)},
-        ),
-        "Loop": (
-            [
-                helper.make_node("Loop", ["m", "c", "m"], ["count"], "big", body=body),
-                helper.make_node("Identity", ["v"], ["w"]),
-            ],
-            {"m": np.int64(1 << 60), "c": np.bool_(True), "v": np.ones((4, 3), np.float32)},
-        ),
-    }
-    for kind, (nodes, constants) in cases.items():
-        path = _constant_graph(tmp_path / "big.onnx", nodes, constants)
-        if kind == "Loop":  # nothing that the output needs: never run
-            import_model(path, samples=normal(20, 4))
-            continue
-        with pytest.raises(UnsupportedNodeError, match=rf"big' \({kind}\).*elements; accepted: at most"):
-            import_model(path, samples=normal(20, 4))
+
+def test_a_loop_that_the_output_does_not_need_is_never_run(tmp_path: Path) -> None:
+    nodes = """
+        count = Loop <body = body (int64 i, bool c, int64 v) => (bool d, int64 u) {
+            d = Identity(c) u = Identity(v)
+        }> (m, c, m)
+        y = MatMul(x, w)
+    """
+    constants = {"m": np.int64(1 << 60), "c": np.bool_(True), "w": np.ones((4, 3), np.float32)}
+    import_model(written(tmp_path, nodes, constants, (4,), 3), samples=normal(20, 4))
 
 
 def test_messages_keep_node_names_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from onnx import helper
+    import onnx
 
-    name = "/features/" + "block.17/" * 30 + "ConstantOfShape"
-    path = _constant_graph(
-        tmp_path / "long.onnx",
-        [helper.make_node("ConstantOfShape", ["s"], ["w"], name)],
-        {"s": np.array([1 << 40], np.int64)},
-    )
     from ndrite.shell.main import BAD_INPUT, run
 
+    path = written(tmp_path, "w = ConstantOfShape(s) y = MatMul(x, w)", {"s": HUGE}, (4,), 3)
+    model = onnx.load(path)
+    model.graph.node[0].name = name = "/features/" + "block.17/" * 30 + "ConstantOfShape"
+    onnx.save(model, path)
     assert run(["compile", str(path), "--chip", "ideal"]) == BAD_INPUT
     assert name in capsys.readouterr().err

@@ -1,18 +1,20 @@
-"""NDR devices in ONNX: functions of the domain ``ndrite``, which any runtime runs by their bodies."""
+"""Functions of other domains: NDR devices, which any runtime runs by their bodies, and QONNX's quantisers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.activation import Ndr
-from emulator.network.importing.graph import Neurons
-from emulator.network.importing.onnx_call import Call
+from emulator.network.importing.call import Call
+from emulator.network.importing.graph import table
 from emulator.network.importing.values import Value
 
 DOMAIN = "ndrite"
+QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 NDR, NDR_CURVE = "Ndr", "NdrCurve"
 """``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
 TUNNEL = """
@@ -93,15 +95,65 @@ def _devices(call: Call) -> Value:
         devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
     except NetworkError as error:
         raise call.refused(str(error)) from None
-    op = Neurons(
-        node=call.name,
-        inputs=(value.op,),
-        shape=value.op.shape,
-        label="ndr(x)",
-        function=lambda z: devices(z.astype(np.float32)).astype(np.float64),
-        devices=devices,
-    )
-    return value.then(op)
+    return value.then(replace(table(value.op, devices), name=call.name))
 
 
 DEVICES = {NDR: _devices, NDR_CURVE: _devices}
+
+
+def prepared(proto: Any) -> Any:
+    """The model with its functions inlined, but for NDR devices, and ``Quant`` as standard operators."""
+    import onnx
+    from onnx import inliner
+
+    others = [(f.domain, f.name) for f in proto.functions if f.domain != DOMAIN]
+    if others:
+        proto = inliner.inline_selected_functions(proto, others)
+    proto = with_bodies(proto)
+    if not any(n.op_type == "Quant" and n.domain in QONNX for n in proto.graph.node):
+        return proto
+    whole = onnx.ModelProto()
+    whole.CopyFrom(proto)
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in whole.graph.initializer}
+    nodes = [made for node in whole.graph.node for made in _quantiser(node, constants)]
+    del whole.graph.node[:]
+    whole.graph.node.extend(nodes)
+    return whole
+
+
+def _quantiser(node: Any, constants: dict[str, Any]) -> list[Any]:
+    """QONNX's Quant(x, scale, zero, bits): integers of so many bits, scaled; any other node as it is."""
+    import onnx
+
+    if node.op_type != "Quant" or node.domain not in QONNX:
+        return [node]
+    name, (x, scale, zero, bits) = node.name or node.output[0], node.input
+    a = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    if bits not in constants or a.get("rounding_mode", b"ROUND") != b"ROUND":
+        raise UnsupportedNodeError(
+            name, "Quant", "use a constant number of bits, and rounding to the nearest"
+        )
+    count, narrow, signed = float(constants[bits]), int(a.get("narrow", 0)), int(a.get("signed", 1))
+    low = -(2.0 ** (count - 1)) + narrow if signed else 0.0
+    high = 2.0 ** (count - 1) - 1 if signed else 2.0**count - 1 - narrow
+    ends = {end: np.asarray(value, np.float32) for end, value in (("low", low), ("high", high))}
+    steps = [
+        ("Div", [x, scale], "scaled"),
+        ("Add", [f"{name}.scaled", zero], "moved"),
+        ("Round", [f"{name}.moved"], "rounded"),
+        ("Clip", [f"{name}.rounded", f"{name}.low", f"{name}.high"], "held"),
+        ("Sub", [f"{name}.held", zero], "counted"),
+        ("Mul", [f"{name}.counted", scale], None),
+    ]
+    return [
+        *(
+            onnx.helper.make_node(
+                "Constant", [], [f"{name}.{end}"], value=onnx.numpy_helper.from_array(value)
+            )
+            for end, value in ends.items()
+        ),
+        *(
+            onnx.helper.make_node(kind, given, [node.output[0] if to is None else f"{name}.{to}"], name=name)
+            for kind, given, to in steps
+        ),
+    ]

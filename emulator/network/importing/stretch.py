@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.errors import UnsupportedNodeError
-from emulator.network.activation import Activation, Sampled
-from emulator.network.importing.graph import Floats, Neurons, Unary
-from emulator.network.importing.span import Span, code_span
+from emulator.network.activation import Activation, Ndr, Sampled
+from emulator.network.importing.arithmetic import SEGMENTS
+from emulator.network.importing.graph import Function, Reach
+from emulator.network.importing.view import Floats, Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
 
-SEGMENTS = 32
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
 MARGIN = 0.1
@@ -25,24 +25,41 @@ FLAT = 0.1 / INPUT_MAX
 """Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Stretch:
-    """``(function - low) / width`` of ``span`` in 0..1 at ``points`` float64 (2, P).
+    """What a node's codes stand for: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
 
-    ``error``: largest error of the fitted table in the stretch, in the same unit. ``rises``: it falls
-    nowhere.
+    ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
+    sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
     """
 
-    unary: Unary
+    label: str
     points: Floats
     span: Span
-    error: float
-    rises: bool
+    error: float = 0.0
+    rises: bool = False
+    function: Function | None = None
+    devices: Ndr | None = None
+
+    @classmethod
+    def of_devices(cls, devices: Ndr) -> Stretch:
+        """Neurons' own, up to four times the largest peak; nothing is sampled, and codes are values 0..1."""
+        points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
+        return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
         """What the network's node holds."""
-        return Sampled(self.unary.label, self.points.astype(np.float32))
+        return self.devices or Sampled(self.label, self.points.astype(np.float32))
+
+    @property
+    def mirrored(self) -> Stretch:
+        """The same of values of the other sign."""
+        points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
+        if self.function is None:
+            return replace(self, points=points)
+        of = self.function.of
+        return replace(self, points=points, function=replace(self.function, of=lambda z: of(-z)))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -51,42 +68,19 @@ class Stretch:
 
     def lost(self, z: Floats) -> int:
         """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        if self.function is None:
+            return 0
         outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
         held = np.interp(outside, *self.points)
-        wanted = (_values(self.unary, outside) - self.span.low) / self.span.width
+        wanted = (_values(self.function, outside) - self.span.low) / self.span.width
         return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
 
 
-class Devices(Stretch):
-    """Neurons that the chip has as they are: nothing is sampled, and codes are values 0..1."""
-
-    @classmethod
-    def of(cls, neurons: Neurons) -> Devices:
-        """The stretch of their layer, up to four times the largest peak."""
-        most = 4.0 * float(neurons.devices.peak.max())
-        return cls(neurons, np.array([[0.0, most], [0.0, 1.0]]), Span(0.0, 1.0), 0.0, False)
-
-    @property
-    def activation(self) -> Activation:
-        """The devices."""
-        assert isinstance(self.unary, Neurons)
-        return self.unary.devices
-
-    def lost(self, z: Floats) -> int:
-        """None: no table ends before the devices do."""
-        return 0
-
-
-def identity(node: str) -> Unary:
-    """A straight line, where a chip has a table and the model has none."""
-    return Unary(node=node, shape=(1, 1, 1), label="identity(x)", function=lambda z: z)
-
-
 def stretch_of(
-    unary: Unary,
-    reach: tuple[float, float] | None,
+    function: Function,
+    reach: Reach | None,
     holds: tuple[float, ...] = (),
-    limits: tuple[float, float] = (-np.inf, np.inf),
+    limits: Reach = (-np.inf, np.inf),
 ) -> Stretch:
     """Where to span a function's table.
 
@@ -104,25 +98,27 @@ def stretch_of(
     UnsupportedNodeError
         When there are no samples and the function has no bounds, or it is not finite where it is needed.
     """
-    if reach is None and not np.isfinite(limits).all() and not _bounded(unary):
+    if reach is None and not np.isfinite(limits).all() and not _bounded(function):
         raise UnsupportedNodeError(
-            unary.node,
-            unary.label,
+            function.node,
+            function.label,
             "it is unbounded: give samples of inputs, so that its range can be measured",
         )
     wide = (-FAR, FAR) if reach is None else with_room(*reach)
     low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
-    if reach is not None and not _finite(unary, low, high):
+    if reach is not None and not _finite(function, low, high):
         low, high = reach
     if not low < high:
         low, high = low - 0.5, low + 0.5
-    low, high = _trimmed(unary, low, high)
-    candidates = [_fitted(unary, low, high, holds)]
+    low, high = _trimmed(function, low, high)
+    candidates = [_fitted(function, low, high, holds)]
     if low < 0 < high:
-        candidates.append(_fitted(unary, _with_border(low, high, 0.0), high, holds))
+        candidates.append(_fitted(function, _with_border(low, high, 0.0), high, holds))
     points, span, error = min(candidates, key=lambda c: c[2])
     rises = bool((np.diff(points[1]) >= -1e-9).all())
-    return Stretch(unary, points, span, error, rises)
+    return Stretch(
+        label=function.label, points=points, span=span, error=error, rises=rises, function=function
+    )
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
@@ -131,31 +127,31 @@ def with_room(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _finite(unary: Unary, low: float, high: float) -> bool:
+def _finite(function: Function, low: float, high: float) -> bool:
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(np.asarray(unary.function(np.linspace(low, high, 257)), np.float64)).all())
+        return bool(np.isfinite(np.asarray(function.of(np.linspace(low, high, 257)), np.float64)).all())
 
 
-def _bounded(unary: Unary) -> bool:
+def _bounded(function: Function) -> bool:
     with np.errstate(all="ignore"):
-        far = np.asarray(unary.function(np.array([-FURTHER, -FAR, FAR, FURTHER])), np.float64)
+        far = np.asarray(function.of(np.array([-FURTHER, -FAR, FAR, FURTHER])), np.float64)
     return bool(np.isfinite(far).all() and abs(far[0] - far[1]) < 1e-6 and abs(far[2] - far[3]) < 1e-6)
 
 
-def _values(unary: Unary, z: Floats) -> Floats:
+def _values(function: Function, z: Floats) -> Floats:
     with np.errstate(all="ignore"):
-        y = np.asarray(unary.function(z), np.float64)
+        y = np.asarray(function.of(z), np.float64)
     if y.shape != z.shape or not np.isfinite(y).all():
         raise UnsupportedNodeError(
-            unary.node, unary.label, "it is not finite on the values it meets; keep them in its domain"
+            function.node, function.label, "it is not finite on the values it meets; keep them in its domain"
         )
     return y
 
 
-def _trimmed(unary: Unary, low: float, high: float) -> tuple[float, float]:
+def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
     """Without the ends where the function stays at its outermost value."""
     z = np.linspace(low, high, 8193)
-    y = _values(unary, z)
+    y = _values(function, z)
     tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
     moved = np.flatnonzero(np.abs(y - y[0]) > tolerance)
     first = max(int(moved[0]) - 1, 0) if len(moved) else 0
@@ -177,16 +173,18 @@ def _with_border(low: float, high: float, kink: float) -> float:
     return (inner * kink - n * high) / (inner - n)
 
 
-def _fitted(unary: Unary, low: float, high: float, holds: tuple[float, ...]) -> tuple[Floats, Span, float]:
+def _fitted(
+    function: Function, low: float, high: float, holds: tuple[float, ...]
+) -> tuple[Floats, Span, float]:
     """Points, span, and the table's largest error relative to its width."""
     # Ends in single precision, as the network file has them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
-    y = _values(unary, u)
+    y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)
     points = np.stack([u, np.clip((y - span.low) / span.width, 0.0, 1.0)])
     window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
     at = np.clip(window.values(), u[0], u[-1])
-    wanted = np.clip((_values(unary, at) - span.low) / span.width, 0.0, 1.0)
+    wanted = np.clip((_values(function, at) - span.low) / span.width, 0.0, 1.0)
     table = fit_pwl(INPUT_MAX * np.interp(at, *points), segments=SEGMENTS)
     error = float(np.abs(table.evaluate()[0] / INPUT_MAX - wanted).max())
     return points, span, error

@@ -8,22 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing import layers
-from emulator.network.importing.onnx_call import Call
+from emulator.network.importing.axes import concatenate
+from emulator.network.importing.branches import with_constant
+from emulator.network.importing.call import Call
+from emulator.network.importing.layers import linear
 from emulator.network.importing.recurrent import SIGMOID
-from emulator.network.importing.values import LeftOut, Value, with_constant
+from emulator.network.importing.values import LeftOut, Stack, Value
 
 TAKEN = "outputs are taken before the softmax; the largest one is the same"
 
 
 def _scaler(call: Call) -> Value:
-    a, name = call.a, call.name
-    centred = with_constant(call.value, np.asarray(a["offset"], np.float64), name, call.kind, "sub")
-    return with_constant(centred, np.asarray(a["scale"], np.float64), name, call.kind, "mul")
-
-
-def _regressor(call: Call) -> Value:
-    return _scores(call)
+    centred = with_constant(call, call.value, np.asarray(call.a["offset"], np.float64), "sub")
+    return with_constant(call, centred, np.asarray(call.a["scale"], np.float64), "mul")
 
 
 def _classifier(call: Call) -> list[Any]:
@@ -40,14 +37,12 @@ def _scores(call: Call) -> Value:
         weights, intercepts = np.hstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
     if kind == "LinearClassifier" and after == "LOGISTIC" and len(intercepts) == 2:
         weights, intercepts = weights / 2, intercepts / 2  # the same as a softmax of half the scores
-    elif after not in ("NONE", "SOFTMAX", "LOGISTIC"):
+    elif after not in ("NONE", "LOGISTIC", *(["SOFTMAX"] if kind == "LinearClassifier" else [])):
         raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
-    scores = layers.linear(call.value, weights, intercepts, call.name, kind)
+    scores = linear(call, call.value, weights, intercepts)
     if after == "NONE":
         return scores
     if kind == "LinearRegressor":
-        if after != "LOGISTIC":
-            raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
         return scores.apply(call.name, "sigmoid({})", SIGMOID[1])
     call.notes.append(f"{call.name} ({kind}): {TAKEN}")
     softmax = after == "SOFTMAX" or len(intercepts) == 2
@@ -55,8 +50,16 @@ def _scores(call: Call) -> Value:
     return replace(scores, left_out=left_out)
 
 
-def two_classes(a: Value, b: Value, call: Call) -> Value | None:
-    """``[1 - p, p]`` with p a sigmoid, as scikit-learn writes two classes: half of -z and z; else None."""
+def _joined(call: Call) -> Value | Stack:
+    """Joined values; ``[1 - p, p]``, p a sigmoid, as scikit-learn writes two classes: half of -z and z."""
+    if len(call.computed) == 2 == len(call.known):
+        classes = _two_classes(call, *call.computed)
+        if classes is not None:
+            return classes
+    return concatenate(call)
+
+
+def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
     if a.op is not b.op or a.axes != b.axes or a.op.shape != (1, 1, 1):
         return None
     z = np.linspace(-4, 4, 65)
@@ -68,15 +71,16 @@ def two_classes(a: Value, b: Value, call: Call) -> Value | None:
     straight = np.abs(scores - (slope * z + offset)).max() < 1e-3 * max(1.0, abs(slope))
     if not straight or np.abs(no + yes - 1).max() >= 1e-5:
         return None
-    before = Value(b.op, b.axes, node=b.node, calls=b.calls, at=b.at)
     halves = np.array([-0.5, 0.5])
-    both = layers.linear(before, slope * halves[None], offset * halves, call.name, call.kind)
+    before = Value(b.op, b.axes, node=b.node, calls=b.calls, at=b.at)
+    both = linear(call, before, slope * halves[None], offset * halves)
     call.notes.append(f"{call.name} ({call.kind}): two classes; outputs are taken before the softmax")
     return replace(both, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
 
 
-LINEAR_MODELS: dict[str, Callable[[Call], Any]] = {
+ESTIMATORS: dict[str, Callable[[Call], Any]] = {
     "Scaler": _scaler,
-    "LinearRegressor": _regressor,
+    "LinearRegressor": _scores,
     "LinearClassifier": _classifier,
+    "Concat": _joined,
 }

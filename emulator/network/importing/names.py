@@ -1,13 +1,7 @@
-"""ONNX's names of what can be imported, and what to use in place of what cannot."""
+"""ONNX's names of what is passed on as it is, and what to use in place of what cannot be imported."""
 
 from __future__ import annotations
 
-UNARY = (
-    "Relu Sigmoid Tanh LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Gelu Mish Swish "
-    "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh "
-    "Atanh Erf Clip PRelu Pow Min Max Sign Round Floor Ceil"
-).split()
-"""Taken as a function of each value, computed by ONNX's own reference implementation of the operator."""
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
@@ -49,7 +43,3 @@ OTHERWISE = (
     "use Gemm, MatMul, Conv, pooling, BatchNormalization, Concat, Add and Mul of branches, Flatten, Reshape, "
     "LSTM, GRU, or a function of each value"
 )
-JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod".split()
-"""With the arithmetic of two operands: functions of several values of one operator."""
-TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
-"""Operands that are true or false."""

@@ -1,13 +1,16 @@
-"""PyTorch files: modules of PyTorch's own layers, read without running any code in them."""
+"""Model files: ONNX, loaded and checked; PyTorch's own layers, read without running any code in them."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
 
 from emulator.errors import MissingExtraError, NetworkError
 
+FILE_MAX = 2 << 30
+"""Bytes of a model file: what its format can hold."""
 LAYERS = (
     "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell Upsample "
     "ReLU Sigmoid Tanh ReLU6 LeakyReLU ELU SELU CELU GELU SiLU Mish Softplus Softsign Hardtanh Hardswish "
@@ -15,6 +18,57 @@ LAYERS = (
     "Identity Dropout Dropout1d Dropout2d AlphaDropout".split()
 )
 """Layers whose class has one name, of those that have one for each number of axes."""
+
+
+def extra(package: str, needs: str, of: str) -> Any:
+    """A package of the extra ``of``, or MissingExtraError that says what needs it."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtraError(f"{needs}: pip install 'ndrite[{of}]'") from None
+
+
+def load_onnx(path: Path) -> Any:
+    """The ``onnx.ModelProto`` of a file.
+
+    Raises
+    ------
+    MissingExtraError
+        Without the package ``onnx``.
+    NetworkError
+        When the file is not a valid model.
+    """
+    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    if path.stat().st_size > FILE_MAX:
+        raise NetworkError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {FILE_MAX}")
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf, checker and file errors share no base
+        first = " ".join(str(error).split())[:300] or "damaged"
+        raise NetworkError(f"{path}: not a valid ONNX model ({first})") from None
+    return model
+
+
+def only_input(model: Any) -> Any:
+    """The one ``ValueInfoProto`` of what a model is given.
+
+    Raises
+    ------
+    NetworkError
+        When there is none, or more than one.
+    """
+    constants = {t.name for t in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(i.name for i in inputs)
+        raise NetworkError(
+            f"the model has {len(inputs)} inputs ({names}); accepted: one (join them, and Slice them in "
+            "the model)"
+        )
+    return inputs[0]
 
 
 def load_torch(path: Path) -> Any:
@@ -27,10 +81,7 @@ def load_torch(path: Path) -> Any:
     NetworkError
         When the file holds anything else.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtraError("reading .pt files needs PyTorch: pip install 'ndrite[train]'") from None
+    torch = extra("torch", "reading .pt files needs PyTorch", "train")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn

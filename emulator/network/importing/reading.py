@@ -1,32 +1,82 @@
-"""An ONNX graph, node by node, as the importer's operators."""
+"""An ONNX graph, node by node, as nodes of the network."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.finish import Read, finished
-from emulator.network.importing.graph import Memory
-from emulator.network.importing.onnx_call import Call
-from emulator.network.importing.onnx_elementwise import elementwise
-from emulator.network.importing.onnx_file import only_input
-from emulator.network.importing.onnx_layers import LAYERS
-from emulator.network.importing.onnx_linear_models import LINEAR_MODELS
-from emulator.network.importing.onnx_names import DOMAINS, DROPPED, INSTEAD, NORMALISED, OTHERWISE
-from emulator.network.importing.onnx_ndr import DEVICES, DOMAIN
-from emulator.network.importing.onnx_quantised import QUANTISED
-from emulator.network.importing.onnx_recurrent import RECURRENT, sequence_axes
-from emulator.network.importing.onnx_views import VIEWS
-from emulator.network.importing.recurrent import Memories
+from emulator.network.importing.axes import AXES, raw_input
+from emulator.network.importing.call import Call
+from emulator.network.importing.domains import DEVICES, DOMAIN
+from emulator.network.importing.elementwise import CASTS, elementwise
+from emulator.network.importing.estimators import ESTIMATORS
+from emulator.network.importing.files import only_input
+from emulator.network.importing.graph import BATCH, Given, Graph, Memories, given, ordered
+from emulator.network.importing.layers import LAYERS
+from emulator.network.importing.names import DOMAINS, DROPPED, INSTEAD, NORMALISED, OTHERWISE
+from emulator.network.importing.recurrent import RECURRENT, sequence_axes
 from emulator.network.importing.rolled import loop_of
 from emulator.network.importing.values import LeftOut, OwnShape, Stack, Value
-from emulator.network.importing.views import raw_input
+from emulator.network.importing.view import Floats
 
-HANDLERS = {**LAYERS, **VIEWS, **RECURRENT, **LINEAR_MODELS, **QUANTISED, **DEVICES}
+HANDLERS = {**LAYERS, **AXES, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What reading makes of a model.
+
+    Attributes
+    ----------
+    graph, own_shape, notes:
+        The operators, shape of one sample as the model takes it, and what was left out.
+    end:
+        The graph's output as the model sees it: its axes, and what of the model's end is not read.
+    name, tensor:
+        The model's output that was taken, and the tensor of the model that the graph gives.
+    values:
+        Inner tensors, each with its node and kind.
+    calls_first:
+        Whether the model takes a sequence's calls before its samples.
+    """
+
+    graph: Graph
+    own_shape: OwnShape
+    notes: tuple[str, ...]
+    end: Value
+    name: str = ""
+    tensor: str = ""
+    values: dict[str, tuple[str, str, Value]] = field(default_factory=dict)
+    calls_first: bool = False
+
+    @property
+    def axes(self) -> tuple[int, ...] | None:
+        """Axes of the graph's input in the model's own samples; None: the same."""
+        return self.graph.input.only(Given).axes
+
+    @property
+    def shape(self) -> OwnShape:
+        """Shape of one sample as the graph takes it, calls first."""
+        c, h, w = self.graph.input.shape
+        if self.graph.calls > 1:
+            return (self.graph.calls, c)
+        if len(self.own_shape) == 2:
+            return (c, w) if h == 1 else (c, h, w)
+        return (c,) if h == w == 1 else (c, h, w)
+
+    def ordered(self, x: Floats) -> Floats:
+        """The model's own samples (n, ...) flat, as the graph takes them."""
+        own = x.reshape(len(x), *self.own_shape)
+        own = own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
+        return own.reshape(len(x), -1)
+
+    def run(self, x: Floats) -> Floats:
+        """The graph's outputs (n, M) of flat samples."""
+        return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
 
 def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
@@ -35,7 +85,7 @@ def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None =
     Parameters
     ----------
     proto:
-        An ``onnx.ModelProto`` as ``onnx_prepare.prepared`` gives it.
+        An ``onnx.ModelProto`` as ``prepared`` gives it.
     shape:
         Shape of one sample where the file leaves it open; of a sequence (calls, features).
     output:
@@ -62,25 +112,29 @@ class _Reader:
         self.constants: dict[str, npt.NDArray[Any]] = {
             t.name: numpy_helper.to_array(t) for t in self.graph.initializer
         }
+        for node in self.graph.node:  # constants written as nodes, which a loop's copies are told apart by
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
         self.values: dict[str, Value | Stack] = {}
         self.refused: dict[str, UnsupportedNodeError] = {}
         self.notes: list[str] = []
         self.memories: Memories = []
-        given = only_input(model)
-        self._fold_constants()
-        self.loop = loop_of(model, given.name, self.constants)
-        self.sequence = sequence_axes(self.graph, given.name)
+        source = only_input(model)
+        self.loop = loop_of(model, source.name, self.constants)
+        self.sequence = sequence_axes(self.graph, source.name)
         if self.loop is not None:
             self.sequence = "ntc" if self.loop.axis == 1 else "tnc"
-        self.shape = shape or _sample_shape(given, self.sequence)
+        self.shape = shape or _sample_shape(source, self.sequence)
         if self.sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[given.name] = raw_input(self.shape, sequence=self.sequence)
+        self.values[source.name] = raw_input(self.shape, sequence=self.sequence)
+        self.states: dict[str, Value] = {}
         if self.loop is not None:
-            for state, source in self.loop.states.items():
-                sizes, calls = self.loop.sizes[source], self.loop.calls
-                memory = Memory(node=source, shape=(sizes[-1], 1, 1))
-                self.values[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
+            for state, after in self.loop.states.items():
+                sizes, calls = self.loop.sizes[after], self.loop.calls
+                memory = given(after, (sizes[-1], 1, 1), 0.0)
+                self.states[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
+        self.values |= self.states
 
     def read(self, output: str | None) -> Read:
         names = [o.name for o in self.graph.output]
@@ -99,20 +153,14 @@ class _Reader:
         name = self._chosen([output] if output else names)
         value = self.values[name]
         if isinstance(value, Stack) and len(value.layers) == 1:
-            value = value[0]
-        read = finished(value, self.shape, self.memories, self.notes)
-        tensor = name if not isinstance(value, Value) or value.left_out is None else value.left_out.tensor
-        return replace(
-            read, name=name, tensor=tensor, values=self._inner(), calls_first=self.sequence[:1] == "t"
-        )
-
-    def _fold_constants(self) -> None:
-        """Constants written as nodes, which a loop's copies are told apart by."""
-        from onnx import numpy_helper
-
-        for node in self.graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            value = value.layers[0]
+        graph, end = _finished(value, self.memories)
+        letters = "".join(a for a in end.axes if a in "chw")
+        if end.op.shape[1:] != (1, 1) and letters not in ("chw", "cw", "ch"):
+            self.notes.append("output: its values are in the order (channel, row, column)")
+        tensor = name if end.left_out is None else end.left_out.tensor
+        notes, first = tuple(self.notes), self.sequence[:1] == "t"
+        return Read(graph, self.shape, notes, end, name, tensor, self._inner(), calls_first=first)
 
     def _close_loop(self) -> None:
         """Every state of a loop takes what its source gives."""
@@ -122,12 +170,10 @@ class _Reader:
             if ours in self.values:
                 self.values[theirs] = self.values[ours]
         for state, source in self.loop.states.items():
-            memory, value = self.values[state], self.values.get(source)
-            assert isinstance(memory, Value)
-            assert isinstance(memory.op, Memory)
+            value = self.values.get(source)
             if not isinstance(value, Value):
                 raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
-            self.memories.append((memory.op, value.settled().op))
+            self.memories.append((self.states[state].op, value.settled().op))
 
     def _chosen(self, wanted: list[str]) -> str:
         """The output that is taken: the one that can be read; of a recurrent layer's, the one that has an
@@ -169,16 +215,13 @@ class _Reader:
 
     def _inner(self) -> dict[str, tuple[str, str, Value]]:
         """Tensors with the node and kind that make them, where they are values of one call."""
-        made = {
-            name: (node.name or node.output[0], node.op_type)
-            for node in self.graph.node
-            for name in node.output
-        }
-        return {
-            name: (*made[name], value)
-            for name, value in self.values.items()
-            if name in made and isinstance(value, Value) and "t" not in value.axes and value.left_out is None
-        }
+        found = {}
+        for node in self.graph.node:
+            for name in node.output:
+                value = self.values.get(name)
+                if isinstance(value, Value) and "t" not in value.axes and value.left_out is None:
+                    found[name] = (node.name or node.output[0], node.op_type, value)
+        return found
 
     def _node(self, node: Any) -> None:
         alias = {} if self.loop is None else self.loop.alias
@@ -194,15 +237,13 @@ class _Reader:
                 f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
             )
         if node.op_type == "Constant" or all(v is None for v in values):
-            for key, array in zip(node.output, call.folded(), strict=False):
-                self.constants[key] = array
+            self.constants |= zip(node.output, call.folded(), strict=False)
             return
         if node.op_type == "Shape":
             sizes = np.array(call.value.shape, np.int64)
             self.constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
             return
-        results = self._results(call)
-        for key, result in zip(node.output, results, strict=False):
+        for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):
                 self.refused[key] = result
             elif key and self.loop is not None and isinstance(result, Value) and result.at is not None:
@@ -210,21 +251,19 @@ class _Reader:
             elif key:
                 self.values[key] = result
 
-    @staticmethod
-    def _results(call: Call) -> list[Any]:
-        kind = call.kind
-        if kind in DROPPED:
-            return [call.value]
-        if kind in NORMALISED:
-            return [_normalised(call)]
-        if kind in HANDLERS:
-            found = HANDLERS[kind](call)
-            if found is not None:
-                return found if isinstance(found, list) else [found]
-        value = elementwise(call)
-        if value is None:
-            raise call.refused(INSTEAD.get(kind, OTHERWISE))
-        return [value]
+
+def _results(call: Call) -> list[Any]:
+    """A node's outputs: values, or errors where an output cannot be read."""
+    kind = call.kind
+    if kind in DROPPED:
+        return [call.value]
+    if kind in NORMALISED:
+        return [_normalised(call)]
+    found = HANDLERS[kind](call) if kind in HANDLERS else None
+    found = elementwise(call) if found is None else found
+    if found is None:
+        raise call.refused(INSTEAD.get(kind, OTHERWISE))
+    return found if isinstance(found, list) else [found]
 
 
 def _normalised(call: Call) -> Value:
@@ -247,10 +286,51 @@ def _sample_shape(value: Any, sequence: str) -> OwnShape:
     """Shape of one sample: all but the axis of samples, which may be open, as may the first axis."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
-    own = [s for a, s in zip(sequence or "n", sizes, strict=False) if a != "n"]
-    own = own if sequence else sizes[1:]
+    own = [s for a, s in zip(sequence, sizes, strict=False) if a != "n"] if sequence else sizes[1:]
     if not own or any(s <= 0 for s in own):
         raise NetworkError(
             f"input {value.name!r} has shape {sizes} (0: open); give the shape of one sample (--input-shape)"
         )
     return tuple(own)
+
+
+def _finished(value: Any, memories: Memories) -> tuple[Graph, Value]:
+    """The graph of an output, and the output.
+
+    Raises
+    ------
+    UnsupportedNodeError
+        When the output is not one tensor, not the last call's of a sequence, or the input is read in two
+        shapes.
+    """
+    where = ("output", "output")
+    if not isinstance(value, Value):
+        raise UnsupportedNodeError(
+            *where, "return one tensor; of a recurrent layer, the last call's: out[:, -1]"
+        )
+    if "t" in value.axes and value.calls > 1:
+        raise UnsupportedNodeError(
+            *where, "it is of every call; take the last one, out[:, -1], and Linear after it"
+        )
+    if value.at is not None and value.at != value.calls - 1:
+        raise UnsupportedNodeError(
+            *where, f"it is of call {value.at}; accepted: the last one, {value.calls - 1}"
+        )
+    value = value.settled()
+    used: Memories = []
+    ends = [value.op]
+    while True:  # memories that the output needs, and those that these need
+        needed = set(ordered(ends))
+        more = [m for m in memories if m[0] in needed and m not in used]
+        if not more:
+            break
+        used += more
+        ends += [op for _, op in more]
+    inputs = [op for op in ordered(ends) if op.is_input]
+    if not inputs:
+        raise UnsupportedNodeError(*where, "it does not depend on the input")
+    if len(inputs) > 1:
+        raise UnsupportedNodeError(
+            "input", "input", "it is read in two shapes; give it the shape that its layers see"
+        )
+    return Graph(inputs[0], value.op, tuple(used), value.calls), value

@@ -1,0 +1,100 @@
+"""Networks in double precision: in real numbers, as a model is read, and in 8-bit codes, as a chip has it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.window import Window
+from emulator.network import Ndr, Network, Sampled
+from emulator.network.floats import FloatArithmetic
+from emulator.network.importing.view import Floats, View
+from emulator.network.nodes import Maps
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
+from emulator.spec.evaluate import At, run
+from emulator.spec.steps import join
+
+Watch = Callable[[int, Floats], None]
+
+SEGMENTS = 32
+
+
+class RealArithmetic(FloatArithmetic):
+    """Values in the model's own unit, nothing held in a range; functions as the model has them."""
+
+    lowest = -np.inf
+
+    def view(self, at: At, node: View, maps: Maps) -> Floats:
+        """Values moved, and scaled by channel."""
+        x: Any = join([maps[s] for s in node.sources])
+        x = x.reshape(len(x), -1, 1, 1) if node.flat else x
+        x = x if node.index is None else x[:, node.index]
+        y = x if node.is_still else x * node.scale[:, None, None] + node.shift[:, None, None]
+        return np.asarray(y, np.float64)
+
+    def function(self, at: At, activation: Any, z: Floats) -> Floats:
+        given = z.astype(np.float32) if isinstance(activation, Ndr) else z
+        return z if activation is None else np.asarray(activation(given), np.float64)
+
+    def held(self, y: Any) -> Floats:
+        return np.asarray(y, np.float64)
+
+
+REALS = RealArithmetic()
+
+
+class CodeArithmetic(RealArithmetic):
+    """Every map in codes, as 0..1, and functions as the chip's tables; weights and sums are exact.
+
+    ``watch`` is told the pre-activations of every node with a function, by its number.
+    """
+
+    lowest = 0.0
+
+    def __init__(self, watch: Watch | None) -> None:
+        self._watch = watch
+        self._curves: dict[int, _Curve] = {}
+
+    def function(self, at: At, activation: Any, z: Floats) -> Floats:
+        if activation is None:
+            return z
+        if self._watch is not None:
+            self._watch(at.node, z)
+        if isinstance(activation, Ndr):  # the chip's own table is the compiler's
+            return unit_codes(super().function(at, activation, z))
+        if at.node not in self._curves:
+            self._curves[at.node] = _Curve(activation)
+        return self._curves[at.node](z)
+
+    def held(self, y: Any) -> Floats:
+        return unit_codes(y)
+
+    def number(self, y: float) -> Any:
+        return unit_codes(y)
+
+
+class _Curve:
+    """A function as the chip has it: its voltage code, rounded, and the table's code there, as 0..1."""
+
+    def __init__(self, activation: Sampled) -> None:
+        self.window = Window(*activation.ends, SEGMENTS, 0.0)
+        wanted = INPUT_MAX * np.clip(activation.shape(self.window.values()), 0.0, 1.0)
+        self.codes = fit_pwl(wanted, segments=SEGMENTS).evaluate()[0].astype(np.float64) / INPUT_MAX
+
+    def __call__(self, z: Floats) -> Floats:
+        v = np.clip(np.rint(self.window.zero + self.window.per_unit * z), V_MIN, V_MAX).astype(np.int64)
+        return np.asarray(self.codes[v - V_MIN], np.float64)
+
+
+def in_codes(network: Network, codes: npt.NDArray[np.uint8], watch: Watch | None = None) -> Floats:
+    """Outputs float64 (n, M) of input codes (n, K): what codes and tables cost, the array itself exact."""
+    parts = codes.reshape(len(codes), network.calls, *network.shape)
+    firsts = (parts[:, call].astype(np.float64) / INPUT_MAX for call in range(network.calls))
+    starts = [unit_codes(np.full((len(codes), *s.shape), s.start)) for s in network.states]
+    calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, starts)
+    return np.asarray(deque(calls, maxlen=1).pop()[-1].reshape(len(codes), -1))

@@ -1,0 +1,121 @@
+"""Products that take in what stands behind them: a sum, as their second operand, and a function.
+
+And what the codes of every map have to stand for exactly, which follows from who reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emulator.network import Gate, Pool, Product
+from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, identity, table
+from emulator.network.importing.view import View
+
+Rises = Callable[[Function, Reach | None], bool]
+"""Whether a function falls nowhere on a range."""
+
+
+def fused(graph: Graph, rises: Rises) -> Graph:
+    """The graph with every sum and function inside the product before it, where nothing else reads that.
+
+    A function that falls nowhere may stand before the largest of a window, too.
+    """
+    new: dict[Op, Op] = {}
+    uses: dict[Op, int] = {}
+    for op, count in graph.uses.items():
+        fresh = replace(op, inputs=tuple(new[i] for i in op.inputs))
+        head = fresh.inputs[0] if fresh.kind == "table" else fresh
+        if fresh.kind == "gate":
+            fresh = _with_sum(fresh, uses)
+        elif _is_open(head, uses):
+            fresh = _ended(head, fresh)
+        elif fresh.sampled is not None and _is_largest(head) and uses[head] == 1:
+            inner = head.inputs[0]
+            if _is_open(inner, uses) and rises(fresh.sampled, inner.before):
+                ended = replace(_ended(inner, fresh), reach=None)
+                fresh = replace(head, inputs=(ended,), reach=fresh.reach)
+        uses[fresh], new[op] = count, fresh
+    return graph.made_of(new)
+
+
+def settled(graph: Graph) -> Graph:
+    """Every memory takes the result of something that makes codes of its own."""
+    memories = tuple(
+        (memory, op if op.kind in ("product", "table", "gate") else table(op, identity(op.name)))
+        for memory, op in graph.memories
+    )
+    return replace(graph, memories=memories)
+
+
+def _is_open(op: Op, uses: Mapping[Op, int]) -> bool:
+    """Whether it is a product that can end in the one that reads it."""
+    return op.kind == "product" and op.function is None and uses.get(op) == 1
+
+
+def _is_largest(op: Op) -> bool:
+    pool = op.of(Pool)
+    return pool is not None and pool.of == "max"
+
+
+def _ended(op: Op, table: Op) -> Op:
+    """A product that ends in the function of a table."""
+    node = op.only(Product)
+    dense = Exact(node.dense.weights, node.dense.bias, table.function)
+    return replace(op, node=replace(node, dense=dense), reach=table.reach)
+
+
+def _with_sum(op: Op, uses: Mapping[Op, int]) -> Op:
+    """A sum of two as the product that one of them is, the other its second operand."""
+    gate = op.only(Gate)
+    if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
+        return op
+    for first, second in (gate.terms, gate.terms[::-1]):
+        before, other = op.inputs[first.a], op.inputs[second.a]
+        node, moved = before.of(Product), other.of(View)
+        if node is None or node.skip is not None or not _is_open(before, uses):
+            continue
+        if second.gain > 0 and (moved is None or (moved.scale > 0).all()):
+            dense = Exact(node.dense.weights * first.gain, node.dense.bias * first.gain + gate.zero)
+            weight = np.full(dense.outputs, second.gain)
+            node = replace(node, dense=dense, sources=(first.a,), skip=second.a, skip_weight=weight)
+            inputs = (before.inputs[0], other)
+            return Op(before.name, node, inputs if first.a == 0 else inputs[::-1], op.reach, op.reach)
+    return op
+
+
+HELD: dict[str, Callable[[Any], Mapping[int, float]]] = {
+    "product": lambda node: dict.fromkeys(node.sources if any(node.patches.padding) else (), node.pad),
+    "pool": lambda node: dict.fromkeys(node.sources if node.counts_border else (), node.pad),
+    "gate": lambda node: {n: 0.0 for t in node.terms if t.b is not None for n in t.reads},
+}
+"""By kind: what a node's maps, by number, have to hold as codes."""
+PASSED: dict[str, Callable[[Any, float], float | None]] = {
+    "pool": lambda node, value: value,
+    "view": lambda node, value: node.before(value),
+}
+"""By kind: what a node that passes codes on reads where it gives a value; None: it differs by channel."""
+
+
+def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
+    """Zeros around a map and in gates, and what memories start from, brought to where codes are made."""
+    holds: dict[Op, dict[float, None]] = {op: {} for op in graph.uses}
+    nexts = dict(graph.memories)
+    for memory, op in graph.memories:
+        holds[op][memory.start] = None
+    for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
+        for op in reversed(graph.uses):
+            held = HELD[op.kind](op.node) if op.kind in HELD else {}
+            for number, value in held.items():
+                holds[op.inputs[number]][value] = None
+            for value in holds[op]:
+                if op in nexts:
+                    holds[nexts[op]][value] = None
+                inner = PASSED[op.kind](op.node, value) if op.kind in PASSED else None
+                if inner is not None:
+                    for source in op.inputs:
+                        holds[source][inner] = None
+    return {op: tuple(values) for op, values in holds.items()}

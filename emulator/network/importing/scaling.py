@@ -1,0 +1,361 @@
+"""Scales: every map of a graph gets what its codes stand for, which goes into the nodes that read it.
+
+Every map holds codes 0..255: a function's range is moved and stretched to 0..1, and what reads the map undoes
+it exactly, so tanh and GELU need no second pass for their negative values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import NetworkError, UnsupportedNodeError
+from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
+from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
+from emulator.network.importing.report import BlockReport
+from emulator.network.importing.stretch import Stretch, stretch_of, with_room
+from emulator.network.importing.view import Floats, Span, View, code_span, view_of
+from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import joined
+
+Bools = npt.NDArray[np.bool_]
+
+DENSE_MAX = 128
+"""Values that a plain matrix passes on; more go through one group each."""
+GAIN_MAX = 64.0
+"""Largest factor of an average."""
+EVERYTHING = (-np.inf, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A node of the network, the model's node that it comes from, its sizes, and what its codes stand for.
+
+    No ``stretch`` of sums, nor where codes are passed on.
+    """
+
+    node: Node
+    name: str
+    inputs: int
+    outputs: int
+    stretch: Stretch | None = None
+
+    @property
+    def error(self) -> float:
+        """Largest one of its table, relative to its codes' span."""
+        return 0.0 if self.stretch is None else self.stretch.error
+
+    def block(self, beyond: float | None) -> BlockReport:
+        """Its part of the report."""
+        node, stretch = self.node, self.stretch
+        step = 0.0 if stretch is None else stretch.span.width / INPUT_MAX
+        low, high = (0.0, 0.0) if stretch is None else stretch.ends
+        return BlockReport(
+            node=self.name,
+            kind=node.kind,
+            function="none: outputs" if stretch is None else stretch.label,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            low=low,
+            high=high,
+            step=step,
+            table_error=self.error * INPUT_MAX * step,
+            table_error_lsb=self.error * INPUT_MAX,
+            beyond=beyond,
+        )
+
+
+class Scaling:
+    """A graph's nodes with scales, one after another: ``made``, the ``shapes`` of all maps, and ``states``.
+
+    A method for each kind gives the view that an operator is of the network's maps.
+    """
+
+    def __init__(self, graph: Graph, holds: Mapping[Op, tuple[float, ...]]) -> None:
+        self._graph, self._holds = graph, holds
+        self._views: dict[Op, View] = {}
+        self._plain: dict[Op, View] = {}
+        self._stretches: dict[Op, Stretch] = {}
+        self.made: list[Made] = []
+        self.shapes: list[Shape] = [self._graph.input.shape, *(m.shape for m, _ in self._graph.memories)]
+        self.states: tuple[State, ...] = ()
+
+    def run(self, inputs: InputRange, still: Bools, progress: Callable[[int, int], None] | None) -> None:
+        """Make all nodes, the output last.
+
+        ``inputs``: the range of one call's. ``still``: which of them never vary; they have no weights, as
+        their value is part of the biases.
+        """
+        graph, views, output = self._graph, self._views, self._graph.output
+        c, h, w = graph.input.shape
+        if inputs.low.size > 1 and (h, w) != (1, 1):
+            raise NetworkError(f"input range has {inputs.low.size} entries; accepted: 1, for maps")
+        views[graph.input] = view_of([(c, h, w)]).affine(np.where(still, 0.0, inputs.span), inputs.low)
+        for number, (memory, op) in enumerate(graph.memories):
+            views[memory] = View.of_map(1 + number, memory.shape, self._stretch(op).span)
+        for done, op in enumerate(graph.uses):
+            if op not in views:
+                views[op] = getattr(self, op.kind)(op, op.node)
+            if progress is not None:
+                progress(done, len(graph.uses))
+        if not self._gives_sums(output):
+            x = views[output]  # in the model's unit, as sums
+            self._product("output", output, _passing(output, x, grouped=True), x)
+        self.states = tuple(
+            State(
+                shape=memory.shape,
+                source=views[op].sources[0],
+                start=views[op].affine(1.0, -memory.start).zero or 0.0,
+            )
+            for memory, op in graph.memories
+        )
+
+    def _gives_sums(self, op: Op) -> bool:
+        """Whether it is the product that the network ends with."""
+        ends = op is self._graph.output and self._graph.uses[op] == 1
+        return ends and op.kind == "product" and op.function is None
+
+    def product(self, op: Op, node: Product) -> View:
+        """A matrix product, with its second operand and its function."""
+        source = op.inputs[node.sources[0]]
+        x, second = self._views[source], None
+        whole = x.index is None or node.patches.groups == 1
+        if not whole or (any(node.patches.padding) and x.zero is None):
+            x = self._plainly(source)
+        if node.skip is not None:
+            second = self._views[op.inputs[node.skip]]
+            if not second.is_map or (second.scale < 0).any():
+                second = self._plainly(op.inputs[node.skip])
+        return self._product(
+            op.name, op, node, x, None if self._gives_sums(op) else self._stretch(op), second
+        )
+
+    def table(self, op: Op, node: Table) -> View:
+        """A function of a map's values."""
+        x = self._views[op.inputs[0]]
+        turned = (x.scale < 0).all() and not isinstance(op.function, Ndr)
+        if x.flat or not ((x.scale > 0).all() or turned):
+            x = self._plainly(op.inputs[0])
+        return self._table(op, x, self._stretch(op))
+
+    def pool(self, op: Op, node: Pool) -> View:
+        """The pooling of a value, an average stretched to what it spans."""
+        x = self._views[op.inputs[0]]
+        unfit = node.of == "max" and bool((x.scale <= 0).any())
+        if node.is_spread:
+            unfit = x.flat or x.index is not None
+        if unfit or (node.counts_border and x.affine(1.0, -node.pad).zero is None):
+            x = self._plainly(op.inputs[0])
+        pad = (x.affine(1.0, -node.pad).zero or 0.0) if node.counts_border else 0.0
+        gain = 1.0
+        if node.of == "average" and op.reach is not None:
+            gain = _gain(x, (*with_room(*op.reach), *self._holds[op]))
+        channels = joined([self.shapes[m] for m in x.sources])[0]
+        patches = replace(node.patches, shape=(channels, *node.patches.shape[1:]))
+        pool = replace(node, sources=x.sources, patches=patches, pad=pad, gain=gain)
+        return replace(x, sources=(self._add(Made(pool, op.name, 1, x.channels)),), scale=x.scale / gain)
+
+    def gate(self, op: Op, node: Gate) -> View:
+        """Sums and products of maps, whose codes all mean the same."""
+        about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
+        x = []
+        for number, source in enumerate(op.inputs):
+            held = self._views[source]
+            fits = held.is_plain and (number not in about_zero or held.zero is not None)
+            x.append(held if fits else self._plainly(source))
+        stretch = self._stretch(op)
+        starts = [self._start(i) for i in op.inputs]
+        made = gate_on_codes(op.name, node, x, starts, stretch.span)
+        return self._with(op, Made(made, op.name, len(made.reads), op.shape[0], stretch))
+
+    def view(self, op: Op, node: View) -> View:
+        """Values moved: no node."""
+        return node.of([self._views[i] for i in op.inputs], self.shapes)
+
+    def _stretch(self, op: Op) -> Stretch:
+        """What codes of a product's, table's or gate's map stand for."""
+        if op not in self._stretches:
+            function, holds = op.function, self._holds[op]
+            if op.kind == "gate":
+                self._stretches[op] = self._stretch_of_gate(op, op.only(Gate))
+            elif isinstance(function, Ndr):
+                self._stretches[op] = Stretch.of_devices(function)
+            else:
+                head = self._views.get(op.inputs[0]) if op.kind == "table" else None
+                limits = EVERYTHING if head is None else head.limits
+                function = function or identity(op.name)
+                self._stretches[op] = stretch_of(function, op.before, holds, limits)
+        return self._stretches[op]
+
+    def _stretch_of_gate(self, op: Op, gate: Gate) -> Stretch:
+        """From samples or, without, from what the codes of its operands can stand for.
+
+        A code is the result where every operand has the value that the gate counts it from.
+        """
+        low, high = self._limits(op, gate) if op.reach is None else with_room(*op.reach)
+        zero = gate.zero + sum(t.gain * self._start(op.inputs[t.a]) for t in gate.terms if t.b is None)
+        span = code_span(low, high, (*self._holds[op], zero))
+        label = " + ".join("*".join("abcdefgh"[n] for n in term.reads) for term in gate.terms)
+        points = np.array([[span.low, span.low + span.width], [0.0, 1.0]])
+        return Stretch(label=label, points=points, span=span, error=0.5 / INPUT_MAX)
+
+    def _start(self, op: Op) -> float:
+        """The value that an operand of a sum is counted from: 0, or the nearest to it."""
+        low, high = op.reach or self._views[op].limits
+        return min(max(0.0, low), high)
+
+    def _limits(self, op: Op, gate: Gate) -> Reach:
+        """Least and greatest result of a gate, from what its operands' codes can stand for."""
+        if not all(i in self._views for i in op.inputs):
+            raise UnsupportedNodeError(
+                op.name,
+                "recurrent cell",
+                "it is unbounded: give samples of inputs, so that its range can be measured",
+            )
+        low = high = gate.zero
+        for term in gate.terms:
+            a = self._views[op.inputs[term.a]].limits
+            b = (1.0, 1.0) if term.b is None else self._views[op.inputs[term.b]].limits
+            ends = [term.gain * x * y for x in a for y in b]
+            low, high = low + min(ends), high + max(ends)
+        return low, high
+
+    def _add(self, made: Made) -> int:
+        """Number of the node's map."""
+        self.made.append(made)
+        self.shapes.append(made.node.shape(self.shapes))
+        return len(self.shapes) - 1
+
+    def _with(self, op: Op, made: Made) -> View:
+        """A node that makes codes; without a stretch, sums."""
+        number, stretch = self._add(made), made.stretch
+        return View.of_map(number, op.shape, Span(0.0, 1.0) if stretch is None else stretch.span)
+
+    def _table(self, op: Op, x: View, stretch: Stretch) -> View:
+        """A table's gains are positive: falling codes are taken by the function's mirror image."""
+        if (x.scale < 0).all():
+            x, stretch = replace(x, scale=-x.scale, shift=-x.shift), stretch.mirrored
+        gain, shift = x.scale.astype(np.float32), x.shift.astype(np.float32)
+        node = Table(x.sources, x.places.astype(np.int32), gain, shift, stretch.activation)
+        return self._with(op, Made(node, op.name, len(node.reads), x.channels, stretch))
+
+    def _product(
+        self,
+        name: str,
+        op: Op,
+        node: Product,
+        x: View,
+        stretch: Stretch | None = None,
+        second: View | None = None,
+    ) -> View:
+        """A product on the codes, with the function of ``stretch``; without, the sums."""
+        made = product_on_codes(name, node, x, second, stretch, self.shapes)
+        return self._with(op, Made(made, name, made.dense.inputs, made.dense.outputs, stretch))
+
+    def _plainly(self, op: Op) -> View:
+        """The value in one map whose codes all mean the same, 0 among them; one more rounding."""
+        if op not in self._plain:
+            x = self._views[op]
+            stretch = stretch_of(identity(op.name), op.reach or x.limits, (0.0,), x.limits)
+            if not x.flat and (x.scale > 0).all():
+                self._plain[op] = self._table(op, x, stretch)
+            else:
+                self._plain[op] = self._product(op.name, op, _passing(op, x), x, stretch)
+        return self._plain[op]
+
+
+def product_on_codes(
+    name: str, node: Product, x: View, second: View | None, stretch: Stretch | None, maps: list[Shape]
+) -> Product:
+    """``node`` of ``x`` and ``second``, which is in one map; ``maps``: shapes by number.
+
+    Raises
+    ------
+    NetworkError
+        When a weight is not finite.
+    """
+    _, height, width = node.patches.shape
+    whole = joined([maps[m] for m in x.sources])
+    patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
+    weights, bias = _on_codes(node, x, patches)
+    pad = x.zero if any(patches.padding) else 0.0
+    if pad is None:
+        raise NetworkError(f"node {name!r}: its border of zeros is no code of what it pads")
+    skip, weight = None, None
+    if second is not None and node.skip_weight is not None:
+        factor = node.skip_weight.astype(np.float64)
+        bias, skip = bias + factor * second.shift, second.sources[0]
+        weight = (factor * second.scale).astype(np.float32)
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
+    activation = None if stretch is None else stretch.activation
+    dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
+    return Product(dense, x.sources, patches, pad, skip, weight)
+
+
+def gate_on_codes(name: str, node: Gate, x: list[View], starts: list[float], span: Span) -> Gate:
+    """The gate of plain values ``x``, those of sums counted from ``starts``.
+
+    Raises
+    ------
+    UnsupportedNodeError
+        When the value that it counts from is far outside of what its results span.
+    """
+    terms, total = [], node.zero
+    for term in node.terms:
+        a = x[term.a]
+        gain = term.gain * float(a.scale[0]) / span.width
+        if term.b is not None:
+            b = x[term.b]
+            gain *= float(b.scale[0])
+            zeros = {"a_zero": a.zero or 0.0, "b_zero": b.zero or 0.0}
+            terms.append(Term(a=a.sources[0], b=b.sources[0], gain=gain, **zeros))
+            continue
+        y = np.clip((starts[term.a] - a.shift[0]) / a.scale[0], 0.0, 1.0)
+        code = round(float(y) * INPUT_MAX) / INPUT_MAX
+        total += term.gain * float(a.shift[0] + a.scale[0] * code)
+        terms.append(Term(a=a.sources[0], gain=gain, a_zero=code))
+    zero = (total - span.low) / span.width
+    if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
+        raise UnsupportedNodeError(
+            name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
+        )
+    return Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
+
+
+def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]:
+    """Weights (K, M) and bias (M,) on the maps' codes 0..1."""
+    groups, m = node.patches.groups, node.dense.outputs
+    area = node.patches.kernel[0] * node.patches.kernel[1]
+    w = node.dense.weights.reshape(-1, area, groups, m // groups)
+    by_group = (x.scale.reshape(groups, -1).T, x.shift.reshape(groups, -1).T)
+    scaled = (w * by_group[0][:, None, :, None]).reshape(-1, area, m)
+    bias = node.dense.bias + np.einsum("cg,cagm->gm", by_group[1], w).reshape(-1)
+    if x.index is None:
+        return scaled.reshape(-1, m), bias
+    placed = np.zeros((patches.inputs // (1 if x.flat else area), area, m))
+    np.add.at(placed, x.index, scaled)
+    return placed.reshape(-1, m), bias
+
+
+def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
+    """The product that passes a value on: channel by channel."""
+    count = x.channels
+    apart = grouped and not x.flat and x.index is None and count > DENSE_MAX
+    patches = Patches(shape=op.shape, kernel=(1, 1), groups=count if apart else 1)
+    return Product(Exact(np.ones((1, count)) if apart else np.eye(count), np.zeros(count)), (0,), patches)
+
+
+def _gain(x: View, values: tuple[float, ...]) -> float:
+    """What averages can be stretched by: they span less than what they are of; a 0 stays a code."""
+    if (x.scale == 0).any():
+        return 1.0
+    most = max(float(((value - x.shift) / x.scale).max()) for value in values)
+    gain = min(1 / max(most, 1 / GAIN_MAX), GAIN_MAX)
+    if x.zero:
+        gain = float(np.floor(gain * x.zero * INPUT_MAX + 1e-9)) / (x.zero * INPUT_MAX)
+    return max(1.0, gain)

@@ -1,0 +1,175 @@
+"""What a value is of the maps that hold it: channels moved and scaled, and what their codes stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.patches import Shape
+from emulator.spec.steps import joined
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A map's values mean ``low + width * y``, y in 0..1."""
+
+    low: float
+    width: float
+
+
+def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
+    """The span of ``low..high`` and ``holds``; the first of these that lies inside is exactly a code.
+
+    A border of zeros, and the zero that a gate multiplies about, are codes.
+    """
+    values = tuple(holds)
+    low, high = min(low, *values, low), max(high, *values, high)
+    width = high - low if high > low else 1.0
+    inside = next((v for v in values if low < v < high), None)
+    if inside is None:
+        return Span(low, width)
+    place = (inside - low) / width * INPUT_MAX
+    if abs(place - round(place)) > 1e-9:
+        # One code more, so that moving the ends loses nothing.
+        width *= INPUT_MAX / (INPUT_MAX - 1)
+        code = int(-(-(inside - low) / width * INPUT_MAX // 1))
+        low = inside - code / INPUT_MAX * width
+    return Span(low, width)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
+
+    ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
+    the index goes through the maps flattened. Of real values it moves them; of codes 0..1, scale and shift
+    are what they stand for.
+    """
+
+    kind: ClassVar[str] = "view"
+
+    sources: tuple[int, ...]
+    scale: Floats
+    shift: Floats
+    index: Ints | None = None
+    flat: bool = False
+
+    @classmethod
+    def of_map(cls, number: int, shape: Shape, span: Span) -> View:
+        """A whole map of one span."""
+        return cls((number,), np.full(shape[0], span.width), np.full(shape[0], span.low))
+
+    def shape(self, maps: Sequence[Shape]) -> Shape:
+        """Shape of the value."""
+        _, height, width = (1, 1, 1) if self.flat else joined([maps[s] for s in self.sources])
+        return (self.channels, height, width)
+
+    @property
+    def channels(self) -> int:
+        """C of the value."""
+        return len(self.scale)
+
+    @property
+    def places(self) -> Ints:
+        """Its channels among the maps'."""
+        return np.arange(self.channels) if self.index is None else self.index
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it changes no value."""
+        return bool((self.scale == 1).all() and (self.shift == 0).all())
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is one map, channel by channel."""
+        return len(self.sources) == 1 and self.index is None and not self.flat
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one map whose codes all mean the same."""
+        same = np.ptp(self.scale) == 0 and np.ptp(self.shift) == 0 and self.scale[0] != 0
+        return self.is_map and bool(same)
+
+    @property
+    def zero(self) -> float | None:
+        """y that stands for 0, the same for all channels; None where there is none in 0..1."""
+        y = self.before(0.0)
+        if y is None or not -1e-9 <= y <= 1 + 1e-9:
+            return None
+        code = float(np.clip(y, 0.0, 1.0)) * INPUT_MAX
+        return (round(code) if abs(code - round(code)) < 1e-6 else code) / INPUT_MAX
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest value that codes can stand for."""
+        ends = (self.shift, self.shift + self.scale)
+        return float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
+
+    def before(self, value: float) -> float | None:
+        """The y that stands for ``value``; None: it differs by channel."""
+        if (self.scale == 0).any():
+            return None
+        y = (value - self.shift) / self.scale
+        return float(y[0]) if np.ptp(y) <= 1e-9 * max(1.0, float(np.abs(y).max())) else None
+
+    def affine(self, scale: Floats | float, shift: Floats | float) -> View:
+        """``scale`` times the value plus ``shift``."""
+        return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
+
+    def select(self, index: Ints) -> View:
+        """Channels ``index`` of the value."""
+        return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
+
+    def flatten(self, maps: Sequence[Shape]) -> View:
+        """The value as a vector; ``maps``: shapes by number."""
+        _, height, width = self.shape(maps)
+        each = height * width
+        if each == 1:
+            return self
+        index = None if self.index is None else (self.index[:, None] * each + np.arange(each)).reshape(-1)
+        scale, shift = np.repeat(self.scale, each), np.repeat(self.shift, each)
+        return replace(self, scale=scale, shift=shift, index=index, flat=True)
+
+    def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
+        """The view of what ``parts``, one a source, are of ``maps``: one view for two."""
+        x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
+        x = x.flatten(maps) if self.flat else x
+        x = x if self.index is None else x.select(self.index)
+        return x.affine(self.scale, self.shift)
+
+
+def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
+    """Maps of ``shapes`` joined, then a View's fields ``moves``: what is not given changes nothing."""
+    whole, index = joined(list(shapes)), moves.get("index")
+    count = len(index) if index is not None else int(np.prod(whole)) if moves.get("flat") else whole[0]
+    sources = tuple(range(len(shapes)))
+    return View(sources, **({"scale": np.ones(count), "shift": np.zeros(count)} | moves))
+
+
+def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
+    """Values behind one another."""
+    sizes = [joined([maps[m] for m in part.sources]) for part in parts]
+    sources = tuple(m for part in parts for m in part.sources)
+    whole = joined([maps[m] for m in sources])
+    flat = any(part.flat for part in parts)
+    index = None
+    if flat or any(part.index is not None for part in parts):
+        each = [int(np.prod(size)) if flat else size[0] for size in sizes]
+        starts = np.cumsum([0, *each[:-1]])
+        index = np.concatenate([part.places + start for part, start in zip(parts, starts, strict=True)])
+        flat = flat and whole[1:] != (1, 1)
+        total = int(np.prod(whole)) if flat else whole[0]
+        index = None if np.array_equal(index, np.arange(total)) else index
+    if not flat and len(sources) > 1 and len(set(sources)) == 1:  # views of one map: it is read once
+        index = (np.arange(whole[0]) if index is None else index) % maps[sources[0]][0]
+        sources = sources[:1]
+    scale, shift = (np.concatenate([getattr(part, end) for part in parts]) for end in ("scale", "shift"))
+    return View(sources, scale, shift, index, flat)
