@@ -13,6 +13,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Fill:
     code: int
     shape: Shape
     reads: tuple[int, ...] = ()
+    fires: ClassVar[bool] = True
 
 
 Walked = Product | Pool | Gate | Fill
@@ -75,7 +77,7 @@ def lower(program: Program) -> Lowered:
         made.add(Fill(state.start, state.shape), to=number)
     begins = len(made.steps)
     last = program.steps[-1]
-    sums = isinstance(last, Product) and not last.fires
+    sums = not last.fires
     for i, step in enumerate(program.steps[:-1] if sums else program.steps):
         made.take(step, 1 + len(program.states) + i)
     # What the last product needs is copied before the states change.

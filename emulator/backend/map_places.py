@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from emulator.backend.lowering import SAMPLE, Lowered
 from emulator.spec.geometry import WORD_ROWS
 from emulator.spec.patches import Pair, Shape
-from emulator.spec.steps import Product
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, P
     first, last = {SAMPLE: -1}, {SAMPLE: 0}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         last |= dict.fromkeys(step.reads, i)
-        if i in pooled or (isinstance(step, Product) and not step.fires):
+        if i in pooled or not step.fires:
             continue
         # A pooled map is written while the product before it runs.
         first.setdefault(target, i - 1 if i - 1 in pooled else i)

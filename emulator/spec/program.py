@@ -134,7 +134,7 @@ class Program:
 
     def products_before(self, step: int) -> int:
         """How many products stand before step number ``step``."""
-        return sum(isinstance(before, Product) for before in self.steps[:step])
+        return sum(before.kind == "product" for before in self.steps[:step])
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""
@@ -252,9 +252,8 @@ def _check(program: Program) -> None:
         where = f"step{i}"
         check_reads(where, step, len(shapes))
         step.check(where, shapes, table, rows)
-        sums = isinstance(step, Product) and not step.fires
         require(
-            not sums or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step"
+            step.fires or i == len(program.steps) - 1, f"{where}.fires", False, "true but for the last step"
         )
         shapes.append(step.shape(shapes))
         _check_shape(f"{where} result", shapes[-1])
@@ -263,8 +262,8 @@ def _check(program: Program) -> None:
         require(known, f"state{i}.source", state.source, f"0..{len(shapes) - 1}")
         got = shapes[state.source]
         require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
-        last = isinstance(program.steps[-1], Product) and not program.steps[-1].fires
-        require(not last or state.source < len(shapes) - 1, f"state{i}.source", "sums", "a map of codes")
+        codes = program.steps[-1].fires
+        require(codes or state.source < len(shapes) - 1, f"state{i}.source", "sums", "a map of codes")
         require(
             type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255"
         )

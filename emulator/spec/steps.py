@@ -160,6 +160,7 @@ class Pool:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
+    fires: ClassVar[bool] = True
 
     of: str
     sources: tuple[int, ...]
@@ -205,6 +206,7 @@ class Table:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "table"
+    fires: ClassVar[bool] = True
 
     sources: tuple[int, ...]
     channel: IntArray
@@ -271,6 +273,7 @@ class Gate:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
+    fires: ClassVar[bool] = True
 
     terms: tuple[Term, ...]
     gate_shift: int = 0
@@ -301,6 +304,7 @@ class Gate:
 
 
 Step = Product | Pool | Table | Gate
+"""``fires``: it gives codes, not sums."""
 
 
 @dataclass(frozen=True, kw_only=True)
