@@ -32,6 +32,8 @@ SAMPLED = "sampled:"
 NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
 """Arrays of NDR neurons, by the kind in the manifest."""
 
+KINDS: dict[str, type[Node]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
+
 Arrays = dict[str, npt.NDArray[Any]]
 Entry = dict[str, Any]
 
@@ -140,36 +142,27 @@ def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
 
 
 def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
-    kind = entry["kind"]
-    if kind == "product":
-        dense = Dense(
-            _array(arrays, where, "weights"),
-            _array(arrays, where, "bias"),
-            _read_activation(where, entry["activation"], arrays),
-        )
-        weight = None if entry["skip"] is None else _array(arrays, where, "skip_weight")
-        return Product(
-            dense, _tuple(entry["sources"]), _patches(entry), float(entry["pad"]), entry["skip"], weight
-        )
-    if kind == "pool":
-        return Pool(
-            entry["of"],
-            _tuple(entry["sources"]),
-            _patches(entry),
-            float(entry["pad"]),
-            bool(entry["inside"]),
-            float(entry["gain"]),
-            _tuple(entry.get("block", [1, 1])),
-        )
-    if kind == "table":
-        activation = _read_activation(where, entry["activation"], arrays)
-        if activation is None:
-            raise NetworkError(f"{where}.activation is None; accepted: an activation")
-        channel, gain, shift = (_array(arrays, where, name) for name in ("channel", "gain", "shift_by"))
-        return Table(_tuple(entry["sources"]), channel, gain, shift, activation)
-    if kind == "gate":
-        return Gate(tuple(Term(**term) for term in entry["terms"]), float(entry["zero"]))
-    raise NetworkError(f"{where}.kind is {kind!r}; accepted: product, pool, table, gate")
+    kind = KINDS.get(entry["kind"])
+    if kind is None:
+        raise NetworkError(f"{where}.kind is {entry['kind']!r}; accepted: {', '.join(KINDS)}")
+    values: Entry = {}
+    for f in dataclasses.fields(kind):
+        if f.name == "dense":
+            weights, bias = (_array(arrays, where, name) for name in ("weights", "bias"))
+            values["dense"] = Dense(weights, bias, _read_activation(where, entry["activation"], arrays))
+        elif f.name == "activation":
+            values["activation"] = _read_activation(where, entry["activation"], arrays)
+            if values["activation"] is None:
+                raise NetworkError(f"{where}.activation is None; accepted: an activation")
+        elif f.name == "patches":
+            values["patches"] = Patches(**_tuples(entry["patches"]))
+        elif f.name == "terms":
+            values["terms"] = tuple(Term(**term) for term in entry["terms"])
+        elif f.name in entry:
+            values[f.name] = _tuple(entry[f.name])
+        elif f.default is dataclasses.MISSING or f"{where}.{f.name}" in arrays:
+            values[f.name] = _array(arrays, where, f.name)
+    return kind(**values)
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
@@ -202,10 +195,6 @@ def _array(arrays: Arrays, where: str, name: str) -> npt.NDArray[Any]:
     if f"{where}.{name}" not in arrays:
         raise NetworkError(f"array {where}.{name} is missing")
     return arrays[f"{where}.{name}"]
-
-
-def _patches(entry: Entry) -> Patches:
-    return Patches(**_tuples(entry["patches"]))
 
 
 def _tuples(entry: Entry) -> Entry:

@@ -329,6 +329,7 @@ class Gate:
 
 
 Step = Product | Pool | Table | Gate
+"""``fires``: it gives codes, not sums."""
 
 
 def products_of(steps: Iterable[Any]) -> tuple[Product, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from emulator.mapping.samples import Rows
 from emulator.mapping.scaling import telegraph_share
 from emulator.network import Activation, Gate, Network, Pool, Product, Table
 from emulator.network.floats import FloatArithmetic
-from emulator.spec import Layer, Program, steps
+from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, slices, unit_codes
 from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
@@ -122,8 +123,7 @@ class Forward:
     def functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
         """Table ``number``, which is step ``at``."""
         held = self.die.tables[number] if number < len(self.die.tables) else None
-        step = self.program.steps[at]
-        assert isinstance(step, steps.Table)
+        step: Any = self.program.steps[at]
         x = join([maps[s] for s in node.sources])
         segments = self.program.curve_base.shape[1]
         return functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
