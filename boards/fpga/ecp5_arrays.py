@@ -57,7 +57,7 @@ SMALL_MAPS = dataclasses.replace(
 # 784-128-10 and the like.
 LEARNING = Geometry(
     name="ecp5-85f-learning",
-    lanes=128,
+    lanes=64,
     readouts=4,
     weight_depth=1024,
     columns=256,
