@@ -75,7 +75,7 @@ def done_once(module: types.ModuleType) -> Verdict:
     run.always(~seen | ((number + 1 + since + begun)[:32] == core.next))
     run.always(~(begun & seen & (at == number)) | since.all())
     run.reachable(seen & (since == 2))
-    return check(run, depth=8, induction=True)
+    return check(run, depth=12, induction=True)
 
 
 def answered_once(module: types.ModuleType) -> Verdict:
@@ -130,4 +130,4 @@ def test_holds(claim: str, proved: list[str]) -> None:
     ],
 )
 def test_injected_bug_is_found(claim: str, old: str, new: str) -> None:
-    assert not CLAIMS[claim](mutated(NAME, old, new, shown=SHOWN)).holds
+    assert "Assert failed" in CLAIMS[claim](mutated(NAME, old, new, shown=SHOWN)).log
