@@ -40,7 +40,7 @@ TARGETS = (
         ethernet=_ETHERNET,
         aim=1.1,
         pins_from="amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
-        note="placed, not routed yet; nextpnr estimates 100 MHz of its clock after placement",
+        note="placed, not routed yet; nextpnr estimates 78 MHz of its clock after placement",
         **ECP5_85F_LEARNING,
     ),
 )
