@@ -78,8 +78,9 @@ class Lanes(wiring.Component):
     PRODUCT_STAGE and a cycle for each level of the tree later. ``error`` and ``train`` are taken for the next
     update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
     ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read.
-    Resources: a lane has a multiplier and a memory of weight_depth states of 18 bits; SHARE lanes share an
-    updater, to which the first ones lend their multipliers while ``updating``.
+    Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and about 120 LUTs; up to
+    SHARE lanes share an ``Events`` of about 3,000 LUTs, to which four lend their multipliers while
+    ``updating``.
     """
 
     def __init__(self, geometry: Geometry) -> None:

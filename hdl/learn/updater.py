@@ -74,7 +74,7 @@ class Updater(wiring.Component):
     ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which
     ``table`` fills. ``products`` are those of ``factors``, MULTIPLY_LATENCY later: lanes lend their
     multipliers. Latency: UPDATE_LATENCY cycles, one a cycle. Resources: two ``Words``, ten readers of tables
-    of 16 words of 13 bits.
+    of 16 words of 13 bits; about 1,700 LUTs in all.
     """
 
     def __init__(self) -> None:
