@@ -284,7 +284,7 @@ def main() -> None:
                 found["compared"] = compared(ours(w), theirs)
         theirs = found["aihwkit"].pop("accuracy")
         w = best(w)
-        found["tiki-taka_how"] = dict(zip(("rate", "threshold"), w["tiki-taka_how"][2::3], strict=True))
+        found["tiki-taka_how"] = {"rate": w["tiki-taka_how"][2], "threshold": w["tiki-taka_how"][5]}
         found["accuracy"] = {name: {"here": learned(w, name), "aihwkit": theirs[name]} for name in theirs}
         for name, both in found["accuracy"].items():
             ends = {whose: np.array(right)[:, -1] for whose, right in both.items()}

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
 
 *Board*, simulated: the whole device behind UDP, compiled; clocks from the first datagram to the last answer,
-at the clock that the board's report says is met, or that it asks for where none is committed. Every sum is
+at the board's clock; the first line says what is known of that from place and route. Every sum is
 compared with the golden model's, read noise on. UDP is simulated where datagrams leave the frames, so the
 line has a column of its own: bytes counted as sent, frames around them, of a gigabit a second. The slower of
 the two is the board's end to end; *limit* names it. *Core*, measured: the golden model's compiled loops, one

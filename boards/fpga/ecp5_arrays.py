@@ -93,7 +93,7 @@ ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
     "memory_styles": (
-        ("distributed", "core.readout.partials*/m:*"),
+        *ECP5_85F_WIDE["memory_styles"],
         ("distributed", "core.readout.gains_*/m:*"),
         ("distributed", "core.neuron.pipe_*.bias/m:*"),
         ("distributed", "core.neuron.pipe_*.settings/m:*"),

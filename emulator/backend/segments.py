@@ -182,14 +182,7 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
     """Maps that a step reads, but for those that it joins as ``reads`` are."""
-    found: list[int] = []
-
-    def take(number: int) -> int:
-        found.append(number)
-        return number
-
-    step.moved(lambda maps: maps if maps == reads else tuple(take(m) for m in maps), take)
-    return tuple(found)
+    return step.alone if step.sources == reads else step.reads
 
 
 def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:

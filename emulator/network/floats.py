@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.network.activation import Activation, Floats
 from emulator.network.nodes import Gate, Maps, Pool, Product, Table
-from emulator.spec.evaluate import At
+from emulator.spec.evaluate import At, evaluated
 from emulator.spec.steps import filled, join
 
 
@@ -78,4 +78,4 @@ FLOATS = FloatArithmetic()
 
 def result(node: Any, maps: Maps) -> Floats:
     """The map float32 that one node makes of ``maps``."""
-    return np.asarray(getattr(FLOATS, node.kind)(At(), node, maps), np.float32)
+    return np.asarray(evaluated(FLOATS, At(), node, maps), np.float32)

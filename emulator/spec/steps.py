@@ -103,7 +103,12 @@ class Product:
     @property
     def reads(self) -> tuple[int, ...]:
         """Maps that the step needs."""
-        return self.sources if self.skip is None else (*self.sources, self.skip)
+        return (*self.sources, *self.alone)
+
+    @property
+    def alone(self) -> tuple[int, ...]:
+        """Those that it does not join with others."""
+        return () if self.skip is None else (self.skip,)
 
     def moved(self, joined: Joined, alone: Alone) -> Product:
         """The step with its maps at other numbers: those that it joins, those that it reads alone."""
@@ -171,6 +176,7 @@ class Pool:
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
     fires: ClassVar[bool] = True
+    alone: ClassVar[tuple[int, ...]] = ()
 
     of: str
     sources: tuple[int, ...]
@@ -221,6 +227,7 @@ class Table:
     __repr__ = brief_repr
     kind: ClassVar[str] = "table"
     fires: ClassVar[bool] = True
+    alone: ClassVar[tuple[int, ...]] = ()
 
     sources: tuple[int, ...]
     channel: IntArray
@@ -292,6 +299,7 @@ class Gate:
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
     fires: ClassVar[bool] = True
+    sources: ClassVar[tuple[int, ...]] = ()
 
     terms: tuple[Term, ...]
     gate_shift: int = 0
@@ -301,6 +309,11 @@ class Gate:
     def reads(self) -> tuple[int, ...]:
         """Maps that the step needs."""
         return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+
+    @property
+    def alone(self) -> tuple[int, ...]:
+        """As ``Product.alone``: all of them."""
+        return self.reads
 
     def moved(self, joined: Joined, alone: Alone) -> Gate:
         """As ``Product.moved``."""

@@ -69,15 +69,18 @@ class UdpSocket:
 
     def _send(self, together: bytes, size: int) -> None:
         link = self._open()
-        cut = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", size))] if len(together) > size else []
+        several = len(together) > size
         while True:
             try:
-                link.sendmsg([together], cut)
+                if several:
+                    link.sendmsg([together], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", size))])
+                else:
+                    link.send(together)
                 return
             except BlockingIOError:
                 select.select([], [link], [], 1.0)
             except OSError as error:
-                if not cut or error.errno not in NO_SEGMENTS:
+                if not several or error.errno not in NO_SEGMENTS:
                     raise LinkError(self._lost(error)) from None
                 self._segments = 1
                 for start in range(0, len(together), size):

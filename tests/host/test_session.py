@@ -244,10 +244,8 @@ def test_a_wide_window_is_filled_again_by_halves() -> None:
     assert [n for n in batches.written if n] == [16, *[8] * 10, 4]
 
 
-def test_silence_is_judged_by_what_answers_have_taken() -> None:
-    """Of a known kind it is short, and doubles up to the timeout; of an unknown one it is the timeout."""
-    session, link = open_session()
-    session.timeout_s, session.attempts = 2.0, 1
+def silences_of(link: ResponderLink) -> list[float]:
+    """How long each read of the link from now on may be silent, seconds; it grows as they come."""
     silences: list[float] = []
     plain = link.read
 
@@ -256,6 +254,14 @@ def test_silence_is_judged_by_what_answers_have_taken() -> None:
         return plain(timeout_s)
 
     link.read = listen  # type: ignore[method-assign]
+    return silences
+
+
+def test_silence_is_judged_by_what_answers_have_taken() -> None:
+    """Of a known kind it is short, and doubles up to the timeout; of an unknown one it is the timeout."""
+    session, link = open_session()
+    session.timeout_s, session.attempts = 2.0, 1
+    silences = silences_of(link)
     session.call(read())
     assert silences == [2.0, 2.0], "neither sync nor read is known"
     session.call(read())
@@ -276,14 +282,7 @@ def test_silence_is_judged_by_what_answers_have_taken() -> None:
 def test_silence_of_a_simulated_link_is_always_the_timeout() -> None:
     session, link = open_session()
     link.live = False
-    silences: list[float] = []
-    plain = link.read
-
-    def listen(timeout_s: float) -> bytes:
-        silences.append(timeout_s)
-        return plain(timeout_s)
-
-    link.read = listen  # type: ignore[method-assign]
+    silences = silences_of(link)
     for _ in range(3):
         session.call(read())
     assert set(silences) == {session.timeout_s}

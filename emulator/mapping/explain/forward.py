@@ -40,7 +40,10 @@ CORRECTED_ROWS = 1 << 14
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One product of the die: its integers, what the die holds of it, what each cause adds to its weights."""
+    """One product of the die: its integers, what the die holds of it, what each cause adds to its weights.
+
+    ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1.
+    """
 
     node: Product
     layer: Layer
@@ -48,6 +51,7 @@ class Stage:
     block: tuple[int, int]
     weights: Floats
     changes: dict[str, Floats]
+    telegraph: float
 
     @property
     def activation(self) -> Activation | None:
@@ -70,7 +74,8 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
         wide = blocked(node, step.block)
         changes = weight_changes(wide.dense, array, die.chip)
         weights = wide.dense.weights.astype(np.float64)
-        built.append(Stage(wide, step.layer, array, step.block, weights, changes))
+        telegraph = telegraph_share(die.chip, array.mapped)
+        built.append(Stage(wide, step.layer, array, step.block, weights, changes, telegraph))
     return built
 
 
@@ -171,8 +176,7 @@ class Forward:
         half = float(1 << (layer.adc_bits - 1))
         built = array.built if "converter mismatch" in self.causes else array.designed
         total = np.zeros((len(rows.exact), layer.outputs))
-        telegraph = telegraph_share(self.die.chip, array.mapped)
-        shares = {"read noise": 1 - telegraph, "telegraph noise": telegraph}
+        shares = {"read noise": 1 - stage.telegraph, "telegraph noise": stage.telegraph}
         x = rows.exact.reshape(len(rows.exact), rows.groups, -1)
         for k in range(0, layer.inputs, per_tile):
             w = weights[k : k + per_tile] / array.mapped.unit
