@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy.typing as npt
 
 from emulator.device.array import crossbar, nonlinear
 from emulator.device.description import Cell, Chip
+from emulator.device.pulsing import PulseCount
 from emulator.device.rram.drift import age
 from emulator.device.rram.faults import STUCK_LOW
 from emulator.device.rram.programming import readable
+from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
 
 Floats = npt.NDArray[np.float64]
@@ -49,6 +52,8 @@ class Cells:
         (K,), where cells with a cubic I-V curve are linearised; None: at the read voltage.
     place:
         Physical row (K,) of every row; None: the same.
+    pulses:
+        What it took where cells were programmed by pulses; None: by a law, or read from a file.
     """
 
     target: Floats
@@ -60,6 +65,7 @@ class Cells:
     ageing: Floats
     row_voltage_V: Floats | None = None
     place: Ints | None = None
+    pulses: PulseCount | None = None
 
 
 def make_cells(
@@ -88,6 +94,8 @@ def make_cells(
     ------
     PhysicsError
         When a target lies outside the error model's fitted range.
+    CompileError
+        When cells that pulses program are to be verified once more.
     """
     cell = chip.cell
     shape = target_uS.shape
@@ -99,8 +107,31 @@ def make_cells(
         target_uS = compensate(target_uS, stuck, chip)
     programmed = cell.error_model.programmed(target_uS, noise)
     ageing = rng.standard_normal(shape)
-    programmed = _verified(programmed, target_uS, chip, mitigation, rng)
-    return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
+    if chip.programming.model == "none":
+        programmed = _verified(programmed, target_uS, chip, mitigation, rng)
+        return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
+    if mitigation.write_verify_attempts:
+        raise CompileError(
+            f"write_verify_attempts is {mitigation.write_verify_attempts}; accepted: 0, as programming.model "
+            f"is {chip.programming.model!r}, which verifies each pulse"
+        )
+    programmed, pulses = _pulsed(target_uS, stuck, chip, rng)
+    cells = aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
+    return dataclasses.replace(cells, pulses=pulses)
+
+
+def _pulsed(
+    target_uS: Floats, stuck: Stuck, chip: Chip, rng: np.random.Generator
+) -> tuple[Floats, PulseCount]:
+    """Where cells land that pulses program, and what it took. Stuck cells, which a test read finds, are left
+    alone. As many draws as it takes are made, of a generator of their own: ``rng`` stays where it is."""
+    cell, free = chip.cell, stuck == 0
+    wanted, programmed = target_uS[free], target_uS.copy()
+    own = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
+    programmed[free], pulses = chip.programming.write(
+        wanted, (cell.g_min_uS, cell.g_max_uS), cell.error_model.sigma(wanted), own
+    )
+    return programmed, pulses
 
 
 def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) -> Stuck:

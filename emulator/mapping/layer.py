@@ -392,7 +392,7 @@ def add_curves(
     return table, index[which].astype(np.uint16), fitted.max_error_lsb
 
 
-def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str, float | int]:
+def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str, Any]:
     w = dense.weights.astype(np.float64)
     size = max(float(np.sqrt(np.square(w).mean())), 1e-30)
     cell = chip.cell
@@ -404,6 +404,7 @@ def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str,
         "saturated_codes": mapped.saturated,
         "limited_weights": mapped.limited,
         "stuck_cells": int((mapped.cells.stuck != 0).sum()),
+        "pulses": mapped.cells.pulses,
     }
 
 

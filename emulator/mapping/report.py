@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.pulsing import PulseCount
 from emulator.golden import Core
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr
@@ -68,6 +69,8 @@ class LayerReport:
         decibels; without read noise, and with it.
     largest_cause:
         Of that deviation: ``cells``, ``converters`` or ``read noise``.
+    pulses:
+        What programming took where the chip's cells are programmed by pulses; None: by a law.
     """
 
     inputs: int
@@ -91,6 +94,7 @@ class LayerReport:
     bistable_neurons: int = 0
     noisy_snr_db: float = 0.0
     largest_cause: str = ""
+    pulses: PulseCount | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +141,11 @@ class CompileReport:
                 lines.append(
                     f"layer {i}: {layer.saturated_codes} of {cells} conductances are beyond the code range "
                     "and held at its end"
+                )
+            if layer.pulses is not None and layer.pulses.given_up:
+                lines.append(
+                    f"layer {i}: {layer.pulses.given_up} of {layer.pulses.cells} cells were never read in "
+                    "the window. What helps: a wider programming.window_percent, more programming.most_pulses"
                 )
             if layer.unreachable_neurons:
                 lines.append(

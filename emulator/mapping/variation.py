@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
+from emulator.device.pulsing import Programming
 from emulator.mapping.weights import code_max, full_scale
 from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
@@ -56,4 +57,4 @@ def without_errors(chip: Chip) -> Chip:
     cell = dataclasses.replace(
         chip.cell, programming_error="ideal", drift="none", stuck_low_percent=0.0, stuck_high_percent=0.0
     )
-    return dataclasses.replace(chip, cell=cell)
+    return dataclasses.replace(chip, cell=cell, programming=Programming())

@@ -216,7 +216,7 @@ def transposed(mapped: MappedWeights) -> MappedWeights:
     turned = {
         field.name: getattr(cells, field.name).swapaxes(1, 2)
         for field in dataclasses.fields(cells)
-        if field.name not in ("row_voltage_V", "place")
+        if field.name not in ("row_voltage_V", "place", "pulses")
     }
     return dataclasses.replace(
         mapped,

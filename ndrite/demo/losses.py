@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.pulsing import Programming
 from emulator.mapping import golden_accuracy, map_network
 from ndrite.compiled import Compiled
 from ndrite.labelled import CALIBRATION_SAMPLES
@@ -24,6 +25,7 @@ def losses(
     exact = dataclasses.replace(
         chip,
         cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
+        programming=Programming(),
         readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
     )
     quantised = map_network(whole.network, exact, x[:CALIBRATION_SAMPLES]).program

@@ -84,7 +84,20 @@ def _network(report: Report) -> str:
     return table(head, rows) + (
         "<p>Weight error: root mean square of effective minus float weights over that of the float weights. "
         "SNR: of the pre-activations on the calibration samples, read noise off.</p>"
+        + "".join(_pulses(i, layer["pulses"]) for i, layer in enumerate(measured) if layer.get("pulses"))
     )
+
+
+def _pulses(layer: int, took: dict[str, Any]) -> str:
+    """What programming one layer took, where pulses program the chip's cells."""
+    wear = "" if took["wear"] is None else f", {took['wear']:.1%} of the endurance"
+    words = (
+        f"Layer {layer} was programmed by {took['pulses']:,} pulses and {took['reads']:,} reads of "
+        f"{took['cells']:,} cells, at most {took['most_pulses']:,} pulses a cell{wear}; {took['given_up']} "
+        f"cells were given up. In sequence that is {took['time_s']:.3g} s and {took['energy_J']:.3g} J. "
+        f"Cells are {took['error_uS']:.3g} uS (rms) off their targets, {took['law_uS']:.3g} uS by the law."
+    )
+    return f"<p>{text(words)}</p>"
 
 
 def _accuracy(report: Report) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from emulator.device.ecram.description import Ecram
 from emulator.device.fields import choice, fields_of, number, section
 from emulator.device.ndr.description import Neuron
+from emulator.device.pulsing import Programming
 from emulator.device.rram.description import Cell
 from emulator.errors import ChipError, PhysicsError
 from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
@@ -117,6 +118,7 @@ class Conditions:
 SECTIONS: dict[str, type[Any]] = {
     "array": Array,
     "cell": Cell,
+    "programming": Programming,
     "input": Input,
     "readout": Readout,
     "neuron": Neuron,
@@ -139,6 +141,7 @@ class Chip:
     name: str
     cell: Cell
     description: str = ""
+    programming: Programming = dataclasses.field(default_factory=Programming)
     array: Array = dataclasses.field(default_factory=Array)
     input: Input = dataclasses.field(default_factory=Input)
     readout: Readout = dataclasses.field(default_factory=Readout)

@@ -12,43 +12,24 @@ from emulator.errors import ChipError
 
 
 @section("ecram")
-class Ecram:
-    """The ECRAM beside a neuron and what of the NDR curve its state sets.
+class Pulsed:
+    """A device whose state pulses move, and their law.
 
     Attributes
     ----------
     model:
         ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
-    tunes, *_low_factor, *_high_factor:
-        Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
-        ``both``: one device scales both; ``each``: two devices, one for either. ``valley`` (of ``esaki``),
-        ``width`` (of ``bell``) and ``second_peak`` (its current, of ``double``): ``shape_*_factor``.
-    states:
-        States the chip uses, at most; spread evenly over the pulses from bound to bound.
     step_*, w_*, gamma_*:
         Of ``linear-step``, dimensionless.
     pulses, a_up, a_down:
         Of ``exponential``: pulses from bound to bound, and the constants A in pulses.
     cycle_percent:
         Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``).
-    *_variation_percent:
-        Device-to-device deviations.
-    retention_s, retention_energy_eV, retention_rest:
-        Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
-        state that is left at last; None: a state stays.
     endurance_pulses:
         Pulses that a device survives; None: not known.
     """
 
     model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
-    tunes: Annotated[str, choice(TUNES)] = "none"
-    peak_voltage_low_factor: Annotated[float, number(0.01, 100)] = 1.0
-    peak_voltage_high_factor: Annotated[float, number(0.01, 100)] = 1.0
-    peak_current_low_factor: Annotated[float, number(0.01, 100)] = 1.0
-    peak_current_high_factor: Annotated[float, number(0.01, 100)] = 1.0
-    shape_low_factor: Annotated[float, number(0, 100)] = 1.0
-    shape_high_factor: Annotated[float, number(0, 100)] = 1.0
-    states: Annotated[int, number(2, 4096)] = 64
     step_up: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
     step_down: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
     w_min: Annotated[float, number(-100, -1e-6, models=("linear-step",))] = -1.0
@@ -59,29 +40,11 @@ class Ecram:
     a_up: Annotated[float, number(1e-3, 1e9, models=("exponential",))] = 100.0
     a_down: Annotated[float, number(1e-3, 1e9, models=("exponential",))] = 100.0
     cycle_percent: Annotated[float, number(0, 1000)] = 0.0
-    step_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    retention_s: Annotated[float | None, number(1e-6, 1e18)] = None
-    retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
-    retention_rest: Annotated[float, number(0, 1)] = 0.0
-    reference_temperature_K: Annotated[float, number(1, 1000)] = 300.0
     endurance_pulses: Annotated[float | None, number(1, 1e18)] = None
-
-    def __post_init__(self) -> None:
-        for name in ("peak_voltage", "peak_current", "shape"):
-            low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
-            if low > high:
-                raise ChipError(
-                    f"ecram.{name}_low_factor is {low}; accepted: at most {name}_high_factor ({high})"
-                )
-        if self.tunes != "none" and self.model == "none":
-            raise ChipError(f"ecram.tunes is {self.tunes!r}; accepted: none, as ecram.model is none")
 
     @property
     def device(self) -> EcramModel | None:
-        """The device; None without ECRAM."""
+        """The device; None of model ``none``."""
         sigma = self.cycle_percent / 100
         if self.model == "linear-step":
             return LinearStep(
@@ -96,6 +59,53 @@ class Ecram:
         if self.model == "exponential":
             return Exponential(pulses=self.pulses, a_up=self.a_up, a_down=self.a_down, cycle_sigma=sigma)
         return None
+
+
+@section("ecram")
+class Ecram(Pulsed):
+    """The ECRAM beside a neuron and what of the NDR curve its state sets.
+
+    Attributes
+    ----------
+    tunes, *_low_factor, *_high_factor:
+        Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
+        ``both``: one device scales both; ``each``: two devices, one for either. ``valley`` (of ``esaki``),
+        ``width`` (of ``bell``) and ``second_peak`` (its current, of ``double``): ``shape_*_factor``.
+    states:
+        States the chip uses, at most; spread evenly over the pulses from bound to bound.
+    *_variation_percent:
+        Device-to-device deviations.
+    retention_s, retention_energy_eV, retention_rest:
+        Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
+        state that is left at last; None: a state stays.
+    """
+
+    tunes: Annotated[str, choice(TUNES)] = "none"
+    peak_voltage_low_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_voltage_high_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_current_low_factor: Annotated[float, number(0.01, 100)] = 1.0
+    peak_current_high_factor: Annotated[float, number(0.01, 100)] = 1.0
+    shape_low_factor: Annotated[float, number(0, 100)] = 1.0
+    shape_high_factor: Annotated[float, number(0, 100)] = 1.0
+    states: Annotated[int, number(2, 4096)] = 64
+    step_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    retention_s: Annotated[float | None, number(1e-6, 1e18)] = None
+    retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
+    retention_rest: Annotated[float, number(0, 1)] = 0.0
+    reference_temperature_K: Annotated[float, number(1, 1000)] = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("peak_voltage", "peak_current", "shape"):
+            low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
+            if low > high:
+                raise ChipError(
+                    f"ecram.{name}_low_factor is {low}; accepted: at most {name}_high_factor ({high})"
+                )
+        if self.tunes != "none" and self.model == "none":
+            raise ChipError(f"ecram.tunes is {self.tunes!r}; accepted: none, as ecram.model is none")
 
     @property
     def spread(self) -> EcramSpread:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from emulator.device.description import Chip
+from emulator.device.pulsing import Programming
 from emulator.errors import CompileError
 
 
@@ -38,5 +39,10 @@ def learning_chip(chip: Chip) -> Chip:
     array = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
     conditions = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
     return dataclasses.replace(
-        chip, name=f"{chip.name}, learning", cell=cell, array=array, conditions=conditions
+        chip,
+        name=f"{chip.name}, learning",
+        cell=cell,
+        programming=Programming(),
+        array=array,
+        conditions=conditions,
     )

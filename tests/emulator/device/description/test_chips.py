@@ -58,6 +58,7 @@ def test_presets():
         "ecram": {"tang2018", "kim2019", "linear-ysz", "pair"},
         "ndr": {"esaki", "low-pvcr", "bell", "ai301a", "gi401a"},
         "rram": {"gong2018"},
+        "programming": {"gong2018"},
     }
     assert set(list_devices()) == {f"{kind}-{name}" for kind, names in kinds.items() for name in names}
     wan = load_chip("wan2022")

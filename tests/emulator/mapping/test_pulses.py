@@ -1,0 +1,88 @@
+"""Cells of a chip that pulses program: where they land, what is counted, and what explain makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emulator.device.description import load_chip
+from emulator.errors import CompileError
+from emulator.mapping import MapOptions, Mitigation, load_die, map_network, save_die
+from emulator.mapping.explain import explain
+from emulator.network import Dense, Network
+
+RNG = np.random.default_rng(2)
+NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one product")
+SAMPLES = RNG.integers(0, 256, (200, 64), dtype=np.uint8)
+LAW = load_chip("ibm-cmo-hfox-0.2")
+
+
+def changed(chip, **fields):
+    """The chip with other values in its sections."""
+    return dataclasses.replace(
+        chip, **{name: dataclasses.replace(getattr(chip, name), **values) for name, values in fields.items()}
+    )
+
+
+WIDE = changed(
+    load_chip("ibm-cmo-hfox-2+programming-gong2018"), programming={"low_uS": 4.0, "high_uS": 100.0}
+)
+PULSED = changed(
+    dataclasses.replace(LAW, programming=WIDE.programming),
+    programming={"window_percent": 0.001, "window_relative_percent": 0.2, "most_pulses": 20_000},
+)
+
+
+def test_cells_land_within_the_window_and_near_the_published_law(tmp_path):
+    """IBM's law of cells accepted within 0.2 % against a loop that accepts within 0.2 % (and 0.9 nS)."""
+    mapped = map_network(NET, PULSED, SAMPLES, seed=1)
+    cells, count = mapped.die.arrays[0].mapped.cells, mapped.report.layers[0].pulses
+    off = cells.programmed - cells.target
+    assert (np.abs(off) <= 0.002 * cells.target + 0.0009 + 1e-9).all()
+    assert count is not None
+    assert (count.cells, count.given_up, count.wear) == (off.size, 0, None)
+    assert count.error_uS == pytest.approx(np.sqrt((off**2).mean()))
+    assert count.error_uS == pytest.approx(count.law_uS, rel=0.1)
+    assert count.reads == count.pulses + count.cells, "each pulse is verified, and so is the forming"
+    assert count.time_s == pytest.approx(count.cells * 5e-3 + count.reads * 1e-6 + count.pulses * 2.1e-6)
+    save_die(mapped.die, tmp_path / "die")
+    np.testing.assert_array_equal(
+        load_die(tmp_path / "die").arrays[0].mapped.cells.programmed, cells.programmed
+    )
+
+
+def test_explain_says_of_the_loop_what_it_says_of_the_law():
+    x, found = SAMPLES[:60], []
+    labels = NET.forward(x / np.float32(255)).argmax(axis=1)
+    for chip in (LAW, PULSED):
+        one = map_network(NET, chip, SAMPLES, seed=1)
+        found.append(explain(NET, one.program, one.die, SAMPLES, x, labels).row("programming error").snr_db)
+    assert found[0] == pytest.approx(found[1], abs=1.0)
+
+
+def test_stuck_cells_are_not_pulsed_and_short_loops_give_up():
+    stuck = changed(WIDE, cell={"stuck_low_percent": 10.0}, programming={"most_pulses": 30})
+    mapped = map_network(NET, stuck, SAMPLES, seed=1)
+    count, cells = mapped.report.layers[0].pulses, mapped.die.arrays[0].mapped.cells
+    assert count.cells == int((cells.stuck == 0).sum()) < cells.stuck.size
+    assert 0 < count.given_up < count.cells
+    assert any(
+        f"{count.given_up} of {count.cells} cells were never read" in w for w in mapped.report.warnings
+    )
+    worn = changed(stuck, programming={"endurance_pulses": 1000.0})
+    assert map_network(NET, worn, SAMPLES, seed=1).report.layers[0].pulses.wear == pytest.approx(0.03)
+
+
+def test_other_draws_stay_and_nominal_cells_are_not_pulsed():
+    """Chips that differ in how they are programmed alone have the same stuck cells, ageing and converters."""
+    law, pulsed = (
+        map_network(NET, changed(c, cell={"stuck_low_percent": 5.0}), SAMPLES, seed=1) for c in (LAW, PULSED)
+    )
+    for field in ("stuck", "ageing"):
+        np.testing.assert_array_equal(*(getattr(m.die.arrays[0].mapped.cells, field) for m in (law, pulsed)))
+    nominal = map_network(NET, PULSED, SAMPLES, options=MapOptions(nominal=True))
+    assert nominal.report.layers[0].pulses is None
+    with pytest.raises(CompileError, match=r"write_verify_attempts is 3; accepted: 0, as programming.model"):
+        map_network(NET, PULSED, SAMPLES, options=MapOptions(mitigation=Mitigation(write_verify_attempts=3)))
