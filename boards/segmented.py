@@ -18,7 +18,7 @@ from emulator.golden.codes import Codes, Draw
 from emulator.golden.core import batch_of, inputs_and_starts
 from emulator.spec import Program
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.steps import Product, products_of
+from emulator.spec.steps import Product, of_kind
 
 HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before
@@ -143,7 +143,7 @@ class Segmented:
 
     def _ended(self, segment: Segment) -> Product:
         """The product whose sums are a segment's last."""
-        return products_of(self.program.steps[: segment.stop])[-1]
+        return of_kind(Product, self.program.steps[: segment.stop])[-1]
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
@@ -180,4 +180,4 @@ class Segmented:
 
 def _adds_none(piece: Program) -> bool:
     """Whether the host still has a last product's second operand to add."""
-    return products_of(piece.steps)[-1].skip is None
+    return of_kind(Product, piece.steps)[-1].skip is None

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+
+# Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times as
+# long. Before NumPy is imported; workers and processes that tests start have it from here.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # A job in the background has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

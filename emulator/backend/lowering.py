@@ -20,7 +20,7 @@ import numpy as np
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined, products_of
+from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined, of_kind
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""
@@ -66,7 +66,7 @@ class Lowered:
     @property
     def products(self) -> tuple[Product, ...]:
         """What the array holds, in order."""
-        return products_of(self.steps)
+        return of_kind(Product, self.steps)
 
 
 @lru_cache(maxsize=16)
@@ -82,7 +82,7 @@ def lower(program: Program) -> Lowered:
     for i, step in enumerate(program.steps[:-1] if sums else program.steps):
         made.take(step, 1 + len(program.states) + i)
     # What the last product needs is copied before the states change.
-    (answer,) = products_of([made.here(last)]) if sums else (made.codes(),)
+    (answer,) = of_kind(Product, [made.here(last)]) if sums else (made.codes(),)
     body = len(made.steps) - begins
     if program.calls > 1:
         made.end_call()
@@ -212,7 +212,7 @@ class _Lowering:
         shapes = [self.shapes[source] for source in sources]
         by_channel = len({shape[1:] for shape in shapes}) == 1
         if by_channel and shapes[0][1:] != (1, 1):
-            gates = [step for step in self.program.steps if isinstance(step, Gate)]
+            gates = of_kind(Gate, self.program.steps)
             placed |= {self.moved[m] for gate in gates for m in gate.reads if m in self.moved}
         ours: list[int] = []
         for source, (channels, *plane) in zip(sources, shapes, strict=True):

@@ -24,7 +24,7 @@ from emulator.spec.errors import GeometryError
 from emulator.spec.layer import IntArray
 from emulator.spec.patches import Patches
 from emulator.spec.program import Program
-from emulator.spec.steps import Pool, Product, Step, Table, joined, products_of
+from emulator.spec.steps import Pool, Product, Step, Table, joined, of_kind
 
 Check = Callable[[Program], None]
 """Raises GeometryError for a program that does not fit a device."""
@@ -66,10 +66,10 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
     best: list[tuple[Cost, Segment | None]] = [((0, 0, 0, 0), None)]
     best += [((count + 1, 0, 0, 0), None)] * count
     for first in range(count):
-        weights = 0
         for stop in range(first + 1, count + 1):
-            step = program.steps[stop - 1]
-            weights += sum(product.layer.weights.size for product in products_of((step,)))
+            weights = sum(
+                product.layer.weights.size for product in of_kind(Product, program.steps[first:stop])
+            )
             if stop > first + 1 and most_weights is not None and weights > most_weights:
                 break
             segment = _segment(program, first, stop, kept[stop], check)

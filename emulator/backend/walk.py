@@ -18,7 +18,7 @@ from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, joined, products_of
+from emulator.spec.steps import Gate, Pool, Product, joined, of_kind
 from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
 
 WINDOW_MAX = 512
@@ -63,7 +63,7 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
         (ours.calls - 1, ours.steps[first:-1]),
         (1, ours.steps[-1:]),
     )
-    return sum(times * products_cycles(products_of(some), geometry.lanes) for times, some in parts)
+    return sum(times * products_cycles(of_kind(Product, some), geometry.lanes) for times, some in parts)
 
 
 def bank_inputs(product: Product) -> int:

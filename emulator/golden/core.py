@@ -14,7 +14,7 @@ from emulator.golden.fast import FastCore, available, loaded, suits, work
 from emulator.golden.trace import Trace
 from emulator.spec.evaluate import run
 from emulator.spec.program import Program
-from emulator.spec.steps import Step, products_of
+from emulator.spec.steps import Product, Step, of_kind
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
@@ -146,7 +146,7 @@ def batch_of_steps(steps: Sequence[Step]) -> int:
     each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
-            for p in products_of(steps)
+            for p in of_kind(Product, steps)
         ),
         default=1,
     )

@@ -22,7 +22,7 @@ from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.evaluate import At, run
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table
+from emulator.spec.steps import Gate, Pool, Product, Table, of_kind
 
 CHUNK = 448
 """Samples worked on together at most, as ``fast_loops.CHUNK`` patches are."""
@@ -32,8 +32,8 @@ ROWS = 1 << 14
 
 @cache
 def available() -> bool:
-    """Whether numba and what keeps BLAS to one thread are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("numba", "threadpoolctl"))
+    """Whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def loaded() -> bool:
@@ -73,7 +73,7 @@ class FastCore:
             raise ValueError(f"column sums of {program.name!r} are too long for float32; use Core")
         self.program = program
         self.products = [FastProduct(program, step) for step in program.products]
-        self.tables = [FastTable(program, step) for step in program.steps if isinstance(step, Table)]
+        self.tables = [FastTable(program, step) for step in of_kind(Table, program.steps)]
         self.weights = [product.given for product in self.products]
         """float32 (M, K) of every product; call ``refresh`` after writing into them."""
         most = max((p.patches.positions for p in program.products), default=1)

@@ -21,7 +21,7 @@ from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import shapes_of
+from emulator.spec.steps import of_kind, shapes_of
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
@@ -116,7 +116,7 @@ class Network:
     @property
     def products(self) -> tuple[Product, ...]:
         """The matrix products, in order: what crossbars hold."""
-        return tuple(node for node in self.nodes if isinstance(node, Product))
+        return of_kind(Product, self.nodes)
 
     @property
     def layers(self) -> tuple[Dense, ...]:

@@ -23,7 +23,7 @@ from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
 from emulator.spec.meaning import Meaning
 from emulator.spec.notebook import titled
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, State, Step, check_reads, products_of, shapes_of
+from emulator.spec.steps import Product, State, Step, check_reads, of_kind, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
@@ -111,7 +111,7 @@ class Program:
     @property
     def products(self) -> tuple[Product, ...]:
         """The crossbar products, in order: what the array holds."""
-        return products_of(self.steps)
+        return of_kind(Product, self.steps)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -134,7 +134,7 @@ class Program:
 
     def products_before(self, step: int) -> int:
         """How many products stand before step number ``step``."""
-        return len(products_of(self.steps[:step]))
+        return len(of_kind(Product, self.steps[:step]))
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
 """Where maps are that a step joins."""
 Alone = Callable[[int], int]
 """Where a map is that a step reads by itself."""
+Kind = TypeVar("Kind")
 Curves = tuple[int, ...]
 """Shape of the program's tables, (Q, segments)."""
 GATE_TERMS_MAX = 4
@@ -345,9 +346,9 @@ Step = Product | Pool | Table | Gate
 """``fires``: it gives codes, not sums."""
 
 
-def products_of(steps: Iterable[Any]) -> tuple[Product, ...]:
-    """The crossbar products among ``steps``, in order."""
-    return tuple(step for step in steps if isinstance(step, Product))
+def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
+    """Those of ``steps`` that are of one kind, in order."""
+    return tuple(step for step in steps if isinstance(step, kind))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from emulator.errors import PhysicsError
+from emulator.golden.threads import one_blas_thread
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,11 +70,12 @@ def effective_matrix(
     if wire_resistance_ohm == 0:
         return g
     wire = 1.0 / (MICRO * wire_resistance_ohm)
-    if g.shape[1] <= g.shape[0]:
-        return _eliminate(g, wire)
-    # Reciprocity: driving the columns' sensed ends and sensing the rows' driven ends gives the same matrix,
-    # in blocks of the smaller side.
-    return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
+    with one_blas_thread():  # the blocks are small: several threads wait for each other
+        if g.shape[1] <= g.shape[0]:
+            return _eliminate(g, wire)
+        # Reciprocity: driving the columns' sensed ends and sensing the rows' driven ends gives the same matrix,
+        # in blocks of the smaller side.
+        return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
 
 
 def checked(g_uS: npt.ArrayLike, wire_resistance_ohm: float, access_resistance_ohm: float) -> Floats:

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("threadpoolctl", reason="needs ndrite[fast]")
-
 from emulator.golden import Core, threads
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Layer, Program
