@@ -6,8 +6,8 @@ import gc
 import os
 import signal
 
-# Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times as
-# long. Before NumPy is imported; workers and processes that tests start have it from here.
+# Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times
+# as long. Set before NumPy is imported; workers and processes that tests start inherit it.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 

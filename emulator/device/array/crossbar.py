@@ -73,8 +73,8 @@ def effective_matrix(
     with one_blas_thread():  # the blocks are small: several threads wait for each other
         if g.shape[1] <= g.shape[0]:
             return _eliminate(g, wire)
-        # Reciprocity: driving the columns' sensed ends and sensing the rows' driven ends gives the same matrix,
-        # in blocks of the smaller side.
+        # Reciprocity: driving the columns' sensed ends and sensing the rows' driven ends gives the same
+        # matrix, in blocks of the smaller side.
         return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
 
 
