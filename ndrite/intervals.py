@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
 """Of a bootstrap."""
+TOGETHER = 200
+"""Draws worked on at once."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
@@ -135,23 +138,35 @@ def crossed_of(
         own but with the same samples; its mean is the statistic's last argument.
     """
     networks, dies, n = values[0].shape
-    flat = [v.reshape(networks * dies, n) for v in values]
+    rows, counts, others = _draws(networks, dies, n, 0 if beside is None else len(beside), same_dies)
+    quantities = [np.asarray(v.reshape(networks * dies, n), np.float64) for v in values]
+    drawn = [np.empty(DRAWS) for _ in (*quantities, *(() if beside is None else (beside,)))]
+    for first in range(0, DRAWS, TOGETHER):
+        some = slice(first, first + TOGETHER)
+        of_samples = counts[some].T / n
+        for mean, quantity in zip(drawn, quantities, strict=False):
+            mean[some] = ((quantity @ of_samples) * rows[some].T).sum(axis=0)
+        if beside is not None:
+            drawn[-1][some] = ((beside @ of_samples) * others[some].T).sum(axis=0)
+    found = [statistic(*means) for means in zip(*drawn, strict=True)]
+    low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
-    def drawn(rng: np.random.Generator) -> float:
+
+@lru_cache(maxsize=4)
+def _draws(
+    networks: int, dies: int, n: int, others: int, same_dies: bool
+) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
+    """What each of ``DRAWS`` draws takes: parts of the rows (DRAWS, networks * dies), how often each sample
+    (DRAWS, n), and parts of what is beside (DRAWS, others). Many quantities share them."""
+    rng = np.random.default_rng(0)
+    rows, beside = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
+    counts = np.empty((DRAWS, n), np.uint8)  # 256 times the same sample is not drawn
+    for draw in range(DRAWS):
         some = rng.integers(0, networks, (networks, 1))
         own = rng.integers(0, dies, (1 if same_dies else networks, dies))
-        rows = np.bincount((some * dies + own).ravel(), minlength=networks * dies) / (networks * dies)
-        of_samples = np.bincount(rng.integers(0, n, n), minlength=n) / n
-        means = [float(rows @ (v @ of_samples)) for v in flat]
-        if beside is not None:
-            means.append(float((beside[rng.integers(0, len(beside), len(beside))] @ of_samples).mean()))
-        return statistic(*means)
-
-    return _bootstrap(drawn)
-
-
-def _bootstrap(drawn: Callable[[np.random.Generator], float]) -> tuple[float, float]:
-    """The middle 95 % of ``DRAWS`` values."""
-    rng = np.random.default_rng(0)
-    low, high = np.nanquantile([drawn(rng) for _ in range(DRAWS)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+        rows[draw] = np.bincount((some * dies + own).ravel(), minlength=networks * dies) / (networks * dies)
+        counts[draw] = np.bincount(rng.integers(0, n, n), minlength=n)
+        if others:
+            beside[draw] = np.bincount(rng.integers(0, others, others), minlength=others) / others
+    return rows, counts, beside
