@@ -62,7 +62,7 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert board.counters()["inferences"] >= len(x)
 
 
-@pytest.mark.parametrize("seed", long_where({2, 3}.__contains__, range(4)))
+@pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
 def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
     monkeypatch.setattr(Segmented, "batch", property(lambda _: 2))

@@ -92,7 +92,7 @@ def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
 
 
 RARE = ("overlap",)
-LONG = ("bare", "one-readout-odd-lanes", "all-readouts-skip")
+LONG = ("bare", "one-readout-odd-lanes", "all-readouts-skip", "overlap-skip")
 MOST = [rarely(name) if name in RARE else name for name in GEOMETRIES if name not in LONG]
 MOST += [pytest.param(name, marks=pytest.mark.long) for name in LONG]
 

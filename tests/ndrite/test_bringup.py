@@ -60,7 +60,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     ("fault", "line"),
     [
         pytest.param("build-id", "build id", marks=pytest.mark.long),
-        ("link", "link and core faults"),
+        pytest.param("link", "link and core faults", marks=pytest.mark.long),
         pytest.param("memory", "memory weights", marks=pytest.mark.long),
         pytest.param("arithmetic", "network 21-7-10 adc dac 1 no noise", marks=pytest.mark.long),
         ("noise", "noise"),

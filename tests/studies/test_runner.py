@@ -22,7 +22,7 @@ from tests.marks import long_where
 from tests.studies.command import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
-LONG = {"ecram", "kan", "recovery", "adaptation", "loss", "valley"}
+LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss", "valley"}
 EXTRAS = {"neurram-lstm": "aeon", "analognets": "aeon"}
 WITHOUT_TORCH = {"xor", "insitu", "cost", "neurram-energy", "hermes-energy", "cmo-hfox", "neurram-rbm"}
 

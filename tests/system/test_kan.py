@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from emulator.golden import Core
 from emulator.mapping import map_network
@@ -34,6 +35,7 @@ def kan() -> Network:
     return Network(nodes, (INPUTS, 1, 1), "kan")
 
 
+@pytest.mark.long
 def test_every_bit_is_the_golden_models() -> None:
     network = kan()
     rng = np.random.default_rng(5)

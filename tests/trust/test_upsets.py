@@ -98,6 +98,7 @@ def test_a_run_that_hangs(board: Board, program: Program) -> None:
     assert board.counters()["watchdog_resets"] == 2
 
 
+@pytest.mark.long
 def test_a_campaign_that_hangs(board: Board) -> None:
     rng = np.random.default_rng(8)
     program = varied(random_program(TINY, rng, sizes=(12, 6, 3), noise=True), rng)

@@ -12,7 +12,7 @@ from emulator.spec import PRESETS
 from tests.hdl.ethernet.pins import DevicePins, EthernetPins
 from tests.hdl.simulate import CELLS, simulate
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 DDR = [CELLS / f"{name}.v" for name in ("IDDRX1F", "ODDRX1F", "DELAYG")]
 
 
@@ -20,7 +20,6 @@ def test_frames_at_the_pins(tmp_path: Path) -> None:
     simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, cells=DDR)
 
 
-@pytest.mark.long
 def test_the_driver_through_the_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
     fields = json.dumps(dataclasses.asdict(geometry))

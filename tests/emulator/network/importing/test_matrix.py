@@ -31,12 +31,18 @@ class Model(NamedTuple):
 
 LARGE = ("torch resnet-20", "torch mobilenet v1 0.25", "torch vgg-8")
 """Each has a smaller relative among the rest."""
+EXPORTED = ("lenet", "gru, calls first", "squeeze and excite")
+"""Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in CASES],
-)
+def marked(name: str) -> Any:
+    """A model of the matrix, with the mark of what it costs."""
+    if name.endswith("export exporter") and not any(some in name for some in EXPORTED):
+        return pytest.param(name, marks=pytest.mark.long)
+    return pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
+
+
+@pytest.fixture(scope="module", params=map(marked, CASES))
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = tmp_path_factory.mktemp("model")
     case = CASES[request.param](folder)
