@@ -158,7 +158,7 @@ def best(w: dict[str, Any]) -> dict[str, Any]:
 
 def draw(found: dict[str, Any], path: Path) -> None:
     """Accuracy over seconds of 784-64-10: board, golden model, aihwkit; means and extremes of the seeds."""
-    figure = drawing.figure(8, 3.6)
+    figure = drawing.figure(8, 4.2)
     axes = figure.subplots()
     clock, report = TARGETS[BOARD].clock_mhz, load(BOARD)
     routed = "estimated" if report is not None and report["timing_met"] else "not routed yet"
@@ -179,7 +179,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
     axes.set_title(
         f"784-64-10 learns Fashion-MNIST in situ, {SAMPLES:,} samples an epoch, one pulse train each"
     )
-    axes.legend(frameon=False, loc="lower right")
+    axes.xaxis.set_major_formatter("{x:g}")
+    # Below the axes: inside them a line would run through it, wherever it is.
+    figure.legend(frameon=False, loc="outside lower center")
     axes.spines[["top", "right"]].set_visible(False)
     drawing.save(figure, path)
 
