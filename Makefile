@@ -23,7 +23,7 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 	$(BIN)/ndrite demo
 
 quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, host, commands, golden board
-	$(BIN)/python -m pytest $(SHARED) -m "not slow" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
+	$(BIN)/python -m pytest $(SHARED) -m "not slow and not long" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
 
 test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes
 	$(BIN)/python -m pytest $(SHARED) --durations=15 -m "not long"

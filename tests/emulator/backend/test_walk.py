@@ -35,6 +35,7 @@ MAPS = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_random_walks_by_hand_equal_golden() -> None:
     """Every kind of step, of map and of end occurs."""
     seen: set[str] = set()

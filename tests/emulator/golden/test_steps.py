@@ -313,6 +313,7 @@ def test_random_graphs_equal_brute_force() -> None:
     assert min(counted.values()) >= 8, counted
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
 @pytest.mark.parametrize("stream", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:

@@ -153,6 +153,7 @@ def test_reachable_tables_are_circuits_too():
     assert peaks[1].max() == pytest.approx(0.2 / unit, abs=0.15)
 
 
+@pytest.mark.slow
 def test_explain_names_the_load_line():
     for ohm, exact in ((0.0, True), (400.0, False)):
         loaded = chip("dendritic-ndr", source_resistance_ohm=ohm)

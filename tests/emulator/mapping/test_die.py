@@ -52,6 +52,7 @@ def test_a_die_computes_what_it_was_mapped_to(name: str) -> None:
     assert len(die.arrays) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHIPS)
 def test_the_file_holds_all_of_it(name: str, tmp_path: Path) -> None:
     program, die, _ = made(name, stuck_low_percent=1.0)

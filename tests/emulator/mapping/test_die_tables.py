@@ -58,6 +58,7 @@ CHIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS)
 def test_a_die_computes_what_it_was_mapped_to_and_its_file_too(chip: object, tmp_path: Path) -> None:
     program, die, _ = made(chip())  # type: ignore[operator]

@@ -98,6 +98,7 @@ def test_it_is_worth_something_and_is_kept(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_units_in_another_order_compute_the_same_and_lose_less():
     """The second layer's rows are wired: the order of the first layer's units decides what is on them."""
     net, x, described = network(), samples(), chip()

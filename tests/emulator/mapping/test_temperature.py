@@ -29,6 +29,7 @@ def at(name, kelvin, **sections):
     return dataclasses.replace(chip, conditions=conditions, **parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
 def test_hotter_chips_are_noisier_and_their_valleys_higher(name):
     noise, valley, height = [], [], []

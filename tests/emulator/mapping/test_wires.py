@@ -47,6 +47,7 @@ def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
     assert missed(seen(levels, raised, chip), WEIGHTS) < missed(plain, WEIGHTS) / least
 
 
+@pytest.mark.slow
 def test_the_search_sees_what_its_own_levels_lose() -> None:
     """The shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB and more."""
     weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights
@@ -140,6 +141,7 @@ def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     assert abs(ratio.mean() - 1) > 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ohm", [10.0, 30.0])
 def test_it_is_worth_something(ohm: float) -> None:
     hidden = Dense(RNG.normal(size=(128, 64)) / 8, np.zeros(64), Ndr(np.ones(64), np.ones(64)))

@@ -157,6 +157,7 @@ def by_heights(network: object, x: np.ndarray, label: int) -> np.ndarray:
     return np.array([(loss(m, h) - loss(m, -h)) / (2 * h) for m in range(len(y))])
 
 
+@pytest.mark.slow
 def test_neurons_learn_beside_random_weights() -> None:
     """Output weights alone on random hidden ones; the neurons' ECRAMs too; both from the same start."""
     x, labels, *_ = digits()

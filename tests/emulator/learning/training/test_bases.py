@@ -76,6 +76,7 @@ CHIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", ["", " each"])
 @pytest.mark.parametrize("view", CHIPS.values(), ids=CHIPS)
 def test_exports_what_it_computes(view: Any, each: str) -> None:

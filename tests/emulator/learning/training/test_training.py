@@ -209,6 +209,7 @@ def test_without_torch_the_error_names_the_extra(tmp_path):
     assert run.stderr == "error: this needs PyTorch: pip install 'ndrite[train]'\n"
 
 
+@pytest.mark.slow
 def test_nothing_else_needs_torch():
     modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)

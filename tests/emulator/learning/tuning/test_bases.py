@@ -49,6 +49,7 @@ def test_states_of_bases_are_the_dies_and_make_its_program() -> None:
     np.testing.assert_array_equal(answers(one.program(one.states)), answers(one.base))
 
 
+@pytest.mark.slow
 def test_a_board_s_answers_teach_bases() -> None:
     one, held = form(), {}
 

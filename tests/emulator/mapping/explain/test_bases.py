@@ -49,6 +49,7 @@ def test_the_devices_are_the_dies() -> None:
     np.testing.assert_allclose(answers(one, "NDR device", "DAC"), sums, atol=0.02 * sums.std())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "chip", "neuron"),
     [

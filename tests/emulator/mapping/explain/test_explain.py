@@ -41,6 +41,7 @@ def explained(name, **sections):
     return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHIPS)
 def test_weight_changes_add_up_to_the_chips_weights(name):
     chip = load_chip(name)

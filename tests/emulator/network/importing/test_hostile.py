@@ -137,6 +137,7 @@ def _own(model: Any, x: Any) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 def test_a_projected_lstm_is_refused() -> None:
     projected = net(lambda: {"r": nn.LSTM(5, 8, proj_size=3, batch_first=True)})(
         lambda m, x: m.r(x)[0][:, -1]
