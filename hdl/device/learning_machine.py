@@ -76,21 +76,19 @@ class LearningMachine(wiring.Component):
 
         # One update at a time, and what came of it into its bank; one that was done is remembered.
         running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
-        taken, done = Signal(), Signal()
+        taken, done, looked = Signal(), Signal(), Signal()
         update, wanted, behind, count = Signal(32), Signal(16), Signal(32), Signal(range(REMEMBERED + 1))
         next_one = starts.o.payload
         answer = 32 * (1 + g.layers)
         m.submodules.memory = memory = Memory(shape=answer, depth=REMEMBERED, init=[])
         keep, recall = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
-            starts.o.ready.eq(core.free & ~running),
+            starts.o.ready.eq(core.free & ~running & looked),
             taken.eq(starts.o.valid & starts.o.ready),
-            behind.eq(core.next - next_one.inference),
-            fresh.eq(behind == 0),
             known.eq((behind != 0) & (behind <= count)),
             core.start.eq(taken & fresh),
             # The last states are written while the next update begins; else the bus may be next.
-            done.eq(running & (core.ready | (core.free & starts.o.valid & fresh))),
+            done.eq(running & (core.ready | (core.free & looked & fresh))),
             core.from_bank.eq(next_one.bank),
             core.update.eq(update),
             core.label.eq(wanted),
@@ -98,6 +96,12 @@ class LearningMachine(wiring.Component):
             keep.data.eq(Cat(core.right, Const(0, 31), *core.pulses)),
             keep.en.eq(done),
             recall.addr.eq(next_one.inference),
+        ]
+        # Which update is asked for takes a cycle to compare, before it is taken.
+        m.d.sync += [
+            looked.eq(starts.o.valid & ~taken),
+            behind.eq(core.next - next_one.inference),
+            fresh.eq(core.next == next_one.inference),
         ]
         with m.If(taken):
             m.d.sync += [of_bank.eq(next_one.bank), update.eq(next_one.inference)]

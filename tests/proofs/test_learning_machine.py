@@ -25,7 +25,7 @@ GEOMETRY = Geometry(
 )
 NAME = "hdl.device.learning_machine"
 FLAGS = """running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
-        taken, done = Signal(), Signal()
+        taken, done, looked = Signal(), Signal(), Signal()
 """
 SHOWN = FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"
 """Lets the proof see when a request is taken."""
@@ -121,9 +121,13 @@ def test_holds(claim: str, proved: list[str]) -> None:
 @pytest.mark.parametrize(
     ("claim", "old", "new"),
     [
-        ("once", "fresh.eq(behind == 0)", "fresh.eq(behind <= 1)"),
+        (
+            "once",
+            "fresh.eq(core.next == next_one.inference)",
+            "fresh.eq(core.next[1:] == next_one.inference[1:])",
+        ),
         ("once", "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
-        ("answered", "starts.o.ready.eq(core.free & ~running)", "starts.o.ready.eq(core.free)"),
+        ("answered", "core.free & ~running & looked", "core.free & looked"),
         ("answered", "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
         ("alike", "recall.addr.eq(next_one.inference)", "recall.addr.eq(update)"),
         ("alike", "(behind <= count)", "(behind < count)"),
