@@ -259,7 +259,7 @@ class LearningCore(wiring.Component):
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
         lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
         # Rows take longer than their key, and than states of the update before that are still written.
-        assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY >= KEY_LATENCY
+        assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY > KEY_LATENCY
         assert row_delay(self.geometry) + 2 * ROW_STAGE + SETTLED > EVENT_LATENCY
         m.d.comb += [
             pulse.layer.eq(self.record),

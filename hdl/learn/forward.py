@@ -12,7 +12,8 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
+from hdl.learn.columns import ADDED_LATENCY
+from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.lanes import SUM_STAGE
 from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
 from hdl.learn.live import TILES
@@ -24,8 +25,8 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SHORTEST = 32
 """Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
-SHORTEST_LAST = CONVERT_LATENCY - VALUE_STAGE
-"""The same of a layer's last pass: its sums are converted before they are answered."""
+SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
+"""The same of a layer's last pass: its sums are converted and written before they are answered."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY

@@ -125,6 +125,9 @@ class Lanes(wiring.Component):
             lanes = range(first, g.lanes, groups)
             m.submodules[f"events_{first}"] = events = Events(g, lanes)
             near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
+            at = Mux(self.updating, events.address, self.row.address)
+            near["address"] = unmerged(m, platform, at, f"address_{first}")
+            near["written"] = self._written(m, events, near, first)
             parts.append(events)
             m.d.comb += [
                 events.row.eq(near["pulsed"]),
@@ -164,15 +167,27 @@ class Lanes(wiring.Component):
         ]
         return m
 
+    def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
+        """Where and what the lanes of a group write, one of them at a time."""
+        states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
+        written = Signal(states, name=f"written_{first}", reset_less=True)
+        with m.If(near["updating"]):
+            m.d.sync += [written.address.eq(events.write_address), written.data.eq(events.write_data)]
+        with m.Else():
+            m.d.sync += [written.address.eq(near["poke"].address), written.data.eq(near["poke"].data)]
+        return written
+
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
         """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
+        write = Signal(name=f"write_{i}")
+        m.d.sync += write.eq((poke.write & (poke.lane == i)) | events.write[place])
         m.d.comb += [
-            memory.address.eq(Mux(updating, events.address, near["row"].address)),
-            memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
-            memory.write_address.eq(Mux(updating, events.write_address, poke.address)),
-            memory.write_data.eq(Mux(updating, events.write_data, poke.data)),
+            memory.address.eq(near["address"]),
+            memory.write.eq(write),
+            memory.write_address.eq(near["written"].address),
+            memory.write_data.eq(near["written"].data),
             events.data[place].eq(memory.data),
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
