@@ -27,9 +27,9 @@ GAIN_BITS = 28
 class Columns(wiring.Component):
     """Forward: a cycle after ``turn`` the conversion of all columns of a layer begins, as many a cycle as the
     geometry has readouts. ``values`` are taken VALUE_STAGE cycles after each, and ``shift`` asks for the next
-    ones a cycle before. Codes add up in ``partial``, from 0 in a ``first`` pass, shifted left by ``low``;
-    that of column ``address`` comes SUM_LATENCY later; a code is in it ADDED_LATENCY later. The next ``turn`` may come when all columns have
-    begun.
+    ones a cycle before. ADDED_LATENCY after a column's turn its code is in ``partial``, from 0 in a ``first``
+    pass, shifted left by ``low``; that of column ``address`` comes SUM_LATENCY later. The next ``turn`` may
+    come when all columns have begun.
 
     ``backward``: the sum of row ``index`` (``valid``), taken VALUE_STAGE later as ``total``, is ``code``
     CONVERT_LATENCY later. ``start`` with the ``energy`` of errors or inputs as the ``Converter`` has it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -16,7 +18,7 @@ from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
 ADDRESS_LATENCY = 1
-"""Cycles from ``address`` and ``write`` to the memories: what they are given stands in registers of theirs."""
+"""Cycles from ``address`` and ``write`` to the memories, whose lanes have registers for them."""
 DEPTH = 64
 """Rows that wait, in block RAM: fewer would go into LUTs."""
 MARGIN = 12
@@ -54,9 +56,10 @@ class Events(wiring.Component):
     written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
 
     ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for all their memories, whose
-    ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is ``peeked`` two cycles
-    behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after none is ``waiting``;
-    the states are written when it is not ``busy``. ``factors`` and ``products`` are the updater's.
+    ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is
+    ``peeked`` two cycles behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after
+    none is ``waiting``; the states are written when it is not ``busy``. ``factors`` and ``products`` are the
+    updater's.
     Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's turn to
     ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
