@@ -54,6 +54,7 @@ TARGETS = (
     Target(
         name="ecpix5-85f-udp",
         clock_mhz=75,
+        lane_sites_from=22,
         note="placed, not routed: nextpnr estimates 78 MHz after placement, with 96 asked",
         **_COMMON,
         **ECP5_85F_LEARNING,

@@ -184,11 +184,11 @@ class Events(wiring.Component):
             updater.step_shift.eq(law.step_shift),
         ]
         done = delayed(m, late.lane, UPDATE_LATENCY - 1, "lane_done")
+        waiting_now = came | came_late | (waiting.level != 0) | busy
+        m.d.sync += [self.waiting.eq(waiting_now), self.busy.eq(waiting_now | any_valid)]
         m.d.comb += [
             self.write_address.eq(delayed(m, number, EVENT_LATENCY - ADDRESS_LATENCY - 2, "number")),
             self.write_data.eq(updater.state),
-            self.waiting.eq(came | came_late | (waiting.level != 0) | busy),
-            self.busy.eq(self.waiting | any_valid),
         ]
         for i in range(lanes):
             m.d.sync += self.write[i].eq(valid[EVENT_LATENCY - ADDRESS_LATENCY - 2] & (done == i))

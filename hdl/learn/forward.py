@@ -14,9 +14,12 @@ from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
 from hdl.learn.columns import ADDED_LATENCY
 from hdl.learn.converter import VALUE_STAGE
+from hdl.learn.events import EVENT_LATENCY
+from hdl.learn.keys import KEY_LATENCY
 from hdl.learn.lanes import SUM_STAGE
 from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
 from hdl.learn.live import TILES
+from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY
 from hdl.noise.sigma import sigma_latency
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import energy_shape
@@ -34,8 +37,11 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are."""
-    return ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
+    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are, the key of their
+    trains before them, and the states of the update before are written."""
+    noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
+    key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
+    return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
 
 
 class Forward(wiring.Component):

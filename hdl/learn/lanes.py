@@ -27,7 +27,7 @@ from hdl.learn.updater import PRODUCTS, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, WIDEST, Multiplier
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
 from hdl.parts.unmerged import unmerged
 
 SHARE = 16
@@ -35,7 +35,7 @@ SHARE = 16
 NEAR = 1
 """Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
 CODE_STAGE = NEAR + READ_LATENCY + 1
-PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
+PRODUCT_STAGE = CODE_STAGE + FAR + MULTIPLY_LATENCY
 """Cycles from ``row`` to products."""
 SUM_STAGE = PRODUCT_STAGE + 1
 """Cycles from ``row`` until the accumulators have its products."""
@@ -67,6 +67,11 @@ def group_count(g: Geometry) -> int:
 def tree_levels(g: Geometry) -> int:
     """Levels of the tree over lanes."""
     return bits_for(g.lanes - 1) if g.lanes > 1 else 0
+
+
+def total_stage(g: Geometry) -> int:
+    """Cycles from ``row`` to ``total``."""
+    return PRODUCT_STAGE + tree_levels(g)
 
 
 class Lanes(wiring.Component):
@@ -142,7 +147,8 @@ class Lanes(wiring.Component):
             add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
             for i in range(len(lanes), len(PRODUCTS)):
                 m.submodules[f"multiplier_{first}_{i}"] = multiplier = _wide()
-                self._lend(m, events, i, multiplier)
+                m.d.sync += [multiplier.a.eq(events.factors[i].a), multiplier.b.eq(events.factors[i].b)]
+                m.d.comb += events.products[i].eq(multiplier.product)
             for i in lanes:
                 product = self._lane(m, events, near, i, x)
                 products.append(product)
@@ -213,23 +219,16 @@ class Lanes(wiring.Component):
         lends = place < len(PRODUCTS)
         multiplier = _wide() if lends else Multiplier(CODE_SHAPE, ERROR_SHAPE)
         m.submodules[f"multiplier_{i}"] = multiplier
-        operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
-        m.d.comb += [
-            operand.eq(Mux(near["backward"], error, x)),
-            multiplier.a.eq(code),
-            multiplier.b.eq(operand),
-        ]
+        # Registers of their own for its operands, which come from all over.
+        a, b = (Signal.like(port, name=f"{port.name}_{i}") for port in (multiplier.a, multiplier.b))
+        m.d.comb += [multiplier.a.eq(a), multiplier.b.eq(b)]
+        m.d.sync += [a.eq(code), b.eq(Mux(near["backward"], error, x))]
         if lends:
             with m.If(updating):
-                self._lend(m, events, place, multiplier)
+                m.d.sync += [a.eq(events.factors[place].a), b.eq(events.factors[place].b)]
+            m.d.comb += events.products[place].eq(multiplier.product)
         product: Value = multiplier.product[: CODE_SHAPE.width + ERROR_SHAPE.width].as_signed()
         return product
-
-    def _lend(self, m: Module, events: Events, which: int, multiplier: Multiplier) -> None:
-        """``multiplier`` makes product ``which`` of the updater of ``events``."""
-        factors = events.factors[which]
-        m.d.comb += [multiplier.a.eq(factors.a), multiplier.b.eq(factors.b)]
-        m.d.comb += events.products[which].eq(multiplier.product)
 
 
 def _wide() -> Multiplier:

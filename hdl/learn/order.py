@@ -11,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from hdl.learn.answers import ANSWER_LATENCY
 from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
 from hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
+from hdl.learn.lanes import total_stage
 from hdl.learn.layouts import INDEX_BITS
 from hdl.learn.pulses import MADE_LATENCY
 from hdl.noise.sigma import sigma_latency
@@ -102,7 +103,8 @@ class Order(wiring.Component):
             with m.State("READ"):
                 # All rows are read; trains of columns have been made meanwhile.
                 m.d.comb += self.pulse.eq(wait == 0)
-                rest = CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY
+                late = max(0, total_stage(self.geometry) - VALUE_STAGE)
+                rest = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
                 waited("CONVERT", number.eq(number - 1), wait.eq(rest))
             with m.State("CONVERT"):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]

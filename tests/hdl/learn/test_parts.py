@@ -32,7 +32,7 @@ class Lent(Updater):
         m = super().elaborate(platform)
         for i in PRODUCTS:
             m.submodules[f"multiplier_{i}"] = one = Multiplier(signed(WIDEST), signed(WIDEST))
-            m.d.comb += [one.a.eq(self.factors[i].a), one.b.eq(self.factors[i].b)]
+            m.d.sync += [one.a.eq(self.factors[i].a), one.b.eq(self.factors[i].b)]
             m.d.comb += self.products[i].eq(one.product)
         return m
 
