@@ -46,6 +46,9 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
+        # Known a cycle late: pulses of a layer are asked for long after those of the one before.
+        pulsing = Signal()
+        m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
         m.d.comb += self.final.eq(number == self.depth - 1)
 
@@ -84,7 +87,7 @@ class Order(wiring.Component):
                     m.d.sync += wait.eq(ANSWER_LATENCY + ENERGY_LATENCY + 2)
                     m.next = "ERRORS"
             with m.State("ERRORS"):
-                m.d.comb += self.scale.eq((wait == 0) & ~self.pulsing)
+                m.d.comb += self.scale.eq((wait == 0) & ~pulsing)
                 m.d.sync += [self.backward.eq(1), row.eq(0)]
                 with m.If(self.scale):
                     with m.If(number == 0):
@@ -116,7 +119,7 @@ class Order(wiring.Component):
                     with m.If(number == 0):
                         m.next = "PULSES"
             with m.State("PULSES"):
-                m.d.comb += self.pulse.eq((wait == 0) & ~self.pulsing)
+                m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):
                     m.next = "PULSED"
             with m.State("PULSED"):
