@@ -26,6 +26,7 @@ class LearningMachine(wiring.Component):
     whether the answer before the update was right, then the pulses of every layer. An update is done once,
     however often it is asked for: the latest REMEMBERED ones are answered again and not repeated, any other
     number but the next one is answered with -1 and not done. There is no watchdog: an update always ends.
+    Latency: a request is compared for a cycle before it is taken, and an update's end is known a cycle late.
     Its instance is called ``machine``. Resources: the learning core's, a decoder and the registers.
     """
 

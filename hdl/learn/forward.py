@@ -55,7 +55,7 @@ class Forward(wiring.Component):
     later, with ``low`` and ``first``; ``renew``: the key of (``tile``, ``part``) is next. ``answer``: the
     row of biases is in the columns. Throughput: a row a cycle; a pass takes as many cycles as it has live
     rows, or its columns take to be converted, or SHORTEST. Latency: from the last pass to ``answer`` as many
-    cycles as its columns take, and row_delay + 10. Resources: a multiplier, 30 flip-flops for each cycle of
+    cycles as its columns take, and row_delay + 11. Resources: a multiplier, 30 flip-flops for each cycle of
     row_delay.
     """
 
