@@ -55,7 +55,6 @@ TARGETS = (
         name="ecpix5-85f-udp",
         clock_mhz=100,
         lane_sites_from=20,
-        note="placed, not routed: nextpnr estimates 78 MHz after placement, with 96 asked",
         **_COMMON,
         **ECP5_85F_LEARNING,
     ),
