@@ -53,8 +53,8 @@ TARGETS = (
     # What learns.
     Target(
         name="ecpix5-85f-udp",
-        clock_mhz=75,
-        note="placed, not routed: nextpnr estimates 78 MHz after placement, with 96 asked",
+        clock_mhz=100,
+        lane_sites_from=20,
         **_COMMON,
         **ECP5_85F_LEARNING,
     ),

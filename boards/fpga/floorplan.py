@@ -67,7 +67,8 @@ def places(board: Target) -> dict[str, str]:
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(SITES)}")
     first, soft = board.lane_sites_from, [f"{name}.*" for name in board.soft_multipliers]
-    rest = [c for c in _rest_multipliers(g) if not any(fnmatch(f"core.{c}", name) for name in soft)]
+    lanes, others = (_learning_lanes(g), []) if board.learns else (_lanes(g), _rest_multipliers(g))
+    rest = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in soft)]
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
@@ -77,14 +78,29 @@ def places(board: Target) -> dict[str, str]:
         raise ValueError(f"board {board.name!r}: lane_sites_from is {first}; accepted: {len(rest)}..{most}")
     found = {}
     spread = [f"{name.partition('/')[0]}.*" for style, name in board.memory_styles if style == "distributed"]
-    memories = [c for c in _rest_memories(g) if not any(fnmatch(f"core.{c}", name) for name in spread)]
+    others = [] if board.learns else _rest_memories(g)
+    memories = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in spread)]
     for cells, site_of in ((rest, _multiplier), (memories, _memory)):
         for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
             found[f"{CORE}.{cell}"] = site_of(die, row, site)
-    for lane, (row, site) in zip(range(g.lanes), path[first:], strict=False):
-        found[f"{CORE}.array.lane_{lane}.multiplier.multiplier"] = _multiplier(die, row, site)
-        found[f"{CORE}.array.lane_{lane}.memory.block_0_0_0"] = _memory(die, row, site)
+    for (multiplier, memory), (row, site) in zip(lanes, path[first:], strict=False):
+        found[f"{CORE}.{multiplier}.multiplier"] = _multiplier(die, row, site)
+        found[f"{CORE}.{memory}.block_0_0_0"] = _memory(die, row, site)
     return found
+
+
+def _lanes(g: Geometry) -> list[tuple[str, str]]:
+    """Multiplier and memory of each lane, in the order in which rows are handed on."""
+    return [(f"array.lane_{i}.multiplier", f"array.lane_{i}.memory") for i in range(g.lanes)]
+
+
+def _learning_lanes(g: Geometry) -> list[tuple[str, str]]:
+    """The same of lanes that learn: those that share an updater beside each other."""
+    from hdl.learn.lanes import group_count
+
+    groups = group_count(g)
+    order = [i for first in range(groups) for i in range(first, g.lanes, groups)]
+    return [(f"lanes.multiplier_{i}", f"lanes.states_{i}") for i in order]
 
 
 def _multiplier(die: Sites, row: tuple[int, int], site: int) -> str:

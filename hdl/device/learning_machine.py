@@ -26,6 +26,7 @@ class LearningMachine(wiring.Component):
     whether the answer before the update was right, then the pulses of every layer. An update is done once,
     however often it is asked for: the latest REMEMBERED ones are answered again and not repeated, any other
     number but the next one is answered with -1 and not done. There is no watchdog: an update always ends.
+    Latency: a request is compared for a cycle before it is taken, and an update's end is known a cycle late.
     Its instance is called ``machine``. Resources: the learning core's, a decoder and the registers.
     """
 
@@ -55,49 +56,54 @@ class LearningMachine(wiring.Component):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 
-        # Codes on their way: the label, then the sample.
+        # Codes on their way, from a packet's memory: the label, then the sample.
         index_bits = exact_log2(g.max_inputs)
-        index, bank = master.load_address[:index_bits], master.load_address[index_bits:]
+        loads, address, code = Signal(), Signal.like(master.load_address), Signal(8)
+        m.d.sync += [loads.eq(master.load[0]), address.eq(master.load_address), code.eq(master.load_data)]
+        index, bank = address[:index_bits], address[index_bits:]
         label = [Signal(16, name=f"label_{i}") for i in range(g.banks)]
-        loads = master.load[0]
         for i, held in enumerate(label):
             with m.If(loads & (bank == i)):
                 with m.If(index == 0):
-                    m.d.sync += held[:8].eq(master.load_data)
+                    m.d.sync += held[:8].eq(code)
                 with m.If(index == 1):
-                    m.d.sync += held[8:].eq(master.load_data)
+                    m.d.sync += held[8:].eq(code)
         m.d.comb += [
             core.bank.eq(bank),
             core.fresh.eq(loads & (index == LABEL_CODES - 1)),
             core.push.eq(loads & (index >= LABEL_CODES)),
-            core.code.eq(master.load_data),
+            core.code.eq(code),
             core.last.eq(index == core.inputs + (LABEL_CODES - 1)),
         ]
 
         # One update at a time, and what came of it into its bank; one that was done is remembered.
         running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
-        taken, done = Signal(), Signal()
+        taken, done, looked = Signal(), Signal(), Signal()
         update, wanted, behind, count = Signal(32), Signal(16), Signal(32), Signal(range(REMEMBERED + 1))
         next_one = starts.o.payload
         answer = 32 * (1 + g.layers)
         m.submodules.memory = memory = Memory(shape=answer, depth=REMEMBERED, init=[])
         keep, recall = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
-            starts.o.ready.eq(core.free & ~running),
+            starts.o.ready.eq(core.free & ~running & looked),
             taken.eq(starts.o.valid & starts.o.ready),
-            behind.eq(core.next - next_one.inference),
-            fresh.eq(behind == 0),
             known.eq((behind != 0) & (behind <= count)),
             core.start.eq(taken & fresh),
-            # The last states are written while the next update begins; else the bus may be next.
-            done.eq(running & (core.ready | (core.free & starts.o.valid & fresh))),
             core.from_bank.eq(next_one.bank),
             core.update.eq(update),
             core.label.eq(wanted),
             keep.addr.eq(update),
             keep.data.eq(Cat(core.right, Const(0, 31), *core.pulses)),
             keep.en.eq(done),
-            recall.addr.eq(next_one.inference),
+            recall.addr.eq(update),
+        ]
+        # Which update is asked for takes a cycle to compare, before it is taken.
+        m.d.sync += [
+            looked.eq(starts.o.valid & ~taken),
+            behind.eq(core.next - next_one.inference),
+            fresh.eq(core.next == next_one.inference),
+            # The last states are written while the next update begins; else the bus may be next.
+            done.eq(running & ~done & (core.ready | (core.free & looked & fresh))),
         ]
         with m.If(taken):
             m.d.sync += [of_bank.eq(next_one.bank), update.eq(next_one.inference)]
@@ -109,14 +115,14 @@ class LearningMachine(wiring.Component):
                 m.d.sync += count.eq(count + 1)
         with m.If(core.next_written):
             m.d.sync += count.eq(0)
+        answered, was_known = Signal(), Signal()
+        m.d.sync += [answered.eq(taken & ~fresh), was_known.eq(known)]
         answers = [Signal(answer, name=f"answers_{i}") for i in range(g.banks)]
         for i, held in enumerate(answers):
             with m.If(done & (of_bank == i)):
                 m.d.sync += held.eq(keep.data)
-            with m.If(taken & ~fresh & (next_one.bank == i)):
-                m.d.sync += held.eq(Mux(known, recall.data, Const(-1, signed(answer))))
-        answered = Signal()
-        m.d.sync += answered.eq(taken & ~fresh)
+            with m.If(answered & (of_bank == i)):
+                m.d.sync += held.eq(Mux(was_known, recall.data, Const(-1, signed(answer))))
         output_bits = exact_log2(g.max_outputs)
         place, from_bank = master.result_address[:output_bits], master.result_address[output_bits]
         chosen = Mux(from_bank, answers[1], answers[0])

@@ -9,9 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
+from emulator.spec.arithmetic import V_BITS
 from emulator.spec.geometry import Geometry
-from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN
+from hdl.learn.clipped import clipped
 from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, column_layout, layer_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
@@ -19,8 +19,9 @@ from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
 from hdl.parts.wide_multiplier import WideMultiplier
 
-SUMS_STAGE = 2
-"""Cycles after ``w`` at which ``p`` and ``column`` are taken."""
+COLUMN_STAGE = 2
+SUM_STAGE = 3
+"""Cycles after ``w`` at which ``column`` and ``p`` are taken."""
 Z_STAGE = 6
 ANSWER_LATENCY = 25
 """Cycles from ``w`` to ``y`` and ``change``."""
@@ -70,10 +71,10 @@ class Answers(wiring.Component):
             raised_4.eq(row.product + half(layer.bias_shift, 48, "half_bias")),
             bias_5.eq(raised_4 >> layer.bias_shift),
         ]
-        rest_3, z_6 = register(signed(32), "rest_3"), register(signed(32), "z_6")
+        rest_4, z_6 = register(signed(32), "rest_4"), register(signed(32), "z_6")
         m.d.sync += [
-            rest_3.eq(self.p + self.column.bias),
-            z_6.eq(delayed(m, rest_3, 2, "rest") + bias_5),
+            rest_4.eq(self.p + delayed(m, self.column.bias, 1, "bias")),
+            z_6.eq(delayed(m, rest_4, 1, "rest") + bias_5),
         ]
         m.d.comb += self.z.eq(z_6)
 
@@ -85,7 +86,7 @@ class Answers(wiring.Component):
         m.d.sync += [
             raised_12.eq(scaler.product + half(layer.vshift, 48, "half_v")),
             fine_13.eq(raised_12 >> layer.vshift),
-            v_14.eq(Mux(fine_13 < V_MIN, 0, Mux(fine_13 > V_MAX, V_MAX - V_MIN, fine_13 - V_MIN))),
+            v_14.eq(clipped(fine_13, V_BITS) ^ (1 << (V_BITS - 1))),
         ]
 
         segments = exact_log2(g.segments)
@@ -110,35 +111,31 @@ class Answers(wiring.Component):
         places = Signal(5)
         m.d.sync += places.eq(layer.segment_bits + layer.table_bits)
         wide = signed(34)
+        base_18, base_19 = register(wide, "base_18"), register(wide, "base_19")
         line_21, line_22 = register(wide, "line_21"), register(wide, "line_22")
-        base_20 = delayed(m, base_17, 3, "base")
         m.d.sync += [
-            line_21.eq((base_20 << layer.segment_bits) + line.product + half(places, 24, "half_line")),
+            base_18.eq(base_17 << layer.segment_bits),
+            base_19.eq(base_18 + half(places, 24, "half_line")),
+            line_21.eq(delayed(m, base_19, 1, "base") + line.product),
             line_22.eq(line_21 >> places),
         ]
         y_23, flat_23 = register(8, "y_23"), register(1, "flat_23")
         v_22 = delayed(m, v_14, 8, "v")
-        ends = (v_22 == 0) | (v_22 == V_MAX - V_MIN)
+        ends = (v_22 == 0) | v_22.all()
+        negative, above = line_22[-1], line_22[len(y_23) : -1].any()
         m.d.sync += [
-            y_23.eq(Mux(line_22 < 0, 0, Mux(line_22 > INPUT_MAX, INPUT_MAX, line_22))),
-            flat_23.eq(ends | (line_22 < 0) | (line_22 > INPUT_MAX)),
+            y_23.eq(Mux(negative, 0, line_22[: len(y_23)] | above.replicate(len(y_23)))),
+            flat_23.eq(ends | negative | above),
         ]
 
         m.submodules.steep = steep = WideMultiplier(18, 16)
         m.d.comb += [steep.a.eq(slope_17), steep.b.eq(delayed(m, scale_6, 11, "scale_late"))]
         raised_23, fine_24 = register(signed(50), "raised_23"), register(signed(50), "fine_24")
         change_25 = register(CHANGE_SHAPE, "change_25")
-        low, high = DERIVATIVE_MIN, DERIVATIVE_MAX
         m.d.sync += [
             raised_23.eq(steep.product + half(layer.slope_shift, 48, "half_slope")),
             fine_24.eq(raised_23 >> layer.slope_shift),
-            change_25.eq(
-                Mux(
-                    delayed(m, flat_23, 1, "flat"),
-                    0,
-                    Mux(fine_24 < low, low, Mux(fine_24 > high, high, fine_24)),
-                )
-            ),
+            change_25.eq(Mux(delayed(m, flat_23, 1, "flat"), 0, clipped(fine_24, CHANGE_SHAPE.width))),
         ]
         m.d.comb += [self.change.eq(change_25), self.y.eq(delayed(m, y_23, 2, "y"))]
         return m

@@ -16,6 +16,10 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, energy_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 
+ADDED_LATENCY = CONVERT_LATENCY + 1
+"""Cycles from a column's turn until its sum is written."""
+SUM_LATENCY = READ_LATENCY + 1
+"""Cycles from ``address`` to ``partial``."""
 GAIN_BITS = 28
 """Gain and offset of a column."""
 
@@ -23,9 +27,9 @@ GAIN_BITS = 28
 class Columns(wiring.Component):
     """Forward: a cycle after ``turn`` the conversion of all columns of a layer begins, as many a cycle as the
     geometry has readouts. ``values`` are taken VALUE_STAGE cycles after each, and ``shift`` asks for the next
-    ones a cycle before. Codes add up in ``partial``, from 0 in a ``first`` pass, shifted left by ``low``;
-    that of column ``address`` comes READ_LATENCY later. The next ``turn`` may come when all columns have
-    begun.
+    ones a cycle before. ADDED_LATENCY after a column's turn its code is in ``partial``, from 0 in a ``first``
+    pass, shifted left by ``low``; that of column ``address`` comes SUM_LATENCY later. The next ``turn`` may
+    come when all columns have begun.
 
     ``backward``: the sum of row ``index`` (``valid``), taken VALUE_STAGE later as ``total``, is ``code``
     CONVERT_LATENCY later. ``start`` with the ``energy`` of errors or inputs as the ``Converter`` has it.
@@ -63,8 +67,10 @@ class Columns(wiring.Component):
         m.submodules.converter = converter = Converter(g)
         running, at = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
-        ended = Signal()
-        m.d.comb += ended.eq(((at + 1) << bits) >= layer.outputs)
+        # The turn that is the last one, worked out before: a layer's record is there long before its sums.
+        last, ended = Signal(INDEX_BITS), Signal()
+        m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
+        m.d.comb += ended.eq(at == last)
         with m.If(self.turn):
             m.d.sync += [running.eq(1), at.eq(0), low.eq(self.low), first.eq(self.first)]
         with m.Else():
@@ -100,24 +106,25 @@ class Columns(wiring.Component):
         # Sums are added up in one memory; a copy of it is read by whoever wants them.
         lead = CONVERT_LATENCY - READ_LATENCY
         read_at = delayed(m, at, lead, "read_at")
-        wrote, wrote_at = delayed(m, running, CONVERT_LATENCY, "wrote"), delayed(m, read_at, 2, "wrote_at")
+        wrote, wrote_at = delayed(m, running, ADDED_LATENCY, "wrote"), delayed(m, read_at, 3, "wrote_at")
         fresh = delayed(m, first, CONVERT_LATENCY, "fresh")
         chosen = delayed(m, self.address[:bits], READ_LATENCY, "chosen") if bits else 0
         copies = []
         for i in range(count):
             partial, copy = (RegisteredMemory(signed(32), g.columns // count) for _ in range(2))
             m.submodules[f"partial_{i}"], m.submodules[f"copy_{i}"] = partial, copy
-            place = len(partial.address)
+            place, added = len(partial.address), Signal(signed(32), name=f"added_{i}", reset_less=True)
+            m.d.sync += added.eq(Mux(fresh, 0, partial.data) + converter.codes[i])
             m.d.comb += [partial.address.eq(read_at[:place]), copy.address.eq(self.address[bits:][:place])]
             for memory in (partial, copy):
                 m.d.comb += [
                     memory.write.eq(wrote),
                     memory.write_address.eq(wrote_at[:place]),
-                    memory.write_data.eq(Mux(fresh, 0, partial.data) + converter.codes[i]),
+                    memory.write_data.eq(added),
                 ]
             copies.append(copy.data)
+        m.d.sync += self.partial.eq(Cat(*copies).word_select(chosen, 32).as_signed())
         m.d.comb += [
-            self.partial.eq(Cat(*copies).word_select(chosen, 32).as_signed()),
             self.code.valid.eq(delayed(m, self.row.valid, CONVERT_LATENCY, "code")),
             self.code.index.eq(delayed(m, self.row.index, CONVERT_LATENCY, "code_at")),
             self.code.value.eq(converter.codes[0]),

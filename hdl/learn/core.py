@@ -16,15 +16,15 @@ from emulator.spec.noise import DOMAIN_READ
 from hdl.learn.columns import Columns
 from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
-from hdl.learn.events import EVENT_LATENCY, EVENT_STAGE
-from hdl.learn.forward import ROW_STAGE, Forward, row_delay
-from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, KEY_LATENCY, ROW_KEY, Keys
-from hdl.learn.lanes import PEEK_LATENCY, PRODUCT_STAGE, Lanes, tree_levels
+from hdl.learn.events import EVENT_STAGE
+from hdl.learn.forward import Forward
+from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ROW_KEY, Keys
+from hdl.learn.lanes import PEEK_LATENCY, Lanes, total_stage
 from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_address_bits
 from hdl.learn.live import Live
 from hdl.learn.order import Order
 from hdl.learn.outputs import WINDOWS, Outputs
-from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY, Pulses
+from hdl.learn.pulses import Pulses
 from hdl.learn.settings import Settings
 from hdl.learn.words import WORDS_LATENCY
 from hdl.noise.pass_key import PassKey
@@ -211,7 +211,7 @@ class LearningCore(wiring.Component):
         with m.If(forward.turn):
             m.d.sync += read_key.eq(cipher.key)
         # Where sums of rows come later than values would be taken, their noise waits.
-        behind = max(0, PRODUCT_STAGE + tree_levels(g) - VALUE_STAGE)
+        behind = max(0, total_stage(g) - VALUE_STAGE)
         m.d.comb += [
             cipher.seed.eq(self.seed),
             cipher.domain.eq(DOMAIN_READ),
@@ -239,7 +239,7 @@ class LearningCore(wiring.Component):
         """What row the lanes read: for the bus, backward so that sums meet their noise, or forward."""
         g, lanes, window = self.geometry, self.lanes, self.weights
         row_bits = bits_for(g.weight_depth - 1)
-        lead = max(0, VALUE_STAGE - PRODUCT_STAGE - tree_levels(g))
+        lead = max(0, VALUE_STAGE - total_stage(g))
         at = delayed(m, self.record.at_state + self.order.row, lead, "back_at")
         m.d.comb += [lanes.row.eq(self.forward.row), lanes.backward.eq(self.order.backward)]
         with m.If(self.ready):
@@ -258,9 +258,6 @@ class LearningCore(wiring.Component):
     def _pulses(self, m: Module) -> None:
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
         lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
-        # Rows take longer than their key, and than states of the update before that are still written.
-        assert row_delay(self.geometry) + 2 * ROW_STAGE + THRESHOLD_LATENCY >= KEY_LATENCY
-        assert row_delay(self.geometry) + 2 * ROW_STAGE + SETTLED > EVENT_LATENCY
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
@@ -284,7 +281,7 @@ class LearningCore(wiring.Component):
             lanes.law.eq(pulse.law),
             lanes.pulsed.eq(pulse.pulsed),
         ]
-        with m.If(pulse.done):
+        with m.If(delayed(m, pulse.done, 1, "pulses_done")):
             m.d.sync += self.pulses[pulse.law.layer].eq(lanes.pulses)
 
     def _devices(self, m: Module) -> None:

@@ -81,6 +81,7 @@ class Errors(wiring.Component):
         made = READ_LATENCY + MULTIPLY_LATENCY
         valid, at = delayed(m, code.valid, made, "made"), delayed(m, code.index, made, "made_at")
         size, sized = Signal(30, reset_less=True), Signal()
+        # The highest bit of all products together is that of the largest.
         top, power = Signal(30), Signal(EXPONENT_SHAPE)
         m.d.sync += [size.eq(Mux(slope.product < 0, -slope.product, slope.product)), sized.eq(valid)]
         m.d.comb += [
@@ -95,14 +96,13 @@ class Errors(wiring.Component):
 
         running, index, left = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
         more, up, down, half = Signal(EXPONENT_SHAPE), Signal(4), Signal(5), Signal(30)
-        # All bits of a product that set the size of the largest.
         with m.If(self.begin | self.normalise):
             m.d.sync += [top.eq(0), index.eq(0), left.eq(self.count), more.eq(power)]
             m.d.sync += self.exponent.eq(Mux(self.begin, 0, self.exponent + power))
             m.d.sync += running.eq(self.normalise)
         with m.Else():
             with m.If(sized):
-                m.d.sync += top.eq(Mux(size > top, size, top))
+                m.d.sync += top.eq(top | size)
             m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
             with m.If(left == 1):
                 m.d.sync += running.eq(0)

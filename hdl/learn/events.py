@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -15,15 +17,17 @@ from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
+ADDRESS_LATENCY = 1
+"""Cycles from ``address`` and ``write`` to the memories, whose lanes have registers for them."""
 DEPTH = 64
 """Rows that wait, in block RAM: fewer would go into LUTs."""
 MARGIN = 12
 """Rows that may come after ``room`` has fallen."""
-EVENT_STAGE = READ_LATENCY + 4
+EVENT_STAGE = ADDRESS_LATENCY + READ_LATENCY + 4
 """Cycles from a device's turn to its state's arrival at the updater."""
-COUNT_LATENCY = 4
+COUNT_LATENCY = 5
 """Cycles from a device's turn until its pulses are counted, less one."""
-EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY
+EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 """Cycles from a device's turn to the write of its new state."""
 
 
@@ -52,9 +56,10 @@ class Events(wiring.Component):
     written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
 
     ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for all their memories, whose
-    ``data`` comes READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is ``peeked`` two cycles
-    behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after none is ``waiting``;
-    the states are written when it is not ``busy``. ``factors`` and ``products`` are the updater's.
+    ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is
+    ``peeked`` two cycles behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after
+    none is ``waiting``; the states are written when it is not ``busy``. ``factors`` and ``products`` are the
+    updater's.
     Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's turn to
     ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
@@ -90,83 +95,84 @@ class Events(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, row, law = len(self.lanes), self.row, self.law
-        entry = StructLayout({"hits": lanes, "row": INDEX_BITS, "train": TRAIN_BITS})
+        entry = StructLayout(
+            {"hits": lanes, "left": range(max(lanes, 2)), "row": INDEX_BITS, "train": TRAIN_BITS}
+        )
         m.submodules.waiting = waiting = Queue(entry, DEPTH)
         hits = Signal(lanes)
-        m.d.comb += hits.eq(Cat((row.train & self.trains[i]).any() for i in range(lanes)))
-        came = Signal()
+        came, came_late = Signal(), Signal()
         m.d.sync += [
+            hits.eq(Cat((row.train & self.trains[i]).any() for i in range(lanes))),
             waiting.i.payload.hits.eq(hits),
-            waiting.i.payload.row.eq(row.row),
-            waiting.i.payload.train.eq(row.train),
-            waiting.i.valid.eq(row.valid & hits.any()),
+            waiting.i.payload.left.eq(sum(hits) - 1),
+            waiting.i.payload.row.eq(delayed(m, row.row, 1, "row")),
+            waiting.i.payload.train.eq(delayed(m, row.train, 1, "train")),
+            waiting.i.valid.eq(came & hits.any()),
             came.eq(row.valid),
+            came_late.eq(came),
             self.room.eq(waiting.level < DEPTH - MARGIN),
         ]
 
-        now, busy = Signal(entry), Signal()
-        rest, one = Signal(lanes), Signal(lanes)
+        # How many devices follow the one whose turn it is has been counted before they were queued.
+        now, busy, more = Signal(entry), Signal(), Signal()
+        one = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))
-        m.d.comb += [rest.eq(now.hits & (now.hits - 1)), one.eq(now.hits & ~rest)]
+        m.d.comb += one.eq(now.hits & ~(now.hits - 1))
         for i in range(lanes):
             with m.If(one[i]):
                 m.d.comb += lane.eq(i)
-        m.d.comb += waiting.o.ready.eq(~busy | ~rest.any())
+        m.d.comb += waiting.o.ready.eq(~busy | ~more)
         with m.If(waiting.o.valid & waiting.o.ready):
-            m.d.sync += [now.eq(waiting.o.payload), busy.eq(1)]
+            m.d.sync += [now.eq(waiting.o.payload), busy.eq(1), more.eq(waiting.o.payload.left != 0)]
         with m.Else():
-            m.d.sync += now.hits.eq(rest)
-            with m.If(~rest.any()):
+            m.d.sync += [now.hits.eq(now.hits & ~one), now.left.eq(now.left - 1), more.eq(now.left > 1)]
+            with m.If(~more):
                 m.d.sync += busy.eq(0)
 
-        # A device's turn: which one, then its address and common pulses, then their count; its state comes
-        # two cycles after its address.
-        place = StructLayout({"row": INDEX_BITS, "lane": lane.shape(), "up": 1})
+        # A device's turn: which one, then its address and common pulses, chosen in two steps, then their
+        # count; its state comes ADDRESS_LATENCY and two cycles after its address.
+        place = StructLayout({"row": INDEX_BITS, "lane": lane.shape()})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
-        train, both = (Signal(TRAIN_BITS, name=n, reset_less=True) for n in ("train", "both"))
+        both = Signal(TRAIN_BITS, reset_less=True)
         number = Signal.like(self.address)
-        trains = Array(self.trains[i] for i in range(lanes))
         m.d.sync += [
             first.row.eq(now.row),
             first.lane.eq(lane),
-            first.up.eq((self.up & one).any()),
-            train.eq(now.train),
-            both.eq(train & trains[first.lane]),
             number.eq(law.at_state + first.row),
             turn.eq(first),
         ]
         m.d.comb += self.address.eq(number)
+        some_trains = _fourth(m, [self.trains[i] for i in range(lanes)], first.lane, "train")
+        m.d.sync += both.eq(delayed(m, now.train, 2, "now_train") & some_trains[turn.lane[2:]])
+        up = Signal(reset_less=True)
+        m.d.sync += up.eq(self.up.bit_select(turn.lane, 1))
         some = [Signal(4, name=f"some_{i}", reset_less=True) for i in range(0, TRAIN_BITS, 8)]
         count = Signal(range(SLOTS_MAX + 1), reset_less=True)
         for i, part in enumerate(some):
             m.d.sync += part.eq(sum(both[8 * i : 8 * i + 8]))
         m.d.sync += count.eq(sum(some))
-        valid = Signal(EVENT_LATENCY)
-        m.d.sync += valid.eq(Cat(busy, valid))
+        valid, any_valid = Signal(EVENT_LATENCY), Signal()
+        m.d.sync += [valid.eq(Cat(busy, valid)), any_valid.eq(busy | valid[:-1].any())]
         with m.If(self.clear):
             m.d.sync += self.pulses.eq(0)
-        with m.Elif(valid[3]):
+        with m.Elif(valid[COUNT_LATENCY - 1]):
             m.d.sync += self.pulses.eq(self.pulses + count)
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
         # In two steps: block RAMs from all over, and late.
         chosen = Signal(lane.shape())
-        m.d.comb += chosen.eq(
-            Mux(self.updating, delayed(m, turn.lane, READ_LATENCY, "lane_read"), self.peek_lane)
-        )
-        fourth = [[self.data[j] for j in range(i, min(i + 4, lanes))] for i in range(0, lanes, 4)]
-        some_states = [Signal(STATE_SHAPE, name=f"state_{i}", reset_less=True) for i in range(len(fourth))]
-        for held, four in zip(some_states, fourth, strict=True):
-            m.d.sync += held.eq(Array(four)[chosen[:2]])
+        read = delayed(m, turn.lane, ADDRESS_LATENCY + READ_LATENCY, "lane_read")
+        m.d.comb += chosen.eq(Mux(self.updating, read, self.peek_lane))
+        some_states = _fourth(m, [self.data[i] for i in range(lanes)], chosen, "state")
         state = Signal(STATE_SHAPE, reset_less=True)
-        m.d.sync += state.eq(Array(some_states)[delayed(m, chosen[2:], 1, "fourth")])
+        m.d.sync += state.eq(some_states[delayed(m, chosen[2:], 1, "fourth")])
         m.d.comb += self.peeked.eq(state)
         m.submodules.updater = updater = Updater()
         m.d.comb += [
             updater.event.row.eq(late.row),
             updater.event.column.eq(self.lanes.start + self.lanes.step * late.lane),
-            updater.event.count.eq(delayed(m, count, EVENT_STAGE - 4, "count")),
-            updater.event.up.eq(late.up),
+            updater.event.count.eq(delayed(m, count, EVENT_STAGE - COUNT_LATENCY, "count")),
+            updater.event.up.eq(delayed(m, up, EVENT_STAGE - 3, "up")),
             updater.event.state.eq(state),
             updater.table.eq(self.table),
             updater.device_key.eq(law.device_key),
@@ -177,13 +183,24 @@ class Events(wiring.Component):
             updater.slope_down.eq(law.slope_down),
             updater.step_shift.eq(law.step_shift),
         ]
-        done = delayed(m, late.lane, UPDATE_LATENCY, "lane_done")
+        done = delayed(m, late.lane, UPDATE_LATENCY - 1, "lane_done")
+        waiting_now = came | came_late | (waiting.level != 0) | busy
+        m.d.sync += [self.waiting.eq(waiting_now), self.busy.eq(waiting_now | any_valid)]
         m.d.comb += [
-            self.write_address.eq(delayed(m, number, EVENT_LATENCY - 2, "number")),
+            self.write_address.eq(delayed(m, number, EVENT_LATENCY - ADDRESS_LATENCY - 2, "number")),
             self.write_data.eq(updater.state),
-            self.waiting.eq(came | waiting.i.valid | (waiting.level != 0) | busy),
-            self.busy.eq(self.waiting | valid.any()),
         ]
         for i in range(lanes):
-            m.d.comb += self.write[i].eq(valid[EVENT_LATENCY - 1] & (done == i))
+            m.d.sync += self.write[i].eq(valid[EVENT_LATENCY - ADDRESS_LATENCY - 2] & (done == i))
         return m
+
+
+def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
+    """Of every four ``values`` the one at ``index``, a cycle later; its higher bits say which of these."""
+    found = []
+    for i in range(0, len(values), 4):
+        four = values[i : i + 4]
+        held = Signal(four[0].shape(), name=f"{name}_{i // 4}", reset_less=True)
+        m.d.sync += held.eq(Array(four)[index[:2]])
+        found.append(held)
+    return Array(found)

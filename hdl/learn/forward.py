@@ -12,10 +12,14 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
-from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
+from hdl.learn.columns import ADDED_LATENCY
+from hdl.learn.converter import VALUE_STAGE
+from hdl.learn.events import EVENT_LATENCY
+from hdl.learn.keys import KEY_LATENCY
 from hdl.learn.lanes import SUM_STAGE
 from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
 from hdl.learn.live import TILES
+from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY
 from hdl.noise.sigma import sigma_latency
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import energy_shape
@@ -24,8 +28,8 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SHORTEST = 32
 """Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
-SHORTEST_LAST = CONVERT_LATENCY - VALUE_STAGE
-"""The same of a layer's last pass: its sums are converted before they are answered."""
+SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
+"""The same of a layer's last pass: its sums are converted and written before they are answered."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
@@ -33,8 +37,11 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are."""
-    return ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
+    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are, the key of their
+    trains before them, and the states of the update before are written."""
+    noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
+    key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
+    return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
 
 
 class Forward(wiring.Component):
@@ -48,7 +55,7 @@ class Forward(wiring.Component):
     later, with ``low`` and ``first``; ``renew``: the key of (``tile``, ``part``) is next. ``answer``: the
     row of biases is in the columns. Throughput: a row a cycle; a pass takes as many cycles as it has live
     rows, or its columns take to be converted, or SHORTEST. Latency: from the last pass to ``answer`` as many
-    cycles as its columns take, and row_delay + 10. Resources: a multiplier, 30 flip-flops for each cycle of
+    cycles as its columns take, and row_delay + 11. Resources: a multiplier, 30 flip-flops for each cycle of
     row_delay.
     """
 

@@ -23,14 +23,14 @@ ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY = range(5)
 """In the order in which they are needed."""
 DOMAINS = (DOMAIN_TRAIN, DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_DEVICE, DOMAIN_CYCLE)
 SIDES = (ROWS, COLUMNS, 0, 0, 0)
-KEY_LATENCY = 31
+KEY_LATENCY = 32
 """Cycles from ``start`` to ROW_KEY of the first layer."""
 
 
 class Keys(wiring.Component):
     """``start`` works out five keys for each of ``depth`` layers, one after the other; ``keys`` are those of
     ``layer``, two cycles later. ``ready``: its ROW_KEY is there; ``whole``: all keys of all layers are.
-    Latency: 30 cycles a key. Resources: a ``PassKey``, 320 bits of LUT memory a layer.
+    Latency: 31 cycles a key. Resources: a ``PassKey``, 320 bits of LUT memory a layer.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -55,7 +55,8 @@ class Keys(wiring.Component):
         m.submodules.cipher = cipher = PassKey()
         m.submodules.memory = memory = Memory(shape=5 * 64, depth=g.layers, init=[])
         write, read = memory.write_port(granularity=64), memory.read_port(domain="comb")
-        of, which, begun, known = Signal(range(g.layers)), Signal(range(5)), Signal(), Signal()
+        of, which = Signal(range(g.layers)), Signal(range(5))
+        begun, ended, known = Signal(), Signal(), Signal()
         m.d.comb += [
             cipher.seed.eq(self.seed),
             cipher.inference.eq(self.update),
@@ -85,9 +86,10 @@ class Keys(wiring.Component):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 # ``done`` of the key before falls a cycle after ``start``.
-                m.d.sync += begun.eq(1)
-                with m.If(begun & cipher.done):
+                m.d.sync += [begun.eq(1), ended.eq(begun & cipher.done)]
+                with m.If(ended):
                     m.d.comb += write.en.eq(1 << which)
+                    m.d.sync += [begun.eq(0), ended.eq(0)]
                     m.d.sync += which.eq(Mux(which == CYCLE_KEY, ROW_KEY, which + 1))
                     m.next = "BEGIN"
                     with m.If(which == CYCLE_KEY):

@@ -27,7 +27,7 @@ from hdl.learn.updater import PRODUCTS, table_write_layout
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, WIDEST, Multiplier
+from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
 from hdl.parts.unmerged import unmerged
 
 SHARE = 16
@@ -35,7 +35,7 @@ SHARE = 16
 NEAR = 1
 """Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
 CODE_STAGE = NEAR + READ_LATENCY + 1
-PRODUCT_STAGE = CODE_STAGE + MULTIPLY_LATENCY
+PRODUCT_STAGE = CODE_STAGE + FAR + MULTIPLY_LATENCY
 """Cycles from ``row`` to products."""
 SUM_STAGE = PRODUCT_STAGE + 1
 """Cycles from ``row`` until the accumulators have its products."""
@@ -67,6 +67,11 @@ def group_count(g: Geometry) -> int:
 def tree_levels(g: Geometry) -> int:
     """Levels of the tree over lanes."""
     return bits_for(g.lanes - 1) if g.lanes > 1 else 0
+
+
+def total_stage(g: Geometry) -> int:
+    """Cycles from ``row`` to ``total``."""
+    return PRODUCT_STAGE + tree_levels(g)
 
 
 class Lanes(wiring.Component):
@@ -125,6 +130,9 @@ class Lanes(wiring.Component):
             lanes = range(first, g.lanes, groups)
             m.submodules[f"events_{first}"] = events = Events(g, lanes)
             near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
+            at = Mux(self.updating, events.address, self.row.address)
+            near["address"] = unmerged(m, platform, at, f"address_{first}")
+            near["written"] = self._written(m, events, near, first)
             parts.append(events)
             m.d.comb += [
                 events.row.eq(near["pulsed"]),
@@ -139,7 +147,8 @@ class Lanes(wiring.Component):
             add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
             for i in range(len(lanes), len(PRODUCTS)):
                 m.submodules[f"multiplier_{first}_{i}"] = multiplier = _wide()
-                self._lend(m, events, i, multiplier)
+                m.d.sync += [multiplier.a.eq(events.factors[i].a), multiplier.b.eq(events.factors[i].b)]
+                m.d.comb += events.products[i].eq(multiplier.product)
             for i in lanes:
                 product = self._lane(m, events, near, i, x)
                 products.append(product)
@@ -164,15 +173,27 @@ class Lanes(wiring.Component):
         ]
         return m
 
+    def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
+        """Where and what the lanes of a group write, one of them at a time."""
+        states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
+        written = Signal(states, name=f"written_{first}", reset_less=True)
+        with m.If(near["updating"]):
+            m.d.sync += [written.address.eq(events.write_address), written.data.eq(events.write_data)]
+        with m.Else():
+            m.d.sync += [written.address.eq(near["poke"].address), written.data.eq(near["poke"].data)]
+        return written
+
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
         """Product of lane ``i``, whose states ``events`` moves."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
+        write = Signal(name=f"write_{i}")
+        m.d.sync += write.eq((poke.write & (poke.lane == i)) | events.write[place])
         m.d.comb += [
-            memory.address.eq(Mux(updating, events.address, near["row"].address)),
-            memory.write.eq((poke.write & (poke.lane == i)) | events.write[place]),
-            memory.write_address.eq(Mux(updating, events.write_address, poke.address)),
-            memory.write_data.eq(Mux(updating, events.write_data, poke.data)),
+            memory.address.eq(near["address"]),
+            memory.write.eq(write),
+            memory.write_address.eq(near["written"].address),
+            memory.write_data.eq(near["written"].data),
             events.data[place].eq(memory.data),
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
@@ -198,23 +219,16 @@ class Lanes(wiring.Component):
         lends = place < len(PRODUCTS)
         multiplier = _wide() if lends else Multiplier(CODE_SHAPE, ERROR_SHAPE)
         m.submodules[f"multiplier_{i}"] = multiplier
-        operand: Any = Signal(ERROR_SHAPE, name=f"operand_{i}")
-        m.d.comb += [
-            operand.eq(Mux(near["backward"], error, x)),
-            multiplier.a.eq(code),
-            multiplier.b.eq(operand),
-        ]
+        # Registers of their own for its operands, which come from all over.
+        a, b = (Signal.like(port, name=f"{port.name}_{i}") for port in (multiplier.a, multiplier.b))
+        m.d.comb += [multiplier.a.eq(a), multiplier.b.eq(b)]
+        m.d.sync += [a.eq(code), b.eq(Mux(near["backward"], error, x))]
         if lends:
             with m.If(updating):
-                self._lend(m, events, place, multiplier)
+                m.d.sync += [a.eq(events.factors[place].a), b.eq(events.factors[place].b)]
+            m.d.comb += events.products[place].eq(multiplier.product)
         product: Value = multiplier.product[: CODE_SHAPE.width + ERROR_SHAPE.width].as_signed()
         return product
-
-    def _lend(self, m: Module, events: Events, which: int, multiplier: Multiplier) -> None:
-        """``multiplier`` makes product ``which`` of the updater of ``events``."""
-        factors = events.factors[which]
-        m.d.comb += [multiplier.a.eq(factors.a), multiplier.b.eq(factors.b)]
-        m.d.comb += events.products[which].eq(multiplier.product)
 
 
 def _wide() -> Multiplier:

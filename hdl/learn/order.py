@@ -11,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from hdl.learn.answers import ANSWER_LATENCY
 from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
 from hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
+from hdl.learn.lanes import total_stage
 from hdl.learn.layouts import INDEX_BITS
 from hdl.learn.pulses import MADE_LATENCY
 from hdl.noise.sigma import sigma_latency
@@ -45,6 +46,9 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
+        # Known a cycle late: pulses of a layer are asked for long after those of the one before.
+        pulsing = Signal()
+        m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
         m.d.comb += self.final.eq(number == self.depth - 1)
 
@@ -83,7 +87,7 @@ class Order(wiring.Component):
                     m.d.sync += wait.eq(ANSWER_LATENCY + ENERGY_LATENCY + 2)
                     m.next = "ERRORS"
             with m.State("ERRORS"):
-                m.d.comb += self.scale.eq((wait == 0) & ~self.pulsing)
+                m.d.comb += self.scale.eq((wait == 0) & ~pulsing)
                 m.d.sync += [self.backward.eq(1), row.eq(0)]
                 with m.If(self.scale):
                     with m.If(number == 0):
@@ -102,7 +106,8 @@ class Order(wiring.Component):
             with m.State("READ"):
                 # All rows are read; trains of columns have been made meanwhile.
                 m.d.comb += self.pulse.eq(wait == 0)
-                rest = CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY
+                late = max(0, total_stage(self.geometry) - VALUE_STAGE)
+                rest = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
                 waited("CONVERT", number.eq(number - 1), wait.eq(rest))
             with m.State("CONVERT"):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
@@ -114,7 +119,7 @@ class Order(wiring.Component):
                     with m.If(number == 0):
                         m.next = "PULSES"
             with m.State("PULSES"):
-                m.d.comb += self.pulse.eq((wait == 0) & ~self.pulsing)
+                m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):
                     m.next = "PULSED"
             with m.State("PULSED"):

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.learn.answers import ANSWER_LATENCY, SUMS_STAGE, Z_STAGE, Answers
+from hdl.learn.answers import ANSWER_LATENCY, COLUMN_STAGE, SUM_STAGE, Z_STAGE, Answers
+from hdl.learn.columns import SUM_LATENCY
 from hdl.learn.layouts import INDEX_BITS, answer_layout, column_layout, layer_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
@@ -23,7 +24,7 @@ class Outputs(wiring.Component):
     """From ``begin`` on, while ``answering``: column ``address`` of ``layer``, which it keeps, as the next
     one may be under way before all answers have come. ``columns`` are the first sums of the row of biases,
     ``shift`` asks for the next ones a cycle before the last of them is answered; ``partial`` comes
-    READ_LATENCY after ``address``. ``answer`` comes ANSWER_LATENCY after it, ``last`` with the last one;
+    SUM_LATENCY after ``address``. ``answer`` comes ANSWER_LATENCY after it, ``last`` with the last one;
     ``largest`` is the first column of the largest z, after a ``final`` layer. Resources: ``Answers``, 64 bits
     a column.
     """
@@ -55,11 +56,12 @@ class Outputs(wiring.Component):
         m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
         wiring.connect(m, wiring.flipped(self.curve_base), answers.curve_base)
         wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
-        layer, final = Signal(layer_layout()), Signal()
+        layer, final, last = Signal(layer_layout()), Signal(), Signal(INDEX_BITS)
         with m.If(self.begin):
             m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), at.eq(0)]
+            m.d.sync += last.eq(self.layer.outputs - 1)
         with m.Elif(answering):
-            m.d.sync += [at.eq(at + 1), answering.eq(at != layer.outputs - 1)]
+            m.d.sync += [at.eq(at + 1), answering.eq(at != last)]
         for memory, window in ((biases, self.bias), (neurons, self.neuron)):
             share(m, memory, window, (layer.at_column + at)[: len(memory.address)])
             m.d.sync += window.read_data.eq(memory.data)
@@ -68,7 +70,9 @@ class Outputs(wiring.Component):
         chosen = Array(self.columns[i] for i in range(g.readouts))[at[:place]] if place else self.columns[0]
         settings, answer = Signal(column_layout()), self.answer
         column = delayed(m, at, ANSWER_LATENCY, "answered_at")
-        assert SUMS_STAGE == READ_LATENCY
+        is_last = Signal()
+        m.d.sync += is_last.eq(delayed(m, at, ANSWER_LATENCY - 1, "answered_before") == last)
+        assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
         m.d.comb += [
             settings.bias.eq(biases.data),
             Cat(settings.scale, settings.curve).eq(neurons.data),
@@ -77,7 +81,7 @@ class Outputs(wiring.Component):
             answers.p.eq(self.partial),
             answers.column.eq(settings),
             self.shift.eq(turns),
-            self.last.eq(column == layer.outputs - 1),
+            self.last.eq(is_last),
             answer.valid.eq(delayed(m, answering, ANSWER_LATENCY, "answered")),
             answer.final.eq(final),
             answer.column.eq(column),

@@ -88,17 +88,21 @@ class Pulses(wiring.Component):
             self.train.value.eq(train),
         ]
 
-        # Rows of each layer that have pulses.
-        count = Signal(range(g.weight_depth))
+        # Rows of each layer that have pulses; whether one has any is known a cycle after its train.
+        count, keep, ends = Signal(range(g.weight_depth)), Signal(), Signal()
         counts = Array(Signal(range(g.weight_depth), name=f"count_{i}") for i in range(g.layers))
         m.d.comb += [
-            kept.write.eq(of_row & train.any()),
+            kept.write.eq(keep),
             kept.write_address.eq((layer.at_state + count)[:rows]),
-            kept.write_data.eq(Cat(train, number[:rows])),
+            kept.write_data.eq(delayed(m, Cat(train, number[:rows]), 1, "kept")),
         ]
-        m.d.sync += count.eq(count + kept.write)
-        with m.If(of_row & (number == layer.inputs)):
-            m.d.sync += counts[self.number].eq(count + kept.write)
+        m.d.sync += [
+            keep.eq(of_row & train.any()),
+            ends.eq(of_row & (number == layer.inputs)),
+            count.eq(count + keep),
+        ]
+        with m.If(ends):
+            m.d.sync += counts[self.number].eq(count + keep)
         with m.If(self.begin):
             m.d.sync += count.eq(0)
 
@@ -168,15 +172,16 @@ class Pulses(wiring.Component):
             delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
         )
         # Words on their way need their key: it changes with the first of the others.
-        rows = Signal()
-        m.d.sync += rows.eq(
+        rows, of_rows, key = Signal(), Signal(), Signal(64)
+        m.d.comb += of_rows.eq(
             delayed(m, of_row, 1, "of_row_late")
             | (rows & ~delayed(m, error.valid, THRESHOLD_LATENCY - 1, "of_error"))
         )
+        m.d.sync += [rows.eq(of_rows), key.eq(Mux(of_rows, self.row_key, self.column_key))]
         m.d.comb += [
             product.a.eq(value),
             product.b.eq(rate),
-            trains.key.eq(Mux(rows, self.row_key, self.column_key)),
+            trains.key.eq(key),
             trains.slots.eq(self.slots),
             trains.number.eq(late),
             trains.threshold.eq(threshold),

@@ -52,11 +52,11 @@ class Settings(wiring.Component):
         bits = len(records.address)
         m.d.comb += [
             records.address.eq(Mux(window.select, record[:bits], self.number)),
-            records.write.eq(Mux(window.write & ~last, Const(1, SETTING_WORDS) << word, 0)[:SETTING_WORDS]),
-            records.write_address.eq(record[:bits]),
-            records.write_data.eq(window.write_data.replicate(SETTING_WORDS)),
+            records.write_address.eq(delayed(m, record[:bits], 1, "written_record")),
+            records.write_data.eq(delayed(m, window.write_data, 1, "written").replicate(SETTING_WORDS)),
             Cat(self.record.as_value()).eq(records.data),
         ]
+        m.d.sync += records.write.eq(Mux(window.write & ~last, Const(1, SETTING_WORDS) << word, 0))
         m.d.sync += window.read_data.eq(Mux(chosen < SETTING_WORDS, records.data.word_select(chosen, 32), 0))
         for i, held in enumerate(run):
             with m.If(window.write & last & (word == i)):

@@ -10,9 +10,12 @@ from emulator.spec.learning import SLOTS_MAX
 from hdl.learn.layouts import INDEX_BITS, THRESHOLD_BITS, TRAIN_BITS
 from hdl.learn.words import SLOTS_LATENCY, WORDS_LATENCY, Words, slot_numbers
 from hdl.parts.delay import delayed
+from hdl.parts.unmerged import unmerged
 
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
 """Cycles from ``number`` and ``threshold`` to ``train``."""
+COPIES = 4
+"""Of a threshold, which all slots' numbers are compared with."""
 
 
 class Trains(wiring.Component):
@@ -37,11 +40,12 @@ class Trains(wiring.Component):
         m = Module()
         m.submodules.words = words = Words()
         m.d.comb += [words.key.eq(self.key), words.column.eq(self.number)]
-        threshold = delayed(m, self.threshold, TRAIN_LATENCY - 1, "threshold")
+        early = delayed(m, self.threshold, TRAIN_LATENCY - 2, "threshold")
+        thresholds = [unmerged(m, platform, early, f"threshold_{i}") for i in range(COPIES)]
         wanted = Signal(TRAIN_BITS, reset_less=True)
         m.d.sync += wanted.eq((Const(1, TRAIN_BITS + 1) << self.slots) - 1)
         train = Signal(TRAIN_BITS, reset_less=True)
         numbers = slot_numbers(m, words.x, words.y)[:TRAIN_BITS]
-        m.d.sync += train.eq(Cat(number < threshold for number in numbers) & wanted)
+        m.d.sync += train.eq(Cat(n < thresholds[i % COPIES] for i, n in enumerate(numbers)) & wanted)
         m.d.comb += self.train.eq(train)
         return m

@@ -30,10 +30,12 @@ from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
 
-UPDATE_LATENCY = WORDS_LATENCY + 16
-"""Cycles from an event to ``state``."""
-PRODUCT_LATENCY = MULTIPLY_LATENCY + FAR
+LENT_LATENCY = FAR + MULTIPLY_LATENCY
+"""Cycles from ``factors`` to ``products``."""
+PRODUCT_LATENCY = LENT_LATENCY + FAR
 """Cycles from operands to products: lanes that lend multipliers lie all over the chip."""
+UPDATE_LATENCY = WORDS_LATENCY + 2 * PRODUCT_LATENCY + 8
+"""Cycles from an event to ``state``."""
 PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 """What is multiplied on the way."""
 
@@ -72,7 +74,7 @@ class Updater(wiring.Component):
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
     ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which
-    ``table`` fills. ``products`` are those of ``factors``, MULTIPLY_LATENCY later: lanes lend their
+    ``table`` fills. ``products`` are those of ``factors``, LENT_LATENCY later: lanes lend their
     multipliers. Latency: UPDATE_LATENCY cycles, one a cycle. Resources: two ``Words``, ten readers of tables
     of 16 words of 13 bits; about 1,700 LUTs in all.
     """
@@ -100,7 +102,7 @@ class Updater(wiring.Component):
         m.submodules.drawn = drawn = Words()
         for words, key in ((own, self.device_key), (drawn, self.cycle_key)):
             m.d.comb += [words.key.eq(key), words.row.eq(event.row), words.column.eq(event.column)]
-        w = WORDS_LATENCY
+        w, p = WORDS_LATENCY, PRODUCT_LATENCY
         products = delayed(m, self.products, FAR, "products")
 
         def multiply(which: int, a: Any, b: Any) -> None:
@@ -117,7 +119,7 @@ class Updater(wiring.Component):
         m.d.sync += left.eq(FACTOR_ONE - fallen)
         factor_6 = register(unsigned(9), "factor_6")
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
-        factor = delayed(m, factor_6, w + 2 - (PRODUCT_LATENCY + 3), "factor")
+        factor = delayed(m, factor_6, w + 2 - (p + 3), "factor")
 
         # Constants: sums of two entries at w + 1, cut at w + 2.
         read = self._tables(m)
@@ -134,37 +136,39 @@ class Updater(wiring.Component):
             low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
         ]
 
-        # The step at this state, at w + 7.
+        # The step at this state, at w + p + 3.
         multiply(NOW, size, factor)
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Pulses with their deviation in 1/64, at w + 7.
+        # Pulses with their deviation in 1/64, then too.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         multiply(SCATTER, roots[count], deviation)
         scattered = register(signed(17), "scattered")
         m.d.sync += scattered.eq((products[SCATTER] + 128) >> 8)
         pulses = register(signed(17), "pulses")
-        m.d.sync += pulses.eq((delayed(m, count, 5, "count_late") << COUNT_SHIFT) + scattered)
+        m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
 
-        # Their product, rounded stochastically, at w + 13.
+        # Their product, rounded stochastically, at w + 2 p + 5.
         multiply(MOVED, pulses, step_now)
         fraction = register(16, "fraction")
         unused = Signal(5)
         m.d.sync += unused.eq(16 - self.step_shift)
-        m.d.sync += fraction.eq(delayed(m, drawn.x, 10, "drawn") >> unused)
+        m.d.sync += fraction.eq(delayed(m, drawn.x, 2 * p + 2, "drawn") >> unused)
         product = register(signed(33), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(27), "change")
         m.d.sync += change.eq(product >> self.step_shift)
 
-        state = delayed(m, event.state, w + 13, "state")
-        rises = delayed(m, up, 12, "rises")
+        state = delayed(m, event.state, w + 2 * p + 5, "state")
+        rises = delayed(m, up, 2 * p + 4, "rises")
         new = register(signed(28), "new")
         m.d.sync += new.eq(state + Mux(rises, change, -change))
         below, above = register(1, "below"), register(1, "above")
-        bounds = [delayed(m, bound, 12, name) for bound, name in ((low, "low_late"), (high, "high_late"))]
+        bounds = [
+            delayed(m, bound, 2 * p + 4, name) for bound, name in ((low, "low_late"), (high, "high_late"))
+        ]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
         # Golden: the lower bound first, then the upper.

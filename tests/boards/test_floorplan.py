@@ -11,6 +11,7 @@ import pytest
 from boards.fpga import find_target, synthesis
 from boards.fpga.floorplan import places
 from boards.fpga.target import Target
+from hdl.learn.lanes import group_count
 from hdl.noise.pass_schedule import units
 
 WIDE = find_target("ulx3s-85f-128")
@@ -97,3 +98,18 @@ def test_too_few_sites_are_refused(first: int) -> None:
 def test_an_unknown_die_is_refused() -> None:
     with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, um5g-85k, 45k"):
         places(dataclasses.replace(find_target("ulx3s-25f"), lane_sites_from=0))
+
+
+def test_lanes_that_share_an_updater_stand_side_by_side() -> None:
+    board = find_target("ecpix5-85f-udp")
+    lanes, groups = board.geometry.lanes, group_count(board.geometry)
+    found = {cell.rpartition(".core.lanes.")[2]: position(site) for cell, site in places(board).items()}
+    assert len(set(places(board).values())) == len(found) == 2 * lanes
+    for first in range(groups):
+        share = [
+            (found[f"multiplier_{i}.multiplier"], found[f"states_{i}.block_0_0_0"])
+            for i in range(first, lanes, groups)
+        ]
+        assert len({(a[1], b[1]) for a, b in share}) == 1
+        assert max(a[0] for a, _ in share) - min(a[0] for a, _ in share) < 40
+        assert all(b[1] - a[1] == 12 and abs(a[0] - b[0]) <= 1 for a, b in share)

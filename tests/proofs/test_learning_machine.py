@@ -25,7 +25,7 @@ GEOMETRY = Geometry(
 )
 NAME = "hdl.device.learning_machine"
 FLAGS = """running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
-        taken, done = Signal(), Signal()
+        taken, done, looked = Signal(), Signal(), Signal()
 """
 SHOWN = FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"
 """Lets the proof see when a request is taken."""
@@ -75,7 +75,7 @@ def done_once(module: types.ModuleType) -> Verdict:
     run.always(~seen | ((number + 1 + since + begun)[:32] == core.next))
     run.always(~(begun & seen & (at == number)) | since.all())
     run.reachable(seen & (since == 2))
-    return check(run, depth=12, induction=True)
+    return check(run, depth=16, induction=True)
 
 
 def answered_once(module: types.ModuleType) -> Verdict:
@@ -89,7 +89,7 @@ def answered_once(module: types.ModuleType) -> Verdict:
     run.always(~over | (waits == 1))
     run.reachable(over & again)
     run.reachable(over & ~again)
-    return check(run, depth=8, induction=True)
+    return check(run, depth=11, induction=True)
 
 
 def answered_alike(module: types.ModuleType) -> Verdict:
@@ -102,10 +102,10 @@ def answered_alike(module: types.ModuleType) -> Verdict:
     with m.If(ended & (core.update == number)):
         m.d.sync += [seen.eq(1), kept.eq(Mux(place, core.pulses[0], core.right))]
     m.d.comb += machine.master.result_address.eq(place | (of_bank << (width - 1)))
-    again = run.past(taken & ~fresh, "again") & (core.update == number)
+    again = run.past(run.past(taken & ~fresh, "refused"), "again") & (core.update == number)
     run.always(~again | (machine.master.result_data == Mux(seen, kept, -1)))
     run.reachable(again & seen & (core.next == 2))
-    return check(run, depth=12)
+    return check(run, depth=16)
 
 
 CLAIMS = {"once": done_once, "answered": answered_once, "alike": answered_alike}
@@ -121,11 +121,15 @@ def test_holds(claim: str, proved: list[str]) -> None:
 @pytest.mark.parametrize(
     ("claim", "old", "new"),
     [
-        ("once", "fresh.eq(behind == 0)", "fresh.eq(behind <= 1)"),
+        (
+            "once",
+            "fresh.eq(core.next == next_one.inference)",
+            "fresh.eq(core.next[1:] == next_one.inference[1:])",
+        ),
         ("once", "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
-        ("answered", "starts.o.ready.eq(core.free & ~running)", "starts.o.ready.eq(core.free)"),
+        ("answered", "core.free & ~running & looked", "core.free & looked"),
         ("answered", "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
-        ("alike", "recall.addr.eq(next_one.inference)", "recall.addr.eq(update)"),
+        ("alike", "recall.addr.eq(update)", "recall.addr.eq(next_one.inference)"),
         ("alike", "(behind <= count)", "(behind < count)"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth import signed
+from amaranth import Module, Signal, signed
 from amaranth.sim import Simulator
 
 from emulator.golden.learn.devices import constants
@@ -16,6 +16,7 @@ from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES
+from hdl.learn.clipped import clipped
 from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
@@ -31,7 +32,7 @@ class Lent(Updater):
         m = super().elaborate(platform)
         for i in PRODUCTS:
             m.submodules[f"multiplier_{i}"] = one = Multiplier(signed(WIDEST), signed(WIDEST))
-            m.d.comb += [one.a.eq(self.factors[i].a), one.b.eq(self.factors[i].b)]
+            m.d.sync += [one.a.eq(self.factors[i].a), one.b.eq(self.factors[i].b)]
             m.d.comb += self.products[i].eq(one.product)
         return m
 
@@ -142,3 +143,19 @@ def test_updater(seed: int, corner: bool) -> None:
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5, 7])
+def test_clipped(bits: int) -> None:
+    m, value, out = Module(), Signal(signed(8)), Signal(signed(8))
+    m.d.comb += out.eq(clipped(value, bits))
+
+    async def bench(ctx: Any) -> None:
+        for given in range(-128, 128):
+            ctx.set(value, given)
+            await ctx.delay(1e-9)
+            assert ctx.get(out) == max(-(1 << bits - 1), min((1 << bits - 1) - 1, given))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
