@@ -11,67 +11,63 @@ and ``intervals``.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulator.device.description import Chip, load_chip
-    from emulator.errors import EmulatorError
-    from emulator.network import Network
-    from emulator.spec import Program
-    from host import HostError, InputError
-    from ndrite import devices, intervals, networks, nn
-    from ndrite.classifier import Classifier
-    from ndrite.compiled import Compiled, load
-    from ndrite.labelled import data_set
-    from ndrite.tiles import analog, cost_of
-    from ndrite.url import connect
-    from ndrite.verbs.calibrate import calibrate
-    from ndrite.verbs.campaign import campaign
-    from ndrite.verbs.compile import compile
-    from ndrite.verbs.cost import cost
-    from ndrite.verbs.evaluate import evaluate
-    from ndrite.verbs.explain import explain
-    from ndrite.verbs.fit import fit
-    from ndrite.verbs.infer import infer
-    from ndrite.verbs.learn import learn
-    from ndrite.verbs.report import report
-    from ndrite.verbs.sweep import sweep
-    from ndrite.verbs.train import train
+    from emulator.device.description import Chip as Chip
+    from emulator.device.description import load_chip as load_chip
+    from emulator.errors import EmulatorError as EmulatorError
+    from emulator.network import Network as Network
+    from emulator.spec import Program as Program
+    from host import HostError as HostError
+    from host import InputError as InputError
+    from ndrite import devices as devices
+    from ndrite import intervals as intervals
+    from ndrite import networks as networks
+    from ndrite import nn as nn
+    from ndrite.classifier import Classifier as Classifier
+    from ndrite.compiled import Compiled as Compiled
+    from ndrite.compiled import load as load
+    from ndrite.labelled import data_set as data_set
+    from ndrite.tiles import analog as analog
+    from ndrite.tiles import cost_of as cost_of
+    from ndrite.url import connect as connect
+    from ndrite.verbs.calibrate import calibrate as calibrate
+    from ndrite.verbs.campaign import campaign as campaign
+    from ndrite.verbs.compile import compile as compile
+    from ndrite.verbs.cost import cost as cost
+    from ndrite.verbs.evaluate import evaluate as evaluate
+    from ndrite.verbs.explain import explain as explain
+    from ndrite.verbs.fit import fit as fit
+    from ndrite.verbs.infer import infer as infer
+    from ndrite.verbs.learn import learn as learn
+    from ndrite.verbs.report import report as report
+    from ndrite.verbs.sweep import sweep as sweep
+    from ndrite.verbs.train import train as train
 
 _LATER = {
-    "Chip": "emulator.device.description",
-    "Classifier": "ndrite.classifier",
-    "Compiled": "ndrite.compiled",
-    "EmulatorError": "emulator.errors",
-    "HostError": "host",
-    "InputError": "host",
-    "Network": "emulator.network",
-    "Program": "emulator.spec",
-    "analog": "ndrite.tiles",
-    "calibrate": "ndrite.verbs.calibrate",
-    "campaign": "ndrite.verbs.campaign",
-    "compile": "ndrite.verbs.compile",
-    "connect": "ndrite.url",
-    "cost": "ndrite.verbs.cost",
-    "cost_of": "ndrite.tiles",
-    "data_set": "ndrite.labelled",
-    "evaluate": "ndrite.verbs.evaluate",
-    "explain": "ndrite.verbs.explain",
-    "fit": "ndrite.verbs.fit",
-    "infer": "ndrite.verbs.infer",
-    "learn": "ndrite.verbs.learn",
-    "load": "ndrite.compiled",
-    "load_chip": "emulator.device.description",
-    "report": "ndrite.verbs.report",
-    "sweep": "ndrite.verbs.sweep",
-    "train": "ndrite.verbs.train",
+    "emulator.device.description": "Chip load_chip",
+    "emulator.errors": "EmulatorError",
+    "emulator.network": "Network",
+    "emulator.spec": "Program",
+    "host": "HostError InputError",
+    "ndrite.classifier": "Classifier",
+    "ndrite.compiled": "Compiled load",
+    "ndrite.labelled": "data_set",
+    "ndrite.tiles": "analog cost_of",
+    "ndrite.url": "connect",
 }
-"""Loaded when they are first asked for, so that `import ndrite` and the command line stay quick."""
+_LATER |= {
+    f"ndrite.verbs.{verb}": verb
+    for verb in "calibrate campaign compile cost evaluate explain fit infer learn report sweep train".split()
+}
+"""Module -> what is loaded of it when first asked for: `import ndrite` and the command line stay quick."""
 _MODULES = ("devices", "intervals", "networks", "nn")
 
 
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
+    for module, names in _LATER.items():
+        if name in names.split():
+            return getattr(importlib.import_module(module), name)
     if name in _MODULES:
         return importlib.import_module(f"ndrite.{name}")
     raise AttributeError(f"module 'ndrite' has no attribute {name!r}")
@@ -83,35 +79,4 @@ def __dir__() -> list[str]:
 
 __version__ = "0.2.0"
 
-__all__ = [
-    "Chip",
-    "Classifier",
-    "Compiled",
-    "EmulatorError",
-    "HostError",
-    "InputError",
-    "Network",
-    "Program",
-    "analog",
-    "calibrate",
-    "campaign",
-    "compile",
-    "connect",
-    "cost",
-    "cost_of",
-    "data_set",
-    "devices",
-    "evaluate",
-    "explain",
-    "fit",
-    "infer",
-    "intervals",
-    "learn",
-    "load",
-    "load_chip",
-    "networks",
-    "nn",
-    "report",
-    "sweep",
-    "train",
-]
+__all__ = sorted([*" ".join(_LATER.values()).split(), *_MODULES])

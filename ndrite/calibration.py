@@ -38,24 +38,13 @@ def calibrate_board(
 ) -> CalibrationResult:
     """Tune the neurons of ``die`` on ``board``, which holds its program at the end.
 
-    Parameters
-    ----------
-    network:
-        The float network the program was compiled from; None only with ``plan.method`` perturb.
-    x, labels:
-        Labelled samples to learn from, uint8 (n, inputs) and (n,).
-    seed, noise:
-        Read noise of the forward passes, as ``BoardApi.infer``.
-    cells:
-        Whether gradients go back through the cells as a test read shows them, instead of the network's
-        weights.
+    Raises CompileError when the program's chip has no ECRAM, or network, samples and program do not fit
+    together. Raises HostError as ``BoardApi.program`` and ``infer``.
 
-    Raises
-    ------
-    CompileError
-        When the program's chip has no ECRAM, or network, samples and program do not fit together.
-    HostError
-        As ``BoardApi.program`` and ``infer``.
+    ``network``: the float network the program was compiled from; None only with ``plan.method`` perturb;
+    ``x``, ``labels``: labelled samples to learn from, uint8 (n, inputs) and (n,); ``seed``, ``noise``: read
+    noise of the forward passes, as ``BoardApi.infer``; ``cells``: whether gradients go back through the
+    cells as a test read shows them, instead of the network's weights.
     """
     chip = Tunable(program, die)
     learner = None if network is None else Learner(network, chip, cells=cells)

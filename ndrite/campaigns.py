@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip, load_chip, parse_chip
-from emulator.files import whole_file
+from emulator.files import write_whole
 from emulator.golden.redraw import virtual_chip
 from emulator.mapping.explain import rms_error
 from emulator.mapping.variation import variation_of
@@ -24,15 +22,15 @@ from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.state_file import load_state, save_state
 from host import BoardApi, InputError
+from host.api import Progress
 from ndrite import drawing
 from ndrite.drawing import ACCENT, INK
-from ndrite.html import Look, Point, Quantity, check_page, points_page
+from ndrite.html import Look, Point, Quantity, check_picture, points_page
 from ndrite.intervals import mean_interval, wilson
 
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
 WORST = 10
-FIGURES = (".html", ".png", ".svg", ".pdf")
 
 
 def run_campaign(
@@ -43,76 +41,50 @@ def run_campaign(
     plan: Campaign,
     *,
     state: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> CampaignResult:
-    """Run ``plan`` on a programmed board, going on from ``state`` where that holds chips already done.
+    progress: Progress | None = None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Votes (n, outputs) of all chips, and correct answers (chips,); of targets (n, outputs) 0, and the root
+    mean square error of each chip, in their unit.
 
-    ``state`` is written after every ``PIECE_CHIPS`` chips and left in place.
-
-    Raises
-    ------
-    StateError
-        ``state`` belongs to another campaign, or was edited.
-    HostError, CampaignError
-        As ``BoardApi.campaign``.
+    Goes on from ``state`` where that holds chips already done; it is written after ``PIECE_CHIPS`` more chips
+    and left in place. The board is programmed for classes; for targets chips are drawn on the host and
+    programmed one after another, each trial with a read-noise seed of its own. Raises StateError where
+    ``state`` belongs to another campaign, or was edited; HostError, CampaignError as ``BoardApi.campaign``.
     """
-    votes = np.zeros((len(x), program.outputs), np.int64)
-    correct = np.zeros(0, np.int64)
-    mark = _mark(program, x, labels, plan)
+    mark = {field: value for field, value in asdict(plan).items() if field != "chips"} | {
+        "program": [program.tag, program.checksum()],
+        "chip": program.variation and program.variation.scalars(),
+        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
+    }
+    step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
+    whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
-        votes, correct = _load(state, mark)
-    while len(correct) < plan.chips:
-        first = len(correct)
-        count = min(PIECE_CHIPS, plan.chips - first)
+        with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
+            whole, each = file["whole"], file["each"]
+    tell(len(each), plan.chips)
+    while len(each) < plan.chips:
+        first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
 
         def report(done: int, total: int, first: int = first, count: int = count) -> None:
-            if progress is not None:
-                progress(first + done * count // max(total, 1), plan.chips)
+            tell(first + done * count // max(total, 1), plan.chips)
 
-        part = replace(plan, chips=count, first_chip=plan.first_chip + first)
-        piece = board.campaign(x, labels, part, progress=report)
-        votes = votes + piece.votes
-        correct = np.concatenate([correct, piece.correct])
+        if labels.ndim == 1:
+            part = replace(plan, chips=count, first_chip=plan.first_chip + first)
+            piece = board.campaign(x, labels, part, progress=report)
+            whole, each = whole + piece.votes, np.concatenate([each, piece.correct])
+        for chip in range(first, first + count) if labels.ndim == 2 else ():
+            number = plan.first_chip + chip
+            board.program(virtual_chip(program, seed=plan.seed, chip=number))
+            seeds = [(plan.seed + number * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
+            found = np.array([board.infer(x, seed=seed, noise=plan.noise) for seed in seeds])
+            each = np.append(each, rms_error(found * step, labels))
+            report(chip + 1 - first, count)
         if state is not None:
             buffer = io.BytesIO()
-            np.savez(buffer, votes=votes, correct=correct)
+            np.savez(buffer, whole=whole, each=each)
             save_state(state, mark, buffer.getvalue())
-    if progress is not None:
-        progress(plan.chips, plan.chips)
-    return CampaignResult(votes, correct, plan.trials, plan.seed, plan.first_chip)
-
-
-def run_on_targets(
-    board: BoardApi,
-    program: Program,
-    x: npt.NDArray[np.uint8],
-    targets: npt.NDArray[np.float64],
-    plan: Campaign,
-    *,
-    state: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float64]:
-    """Root mean square error (chips,) of virtual chips, in the unit of ``targets`` (n, outputs).
-
-    Chips are drawn on the host and programmed one after another; each trial has a read-noise seed of its own.
-    ``state`` and errors as ``run_campaign``.
-    """
-    mark = _mark(program, x, targets, plan)
-    errors: list[float] = []
-    if state is not None and state.exists():
-        errors = json.loads(load_state(state, mark))
-    step = program.meaning.output_step or 1.0
-    for chip in range(len(errors), plan.chips):
-        number = plan.first_chip + chip
-        board.program(virtual_chip(program, seed=plan.seed, chip=number))
-        seeds = [(plan.seed + number * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
-        found = np.array([board.infer(x, seed=seed, noise=plan.noise) for seed in seeds])
-        errors.append(rms_error(found * step, targets))
-        if state is not None and ((chip + 1) % PIECE_CHIPS == 0 or chip + 1 == plan.chips):
-            save_state(state, mark, json.dumps(errors).encode())
-        if progress is not None:
-            progress(chip + 1, plan.chips)
-    return np.array(errors)
+    return whole, each
 
 
 class CampaignWarning(UserWarning):
@@ -122,12 +94,8 @@ class CampaignWarning(UserWarning):
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
     """``program`` with the spread of a chip's cells: its own, ``chip``'s, or the one it was made for.
 
-    Raises
-    ------
-    InputError
-        When the program names no chip and none is given.
-    ChipError
-        When there is no such chip.
+    Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
+    such chip.
     """
     if program.variation is not None and chip is None:
         return program
@@ -196,25 +164,19 @@ def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any
     return {"threshold": threshold, "yield": good / n, "yield_interval_95": list(wilson(good, n))}
 
 
-def check_figure(path: Path, chips: int) -> None:
-    """Raise InputError unless the name ends as a page or picture of so many chips can."""
-    if path.suffix.lower() not in FIGURES:
-        raise InputError(f"figure {path} ends in {path.suffix!r}; accepted: {', '.join(FIGURES)}")
-    if path.suffix.lower() == ".html":
-        check_page(chips)
-
-
 def draw(summary: dict[str, Any], first_chip: int, path: Path, *, name: str) -> None:
-    """A page or a picture of the chips, as the suffix says; errors as ``check_figure``."""
-    measured = _measured(summary)
-    check_figure(path, len(measured.each))
+    """A page or a picture of the chips, as the suffix says; errors as ``check_picture``."""
+    if "accuracy_mean" in summary:
+        each = 100 * np.array(summary["accuracy_per_chip"])
+        measured = _Measured("accuracy, %", each, 100 * summary["threshold"], True)
+    else:
+        each = np.array(summary["rms_error_per_chip"])
+        measured = _Measured("rms error", each, summary.get("threshold"), False)
     title = f"{len(measured.each)} chips, {summary['samples']} samples"
-    if path.suffix.lower() != ".html":
+    if check_picture(path, len(measured.each)):
+        write_whole(path, chips_page(measured, summary, first_chip, f"{name}: {title}"))
+    else:
         _figure(measured, path, title)
-        return
-    content = chips_page(measured, summary, first_chip, f"{name}: {title}").encode()
-    with whole_file(path) as file:
-        file.write(content)
 
 
 class _Measured(NamedTuple):
@@ -228,13 +190,6 @@ class _Measured(NamedTuple):
     def as_good(self, value: float) -> float:
         """Share of chips at least as good."""
         return float((self.each >= value if self.higher else self.each <= value).mean())
-
-
-def _measured(summary: dict[str, Any]) -> _Measured:
-    if "accuracy_mean" in summary:
-        each = 100 * np.array(summary["accuracy_per_chip"])
-        return _Measured("accuracy, %", each, 100 * summary["threshold"], True)
-    return _Measured("rms error", np.array(summary["rms_error_per_chip"]), summary.get("threshold"), False)
 
 
 def _figure(measured: _Measured, path: Path, title: str) -> None:
@@ -275,20 +230,3 @@ def chips_page(measured: _Measured, summary: dict[str, Any], first_chip: int, ti
     ]
     note = f"Virtual chips of seed {summary['seed']}; every point is one chip, drawn anew."
     return points_page(Look(title, note, 0, 1, None, seed), quantities, points)
-
-
-def _mark(
-    program: Program, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], plan: Campaign
-) -> dict[str, Any]:
-    """What a saved state must agree with; the number of chips may grow."""
-    return {field: value for field, value in asdict(plan).items() if field != "chips"} | {
-        "program": [program.tag, program.checksum()],
-        "chip": program.variation and program.variation.scalars(),
-        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
-        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
-    }
-
-
-def _load(state: Path, mark: dict[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
-        return file["votes"], file["correct"]

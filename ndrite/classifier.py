@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +10,8 @@ import numpy.typing as npt
 
 from emulator.spec import Program
 from host import InputError
-from ndrite.inputs import InputWarning, encode
-from ndrite.sources import held
+from ndrite.compiled import held
+from ndrite.files import array_of, encode
 from ndrite.url import connect
 
 
@@ -89,9 +88,9 @@ class Classifier:
         InputError
             When they do not.
         """
-        self._codes(_array(x), self._program())
+        self._codes(array_of(x), self._program())
         if y is not None:
-            self._check_labels(_array(y))
+            self._check_labels(array_of(y))
         return self
 
     def _check_labels(self, labels: npt.NDArray[Any]) -> None:
@@ -136,7 +135,7 @@ class Classifier:
     def score(self, x: Any, y: Any) -> float:
         """Fraction of inputs whose class is the label's; InputError where a label is no class."""
         predicted = self.classes_[self._outputs(x).argmax(axis=1)]
-        labels = _array(y)
+        labels = array_of(y)
         if labels.shape != predicted.shape:
             raise InputError(f"labels have shape {labels.shape}; accepted: {predicted.shape}")
         self._check_labels(labels)
@@ -144,7 +143,7 @@ class Classifier:
 
     def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
         program = self._program()
-        codes = self._codes(_array(x), program)
+        codes = self._codes(array_of(x), program)
         with connect(self.board) as board:
             board.program(program)
             return board.infer(codes, seed=self.seed, noise=self.noise)
@@ -153,10 +152,7 @@ class Classifier:
         return held(self.program).program
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        encoded = encode(x, program.meaning, program.inputs, codes=self.codes)
-        if encoded.warning is not None:
-            warnings.warn(encoded.warning, InputWarning, stacklevel=4)
-        return encoded.codes
+        return encode(x, program.meaning, program.inputs, codes=self.codes)
 
     def __repr__(self) -> str:
         program = self._program()
@@ -178,10 +174,6 @@ class Classifier:
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
-
-
-def _array(x: Any) -> npt.NDArray[Any]:
-    return np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x)
 
 
 def _like(x: Any, result: npt.NDArray[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Compiled: a network on a chip, all that compiling gave, in memory and in one file.
+"""Compiled: a network on a chip, all that compiling gave, in memory and in one file, and what stands for it.
 
 The file is a zip archive: ``program.npz``, ``die.npz``, ``network.npz`` and ``samples.npy``, each a file that
 its own reader takes, and ``contents.json`` with the digest of each. Boards and ``Program.load`` take the
@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,13 @@ from emulator.errors import CompileError, EmulatorError
 from emulator.files import whole_file
 from emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
 from emulator.network import Network, load_network, zoo
+from emulator.network.importing import Imported, ImportReport, import_model
 from emulator.spec import Program, SpecError
 from emulator.spec.archive import read_array, read_member
-from emulator.spec.brief import brief_repr
-from ndrite.results import Result, Table
-
-if TYPE_CHECKING:
-    from emulator.network.importing import ImportReport
+from host import InputError
+from host.api import Progress
+from ndrite.files import array_of
+from ndrite.results import Result, Summary, Table
 
 FORMAT, FORMAT_VERSION = "ndrite-compiled", 1
 CONTENTS = "contents.json"
@@ -40,7 +40,7 @@ MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
 BYTES_MAX = 4 << 30
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compiled(Result):
     """What ``ndrite.compile`` gives, and ``ndrite.load`` reads.
 
@@ -60,8 +60,6 @@ class Compiled(Result):
     imported:
         What importing a model did to it; None of a network and from a file.
     """
-
-    __repr__ = brief_repr
 
     network: Network
     program: Program
@@ -143,6 +141,24 @@ class Compiled(Result):
         if found.error_bound is not None:
             yield f"largest error possible within the tables: {found.error_bound:.3g}"
         yield from (f"note: {note}" for note in found.notes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedOn(Summary):
+    """A chip that learned on a board: ``compiled``, and ``summary``, plain values."""
+
+    compiled: Compiled
+    board: str
+    summary: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Program and board."""
+        return f"{self.compiled.program.name} on {self.board}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary, with the board and the program's tag."""
+        return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Compiled:
@@ -240,3 +256,82 @@ def _text(value: object) -> str:
     if isinstance(value, tuple | list):
         return " .. ".join(_text(part) for part in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+MODELS = (".onnx", ".pt", ".pth")
+"""Suffixes of files that are imported; other files are read as ours."""
+
+
+class Held(NamedTuple):
+    """A program, and the compiled network that it is part of; None of a program alone."""
+
+    program: Program
+    whole: Compiled | None
+
+
+def held(source: Any) -> Held:
+    """The program that ``source`` is or holds, and what it holds beside it.
+
+    Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is none of what is
+    accepted. Raises InputError when it is another kind of object.
+    """
+    if isinstance(source, Program):
+        return Held(source, None)
+    if _is_path(source) and Path(source).is_file() and not is_compiled(source):
+        _refuse_model(source)
+        return Held(Program.load(source), None)
+    whole = compiled_of(source)
+    return Held(whole.program, whole)
+
+
+def compiled_of(source: Any) -> Compiled:
+    """What ``ndrite.compile`` gave; None: what ships. Errors as ``held``'s; a program alone is refused."""
+    if isinstance(source, Compiled):
+        return source
+    if source is not None and not _is_path(source):
+        raise InputError(f"program is {type(source).__name__}; accepted: what compile gives, or its file")
+    _refuse_model(source)
+    return load(source)
+
+
+def whole_of(source: Any) -> Compiled | None:
+    """What `compile` gave, where that is what ``source`` is or names; errors as ``compiled_of``'s."""
+    if isinstance(source, Compiled):
+        return source
+    return load(source) if _is_path(source) and is_compiled(source) else None
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _refuse_model(source: Any) -> None:
+    if source is not None and Path(source).suffix in MODELS:
+        raise InputError(f"{source}: a model; compile it first: ndrite compile {source} --chip NAME -o mine")
+
+
+def network_of(
+    source: Any, samples: Any = None, progress: Progress | None = None, **options: Any
+) -> tuple[Network, Imported | None]:
+    """A network, the one of a file or of what `compile` gave, or a model that is imported now.
+
+    Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
+    or the model cannot be imported. Raises InputError when an option was given for what is no model.
+
+    ``source``: a ``Network`` or its file, what `compile` gave or its file, a ``torch.nn.Module``, a
+    scikit-learn estimator, or the path of an ``.onnx``, ``.pt`` or ``.pth`` file; ``samples``: typical inputs
+    of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
+    ``import_model``, for a model.
+    """
+    whole = whole_of(source)
+    file = _is_path(source) and Path(source).suffix not in MODELS
+    if whole is None and not file and not isinstance(source, Network):
+        x = None if samples is None else array_of(samples)
+        imported = import_model(source, samples=x, progress=progress, **options)
+        return imported.network, imported
+    if options:
+        given = ", ".join(options).replace("output", "node")
+        raise InputError(f"{given}: only of a model that is imported; accepted: without")
+    if whole is not None:
+        return whole.network, None
+    return (load_network(Path(source)) if file else source), None

@@ -1,7 +1,8 @@
-"""How well a board does on labelled samples, and whether it agrees with the golden model in every bit."""
+"""How well a board does on labelled samples, whether it agrees with the golden model, what it had to do."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +11,79 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.golden.codes import Codes, Draw
+from emulator.golden.core import inputs_and_starts
 from emulator.mapping.explain import accuracy, rms_error
 from emulator.network import Network
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
+from emulator.spec.arithmetic import dac_slice, slices
+from emulator.spec.evaluate import run
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Product, join
 from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.results import Result, Table, shown
-from ndrite.work import work
+
+LOOKED_AT = 16
+"""Samples whose inputs are counted: of more, as many spread over them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class Work:
+    """Products of one inference, a slice of the inputs' converters each, mean over samples.
+
+    They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
+    other than 0.
+    """
+
+    products: float
+    nonzero: float
+
+    @property
+    def zeros(self) -> float:
+        """Share of the products whose input is 0."""
+        return 1 - self.nonzero / self.products
+
+    def bound(self, lanes: int) -> int:
+        """The fewest cycles in which an array of so many lanes does the products whose input is not 0."""
+        return -int(-self.nonzero // lanes)
+
+
+def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = None) -> Work:
+    """Of ``program`` on samples of codes ``x`` uint8 (n, inputs), without read noise.
+
+    Without the ``network`` it was made of, groups that the mapper has packed count as one.
+    """
+    some = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
+    codes = Codes.of(program, Draw.none(len(some)))
+    inputs, starts = inputs_and_starts(program, some)
+    known = [_unblocked(product) for product in program.products]
+    if network is not None and len(network.products) == len(known):
+        known = [(node.patches, node.dense.outputs) for node in network.products]
+    products = nonzero = 0
+    for maps in run(codes, program.steps, program.states, inputs, starts):
+        for step, (patches, outputs) in zip(program.products, known, strict=True):
+            rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+            d = step.layer.dac_bits
+            each = outputs // patches.groups
+            products += rows.size * each * slices(d)
+            nonzero += sum(int(np.count_nonzero(dac_slice(rows, j, d))) for j in range(slices(d))) * each
+    return Work(products / len(some), nonzero / len(some))
+
+
+def _unblocked(product: Product) -> tuple[Patches, int]:
+    """One position at a time; what a block leaves of its kernel is that of its first position."""
+    patches, block = product.patches, product.block
+    if block == (1, 1) or patches.is_whole:
+        return patches, product.layer.outputs
+    stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
+    rows, columns = (k - (b - 1) * s for k, b, s in zip(patches.kernel, block, stride, strict=True))
+    once = dataclasses.replace(patches, kernel=(rows, columns), stride=stride)
+    return once, product.layer.outputs // (block[0] * block[1])
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
     """What ``ndrite.evaluate`` gives, of so many ``samples``, ``judged_by`` the labels of a file or data set.
 
@@ -41,17 +103,11 @@ class Evaluation(Result):
     words changed between them; ``on_host`` says what was left to the host, one line each.
     """
 
-    __repr__ = brief_repr
-
+    program: str = ""
+    board: str = ""
+    seed: int = 0
+    noise: bool = True
     samples: int
-    mismatches: int
-    first_mismatch: str | None
-    cycles_per_inference: float | None
-    bound_cycles: int | None
-    array_busy: float | None
-    mac_use: float | None
-    zeros: float | None
-    outputs: npt.NDArray[np.int32]
     accuracy: float | None = None
     accuracy_golden: float | None = None
     accuracy_float: float | None = None
@@ -59,14 +115,18 @@ class Evaluation(Result):
     rms_error_golden: float | None = None
     rms_error_float: float | None = None
     target_rms: float | None = None
+    mismatches: int
+    first_mismatch: str | None
+    cycles_per_inference: float | None = None
+    bound_cycles: int | None = None
+    array_busy: float | None = None
+    mac_use: float | None = None
+    zeros: float | None = None
     segments: int = 1
     swapped_words: int = 0
-    on_host: tuple[str, ...] = ()
-    program: str = ""
-    board: str = ""
-    seed: int = 0
-    noise: bool = True
     judged_by: str = ""
+    on_host: tuple[str, ...] = ()
+    outputs: npt.NDArray[np.int32]
     unit: str = ""
 
     @property
@@ -83,13 +143,13 @@ class Evaluation(Result):
 
     def tables(self) -> Iterable[Table]:
         """Every figure that there is."""
-        known = {name: value for name, value in self._figures().items() if value is not None}
-        rows = [(name, shown(value)) for name, value in known.items()]
-        if self.segments != 1:
-            rows += [("segments", str(self.segments)), ("swapped_words", str(self.swapped_words))]
+        left_out = {"program", "board", "seed", "noise", "on_host"}
+        if self.segments == 1:
+            left_out |= {"segments", "swapped_words"}
+        known = {name: v for name, v in self.as_dict().items() if v is not None and name not in left_out}
+        rows = [(name.replace("judged_by", "judged by"), shown(value)) for name, value in known.items()]
         if self.rms_error is not None and self.unit:
             rows.append(("unit of errors", self.unit))
-        rows.append(("judged by", self.judged_by))
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
 
     def lines(self) -> Iterable[str]:
@@ -98,35 +158,11 @@ class Evaluation(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
-        where = ("program", "board", "seed", "noise", "judged_by")
-        ran = {"segments": self.segments, "swapped_words": self.swapped_words, "on_host": list(self.on_host)}
-        return {name: getattr(self, name) for name in where} | self._figures() | ran
-
-    def _figures(self) -> dict[str, Any]:
-        judged = {
-            "accuracy": self.accuracy,
-            "accuracy_interval_95": self.accuracy_interval_95,
-            "accuracy_golden": self.accuracy_golden,
-            "accuracy_float": self.accuracy_float,
-        }
-        if self.rms_error is not None:
-            judged = {
-                "rms_error": self.rms_error,
-                "rms_error_golden": self.rms_error_golden,
-                "rms_error_float": self.rms_error_float,
-                "target_rms": self.target_rms,
-            }
-        return {
-            "samples": self.samples,
-            **judged,
-            "mismatches": self.mismatches,
-            "first_mismatch": self.first_mismatch,
-            "cycles_per_inference": self.cycles_per_inference,
-            "bound_cycles": self.bound_cycles,
-            "array_busy": self.array_busy,
-            "mac_use": self.mac_use,
-            "zeros": self.zeros,
-        }
+        left_out = ("outputs", "unit", *(("rms_", "target_") if self.rms_error is None else ("accuracy",)))
+        names = [field.name for field in dataclasses.fields(self)]
+        names.insert(names.index("accuracy") + 1, "accuracy_interval_95")
+        found = {name: getattr(self, name) for name in names if not name.startswith(left_out)}
+        return found | {"on_host": list(self.on_host)}
 
 
 def evaluate(
@@ -143,21 +179,11 @@ def evaluate(
 ) -> Evaluation:
     """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
 
-    Parameters
-    ----------
-    x, labels:
-        uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit.
-    floats:
-        Outputs (n, outputs) of the float network, to be judged too.
-    network:
-        The float network, whose products are counted.
-    seed, noise:
-        As for ``BoardApi.infer``.
+    Raises HostError as ``BoardApi.infer``.
 
-    Raises
-    ------
-    HostError
-        As ``BoardApi.infer``.
+    ``x``, ``labels``: uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit;
+    ``floats``: outputs (n, outputs) of the float network, to be judged too; ``network``: the float network,
+    whose products are counted; ``seed``, ``noise``: as for ``BoardApi.infer``.
     """
     board.clear_counters()
     y = board.infer(x, seed=seed, noise=noise, progress=progress)
@@ -169,9 +195,7 @@ def evaluate(
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), board.geometry
-    used: dict[str, Any] = dict.fromkeys(
-        ("cycles_per_inference", "bound_cycles", "array_busy", "mac_use", "zeros")
-    )
+    used: dict[str, Any] = {}
     if cycles and geometry is not None:
         asked, each = work(program, x, network), cycles / len(x)
         used = {
@@ -182,21 +206,13 @@ def evaluate(
             "zeros": asked.zeros,
         }
     wrong = np.flatnonzero((y != expected).any(axis=1))
-    judged: dict[str, Any]
+    judged: dict[str, Any] = {}
+    step = program.meaning.output_step or 1.0
+    for who, found in (("", y * step), ("_golden", expected * step), ("_float", floats)):
+        measure, name = (rms_error, "rms_error") if labels.ndim == 2 else (accuracy, "accuracy")
+        judged[name + who] = None if found is None else measure(found, labels)
     if labels.ndim == 2:
-        step = program.meaning.output_step or 1.0
-        judged = {
-            "rms_error": rms_error(y * step, labels),
-            "rms_error_golden": rms_error(expected * step, labels),
-            "rms_error_float": None if floats is None else rms_error(floats, labels),
-            "target_rms": float(np.sqrt(labels.var(axis=0).mean())),
-        }
-    else:
-        judged = {
-            "accuracy": accuracy(y, labels),
-            "accuracy_golden": accuracy(expected, labels),
-            "accuracy_float": None if floats is None else accuracy(floats, labels),
-        }
+        judged["target_rms"] = float(np.sqrt(labels.var(axis=0).mean()))
     return Evaluation(
         samples=len(y),
         mismatches=len(wrong),
@@ -207,16 +223,15 @@ def evaluate(
     )
 
 
-def swaps(board: BoardApi) -> dict[str, int]:
-    """``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
-    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches.
+def ran(board: BoardApi) -> dict[str, Any]:
+    """How a board ran what is programmed.
+
+    ``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
+    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;
+    ``on_host``: what of the steps was left to the host, one line each.
     """
-    return {name: getattr(board, name, known) for name, known in (("segments", 1), ("swapped_words", 0))}
-
-
-def steps_on_host(board: BoardApi) -> list[str]:
-    """What of the programmed steps a board leaves to the host, one line each."""
-    return list(getattr(board, "on_host", ()))
+    known: dict[str, Any] = {"segments": 1, "swapped_words": 0, "on_host": ()}
+    return {name: getattr(board, name, value) for name, value in known.items()}
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:

@@ -1,10 +1,11 @@
-"""NumPy files in and out, and where results may be written, with errors that name the file."""
+"""Arrays in and out: NumPy files, codes of a user's inputs, and where results may be written."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 from tokenize import TokenError
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import check_destination, whole_file
+from emulator.files import check_destination, write_whole
+from emulator.spec.inputs import InputRange
+from emulator.spec.meaning import Meaning
 from host import InputError
 
 BYTES_MAX = 8 << 30
@@ -29,35 +32,31 @@ DAMAGED = (
 def load_array(path: Path) -> npt.NDArray[Any]:
     """Array of an ``.npy`` file, or of standard input for ``-``; nothing in it is executed.
 
-    Raises
-    ------
-    InputError
-        When there is no such file or it is no plain NumPy array.
+    Raises InputError when there is no such file or it is no plain NumPy array.
     """
-    if str(path) == STANDARD:
-        return _from_stdin()
-    if not path.is_file():
+    standard = str(path) == STANDARD
+    name = "standard input" if standard else str(path)
+    if not standard and not path.is_file():
         raise InputError(f"{path}: no such file")
-    if path.stat().st_size > BYTES_MAX:
-        raise InputError(f"{path}: larger than {BYTES_MAX} bytes")
+    data = sys.stdin.buffer.read(BYTES_MAX + 1) if standard else b""
+    if (len(data) if standard else path.stat().st_size) > BYTES_MAX:
+        raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
         # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        source: Any = io.BytesIO(data) if standard else path
+        array = np.load(source, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:
-        raise InputError(f"{path}: not a NumPy .npy file ({error})") from None
+        raise InputError(f"{name}: not a NumPy .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         array.close()
-        raise InputError(f"{path}: an .npz archive; accepted: one array in an .npy file")
+        raise InputError(f"{name}: an .npz archive; accepted: one array in an .npy file")
     return np.array(array)
 
 
 def array_of(source: Any) -> npt.NDArray[Any]:
     """The array itself, of a tensor its values, or what the file holds.
 
-    Raises
-    ------
-    InputError
-        When there is no such file or it is no plain NumPy array.
+    Raises InputError when there is no such file or it is no plain NumPy array.
     """
     if isinstance(source, str | os.PathLike):
         return load_array(Path(source))
@@ -69,43 +68,79 @@ def name_of(source: Any, what: str) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
-def _from_stdin() -> npt.NDArray[Any]:
-    data = sys.stdin.buffer.read(BYTES_MAX + 1)
-    if len(data) > BYTES_MAX:
-        raise InputError(f"standard input: more than {BYTES_MAX} bytes")
-    try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except DAMAGED as error:
-        raise InputError(f"standard input: not a NumPy .npy file ({error})") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError("standard input: an .npz archive; accepted: one array in an .npy file")
-    return array
-
-
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an ``.npy`` file in whole or not at all; ``-`` is standard output."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
     if str(path) == STANDARD:
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
         sys.stdout.buffer.write(buffer.getvalue())
         sys.stdout.buffer.flush()
-        return
-    with whole_file(path) as file:
-        np.save(file, array, allow_pickle=False)
+    else:
+        write_whole(path, buffer.getvalue())
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
     """Refuse a file that cannot be written, or whose folder does not exist, before the work is done.
 
-    Raises
-    ------
-    InputError
-        When there is no such folder.
-    OSError
-        When the file cannot be written.
+    Raises InputError when there is no such folder. Raises OSError when the file cannot be written.
     """
     if os.fspath(path) == STANDARD:
         return
     if not Path(path).parent.is_dir():
         raise InputError(f"{Path(path).parent}: no such folder")
     check_destination(Path(path))
+
+
+class InputWarning(UserWarning):
+    """Inputs outside the range that the program stores."""
+
+
+def encode(
+    x: npt.NDArray[Any], meaning: Meaning, inputs: int, *, what: str = "x", codes: bool = False
+) -> npt.NDArray[np.uint8]:
+    """Codes uint8 (n, inputs) of inputs (n, ...) for a network or program of this meaning.
+
+    ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With
+    an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes`` says that it holds codes
+    all the same. Without a range, ``x`` must be codes, uint8. Raises InputError when shape or dtype do not
+    fit, a value is not finite, or values lie so far outside the stored range (by more than its whole width)
+    that they must be in another unit.
+    """
+    stored = meaning.inputs
+    if not isinstance(x, np.ndarray) or x.ndim < 2 or x[:1].size not in (0, inputs):
+        raise InputError(f"{what}: shape {np.shape(x)}; accepted: (n, {inputs})")
+    flat = x.reshape(len(x), inputs)
+    if codes or stored is None:
+        if flat.dtype != np.uint8:
+            unit = "" if codes else "; the program stores no input range that floats could be in"
+            raise InputError(f"{what}: dtype {flat.dtype}; accepted: uint8, codes 0..255{unit}")
+        return np.ascontiguousarray(flat)
+    if not np.issubdtype(flat.dtype, np.number) or np.issubdtype(flat.dtype, np.complexfloating):
+        raise InputError(f"{what}: dtype {flat.dtype}; accepted: real numbers in {_words(stored)}")
+    values = flat.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
+    least, most = float(stored.low.min()), float(stored.high.max())
+    width = most - least
+    if values.size and (values.min() < least - width or values.max() > most + width):
+        hint = "; if they are codes 0..255, say so (codes)" if flat.dtype == np.uint8 else ""
+        raise InputError(
+            f"{what}: values are {values.min():g}..{values.max():g}; accepted: the model's own unit, "
+            f"{_words(stored)} in the program{hint}"
+        )
+    outside = (values < stored.low) | (values > stored.high)
+    if outside.any():
+        row, column = (int(place) for place in np.argwhere(outside)[0])
+        low, high = (np.broadcast_to(end, (inputs,))[column] for end in (stored.low, stored.high))
+        warnings.warn(
+            f"{what}: {outside.sum():,} of {values.size:,} input values ({100 * outside.mean():.2g} %) lie "
+            f"outside the range of their input and were held at its ends; the first: {what}[{row}, {column}] "
+            f"is {values[row, column]:g}; accepted: {low:g}..{high:g}",
+            InputWarning,
+            stacklevel=4,
+        )
+    return stored.encode(values)
+
+
+def _words(stored: InputRange) -> str:
+    return f"{stored.low.min():g}..{stored.high.max():g}"

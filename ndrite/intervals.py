@@ -121,10 +121,7 @@ def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
 
 
 def crossed_of(
-    statistic: Callable[..., float],
-    *values: Floats,
-    beside: Floats | None = None,
-    same_dies: bool = False,
+    statistic: Callable[..., float], *values: Floats, beside: Floats | None = None, same_dies: bool = False
 ) -> tuple[float, float]:
     """95 % interval of ``statistic(mean, mean, ...)`` of several quantities of the same networks, dies and
     samples, drawn together as ``crossed`` draws them; seed 0.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import numpy.typing as npt
 from emulator.spec.brief import brief_repr
 from emulator.spec.meaning import Meaning
 from host import InputError
+from ndrite.files import array_of, name_of
 
 Codes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
 
-DATA = ("fashion-mnist", "digits", "digits-32", "mnist")
+DATA = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}
+"""Name -> inputs of a sample."""
 DIGITS = tuple("0123456789")
 CALIBRATION_SAMPLES = 512
 """Samples that set converter ranges where the user gives none."""
@@ -23,7 +26,7 @@ CALIBRATION_SAMPLES = 512
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Training and test samples, uint8 (n, inputs), and their classes (n,).
+    """Training and test samples, uint8 (n, inputs), and their classes (n,); of a user's own, no test samples.
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
     ``classes``: their names.
@@ -38,6 +41,40 @@ class Labelled:
     test_labels: Labels
     side: int | None = None
     classes: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a network that learns from them is told of its inputs and outputs."""
+        return Meaning(data_set=self.name, classes=self.classes) if self.classes else Meaning()
+
+    def held_out(self, count: int, what: str) -> Labelled:
+        """The last ``count`` samples are to be measured on; ``what`` is the name of the parameter."""
+        n = len(self.x) - count
+        if n < 1:
+            raise InputError(f"{what} is {count}; accepted: 1..{len(self.x) - 1}, less than the samples")
+        x, y = self.x, self.labels
+        return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])
+
+
+def both_or_neither(inputs: Any, labels: Any) -> bool:
+    """Whether a user gave samples of their own. InputError where one of the two is missing."""
+    if (inputs is None) != (labels is None):
+        raise InputError("inputs and labels belong together; accepted: both or neither")
+    return inputs is not None
+
+
+def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
+    """The user's samples with classes, none held out, or a data set's; Fashion-MNIST where none is named.
+
+    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, with a class each.
+    """
+    if not both_or_neither(inputs, labels):
+        return data_set(data or "fashion-mnist", None if folder is None else str(folder))
+    x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
+    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2:
+        raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
+    check_classes(y, len(x), 1 << 16, name_of(labels, "labels"))
+    return Labelled(Path(what).stem, x, y, x[:0], y[:0])
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
@@ -105,11 +142,8 @@ def unseen(name: str) -> tuple[Codes, Labels]:
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
     """``given``, or the data set that the network names.
 
-    Raises
-    ------
-    InputError
-        When neither is there (``wanted``: the options to give instead), its samples have another size, or
-        ``given`` ones are in another unit than the network's inputs.
+    Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
+    another size, or ``given`` ones are in another unit than the network's inputs.
     """
     stored = meaning.inputs
     if given is not None and stored is not None and stored.low.size > 1:
@@ -120,19 +154,15 @@ def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: st
     if name is None:
         raise InputError(f"the network names no data set; give {wanted}, or data: {', '.join(DATA)}")
     _check(name)
-    size = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}[name]
-    if size != inputs:
-        raise InputError(f"data set {name} has {size} inputs; accepted: {inputs}, as the network takes")
+    if DATA[name] != inputs:
+        raise InputError(f"data set {name} has {DATA[name]} inputs; accepted: {inputs}, as the network takes")
     return name
 
 
 def check_classes(labels: Labels, samples: int, outputs: int, what: str) -> Labels:
     """``labels`` as they are, when they are classes 0..outputs-1 of so many samples.
 
-    Raises
-    ------
-    InputError
-        When they are not.
+    Raises InputError when they are not.
     """
     if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: integer classes, ({samples},)")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from emulator.spec.brief import brief_repr
 from emulator.spec.notebook import titled
 
 
@@ -16,56 +17,74 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
+    def markdown(self, rule: str = "---") -> str:
+        """Header and rows; ``rule`` aligns all columns but the first."""
+        cells = [
+            [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.header, *self.rows)
+        ]
+        lines = [f"| {' | '.join(row)} |" for row in cells]
+        lines.insert(1, "|---" + f"|{rule}" * (len(self.header) - 1) + "|")
+        return "\n".join(lines)
+
 
 class Result:
     """What a verb found. A subclass says its numbers once as plain values and once in words."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        raise NotImplementedError
-
-    def tables(self) -> Iterable[Table]:
-        """What a person reads first."""
-        return ()
-
-    def lines(self) -> Iterable[str]:
-        """What stands below the tables, one line each."""
-        return ()
-
-    @property
-    def failure(self) -> str | None:
-        """Why the work was done and its outcome is bad (exit code 1); None when it is good."""
-        return None
-
-    def _repr_html_(self) -> str:
-        return "".join(titled(table.title, table.header, table.rows) for table in self.tables())
-
-
-@dataclass(frozen=True)
-class Found(Result):
-    """What a verb found, where plain values say it all."""
-
+    __repr__ = brief_repr
     values: dict[str, Any]
     shown: tuple[Table, ...] = ()
     said: tuple[str, ...] = ()
     failed: str | None = None
 
-    @property
-    def failure(self) -> str | None:
-        """Why it is bad."""
-        return self.failed
-
     def as_dict(self) -> dict[str, Any]:
-        """The values."""
+        """Plain values, for JSON."""
         return self.values
 
     def tables(self) -> Iterable[Table]:
-        """The values in words."""
+        """What a person reads first."""
         return self.shown
 
     def lines(self) -> Iterable[str]:
-        """What is said below them."""
+        """What stands below the tables, one line each."""
         return self.said
+
+    @property
+    def failure(self) -> str | None:
+        """Why the work was done and its outcome is bad (exit code 1); None when it is good."""
+        return self.failed
+
+    def _repr_html_(self) -> str:
+        return "".join(titled(table.title, table.header, table.rows) for table in self.tables())
+
+
+class Summary(Result):
+    """A result that ``summary``, plain values by name, says; a subclass has a ``title``."""
+
+    summary: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Of the table."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values."""
+        return self.summary
+
+    def tables(self) -> Iterable[Table]:
+        """The values in words."""
+        rows = [(name, said(name, value)) for name, value in self.as_dict().items()]
+        yield Table(self.title, ("quantity", "value"), rows)
+
+
+@dataclass(frozen=True)
+class Found(Result):
+    """What a verb found, where plain values say it all: those, and the same in words."""
+
+    values: dict[str, Any]
+    shown: tuple[Table, ...] = ()
+    said: tuple[str, ...] = ()
+    failed: str | None = None
 
 
 def shown(value: Any) -> str:
@@ -73,6 +92,18 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " .. ".join(shown(v) for v in value)
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def said(name: str, value: Any) -> str:
+    """A quantity in words: accuracies in percent, a shape as 64-16-10, other numbers of a list one by one."""
+    if value is None:
+        return "not known"
+    if "accuracy" in name:
+        return percents(value) + " %"
+    if isinstance(value, list | tuple):
+        whole = all(isinstance(v, int) for v in value)
+        return "-".join(map(str, value)) if whole else ", ".join(f"{v:.1f}" for v in value)
+    return shown(value)
 
 
 def percents(value: Any) -> str:

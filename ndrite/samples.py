@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.network import Network
-from emulator.spec.meaning import Meaning
+from emulator.spec import Program
 from host import InputError
 from ndrite.compiled import Compiled
-from ndrite.files import array_of, name_of
-from ndrite.inputs import InputWarning, encode
-from ndrite.labelled import check_classes, chosen_data_set, judging_set, typical, unseen
+from ndrite.files import array_of, encode, name_of
+from ndrite.labelled import both_or_neither, check_classes, chosen_data_set, judging_set, typical, unseen
 
 Codes = npt.NDArray[np.uint8]
 OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
 
 
-class Takes(Protocol):
-    """A network or a program: it says what its inputs and outputs are."""
-
-    @property
-    def meaning(self) -> Meaning: ...
-
-    @property
-    def inputs(self) -> int: ...
-
-    @property
-    def outputs(self) -> int: ...
+Takes = Network | Program
+"""It says what its inputs and outputs are."""
 
 
 class Judged(NamedTuple):
@@ -53,16 +42,9 @@ class Judged(NamedTuple):
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
     """Codes uint8 (n, inputs) for ``of``; ``InputWarning`` says how many values were held at an end.
 
-    Raises
-    ------
-    InputError
-        When there is no such file, or the values do not fit.
+    Raises InputError when there is no such file, or the values do not fit.
     """
-    name = name_of(source, what)
-    encoded = encode(array_of(source), of.meaning, of.inputs, what=name, codes=codes)
-    if encoded.warning is not None:
-        warnings.warn(f"{name}: {encoded.warning}", InputWarning, stacklevel=3)
-    return encoded.codes
+    return encode(array_of(source), of.meaning, of.inputs, what=name_of(source, what), codes=codes)
 
 
 def judged_samples(
@@ -78,34 +60,41 @@ def judged_samples(
     """The user's samples, a data set's test samples, or what the float network says of the samples held.
 
     ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too.
-
-    Raises
-    ------
-    InputError
-        When files do not fit, nothing is given and nothing is held, or there are targets and ``of`` does not
-        say what its outputs stand for.
+    Raises InputError when files do not fit, nothing is given and nothing is held, or there are targets and
+    ``of`` does not say what its outputs stand for.
     """
-    found = _found(of, whole, inputs, labels, data, codes, seen)
+    if both_or_neither(inputs, labels):
+        found = Judged(
+            seen_samples(of, whole, inputs, data=data, codes=codes),
+            array_of(labels),
+            name_of(labels, "labels"),
+        )
+        if len(found.labels) != len(found.x):
+            raise InputError(
+                f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one for each input"
+            )
+    elif whole is not None and holds(of, data):
+        found = Judged(whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS)
+    else:
+        name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
+        found = Judged(*(judging_set(name) if seen else unseen(name)), name)
     return found._replace(labels=_checked(found, of, name_of(labels, "labels")))
 
 
-def _found(
-    of: Takes, whole: Compiled | None, inputs: Any, labels: Any, data: str | None, codes: bool, seen: bool
-) -> Judged:
-    if (inputs is None) != (labels is None):
-        raise InputError("inputs and labels belong together; accepted: both or neither")
+def holds(of: Takes, data: str | None) -> bool:
+    """Whether the samples that calibrated stand in, as no data set is known."""
+    return data is None and of.meaning.data_set is None
+
+
+def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
+    """Codes uint8 (n, inputs): the user's, a data set's test samples, or those held."""
     if inputs is not None:
-        _only(data)
-        x, y = codes_of(inputs, of, codes=codes), array_of(labels)
-        if len(y) != len(x):
-            raise InputError(
-                f"{name_of(labels, 'labels')}: {len(y)} rows; accepted: {len(x)}, one for each input"
-            )
-        return Judged(x, y, name_of(labels, "labels"))
-    if whole is not None and data is None and of.meaning.data_set is None:
-        return Judged(whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS)
-    name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-    return Judged(*(judging_set(name) if seen else unseen(name)), name)
+        if data is not None:
+            raise InputError("data and inputs exclude each other; accepted: one of them")
+        return codes_of(inputs, of, codes=codes)
+    if whole is not None and holds(of, data):
+        return whole.samples
+    return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]
 
 
 def _checked(found: Judged, of: Takes, what: str) -> npt.NDArray[Any]:
@@ -142,16 +131,6 @@ def answers(network: Network, x: Codes) -> npt.NDArray[Any]:
     return np.asarray(y.argmax(axis=1))
 
 
-def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """Codes uint8 (n, inputs): the user's, a data set's test samples, or those held."""
-    if inputs is not None:
-        _only(data)
-        return codes_of(inputs, of, codes=codes)
-    if whole is not None and data is None and of.meaning.data_set is None:
-        return whole.samples
-    return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]
-
-
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
@@ -161,8 +140,3 @@ def typical_samples(
     if whole is not None and data is None:
         return whole.samples
     return typical(chosen_data_set(of.meaning, of.inputs, data, "samples"))
-
-
-def _only(data: str | None) -> None:
-    if data is not None:
-        raise InputError("data and inputs exclude each other; accepted: one of them")

@@ -6,12 +6,7 @@ from emulator.errors import NetworkError
 from emulator.network import Network, load_network, zoo
 from emulator.spec import Program
 
-NETWORKS = {
-    "fashion-mnist": zoo.float_network,
-    "lenet5": zoo.lenet5,
-    "lstm": zoo.lstm,
-    "resnet": zoo.resnet,
-}
+NETWORKS = {"fashion-mnist": zoo.float_network, "lenet5": zoo.lenet5, "lstm": zoo.lstm, "resnet": zoo.resnet}
 """Name -> where its file is."""
 
 

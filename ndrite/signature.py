@@ -1,17 +1,29 @@
-"""What signatures of verbs are made of: names for types, and ranges that hold in Python and commands."""
+"""What signatures of verbs are made of: names for types, ranges that hold everywhere, and progress."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from host import InputError
+from host.api import Progress
 from ndrite.files import check_output
+
+Stages = Callable[[str], AbstractContextManager[Progress]]
+"""Called with the name of each stage; a context that gives ``report(done, total)`` while the stage lasts."""
+
+
+@contextmanager
+def silent(what: str) -> Iterator[Callable[..., None]]:
+    """Nobody is told."""
+    yield lambda *_: None
+
 
 INPUTS = (
     "Samples (n, inputs) in the model's own unit, else codes. Default: test samples of the data set that the "
@@ -58,6 +70,7 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
+PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""
@@ -69,13 +82,13 @@ DataSet = Annotated[
     Literal["fashion-mnist", "digits", "digits-32", "mnist"],
     Option(text="A data set by name, in place of samples."),
 ]
+OriginalFiles = Annotated[PathName, Option("DIR", text="Folder with the data set's original files.")]
 Codes = Annotated[bool, Option(text=CODES)]
 Count = Annotated[int, Option("N", least=1, text="First so many samples, at most.")]
 Whole = Annotated[int, Option("N", least=0)]
 Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1, text=SEED)]
 DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which individual chip.")]
 Noise = Annotated[bool, Option(text="Read noise on or off.")]
-PathName = str | os.PathLike[str]
 File = Annotated[PathName, Option("FILE")]
 Output = Annotated[PathName, Option("FILE", "-o", text="File to write, in whole or not at all.")]
 Picture = Annotated[PathName, Option("FILE", "-p", text="Draw it; the suffix is the format.")]

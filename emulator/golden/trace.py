@@ -36,17 +36,3 @@ class Trace:
         key = (block, layer, tile, dac_slice)
         held = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*held, value], axis=1).astype(np.int64)
-
-    def locate(self, key: Key, program: int, got: npt.NDArray[Any]) -> str | None:
-        """Message naming layer, block, column and values where ``got`` (columns,) differs; None if equal."""
-        expected = self.values[key][program]
-        wrong = np.flatnonzero(np.asarray(got) != expected)
-        if not wrong.size:
-            return None
-        block, layer, tile, dac_slice = key
-        column = int(wrong[0])
-        return (
-            f"layer {layer}, block {block}, tile {tile}, slice {dac_slice}, column {column}: "
-            f"expected {int(expected[column])}, got {int(np.asarray(got)[column])} "
-            f"({wrong.size} of {expected.size} columns differ)"
-        )

@@ -1,17 +1,127 @@
-"""Every check of a board in order; what cannot be reached any more is said, not left out."""
+"""Every check of a board in order, and one report of it all; what cannot be reached any more is said."""
 
 from __future__ import annotations
 
+import json
+import platform
+import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boards.board import Board
+from emulator.backend.schedule import bound_cycles
+from emulator.golden import Core
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry
 from host import HostError
-from ndrite.bringup import checks
 from ndrite.bringup.ways import StageFailed, Way
+from ndrite.results import Table
 from ndrite.selftest import Check, checks_of, networks_of
+
+ROUND_TRIPS = 200
+REPEATS = 1000
+"""Reads of one input that the noise is judged on."""
+STANDARD_ERRORS = 5.0
+"""How far mean and deviation may be from the law's: 5 of them happen once in two million boards."""
+REFERENCE_READS = 5_000
+FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", "watchdog_resets")
+
+
+def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
+    """Whether the array is the one expected, and the gateware that of the bitstream."""
+    found, wanted = board.geometry.hardware_fields(), geometry.hardware_fields()
+    wrong = [
+        f"{name} is {found[name]}, not {value}" for name, value in wanted.items() if found[name] != value
+    ]
+    yield Check("geometry", not wrong, ", ".join(wrong) or f"{geometry.lanes} lanes of {geometry.rows} rows")
+    same = board.build_id == build_id
+    other = "" if same else f"; the bitstream's is {build_id:016x}: another one is loaded"
+    yield Check("build id", same, f"{board.build_id:016x}{other}")
+
+
+def round_trips(board: Board, rng: np.random.Generator) -> Check:
+    """Random words there and back, and how long that takes."""
+    wrong, start = 0, time.monotonic()
+    for value in rng.integers(0, 1 << 32, ROUND_TRIPS):
+        board.write_register("scratch", int(value))
+        wrong += board.read_register("scratch") != int(value)
+    each = (time.monotonic() - start) / (2 * ROUND_TRIPS)
+    seen = f"{2 * ROUND_TRIPS} of 32 bits, {1e3 * each:.2f} ms each (measured at the host)"
+    return Check("round trips", not wrong, f"{wrong} words wrong of {seen}" if wrong else seen)
+
+
+def noise(board: Board, rng: np.random.Generator) -> Check:
+    """Mean and deviation of repeated reads of one input, against other reads of the golden model."""
+    g = board.geometry
+    widths = (min(16, g.max_inputs), min(4, g.max_outputs))
+    program = random_program(g, rng, sizes=widths, noise=True, readout="adc")
+    x = np.repeat(rng.integers(64, 256, (1, widths[0])).astype(np.uint8), REPEATS, axis=0)
+    seed = int(rng.integers(0, 1 << 62))
+    board.program(program)
+    got = board.infer(x, seed=seed).astype(np.float64)
+    # Another seed: what is compared is the law, not the same numbers again.
+    many = np.repeat(x[:1], REFERENCE_READS, axis=0)
+    law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
+    worst = standard_errors(got, law)
+    if worst is None:
+        return Check("noise", False, f"seed {seed}: the golden model shows none to compare with")
+    seen = f"{REPEATS} reads of {widths[1]} columns, seed {seed}: at most {worst:.1f} standard errors off"
+    return Check("noise", worst <= STANDARD_ERRORS, seen)
+
+
+def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
+    """How far mean or deviation of reads ``got`` (n, columns) is from that of ``law`` (m, columns), at most.
+
+    In standard errors of the difference; columns without noise are left out, None when that leaves none.
+    """
+    mean, deviation = law.mean(axis=0), law.std(axis=0)
+    loud = deviation > 0
+    if not loud.any():
+        return None
+    error = np.sqrt(1 / len(got) + 1 / len(law))
+    off = np.abs(got.mean(axis=0) - mean)[loud] / (deviation[loud] * error)
+    # The standard error of a normal deviation; what a converter cuts has a smaller one.
+    spread = np.abs(got.std(axis=0)[loud] / deviation[loud] - 1) / (error / np.sqrt(2))
+    return max(float(off.max()), float(spread.max()))
+
+
+def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
+    """Clock cycles an inference by the board's own counters, and samples a second at the host."""
+    g = board.geometry
+    widths = (min(64, g.max_inputs), min(10, g.max_outputs))
+    program = random_program(g, rng, sizes=widths, readout="adc", dac_bits=8)
+    x = rng.integers(0, 256, (inferences, program.inputs)).astype(np.uint8)
+    board.program(program)
+    board.clear_counters()
+    start = time.monotonic()
+    board.infer(x)
+    took = time.monotonic() - start
+    cycles = board.counters()["inference_cycles"] / inferences
+    bound = bound_cycles(program, g.lanes)
+    # Rows of zeros are skipped, so fewer cycles than the bound are no fault; four times as many are.
+    rate = f"{inferences / took:,.1f} samples/s (measured at the host)"
+    return Check("speed", 0 < cycles <= 4 * bound + 200, f"{cycles:,.1f} cycles, bound {bound:,}; {rate}")
+
+
+def heard(board: Board) -> dict[str, int]:
+    """What the host's side of the link had to cope with so far."""
+    found = board.session.statistics
+    return {name: getattr(found, name) for name in ("damaged_frames", "timeouts", "resyncs")}
+
+
+def faults(board: Board, before: dict[str, int]) -> Check:
+    """Whether link and core went through all of it without a fault; ``before`` was heard while opening."""
+    found = board.counters()
+    bad = {name: found[name] for name in FAULTS if found[name]}
+    for name, count in heard(board).items():
+        if count > before[name]:
+            bad[f"host_{name}"] = count - before[name]
+    words = ", ".join(f"{name} {count}" for name, count in bad.items())
+    return Check("link and core faults", not bad, words or "none")
+
 
 INFERENCES = 500
 SPEED_INFERENCES = 50
@@ -51,13 +161,33 @@ def _of_a_board(
 ) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
     each = -(-inferences // networks_of(board.geometry))
     test_seed = int(rng.integers(0, 1 << 31))
-    yield "identity", lambda: checks.identity(board, geometry, build_id)
+    yield "identity", lambda: identity(board, geometry, build_id)
     board.clear_counters()
-    before = checks.heard(board)
-    yield "link", lambda: [checks.round_trips(board, rng)]
+    before = heard(board)
+    yield "link", lambda: [round_trips(board, rng)]
     yield "self test", lambda: checks_of(board, seed=test_seed, inferences=each)
     if board.geometry.noise:
-        yield "noise", lambda: [checks.noise(board, rng)]
+        yield "noise", lambda: [noise(board, rng)]
     # Before the counters are cleared to measure speed.
-    yield "faults", lambda: [checks.faults(board, before)]
-    yield "speed", lambda: [checks.speed(board, SPEED_INFERENCES, rng)]
+    yield "faults", lambda: [faults(board, before)]
+    yield "speed", lambda: [speed(board, SPEED_INFERENCES, rng)]
+
+
+def versions(loader: str | None) -> dict[str, str]:
+    """Of ndrite, what it computes with, Python and the machine, and the program that loads bitstreams."""
+    from importlib.metadata import version
+
+    found = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
+    found |= {"python": platform.python_version(), "system": platform.platform()}
+    return found | ({"loader": loader} if loader else {})
+
+
+def page(report: dict[str, Any], checks: Table) -> str:
+    """Markdown: a table for people and the same as JSON below it, in one file to attach to an issue."""
+    where = f"`{report['board']}`" + ", simulated: no hardware was used" * report["simulated"]
+    count = len(report["checks"])
+    return (
+        f"# Bring-up of {where}\n\n"
+        f"{count - report['failed']} of {count} checks passed; seed {report['seed']}.\n\n"
+        f"{checks.markdown()}\n\n```json\n{json.dumps(report, indent=1)}\n```\n"
+    )

@@ -1,4 +1,4 @@
-"""Where a bring-up gets its bitstream and its board: real hardware, or the same gateware compiled here."""
+"""Where a bring-up gets its bitstream and its board: hardware, or its gateware compiled here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from boards.board import Board
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError
-from boards.fpga.flash import flash, loader_version
+from boards.fpga.flash import flash
 from boards.fpga.reports import known_seed
 from boards.fpga.target import Target
 from boards.sim import Design, SimLink
@@ -25,7 +28,51 @@ from host.links import Link
 from host.links.uart import UartLink
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
-from ndrite.bringup.broken import broken_board
+
+FAULTS = ("build-id", "link", "memory", "arithmetic", "noise")
+EVERY = 1000
+"""One write in so many is damaged on the way."""
+
+
+class NoisyLink:
+    """A link that flips a bit in one of ``EVERY`` writes."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._sent = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._link, name)
+
+    def write(self, data: bytes) -> None:
+        """Send; see the class."""
+        self._sent += 1
+        if self._sent % EVERY == 0 and len(data) > 4:
+            data = data[:3] + bytes([data[3] ^ 0x10]) + data[4:]
+        self._link.write(data)
+
+
+class BrokenBoard(Board):
+    """A board with ``fault``, one of ``FAULTS`` other than the link's."""
+
+    fault = ""
+
+    @property
+    def build_id(self) -> int:
+        return super().build_id ^ (self.fault == "build-id")
+
+    def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
+        if self.fault == "memory":  # a bit that sticks
+            words = words.copy()
+            words[len(words) // 2] ^= 1
+        super().write_words(first, words)
+
+    def infer(self, x: npt.NDArray[np.uint8], *, noise: bool = True, **options: Any) -> npt.NDArray[np.int32]:
+        y = super().infer(x, noise=noise and self.fault != "noise", **options)
+        if self.fault == "arithmetic":
+            y[len(y) // 2, -1] ^= 1
+        return y
+
 
 SIMULATED_TIMEOUT_S = 4.0
 """A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
@@ -37,32 +84,6 @@ REATTACH_S = 5.0
 
 class StageFailed(Exception):
     """A stage without which the next ones make no sense; the message is what was seen."""
-
-
-class Way(Protocol):
-    """How a board is reached; the first three are the first stages of a bring-up."""
-
-    @property
-    def target(self) -> Target:
-        """The board."""
-        ...
-
-    def bitstream(self) -> tuple[int, str]:
-        """Build id of what is to be loaded, and what to say of it. Raises ``StageFailed``."""
-        ...
-
-    def load(self) -> str:
-        """Put it on the board; what to say of it. Raises ``StageFailed``."""
-        ...
-
-    def open(self) -> Board:
-        """The board behind its link. Raises ``HostError``."""
-        ...
-
-    @property
-    def loader(self) -> str | None:
-        """The loading program and its version, as it says."""
-        ...
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
@@ -125,11 +146,6 @@ class Hardware:
         socket = UdpSocket(*udp_address(self.port))
         return Board(UdpLink(socket, name=f"udp:{socket.name}"))
 
-    @property
-    def loader(self) -> str | None:
-        """What openFPGALoader says of itself."""
-        return loader_version()
-
 
 @dataclass(frozen=True)
 class Simulated:
@@ -162,11 +178,14 @@ class Simulated:
             link = SimLink(self.target.geometry, platform=self._design)
         else:
             link = sim_udp_link(self.target.geometry)
-        if self.fault:
-            return broken_board(link, self.fault, timeout_s=SIMULATED_TIMEOUT_S)
-        return Board(link, timeout_s=SIMULATED_TIMEOUT_S)
+        if self.fault == "link":
+            link = NoisyLink(link)
+        board = BrokenBoard(link, timeout_s=SIMULATED_TIMEOUT_S)
+        board.fault = self.fault
+        return board
 
-    @property
-    def loader(self) -> str | None:
-        """None is used."""
-        return None
+
+Way = Hardware | Simulated
+"""``bitstream`` gives the build id of what is to be loaded, and what to say of it; ``load`` puts it on the
+board, and says what it did; ``open`` gives the board behind its link. Each raises ``StageFailed`` or
+``HostError``."""

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from emulator.mapping import Die
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
 from host.api import Progress
 from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple, load_constants
 from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, costs
@@ -35,14 +34,12 @@ class Entry:
     cost: Cost
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
     """One inference, all its calls, on one chip; ranges low, typical, high.
 
     ``node_nm`` is the technology node; ``samples`` those that the work was counted on.
     """
-
-    __repr__ = brief_repr
 
     entries: tuple[Entry, ...]
     macs: int
@@ -55,16 +52,16 @@ class Account(Result):
     @property
     def total(self) -> Cost:
         """Everything."""
-        return _sum(e.cost for e in self.entries)
+        return sum_of(e.cost for e in self.entries)
 
     def by_component(self) -> dict[str, Cost]:
         """Cost of every component over all steps."""
-        return {c: _sum(e.cost for e in self.entries if e.component == c) for c in COMPONENTS}
+        return {c: sum_of(e.cost for e in self.entries if e.component == c) for c in COMPONENTS}
 
     def by_step(self) -> dict[str, Cost]:
         """Cost of every step over all components."""
         steps = dict.fromkeys(e.step for e in self.entries)
-        return {s: _sum(e.cost for e in self.entries if e.step == s) for s in steps}
+        return {s: sum_of(e.cost for e in self.entries if e.step == s) for s in steps}
 
     @property
     def tops_per_W(self) -> Triple:
@@ -92,15 +89,15 @@ class Account(Result):
             row = [name]
             for quantity, unit in (("energy_pJ", 1.0), ("latency_ns", 1.0), ("area_um2", 1 / UM2_PER_MM2)):
                 value, whole = unit * getattr(cost, quantity), unit * getattr(self.total, quantity)
-                row += [_words(value), f"{value[1] / whole[1]:.1%}" if whole[1] else "-"]
+                row += [words_of(value), f"{value[1] / whole[1]:.1%}" if whole[1] else "-"]
             rows.append((*row, MODELLED))
         return rows
 
     def lines(self) -> Iterable[str]:
         """Work done for it, and what each component is."""
         yield (
-            f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {_words(self.tops_per_W)} TOPS/W, "
-            f"{_words(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
+            f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {words_of(self.tops_per_W)} TOPS/W, "
+            f"{words_of(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
         )
         yield "components: " + "; ".join(f"{name}: {what}" for name, what in COMPONENTS.items())
 
@@ -164,7 +161,7 @@ def account(
     return Account(entries, macs, constants.node_nm, samples, name, chip, tuple(found))
 
 
-def _sum(found: Any) -> Cost:
+def sum_of(found: Any) -> Cost:
     return reduce(Cost.__add__, found, NOTHING)
 
 
@@ -178,7 +175,7 @@ def ranged(value: Triple) -> dict[str, float]:
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
-def _words(value: Triple) -> str:
+def words_of(value: Triple) -> str:
     """``typical (low .. high)`` of a range; ``-`` where it is 0."""
     low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in map(float, value))
     return f"{typical} ({low} .. {high})" if value[2] else "-"

@@ -76,10 +76,7 @@ class Constants:
 def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Constants:
     """Constants of a YAML file with every field of the built-in one.
 
-    Raises
-    ------
-    CostError
-        Naming file, field, value and what is accepted.
+    Raises CostError naming file, field, value and what is accepted.
     """
     content = read_yaml(path, CostError)
     try:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from ndrite.costs.account import MODELLED, ranged
+from ndrite.costs.account import MODELLED, ranged, sum_of
 from ndrite.costs.constants import ACCOUNTINGS, REFERENCES, Constants, Triple
-from ndrite.costs.parts import NEURON_BITS, NONE, NOTHING, Cost, adc, buffer, dac, device
+from ndrite.costs.parts import NEURON_BITS, NONE, Cost, adc, buffer, dac, device
 from ndrite.results import Table
 
 GROUP = 128
@@ -61,19 +60,21 @@ def report(constants: Constants) -> dict[str, Any]:
     """
     ns = constants["activation_ns"]
     found = paths(constants)
-    areas = {name: sum((c.area_um2 for c in parts.values()), NONE) for name, parts in found.items()}
-    energies = {name: sum((c.energy_pJ for c in parts.values()), NONE) for name, parts in found.items()}
+    totals = {name: sum_of(parts.values()) for name, parts in found.items()}
 
     def ratio(neuron: str, reference: str) -> dict[str, Any]:
-        both = reduce(
-            Cost.__add__, (found[neuron][p] for p in found[neuron].keys() & found[reference]), NOTHING
-        )
-        pairs = [(areas, both.area_um2), (energies, both.energy_pJ)]
+        both = sum_of(found[neuron][part] for part in found[neuron].keys() & found[reference])
+        three = [
+            [getattr(cost, quantity) for cost in (both, totals[reference], totals[neuron])]
+            for quantity in ("area_um2", "energy_pJ")
+        ]
 
         def over(common: int, a: int, b: int) -> list[float]:
             """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
-            own = [(sums[reference][a] - c[a], sums[neuron][b] - c[b], c[common]) for sums, c in pairs]
-            return [float((c + theirs) / (c + ours)) for theirs, ours, c in own]
+            return [
+                float((c[common] + (theirs[a] - c[a])) / (c[common] + (ours[b] - c[b])))
+                for c, theirs, ours in three
+            ]
 
         typical = over(1, 1, 1)
         least = min(math.prod(over(common, 0, 2)) for common in range(3))
@@ -101,23 +102,18 @@ def report(constants: Constants) -> dict[str, Any]:
                 "basis": MODELLED,
                 "path": name,
                 "latency_ns": ranged(ns),
-                "area_um2": ranged(areas[name]),
-                "energy_pJ": ranged(energies[name]),
-                "lae": ranged(np.asarray(ns * areas[name] * energies[name], np.float64)),
-                "parts": [
-                    {
-                        "basis": MODELLED,
-                        "part": part,
-                        "area_um2": ranged(cost.area_um2),
-                        "energy_pJ": ranged(cost.energy_pJ),
-                    }
-                    for part, cost in parts.items()
-                ],
+                **_plain(totals[name]),
+                "lae": ranged(np.asarray(ns * totals[name].area_um2 * totals[name].energy_pJ, np.float64)),
+                "parts": [{"basis": MODELLED, "part": part, **_plain(cost)} for part, cost in parts.items()],
             }
             for name, parts in found.items()
         ],
         "ratios": [ratio(neuron, reference) for neuron in NDR for reference in REFERENCES],
     }
+
+
+def _plain(cost: Cost) -> dict[str, Any]:
+    return {"area_um2": ranged(cost.area_um2), "energy_pJ": ranged(cost.energy_pJ)}
 
 
 def tables(found: dict[str, Any]) -> Iterable[Table]:

@@ -32,10 +32,7 @@ def works(
 ) -> list[Work]:
     """Work of each step, mean over samples x uint8 (n, inputs), read noise off; the inputs' own first.
 
-    Raises
-    ------
-    CostError
-        When there is no sample, or the die is of other arrays than the program.
+    Raises CostError when there is no sample, or the die is of other arrays than the program.
     """
     _check(program, die, x)
     core, first = Core(program), len(program.states) + 1
@@ -114,13 +111,7 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _product(
-    program: Program,
-    i: int,
-    step: Product,
-    array: DieArray,
-    chip: Chip,
-    mean: Floats,
-    digital: set[int],
+    program: Program, i: int, step: Product, array: DieArray, chip: Chip, mean: Floats, digital: set[int]
 ) -> Work:
     layer, patches = step.layer, step.patches
     k, m, groups = layer.inputs, layer.outputs, patches.groups

@@ -2,7 +2,8 @@
 
 Wires are drawn as in ``emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that
 its differential current asks for, with its gain and offset; it rectifies where the device's law is of such a
-driver (``emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
+driver (``emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck. A device's
+current is one expression that ngspice's behavioural sources and Verilog-A both read.
 """
 
 from __future__ import annotations
@@ -15,14 +16,60 @@ import numpy.typing as npt
 
 from emulator.device.array.crossbar import MICRO
 from emulator.device.description import Chip
-from emulator.device.ndr.curves import Bell, Table, peak_of
+from emulator.device.ndr import curves
 from emulator.mapping.circuits import axes
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.states import stretch_at
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import INPUT_MAX
 from host import InputError
-from ndrite.exports.laws import current_law, text
+
+
+def text(value: float) -> str:
+    """A number that both read, to the last bit."""
+    return f"{float(value):.17g}" if value >= 0 else f"({float(value):.17g})"
+
+
+def current_law(device: curves.NdrModel, v: str) -> str:
+    """Amperes of ``device`` at the voltage that ``v`` is an expression of.
+
+    Raises InputError when the device has no law in closed form.
+    """
+    if isinstance(device, curves.Tunnel):
+        return _tunnel(v, device.peak_voltage_V, device.peak_current_A)
+    if isinstance(device, curves.Double):
+        offset = device.second_peak_voltage_V - device.peak_voltage_V
+        first = _tunnel(v, device.peak_voltage_V, device.peak_current_A)
+        second = device.second_peak_part * device.peak_current_A
+        return f"{first}+{_tunnel(f'({v}-{text(offset)})', device.peak_voltage_V, second)}"
+    if isinstance(device, curves.Bell):
+        x = f"(({v}-{text(device.peak_voltage_V)})/{text(device.width_V)})"
+        return f"{text(device.peak_current_A)}*exp(-0.5*{x}*{x})"
+    if isinstance(device, curves.Esaki):
+        a2, on = device.excess_slope_per_V, f"max({v},0.0)"
+        thermal = curves.ELEMENTARY_CHARGE_C / (curves.BOLTZMANN_J_PER_K * device.temperature_K)
+        rest = float(np.exp(-a2 * device.valley_voltage_V))
+        return (
+            f"{_tunnel(v, device.peak_voltage_V, device.peak_current_A)}"
+            f"+{text(device.excess_current_A)}*(exp(min({text(a2)}*({on}-{text(device.valley_voltage_V)}),{curves.EXPONENT_MAX}))"
+            f"-{text(rest)})+{text(device.saturation_current_A)}*(exp(min({on}*{text(thermal)},{curves.EXPONENT_MAX}))-1.0)"
+        )
+    if isinstance(device, curves.Table):
+        volts, amperes = device.voltage_V, device.current_A
+        slopes = np.diff(amperes) / np.diff(volts)
+        ends = zip(slopes.tolist(), volts[:-1].tolist(), volts[1:].tolist(), strict=True)
+        return f"{text(amperes[0])}" + "".join(
+            f"+({text(s)})*(min(max({v},{text(a)}),{text(b)})-{text(a)})" for s, a, b in ends
+        )
+    raise InputError(
+        f"the device is a {type(device).__name__}; accepted: tunnel, esaki, bell, double or table"
+    )
+
+
+def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
+    x = f"(max({v},0.0)/{text(peak_V)})"
+    return f"{text(peak_A)}*{x}*exp(1.0-{x})"
+
 
 Floats = npt.NDArray[np.float64]
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
@@ -42,10 +89,7 @@ def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) 
     """The deck of a product at row codes 0..255 (n, K); a run writes one line a sample to ``results``:
     pairs of an index and a value, first the columns' microamperes, then the neurons' outputs.
 
-    Raises
-    ------
-    InputError
-        When a product is not there, or rows or its neurons' devices are not what can be drawn.
+    Raises InputError when a product is not there, or rows or its neurons' devices are not what can be drawn.
     """
     if not 0 <= product < len(die.arrays):
         raise InputError(f"product is {product}; accepted: 0..{len(die.arrays) - 1}")
@@ -150,7 +194,7 @@ def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
     states = neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
-    ohm, amperes = chip.neuron.source_resistance_ohm, peak_of(chip.neuron.device)[1]
+    ohm, amperes = chip.neuron.source_resistance_ohm, curves.peak_of(chip.neuron.device)[1]
     farad, henry = chip.neuron.capacitance_pF * 1e-12, chip.neuron.inductance_nH * 1e-9
     if neurons.bistable:
         yield f"* {neurons.bistable} neurons are bistable: an operating point may lie on either branch"
@@ -159,7 +203,7 @@ def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
             device = chip.ecram.tuning.shaped(device, float(states.shape[m]))
         unit, current, voltage, factor = (float(a[m]) for a in scales)
         asked = f"{text(unit * gain[m])}*v(i{m})+({text(unit * offset[m])})"
-        rectified = asked if isinstance(device, Bell | Table) else f"max({asked},0.0)"
+        rectified = asked if isinstance(device, curves.Bell | curves.Table) else f"max({asked},0.0)"
         yield f"Bs{m} s{m} 0 V={rectified}"
         node = f"d{m}" if ohm else f"s{m}"
         drawn_A = f"{text(current)}*({current_law(device, f'(v({node})/{text(voltage)})')})"

@@ -2,22 +2,114 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from emulator.golden.neuron import neuron
+from emulator.golden.neuron import table_of
 from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
-from emulator.spec import Layer
-from emulator.spec.arithmetic import V_MAX, V_MIN
+from emulator.spec.notebook import table, text
 from ndrite import drawing
-from ndrite.causes.picture import drawn
-from ndrite.drawing import ACCENT, INK, PALE
+from ndrite.causes import drawn
+from ndrite.drawing import ACCENT, EMPTY, INK, PALE
 from ndrite.pages.run import CLASSES_MAX, Report
-from ndrite.pages.tiles import draw as draw_tiles
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """One layer on arrays of the chip and on lanes of the FPGA.
+
+    ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
+    ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
+    hold a weight. ``passes`` are those of the FPGA's array for one input vector and DAC slice.
+    """
+
+    rows: int
+    columns: int
+    down: int
+    across: int
+    arrays: int
+    used: float
+    passes: int
+
+
+def tilings(report: Report) -> list[Tiling]:
+    """One for each product of the program, in order."""
+    subject, array = report.subject, report.subject.die.chip.array
+    found = []
+    for layer in subject.program.layers:
+        k, m = layer.inputs, layer.outputs
+        down, across = array.tiles(k, m)
+        arrays = down * across * array.arrays_a_tile
+        used = 2 * k * m / (arrays * array.rows * array.columns)
+        groups = math.ceil(m / report.geometry.lanes)
+        passes = layer.tiles(subject.program.rows) * groups
+        found.append(Tiling(k, m, down, across, arrays, used, passes))
+    return found
+
+
+def used_share(found: list[Tiling]) -> float:
+    """Share 0..1 of all cells of all arrays that hold a weight."""
+    arrays = sum(t.arrays for t in found)
+    return sum(t.arrays * t.used for t in found) / arrays
+
+
+def tiles_section(report: Report) -> str:
+    """A sentence and a table."""
+    array, found = report.subject.die.chip.array, tilings(report)
+    rows = [
+        (
+            f"layer {i}",
+            f"{t.rows} x {t.columns}",
+            f"{t.down} x {t.across}",
+            str(t.arrays),
+            f"{t.used:.1%}",
+            str(t.passes),
+        )
+        for i, t in enumerate(found)
+    ]
+    arrays, passes = (str(sum(getattr(t, name) for t in found)) for name in ("arrays", "passes"))
+    rows.append(("all", "", "", arrays, f"{used_share(found):.1%}", passes))
+    pairs = (
+        "G+ and G- of a weight lie in two arrays, so every tile takes two"
+        if array.pairs == "separate"
+        else "G+ and G- of a weight lie beside each other in one array"
+    )
+    words = (
+        f"The chip's arrays have {array.rows} rows and {array.columns} columns of cells. {pairs}. A cell is "
+        "used when it holds a weight. On the FPGA a pass is one tile of at most "
+        f"{report.subject.program.rows} rows on {report.geometry.lanes} lanes (geometry "
+        f"{report.geometry.name}), for one input vector."
+    )
+    head = ("layer", "weights", "tiles (rows x columns)", "arrays", "cells used", "FPGA passes")
+    return f"<p>{text(words)}</p>{table(head, rows)}"
+
+
+def draw_tiles(report: Report, axes: Any) -> None:
+    """Every layer's tiles at their size in weights: outlined what is there, filled what is used."""
+    from matplotlib.patches import Rectangle
+
+    array, found = report.subject.die.chip.array, tilings(report)
+    rows, columns = array.rows, array.weights_across
+    heights, widths = [t.down * rows for t in found], [t.across * columns for t in found]
+    gap = 0.04 * sum(widths)
+    left = 0.0
+    for number, (t, height, width) in enumerate(zip(found, heights, widths, strict=True)):
+        axes.add_patch(Rectangle((left, 0), width, height, facecolor=EMPTY, lw=0))
+        axes.add_patch(Rectangle((left, 0), t.columns, t.rows, facecolor=PALE, lw=0))
+        for k in range(0, height, rows):
+            for m in range(0, width, columns):
+                axes.add_patch(Rectangle((left + m, k), columns, rows, fill=False, edgecolor=INK, lw=0.8))
+        axes.text(left + width / 2, -0.02 * max(heights), str(number), ha="center", va="bottom", fontsize=8)
+        left += width + gap
+    axes.set(xlim=(-gap / 2, left - gap / 2), ylim=(1.02 * max(heights), -0.12 * max(heights)), ylabel="rows")
+    axes.set_xlabel("columns of weights, layer after layer; a box is a tile, its filled part holds weights")
+    axes.set_xticks([])
+
 
 CURVES_MAX = 6
 LAYERS_MAX = 3
@@ -50,7 +142,14 @@ def pdf(figure: Figure) -> bytes:
 
 def answers(report: Report) -> Figure | None:
     """Labels against answers of the golden model; None for many classes."""
-    return _confusion(report) if report.classes else _scatter(report)
+    if not report.classes:
+        return _scatter(report)
+    matrix = report.confusion
+    if len(matrix) > CLASSES_MAX:
+        return None
+    figure = drawing.figure(5.2, 5.0)
+    drawing.confusion(figure.subplots(), matrix, report.subject.program.meaning.classes or range(len(matrix)))
+    return figure
 
 
 def _scatter(report: Report) -> Figure:
@@ -65,25 +164,6 @@ def _scatter(report: Report) -> Figure:
     axes.set(xlabel=f"target{f', {unit}' * bool(unit)}", ylabel=f"answer{f', {unit}' * bool(unit)}")
     if report.labels.shape[1] > 1:
         axes.legend(frameon=False, fontsize=8)
-    return figure
-
-
-def _confusion(report: Report) -> Figure | None:
-    matrix = report.confusion
-    if len(matrix) > CLASSES_MAX:
-        return None
-    figure = drawing.figure(5.2, 5.0)
-    axes = figure.subplots()
-    share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    if len(matrix) <= 16:
-        for i, j in np.argwhere(matrix > 0):
-            colour = "white" if share[i, j] > 0.5 else "black"
-            axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=7, color=colour)
-    axes.set(xlabel="answer", ylabel="label")
-    names = report.subject.program.meaning.classes or range(len(matrix))
-    axes.set_xticks(range(len(matrix)), names, rotation=60 if report.subject.program.meaning.classes else 0)
-    axes.set_yticks(range(len(matrix)), names)
     return figure
 
 
@@ -118,7 +198,7 @@ def curves(report: Report) -> Figure | None:
     wanted_shape = trained_shape(activation)
     for n, m in enumerate(chosen):
         wanted = 255 * heights[m] * wanted_shape(u)
-        table = _table(subject.program.curve_base, subject.program.curve_slope, layer, int(m))
+        table = table_of(subject.program, layer, int(m)).astype(np.float64)
         label = ("the float network's", "on the chip") if n == 0 else (None, None)
         left.plot(u, wanted, color=INK, lw=1, ls="--", label=label[0])
         left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label[1])
@@ -130,12 +210,6 @@ def curves(report: Report) -> Figure | None:
     right.set(xlabel=unit, ylabel="chip - float (codes)", title="difference")
     right.axhline(0, color="0.6", lw=0.8)
     return figure
-
-
-def _table(base: Any, slope: Any, layer: Layer, m: int) -> npt.NDArray[np.float64]:
-    codes = np.arange(V_MIN, V_MAX + 1, dtype=np.int64)
-    every = np.repeat(codes[:, None], layer.outputs, axis=1)
-    return neuron(every, layer, base, slope)[:, m].astype(np.float64)
 
 
 def cells(report: Report) -> Figure:

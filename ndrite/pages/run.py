@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import platform
 import tempfile
 from collections.abc import Mapping
@@ -109,34 +110,24 @@ def gather(
 ) -> Report:
     """Explain, run, account for and trace one program on its die.
 
-    Parameters
-    ----------
-    x, labels:
-        uint8 (n, inputs), and classes (n,) or targets (n, outputs) to judge by.
-    preset:
-        The array that tiles are laid out for and the timeline is simulated on; None: one as large as the
-        program needs.
-    product:
-        Of a program that is no chain: which product the timeline shows; None: the first on the array.
-    timeline:
-        Whether to simulate one inference; the first time, the RTL is compiled with waveforms.
-    fpga:
-        Board whose committed build is shown.
-    seed:
-        Read-noise seed.
-    sources:
-        Where things come from, for the section on provenance.
+    Raises EmulatorError, SpecError, InputError when the board has no committed build, or the program has no
+    place on the array. Raises HostError when the simulation fails.
 
-    Raises
-    ------
-    EmulatorError, SpecError, InputError
-        When the board has no committed build, or the program has no place on the array.
-    HostError
-        When the simulation fails.
+    ``x``, ``labels``: uint8 (n, inputs), and classes (n,) or targets (n, outputs) to judge by; ``preset``:
+    the array that tiles are laid out for and the timeline is simulated on; None: one as large as the program
+    needs; ``product``: of a program that is no chain: which product the timeline shows; None: the first on
+    the array; ``timeline``: whether to simulate one inference; the first time, the RTL is compiled with
+    waveforms; ``fpga``: board whose committed build is shown; ``seed``: read-noise seed; ``sources``: where
+    things come from, for the section on provenance.
     """
     board = None if fpga is None else _board(fpga)
     geometry = geometry_for(on_array(subject.program, product), preset)
-    step = _steps(progress, 3 if timeline else 2)
+    done, total = itertools.count(1), 3 if timeline else 2
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), total)
+
     explanation = explain(
         subject.network, subject.program, subject.die, subject.samples, x, labels, seed=seed
     )
@@ -200,15 +191,3 @@ def _provenance(
 
 def _digest(array: npt.NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _steps(progress: Progress | None, total: int) -> Any:
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
-    return step

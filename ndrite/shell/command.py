@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,7 @@ from ndrite.signature import PathName, parted
 
 SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 TYPES = {int: click.INT, float: click.FLOAT, str: click.STRING, Any: click.STRING}
-TOLD = {
-    "progress": terminal.progress_bar,
-    "announce": terminal.note,
-    "status": terminal.status_line,
-}
+TOLD = {"progress": terminal.progress_bar, "announce": terminal.note, "status": terminal.status_line}
 """Parameters that a person at a terminal is told by."""
 FILES = ("output", "picture")
 """Parameters that name what is written: ``--json`` says where."""
@@ -72,21 +69,18 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
         given |= {n: told_by for n, told_by in TOLD.items() if n in known}
         _show(function(*placed, **given), as_json, written)
 
-    text = said.text + "\n\n\b\n" + "\n".join(_example(said.examples))
+    lines = "\n".join(said.examples).replace("\n> ", "\n").splitlines()
+    examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]
+    text = said.text + "\n\n\b\n" + "\n".join(examples)
     return click.Command(
         name, params=[*filter(None, made.values()), as_json], callback=run, help=text, short_help=said.text
     )
 
 
-def _example(lines: list[str]) -> list[str]:
-    whole = "\n".join(lines).replace("\n> ", "\n").splitlines()
-    return [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(whole)]
-
-
 def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
     """What a verb found: on stdout, or on stderr where its file goes to stdout."""
     if as_json:
-        terminal.print_json({**written, **result.as_dict()})
+        click.echo(json.dumps({**written, **result.as_dict()}, indent=2))
     elif STANDARD in written.values():
         for line in result.lines():
             terminal.note(line)

@@ -19,44 +19,33 @@ from ndrite.shell.command import CheckFailed, command_of
 
 OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 Names = Mapping[str, "str | tuple[str, Names]"]
+
+
+def _verbs(module: str, names: str) -> dict[str, str]:
+    """Commands of a module's functions; ``list`` would hide Python's."""
+    functions = {"list": f"list_{module.split('.')[-1]}s"}
+    return {name: f"{module}:{functions.get(name, name)}" for name in names.split()}
+
+
+def _each(names: str) -> dict[str, str]:
+    """Commands that are a module each."""
+    return {name: f"ndrite.verbs.{name}:{name}" for name in names.split()}
+
+
 COMMANDS: Names = {
-    "demo": "ndrite.verbs.demo:demo",
-    "fit": "ndrite.verbs.fit:fit",
+    **_each("demo fit"),
     "chip": (
         "Chip descriptions: list, show, check, diff, table of losses.",
-        {
-            "list": "ndrite.verbs.chip:list_chips",
-            "show": "ndrite.verbs.chip:show",
-            "check": "ndrite.verbs.chip:check",
-            "diff": "ndrite.verbs.chip:diff",
-            "table": "ndrite.verbs.chip:table",
-        },
+        _verbs("ndrite.verbs.chip", "list show check diff table"),
     ),
-    "train": "ndrite.verbs.train:train",
-    "learn": "ndrite.verbs.learn:learn",
-    "compile": "ndrite.verbs.compile:compile",
-    "evaluate": "ndrite.verbs.evaluate:evaluate",
-    "explain": "ndrite.verbs.explain:explain",
-    "cost": "ndrite.verbs.cost:cost",
-    "report": "ndrite.verbs.report:report",
-    "export": "ndrite.verbs.export:export",
-    "campaign": "ndrite.verbs.campaign:campaign",
-    "sweep": "ndrite.verbs.sweep:sweep",
-    "calibrate": "ndrite.verbs.calibrate:calibrate",
-    "infer": "ndrite.verbs.infer:infer",
-    "trace": "ndrite.verbs.trace:trace",
+    **_each("train learn compile evaluate explain cost report export campaign sweep calibrate infer trace"),
     "board": (
         "FPGA boards and simulated ones: build, bringup, serve and more.",
-        {
-            "list": "ndrite.verbs.board.list:list_boards",
-            "build": "ndrite.verbs.board.build:build",
-            "flash": "ndrite.verbs.board.flash:flash",
-            "bringup": "ndrite.verbs.board.bringup:bringup",
-            "selftest": "ndrite.verbs.board.selftest:selftest",
-            "scrub": "ndrite.verbs.board.scrub:scrub",
-            "serve": "ndrite.verbs.board.serve:serve",
-            "info": "ndrite.verbs.board.info:info",
-        },
+        _verbs("ndrite.verbs.board", "list")
+        | _verbs("ndrite.verbs.bringup", "build")
+        | _verbs("ndrite.verbs.board", "flash")
+        | _verbs("ndrite.verbs.bringup", "bringup")
+        | _verbs("ndrite.verbs.board", "selftest scrub serve info"),
     ),
     "completion": "ndrite.shell.completion:completion",
 }

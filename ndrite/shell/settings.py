@@ -30,10 +30,7 @@ def settings_path() -> Path:
 def defaults() -> dict[str, Any]:
     """Defaults by command, for click; empty without a file.
 
-    Raises
-    ------
-    InputError
-        When the file is not TOML, or has an unknown key or a value that is no text.
+    Raises InputError when the file is not TOML, or has an unknown key or a value that is no text.
     """
     path = settings_path()
     if not path.is_file():

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Any
 
 import click
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -58,7 +47,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def _shown(words: Callable[[], str], *columns: ProgressColumn) -> Iterator[Progress]:
+def _shown(words: Callable[[], str], *columns: bars.ProgressColumn) -> Iterator[bars.Progress]:
     """What stands on stderr while a block runs; a line every ten seconds where stderr is no terminal."""
     console = Console(stderr=True)
     over, began = Event(), time.monotonic()
@@ -71,7 +60,7 @@ def _shown(words: Callable[[], str], *columns: ProgressColumn) -> Iterator[Progr
         Thread(target=told, daemon=True).start()
     hidden = quiet or not console.is_terminal
     try:
-        with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        with bars.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
             yield bar
     finally:
         over.set()
@@ -80,7 +69,12 @@ def _shown(words: Callable[[], str], *columns: ProgressColumn) -> Iterator[Progr
 @contextmanager
 def progress_bar(what: str) -> Iterator[Report]:
     """A bar on stderr while the block runs."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
     said = what
     with _shown(lambda: said, *columns) as bar:
         task = bar.add_task(what, total=None)
@@ -97,7 +91,9 @@ def progress_bar(what: str) -> Iterator[Report]:
 def status_line(what: str) -> Iterator[Callable[[str], None]]:
     """A line on stderr that says what goes on and for how long."""
     said = what
-    with _shown(lambda: said, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as line:
+    with _shown(
+        lambda: said, bars.SpinnerColumn(), bars.TextColumn("{task.description}"), bars.TimeElapsedColumn()
+    ) as line:
         task = line.add_task(what)
 
         def update(words: str) -> None:
@@ -106,11 +102,6 @@ def status_line(what: str) -> Iterator[Callable[[str], None]]:
             line.update(task, description=said)
 
         yield update
-
-
-def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    click.echo(json.dumps(value, indent=2))
 
 
 def print_table(shown: Shown) -> None:

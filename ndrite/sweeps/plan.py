@@ -172,12 +172,16 @@ def _plan(content: Any, path: Path) -> Plan:
     for values in grid.values():
         count *= len(values)
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
-    base = load_chip(_chip_name(content["chip"], path.parent)).as_dict()
+    beside = path.parent / str(content["chip"])
+    base = load_chip(str(beside if beside.is_file() else content["chip"])).as_dict()
     axes = tuple(grid) + (("network",) if len(networks) > 1 else ()) + (("seed",) if len(seeds) > 1 else ())
     points = []
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
-        chip = _with_fields(base, varied)
+        try:
+            chip = dict(parse_chip(with_fields(base, varied)).as_dict())
+        except ChipError as error:
+            raise SweepError(f"grid point {varied}: {error}") from None
         for network, seed in itertools.product(networks, seeds):
             extra = {"network": Path(network.path).stem, "seed": seed}
             points.append(
@@ -200,15 +204,13 @@ def _plan(content: Any, path: Path) -> Plan:
     )
 
 
-def _with_fields(base: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:
-    chip = json.loads(json.dumps(base))
+def with_fields(chip: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a description's content with dotted fields set."""
+    content = json.loads(json.dumps(chip))
     for field, value in varied.items():
         section, _, name = field.partition(".")
-        chip.setdefault(section, {})[name] = value
-    try:
-        return dict(parse_chip(chip).as_dict())
-    except ChipError as error:
-        raise SweepError(f"grid point {varied}: {error}") from None
+        content.setdefault(section, {})[name] = value
+    return dict(content)
 
 
 def _seeds(value: Any) -> list[int]:
@@ -219,11 +221,6 @@ def _seeds(value: Any) -> list[int]:
     )
     _require(good, "seeds", value, "a count, or a list of integers 0..2^63-1")
     return list(dict.fromkeys(value))
-
-
-def _chip_name(name: Any, folder: Path) -> str:
-    beside = folder / str(name)
-    return str(beside) if beside.is_file() else str(name)
 
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:

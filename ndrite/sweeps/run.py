@@ -1,15 +1,173 @@
-"""run: the points that are not done yet, on Dask workers; a board serves one worker at a time."""
+"""A sweep's points on Dask workers: what each gives in a Parquet file of its own, then one table.
+
+A file a point, not one that is appended to: a crash at any moment leaves whole rows or none, and what is
+there says what need not be done again. A board serves one worker at a time.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import io
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from emulator.errors import MissingExtraError
-from ndrite.sweeps.plan import Plan, Point
-from ndrite.sweeps.point import run_point
-from ndrite.sweeps.results import Results
+import numpy as np
+
+from emulator.device.description import parse_chip
+from emulator.errors import CompileWarning, MissingExtraError
+from emulator.files import write_whole
+from emulator.mapping import MapOptions, map_network
+from emulator.network import Network
+from emulator.spec.campaign import Campaign
+from emulator.spec.digest import FIELD, digest
+from ndrite.compiled import MODELS, network_of
+from ndrite.costs import account_of
+from ndrite.files import InputWarning, encode
+from ndrite.intervals import mean_interval
+from ndrite.labelled import check_classes, chosen_data_set, judging_set
+from ndrite.sweeps.plan import Plan, Point, SweepError
+from ndrite.url import connect
+
+VOLATILE = ("seconds", "board")
+"""Columns that may differ between two runs of the same sweep."""
+
+
+class Results:
+    """The folder of a sweep: ``points/KEY.parquet`` and, when complete, ``results.parquet``.
+
+    Raises ``MissingExtraError`` without PyArrow.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        _arrow()
+        self.folder = folder
+        self.points = folder / "points"
+        try:
+            self.points.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SweepError(
+                f"results folder {folder}: {error.strerror}; accepted: a folder to write in"
+            ) from None
+
+    def done(self) -> set[str]:
+        """Keys of the points whose results are there."""
+        return {file.stem for file in self.points.glob("*.parquet")}
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep one point's row."""
+        self._write(self.points / f"{row['key']}.parquet", [row | {FIELD: digest(row)}])
+
+    def rows(self, keys: Iterable[str]) -> list[dict[str, Any]]:
+        """The rows of these points, in this order. Raises SweepError naming a damaged file."""
+        found = []
+        for key in keys:
+            path = self.points / f"{key}.parquet"
+            try:
+                (row,) = _arrow().parquet.read_table(path).to_pylist()
+            except (OSError, ValueError) as error:
+                raise SweepError(
+                    f"{path}: not a sweep's result ({error}); delete it to compute it again"
+                ) from None
+            if row.pop(FIELD, None) != digest(row) or row.get("key") != key:
+                raise SweepError(f"{path}: checksum differs; delete it to compute it again")
+            found.append(row)
+        return found
+
+    def join(self, keys: Iterable[str]) -> list[dict[str, Any]]:
+        """Write ``results.parquet`` of these points; its rows."""
+        rows = self.rows(keys)
+        self._write(self.folder / "results.parquet", rows)
+        return rows
+
+    def _write(self, path: Path, rows: list[dict[str, Any]]) -> None:
+        arrow = _arrow()
+        buffer = io.BytesIO()
+        arrow.parquet.write_table(arrow.Table.from_pylist(rows), buffer)
+        write_whole(path, buffer.getvalue())
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("sweeps need pyarrow; install it with: pip install 'ndrite[sweep]'") from None
+    return pyarrow
+
+
+COST_SAMPLES = 32
+"""Samples that a point's cost is counted on."""
+
+
+def run_point(point: Point, board_url: str) -> dict[str, Any]:
+    """Row of the results: the point's axes and what it gave, plain values.
+
+    The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
+    plan's, else the test samples of the data set that the network names. Raises SweepError when a file is no
+    longer the plan's, and what compiling and the board raise.
+    """
+    began = time.monotonic()
+    network = _network(point)
+    if point.inputs is None or point.labels is None:
+        name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
+        x, labels = judging_set(name)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            x = encode(point.inputs.array(), network.meaning, network.inputs, what=point.inputs.path)
+        labels = point.labels.array()
+        check_classes(labels, len(x), network.outputs, point.labels.path)
+    chip = parse_chip(point.chip)
+    measured = slice(point.samples, point.samples + point.count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        compiled = map_network(
+            network, chip, x[: point.samples], seed=point.seed, options=MapOptions(nominal=point.chips > 0)
+        )
+    x, labels = x[measured], labels[measured]
+    with connect(board_url) as board:
+        board.program(compiled.program)
+        if point.chips:
+            plan = Campaign(chips=point.chips, trials=point.trials, seed=point.seed)
+            result = board.campaign(x, labels, plan)
+            accuracy = result.accuracy_per_chip
+        else:
+            logits = board.infer(x, seed=point.seed)
+            accuracy = np.array([(logits.argmax(axis=1) == labels).mean()])
+    mean, half = mean_interval(accuracy)
+    cost = account_of(compiled.program, compiled.die, x[:COST_SAMPLES]).total
+    return {
+        "key": point.key,
+        **{name: v if isinstance(v, bool | int | float | None) else str(v) for name, v in point.axes},
+        "count": len(x),
+        "trials": point.trials,
+        "chips": len(accuracy),
+        "accuracy": mean,
+        "accuracy_half_interval_95": half,
+        "accuracy_min": float(accuracy.min()),
+        "accuracy_max": float(accuracy.max()),
+        "accuracy_float": network.accuracy(x, labels),
+        "snr_db": float(compiled.report.layers[-1].snr_db),
+        "programmed_error": float(compiled.report.layers[0].programmed_error),
+        **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
+        "tag": f"{compiled.program.tag:08x}",
+        "board": board_url,
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _network(point: Point) -> Network:
+    """The network in a file that is read once: what is computed with is what was checked."""
+    typical = None if point.inputs is None else point.inputs.array()[: point.samples]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / Path(point.network.path).name
+        copy.write_bytes(point.network.read())
+        return network_of(copy, typical if copy.suffix in MODELS else None)[0]
+
 
 SOFTWARE = ("golden:", "sim:")
 """Boards that every worker can have for itself."""
@@ -33,14 +191,9 @@ def run_sweep(
     """Compute what is missing, then join all rows in the plan's order.
 
     ``scheduler`` is the address of a Dask scheduler; without one, ``workers`` local processes, and one more
-    for each hardware board. Points are dealt out to the plan's boards in turn.
-
-    Raises
-    ------
-    MissingExtraError
-        Dask is not installed.
-    SweepError, HostError, EmulatorError
-        A point failed: its error; those already done stay.
+    for each hardware board. Points are dealt out to the plan's boards in turn. Raises MissingExtraError:
+    dask is not installed. Raises SweepError, HostError, EmulatorError: a point failed: its error; those
+    already done stay.
     """
     done = results.done()
     missing = list({point.key: point for point in plan.points if point.key not in done}.values())

@@ -1,74 +1,174 @@
-"""analog: a PyTorch module as it is, its static products on the tiles of a die."""
+"""analog: a PyTorch module as it is, its static products on the tiles of a die; what samples show."""
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import copy
+import hashlib
+import itertools
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from emulator.device.description import Chip, load_chip
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
-from ndrite.tiles import layers, recurrent
-from ndrite.tiles.attention import TiledAttention
-from ndrite.tiles.calibrate import calibrate, map_products, state_of
-from ndrite.tiles.layer import TiledLayer
+from ndrite.tiles.executor import Hook, tensors_of
 from ndrite.tiles.placement import Placement
-from ndrite.tiles.product import Product
+from ndrite.tiles.table import Row, Table
 
-if TYPE_CHECKING:
-    from torch.nn import Module
+Progress = Callable[[int, int], None]
+PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
+"""Kinds of attributes that count as a module's state."""
+SHAPES = ("Sequential", "ModuleList", "ModuleDict")
+"""Classes that compute nothing themselves."""
 
-    M = TypeVar("M", bound=Module)
-else:
-    M = TypeVar("M")
+
+def prepare(root: Any, placement: Placement) -> None:
+    """Before a pass of the whole module: calibrate again where parameters changed and the die is asked."""
+    used = {product.held[0] for product in placement.products.values()}
+    if placement.watching or (used and all(root.get_submodule(path).training for path in used)):
+        return
+    if placement.state != state_of(root):
+        calibrate(root, placement)
+    if placement.placed != placement.state:
+        map_products(root, placement)
+
+
+def calibrate(root: Any, placement: Placement) -> None:
+    """Run the samples through ``root`` in evaluation mode, in floats; forget what was mapped before.
+
+    Products are numbered in the order of ``root.named_modules()`` and of each module's parameters. Raises
+    EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
+    finite.
+    """
+    placement.products.clear()
+    operators = _run(root, placement, "range", count=True)
+    places = [(path, name) for path, module in root.named_modules() for name, _ in tensors_of(module)]
+    found = sorted(
+        placement.products.items(), key=lambda item: (places.index(item[1].held[:2]), item[1].held[2])
+    )
+    if not 1 <= len(found) <= PRODUCTS_MAX:
+        raise EmulatorError(
+            f"{type(root).__name__} has {len(found)} products; accepted: 1..{PRODUCTS_MAX}, of a parameter "
+            "in a Linear, a convolution, a recurrent layer, attention, matmul or einsum"
+        )
+    placement.products = dict(found)
+    for number, product in enumerate(placement.products.values()):
+        product.number = number
+    _run(root, placement, "rows")
+    for product in placement.products.values():
+        product.check_samples()
+    placement.state, placement.placed = state_of(root), ""
+    placement.what = _table(root, placement, operators)
+
+
+def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
+    """Map every product of ``root`` as it reads them, on what the die makes of the samples up to there.
+
+    Products that are read more than once a sample are mapped on what floats give them; so are those of a part
+    that is called by itself.
+    """
+    total = len(placement.products)
+    done = itertools.count(1)
+    if progress is not None:
+        placement.progress = lambda: progress(next(done), total)
+    noise, placement.noise = placement.noise, False
+    try:
+        _run(root, placement, "given")
+    finally:
+        placement.noise, placement.progress = noise, None
+    placement.placed = placement.state
+
+
+def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
+    """All samples in evaluation mode; multiplications by PyTorch's operators where they are counted."""
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
+        return int(sdpa_flop_count(query, key, value))
+
+    # PyTorch counts what its other devices use.
+    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    counter = FlopCounterMode(display=False, custom_mapping=fused)
+    modes = [(m, m.training) for m in root.modules()]
+    root.eval()
+    placement.watching = watching
+    try:
+        with torch.no_grad(), counter if count else contextlib.nullcontext():
+            # The die is shown the first call of them.
+            for given, named in placement.samples[: 1 if watching == "given" else None]:
+                root(*(_like(root, v) for v in given), **{key: _like(root, v) for key, v in named.items()})
+    finally:
+        placement.watching = ""
+        for module, mode in modes:
+            module.training = mode
+    counts = counter.get_flop_counts().get("Global", {})
+    return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
+
+
+def _like(root: Any, value: Any) -> Any:
+    """A sample in the precision that the module has now."""
+    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point() and kind is not None
+    return value.to(kind) if floats else value
+
+
+NOT_STATE = ("num_batches_tracked", "training")
+"""Names that no evaluation computes with."""
+
+
+def state_of(root: Any) -> str:
+    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
+    which a module may compute with as well."""
+    digest = hashlib.sha256()
+    for where, module in root.named_modules():
+        own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+        own |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
+        for name, value in sorted(own.items(), key=lambda item: item[0]):
+            if name in NOT_STATE or value is None:
+                continue
+            digest.update(f"{where}.{name}".encode())
+            if isinstance(value, torch.Tensor):
+                flat = value.detach().cpu().contiguous().view(-1)
+                digest.update(flat.view(torch.uint8).numpy().data)
+            else:
+                digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
+    """``left``: multiplications of all samples, by PyTorch's operators."""
+    tensors = [
+        [v for v in (*given, *named.values()) if isinstance(v, torch.Tensor)]
+        for given, named in placement.samples
+    ]
+    count = max(1, sum(len(call[0]) if call and call[0].dim() else 1 for call in tensors))
+    rows, used = [], {product.held[0] for product in placement.products.values()}
+    for product in placement.products.values():
+        patches = product.patches
+        macs = float(product.watched.seen * patches.inputs * product.outputs)
+        where = "host" if patches.groups > 1 and not placement.url.startswith("golden:") else "die"
+        size = (patches.inputs, product.outputs, product.tiles)
+        rows.append(Row(product.name, where, macs / count, *size))
+        for operator in ("convolution", "addmm", "mm", "bmm"):  # what a product in floats was counted as
+            taken = min(macs, left.get(operator, 0.0))
+            left[operator] = left.get(operator, 0.0) - taken
+            macs -= taken
+    rows += [Row(name, "torch", macs / count) for name, macs in left.items() if macs > 0]
+    kinds = collections.Counter(
+        type(m).__name__
+        for path, m in root.named_modules()
+        if type(m).__module__.startswith("torch.nn") and type(m).__name__ not in SHAPES and path not in used
+    )
+    return Table(tuple(rows), tuple(sorted(kinds.items())))
+
+
+M = TypeVar("M")
 
 nn = torch.nn
-TILED: dict[type, type[TiledLayer]] = {
-    nn.Linear: layers.TiledLinear,
-    nn.modules.linear.NonDynamicallyQuantizableLinear: layers.TiledLinear,
-    nn.Conv1d: layers.TiledConv1d,
-    nn.Conv2d: layers.TiledConv2d,
-    nn.Conv3d: layers.TiledConv3d,
-    nn.ConvTranspose1d: layers.TiledConvTranspose1d,
-    nn.ConvTranspose2d: layers.TiledConvTranspose2d,
-    nn.LSTM: recurrent.TiledLSTM,
-    nn.GRU: recurrent.TiledGRU,
-    nn.RNN: recurrent.TiledRNN,
-    nn.LSTMCell: recurrent.TiledLSTMCell,
-    nn.GRUCell: recurrent.TiledGRUCell,
-    nn.RNNCell: recurrent.TiledRNNCell,
-    nn.MultiheadAttention: TiledAttention,
-}
-"""PyTorch's layers, and what they become. Subclasses of them may compute anything, and stay."""
-
-
-class _Passes:
-    """Around every forward pass of the whole module."""
-
-    def __init__(self, placement: Placement) -> None:
-        self._placement = placement
-
-    def before(self, root: Any, arguments: Any) -> None:
-        """Calibrate again where parameters have changed and the die is asked."""
-        placement = self._placement
-        placement.lock.acquire()
-        if placement.watching:
-            placement.begin()
-            return
-        reads = any(isinstance(m, Product) and not m.training for m in root.modules())
-        if reads and placement.state != state_of(root):
-            calibrate(root, placement)
-        if reads and placement.placed != placement.state:
-            map_products(root, placement)
-        placement.begin()
-
-    def after(self, root: Any, arguments: Any, result: Any) -> None:
-        """The pass is over, or has failed."""
-        self._placement.end()
-        self._placement.lock.release()
 
 
 def analog(
@@ -83,8 +183,9 @@ def analog(
 ) -> M:
     """A copy of ``model`` with every static product on the tiles of one die.
 
-    Full layers, convolutions, recurrent layers and attention projections run on the board, bit for bit as
-    the golden model computes them; everything else runs in PyTorch. ``eval()`` reads the die, mapped when it
+    What multiplies by a parameter (full layers, convolutions, recurrent layers, projections of attention,
+    ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it, whatever class
+    calls it; everything else runs in PyTorch. ``eval()`` reads the die, mapped when it
     is first read and again where parameters have changed; gradients then go through the float weights.
     ``train()`` goes through the differentiable view of the chip, as ``ndrite train`` does: a fresh draw of
     programming error and read noise in every pass, converters, input codes.
@@ -122,35 +223,21 @@ def analog(
     if not isinstance(model, nn.Module):
         raise EmulatorError(f"model is a {type(model).__name__}; accepted: a torch.nn.Module")
     found: Any = copy.deepcopy(model)
-    if any(isinstance(m, TiledLayer) for m in found.modules()):
+    if any(isinstance(hook, Hook) for m in found.modules() for hook in m._forward_hooks.values()):
         raise EmulatorError(
             "model has products on tiles already; accepted: the model they were put there from"
         )
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     placement = Placement(chip, seed, board, _calls(samples), clip_rms)
-    count = 0
-    for name, module in list(found.named_modules()):
-        kind = TILED.get(type(module))
-        if kind is None:
-            if isinstance(module, nn.modules.lazy.LazyModuleMixin):
-                raise EmulatorError(f"{name}: its sizes are not known yet; run the model once before")
-            if isinstance(module, nn.TransformerEncoder):
-                module.use_nested_tensor = False  # its fused form reads parameters itself, past the die
-            continue
-        module.__class__ = kind
-        why = module.refused()
-        if why is not None:
-            raise EmulatorError(f"{name}: {why}")
-        count += module.put(name, count, placement)
-    if not 1 <= count <= PRODUCTS_MAX:
-        raise EmulatorError(
-            f"{type(model).__name__} has {count} products; accepted: 1..{PRODUCTS_MAX}, of "
-            + ", ".join(sorted({kind.__name__ for kind in TILED if "Dyn" not in kind.__name__}))
-        )
-    passes = _Passes(placement)
+    for name, module in found.named_modules():
+        if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+            raise EmulatorError(f"{name}: its sizes are not known yet; run the model once before")
+        if isinstance(module, torch.jit.ScriptModule):
+            continue  # compiled: its functions are not called one by one
+        hook = Hook(placement, name)
+        module.register_forward_pre_hook(hook)
+        module.register_forward_hook(hook, always_call=True)
     found.ndrite = placement
-    found.register_forward_pre_hook(passes.before)
-    found.register_forward_hook(passes.after, always_call=True)
     calibrate(found, placement)
     if progress is not None:
         map_products(found, placement, progress)

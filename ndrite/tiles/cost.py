@@ -11,7 +11,6 @@ from ndrite.costs import Account, Constants, load_constants
 from ndrite.costs.account import account
 from ndrite.costs.program import works
 from ndrite.costs.work import HARDWARE, QUALITIES, Work
-from ndrite.tiles.layer import TiledLayer
 from ndrite.tiles.placement import Placement
 
 
@@ -44,16 +43,17 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
         placement.read = None
         chip.train(training)
     found: list[Work] = []
-    for layer in (m for m in chip.modules() if isinstance(m, TiledLayer)):
-        for product, matrix in layer.products():
-            calls = read.get(product.name, [])
-            if not calls:
-                continue
-            die = product.die(matrix.weight, matrix.bias)
-            parts = [
-                [w.times(len(codes) / count) for w in works(program, die, codes)] for program, codes in calls
-            ]
-            found += [_named(_sum(same), product.name) for same in zip(*parts, strict=True)]
+    for product in sorted(read, key=lambda product: product.number):
+        weight, bias, *_ = read[product][0]
+        die = product.die(weight, bias)
+        parts = [
+            [w.times(len(codes) / count) for w in works(program, die, codes)]
+            for _, _, program, codes in read[product]
+        ]
+        for same in zip(*parts, strict=True):  # calls of one step: counts add, the hardware is the same
+            fields = {f.name for f in dataclasses.fields(Work)} - HARDWARE - QUALITIES
+            counts = {field: sum(getattr(work, field) for work in same) for field in fields}
+            found.append(dataclasses.replace(same[0], name=f"{product.name}: {same[0].name}", **counts))
     if not found:
         raise EmulatorError(
             "no product was read; accepted: a module whose products are used by its forward pass"
@@ -65,18 +65,3 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
         chip=placement.chip.name,
         samples=count,
     )
-
-
-def _named(work: Work, name: str) -> Work:
-    return dataclasses.replace(work, name=f"{name}: {work.name}")
-
-
-def _sum(same: Any) -> Work:
-    """Several calls of one product's step: counts add, the hardware is the same."""
-    first = same[0]
-    total = {
-        field.name: sum(getattr(work, field.name) for work in same)
-        for field in dataclasses.fields(first)
-        if field.name not in HARDWARE | QUALITIES
-    }
-    return dataclasses.replace(first, **total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ from emulator.spec import Program
 from host import BoardApi, InputError
 from ndrite.tiles.table import Table
 from ndrite.url import connect
+
+if TYPE_CHECKING:
+    from ndrite.tiles.executor import Executor
+    from ndrite.tiles.product import Product
 
 SEED_BITS = 48
 """A seed has so many bits: what follows them in the read noise's key counts calls."""
@@ -40,18 +44,11 @@ class Placement:
         Weights beyond so many root mean squares of their column are held there, in training and on the die.
     samples:
         Calls of the module that show what its products see: (positional, named) arguments each.
-    watching:
-        What samples are run for: their "range" or "rows" in floats, what the die has "given" while products
-        are mapped; else empty.
-    progress:
-        Told when products are mapped.
-    what:
-        ``table()``.
-    lock:
-        Held during a forward pass of the module: threads take turns, as they share its board.
-    state:
-        Digest of the module's parameters and buffers that its products were calibrated for; ``placed``: that
-        they were mapped for.
+
+    Beyond these: ``watching`` says what samples are run for ("range" or "rows" in floats, what the die has
+    "given" while products are mapped), ``state`` and ``placed`` are digests of what the module was calibrated
+    and mapped for, ``executor`` is the pass under way, ``lock`` is held during one, as threads share the
+    board, and ``read`` takes what products are read with, where it is asked for.
     """
 
     def __init__(
@@ -71,9 +68,10 @@ class Placement:
         self.watching = ""
         self.progress: Any = None
         self.what = Table(())
-        self.read: dict[str, list[tuple[Program, npt.NDArray[np.uint8]]]] | None = None
+        self.products: dict[Any, Product] = {}
+        self.executor: Executor | None = None
+        self.read: dict[Product, list[Any]] | None = None
         self.lock = threading.RLock()
-        self._calls: dict[str, int] | None = None
         self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
 
     def __repr__(self) -> str:
@@ -94,8 +92,6 @@ class Placement:
 
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
         """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
-        if self.read is not None and not self.watching:
-            self.read.setdefault(name, []).append((program, codes))
         # A golden board costs nothing but the product's weights: each product keeps its own.
         key = name if self.url.startswith("golden:") else ""
         board, held = self._boards.get(key, (None, None))
@@ -107,45 +103,9 @@ class Placement:
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 
-    @property
-    def in_forward(self) -> bool:
-        """Whether a forward pass of the whole module is under way."""
-        return self._calls is not None
-
-    def begin(self) -> None:
-        """A forward pass begins: calls of a product are counted from 0."""
-        self._calls = {}
-
-    def end(self) -> None:
-        """It has ended."""
-        self._calls = None
-
-    def first_call(self, name: str) -> int:
-        """Calls of product ``name`` so far in this forward pass of the module; 0 outside of one."""
-        return 0 if self._calls is None else self._calls.get(name, 0)
-
-    def called(self, name: str, call: int) -> None:
-        """Call number ``call`` of a product was made."""
-        if call >= CALLS_MAX:
-            raise InputError(f"{name} is read {call + 1} times in one pass; accepted: at most {CALLS_MAX}")
-        if self._calls is not None:
-            self._calls[name] = call + 1
-
-    def mapped(self) -> None:
-        """One more product is on the die."""
-        if self.progress is not None:
-            self.progress()
-
     def __getstate__(self) -> dict[str, Any]:
-        left: dict[str, Any] = {
-            "_boards": {},
-            "_calls": None,
-            "watching": "",
-            "progress": None,
-            "read": None,
-            "lock": None,
-        }
-        return self.__dict__ | left
+        left = dict.fromkeys(("executor", "progress", "read", "lock"))
+        return self.__dict__ | left | {"_boards": {}, "watching": ""}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state | {"lock": threading.RLock()}

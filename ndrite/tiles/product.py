@@ -1,11 +1,10 @@
-"""Product: one static matrix of a module, on the tiles of a die."""
+"""Product: one static matrix of a module, on the tiles of a die, and what samples show of its inputs."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,19 +12,74 @@ import numpy.typing as npt
 
 from emulator.errors import CompileWarning, EmulatorError
 from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import Reading
+from emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
 from emulator.learning.training.view import view_of
-from emulator.mapping import Die, LayerReport, MapOptions, Mapped, map_network
-from emulator.network import Dense, Meaning, Network
+from emulator.mapping import Die, MapOptions, Mapped, map_network
+from emulator.network import Dense, InputRange, Meaning, Network
 from emulator.network import Product as Node
+from emulator.network.importing.view import code_span
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.patches import Patches, Shape
-from ndrite.tiles.placement import Placement
-from ndrite.tiles.watched import Watched
+from host import InputError
+from ndrite.tiles.placement import CALLS_MAX
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ndrite.tiles.executor import Executor
+    from ndrite.tiles.placement import Placement
+
+
+class Watched:
+    """What samples show of a product's inputs: first their range, then patches as codes of that range.
+
+    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, groups * K), evenly picked of them;
+    ``given``: what the die gives the product for the first of these, where it is read once a sample.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.low, self.high, self.seen = np.inf, -np.inf, 0
+        self.calls = 0
+        self.given: npt.NDArray[np.uint8] | None = None
+        self.codes: npt.NDArray[np.uint8] | None = None
+        self._parts: list[npt.NDArray[np.uint8]] = []
+        self._at = 0
+
+    @property
+    def input_range(self) -> InputRange:
+        """What codes 0 and 255 stand for; 0, where it is inside, is exactly a code."""
+        span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
+        return InputRange(np.array([span.low]), np.array([span.low + span.width]))
+
+    def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
+        """Maps (n, C, H, W) of one call: in floats for their "range", then the same for "rows"; at last those
+        of the first call as the die has "given" them. ``wanted``: patches to pick."""
+        count = len(x) * patches.positions
+        if watching == "range":
+            if x.size:
+                low, high = float(x.min()), float(x.max())
+                if not (np.isfinite(low) and np.isfinite(high)):
+                    raise EmulatorError(f"{self.name}: samples give it values that are not finite")
+                self.low, self.high = min(self.low, low), max(self.high, high)
+            self.seen, self.calls = self.seen + count, self.calls + 1
+            return
+        first = 0 if watching == "given" else self._at
+        pick = np.unique(np.linspace(0, self.seen - 1, min(wanted, self.seen)).astype(np.int64))
+        pick = pick[(pick >= first) & (pick < first + count)] - first
+        codes = np.zeros((0, patches.groups * patches.inputs), np.uint8)
+        if len(pick):
+            codes = self.input_range.encode(patches.pick(x, pick))
+        if watching == "given":
+            self.given = codes
+            return
+        self._parts.append(codes)
+        self._at += count
+        if self._at == self.seen:
+            self.codes = np.concatenate(self._parts)
+            self._parts = []
+
 
 ROWS_MIN = 16
 """Patches that samples must give a product."""
@@ -33,38 +87,29 @@ ROWS_MAX = 2048
 SUMS_MAX = 1 << 23
 """Sums of tiles and slices at once while converters are calibrated: of large products fewer patches are
 taken, which keeps mapping within a gibibyte."""
+SPAN_MIN = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
     """A product as mapped: its program on single patches, the value of one unit of each column's sums
-    float64 (M,), what mapping lost, and the digest of the weights it was mapped from."""
+    float64 (M,), and the digest of the weights it was mapped from."""
 
     program: Program
     step: npt.NDArray[np.float64]
-    report: LayerReport
     digest: str
 
 
 class Product(torch.nn.Module):
     """A matrix (K, M) applied to vectors (n, K), or to the patches of maps (n, C, H, W).
 
-    It holds no weights: the layer it belongs to has them, and hands them to a ``Reader``.
+    It holds no weights: they are handed to ``read``.
 
-    Parameters
-    ----------
-    name:
-        In tables and errors.
-    number:
-        Selects its cells and its read noise, 0..255.
-    placement:
-        Die and board.
-    outputs:
-        M.
-    patches:
-        Of a map just large enough for the kernel; its height and width are those of each call.
-    whole:
-        Whether it takes vectors.
+    ``name``: in tables and errors; ``held``: the module that has its weights, their attribute, and the
+    offset in it; ``placement``: die and board; ``outputs``: M; ``patches``: of a map just large enough for
+    the kernel; its height and width are those of each call; ``whole``: whether it takes vectors.
+
+    ``number``, 0..255, selects its cells and its read noise.
     """
 
     low: Tensor
@@ -72,10 +117,18 @@ class Product(torch.nn.Module):
     centre: Tensor
 
     def __init__(
-        self, name: str, number: int, placement: Placement, outputs: int, patches: Patches, *, whole: bool
+        self,
+        name: str,
+        held: tuple[str, str, int],
+        placement: Placement,
+        outputs: int,
+        patches: Patches,
+        *,
+        whole: bool,
     ) -> None:
         super().__init__()
-        self.name, self.number, self.placement = name, number, placement
+        self.name, self.held, self.placement = name, held, placement
+        self.number = len(placement.products)
         self.outputs, self.patches, self.whole = outputs, patches, whole
         self.watched = Watched(name)
         self.on_die: OnDie | None = None
@@ -88,12 +141,6 @@ class Product(torch.nn.Module):
         self.register_buffer("low", torch.zeros(()), persistent=False)
         self.register_buffer("high", torch.ones(()), persistent=False)
         self.register_buffer("centre", torch.zeros(patches.shape[0]), persistent=False)
-
-    def extra_repr(self) -> str:
-        """Its size and die."""
-        return (
-            f"{self.patches.inputs} x {self.outputs} on {self.placement.chip.name}, die {self.placement.seed}"
-        )
 
     @property
     def tiles(self) -> int:
@@ -110,17 +157,13 @@ class Product(torch.nn.Module):
 
     def settle(self, weight: Tensor) -> None:
         """Training begins at the ranges and the mean that samples show with ``weight`` (K, M)."""
-        if self.watched.codes is None:
-            return
+        assert self.watched.codes is not None
         given, p = self.watched.input_range, self.patches
         seen = torch.from_numpy(self.watched.codes).to(self.low) / INPUT_MAX
         seen = seen.view(len(seen), p.shape[0], *p.kernel)
-        for held, value in (
-            (self.low, torch.tensor(given.low[0])),
-            (self.high, torch.tensor(given.high[0])),
-            (self.centre, seen.mean(dim=(0, 2, 3))),
-        ):
-            held.copy_(value)
+        self.low.fill_(float(given.low[0]))
+        self.high.fill_(float(given.high[0]))
+        self.centre.copy_(seen.mean(dim=(0, 2, 3)))
         maps = seen.new_zeros(len(seen), *p.shape)
         maps[:, :, :: p.dilation[0], :: p.dilation[1]] = seen - self.centre.view(-1, 1, 1)
         self.reading.settle(
@@ -130,47 +173,37 @@ class Product(torch.nn.Module):
     def check_samples(self) -> None:
         """Raise EmulatorError where samples give it too few inputs to be mapped on."""
         count = 0 if self.watched.codes is None else len(self.watched.codes)
-        if self.watched.seen and count < ROWS_MIN:
+        if count < ROWS_MIN:
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
-
-    def forget(self) -> None:
-        """Map again at the next read."""
-        self.on_die = None
-        self._programs.clear()
 
     def ready(self, weight: Tensor, bias: Tensor | None, *, check: bool = True) -> OnDie:
         """The product on the die, mapped now unless it is there; ``check``: with exactly these weights.
 
-        Raises
-        ------
-        EmulatorError
-            Naming the product, when it cannot be mapped.
+        Raises EmulatorError naming the product, when it cannot be mapped.
         """
-        if self.on_die is not None and not check:
-            return self.on_die
-        weight = self.reading.limit(weight.detach())[0]
-        w = weight.to("cpu", torch.float64).numpy()
-        b = np.zeros(self.outputs) if bias is None else bias.detach().to("cpu", torch.float64).numpy()
-        digest = hashlib.sha256(np.ascontiguousarray(w).data)
-        digest.update(np.ascontiguousarray(b).data)
-        if self.on_die is None or self.on_die.digest != digest.hexdigest():
-            mapped = self._map(w, b)
-            self._programs.clear()
-            self.on_die = OnDie(
-                mapped.program, mapped.die.arrays[0].step, mapped.report.layers[0], digest.hexdigest()
-            )
+        if self.on_die is None or check:
+            w, b = self._floats(weight, bias)
+            digest = hashlib.sha256(w.tobytes() + b.tobytes()).hexdigest()
+            if self.on_die is None or self.on_die.digest != digest:
+                mapped = self._map(w, b)
+                self._programs.clear()
+                self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, digest)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
         """The die's part with this product, drawn anew: the same cells every time."""
-        w, b = self.reading.limit(weight.detach())[0], torch.zeros(self.outputs) if bias is None else bias
-        return self._map(*(t.detach().to("cpu", torch.float64).numpy() for t in (w, b))).die
+        return self._map(*self._floats(weight, bias)).die
+
+    def _floats(self, weight: Tensor, bias: Tensor | None) -> list[npt.NDArray[np.float64]]:
+        """Limited weights and the bias, float64."""
+        limited = self.reading.limit(weight.detach())[0]
+        known = torch.zeros(self.outputs) if bias is None else bias.detach()
+        return [t.to("cpu", torch.float64).numpy() for t in (limited, known)]
 
     def _map(self, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> Mapped:
         place, watched, p = self.placement, self.watched, self.patches
-        if watched.codes is None or len(watched.codes) < ROWS_MIN:
-            count = 0 if watched.codes is None else len(watched.codes)
-            raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
+        self.check_samples()
+        assert watched.codes is not None
         inputs = watched.input_range
         # x = low + span * u: the span goes into the weights, the rest into the bias.
         dense = Dense(
@@ -196,24 +229,114 @@ class Product(torch.nn.Module):
             except EmulatorError as error:
                 raise type(error)(f"{self.name}: {error}") from None
 
-    def show(self, x: Tensor, show: Callable[[npt.NDArray[Any], Patches, int], None]) -> None:
-        """Hand a call's inputs, (n, K) or (n, C, H, W), to one of ``Watched``'s passes as maps."""
-        maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
-        show(maps, self.patches_on(maps.shape[1:]), self.rows_wanted)
-
-    def patches_on(self, shape: Shape) -> Patches:
-        """Its patches on maps of ``shape``."""
-        return dataclasses.replace(self.patches, shape=shape)
-
     def program_on(self, shape: Shape) -> Program:
         """The mapped program on maps of ``shape``."""
         assert self.on_die is not None
         if shape not in self._programs:
             program = self.on_die.program
             (step,) = program.products
-            patches = self.patches_on(shape)
+            patches = dataclasses.replace(self.patches, shape=shape)
             if patches != step.patches:
                 step = dataclasses.replace(step, patches=patches)
                 program = dataclasses.replace(program, shape=shape, steps=(step,))
             self._programs[shape] = program
         return self._programs[shape]
+
+    def read(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None, each: int = 1) -> Tensor:
+        """The product of vectors (n, K), or maps (n, C, H, W) with their border around them.
+
+        ``each``: vectors or maps of one sample, one behind the other; gives (n, M) or (n, M, rows, columns).
+        """
+        place, watched = self.placement, self.watched
+        if self.low.dtype != x.dtype or self.low.device != x.device:
+            self.to(x.device, x.dtype)
+        if place.watching in ("range", "rows"):
+            self._show(x)
+            if watched.codes is not None and len(watched.codes):
+                self.settle(weight.detach())
+            return self._float(x, weight, bias)
+        if place.watching == "given" and self.on_die is None:
+            if watched.calls == len(place.samples):
+                self._show(x)
+            self.ready(weight, bias)
+            if place.progress is not None:
+                place.progress()
+        call = run.calls.get(self, 0)
+        if call >= CALLS_MAX:
+            raise InputError(
+                f"{self.name} is read {call + 1} times in one pass; accepted: at most {CALLS_MAX}"
+            )
+        run.calls[self] = call + 1
+        if self.training:
+            return self._seen(run, x, weight, bias)
+        if not len(x):
+            return self._float(x, weight, bias)
+        with torch.no_grad():
+            mapped = self.ready(weight, bias, check=not run.whole)
+            y = self._read(mapped, x.detach(), weight, bias, each, call)
+        if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+            # The die forward, the float weights backward.
+            known = self._float(x, weight, bias)
+            y = known + (y - known).detach()
+        return y
+
+    def _show(self, x: Tensor) -> None:
+        """Hand a call's inputs, (n, K) or (n, C, H, W), to ``Watched`` as maps."""
+        maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
+        patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
+        self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)
+
+    def _float(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _with(bias, self.reading.sums(x, self.reading.limit(weight)[0]))
+
+    def _read(
+        self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
+    ) -> Tensor:
+        """Codes to the board, sums back."""
+        place = self.placement
+        shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
+        program = self.program_on(shape)
+        assert program.meaning.inputs is not None
+        codes = program.meaning.inputs.encode(x.reshape(len(x), -1).to("cpu", torch.float64).numpy())
+        if place.read is not None and not place.watching:
+            place.read.setdefault(self, []).append((weight, bias, program, codes))
+        sums = place.run(self.name, program, codes, place.first_index * each, call)
+        y = torch.from_numpy(sums).to(x.device, x.dtype)
+        step = torch.from_numpy(mapped.step).to(x.device, x.dtype)
+        if not self.whole:
+            y = y.view(len(x), *program.map_shapes[-1])
+        return y * along(step, y)
+
+    def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Through the chip's errors; what is constant in the inputs is taken out of them first.
+
+        The die does the same: its converters' offsets and its bias correction take the mean.
+        """
+        reading = self.reading
+        with torch.no_grad():
+            follow(self.low, x.min(), torch.minimum)
+            follow(self.high, x.max(), torch.maximum)
+            span = (self.high - self.low).clamp(min=SPAN_MIN)
+        u = SteppedOutput.apply((x - self.low) / span)
+        with torch.no_grad():
+            mean = u.mean(dim=tuple(d for d in range(x.dim()) if d != 1))
+            self.centre.copy_(RANGE_MEMORY * self.centre + (1 - RANGE_MEMORY) * mean)
+        if self not in run.drawn:
+            run.drawn[self] = reading.drawn(weight)
+        y = reading.read(u - along(self.centre, u), run.drawn[self]) * span
+        limited, limit = reading.limit(weight)
+        groups, share = self.patches.groups, self.outputs // self.patches.groups
+        kernel = self.patches.kernel[0] * self.patches.kernel[1]
+        centre = self.centre.view(groups, -1).repeat_interleave(kernel, dim=1)  # of a group's rows
+        held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
+        view = reading.view
+        if view.read_noise:
+            # Read noise is not constant: what cells add at a read goes with all of the input.
+            sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
+            sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
+            y = y + torch.randn_like(y) * along(sigma, y)
+        return _with(bias, y + along(held.reshape(-1), y))
+
+
+def _with(bias: Tensor | None, y: Tensor) -> Tensor:
+    return y if bias is None else y + along(bias, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -51,40 +50,18 @@ class Table:
         return sum(row.weights for row in self.rows)
 
     def __str__(self) -> str:
+        whole = max(self.macs, 1)
         lines = [("product", "where", "weights", "row tiles", "MACs a sample", "share")]
         for row in self.rows:
-            size = f"{row.inputs} x {row.outputs}" if row.tiles else "-"
-            lines.append(
-                (
-                    row.name,
-                    row.where,
-                    size,
-                    str(row.tiles) if row.tiles else "-",
-                    f"{row.macs:,.0f}",
-                    f"{100 * row.macs / max(self.macs, 1):.1f} %",
-                )
-            )
-        lines.append(
-            (
-                "on tiles",
-                "die",
-                f"{self.weights:,}",
-                "",
-                f"{self.share * self.macs:,.0f}",
-                f"{100 * self.share:.1f} %",
-            )
+            size = (f"{row.inputs} x {row.outputs}", str(row.tiles)) if row.tiles else ("-", "-")
+            lines.append((row.name, row.where, *size, f"{row.macs:,.0f}", f"{100 * row.macs / whole:.1f} %"))
+        share = (f"{self.share * self.macs:,.0f}", f"{100 * self.share:.1f} %")
+        lines.append(("on tiles", "die", f"{self.weights:,}", "", *share))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = "\n".join(
+            "  ".join(f"{cell:{'<' if i < 2 else '>'}{widths[i]}}" for i, cell in enumerate(line)).rstrip()
+            for line in lines
         )
-        text = "\n".join(_aligned(lines))
         if self.others:
             text += "\nin torch: " + ", ".join(f"{name} x {count}" for name, count in self.others)
         return text
-
-
-def _aligned(lines: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()

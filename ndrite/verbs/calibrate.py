@@ -3,100 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import Annotated, Any, Literal
 
 from emulator.learning.tuning import Plan
 from emulator.mapping.explain import accuracy
-from emulator.spec.brief import brief_repr
-from host import InputError
+from ndrite import signature as sig
 from ndrite.calibration import calibrate_board
-from ndrite.compiled import Compiled
+from ndrite.compiled import Compiled, LearnedOn, compiled_of
 from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
-from ndrite.labelled import check_classes, chosen_data_set, data_set
-from ndrite.results import Result, Table, shown
-from ndrite.samples import OWN_ANSWERS, answers, codes_of
-from ndrite.signature import (
-    Board,
-    Codes,
-    Count,
-    DataSet,
-    Folder,
-    Inputs,
-    Labels,
-    Noise,
-    Option,
-    Output,
-    Seed,
-    Source,
-    Whole,
-    verb,
-)
-from ndrite.sources import compiled_of
-from ndrite.stages import Stages, silent
+from ndrite.labelled import Labelled, both_or_neither, check_classes, chosen_data_set, data_set
+from ndrite.samples import OWN_ANSWERS, answers, codes_of, holds
 from ndrite.url import connect
 
 HELD = 4
 """One of so many of the samples that a file holds is measured on, where nothing else is given."""
 
 
-@dataclass(frozen=True, eq=False)
-class Calibrated(Result):
-    """What ``ndrite.calibrate`` gives: the tuned ``compiled``, and ``summary``, plain values."""
-
-    __repr__ = brief_repr
-
-    compiled: Compiled
-    board: str
-    summary: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Accuracies (0..1) before and after with intervals, pulses, cross entropy."""
-        return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
-
-    def tables(self) -> Iterable[Table]:
-        """The same in words."""
-        rows = [(name, shown(value)) for name, value in self.as_dict().items()]
-        yield Table(f"{self.compiled.program.name} on {self.board}", ("quantity", "value"), rows)
+class Calibrated(LearnedOn):
+    """What ``ndrite.calibrate`` gives: the tuned ``compiled``, and ``summary``: accuracies (0..1) before and
+    after with intervals, pulses, cross entropy."""
 
 
-class Learned(NamedTuple):
-    """Samples and classes to learn from and to measure on, and where they are from."""
-
-    x: npt.NDArray[np.uint8]
-    labels: npt.NDArray[Any]
-    test_x: npt.NDArray[np.uint8]
-    test_labels: npt.NDArray[Any]
-    by: str
-
-
-@verb
+@sig.verb
 def calibrate(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    output: Output | None = None,
-    board: Board = "golden:",
+    output: sig.Output | None = None,
+    board: sig.Board = "golden:",
     method: Literal["gradient", "sign", "perturb"] = "gradient",
-    steps: Annotated[int, Option("N", least=0, most=100_000)] = 40,
-    batch: Count = 1000,
-    rate: Annotated[float, Option("SHARE", least=1e-5, most=1)] = 0.01,
+    steps: Annotated[int, sig.Option("N", least=0, most=100_000)] = 40,
+    batch: sig.Count = 1000,
+    rate: Annotated[float, sig.Option("SHARE", least=1e-5, most=1)] = 0.01,
     read_cells: bool = False,
-    learning_seed: Whole = 0,
-    measure: Count = 1000,
-    data: DataSet | None = None,
-    folder: Folder | None = None,
-    codes: Codes = False,
-    seed: Seed = 0,
-    noise: Noise = True,
-    progress: Stages | None = None,
+    learning_seed: sig.Whole = 0,
+    measure: sig.Count = 1000,
+    data: sig.DataSet | None = None,
+    folder: sig.OriginalFiles | None = None,
+    codes: sig.Codes = False,
+    seed: sig.Seed = 0,
+    noise: sig.Noise = True,
+    progress: sig.Stages | None = None,
 ) -> Calibrated:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
@@ -130,8 +80,6 @@ def calibrate(
     measure:
         Samples to measure on before and after, at most: the first of the test set; of own samples the last,
         which are then not learned from.
-    folder:
-        Folder with the data set's original files.
 
     Examples
     --------
@@ -148,7 +96,7 @@ def calibrate(
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
-    stage = progress or silent
+    stage = progress or sig.silent
     with connect(board) as chosen:
         with stage("programming") as report:
             chosen.program(whole.program, progress=report)
@@ -179,7 +127,7 @@ def calibrate(
         "accuracy_after_interval_95": proportion(after, len(given.test_x)),
         "measured_on": len(given.test_x),
         "learned_from": len(given.x),
-        "judged_by": given.by,
+        "judged_by": given.name,
         "steps": steps,
         "pulses": result.pulses_total,
         "cross_entropy_first": result.losses[0] if result.losses else None,
@@ -190,21 +138,16 @@ def calibrate(
 
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
-) -> Learned:
-    if (inputs is None) != (labels is None):
-        raise InputError("inputs and labels belong together; accepted: both or neither")
+) -> Labelled:
     what = whole.program
-    if inputs is None and data is None and what.meaning.data_set is None:
-        x, y, by = whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS
-        count = min(count, max(1, len(x) // HELD))
-    elif inputs is None:
-        name = chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
-        found = data_set(name, folder)
-        return Learned(found.x, found.labels, found.test_x[:count], found.test_labels[:count], name)
-    else:
+    if both_or_neither(inputs, labels):
         by = name_of(labels, "labels")
         x, y = codes_of(inputs, what, codes=codes), array_of(labels)
+    elif holds(what, data):
+        x, y, by = whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS
+        count = min(count, max(1, len(x) // HELD))
+    else:
+        found = data_set(chosen_data_set(what.meaning, what.inputs, data, "inputs and labels"), folder)
+        return dataclasses.replace(found, test_x=found.test_x[:count], test_labels=found.test_labels[:count])
     check_classes(y, len(x), what.outputs, by)
-    if count >= len(x):
-        raise InputError(f"measure is {count}; accepted: 1..{len(x) - 1}, less than the samples")
-    return Learned(x[:-count], y[:-count], x[-count:], y[-count:], by)
+    return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")

@@ -12,41 +12,15 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import whole_file
+from emulator.files import write_whole
 from emulator.mapping.explain import rms_error
-from emulator.spec.brief import brief_repr
 from emulator.spec.campaign import Campaign, CampaignResult
-from ndrite.campaigns import (
-    check_figure,
-    chip_yield,
-    draw,
-    run_campaign,
-    run_on_targets,
-    spread,
-    summary,
-    warn_of_host,
-    with_variation,
-)
+from ndrite import campaigns
+from ndrite import signature as sig
+from ndrite.compiled import held
+from ndrite.html import check_picture
 from ndrite.results import Result, Table, percents, shown
 from ndrite.samples import judged_samples
-from ndrite.signature import (
-    Board,
-    ChipName,
-    Codes,
-    Count,
-    DataSet,
-    Inputs,
-    Labels,
-    Noise,
-    Option,
-    Output,
-    Picture,
-    Seed,
-    Source,
-    verb,
-)
-from ndrite.sources import held
-from ndrite.stages import Stages, silent
 from ndrite.url import connect
 
 SAMPLES = 1000
@@ -55,7 +29,7 @@ GOOD = 0.85
 """Accuracy that a good chip reaches."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Wafer(Result):
     """What ``ndrite.campaign`` gives: how well many virtual chips of one program do.
 
@@ -72,8 +46,6 @@ class Wafer(Result):
     on_host:
         Whether chips were drawn and run on the host, since the program is no chain that fits the board.
     """
-
-    __repr__ = brief_repr
 
     name: str
     board: str
@@ -92,16 +64,14 @@ class Wafer(Result):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON."""
-        with whole_file(Path(path)) as file:
-            file.write(json.dumps(self.as_dict(), indent=1).encode())
-        return Path(path)
+        return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the distribution over chips, and yield against threshold.
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        draw(self.summary, 0, Path(path), name=self.name)
+        campaigns.draw(self.summary, 0, Path(path), name=self.name)
         return Path(path)
 
     def tables(self) -> Iterable[Table]:
@@ -138,26 +108,26 @@ class Wafer(Result):
         yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
 
 
-@verb
+@sig.verb
 def campaign(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    output: Output | None = None,
-    picture: Picture | None = None,
-    board: Board = "golden:",
-    chips: Count = 100,
-    count: Count | None = None,
-    trials: Annotated[int, Option("N", least=1, most=4096)] = 1,
-    seed: Seed = 0,
-    threshold: Annotated[float, Option("VALUE", least=0)] | None = None,
-    chip: ChipName | None = None,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    noise: Noise = True,
-    progress: Stages | None = None,
+    output: sig.Output | None = None,
+    picture: sig.Picture | None = None,
+    board: sig.Board = "golden:",
+    chips: sig.Count = 100,
+    count: sig.Count | None = None,
+    trials: Annotated[int, sig.Option("N", least=1, most=4096)] = 1,
+    seed: sig.Seed = 0,
+    threshold: Annotated[float, sig.Option("VALUE", least=0)] | None = None,
+    chip: sig.ChipName | None = None,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    noise: sig.Noise = True,
+    progress: sig.Stages | None = None,
 ) -> Wafer:
     """Accuracy, or rms error, over many virtual chips of a program.
 
@@ -195,33 +165,34 @@ def campaign(
     (3,)
     """
     if picture is not None:
-        check_figure(Path(picture), chips)
+        check_picture(Path(picture), chips)
     given, whole = held(program)
-    what = with_variation(given, chip)
+    what = campaigns.with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     if count is None and inputs is None:
         count = min(SAMPLES, len(found.x))
     x, y, by = found.first(count)
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
-    stage = progress or silent
+    stage = progress or sig.silent
     votes, on_host = None, True
     said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
         if y.ndim == 2:
             with stage("chips") as report:
-                errors = run_on_targets(chosen, what, x, y, plan, state=state, progress=report)
-            said |= spread("rms_error", errors)
-            said |= {} if threshold is None else chip_yield(errors <= threshold, threshold)
+                _, errors = campaigns.run_campaign(chosen, what, x, y, plan, state=state, progress=report)
+            said |= campaigns.spread("rms_error", errors)
+            said |= {} if threshold is None else campaigns.chip_yield(errors <= threshold, threshold)
             floats = None if whole is None else whole.network.forward(x / np.float32(255))
             said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
         else:
             with stage("programming") as report:
                 chosen.program(what, progress=report)
-            on_host = warn_of_host(chosen)
+            on_host = campaigns.warn_of_host(chosen)
             with stage("chips") as report:
-                votes = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
-            said |= summary(votes, y, threshold=GOOD if threshold is None else threshold)
+                answers = campaigns.run_campaign(chosen, what, x, y, plan, state=state, progress=report)
+            votes = CampaignResult(*answers, trials, seed, plan.first_chip)
+            said |= campaigns.summary(votes, y, threshold=GOOD if threshold is None else threshold)
             said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
     said |= {"noise": noise, "judged_by": by}
     wafer = Wafer(what.name, board, votes, said, on_host)

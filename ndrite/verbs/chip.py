@@ -75,11 +75,6 @@ def check(name: Name, /) -> Found:
 
     Exit code 2 when it is wrong.
 
-    Parameters
-    ----------
-    name:
-        A preset, a file, or several joined with +.
-
     Examples
     --------
     $ ndrite chip check mine.yaml
@@ -190,12 +185,8 @@ def table(
         for row in rows
     ]
     content = {"network": network.name, "samples": len(x), "seed": seed, "chips": rows}
-    if markdown:
-        rule = "|---" + "|---:" * (len(header) - 1) + "|"
-        said = [f"| {' | '.join(line)} |" for line in (header, *lines)]
-        return Found(content, said=(said[0], rule, *said[1:]))
-    title = f"{network.name}, {len(x)} test samples, chip seed {seed}"
-    return Found(content, (Table(title, header, lines),))
+    found = Table(f"{network.name}, {len(x)} test samples, chip seed {seed}", header, lines)
+    return Found(content, said=(found.markdown("---:"),)) if markdown else Found(content, (found,))
 
 
 def _summary(content: dict[str, Any], most: int | None = SUMMARY) -> str:

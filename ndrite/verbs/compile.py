@@ -8,53 +8,37 @@ from typing import Annotated, Any
 from emulator.device.description import Chip, load_chip
 from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.order import in_order
-from emulator.network import Network
 from host import InputError
-from ndrite.compiled import Compiled
+from ndrite import signature as sig
+from ndrite.compiled import Compiled, network_of, whole_of
 from ndrite.samples import typical_samples
-from ndrite.signature import (
-    Array,
-    ChipName,
-    Codes,
-    Count,
-    DataSet,
-    DieSeed,
-    Names,
-    Option,
-    Output,
-    Shape,
-    Source,
-    verb,
-)
-from ndrite.sources import network_of, whole_of
-from ndrite.stages import Stages, silent
 
 
-@verb
+@sig.verb
 def compile(
-    network: Source,
+    network: sig.Source,
     /,
-    chip: ChipName,
+    chip: sig.ChipName,
     *,
-    output: Output | None = None,
+    output: sig.Output | None = None,
     program_only: bool = False,
-    samples: Array | None = None,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    seed: DieSeed = 0,
+    samples: sig.Array | None = None,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    seed: sig.DieSeed = 0,
     name: str | None = None,
     nominal: bool = False,
-    lanes: Count | None = None,
-    depth: Count | None = None,
+    lanes: sig.Count | None = None,
+    depth: sig.Count | None = None,
     mitigation: Mitigation | None = None,
     place_rows: bool = False,
-    input_range: Annotated[tuple[float, float], Option("LOW HIGH")] | None = None,
-    input_shape: Shape | None = None,
+    input_range: Annotated[tuple[float, float], sig.Option("LOW HIGH")] | None = None,
+    input_shape: sig.Shape | None = None,
     node: str | None = None,
-    classes: Names | None = None,
+    classes: sig.Names | None = None,
     input_unit: str | None = None,
     output_unit: str | None = None,
-    progress: Stages | None = None,
+    progress: sig.Stages | None = None,
 ) -> Compiled:
     """A network or a model onto a chip: one file with program and die.
 
@@ -128,12 +112,14 @@ def compile(
         raise InputError("depth is given without lanes; accepted: both, or lanes alone")
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
-    stage = progress or silent
+    stage = progress or sig.silent
     given = {"input_range": input_range, "input_shape": input_shape, "output": node}
     with stage("nodes") as report:
         options = {key: value for key, value in given.items() if value is not None}
         floats, imported = network_of(network, samples, report, **options)
-    floats = _said(floats, classes=classes, input_unit=input_unit, output_unit=output_unit)
+    told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
+    told = {key: value for key, value in told.items() if value is not None}
+    floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
     typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
@@ -161,9 +147,3 @@ def compile(
     if output is not None:
         (found.program if program_only else found).save(output)
     return found
-
-
-def _said(network: Network, **told: Any) -> Network:
-    """The network with what was said of its inputs and outputs."""
-    known = {name: value for name, value in told.items() if value is not None}
-    return dataclasses.replace(network, meaning=dataclasses.replace(network.meaning, **known))

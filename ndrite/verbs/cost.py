@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 from host import InputError
+from ndrite.compiled import compiled_of
 from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants
 from ndrite.costs import neuron as activation
 from ndrite.results import Found
 from ndrite.samples import seen_samples
-from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, verb
-from ndrite.sources import compiled_of
-from ndrite.stages import Stages, silent
+from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, Stages, silent, verb
 
 
 @verb
@@ -69,7 +67,11 @@ def cost(
     if show:
         text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
         return Found({"constants": text}, said=(text.rstrip("\n"),))
-    known = _constants(constants, node_nm)
+    known = (
+        constants.on(node_nm)
+        if isinstance(constants, Constants)
+        else load_constants(Path(constants or CONSTANTS), node_nm)
+    )
     if neuron and program is not None:
         raise InputError("program and neuron exclude each other; accepted: one of them")
     if neuron:
@@ -79,9 +81,3 @@ def cost(
     x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
     with (progress or silent)("samples") as report:
         return account_of(whole.program, whole.die, x[:count], known, progress=report)
-
-
-def _constants(given: Constants | str | os.PathLike[str] | None, node_nm: float | None) -> Constants:
-    if isinstance(given, Constants):
-        return given if node_nm is None else given.on(node_nm)
-    return load_constants(Path(given or CONSTANTS), node_nm)

@@ -1,7 +1,8 @@
-"""demo: the shipped network as floats, on the golden model and in the RTL."""
+"""demo: the shipped network as floats, on the golden model and in the RTL, and the picture of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,28 +13,141 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from emulator.device.description import Chip
+from emulator.device.ndr.window import curves
+from emulator.device.pulsing import Programming
+from emulator.golden.neuron import table_of
+from emulator.mapping import golden_accuracy, map_network
 from emulator.mapping.explain import accuracy
+from emulator.mapping.neuron import heights_and_peaks, jumps_of, shape_of, window_of
+from emulator.network import Ndr, Network
+from emulator.network.datasets.fashion_mnist import CLASSES
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
-from ndrite.compiled import load
-from ndrite.demo.curve import NeuronCurve, neuron_curve
-from ndrite.demo.losses import losses
+from ndrite import drawing
+from ndrite.compiled import Compiled, load
+from ndrite.drawing import ACCENT, INK
 from ndrite.evaluations import Evaluation, evaluate
 from ndrite.intervals import percent
-from ndrite.labelled import judging_set
+from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
 from ndrite.results import Result, Table
-from ndrite.signature import Board, Option, Picture, Seed, verb
-from ndrite.stages import Stages, silent
+from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
-CLASSES = 10
+
+@dataclass(frozen=True, eq=False)
+class NeuronCurve:
+    """One hidden neuron over all 4096 voltage codes.
+
+    ``volts`` float64; ``device`` float64 and ``table`` uint8 in output steps (0..255), each (4096,);
+    ``ends`` the volts at which a PWL segment begins.
+    """
+
+    volts: npt.NDArray[np.float64]
+    device: npt.NDArray[np.float64]
+    table: npt.NDArray[np.uint8]
+    ends: npt.NDArray[np.float64]
+
+    @property
+    def error(self) -> npt.NDArray[np.float64]:
+        """Table minus device, in output steps (LSB)."""
+        return self.table - self.device
+
+    @property
+    def max_error_lsb(self) -> float:
+        """Largest magnitude of ``error``."""
+        return float(np.abs(self.error).max())
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+def neuron_curve(network: Network, program: Program, chip: Chip) -> NeuronCurve | None:
+    """The first hidden layer's neuron of the greatest height; None without NDR neurons."""
+    activation = network.layers[0].activation
+    if not isinstance(activation, Ndr):
+        return None
+    layer = program.layers[0]
+    m = int(activation.height.argmax())
+    segments = program.curve_base.shape[1]
+    window = window_of(
+        activation, shape_of(activation, chip.neuron), segments, jumps_of(activation, chip.neuron)
+    )
+    heights, _ = heights_and_peaks(activation, layer.outputs)
+    volts = window.values() * chip.neuron.unit_V
+    return NeuronCurve(
+        volts=volts,
+        device=curves(shape_of(activation, chip.neuron), window, heights[[m]])[0],
+        table=table_of(program, layer, m),
+        ends=volts[:: len(volts) // segments],
+    )
+
+
+def losses(
+    whole: Compiled, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], *, noisy: float
+) -> list[tuple[str, float]]:
+    """Accuracy (0..1) after each step: name and value, starting with the float network.
+
+    ``noisy`` is the accuracy of the program with read noise, known already. The second step is the same chip
+    with cells that program exactly and do not fluctuate: what is left is levels, codes, ADC and PWL tables.
+    """
+    chip = whole.die.chip
+    exact = dataclasses.replace(
+        chip,
+        cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
+        programming=Programming(),
+        readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
+    )
+    quantised = map_network(whole.network, exact, x[:CALIBRATION_SAMPLES]).program
+    return [
+        ("float", whole.network.accuracy(x, labels)),
+        ("levels, codes, ADC, PWL", golden_accuracy(quantised, x, labels, noise=False)),
+        ("+ programming error", golden_accuracy(whole.program, x, labels, noise=False)),
+        ("+ read noise", noisy),
+    ]
+
+
+def draw(
+    confusion: npt.NDArray[np.int64], losses: list[tuple[str, float]], curve: NeuronCurve | None, path: Path
+) -> None:
+    """Write the picture (PNG, or what the file's suffix says)."""
+    figure = drawing.figure(15, 5)
+    parts: Any = figure.subfigures(1, 3, width_ratios=(1.0, 1.15, 1.0))
+    left, middle, right = parts
+    if curve is not None:
+        _curve(left, curve)
+    axes = middle.subplots()
+    drawing.confusion(axes, confusion, CLASSES, 6.5)
+    axes.set(title=f"golden, {confusion.sum():,} test samples")
+    _losses(right, losses)
+    drawing.save(figure, path)
+
+
+def _curve(figure: Any, curve: NeuronCurve) -> None:
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot(curve.volts, curve.device, color=INK, lw=3, alpha=0.35, label="device")
+    upper.plot(curve.volts, curve.table, color=ACCENT, lw=1, label="table on the chip")
+    upper.plot(curve.ends, np.interp(curve.ends, curve.volts, curve.table), ".", color=ACCENT, ms=4)
+    upper.set(title=f"NDR neuron, {len(curve.ends)} segments", ylabel="output (0..255)")
+    upper.legend(frameon=False)
+    lower.plot(curve.volts, curve.error, color=ACCENT, lw=0.8)
+    lower.axhline(0, color="0.6", lw=0.8)
+    lower.set(xlabel="voltage (V)", ylabel="error (LSB)")
+    lower.set_title(f"largest error {curve.max_error_lsb:.2f} LSB", fontsize=9)
+
+
+def _losses(figure: Any, losses: list[tuple[str, float]]) -> None:
+    axes = figure.subplots()
+    names = [name for name, _ in losses]
+    values = np.array([100 * value for _, value in losses])
+    axes.bar(range(len(values)), values, color=[INK] + [ACCENT] * (len(values) - 1), width=0.6)
+    for i, value in enumerate(values):
+        change = f" ({value - values[i - 1]:+.2f})" if i else ""
+        axes.text(i, value + 0.05, f"{value:.2f} %{change}", ha="center", va="bottom", fontsize=8)
+    axes.set_ylim(np.floor(values.min() - 2), np.ceil(values.max() + 1))
+    axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
+    axes.set(title="where the accuracy goes", ylabel="accuracy (%), axis cut")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Demo(Result):
     """What the demo found. Accuracies 0..1; ``rtl`` is of the first samples only, with the same seed."""
-
-    __repr__ = brief_repr
 
     program: Program
     board: str
@@ -48,8 +162,6 @@ class Demo(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw a neuron's curve and its table, the confusion matrix, and where the accuracy goes."""
-        from ndrite.demo.picture import draw
-
         draw(self.confusion, self.losses, self.curve, Path(path))
         return Path(path)
 
@@ -60,23 +172,17 @@ class Demo(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON."""
+        ours = ("board", "seed", "accuracy_float", "accuracy_golden", "samples_golden")
+        boards = (
+            "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros"
+        ).split()
         return {
             "program": self.program.name,
-            "board": self.board,
-            "seed": self.seed,
-            "accuracy_float": self.accuracy_float,
-            "accuracy_golden": self.accuracy_golden,
+            **{name: getattr(self, name) for name in ours},
             "accuracy_rtl": self.rtl.accuracy,
             "accuracy_golden_on_rtl_samples": self.rtl.accuracy_golden,
-            "samples_golden": self.samples_golden,
             "samples_rtl": self.rtl.samples,
-            "mismatches": self.rtl.mismatches,
-            "first_mismatch": self.rtl.first_mismatch,
-            "cycles_per_inference": self.rtl.cycles_per_inference,
-            "bound_cycles": self.rtl.bound_cycles,
-            "array_busy": self.rtl.array_busy,
-            "mac_use": self.rtl.mac_use,
-            "zeros": self.rtl.zeros,
+            **{name: getattr(self.rtl, name) for name in boards},
             "pwl_error_lsb": None if self.curve is None else self.curve.max_error_lsb,
             "losses": dict(self.losses),
         }
@@ -149,7 +255,7 @@ def demo(
             device.program(program, progress=report)
         with stage("RTL") as report:
             rtl = evaluate(device, program, x[:count], labels[:count], seed=seed, progress=report)
-    confusion = np.zeros((CLASSES, CLASSES), np.int64)
+    confusion = np.zeros((len(CLASSES),) * 2, np.int64)
     np.add.at(confusion, (labels, y.argmax(axis=1)), 1)
     found = Demo(
         program=program,

@@ -7,32 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.evaluations import Evaluation, steps_on_host, swaps
+from ndrite import signature as sig
+from ndrite.compiled import held
+from ndrite.evaluations import Evaluation, ran
 from ndrite.evaluations import evaluate as judge
 from ndrite.samples import judged_samples
-from ndrite.signature import Board, Codes, Count, DataSet, Inputs, Labels, Noise, Seed, Source, verb
-from ndrite.sources import held
-from ndrite.stages import Stages, silent
 from ndrite.url import connect
 
 RTL_SAMPLES = 500
 """Samples where the caller does not say, on anything slower than the golden model."""
 
 
-@verb
+@sig.verb
 def evaluate(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    board: Board = "golden:",
-    count: Count | None = None,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    seed: Seed = 0,
-    noise: Noise = True,
-    progress: Stages | None = None,
+    board: sig.Board = "golden:",
+    count: sig.Count | None = None,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    seed: sig.Seed = 0,
+    noise: sig.Noise = True,
+    progress: sig.Stages | None = None,
 ) -> Evaluation:
     """Accuracy or error on a board, and agreement with the golden one.
 
@@ -64,7 +63,7 @@ def evaluate(
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
-    stage = progress or silent
+    stage = progress or sig.silent
     with connect(board) as chosen:
         answers = None if whole is None else whole.network.forward(x / np.float32(255))
         with stage("programming") as report:
@@ -73,6 +72,13 @@ def evaluate(
             network = None if whole is None else whole.network
             options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
             found = judge(chosen, what, x, labels, **options, progress=report)
-        where: dict[str, Any] = {"on_host": tuple(steps_on_host(chosen)), **swaps(chosen)}
-    where |= {"program": what.name, "board": board, "seed": seed, "noise": noise, "judged_by": by}
+        where = {
+            **ran(chosen),
+            "program": what.name,
+            "board": board,
+            "seed": seed,
+            "noise": noise,
+            "judged_by": by,
+        }
+    where["on_host"] = tuple(where["on_host"])
     return dataclasses.replace(found, **where, unit=what.meaning.output_unit)

@@ -10,17 +10,15 @@ from typing import Any
 
 from emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
 from emulator.mapping.explain import explain as measure
-from emulator.spec.brief import brief_repr
+from ndrite import signature as sig
 from ndrite.causes import draw
+from ndrite.compiled import compiled_of
 from ndrite.intervals import percent
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
-from ndrite.signature import Codes, Count, DataSet, Inputs, Labels, Picture, Seed, Source, verb
-from ndrite.sources import compiled_of
-from ndrite.stages import Stages, silent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
     """What ``ndrite.explain`` gives.
 
@@ -33,8 +31,6 @@ class Loss(Result):
     judged_by:
         Where samples and labels are from.
     """
-
-    __repr__ = brief_repr
 
     explanation: Explanation
     mitigation: tuple[Outcome, ...] = ()
@@ -83,20 +79,20 @@ class Loss(Result):
             yield Table("measures, on the golden model", ("compiled with", measure, "SNR"), measures)
 
 
-@verb
+@sig.verb
 def explain(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    count: Count = 2000,
-    seed: Seed = 0,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    count: sig.Count = 2000,
+    seed: sig.Seed = 0,
     mitigation: bool = False,
-    picture: Picture | None = None,
-    progress: Stages | None = None,
+    picture: sig.Picture | None = None,
+    progress: sig.Stages | None = None,
 ) -> Loss:
     """Where the accuracy goes: one cause of error at a time.
 
@@ -108,8 +104,6 @@ def explain(
     ----------
     mitigation:
         Measure also what each measure against the errors is worth.
-    picture:
-        Draw it; the suffix is the format.
 
     Examples
     --------
@@ -127,7 +121,7 @@ def explain(
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]
     low = seed & ((1 << 63) - 1)
-    stage, samples, die = progress or silent, whole.samples, whole.die
+    stage, samples, die = progress or sig.silent, whole.samples, whole.die
     with stage("causes") as report:
         found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
     worth: list[Outcome] = []

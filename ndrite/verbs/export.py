@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,17 +10,16 @@ import numpy as np
 
 from emulator.device.description import load_chip
 from emulator.device.preset import save_preset
-from emulator.files import whole_file
+from emulator.files import write_whole
 from emulator.golden import Core
 from emulator.spec.steps import join
 from host import InputError
-from ndrite.exports import aihwkit as aihwkit_file
+from ndrite.compiled import compiled_of
+from ndrite.exports import devices
 from ndrite.exports.spice import drawn
-from ndrite.exports.verilog_a import verilog_a as modules
 from ndrite.results import Found
 from ndrite.samples import seen_samples
 from ndrite.signature import ChipName, Inputs, Option, Output, Source, verb
-from ndrite.sources import compiled_of
 
 File = Annotated[Any, Option("FILE")]
 
@@ -98,17 +96,17 @@ def export(
         maps = Core(whole.program).maps(x, noise=False)
         rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1)
         found = drawn(whole.die, product, rows.astype(np.int64), f"{Path(spice).stem}.out")
-        content["spice"] = str(_written(spice, found.deck.encode()))
+        content["spice"] = str(write_whole(spice, found.deck))
         content["columns_uA"] = found.columns_uA.tolist()
         content["outputs"] = None if found.outputs is None else found.outputs.tolist()
     if verilog_a is not None:
-        content["verilog_a"] = str(_written(verilog_a, modules(described).encode()))
+        content["verilog_a"] = str(write_whole(verilog_a, devices.verilog_a(described)))
     if aihwkit is not None:
-        content["aihwkit"] = str(_written(aihwkit, aihwkit_file.config(described).encode()))
+        content["aihwkit"] = str(write_whole(aihwkit, devices.config(described)))
         if whole is not None:
             buffer = io.BytesIO()
-            np.savez(buffer, **aihwkit_file.weights(whole.die))  # type: ignore[arg-type]
-            content["weights"] = str(_written(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
+            np.savez(buffer, **devices.weights(whole.die))  # type: ignore[arg-type]
+            content["weights"] = str(write_whole(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
     names = ("spice", "verilog_a", "aihwkit", "weights")
     return Found(content, said=tuple(f"{n}: {content[n]}" for n in names if n in content))
 
@@ -116,14 +114,8 @@ def export(
 def _imported(presets: Any, name: str, output: Any) -> Found:
     if presets is None or output is None:
         raise InputError("preset needs presets, the file that it is in, and output; accepted: all three")
-    values = aihwkit_file.preset_values(Path(presets), name)
+    values = devices.preset_values(Path(presets), name)
     save_preset(
         Path(output), "ecram", values, source=f"aihwkit {name}", description=f"ECRAM of aihwkit's {name}"
     )
     return Found({"preset": name, "output": str(output), "values": values}, said=(f"output: {output}",))
-
-
-def _written(path: str | os.PathLike[str], content: bytes) -> Path:
-    with whole_file(Path(path)) as file:
-        file.write(content)
-    return Path(path)

@@ -11,27 +11,23 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.brief import brief_repr
 from host.inputs import check_inputs
-from ndrite.evaluations import steps_on_host
+from ndrite import signature as sig
+from ndrite.compiled import held
+from ndrite.evaluations import ran
 from ndrite.files import save_array
-from ndrite.results import Result, Table
+from ndrite.results import Summary, Table
 from ndrite.samples import output_step, seen_samples
-from ndrite.signature import Board, Codes, DataSet, Inputs, Noise, Option, Output, Seed, Source, verb
-from ndrite.sources import held
-from ndrite.stages import Stages, silent
 from ndrite.url import connect
 
 
-@dataclass(frozen=True, eq=False)
-class Answers(Result):
+@dataclass(frozen=True, eq=False, repr=False)
+class Answers(Summary):
     """What ``ndrite.infer`` gives.
 
     ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
     they are from. ``classes``: names of the outputs, where they have names.
     """
-
-    __repr__ = brief_repr
 
     outputs: npt.NDArray[Any]
     summary: dict[str, Any]
@@ -41,10 +37,6 @@ class Answers(Result):
         """Write the outputs as an ``.npy`` file, in whole or not at all; ``-`` is standard output."""
         save_array(Path(path), self.outputs)
         return Path(path)
-
-    def as_dict(self) -> dict[str, Any]:
-        """How many there are, and what they were computed on."""
-        return self.summary
 
     def tables(self) -> Iterable[Table]:
         """How often each class is the answer, where outputs have names."""
@@ -60,21 +52,21 @@ class Answers(Result):
         yield from (f"on the host, not in gateware: {line}" for line in self.summary["on_host"])
 
 
-@verb
+@sig.verb
 def infer(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
+    inputs: sig.Inputs | None = None,
     *,
-    output: Output | None = None,
+    output: sig.Output | None = None,
     model_unit: bool = False,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    board: Board = "golden:",
-    seed: Seed = 0,
-    first_index: Annotated[int, Option("N", least=0, most=(1 << 32) - 1)] = 0,
-    noise: Noise = True,
-    progress: Stages | None = None,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    board: sig.Board = "golden:",
+    seed: sig.Seed = 0,
+    first_index: Annotated[int, sig.Option("N", least=0, most=(1 << 32) - 1)] = 0,
+    noise: sig.Noise = True,
+    progress: sig.Stages | None = None,
 ) -> Answers:
     """Run inputs through a program on a board.
 
@@ -107,13 +99,13 @@ def infer(
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
     x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)
     step = output_step(what, what.name) if model_unit else None
-    stage = progress or silent
+    stage = progress or sig.silent
     with connect(board) as chosen:
         with stage("programming") as report:
             chosen.program(what, progress=report)
         with stage("inference") as report:
             y = chosen.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
-        on_host = list(steps_on_host(chosen))
+        on_host = list(ran(chosen)["on_host"])
     summary = {
         "program": what.name,
         "board": board,

@@ -6,9 +6,8 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,43 +16,16 @@ from boards.learning import learner_of
 from emulator.device.description import Chip, load_chip
 from emulator.device.ecram.pulses import LinearStep
 from emulator.golden import Core
-from emulator.learning.insitu import (
-    Course,
-    Plan,
-    Prepared,
-    follow,
-    learned,
-    load_course,
-    prepare,
-    save_course,
-)
+from emulator.learning import insitu
 from emulator.mapping.explain import accuracy
-from emulator.spec.brief import brief_repr
 from emulator.spec.digest import digest
-from emulator.spec.meaning import Meaning
 from host import HostError, InputError
 from host.api import LearningApi
-from ndrite.compiled import Compiled
-from ndrite.files import array_of, name_of
+from ndrite import signature as sig
+from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
-from ndrite.labelled import check_classes, data_set
-from ndrite.results import Result, Table, percents, shown
-from ndrite.signature import (
-    Board,
-    ChipName,
-    Count,
-    DataSet,
-    DieSeed,
-    Folder,
-    Inputs,
-    Labels,
-    Noise,
-    Option,
-    Output,
-    Seed,
-    verb,
-)
-from ndrite.stages import Stages, silent
+from ndrite.labelled import Labelled, learning_samples
+from ndrite.results import Table, percents
 from ndrite.url import connect_learner
 
 CALIBRATION = 512
@@ -62,69 +34,46 @@ OWN_HELD = 12
 """One of so many own samples is measured on, where nothing else is said."""
 
 
-@dataclass(frozen=True, eq=False)
-class LearnedInSitu(Result):
-    """What ``ndrite.learn`` gives: the chip that learned, ``compiled``, and ``summary``, plain values."""
-
-    __repr__ = brief_repr
-
-    compiled: Compiled
-    board: str
-    summary: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Accuracy (0..1) with its interval, right answers of each epoch, pulses of each device."""
-        return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
+class LearnedInSitu(LearnedOn):
+    """What ``ndrite.learn`` gives: the chip that learned, ``compiled``, and ``summary``: accuracy (0..1) with
+    its interval, right answers of each epoch, pulses of each device."""
 
     def tables(self) -> Iterable[Table]:
         """The same in words, then epoch by epoch."""
-        found = self.as_dict()
-        right = found.pop("right_by_epoch")
-        rows = [(name, _text(name, value)) for name, value in found.items()]
-        yield Table(f"{self.compiled.program.name} on {self.board}", ("quantity", "value"), rows)
-        epochs = [(str(i + 1), percents(value)) for i, value in enumerate(right)]
+        (whole,) = super().tables()
+        yield whole._replace(rows=[row for row in whole.rows if row[0] != "right_by_epoch"])
+        epochs = [(str(i + 1), percents(value)) for i, value in enumerate(self.summary["right_by_epoch"])]
         yield Table("answers before each update", ("epoch", "right, %"), epochs)
 
 
-class Shown(NamedTuple):
-    """Samples and classes to learn from and to measure on."""
-
-    x: npt.NDArray[np.uint8]
-    labels: npt.NDArray[Any]
-    test_x: npt.NDArray[np.uint8]
-    test_labels: npt.NDArray[Any]
-    by: str
-    meaning: Meaning
-
-
-@verb
+@sig.verb
 def learn(
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    output: Output | None = None,
-    data: DataSet | None = None,
-    folder: Folder | None = None,
-    samples: Count | None = None,
-    held_out: Count | None = None,
-    hidden: Annotated[str, Option("WIDTHS")] = "128",
-    chip: ChipName = "ideal",
-    device: Annotated[Any, Option("NAME")] = "ecram-tang2018",
+    output: sig.Output | None = None,
+    data: sig.DataSet | None = None,
+    folder: sig.OriginalFiles | None = None,
+    samples: sig.Count | None = None,
+    held_out: sig.Count | None = None,
+    hidden: Annotated[str, sig.Option("WIDTHS")] = "128",
+    chip: sig.ChipName = "ideal",
+    device: Annotated[Any, sig.Option("NAME")] = "ecram-tang2018",
     neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
-    rate: Annotated[float, Option("STEP", least=0, most=10)] = 0.02,
-    hidden_rate: Annotated[float, Option("FACTOR", least=0, most=1e3)] = 1.0,
-    neuron_rate: Annotated[float, Option("STEP", least=0, most=10)] = 0.0,
-    slots: Annotated[int, Option("N", least=1, most=31)] = 15,
+    rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.02,
+    hidden_rate: Annotated[float, sig.Option("FACTOR", least=0, most=1e3)] = 1.0,
+    neuron_rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.0,
+    slots: Annotated[int, sig.Option("N", least=1, most=31)] = 15,
     rule: Literal["stochastic", "manhattan", "tiki-taka"] = "stochastic",
-    threshold: Annotated[float, Option("PULSES", least=0.1, most=100_000)] = 25.0,
-    bound: Annotated[float, Option("WEIGHT", least=1e-3, most=100)] = 1.0,
-    epochs: Count = 20,
-    board: Board = "golden:",
-    seed: DieSeed = 1,
-    learning_seed: Seed = 0,
-    noise: Noise = True,
+    threshold: Annotated[float, sig.Option("PULSES", least=0.1, most=100_000)] = 25.0,
+    bound: Annotated[float, sig.Option("WEIGHT", least=1e-3, most=100)] = 1.0,
+    epochs: sig.Count = 20,
+    board: sig.Board = "golden:",
+    seed: sig.DieSeed = 1,
+    learning_seed: sig.Seed = 0,
+    noise: sig.Noise = True,
     resume: bool = False,
-    progress: Stages | None = None,
+    progress: sig.Stages | None = None,
 ) -> LearnedInSitu:
     """Learn in situ: pulses move every weight, sample by sample.
 
@@ -140,8 +89,6 @@ def learn(
         File to write, which every other command takes; meanwhile OUTPUT.course holds what --resume needs.
     data:
         A data set by name, in place of samples; default: fashion-mnist.
-    folder:
-        Folder with the data set's original files.
     samples:
         Learn from the first so many.
     held_out:
@@ -187,9 +134,14 @@ def learn(
     >>> found.summary["updates"]
     400
     """
-    given = _samples(inputs, labels, data, folder, samples, held_out)
+    given = learning_samples(inputs, labels, data, folder)
+    if not len(given.test_x):
+        given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
+    elif held_out is not None:
+        raise InputError("held_out is of own samples; accepted without them: none")
+    given = dataclasses.replace(given, x=given.x[:samples], labels=given.labels[:samples])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
-    plan = Plan(
+    plan = insitu.Plan(
         widths=(given.x.shape[1], *_widths(hidden), classes),
         rate=rate,
         hidden_rate=hidden_rate,
@@ -205,31 +157,31 @@ def learn(
         raise InputError("resume needs output, the file that was to be written; accepted: both")
     law, spread, endurance = _law(device)
     described = chip if isinstance(chip, Chip) else load_chip(chip)
-    ready = prepare(plan, described, law, spread, given.x[:CALIBRATION], given.meaning)
+    ready = insitu.prepare(plan, described, law, spread, given.x[:CALIBRATION], given.meaning)
     left = None if output is None else Path(f"{output}.course")
     mark = _mark(ready, given, learning_seed, noise)
-    course, states = Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
+    course, states = insitu.Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
     if resume and left is not None:
         if not left.is_file():
             raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
-        course, states = load_course(left, mark)
+        course, states = insitu.load_course(left, mark)
     with connect_learner(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:
             raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:, udp:HOST")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
-            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or silent):
+            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or sig.silent):
                 # Of a link that is cut nothing more is heard: what is kept is the latest whole epoch.
                 if left is not None and epoch < epochs:
-                    save_course(left, course, chosen.states(), mark)
+                    insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
             _leave(chosen, left, course, mark, stopped)
             raise
         states = chosen.states()
     told = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
-    name = f"{given.by}-{'-'.join(map(str, plan.widths))}"
-    found = learned(ready, states, name, learning=told)
+    name = f"{given.name}-{'-'.join(map(str, plan.widths))}"
+    found = insitu.learned(ready, states, name, learning=told)
     whole = Compiled(found.network, found.program, found.die, given.x[:CALIBRATION])
     right = accuracy(
         Core(found.program).infer(given.test_x, seed=learning_seed, noise=noise), given.test_labels
@@ -257,15 +209,16 @@ def learn(
 
 
 def _epochs(
-    board: LearningApi, course: Course, given: Shown, epochs: int, seed: int, stage: Stages
+    board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
     """Go on epoch by epoch, each of which says how the one before it went; how many are done."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
-        before = "" if not course.counts else f", {percents(_last_right(course))} % right"
+        last = course.counts[-1:]
+        before = f", {percents(last[0].right / last[0].updates)} % right" if last else ""
         with stage(f"epoch {epoch + 1} of {epochs}{before}") as report:
-            follow(
+            insitu.follow(
                 board,
                 course,
                 given.x,
@@ -277,47 +230,18 @@ def _epochs(
         yield epoch + 1
 
 
-def _last_right(course: Course) -> float:
-    return course.counts[-1].right / course.counts[-1].updates
-
-
 def _leave(
-    board: LearningApi, left: Path | None, course: Course, mark: dict[str, Any], stopped: BaseException
+    board: LearningApi, left: Path | None, course: insitu.Course, mark: dict[str, Any], stopped: BaseException
 ) -> None:
     """Keep what going on needs, where a file was asked for; the states are asked of the board once more."""
     if left is None:
         return
     with suppress(HostError):
-        save_course(left, course, board.states(), mark)
+        insitu.save_course(left, course, board.states(), mark)
         if isinstance(stopped, KeyboardInterrupt):
             raise KeyboardInterrupt(
                 f"after {course.done} updates; the same command with --resume goes on"
             ) from None
-
-
-def _samples(
-    inputs: Any, labels: Any, data: str | None, folder: Any, count: int | None, held: int | None
-) -> Shown:
-    if (inputs is None) != (labels is None):
-        raise InputError("inputs and labels belong together; accepted: both or neither")
-    if inputs is None:
-        if held is not None:
-            raise InputError("held_out is of own samples; accepted without them: none")
-        found = data_set(data or "fashion-mnist", None if folder is None else str(folder))
-        meaning = Meaning(data_set=found.name, classes=found.classes)
-        x, y = found.x[:count], found.labels[:count]
-        return Shown(x, y, found.test_x, found.test_labels, found.name, meaning)
-    x, y = array_of(inputs), array_of(labels)
-    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2:
-        raise InputError(
-            f"{name_of(inputs, 'inputs')}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2"
-        )
-    check_classes(y, len(x), 1 << 16, name_of(labels, "labels"))
-    held = held or max(1, len(x) // OWN_HELD)
-    if held >= len(x):
-        raise InputError(f"held_out is {held}; accepted: 1..{len(x) - 1}, less than the samples")
-    name = Path(name_of(inputs, "samples")).stem
-    return Shown(x[:-held][:count], y[:-held][:count], x[-held:], y[-held:], name, Meaning())
 
 
 def _widths(hidden: str) -> tuple[int, ...]:
@@ -348,7 +272,7 @@ def _name(device: Any) -> str:
     return device.name if isinstance(device, Chip) else str(device)
 
 
-def _mark(ready: Prepared, given: Shown, seed: int, noise: bool) -> dict[str, Any]:
+def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
     """What a learning depends on, plain values by name."""
     learning = ready.learning
     arrays: dict[str, npt.NDArray[Any]] = {"x": given.x, "labels": given.labels.astype(np.int64)}
@@ -367,13 +291,3 @@ def _lasts(endurance: float | None, pulses: list[float], epochs: int) -> int | N
     if endurance is None or not epochs or not max(pulses):
         return None
     return math.floor(endurance * epochs / max(pulses))
-
-
-def _text(name: str, value: Any) -> str:
-    if name.startswith("accuracy"):
-        return percents(value) + " %"
-    if name == "shape":
-        return "-".join(map(str, value))
-    if name == "pulses_a_device":
-        return ", ".join(f"{v:.1f}" for v in value)
-    return "not stated" if value is None else shown(value)

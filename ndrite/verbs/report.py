@@ -10,26 +10,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from emulator.files import whole_file
-from emulator.spec.brief import brief_repr
-from ndrite.files import name_of
-from ndrite.inputs import InputWarning
-from ndrite.pages import Report, gather, page, title
+from emulator.files import write_whole
+from ndrite import signature as sig
+from ndrite.compiled import compiled_of
+from ndrite.files import InputWarning, name_of
+from ndrite.pages.figures import figures, pdf, svg
+from ndrite.pages.page import page, title
+from ndrite.pages.run import Report, gather
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
-from ndrite.signature import Codes, Count, DataSet, Folder, Inputs, Labels, Output, Seed, Source, Whole, verb
-from ndrite.sources import compiled_of
-from ndrite.stages import Stages, silent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Page(Result):
     """What ``ndrite.report`` gives: every number of the page, to be looked at or written.
 
     ``against`` is the other network's report, where two are compared.
     """
-
-    __repr__ = brief_repr
 
     report: Report
     against: Report | None = None
@@ -37,15 +34,7 @@ class Page(Result):
     @cached_property
     def figures(self) -> dict[str, Any]:
         """Name -> matplotlib figure, drawn when first asked for; of the first of two."""
-        from ndrite.pages.figures import figures
-
         return figures(self.report)
-
-    @cached_property
-    def _other(self) -> tuple[Report, dict[str, Any]] | None:
-        from ndrite.pages.figures import figures
-
-        return None if self.against is None else (self.against, figures(self.against))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other.
@@ -55,14 +44,11 @@ class Page(Result):
         OSError
             When the file cannot be written.
         """
-        with whole_file(Path(path)) as file:
-            file.write(page(self.report, self.figures, self._other).encode())
-        return Path(path)
+        other = None if self.against is None else (self.against, figures(self.against))
+        return write_whole(path, page(self.report, self.figures, other))
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
-        from ndrite.pages.figures import pdf, svg
-
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
         written = []
@@ -98,25 +84,25 @@ class Page(Result):
         yield Table(" against ".join(title(r) for r in reports), head, rows)
 
 
-@verb
+@sig.verb
 def report(
-    program: Source,
+    program: sig.Source,
     /,
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    output: Output | None = None,
-    against: Source | None = None,
-    data: DataSet | None = None,
-    codes: Codes = False,
-    count: Count | None = None,
+    output: sig.Output | None = None,
+    against: sig.Source | None = None,
+    data: sig.DataSet | None = None,
+    codes: sig.Codes = False,
+    count: sig.Count | None = None,
     preset: str | None = None,
-    product: Whole | None = None,
+    product: sig.Whole | None = None,
     timeline: bool = True,
     fpga: str | None = "ulx3s-85f",
-    figures: Folder | None = None,
-    seed: Seed = 0,
-    progress: Stages | None = None,
+    figures: sig.Folder | None = None,
+    seed: sig.Seed = 0,
+    progress: sig.Stages | None = None,
 ) -> Page:
     """One page about a compiled network, or about two.
 
@@ -155,7 +141,7 @@ def report(
     >>> found.save("report.html").name
     'report.html'
     """
-    stages = progress or silent
+    stages = progress or sig.silent
     reports = []
     for source, stage in ((program, "report"), (against, "report of the other")):
         if source is None:

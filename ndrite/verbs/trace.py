@@ -7,11 +7,10 @@ from typing import Any
 
 from host import InputError
 from host.inputs import check_inputs
+from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.samples import seen_samples
-from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Whole, verb
-from ndrite.sources import held
-from ndrite.stages import Stages, silent
+from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Stages, Whole, silent, verb
 from ndrite.url import geometry_for
 from ndrite.waveforms import on_array, trace_inference, write_lists
 

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from emulator.device.description import Chip
 from emulator.errors import EmulatorError
-from emulator.network import Meaning, Network
-from emulator.spec.brief import brief_repr
+from emulator.network import Network
 from host import InputError
-from ndrite.files import array_of, name_of
+from ndrite import signature as sig
+from ndrite.compiled import MODELS, network_of, whole_of
+from ndrite.files import name_of
 from ndrite.intervals import proportion
-from ndrite.labelled import check_classes, data_set
-from ndrite.results import Result, Table, percents
-from ndrite.signature import (
-    ChipName,
-    Count,
-    DataSet,
-    DieSeed,
-    Folder,
-    Inputs,
-    Labels,
-    Option,
-    Output,
-    Source,
-    verb,
-)
-from ndrite.sources import MODELS, network_of, whole_of
-from ndrite.stages import Stages, silent
+from ndrite.labelled import learning_samples
+from ndrite.results import Summary
 
 AVERAGED_STEPS = 20
 """A short training averages its weights over this fraction of its steps: 1 in so many."""
@@ -43,53 +27,48 @@ SHIFTED_SIDE = 28
 """Smaller pictures lose too much at their edges when they are shifted."""
 
 
-@dataclass(frozen=True, eq=False)
-class Trained(Result):
-    """What ``ndrite.train`` gives: the float ``network``, and ``summary``, plain values."""
-
-    __repr__ = brief_repr
+@dataclass(frozen=True, eq=False, repr=False)
+class Trained(Summary):
+    """What ``ndrite.train`` gives: the float ``network``, and ``summary``: shape, the epoch kept and its
+    accuracy (0..1), and of a data set that of its test samples."""
 
     network: Network
     summary: dict[str, Any]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Shape, the epoch kept and its accuracy (0..1), and of a data set that of its test samples."""
-        return self.summary
-
-    def tables(self) -> Iterable[Table]:
-        """The same in words."""
-        rows = [(name, _text(name, value)) for name, value in self.summary.items()]
-        yield Table(self.network.name, ("quantity", "value"), rows)
+    @property
+    def title(self) -> str:
+        """The network's name."""
+        return self.network.name
 
 
-@verb
+@sig.verb
 def train(
-    inputs: Inputs | None = None,
-    labels: Labels | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
     *,
-    output: Output | None = None,
-    data: DataSet | None = None,
-    folder: Folder | None = None,
-    side: Annotated[int, Option("N", least=2)] | None = None,
-    hidden: Annotated[str, Option("LAYERS")] | None = None,
-    start: Source | None = None,
-    chip: ChipName | None = None,
+    output: sig.Output | None = None,
+    data: sig.DataSet | None = None,
+    folder: sig.Folder | None = None,
+    side: Annotated[int, sig.Option("N", least=2)] | None = None,
+    hidden: Annotated[str, sig.Option("LAYERS")] | None = None,
+    start: sig.Source | None = None,
+    chip: sig.ChipName | None = None,
     neuron: Literal["ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid"] | None = None,
     normalise: bool = True,
-    height: Annotated[float, Option("SHARE", least=0.01, most=1)] | None = None,
-    noise_scale: Annotated[float, Option("FACTOR", least=0, most=10)] = 1.0,
-    epochs: Count = 100,
-    batch: Annotated[int, Option("N", least=2)] = 256,
-    rate: Annotated[float, Option("STEP", least=1e-6, most=1)] = 8e-3,
-    weight_decay: Annotated[float, Option("SHARE", least=0, most=1)] = 0.0,
-    shift: Annotated[int, Option("PIXELS", least=0, most=8)] | None = None,
+    height: Annotated[float, sig.Option("SHARE", least=0.01, most=1)] | None = None,
+    noise_scale: Annotated[float, sig.Option("FACTOR", least=0, most=10)] = 1.0,
+    epochs: sig.Count = 100,
+    batch: Annotated[int, sig.Option("N", least=2)] = 256,
+    rate: Annotated[float, sig.Option("STEP", least=1e-6, most=1)] = 8e-3,
+    weight_decay: Annotated[float, sig.Option("SHARE", least=0, most=1)] = 0.0,
+    shift: Annotated[int, sig.Option("PIXELS", least=0, most=8)] | None = None,
     flip: bool = False,
-    seed: DieSeed = 1,
-    held_out: Count | None = None,
+    seed: sig.DieSeed = 1,
+    held_out: sig.Count | None = None,
     half: bool = False,
     resume: bool = False,
-    threads: Count = 1,
-    progress: Stages | None = None,
+    threads: sig.Count = 1,
+    progress: sig.Stages | None = None,
 ) -> Trained:
     """Train a network through a chip's errors: a float network.
 
@@ -160,16 +139,24 @@ def train(
     """
     from emulator.learning.training.architecture import read_hidden
     from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, accuracy_of, run_job
+    from emulator.learning.training.job import Job, Samples, accuracy_of, run_job
     from emulator.learning.training.loop import Interrupted, Recipe
 
+    if isinstance(chip, Chip):
+        raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")
     if start is not None and (hidden or neuron or height or not normalise):
         raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
     try:
         layers = read_hidden(hidden or "128")
     except EmulatorError as error:
         raise InputError(f"hidden is {hidden!r}; {error}") from None
-    samples, test, shifted = _samples(inputs, labels, data, folder, side)
+    found = learning_samples(inputs, labels, data, folder)
+    own, pixels = not len(found.test_x), found.side
+    name = Path(name_of(inputs, "inputs")).name if own else found.name
+    samples = Samples(found.x, found.labels, name, side if own else pixels, found.meaning)
+    shifted = 1 if own or pixels == SHIFTED_SIDE else 0
+    held = held_out or max(1, len(samples.x) // 12)
+    steps = epochs * ((len(samples.x) - held) // batch)
     recipe = Recipe(
         epochs=epochs,
         batch=batch,
@@ -178,11 +165,7 @@ def train(
         seed=seed,
         shift=shifted if shift is None else shift,
         flip=flip,
-    )
-    held = held_out or max(1, len(samples.x) // 12)
-    steps = epochs * ((len(samples.x) - held) // batch)
-    recipe = dataclasses.replace(
-        recipe, average=min(recipe.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1)))
+        average=min(Recipe.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
     )
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
@@ -193,7 +176,7 @@ def train(
             normalise=normalise,
             height=height,
             start=_start(start, samples.x, Path(work)),
-            chip=_chip(chip),
+            chip=None if chip is None else os.fspath(chip),
             noise_scale=noise_scale,
             held_out=held,
             half=half,
@@ -201,7 +184,7 @@ def train(
         )
         line = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
         try:
-            with (progress or silent)("epochs") as bar:
+            with (progress or sig.silent)("epochs") as bar:
                 network = run_job(
                     job,
                     samples,
@@ -220,27 +203,11 @@ def train(
         "epoch": network.provenance["epoch"],
         "held_out_accuracy": network.provenance["held_out_accuracy"],
     }
-    if test is not None:
-        value["test_accuracy"] = accuracy_of(network, *test)
-        value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(test[0]))
-        value["test_samples"] = len(test[0])
+    if not own:
+        value["test_accuracy"] = accuracy_of(network, found.test_x, found.test_labels)
+        value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(found.test_x))
+        value["test_samples"] = len(found.test_x)
     return Trained(network, value)
-
-
-def _samples(inputs: Any, labels: Any, data: Any, folder: Any, side: int | None) -> tuple[Any, Any, int]:
-    """Samples to learn from, test samples and classes of a data set, and the usual shift in pixels."""
-    from emulator.learning.training.job import Samples
-
-    if (inputs is None) != (labels is None):
-        raise InputError("inputs and labels belong together; accepted: both or neither")
-    if inputs is not None:
-        x, y = array_of(inputs), array_of(labels)
-        check_classes(y, len(x), 1 << 31, name_of(labels, "labels"))
-        return Samples(x, y, Path(name_of(inputs, "inputs")).name, side), None, 1
-    found = data_set(data or "fashion-mnist", None if folder is None else os.fspath(folder))
-    said = Meaning(data_set=found.name, classes=found.classes)
-    known = Samples(found.x, found.labels, found.name, found.side, said)
-    return known, (found.test_x, found.test_labels), 1 if found.side == SHIFTED_SIDE else 0
 
 
 def _start(start: Any, samples: Any, work: Path) -> str | None:
@@ -253,15 +220,3 @@ def _start(start: Any, samples: Any, work: Path) -> str | None:
         path = work / "start.npz"
         network.save(path)
     return os.fspath(path)
-
-
-def _chip(chip: Any) -> str | None:
-    if not isinstance(chip, Chip):
-        return chip if chip is None else os.fspath(chip)
-    raise InputError("chip is a Chip; accepted: a preset's name or a file, which the network's file can name")
-
-
-def _text(name: str, value: object) -> str:
-    if name.endswith("accuracy") or "interval" in name:
-        return percents(value) + " %"
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)

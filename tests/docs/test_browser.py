@@ -22,9 +22,8 @@ import yaml
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
 from ndrite.campaigns import draw, summary
-from ndrite.sweeps import load_plan, plan_of
-from ndrite.sweeps.page import sweep_page
-from ndrite.sweeps.pareto import front
+from ndrite.sweeps.plan import load_plan, plan_of
+from ndrite.verbs.sweep import front, sweep_page
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]

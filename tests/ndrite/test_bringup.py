@@ -11,9 +11,7 @@ from boards.fpga import find_target
 from boards.fpga.errors import BuildError
 from emulator.spec import PRESETS
 from host import LinkError
-from ndrite.bringup import stages_of
-from ndrite.bringup.checks import standard_errors
-from ndrite.bringup.run import STAGES
+from ndrite.bringup.run import STAGES, stages_of, standard_errors
 from ndrite.bringup.ways import Hardware, Simulated, attached
 from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
 from tests.system.serving import Server
@@ -31,7 +29,7 @@ SIMULATED = ["board", "bringup", "--simulated", "--inferences", "16"]
 def small(tmp_path, monkeypatch):
     """The command's boards are the small one, its folder an empty one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ndrite.verbs.board.bringup.find_target", lambda name: TARGET)
+    monkeypatch.setattr("ndrite.verbs.bringup.find_target", lambda name: TARGET)
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str]) -
     assert Path("f.svg").read_text().count("<svg") == 1
     assert "95 % interval" in capsys.readouterr().out
     assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.xyz"]) == BAD_INPUT
-    assert ".html, .png, .svg, .pdf" in capsys.readouterr().err
+    assert ".html, .svg, .png, .pdf" in capsys.readouterr().err
     pytest.importorskip("plotly", reason="needs ndrite[sweep]")
     command = ["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.html", "--json"]
     assert run(command) == OK

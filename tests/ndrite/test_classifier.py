@@ -14,7 +14,7 @@ from emulator.network import Dense, InputRange, Meaning, Named, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
-from ndrite.inputs import InputWarning
+from ndrite.files import InputWarning
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_values_outside_the_stored_range_are_counted(
     program, x, _ = trained
     grey = x[:4] / 255 * 16
     grey[0, :3] = 20.0
-    with pytest.warns(InputWarning, match=r"^3 of 256 input values \(1.2 %\) lie outside .* 0..16"):
+    with pytest.warns(InputWarning, match=r"^x: 3 of 256 input values \(1.2 %\) lie outside .* 0..16"):
         ndrite.Classifier(program).predict(grey)
     with pytest.raises(InputError, match=r"values are 0..255; accepted: .*, 0..16 in the program; .*codes"):
         ndrite.Classifier(program).predict(x)

@@ -21,10 +21,8 @@ from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.mapping.mitigation import Mitigation
 from emulator.network import Dense, Ndr, Network
-from ndrite.exports.aihwkit import config, weights
-from ndrite.exports.laws import current_law
-from ndrite.exports.spice import drawn
-from ndrite.exports.verilog_a import PULSE_S, pulse_rates, verilog_a
+from ndrite.exports.devices import PULSE_S, config, pulse_rates, verilog_a, weights
+from ndrite.exports.spice import current_law, drawn
 from ndrite.shell.main import BAD_INPUT, OK, run
 from tests.emulator.device.ngspice import needs_ngspice
 

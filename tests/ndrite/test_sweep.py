@@ -17,10 +17,8 @@ import pytest
 
 from emulator.network import Dense, Meaning, Network
 from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
-from ndrite.sweeps import SweepError, load_plan
-from ndrite.sweeps.point import run_point
-from ndrite.sweeps.results import VOLATILE
-from ndrite.sweeps.run import resource
+from ndrite.sweeps.plan import SweepError, load_plan
+from ndrite.sweeps.run import VOLATILE, resource, run_point
 
 pytest.importorskip("distributed", reason="needs ndrite[sweep]")
 pytest.importorskip("plotly", reason="needs ndrite[sweep]")

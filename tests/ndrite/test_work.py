@@ -11,7 +11,7 @@ from emulator.golden.random_program import random_program
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Patches, Product
 from emulator.spec import PRESETS
-from ndrite.work import work
+from ndrite.evaluations import work
 
 
 def test_of_a_chain_rows_that_are_not_zero_times_columns() -> None:

@@ -123,7 +123,7 @@ def test_scrub_command(program: Program, tmp_path: Path, capsys: pytest.CaptureF
     with Board(link) as board, pytest.MonkeyPatch.context() as patch:
         board.program(program)
         flip(board, address("weights"), 0)
-        patch.setattr("ndrite.verbs.board.scrub.connect", lambda url: contextlib.nullcontext(board))
+        patch.setattr("ndrite.verbs.board.connect", lambda url: contextlib.nullcontext(board))
         assert run([*command, "--json"]) == FAILED_CHECK
         said = capsys.readouterr()
         (upset,) = json.loads(said.out)["upsets"]

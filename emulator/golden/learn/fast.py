@@ -114,7 +114,7 @@ def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, PARAMETERS), in the order of ``fast_loops``; ``of``: with the law,
+    """Parameters of the layers, int64 (L, 35), in the order of ``fast_loops``; ``of``: with the law,
     and the rates, of what is tuned or transferred."""
     rows, state, weight, column, seen = [], 0, 0, 0, 0
     program = learning.program

@@ -14,8 +14,6 @@ from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
 BOUND_ONE = 1024
 """The nominal bound in the unit of bounds."""
 COUNT_ONE = 64
-STEP_ROOM = 2.0
-"""The largest entry of a step table is below 4095 by this factor, so that steps of wide spreads fit."""
 
 
 def normal_table() -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.golden import Core, Trace
+from emulator.golden import Core
 from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_inputs, random_program
 from emulator.spec import PRESETS, Program
@@ -85,22 +85,6 @@ def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
     np.testing.assert_array_equal(
         Core(program).infer(x, seed=3, noise=False), Core(program.without_noise()).infer(x, seed=8)
     )
-
-
-def test_trace_names_the_first_difference() -> None:
-    program = noisy_program()
-    x = random_inputs(program, np.random.default_rng(0), 2)
-    trace = Trace()
-    logits = Core(program).infer(x, trace=trace)
-    last = len(program.layers) - 1
-    key = ("preneuron", last, 0, 0)
-    assert trace.locate(key, 1, logits[1]) is None
-    wrong = logits[1].copy()
-    wrong[-1] += 1
-    message = trace.locate(key, 1, wrong)
-    assert message is not None
-    for part in (f"layer {last}", "block preneuron", f"column {len(wrong) - 1}", str(wrong[-1])):
-        assert part in message
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,12 @@ from emulator.spec import Program
 ByHand = Callable[..., Any]
 
 
+def tile(model: Any, name: str) -> Any:
+    """The product of ``model`` that its table calls so."""
+    (found,) = (product for product in model.ndrite.products.values() if product.name == name)
+    return found
+
+
 def codes_of(program: Program, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Inputs in their own unit as codes 0..255."""
     assert program.meaning.inputs is not None

@@ -10,9 +10,11 @@ import pytest
 pytest.importorskip("torch", reason="needs ndrite[train]")
 
 import torch
+import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
+from tests.ndrite.tiles.conftest import tile
 
 SEED = 5
 
@@ -45,7 +47,7 @@ def test_a_full_layer(by_hand: Any, shape: tuple[int, ...]) -> None:
     y = read(model, x)
     assert y.shape == (*shape[:-1], 7)
     assert y.dtype == torch.float32
-    wanted = by_hand(model.tiles["weight"], x.reshape(-1, 150), seed=SEED)
+    wanted = by_hand(tile(model, "weight"), x.reshape(-1, 150), seed=SEED)
     assert torch.equal(y.reshape(-1, 7), wanted)
     assert close(y, read(layer, x))
 
@@ -60,7 +62,7 @@ def test_a_full_layer_on_one_sample(by_hand: Any) -> None:
 
 def by_hand_row(by_hand: Any, model: Any, x: Any) -> Any:
     read(model, x)  # maps it
-    return by_hand(model.tiles["weight"], x[None], seed=SEED)[0]
+    return by_hand(tile(model, "weight"), x[None], seed=SEED)[0]
 
 
 CONVOLUTIONS = [
@@ -101,7 +103,7 @@ def test_a_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None
     model = placed(layer, x)
     y = read(model, x)
     patches, sizes = patches_of(layer, x)
-    wanted = by_hand(model.tiles["weight"], patches, seed=SEED, groups=layer.groups)
+    wanted = by_hand(tile(model, "weight"), patches, seed=SEED, groups=layer.groups)
     wanted = wanted.view(len(x), *sizes, -1).movedim(-1, 1)
     assert torch.equal(y, wanted)
     assert close(y, read(layer, x))
@@ -116,7 +118,7 @@ def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
         x = torch.randn(2, 3, *size)
         y = read(model, x)
         patches, sizes = patches_of(layer, x)
-        wanted = by_hand(model.tiles["weight"], patches, seed=SEED).view(2, *sizes, 4).movedim(-1, 1)
+        wanted = by_hand(tile(model, "weight"), patches, seed=SEED).view(2, *sizes, 4).movedim(-1, 1)
         assert torch.equal(y, wanted)
 
 
@@ -136,7 +138,7 @@ def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ..
     model = placed(layer, x)
     y, float_y = read(model, x), read(layer, x)
     channels = x.flatten(2).transpose(1, 2).reshape(-1, shape[1])
-    parts = by_hand(model.tiles["weight"], channels, seed=SEED, groups=layer.groups)
+    parts = by_hand(tile(model, "weight"), channels, seed=SEED, groups=layer.groups)
     parts = parts.view(len(x), *x.shape[2:], -1, *layer.kernel_size)
     edge = list(layer.padding)
     wide = torch.zeros(len(x), y.shape[1], *(s + 2 * p for s, p in zip(y.shape[2:], edge, strict=True)))
@@ -156,14 +158,15 @@ def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ..
 def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
     """Outputs (n, T, H) of a layer of one direction, its products by hand."""
     n, calls, _ = x.shape
-    tile = model.tiles
     index = np.arange(n * calls)
-    seen = by_hand(tile["weight_ih_l0"], x.reshape(n * calls, -1), seed=SEED, index=index).view(n, calls, -1)
+    seen = by_hand(tile(model, "weight_ih_l0"), x.reshape(n * calls, -1), seed=SEED, index=index).view(
+        n, calls, -1
+    )
     size = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     h = torch.zeros(n, seen.shape[2] // size)
     c, outputs = h.clone(), []
     for t in range(calls):
-        a, b = seen[:, t], by_hand(tile["weight_hh_l0"], h, seed=SEED + t * 2**48)
+        a, b = seen[:, t], by_hand(tile(model, "weight_hh_l0"), h, seed=SEED + t * 2**48)
         if kind == "LSTM":
             i, f, g, o = (a + b).chunk(4, dim=1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
@@ -232,16 +235,15 @@ def test_attention(by_hand: Any) -> None:
     blocked = torch.zeros(5, 4)
     blocked[0, 0] = -torch.inf
     y, weights = read(model, x, memory, memory, ignored, True, blocked)
-    tile = model.tiles
     q, k, v = (
-        by_hand(tile[name], part.reshape(-1, 8), seed=SEED).view(6, -1, 2, 4).transpose(1, 2)
+        by_hand(tile(model, name), part.reshape(-1, 8), seed=SEED).view(6, -1, 2, 4).transpose(1, 2)
         for name, part in (("q", x), ("k", memory), ("v", memory))
     )
     mask = torch.zeros(6, 2, 5, 4) + blocked
     mask[..., 3] = -torch.inf
     mixed = nn.functional.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).reshape(30, 8)
     # Scores are PyTorch's: equal to rounding, which may move a code of the last product.
-    wanted = by_hand(model.out_proj.tiles["weight"], mixed, seed=SEED).view(6, 5, 8)
+    wanted = by_hand(tile(model, "out_proj"), mixed, seed=SEED).view(6, 5, 8)
     assert (y == wanted).float().mean() > 0.9
     assert torch.allclose(y, wanted, atol=0.05)
     assert torch.all(weights[..., 3] == 0)
@@ -257,7 +259,7 @@ def test_zero_is_exactly_a_code(low: float) -> None:
     x = torch.linspace(low, 1.71, 64).view(64, 1).expand(64, 5)
     model = placed(nn.Linear(5, 3), x)
     read(model, x)
-    inputs = model.tiles["weight"].on_die.program.meaning.inputs
+    inputs = tile(model, "weight").on_die.program.meaning.inputs
     assert abs(float(inputs.decode(inputs.encode(np.zeros((1, 5))))[0, 0])) < 1e-9
     # Not more than a code is lost for it.
     assert abs(float(inputs.low[0]) - low) + abs(float(inputs.high[0]) - 1.71) < 1.5 * (1.71 - low) / 254
@@ -271,11 +273,88 @@ def test_every_product_has_cells_and_noise_of_its_own() -> None:
     x = torch.randn(30, 40)
     model = placed(two, x)
     read(model, x)
-    first, second = (model[i].tiles["weight"].on_die.program for i in (0, 2))
+    first, second = (tile(model, name).on_die.program for name in "02")
     assert (first.first_product, second.first_product) == (0, 1)
     assert not np.array_equal(first.layers[0].weights, second.layers[0].weights)
     again = ndrite.analog(two, "wan2022", samples=x, seed=SEED + 1).eval()
     read(again, x)
-    assert not np.array_equal(
-        first.layers[0].weights, again[0].tiles["weight"].on_die.program.layers[0].weights
-    )
+    assert not np.array_equal(first.layers[0].weights, tile(again, "0").on_die.program.layers[0].weights)
+
+
+class Free(nn.Module):  # type: ignore[misc]
+    """A function of a signal and parameters that no layer holds."""
+
+    def __init__(self, compute: Any, *shapes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.compute = compute
+        self.weights = nn.ParameterList(torch.randn(shape) for shape in shapes)
+
+    def forward(self, x: Any) -> Any:
+        return self.compute(x, *self.weights)
+
+
+PRODUCTS = [
+    (lambda x, w: x @ w, (40, 6), [(6, 4)], 1),
+    (lambda x, w: w @ x, (40, 6, 3), [(4, 6)], 1),
+    (lambda x, w: nn.functional.linear(x, w[:4, 1:]), (8, 5, 6), [(7, 7)], 1),
+    (lambda x, w: x @ w.t(), (40, 6), [(4, 6)], 1),
+    (lambda x, b, w: torch.addmm(b, x, w), (40, 6), [(4,), (6, 4)], 1),
+    (lambda x, w: torch.bmm(x.transpose(0, 1), w).transpose(0, 1), (20, 3, 6), [(3, 6, 4)], 3),
+    (lambda x, w: torch.einsum("bhk,hkm->bmh", x, w), (20, 3, 6), [(3, 6, 4)], 3),
+    (lambda x, w: torch.einsum("b...kj,kmj", x, w), (20, 3, 6, 2), [(6, 4, 2)], 1),
+    (lambda x, w: torch.tanh(x @ w) @ w.t(), (40, 6), [(6, 4)], 1),  # tied, and another matrix
+]
+
+
+@pytest.mark.parametrize(("compute", "shape", "sizes", "groups"), PRODUCTS, ids=range(len(PRODUCTS)))
+def test_a_product_of_parameters_needs_no_layer(
+    compute: Any, shape: tuple[int, ...], sizes: list[Any], groups: int
+) -> None:
+    torch.manual_seed(0)
+    layer, x = Free(compute, *sizes).eval(), torch.randn(shape)
+    exact, model = (ndrite.analog(layer, chip, samples=x, seed=SEED) for chip in ("ideal", "wan2022"))
+    y, wanted = read(model, x), read(layer, x)
+    assert close(read(exact, x), wanted, within=0.05)
+    assert close(y, wanted)
+    assert not torch.equal(y, wanted)
+    assert exact.ndrite.table().share == 1
+    assert {product.patches.groups for product in model.ndrite.products.values()} == {groups}
+    if shape[0] == len(y):
+        assert torch.equal(read(model, x[:3]), y[:3])  # read noise goes by samples
+
+
+def test_two_parameters_and_computed_weights_are_pytorchs() -> None:
+    torch.manual_seed(0)
+    layer = Free(lambda x, a, b, c: x @ (a @ b) + x @ c, (6, 2), (2, 4), (6, 4)).eval()
+    x = torch.randn(40, 6)
+    table = ndrite.analog(layer, "ideal", samples=x).ndrite.table()
+    assert [(row.name, row.where) for row in table.rows] == [("weights.2", "die"), ("mm", "torch")]
+
+
+def test_attention_may_add_keys_of_its_own() -> None:
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True).eval()
+    x = torch.randn(9, 5, 8)
+    model = ndrite.analog(layer, "ideal", samples=(x, x, x))
+    for y, wanted in zip(read(model, x, x, x), read(layer, x, x, x), strict=True):
+        assert close(y, wanted, within=0.05)
+
+
+def test_a_compiled_part_stays_in_pytorch() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Sequential(nn.Linear(6, 6), torch.jit.script(nn.Linear(6, 3))).eval(), torch.randn(40, 6)
+    model = ndrite.analog(layer, "ideal", samples=x)
+    assert [row.where for row in model.ndrite.table().rows] == ["die", "torch"]
+    with torch.inference_mode():
+        assert close(model(x), layer(x), within=0.05)
+
+
+def test_weights_that_hooks_make_are_held() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Sequential(nn.Linear(30, 8)).eval(), torch.randn(40, 30)
+    nn.utils.prune.l1_unstructured(layer[0], "weight", 0.5)
+    with torch.no_grad():
+        layer(x)  # or its weight is no leaf, which PyTorch does not copy
+    model = ndrite.analog(layer, "ideal", samples=x)
+    assert [row.name for row in model.ndrite.table().rows] == ["0"]
+    assert close(read(model, x), read(layer, x), within=0.05)

@@ -1,10 +1,10 @@
-"""The checks of ``ndrite board selftest``, in order."""
+"""Self test of a board: registers, memories and random networks against the golden model."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,10 @@ class Check:
     passed: bool
     seen: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return asdict(self)
+    @property
+    def result(self) -> str:
+        """In a word."""
+        return "ok" if self.passed else "FAIL"
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
@@ -108,34 +109,22 @@ def networks_of(geometry: Geometry) -> int:
 def _networks(
     board: BoardApi, geometry: Geometry, rng: np.random.Generator, inferences: int
 ) -> Iterator[Check]:
-    for readout in ("adc", "analog") if geometry.analog else ("adc",):
-        for dac_bits in DAC_BITS:
-            for noise in (False, True) if geometry.noise else (False,):
-                yield _network(board, geometry, rng, inferences, readout, dac_bits, noise)
-
-
-def _network(
-    board: BoardApi,
-    geometry: Geometry,
-    rng: np.random.Generator,
-    inferences: int,
-    readout: str,
-    dac_bits: int,
-    noise: bool,
-) -> Check:
     # Two tiles and, with few lanes, two column groups; the last ones not full.
-    inputs = min(geometry.rows + 5, geometry.max_inputs)
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
-    outputs = min(10, geometry.max_outputs)
-    widths = (inputs, hidden, outputs)
-    program = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
-    x = rng.integers(0, 256, (max(2, inferences), inputs)).astype(np.uint8)
-    x[0], x[1] = 0, 255
-    seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))
-    board.program(program)
-    y = board.infer(x, seed=seed, first_index=first, noise=noise)
-    expected = Core(program).infer(x, seed=seed, first_index=first, noise=noise)
-    name = f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'noise' if noise else 'no noise'}"
-    if np.array_equal(y, expected):
-        return Check(name, True, f"{len(x)} inferences equal to golden, seed {seed}")
-    return Check(name, False, f"seed {seed}: {describe_mismatch(y, expected)}")
+    widths = (min(geometry.rows + 5, geometry.max_inputs), hidden, min(10, geometry.max_outputs))
+    kinds = (("adc", "analog")[: 1 + geometry.analog], DAC_BITS, (False, True)[: 1 + geometry.noise])
+    for readout, dac_bits, noise in itertools.product(*kinds):
+        program = random_program(geometry, rng, sizes=widths, readout=readout, dac_bits=dac_bits, noise=noise)
+        x = rng.integers(0, 256, (max(2, inferences), widths[0])).astype(np.uint8)
+        x[0], x[1] = 0, 255
+        seed, first = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31))
+        board.program(program)
+        y = board.infer(x, seed=seed, first_index=first, noise=noise)
+        expected = Core(program).infer(x, seed=seed, first_index=first, noise=noise)
+        same = np.array_equal(y, expected)
+        seen = f"{len(x)} inferences equal to golden, seed {seed}"
+        yield Check(
+            f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'' if noise else 'no '}noise",
+            same,
+            seen if same else f"seed {seed}: {describe_mismatch(y, expected)}",
+        )

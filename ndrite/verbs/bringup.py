@@ -1,23 +1,27 @@
-"""build: a bitstream for an FPGA board."""
+"""board: build a bitstream, and bring a board up."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+from boards.fpga import build as builder
 from boards.fpga import find_target
-from boards.fpga.build import build as make
 from boards.fpga.errors import TimingError
+from boards.fpga.flash import loader_version
 from boards.fpga.reports import known_seed
+from emulator.files import write_whole
 from hdl.ethernet.addresses import Addresses
 from host import InputError
+from ndrite.bringup.run import page, stages_of, versions
+from ndrite.bringup.ways import Hardware, Simulated
 from ndrite.results import Found, Table
 from ndrite.shipped import shipped_program
-from ndrite.signature import Count, Folder, Option, Whole, verb
+from ndrite.signature import Count, Folder, Option, Output, Whole, silent, verb
 
 SHOWN = (
     "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
@@ -27,11 +31,6 @@ SHOWN = (
 
 Status = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 """Called with a name; a context that gives a function for what goes on, in words."""
-
-
-@contextmanager
-def _unseen(name: str) -> Iterator[Callable[[str], None]]:
-    yield lambda words: None
 
 
 @verb
@@ -57,8 +56,6 @@ def build(
 
     Parameters
     ----------
-    board:
-        Name of the board, as ``ndrite board list`` has it.
     seeds:
         Placement seeds to try; the fastest is kept.
     first_seed:
@@ -98,8 +95,8 @@ def build(
             announce(f"{chosen.name}: {line}")
 
     try:
-        with (status or _unseen)(chosen.name) as now:
-            report = make(
+        with (status or silent)(chosen.name) as now:
+            report = builder.build(
                 chosen,
                 folder,
                 program=shipped_program(),
@@ -116,3 +113,82 @@ def build(
     title = f"{chosen.name} in {folder}: {report['fmax_is']}"
     values = {"board": chosen.name, "folder": str(folder), **report}
     return Found(values, (Table(title, ("quantity", "value"), rows),))
+
+
+SIMULATED = "tang-nano-9k"
+
+
+@verb
+def bringup(
+    board: Annotated[str, Option("BOARD")] | None = None,
+    /,
+    *,
+    port: Annotated[str, Option("PORT")] | None = None,
+    folder: Folder | None = None,
+    loaded: bool = False,
+    simulated: bool = False,
+    fault: Literal["build-id", "link", "memory", "arithmetic", "noise"] | None = None,
+    inferences: Annotated[int, Option("N", least=16, most=1_000_000)] = 500,
+    seed: Whole = 0,
+    output: Output | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Found:
+    """A board from bitstream to report.
+
+    Tests link, memories, arithmetic, noise and speed. What was on the board is lost. Exit code 1 when any
+    check fails; the report says which, with the build id and versions, and can be attached to an issue.
+    Nobody has run this on hardware yet.
+
+    Parameters
+    ----------
+    board:
+        Name of the board, as ``ndrite board list`` has it; simulated: tang-nano-9k.
+    port:
+        Serial port of the UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].
+    folder:
+        Folder that ``ndrite board build`` wrote; default: build/BOARD, built when it is missing.
+    loaded:
+        The bitstream is on the board already: do not load it.
+    simulated:
+        The same on the board's compiled gateware.
+    fault:
+        With ``simulated``: a board that has this fault.
+    inferences:
+        Random inferences compared with the golden model, at least.
+    seed:
+        Seed of the test data.
+    output:
+        Report to write, Markdown; default: bringup-BOARD.md.
+
+    Examples
+    --------
+    $ ndrite board bringup --simulated
+    > ndrite board bringup ulx3s-85f --port /dev/ttyUSB0
+    """
+    if fault and not simulated:
+        raise InputError("fault needs simulated: it is no fault of a real board")
+    if not simulated and (board is None or port is None):
+        raise InputError("board and port are needed; without a board: ndrite board bringup --simulated")
+    target = find_target(board or SIMULATED)
+    path = Path(f"bringup-{target.name}.md" if output is None else output)
+    say = announce or (lambda line: None)
+    built = Path("build") / target.name if folder is None else Path(folder)
+    way = Simulated(target, fault or "") if simulated else Hardware(target, str(port), built, loaded, say)
+    found = []
+    for stage, check in stages_of(way, inferences=inferences, seed=seed):
+        say(f"{check.result:4} {stage}: {check.name}: {check.seen}")
+        found.append((stage, check))
+    told = versions(loader_version() if isinstance(way, Hardware) else None)
+    failed = sum(not check.passed for _, check in found)
+    checks = [{"stage": stage, **vars(check)} for stage, check in found]
+    report = {"board": target.name, "simulated": simulated, "seed": seed, "failed": failed, "versions": told}
+    report["checks"] = checks
+    rows = [(stage, c.name, c.result.replace("FAIL", "**FAIL**"), c.seen) for stage, c in found]
+    table = Table(f"bring-up of {target.name}", ("stage", "check", "result", "seen"), rows)
+    write_whole(path, page(report, table))
+    return Found(
+        {**report, "report": str(path)},
+        (table,),
+        (f"report: {path}",),
+        f"{failed} of {len(found)} checks failed; see {path}" if failed else None,
+    )

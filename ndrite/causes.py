@@ -1,4 +1,4 @@
-"""What every cause of error does to the outputs, and what it costs: longer is worse."""
+"""The picture of an explanation: one cause of error at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ SERIES = (("as it is", INK), ("gains and biases corrected", ACCENT))
 def drawn(explanation: Explanation) -> Any:
     """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
     rms error of targets."""
-    rows = [row for row in explanation.rows if row.score(corrected=False) is None or _does_something(row)]
+    rows = [
+        row
+        for row in explanation.rows
+        if row.score() is None
+        or any(s is not None and s < SNR_MAX_DB for s in (row.snr_db, row.snr_corrected_db))
+    ]
     figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)
     y = np.arange(len(rows))[::-1]
@@ -68,12 +73,6 @@ def draw(explanation: Explanation, path: Path) -> None:
         f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11
     )
     drawing.save(figure, path)
-
-
-def _does_something(row: Any) -> bool:
-    """Whether outputs differ from the float network's."""
-    snrs = (row.snr_db, row.snr_corrected_db)
-    return any(snr is not None and snr < SNR_MAX_DB for snr in snrs)
 
 
 def relative_error(snr_db: float) -> float:

@@ -1,0 +1,137 @@
+"""Executor: a forward pass in which every product of a parameter is read on the die.
+
+PyTorch's functions are caught, not its modules: whatever class calls ``linear``, ``conv2d``, ``lstm``,
+``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from emulator.learning.training.extra import torch
+from emulator.spec.patches import Patches
+from ndrite.tiles.forms import FORMS
+from ndrite.tiles.product import Product
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ndrite.tiles.placement import Placement
+
+
+class Executor(torch.overrides.TorchFunctionMode):
+    """One pass, from the outermost module in to the way out of it.
+
+    ``placement``: die and board; ``whole``: whether it is a pass of the whole module; else one of its parts
+    was called by itself; ``stack``: modules whose ``forward`` runs, the outermost first, each with its path
+    in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this pass's
+    errors, in training; ``samples``: how many there are while a function of PyTorch's computes time first;
+    else None.
+    """
+
+    def __init__(self, placement: Placement, path: str, module: Any) -> None:
+        super().__init__()
+        self.placement, self.whole = placement, not path
+        self.stack: list[tuple[str, Any]] = [(path, module)]
+        self.calls: dict[Product, int] = {}
+        self.drawn: dict[Product, Tensor] = {}
+        self.samples: int | None = None
+        self._known = [
+            (f"{path}.{inner}".strip("."), attribute, tensor)
+            for inner, part in module.named_modules()
+            for attribute, tensor in tensors_of(part)
+        ]
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What FORMS has on the die, if its weights are held; everything else as it is."""
+        form = FORMS.get(func)
+        result = NotImplemented if form is None else form(self, *args, **(kwargs or {}))
+        return func(*args, **(kwargs or {})) if result is NotImplemented else result
+
+    def find(self, tensor: Any) -> tuple[str, str, int] | None:
+        """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            return None
+        path, module = self.stack[-1]
+        at = tensor.data_ptr()
+        own = ((path, attribute, held) for attribute, held in tensors_of(module))
+        for where, attribute, held in (*own, *self._known):
+            start, size = held.data_ptr(), held.element_size()
+            if start <= at < start + held.numel() * size:
+                return where, attribute, (at - start) // size
+        return None
+
+    def product(
+        self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
+    ) -> Product | None:
+        """The product of ``matrix`` (K, M), made of ``weight``; None: ``weight`` is not held.
+
+        ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
+        """
+        held = self.find(weight)
+        if held is None:
+            return None
+        products = self.placement.products
+        key = (*held, weight.shape, weight.stride(), patches)
+        if key not in products:
+            name, same = _name(held, weight), 2
+            while name in {product.name for product in products.values()}:
+                name, same = f"{_name(held, weight)} ({same})", same + 1
+            products[key] = Product(name, held, self.placement, matrix.shape[1], patches, whole=whole)
+        product = products[key]
+        product.train(self.stack[-1][1].training)
+        return product
+
+
+class Hook:
+    """Around a module's ``forward``: before and after it."""
+
+    def __init__(self, placement: Placement, path: str) -> None:
+        self.placement, self.path = placement, path
+
+    def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
+        """Threads take turns, as they share the board; ``result``: the pass is over, or has failed."""
+        if not result:
+            self.placement.lock.acquire()
+            self._enter(module)
+        else:
+            self._leave()
+            self.placement.lock.release()
+
+    def _enter(self, module: Any) -> None:
+        from ndrite.tiles.convert import prepare
+
+        if self.placement.executor is None:
+            if not self.path:
+                prepare(module, self.placement)
+            self.placement.executor = Executor(self.placement, self.path, module)
+            self.placement.executor.__enter__()
+        else:
+            self.placement.executor.stack.append((self.path, module))
+
+    def _leave(self) -> None:
+        executor = self.placement.executor
+        if executor is not None and executor.stack[-1][0] == self.path:
+            executor.stack.pop()
+            if not executor.stack:
+                self.placement.executor = None
+                executor.__exit__(None, None, None)
+
+
+def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
+    """A module's own parameters by name, and what its hooks make of them."""
+    yield from module.named_parameters(recurse=False)
+    yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
+
+
+def _name(held: tuple[str, str, int], weight: Tensor) -> str:
+    """In tables and errors: the module, and which of its matrices where it has several."""
+    path, attribute, offset = held
+    if attribute == "weight":
+        return path or attribute
+    if attribute == "in_proj_weight":
+        attribute = "qkv"[offset // weight.numel()] if offset % weight.numel() == 0 else attribute
+    elif attribute in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
+        attribute = attribute[0]
+    return f"{path}.{attribute}".strip(".")

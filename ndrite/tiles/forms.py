@@ -1,0 +1,327 @@
+"""Forms: what each function of PyTorch that multiplies by a matrix asks of the die.
+
+A form takes the executor and the function's own arguments, and gives what it gives; ``NotImplemented``: no
+operand is held by the module, and PyTorch computes it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import string
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from emulator.learning.training.extra import torch
+from emulator.spec.patches import Patches
+from host import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ndrite.tiles.executor import Executor
+
+F = torch.nn.functional
+
+
+def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    """(..., K) to (..., M); the first dimension is samples, but in attention, whose first one is time."""
+    x = input if run.samples is None else input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1)
+    rows = string.ascii_uppercase[: x.dim() - 1]
+    y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
+    if y is NotImplemented or run.samples is None:
+        return y
+    return y.transpose(0, 1).reshape(*input.shape[:-1], -1).contiguous()
+
+
+def contract(
+    run: Executor, x: Tensor, weight: Tensor, of_x: str, of_weight: str, out: str, bias: Tensor | None = None
+) -> Any:
+    """``einsum("of_x,of_weight->out")``: dimensions that both have and the result keeps are groups."""
+    both = [label for label in of_x if label in of_weight]
+    rows, columns = (
+        [label for label in a if label not in b] for a, b in ((of_x, of_weight), (of_weight, of_x))
+    )
+    k, groups = ([label for label in both if (label in out) == kept] for kept in (False, True))
+    plain = all(len(set(labels)) == len(labels) for labels in (of_x, of_weight, out))
+    if not plain or not k or set(rows + groups + columns) != set(out):
+        return NotImplemented
+    size = dict(zip(of_weight, weight.shape, strict=True))
+    inputs, count = (math.prod(size[label] for label in part) for part in (k, groups))
+    matrix = weight.permute([of_weight.index(label) for label in k + groups + columns]).reshape(inputs, -1)
+    product = run.product(
+        weight, matrix, Patches(shape=(count * inputs, 1, 1), kernel=(1, 1), groups=count), whole=count == 1
+    )
+    if product is None:
+        return NotImplemented
+    if any(size.setdefault(label, n) != n for label, n in zip(of_x, x.shape, strict=True)):
+        accepted = ", ".join("..." if label in rows else str(size[label]) for label in of_x[-len(k) - 1 :])
+        raise InputError(f"{product.name} is given {tuple(x.shape)}; accepted: ({accepted})")
+    kept = [size[label] for label in rows]
+    x = x.permute([of_x.index(label) for label in rows + groups + k]).reshape(-1, count * inputs)
+    x = x if count == 1 else x.view(*x.shape, 1, 1)
+    y = product.read(run, x, matrix, bias, math.prod(kept[1:]))
+    y = y.reshape(*kept, *(size[label] for label in groups + columns))
+    return y.permute([(rows + groups + columns).index(label) for label in out])
+
+
+def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
+    """Of two operands, one of them a parameter."""
+    found = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    if not isinstance(equation, str) or len(found) != 2:
+        return NotImplemented
+    given, arrow, out = equation.replace(" ", "").partition("->")
+    free = [letter for letter in string.ascii_letters if letter not in given]
+    labels, widest = [], ""
+    for part, tensor in zip(given.split(","), found, strict=True):
+        more = tensor.dim() - len(part.replace("...", ""))
+        dots = "".join(free[:more])[::-1]
+        widest = max(widest, dots, key=len)
+        labels.append(part.replace("...", dots))
+    if not arrow:
+        out = "..." + "".join(sorted(c for c in set(given) - set(".,") if given.count(c) == 1))
+    return _either(run, found, labels, out.replace("...", widest))
+
+
+def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
+    """Vectors, matrices and batches of them; one operand a parameter."""
+    if not (input.dim() and other.dim()):
+        return NotImplemented
+    wide = max(input.dim(), other.dim()) - 2
+    batch = string.ascii_uppercase[: max(wide, 0)]
+    left, right = "rk"[-input.dim() :], "kc"[: other.dim()]
+    of = [batch[len(batch) - max(t.dim() - 2, 0) :] + end for t, end in ((input, left), (other, right))]
+    return _either(run, (input, other), of, batch + left[:-1] + right[1:])
+
+
+def _either(run: Executor, operands: Any, labels: list[str], out: str) -> Any:
+    """Whichever of two operands is held is the matrix; two parameters are no product of a signal."""
+    (a, of_a), (b, of_b) = sorted(
+        zip(operands, labels, strict=True), key=lambda pair: bool(run.find(pair[0]))
+    )
+    if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
+        return NotImplemented  # sizes of 1 may be spread
+    return contract(run, a, b, of_a, of_b, out)
+
+
+def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * a @ b``, of matrices or batches of them."""
+    y = matmul(run, a, b)
+    return y if y is NotImplemented else beta * input + alpha * y
+
+
+def _each(value: Any, dimensions: int) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * dimensions if len(values) == 1 else values
+
+
+def _maps(run: Executor, x: Tensor, channels: int, dimensions: int, name: str) -> Tensor:
+    """With a first dimension of samples, which one sample alone may lack."""
+    maps = x if x.dim() == dimensions + 2 else x.unsqueeze(0)
+    if maps.dim() != dimensions + 2 or maps.shape[1] != channels:
+        sizes = ", ".join("DHW"[-dimensions:])
+        raise InputError(f"{name} is given {tuple(x.shape)}; accepted: (n, {channels}, {sizes})")
+    return maps
+
+
+def convolution(
+    run: Executor,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    dimensions: int,
+) -> Any:
+    """Maps of any size; rows of the matrix in the order channel, (depth,) row, column."""
+    flat = (1,) * (3 - dimensions)
+    sizes, stride, dilation = (
+        (*flat, *_each(v, dimensions)) for v in (tuple(weight.shape[2:]), stride, dilation)
+    )
+    reach = [d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True)]
+    channels = weight.shape[1] * groups
+    # Depth counts as channels.
+    shape = (channels * sizes[0], reach[1], reach[2])
+    area = {"kernel": sizes[1:], "stride": stride[1:], "dilation": dilation[1:]}
+    patches = Patches(shape=shape, groups=groups, **area)
+    matrix = weight.reshape(len(weight), -1).t()
+    product = run.product(weight, matrix, patches)
+    if product is None:
+        return NotImplemented
+    x = _maps(run, input, channels, dimensions, product.name)
+    if padding == "same":
+        ends = [((r - 1) // 2, r - 1 - (r - 1) // 2) for r in reach[3 - dimensions :]]
+    else:
+        ends = [(p, p) for p in _each(0 if padding == "valid" else padding, dimensions)]
+    border = [size for both in reversed(ends) for size in both]
+    x = F.pad(x, border) if any(border) else x
+    x = x.reshape(*x.shape[:2], *flat, *x.shape[2:])
+    if any(size < r for size, r in zip(x.shape[2:], reach, strict=True)):
+        raise InputError(f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel")
+    # A map for every place in depth, the planes it sees beside its channels: of (n, C, D, H, W, k).
+    cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
+    n, each = len(x), cut.shape[2]
+    maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * each, -1, *x.shape[3:])
+    y = product.read(run, maps, matrix, bias, each)
+    y = y.view(n, each, *y.shape[1:]).transpose(1, 2)
+    y = y.reshape(*y.shape[:2], *y.shape[5 - dimensions :])
+    return y if input.dim() == dimensions + 2 else y[0]
+
+
+def transposed(
+    run: Executor,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    *,
+    dimensions: int,
+) -> Any:
+    """Every place's channels times all that its kernel makes of them; overlaps and the bias are added here.
+
+    Columns are in the order group, channel, row, column.
+    """
+    channels, flat = len(weight), 2 - dimensions
+    matrix = weight.reshape(groups, channels // groups, -1).transpose(0, 1).flatten(1)
+    product = run.product(weight, matrix, Patches(shape=(channels, 1, 1), kernel=(1, 1), groups=groups))
+    if product is None:
+        return NotImplemented
+    x = _maps(run, input, channels, dimensions, product.name)
+    kernel, more = tuple(weight.shape[2:]), _each(output_padding, dimensions)
+    stride, padding, dilation = (_each(v, dimensions) for v in (stride, padding, dilation))
+    fields = zip(x.shape[2:], stride, padding, dilation, kernel, more, strict=True)
+    size = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in fields]
+    maps = x.reshape(*x.shape[:2], *(1,) * flat, *x.shape[2:])
+    columns = product.read(run, maps, matrix, None, 1).flatten(2)
+    one, none = (1,) * flat, (0,) * flat
+    y = F.fold(columns, (*one, *size), (*one, *kernel), (*one, *dilation), (*none, *padding), (*one, *stride))
+    y = y.reshape(*y.shape[:2], *size)
+    if bias is not None:
+        y = y + bias.view(-1, *[1] * dimensions)
+    return y if input.dim() == dimensions + 2 else y[0]
+
+
+def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Sums of both matrices and the state, output first; the next state."""
+    i, f, g, o = (x + h).chunk(4, dim=-1)
+    c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def _gru(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (xr, xz, xn), (hr, hz, hn) = x.chunk(3, dim=-1), h.chunk(3, dim=-1)
+    z = torch.sigmoid(xz + hz)
+    n = torch.tanh(xn + torch.sigmoid(xr + hr) * hn)
+    return ((1 - z) * n + z * state[0],)
+
+
+CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "lstm": _lstm,
+    "gru": _gru,
+    "rnn_tanh": lambda x, h, state: (torch.tanh(x + h),),
+    "rnn_relu": lambda x, h, state: (torch.relu(x + h),),
+}
+
+
+def cell(
+    run: Executor,
+    x: Tensor,
+    hx: Any,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+    *,
+    kind: str,
+) -> Any:
+    """One call of a recurrent cell."""
+    state = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
+    sums = linear(run, x, w_ih, b_ih)
+    if sums is NotImplemented:
+        return NotImplemented
+    after = CELLS[kind](sums, linear(run, state[0], w_hh, b_hh), state)
+    return after if len(after) > 1 else after[0]
+
+
+def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
+    """Layers and directions one after another; gates and memory in PyTorch."""
+    if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
+        path, module = run.stack[-1]
+        raise InputError(
+            f"{path or type(module).__name__} is given a PackedSequence; accepted: a tensor, padded by "
+            "torch.nn.utils.rnn.pad_packed_sequence"
+        )
+    biased, layers, dropout, training, both, batch_first = rest
+    if run.find(weights[0]) is None:
+        return NotImplemented
+    starts = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
+    x = input if batch_first else input.transpose(0, 1)
+    ways, lasts = 1 + both, []
+    each = len(weights) // (layers * ways)
+    for layer in range(layers):
+        outputs = []
+        for number in range(layer * ways, layer * ways + ways):
+            w_ih, w_hh, *others = weights[number * each : (number + 1) * each]
+            b_ih, b_hh = others[:2] if biased else (None, None)
+            seen = linear(run, x, w_ih, b_ih)
+            state, steps = tuple(s[number] for s in starts), []
+            backward = number % ways == 1
+            for t in reversed(range(x.shape[1])) if backward else range(x.shape[1]):
+                state = CELLS[kind](seen[:, t], linear(run, state[0], w_hh, b_hh), state)
+                for projection in others[2 * biased :]:
+                    state = (linear(run, state[0], projection), *state[1:])
+                steps.append(state[0])
+            outputs.append(torch.stack(steps[::-1] if backward else steps, dim=1))
+            lasts.append(state)
+        x = torch.cat(outputs, dim=2)
+        if layer < layers - 1:
+            x = F.dropout(x, dropout, training)
+    ends = (torch.stack(parts) for parts in zip(*lasts, strict=True))
+    return (x if batch_first else x.transpose(0, 1), *ends)
+
+
+_ATTENTION: Any = F.multi_head_attention_forward
+_UNSEEN = types.FunctionType(
+    _ATTENTION.__code__,
+    {**_ATTENTION.__globals__, "has_torch_function": lambda tensors: False},
+    argdefs=_ATTENTION.__defaults__,
+)
+"""PyTorch's own attention, which does not ask the executor again for itself."""
+
+
+def attention(run: Executor, *args: Any, **named: Any) -> Any:
+    """Its projections are three products; PyTorch has time first, the die samples."""
+    given = inspect.signature(_ATTENTION).bind(*args, **named).arguments
+    if not given.get("use_separate_proj_weight"):
+        weights = zip("qkv", given["in_proj_weight"].chunk(3), strict=True)
+        given |= {"use_separate_proj_weight": True, **{f"{key}_proj_weight": w for key, w in weights}}
+    samples = given["query"].shape[1] if given["query"].dim() == 3 else 1
+    run.samples = samples
+    try:
+        with run:
+            return _UNSEEN(**given)
+    finally:
+        run.samples = None
+
+
+FORMS: dict[Any, Callable[..., Any]] = {
+    F.linear: linear,
+    torch.einsum: einsum,
+    F.multi_head_attention_forward: attention,
+    F.conv_transpose1d: partial(transposed, dimensions=1),
+    F.conv_transpose2d: partial(transposed, dimensions=2),
+}
+FORMS |= {getattr(F, f"conv{n}d"): partial(convolution, dimensions=n) for n in (1, 2, 3)}
+FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
+FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
+FORMS |= {getattr(home, name): matmul for home in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm")}
+FORMS |= {getattr(home, name): addmm for home in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}

@@ -1,0 +1,280 @@
+"""board: list, info, flash, serve, selftest and scrub."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from boards.fpga import find_target
+from boards.fpga import flash as loader
+from boards.fpga.page import markdown
+from boards.fpga.reports import summaries
+from boards.recognise import is_of_these_sources
+from boards.stepped import device_of
+from emulator.files import write_whole
+from emulator.spec.datagrams import PORT
+from host import InputError
+from host.links.udp_socket import udp_address
+from host.scrub import Upset
+from ndrite import url
+from ndrite.bringup.run import versions
+from ndrite.compiled import held
+from ndrite.results import Found, Table
+from ndrite.selftest import checks_of
+from ndrite.signature import Board, File, Folder, Option, Output, Source, Whole, verb
+from ndrite.url import DEFAULT_PRESET, connect
+
+COLUMNS = {
+    "board": "board",
+    "lanes": "lanes",
+    "clock_mhz": "MHz",
+    "fmax_mhz": "Fmax",
+    "luts": "LUTs",
+    "images_per_s_compute": "array/s",
+    "images_per_s_link": "link/s",
+}
+"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON and the page have all."""
+
+
+@verb
+def list_boards(*, output: Output | None = None) -> Found:
+    """The FPGA boards, with size and speed.
+
+    Array, clock and Fmax in MHz, cells used, weights held. array/s and link/s: samples a second that the
+    array and the link could do for the shipped network. The figures come from reports of past builds that
+    ship with the package; Fmax is nextpnr's estimate. Nothing was measured on hardware.
+
+    Parameters
+    ----------
+    output:
+        Write the docs' page of size and speed, Markdown.
+
+    Examples
+    --------
+    $ ndrite board list --json
+    """
+    rows = summaries()
+    if output is not None:
+        write_whole(output, markdown())
+    cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
+    title = "FPGA boards (estimated by nextpnr, not measured)"
+    said = []
+    if any(row["timing_met"] is False for row in rows):
+        said.append("! timing is not met")
+    if any(row["earlier"] for row in rows):
+        said.append("* of an earlier netlist; `ndrite board build` makes it anew")
+    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), tuple(said))
+
+
+def _text(name: str, row: dict[str, Any]) -> str:
+    value = row[name]
+    if name == "board":
+        marks = "*" * bool(row["earlier"]) + "!" * (row["timing_met"] is False)
+        return f"{value} {marks}".rstrip()
+    # nextpnr does not time the multipliers of these: its figure is no speed.
+    if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
+        return "-"
+    return str(value)
+
+
+@verb
+def info(board: Board = "golden:", /) -> Found:
+    """What a board says it is, and versions for an issue.
+
+    Identity, geometry (rows, lanes, memory depths in words), counters (clock cycles, events).
+
+    Examples
+    --------
+    $ ndrite board info --json
+    > ndrite board info sim:
+    > ndrite board info uart:/dev/ttyUSB0@1000000 --json
+    """
+    with connect(board) as chosen:
+        found: dict[str, Any] = chosen.identity()
+        device = device_of(chosen)
+        if device is not None:
+            found["sources_match"] = is_of_these_sources(device.geometry, device.build_id)
+        found["counters"] = chosen.counters()
+    found["versions"] = versions(None)
+    rows = [(k, str(v)) for k, v in found.items() if not isinstance(v, dict)]
+    rows += [
+        (f"{part}.{k}", str(v))
+        for part in ("geometry", "counters", "versions")
+        for k, v in (found[part] or {}).items()
+    ]
+    return Found(found, (Table(board, ("field", "value"), rows),))
+
+
+@verb
+def flash(
+    board: Annotated[str, Option("BOARD")], /, *, folder: Folder | None = None, permanent: bool = False
+) -> Found:
+    """Load a bitstream into an FPGA board, with openFPGALoader.
+
+    Without ``permanent`` it is gone at power-off (iCEBreaker: always its flash). Refuses a build whose timing
+    failed.
+
+    Parameters
+    ----------
+    folder:
+        Folder that ``ndrite board build`` wrote; default: build/BOARD.
+    permanent:
+        Write the flash memory in place of the FPGA's own.
+
+    Examples
+    --------
+    $ ndrite board flash ulx3s-85f
+    """
+    chosen = find_target(board)
+    loader.flash(chosen, Path("build") / chosen.name if folder is None else Path(folder), permanent=permanent)
+    return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
+
+
+LOOPBACK = f"127.0.0.1:{PORT}"
+
+
+@verb
+def serve(
+    *,
+    preset: str = DEFAULT_PRESET,
+    link: File | None = None,
+    udp: bool = False,
+    at: Annotated[str, Option("HOST:PORT")] = LOOPBACK,
+    say: Callable[[str], None] | None = None,
+) -> Found:
+    """A simulated board on a pseudo-terminal or a UDP socket.
+
+    Runs until Ctrl-C and prints how to reach it. Any baud rate will do: the simulated UART takes 4 clocks per
+    bit and waits for its client.
+
+    Parameters
+    ----------
+    preset:
+        Geometry preset.
+    link:
+        Symbolic link to make at the terminal.
+    udp:
+        On a UDP socket instead.
+    at:
+        With ``udp``: the socket's address; port 0 is any that is free.
+    say:
+        Told where the board is.
+
+    Examples
+    --------
+    $ ndrite board serve --link /tmp/ndrite
+    > ndrite evaluate mine --board uart:/tmp/ndrite       (in another terminal)
+    > ndrite board serve --udp
+    > ndrite evaluate mine --board udp:127.0.0.1
+    """
+    if udp and link is not None:
+        raise InputError("link and udp exclude each other; accepted: one of them")
+    geometry = url.preset(preset)
+    tell = say or partial(print, flush=True)
+
+    def announce(where: object) -> None:
+        tell(f"serving {geometry.name} on {where}")
+
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` ends it as cleanly as Ctrl-C does
+    if udp:
+        from boards.sim.serve_udp import serve_udp
+
+        host, port = udp_address(at, least=0)
+        serve_udp(geometry, host=host, port=port, announce=announce)
+    else:
+        from boards.sim.serve import serve as serve_terminal
+
+        serve_terminal(geometry, link=None if link is None else Path(link), announce=announce)
+    return Found({})
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@verb
+def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None] | None = None) -> Found:
+    """Test a board's registers, memories and arithmetic.
+
+    Against the golden model, bit for bit. Every word of every memory, then random networks. What was
+    programmed on the board is lost. Exit code 1 when any check fails.
+
+    Parameters
+    ----------
+    seed:
+        Seed of the test data.
+
+    Examples
+    --------
+    $ ndrite board selftest sim:tiny
+    """
+    found = []
+    with connect(board) as chosen:
+        for check in checks_of(chosen, seed=seed):
+            found.append(check)
+            if announce is not None:
+                announce(f"{check.result:4} {check.name}: {check.seen}")
+    failed = sum(not check.passed for check in found)
+    rows = [(c.name, c.result, c.seen) for c in found]
+    return Found(
+        {"board": board, "failed": failed, "checks": [vars(c) for c in found]},
+        (Table(f"self test of {board}", ("check", "result", "seen"), rows),),
+        failed=f"{failed} of {len(found)} checks failed" if failed else None,
+    )
+
+
+@verb
+def scrub(
+    program: Source,
+    /,
+    *,
+    board: Board,
+    every: Annotated[float, Option("SECONDS", least=0)] | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Found:
+    """What has changed in a chip's memories; reloads it.
+
+    Checksums made in gateware are compared with the program's. Names each section with a changed bit. Exit
+    code 1 when any was found (it is repaired then). The board is busy for the time of the look: about 30
+    clock cycles a memory word.
+
+    Parameters
+    ----------
+    board:
+        URL of the board that holds it; it is not programmed first.
+    every:
+        Go on until Ctrl-C, with this pause between two looks, seconds.
+
+    Examples
+    --------
+    $ ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60
+    """
+    if every == 0:
+        raise InputError("every is 0; accepted: above 0 seconds")
+    what, looks = held(program).program, 0
+    found: list[Upset] = []
+    with connect(board) as chosen:
+        try:
+            while True:
+                changed = chosen.scrub(what)
+                looks += 1
+                found += changed
+                for upset in changed:
+                    if announce is not None:
+                        announce(str(upset))
+                if every is None:
+                    break
+                time.sleep(every)
+        except KeyboardInterrupt:
+            if every is None:
+                raise
+    upsets = [vars(upset) for upset in found]
+    return Found(
+        {"program": what.name, "board": board, "looks": looks, "upsets": upsets},
+        said=(f"{what.name} on {board}: {looks} looks, {len(found)} changed sections",),
+        failed=f"{len(found)} memory sections had changed; reloaded and verified" if found else None,
+    )

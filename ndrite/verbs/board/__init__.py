@@ -1,1 +1,0 @@
-"""What is done to boards: FPGAs, and the simulated ones."""
