@@ -14,9 +14,14 @@ import warnings
 import numpy as np
 
 import ndrite
-from emulator.golden import Core
-from emulator.spec import Program
-from ndrite import devices
+from ndrite import Program, devices
+
+
+def sums_of(program: Program, x: np.ndarray) -> np.ndarray:
+    """Output sums of codes (n, inputs) on the golden model, without read noise."""
+    with ndrite.connect("golden:") as board:
+        board.program(program)
+        return board.infer(x, noise=False)
 
 
 def with_exact_curves(made: ndrite.Compiled, x: np.ndarray) -> np.ndarray:
@@ -24,9 +29,9 @@ def with_exact_curves(made: ndrite.Compiled, x: np.ndarray) -> np.ndarray:
     program, array = made.program, made.die.arrays[0]
     tables = {"rows": program.rows, "curve_base": program.curve_base, "curve_slope": program.curve_slope}
     first, second = (Program.chain(name="part", layers=[layer], **tables) for layer in program.layers)
-    volts = Core(first).infer(x, noise=False) * program.layers[0].scale / 2.0 ** program.layers[0].vshift
+    volts = sums_of(first, x) * program.layers[0].scale / 2.0 ** program.layers[0].vshift
     y = array.neurons.curves((volts - array.window.zero) / array.window.per_unit)
-    return Core(second).infer(np.clip(np.rint(255 * y), 0, 255).astype(np.uint8), noise=False)
+    return sums_of(second, np.clip(np.rint(255 * y), 0, 255).astype(np.uint8))
 
 
 def main() -> None:
@@ -46,7 +51,7 @@ def main() -> None:
         made = ndrite.compile(network, loaded, seed=options.seed)
         right, exact = (
             100 * (out.argmax(axis=1) == labels).mean()
-            for out in (Core(made.program).infer(x, noise=False), with_exact_curves(made, x))
+            for out in (sums_of(made.program, x), with_exact_curves(made, x))
         )
         circuit = loaded.neuron.circuit
         word = (

@@ -23,7 +23,7 @@ from tests.hdl.probe import unpack
 from tests.hdl.streams import reset
 from tests.hdl.walk.shapes import packed, small_patches
 
-EVERY = int(os.environ.get("EVERY", "197"))
+EVERY = int(os.environ.get("EVERY", "151"))
 """Of the small shapes, one in so many."""
 CODES = 1024
 CYCLES = 20000
