@@ -188,6 +188,7 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     assert performance(board, program, board.clock_mhz)["images_per_s_link"] == rate
 
 
+@pytest.mark.slow
 def test_addresses_are_those_asked_for() -> None:
     own = Addresses.of("10.1.2.3", "02:00:00:aB:cd:09")
     assert (own.address, own.mac) == (0x0A010203, 0x020000ABCD09)

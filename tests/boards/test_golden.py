@@ -17,6 +17,7 @@ from host import BoardApi, InputError, LinkError, NotProgrammedError
 from host.api import LearningApi
 
 
+@pytest.mark.slow
 def test_it_learns_and_then_infers_with_what_it_learned() -> None:
     learning = random_learning(Geometry(rows=16), np.random.default_rng(3), sizes=(20, 5))
     x, labels = np.full((6, 20), 200, np.uint8), np.arange(6) % 5

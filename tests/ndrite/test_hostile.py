@@ -218,6 +218,7 @@ def test_results_fit_a_screen() -> None:
     assert "int16 (784, 128)" in repr(program.layers[0])
 
 
+@pytest.mark.slow
 def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
     """A long name stays one word where no terminal sets a width."""
     rng = np.random.default_rng(1)

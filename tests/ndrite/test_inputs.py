@@ -157,6 +157,7 @@ def test_a_regressor_is_judged_in_its_own_unit(here: Path, capsys: pytest.Captur
     assert "accepted: classes (n,), or targets (n, 3)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_targets_everywhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """explain, report and campaign give the rms error of targets, each as NumPy has it."""
     network, x, targets = regressor(np.random.default_rng(2))

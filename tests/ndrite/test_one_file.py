@@ -61,6 +61,7 @@ def written(kind: str, model: Any) -> str | None:
     return "model.onnx" if kind == "onnx" else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_command_takes_the_file_alone(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,7 @@ def test_every_name_says_what_it_is(name: str) -> None:
         assert all(p.annotation is not inspect.Parameter.empty for p in told.parameters.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_docstrings_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

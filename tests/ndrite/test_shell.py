@@ -51,6 +51,7 @@ def test_the_bash_script_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert subprocess.run(["bash", "-n", str(tmp_path / "ndrite")], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(folder: Path, program: Program) -> None:
     x = np.load(folder / "x.npy")
     done = ndrite("infer", "program.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())

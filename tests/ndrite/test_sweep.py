@@ -328,6 +328,7 @@ def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[s
     assert "delete it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_edited_result_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
     before = table(folder / "out")

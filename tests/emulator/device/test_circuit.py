@@ -65,6 +65,7 @@ def test_settling_and_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
         assert abs(early.current(volts) - current) < 0.01 * circuit.peak_current_A
 
 
+@pytest.mark.slow
 @needs_ngspice
 @pytest.mark.parametrize("seed", range(30))
 def test_the_rule_of_stability_is_ngspices(tmp_path, seed):
