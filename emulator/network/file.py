@@ -72,7 +72,7 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such network file")
+        raise FileNotFoundError(f"{path}: no such network file (ndrite train writes one; ONNX will do)")
     try:
         return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
     except (NetworkError, MeaningError) as error:
