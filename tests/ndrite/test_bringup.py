@@ -111,6 +111,7 @@ def test_what_is_not_reached_is_said(tmp_path, monkeypatch):
     assert found[-1][1].seen == "not reached: loading failed"
 
 
+@pytest.mark.slow
 def test_a_port_that_is_not_there(tmp_path):
     (tmp_path / "report.json").write_text(
         json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
@@ -144,6 +145,7 @@ def test_one_clear_line(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_dead_link_ends_the_bring_up(monkeypatch):
     def dead(self: object) -> None:
         raise LinkError("cannot open")
