@@ -14,12 +14,20 @@ from emulator.device.description import Chip
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.golden.neuron import neuron, preneuron
-from emulator.mapping import converters
+from emulator.mapping import ranges
 from emulator.mapping.columns import BiasCells, Columns, build_columns, program_bias, total_noise
-from emulator.mapping.devices import Neurons, curves_of, each_of, make_neurons
+from emulator.mapping.devices import (
+    Neurons,
+    curves_of,
+    each_of,
+    jumps_of,
+    make_neurons,
+    shape_of,
+    trained_outputs,
+    window_of,
+)
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.neuron import jumps_of, shape_of, trained_outputs, window_of
 from emulator.mapping.ranges import AdcRange, Sums, partial_sums
 from emulator.mapping.report import CELLS, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
@@ -199,7 +207,7 @@ class Product:
             rng,
             ratio=ratio,
             mitigation=options.mitigation,
-            row_voltage_V=converters.row_voltages(self.rows.one_group(), chip),
+            row_voltage_V=ranges.row_voltages(self.rows.one_group(), chip),
             programmed_on=without_errors(chip) if options.nominal else None,
             movable=self.rows.movable,
         )
@@ -214,19 +222,19 @@ class Product:
         # converter takes only after.
         which, gains = measures.gains(chip, final=final), np.ones(outputs)
         if which == "column":
-            gains = converters.column_gain(wanted, converters.placed(sums, chip) * (mapped.unit / INPUT_MAX))
+            gains = ranges.column_gain(wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
         unit = mapped.unit * gains
-        designed = converters.design(sums, mapped.codes, chip, measures, unit if final else None)
-        built = converters.build(designed, chip, mismatch)
+        designed = ranges.design(sums, mapped.codes, chip, measures, unit if final else None)
+        built = ranges.build(designed, chip, mismatch)
         step = unit * (designed.lsb if adc else 1.0) / INPUT_MAX
         if final:
             step = np.full(outputs, step.mean())
         layer = _bare_layer(mapped, built, chip, self.options)
         pedestal = _pedestal(designed, sums, chip)
         if which == "column":
-            rest = converters.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
+            rest = ranges.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
             if final:
-                layer = dataclasses.replace(layer, gain=converters.trim(built, rest).gain)
+                layer = dataclasses.replace(layer, gain=ranges.trim(built, rest).gain)
             else:
                 step = step * rest
             gains = gains * rest
@@ -235,7 +243,7 @@ class Product:
         linear = (p * columns.gain + columns.offset - pedestal) * step
         if which == "common":
             peaks = 1.0 if self.neurons is None else self.neurons.peaks
-            rest = converters.fitted_gain(which, wanted, linear, peaks)
+            rest = ranges.fitted_gain(which, wanted, linear, peaks)
             gains, step, linear = gains * rest, step * rest, linear * rest
         return Read(layer, designed, built, columns, pedestal, p, linear, step, gains)
 

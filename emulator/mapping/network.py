@@ -19,8 +19,7 @@ from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.nodes import Mapper
 from emulator.mapping.program_of import program_of
-from emulator.mapping.report import CompileReport
-from emulator.mapping.unused import unused_parts
+from emulator.mapping.report import CompileReport, unused_parts
 from emulator.mapping.variation import variation_of
 from emulator.mapping.weights import MappedWeights
 from emulator.network import Network

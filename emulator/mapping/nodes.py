@@ -17,7 +17,6 @@ from emulator.mapping.block import laid_out
 from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
-from emulator.mapping.generators import layer_generators, table_generator
 from emulator.mapping.layer import MapOptions, add_curves, compile_layer
 from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
@@ -36,6 +35,31 @@ Floats = npt.NDArray[np.float64]
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
+
+
+DEVICES = 1 << 32
+"""Random streams of a product: i for its cells, DEVICES + i for its converters and neurons."""
+TABLES = 1 << 33
+"""TABLES + i: the devices of node i where that is a table."""
+
+
+def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """What chip ``seed`` draws a product's cells from, and its converters and neurons."""
+    return _generator(seed, layer), device_generator(seed, layer)
+
+
+def device_generator(seed: int, layer: int) -> np.random.Generator:
+    """The generator that chip ``seed`` draws the converters and neurons of a product from."""
+    return _generator(seed, DEVICES + layer)
+
+
+def table_generator(seed: int, node: int) -> np.random.Generator:
+    """The generator that chip ``seed`` draws the devices of a table from."""
+    return _generator(seed, TABLES + node)
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
 class Mapper:

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.files import whole_file
 from emulator.network.activation import Activation, Named, Ndr, Sampled
-from emulator.network.dense import Dense
 from emulator.network.network import Network
-from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
+from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
 from emulator.spec.archive import read_arrays
 from emulator.spec.digest import FIELD, digest
 from emulator.spec.errors import MeaningError

@@ -18,12 +18,10 @@ from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError, CompileWarning
-from emulator.learning.insitu.chip import learning_chip
-from emulator.learning.insitu.laws import devices_of
-from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
-from emulator.learning.insitu.transfer import with_transfer
-from emulator.mapping import Die, DieArray, MapOptions, converters, map_network
-from emulator.mapping.neuron import shape_of, window_of
+from emulator.learning.insitu.laws import devices_of, learning_chip
+from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
+from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from emulator.mapping.devices import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import int32, output_noise, scale_and_shift
 from emulator.mapping.states import States, heights_at, stretch_at
@@ -174,7 +172,7 @@ def prepare(
     rng = np.random.default_rng([plan.seed, MISMATCH])
     for i, (given, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
         designed = _converter(plan.span / plan.bound, chip.readout.adc_bits, given.outputs)
-        built = converters.build(designed, chip, rng.standard_normal((2, given.outputs)))
+        built = ranges.build(designed, chip, rng.standard_normal((2, given.outputs)))
         step = np.full(given.outputs, plan.bound / UNIT * float(designed.lsb[0]))
         activation = network.products[i].dense.activation
         per_unit, origin, peaks = _place(activation, array, chip, given.segment_bits)

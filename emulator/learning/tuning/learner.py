@@ -13,8 +13,8 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
-from emulator.mapping.converters import fitted_gain
 from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.ranges import fitted_gain
 from emulator.mapping.states import States
 from emulator.network import Activation, Ndr, Network
 

@@ -15,8 +15,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, level_targets, make_cells
-from emulator.mapping.converters import placed
-from emulator.mapping.ranges import column_sums
+from emulator.mapping.ranges import column_sums, placed
 from emulator.mapping.weights import code_max
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping import by_hand
