@@ -73,14 +73,6 @@ class Stage:
         return self.node.dense.activation
 
 
-@dataclass(eq=False)
-class Correction:
-    """A product's column gains and biases, found on samples."""
-
-    gain: Floats
-    bias: Floats
-
-
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
     """What ``Forward`` needs of a mapped network, product by product."""
     built = []
@@ -94,10 +86,11 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
 
 
 @dataclass(eq=False)
-class Forward:
+class Forward(FloatArithmetic):
     """Outputs in the float network's unit, with the named causes on and all others off.
 
-    ``seed`` is of the read noise; this model's draws are not the golden model's.
+    ``seed`` is of the read noise; this model's draws are not the golden model's. ``corrections``: column
+    gains and biases of each product, found on samples.
     """
 
     network: Network
@@ -106,7 +99,7 @@ class Forward:
     built: list[Stage]
     causes: Collection[str]
     seed: int = 0
-    corrections: list[Correction] = field(default_factory=list)
+    corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def correct(self, samples: npt.NDArray[np.uint8]) -> None:
         """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
@@ -126,29 +119,39 @@ class Forward:
         return np.concatenate(parts)
 
     def _run(self, x: npt.NDArray[np.uint8], exact: list[Maps] | None, first: int = 0) -> Floats:
-        """``exact``: the float network's maps of every call, while corrections are being found."""
+        """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
+        are being found."""
         network, n = self.network, len(x)
+        self._exact, self._first = exact, first
         calls = x.reshape(n, network.calls, *network.shape) / INPUT_MAX
         firsts = (calls[:, call] for call in range(network.calls))
         starts: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
-        causes = _Causes(self, exact, first)
-        maps = deque(run(causes, network.nodes, network.states, firsts, starts), maxlen=1).pop()
+        maps = deque(run(self, network.nodes, network.states, firsts, starts), maxlen=1).pop()
         return np.asarray(maps[-1].reshape(n, -1))
 
     def coded(self, y: Floats) -> Floats:
         """As codes, where that is among the causes."""
         return unit_codes(y) if "DAC" in self.causes else y
 
-    def functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
-        """Table ``number``, which is step ``at``."""
-        held = self.die.tables[number] if number < len(self.die.tables) else None
-        step: Any = self.program.steps[at]
+    def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
+        held = self.die.tables[at.table] if at.table < len(self.die.tables) else None
+        step: Any = self.program.steps[at.node]
         x = join([maps[s] for s in node.sources])
         segments = self.program.curve_base.shape[1]
-        return functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
+        return self.coded(
+            functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
+        )
 
-    def product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
-        stage = self.built[number]
+    def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
+        return self.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
+
+    def gate(self, at: At, node: Gate, maps: Maps) -> Floats:  # type: ignore[override]
+        return self.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
+
+    def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
+        number, stage = at.product, self.built[at.product]
+        exact = None if self._exact is None else self._exact[at.call]
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (self._first << 32)]))
         node, patches = stage.node, stage.node.patches
         h = patches.cut(join([maps[s] for s in node.sources]), node.pad)
         n, positions = h.shape[:2]
@@ -170,9 +173,10 @@ class Forward:
             which = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
             devices = stage.array.neurons
             gain = fitted_gain(which, wanted, z, 1.0 if devices is None else devices.peaks)
-            self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
+            self.corrections.append((gain, (wanted - z * gain).mean(axis=0)))
         if self.corrections:
-            z = z * self.corrections[number].gain + self.corrections[number].bias
+            gain, bias = self.corrections[number]
+            z = z * gain + bias
         z = z + node.dense.bias
         held = stage.array.bias
         if held is not None and "bias cells" in self.causes:
@@ -229,27 +233,6 @@ class Forward:
         else:
             y = neurons.curves(z / neurons.peaks)
         return self.coded(y)
-
-
-class _Causes(FloatArithmetic):
-    """The arithmetic of ``Forward``, for samples from number ``first`` on."""
-
-    def __init__(self, forward: Forward, exact: list[Maps] | None, first: int) -> None:
-        self._forward, self._exact, self._first = forward, exact, first
-
-    def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
-        key = [self._forward.seed, at.product + (self._first << 32)]
-        known = None if self._exact is None else self._exact[at.call]
-        return self._forward.product(at.product, maps, known, np.random.Generator(np.random.Philox(key=key)))
-
-    def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(self._forward.functions(node, at.table, at.node, maps))
-
-    def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
-
-    def gate(self, at: At, node: Gate, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
 
 
 def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]:
