@@ -66,20 +66,15 @@ class Run:
     generator: torch.Generator
 
 
+STATEFUL = ("model", "average", "optimiser", "schedule")
+
+
 def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: float) -> None:
     """Write the state in whole or not at all; ``mark``: what training depends on, plain values by name."""
-    content = {
-        "epoch": epoch,
-        "best": best,
-        "model": run.model.state_dict(),
-        "average": run.average.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "schedule": run.schedule.state_dict(),
-        "generator": run.generator.get_state(),
-        "torch_generator": torch.get_rng_state(),
-    }
+    content = {name: getattr(run, name).state_dict() for name in STATEFUL}
+    generators = {"generator": run.generator.get_state(), "torch_generator": torch.get_rng_state()}
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save({"epoch": epoch, "best": best, **content, **generators}, buffer)
     state_file.save_state(path, mark, buffer.getvalue())
 
 
@@ -97,10 +92,8 @@ def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
     kept = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(kept), weights_only=True)
-        run.model.load_state_dict(content["model"])
-        run.average.load_state_dict(content["average"])
-        run.optimiser.load_state_dict(content["optimiser"])
-        run.schedule.load_state_dict(content["schedule"])
+        for name in STATEFUL:
+            getattr(run, name).load_state_dict(content[name])
         run.generator.set_state(content["generator"])
         torch.set_rng_state(content["torch_generator"])
         return int(content["epoch"]), float(content["best"])
@@ -212,7 +205,9 @@ def train(
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-                _follow(average, model, recipe.average)
+                with torch.no_grad():
+                    for mean, now in zip(average.parameters(), model.parameters(), strict=True):
+                        mean.lerp_(now, 1.0 - recipe.average)
             settle_normalisation(average, split.images)
             accuracy = evaluate(average, split.held_images, split.held_labels)
             if accuracy > best:
@@ -235,12 +230,6 @@ def train(
 def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
     """Accuracy of the float weights, noise off."""
     return float((model.outputs_of(images).argmax(dim=1) == labels).float().mean())
-
-
-def _follow(average: TrainedNetwork, model: TrainedNetwork, decay: float) -> None:
-    with torch.no_grad():
-        for mean, now in zip(average.parameters(), model.parameters(), strict=True):
-            mean.lerp_(now, 1.0 - decay)
 
 
 def _progress(epoch: int, epochs: int, accuracy: float, best: float, seconds: float) -> None:
