@@ -17,7 +17,7 @@ from emulator.golden.readout import readout
 from emulator.golden.steps import gate, pool, second_operand, table
 from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.evaluate import At, evaluated
+from emulator.spec.evaluate import At
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Table, join
@@ -172,10 +172,3 @@ class Codes:
     ) -> None:
         if self.trace is not None:
             self.trace.record(block, number, tile, at, value, beside=beside)
-
-
-def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """The map (n, C, H, W) that step ``number`` of a program makes of the maps it reads; read noise off."""
-    step = program.steps[number]
-    codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
-    return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))

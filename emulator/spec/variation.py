@@ -89,14 +89,6 @@ class Variation:
 SCALARS = ("stuck_low", "stuck_high", "stuck_code_low", "stuck_code_high", "code_max")
 
 
-def same_cells(code_max: int = 255) -> Variation:
-    """Cells that land on their targets: every chip is the nominal one."""
-    mean = (np.arange(TABLE_WORDS) << CODE_FRACTION).astype(np.uint16)
-    return Variation(
-        mean=mean, sigma=np.zeros(TABLE_WORDS, np.uint16), stuck_code_high=code_max, code_max=code_max
-    )
-
-
 def inference_index(sample: int, trial: int) -> int:
     """Index that selects the read noise of a sample in a trial."""
     return sample + (trial << TRIAL_SHIFT)

@@ -152,18 +152,6 @@ class Exponential:
         return float(-1.0 / np.expm1(-self.pulses / a))
 
 
-def trace(
-    model: EcramModel, up: int, down: int, rng: np.random.Generator | None = None, devices: int = 1
-) -> Floats:
-    """States (up + down + 1, devices) of fresh devices at their lower bound: ``up`` pulses, then ``down``."""
-    w = np.full(devices, model.low)
-    states = [w]
-    for i in range(up + down):
-        w = model.pulse(w, i < up, rng)
-        states.append(w)
-    return np.stack(states)
-
-
 def reachable(model: EcramModel, states: int) -> Floats:
     """Noise-free states a chip can set, 0..1 of the model's range, rising, at most ``states`` of them.
 

@@ -238,7 +238,7 @@ def test_what_all_outputs_share_changes_nothing(samples):
     loss, knobs = learner.gradient(x, y, outputs, form.states)
     other, same = learner.gradient(x, y, shifted, form.states)
     assert other == pytest.approx(loss, rel=1e-9)
-    np.testing.assert_allclose(same[0]["current"], knobs[0].by_kind["current"], rtol=1e-6)
+    np.testing.assert_allclose(same[0]["current"], knobs[0]["current"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
