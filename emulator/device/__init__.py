@@ -9,8 +9,7 @@ from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Curve, Esaki, NdrModel, Table, Tunnel, tunnel
 from emulator.device.ndr.tuning import Tuning, vary
 from emulator.device.rram.drift import DRIFTS, Drift
-from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import IDEAL, MODELS, WAN_2022, ProgrammingError
+from emulator.device.rram.programming import IDEAL, MODELS, WAN_2022, Faults, ProgrammingError
 from emulator.device.rram.read_noise import effective_read_sigma
 
 __all__ = [

@@ -14,8 +14,7 @@ from emulator.device.array import crossbar, nonlinear
 from emulator.device.description import Cell, Chip
 from emulator.device.pulsing import PulseCount
 from emulator.device.rram.drift import age
-from emulator.device.rram.faults import STUCK_LOW
-from emulator.device.rram.programming import readable
+from emulator.device.rram.programming import STUCK_LOW, readable
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
 

@@ -26,8 +26,7 @@ from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 Floats = npt.NDArray[np.float64]
 

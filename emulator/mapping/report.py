@@ -15,8 +15,7 @@ from emulator.device.pulsing import PulseCount
 from emulator.golden import Core
 from emulator.network.activation import Activation, Ndr
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 HELPS = {

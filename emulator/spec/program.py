@@ -17,11 +17,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import brief_repr, titled
 from emulator.spec.digest import digest
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
 from emulator.spec.meaning import Meaning
-from emulator.spec.notebook import titled
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Product, State, Step, check_reads, of_kind, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements
+from emulator.device.measurements import Measurements, in_order, legs_of, noise_of
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
-from emulator.device.sweeps import in_order, legs_of, noise_of
 from emulator.errors import DatasetError
 
 Floats = npt.NDArray[np.float64]

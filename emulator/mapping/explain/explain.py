@@ -16,8 +16,7 @@ from emulator.mapping.explain.causes import CAUSES
 from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Network
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 Floats = npt.NDArray[np.float64]
 

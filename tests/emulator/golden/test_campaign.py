@@ -10,8 +10,7 @@ import pytest
 
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
-from emulator.golden.campaign import campaign
-from emulator.golden.fast_chips import FastChips
+from emulator.golden.campaign import FastChips, campaign
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
