@@ -1,5 +1,5 @@
-"""Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``; and sweeps
-of a quantity up and down, found in the order of the rows."""
+"""Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``; and
+sweeps of a quantity up and down, found in the order of the rows."""
 
 from __future__ import annotations
 

@@ -153,7 +153,13 @@ def ndr_neurons(
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
     if individual:
-        own_curves = individual_curves(of, chip, heights, stretch)
+        volts, amperes = peak_of(device)
+
+        def own_curves(u: Floats) -> Floats:
+            v = np.broadcast_to(u, (*np.shape(u)[:-1], len(of))) / stretch * volts
+            currents = np.stack([d.current(v[..., m]) for m, d in enumerate(of)], axis=-1)
+            return np.clip(heights * currents / amperes, 0.0, 1.0)
+
         return Neurons(heights, peaks, own_curves, True, unreachable, states, drawn)
 
     def nominal(u: Floats) -> Floats:
@@ -190,21 +196,6 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
     devices = chip.neuron.devices(outputs, rng) if chip.neuron.varies else None
     second = rng.standard_normal(outputs) if chip.ecram.tunes == "each" else first
     return np.stack([first, second]), devices
-
-
-def individual_curves(
-    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
-) -> Curves:
-    """Outputs 0..1 (..., M) of the devices, u (..., M) in units of the nominal peak voltage times stretch."""
-    volts, amperes = peak_of(chip.neuron.device)
-    outputs = len(devices)
-
-    def individual(u: Floats) -> Floats:
-        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) / stretch * volts
-        currents = np.stack([d.current(v[..., m]) for m, d in enumerate(devices)], axis=-1)
-        return np.clip(heights * currents / amperes, 0.0, 1.0)
-
-    return individual
 
 
 def each_of(neurons: Neurons) -> Curves:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -15,12 +17,22 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.errors import SpecError
+from emulator.spec.files import whole_file
 
 ARRAY_SUFFIX = ".npy"
 
 
 class ArchiveError(SpecError):
     """A file that is no archive of plain arrays, or whose sizes exceed what is accepted."""
+
+
+def write_arrays(
+    path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Write ``manifest`` as JSON text and the arrays beside it, in whole or not at all."""
+    named: dict[str, Any] = {"manifest": np.array(json.dumps(manifest, sort_keys=True)), **arrays}
+    with whole_file(Path(path)) as file:
+        np.savez_compressed(file, **named)
 
 
 def read_arrays(

@@ -41,7 +41,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     text = os.fspath(name_or_path)
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
-    contents = [_read(path) for path in paths]
+    contents = [read_yaml(path, ChipError) for path in paths]
     if len(parts) == 1:
         return _parsed(str(paths[0]), contents[0])
     for path, content in zip(paths, contents, strict=True):
@@ -65,7 +65,7 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
         When there is no such file or a section or field is unknown.
     """
     path = _find(os.fspath(name_or_path))
-    content = _read(path)
+    content = read_yaml(path, ChipError)
     check_part(content, str(path))
     return dict(content)
 
@@ -135,10 +135,6 @@ def _find(part: str) -> Path:
             f"add with {JOIN}: {', '.join(list_devices())}"
         )
     return path
-
-
-def _read(path: Path) -> Any:
-    return read_yaml(path, ChipError)
 
 
 def _parsed(where: str, content: Any) -> Chip:

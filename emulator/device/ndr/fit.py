@@ -159,7 +159,8 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
         notes.append(f"{where}: measured at negative bias, signs turned")
     _refuse_s_type(where, voltage, current)
     voltage, current = _rising_sweeps(where, voltage, current, notes)
-    whole = _means(voltage, current)
+    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
+    whole = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
     below = voltage < 0
     if below.any():
         notes.append(
@@ -207,12 +208,6 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
         )
     return whole
-
-
-def _means(voltage: Floats, current: Floats) -> tuple[Floats, Floats]:
-    """Distinct voltages, rising, and the mean current at each."""
-    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
-    return v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
