@@ -35,8 +35,6 @@ Floats = npt.NDArray[np.float64]
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
-
-
 DEVICES = 1 << 32
 """Random streams of a product: i for its cells, DEVICES + i for its converters and neurons."""
 TABLES = 1 << 33
@@ -45,20 +43,11 @@ TABLES = 1 << 33
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
     """What chip ``seed`` draws a product's cells from, and its converters and neurons."""
-    return _generator(seed, layer), device_generator(seed, layer)
+    return generator(seed, layer), generator(seed, DEVICES + layer)
 
 
-def device_generator(seed: int, layer: int) -> np.random.Generator:
-    """The generator that chip ``seed`` draws the converters and neurons of a product from."""
-    return _generator(seed, DEVICES + layer)
-
-
-def table_generator(seed: int, node: int) -> np.random.Generator:
-    """The generator that chip ``seed`` draws the devices of a table from."""
-    return _generator(seed, TABLES + node)
-
-
-def _generator(seed: int, stream: int) -> np.random.Generator:
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """What chip ``seed`` draws one of its streams from."""
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
@@ -256,7 +245,7 @@ class Mapper:
     def table(self, node: Table) -> None:
         """The step: curves, each over the whole range of input codes."""
         outputs = len(node.channel)
-        rng = table_generator(self._seed, len(self._steps))
+        rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         self.functions.append(table if isinstance(node.activation, Ndr) else None)

@@ -258,7 +258,10 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
     def mean(rows: list[slice]) -> Floats:
         """Mean current of the sweeps on the grid that all of them cover."""
-        return np.asarray(np.mean([np.interp(grid, *_sorted(voltage[r], current[r])) for r in rows], axis=0))
+        order = [np.argsort(voltage[r], kind="stable") for r in rows]
+        each = zip(rows, order, strict=True)
+        on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in each]
+        return np.asarray(np.mean(on_grid, axis=0), np.float64)
 
     grid = np.linspace(
         max(float(voltage[r].min()) for r in (*rising, *falling)),
@@ -278,11 +281,6 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
     )
     rows = np.concatenate([np.arange(r.start, r.stop) for r in rising])
     return voltage[rows], current[rows]
-
-
-def _sorted(v: Floats, i: Floats) -> tuple[Floats, Floats]:
-    order = np.argsort(v, kind="stable")
-    return v[order], i[order]
 
 
 def _smooth(i: Floats) -> Floats:

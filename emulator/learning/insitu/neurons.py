@@ -71,7 +71,8 @@ def with_ecrams(
     """
     law = law_of(die.chip)
     devices = devices_of(law, die.chip.ecram.spread)
-    at = [program_of(at_levels(die, level), mapped) for level in range(1 << BITS)]
+    counts = [len(s.current) for s in die.states if s is not None]
+    at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
     bases, slopes = [program.curve_base], [program.curve_slope]
     found, count = list(layers), len(program.curve_base)
     for i, (rate, shift) in enumerate(rates):
@@ -100,11 +101,6 @@ def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
     """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
     in the middle of a level."""
     return _at(die, [levels_of(s, BITS) for s in states])
-
-
-def at_levels(die: Die, level: int) -> Die:
-    """The die with all its neurons' ECRAMs at one level."""
-    return _at(die, [np.full(len(s.current), level) for s in die.states if s is not None])
 
 
 def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
