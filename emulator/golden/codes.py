@@ -28,7 +28,6 @@ Bytes = npt.NDArray[np.uint8]
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
 """Product number, step, patches uint8 (n, groups * K) and draw: p + bias, int64 (n, outputs)."""
 
-
 Key = tuple[str, int, int, int]
 """(block, product, tile, slice); tile and slice are 0 where a block has none."""
 

@@ -26,7 +26,6 @@ from emulator.spec.arithmetic import INPUT_MAX
 Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
 
-
 Shape = Callable[[Floats], Floats]
 
 

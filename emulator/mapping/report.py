@@ -29,7 +29,6 @@ TAIL_MAX_LSB = 5.0
 SNR_MIN_DB = 6.0
 """Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
 
-
 OTHERS_ERRORS = {
     "analog": (
         ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb"),

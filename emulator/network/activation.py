@@ -18,7 +18,6 @@ from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float32]
 
-
 NAMED: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "relu": lambda x: np.clip(x, 0.0, 1.0),
     "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),

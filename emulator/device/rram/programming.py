@@ -128,7 +128,6 @@ MODELS: dict[str, ProgrammingError] = {
 }
 """Programming error models by the name chip descriptions use."""
 
-
 STUCK_LOW, STUCK_HIGH = -1, 1
 
 

@@ -16,7 +16,6 @@ from emulator.network import Activation, Named, Ndr, Sampled
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "linear", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
 ``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it;

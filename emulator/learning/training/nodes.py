@@ -24,7 +24,6 @@ from emulator.spec.patches import Shape
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
 

@@ -25,7 +25,6 @@ SCALE_MAX = 100.0
 SLOPE_STEP = 1e-3
 """Half the distance of u over which a curve's slope is taken."""
 
-
 Knobs = dict[str, Floats]
 """Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""
 

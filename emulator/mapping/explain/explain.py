@@ -24,7 +24,6 @@ ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
 """Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
 
-
 ACCURACY, RMS_ERROR = "accuracy", "rms_error"
 
 

@@ -24,7 +24,6 @@ from emulator.network.importing.view import Floats
 
 HANDLERS = {**LAYERS, **AXES, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
-
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
