@@ -3,8 +3,7 @@
 Imports NumPy, SciPy and emulator.errors only.
 """
 
-from emulator.device.array.crossbar import effective_matrix
-from emulator.device.array.nonlinear import Cubic, effective_matrix_at, operating_point
+from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at, operating_point
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Curve, Esaki, NdrModel, Table, Tunnel, tunnel
 from emulator.device.ndr.tuning import Tuning, vary

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from emulator.device.array import crossbar, nonlinear
+from emulator.device.array import crossbar
 from emulator.device.description import Cell, Chip
 from emulator.device.pulsing import PulseCount
 from emulator.device.rram.drift import age
@@ -212,11 +212,11 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
         return g
     rows, columns = g.shape[1:]
     voltage = np.full(rows, chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V
-    law = nonlinear.Cubic(cubic, chip.input.read_voltage_V)
+    law = crossbar.Cubic(cubic, chip.input.read_voltage_V)
 
     def solved(block: Floats, v: Floats) -> Floats:
         if cubic:
-            return nonlinear.effective_matrix_at(block, v, law, wire, access)
+            return crossbar.effective_matrix_at(block, v, law, wire, access)
         return crossbar.effective_matrix(block, wire, access)
 
     interleaved = layout.pairs == "interleaved"

@@ -7,8 +7,7 @@ from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
 from emulator.network.file import load_network
 from emulator.network.network import Network
 from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
-from emulator.spec.inputs import InputRange
-from emulator.spec.meaning import Meaning
+from emulator.spec.meaning import InputRange, Meaning
 from emulator.spec.patches import Patches
 
 __all__ = [

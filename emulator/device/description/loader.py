@@ -1,4 +1,4 @@
-"""Reading chip descriptions from YAML: presets by name, files by path, and parts joined with ``+``."""
+"""Chip descriptions in YAML: presets by name, files by path, parts joined with ``+``, parts of one's own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from emulator.device.description.schema import CARD, SECTIONS, Chip
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError
+from emulator.files import whole_file
 from emulator.yaml_file import read_yaml
 
 PRESETS = Path(__file__).parent / "presets"
@@ -175,3 +178,50 @@ def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:
     for key in content:
         if key not in accepted:
             raise ChipError(f"{where}{key} is not a field; accepted: {', '.join(accepted)}")
+
+
+def save_preset(
+    path: Path,
+    section: str,
+    values: dict[str, Any],
+    *,
+    source: str,
+    description: str,
+    card: dict[str, str] | None = None,
+) -> None:
+    """Write one section, each value with ``source``, and its device card, as a part of a description, which
+    ``--chip wan2022+mine.yaml`` takes; in whole or not at all.
+
+    Raises
+    ------
+    ChipError
+        When a fitted value lies outside what chip descriptions accept: the device does not fit the emulator.
+    """
+    fields = {
+        name: {
+            "value": list(value) if isinstance(value, tuple) else value,
+            "source": source,
+        }
+        for name, value in values.items()
+    }
+    carded = {} if card is None else {"card": card}
+    content = {"name": path.stem, "description": description, **carded, section: fields}
+    check_values(section, values)
+    with whole_file(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
+
+
+def check_values(section: str, values: dict[str, Any]) -> None:
+    """Refuse values that a chip description would refuse.
+
+    Raises
+    ------
+    ChipError
+        Naming the field, the fitted value and what is accepted.
+    """
+    content = load_chip("ideal").as_dict()
+    content[section] = content[section] | values
+    try:
+        parse_chip(content)
+    except ChipError as error:
+        raise ChipError(f"the fitted {error}") from None

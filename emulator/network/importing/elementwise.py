@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.branches import join, with_constant
-from emulator.network.importing.call import Array, Call
+from emulator.network.importing.call import Array, Call, join, with_constant
 from emulator.network.importing.layers import prelu
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats

@@ -24,7 +24,7 @@ from emulator.network.importing.values import OwnShape
 from emulator.network.importing.view import Floats
 from emulator.network.network import Network
 from emulator.spec.brief import brief_repr
-from emulator.spec.inputs import InputRange
+from emulator.spec.meaning import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
 ON_TILES = "ndrite.analog takes the module as it is, its products on a die"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.array.crossbar import effective_matrix
-from emulator.device.array.nonlinear import Cubic, effective_matrix_at
+from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at
 from emulator.device.description import Chip, list_chips, list_devices, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
