@@ -29,8 +29,7 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec import Program
-from emulator.spec.archive import read_arrays, write_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 
 FORMAT, FORMAT_VERSION = "ndrite-die", 1
 BYTES_MAX = 4 << 30

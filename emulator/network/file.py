@@ -16,8 +16,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Named, Ndr, Sampled
 from emulator.network.network import Network
 from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
-from emulator.spec.archive import read_arrays, write_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 from emulator.spec.errors import MeaningError
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches

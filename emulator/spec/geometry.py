@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX, V_BITS
+from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
 from emulator.spec.errors import GeometryError
 
 WORD_ROWS = 8
@@ -217,11 +217,6 @@ class Geometry:
     def energy_max(self) -> int:
         """Largest S, the sum of squared input slices on one column line."""
         return self.most_rows * INPUT_MAX**2
-
-    @property
-    def most_segment_bits(self) -> int:
-        """Smallest ``segment_bits`` the neuron table can serve: 12 - log2(segments)."""
-        return V_BITS - (self.segments.bit_length() - 1)
 
     @property
     def neurons(self) -> int:

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from emulator.spec.archive import digest
 from emulator.spec.brief import brief_repr, titled
-from emulator.spec.digest import digest
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape

@@ -1,7 +1,7 @@
 """A program as an ``.npz`` that NumPy alone can open and check.
 
 A ``manifest`` of JSON text and plain integer arrays, no pickled objects. The manifest's ``sha256`` covers
-every other field of it and every array (``emulator.spec.digest``).
+every other field of it and every array (``emulator.spec.archive``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.spec.archive import read_arrays, write_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 from emulator.spec.errors import MeaningError, ProgramError
 from emulator.spec.layer import LAYER_ARRAYS, LAYER_SCALARS, IntArray, Layer
 from emulator.spec.meaning import Meaning

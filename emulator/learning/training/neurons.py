@@ -26,7 +26,6 @@ LOG_STARTS = {"clipped-relu": -1.2, "linear": -1.7}
 """A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1, a linear one 2.7 deviations
 about its middle."""
 
-
 SHIFT = 0.3
 
 

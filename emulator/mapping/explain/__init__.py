@@ -4,7 +4,6 @@ Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
 """
 
 from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
-from emulator.mapping.explain.causes import CAUSES
 from emulator.mapping.explain.explain import (
     ACCURACY,
     PROGRAM,
@@ -18,6 +17,7 @@ from emulator.mapping.explain.explain import (
     rms_error,
     snr_db,
 )
+from emulator.mapping.explain.forward import CAUSES
 
 __all__ = [
     "ACCURACY",

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.mapping import Die
-from emulator.mapping.explain.causes import CAUSES
-from emulator.mapping.explain.forward import Forward, stages
+from emulator.mapping.explain.forward import CAUSES, Forward, stages
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.brief import brief_repr, titled
