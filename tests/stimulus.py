@@ -12,6 +12,7 @@ from emulator.golden.codes import Codes, Draw
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.program import Program
+from emulator.spec.sparse import GROUP
 from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 
@@ -50,3 +51,20 @@ def same_cells(code_max: int = 255) -> Variation:
     return Variation(
         mean=mean, sigma=np.zeros(TABLE_WORDS, np.uint16), stuck_code_high=code_max, code_max=code_max
     )
+
+
+def dense(payload: bytes, count: int) -> npt.NDArray[np.uint8] | None:
+    """The ``count`` codes, uint8 (K,), of a payload; None where it is not one of so many."""
+    x, at = np.zeros(count, np.uint8), 0
+    for start in range(0, count, GROUP):
+        if at >= len(payload):
+            return None
+        bits, at = payload[at], at + 1
+        if bits >> min(GROUP, count - start):
+            return None
+        for i in range(GROUP):
+            if bits >> i & 1:
+                if at >= len(payload):
+                    return None
+                x[start + i], at = payload[at], at + 1
+    return x if at == len(payload) else None

@@ -15,9 +15,9 @@ from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.sparse import dense, sparse
+from emulator.spec.sparse import sparse
 from tests.hdl.wire import Wire
-from tests.stimulus import random_inputs, same_cells
+from tests.stimulus import dense, random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
 PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)
