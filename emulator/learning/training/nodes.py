@@ -79,7 +79,7 @@ def bias_error(crossbar: Crossbar, bias: Tensor, unit: Tensor) -> Tensor:
 
 
 def join(maps: list[Tensor]) -> Tensor:
-    """Several maps as one node reads them (``emulator.network.nodes.join``)."""
+    """Several maps as one node reads them (``emulator.spec.steps.join``)."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) == 1:
