@@ -6,13 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emulator.device.description.schema import CARD, SECTIONS, Chip
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError
-from emulator.files import whole_file
-from emulator.yaml_file import read_yaml
+from emulator.yaml_file import read_yaml, write_yaml
 
 PRESETS = Path(__file__).parent / "presets"
 DEVICES = Path(__file__).parent / "devices"
@@ -207,8 +204,7 @@ def save_preset(
     carded = {} if card is None else {"card": card}
     content = {"name": path.stem, "description": description, **carded, section: fields}
     check_values(section, values)
-    with whole_file(path) as file:
-        yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
+    write_yaml(path, content)
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:
