@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from emulator.errors import EmulatorError
+from emulator.spec.files import whole_file
 
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 16
@@ -89,6 +90,12 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
         raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None
     _check(content, "", path, error)
     return content
+
+
+def write_yaml(path: Path, content: dict[str, Any]) -> None:
+    """Write plain data, keys in their order, in whole or not at all."""
+    with whole_file(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
 
 
 def _check(value: Any, where: str, path: Path, error: type[EmulatorError]) -> None:

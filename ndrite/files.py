@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.files import check_destination, write_whole
-from emulator.spec.inputs import InputRange
-from emulator.spec.meaning import Meaning
+from emulator.spec.meaning import InputRange, Meaning
 from host import InputError
 
 BYTES_MAX = 8 << 30

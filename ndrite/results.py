@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 
 class Table(NamedTuple):

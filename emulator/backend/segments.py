@@ -74,11 +74,12 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
                 break
             segment = _segment(program, first, stop, kept[stop], check)
             if segment is not None:
-                a, b, c, d = best[first][0]
-                runs, hosts, maps, codes = _cost(program, segment)
-                best[stop] = min(
-                    best[stop], ((a + runs, b + hosts, c + maps, d + codes), segment), key=lambda way: way[0]
-                )
+                runs, hosts, maps, codes = best[first][0]
+                carried = (*segment.reads, *segment.makes)
+                hosts += int(segment.piece is None or segment.sums)
+                codes += sum(math.prod(program.map_shapes[m]) for m in carried)
+                cost = (runs + 1, hosts, maps + len(carried), codes)
+                best[stop] = min(best[stop], (cost, segment), key=lambda way: way[0])
     chosen: list[Segment] = []
     while count:
         segment = best[count][1]
@@ -86,12 +87,6 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
         chosen.insert(0, segment)
         count = segment.first
     return tuple(chosen)
-
-
-def _cost(program: Program, segment: Segment) -> Cost:
-    carried = (*segment.reads, *segment.makes)
-    codes = sum(math.prod(program.map_shapes[m]) for m in carried)
-    return 1, int(segment.piece is None or segment.sums), len(carried), codes
 
 
 def _asked_after(program: Program, stop: int) -> frozenset[int]:
@@ -150,7 +145,8 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
     apart = {m for step in steps for m in _alone(step, reads) if m < before}
     numbers, parts = dict.fromkeys(reads, 0), []
     if len(reads) > 1 and apart:
-        if not _can_pick(base):
+        # A step's table must have as many segments as the program's.
+        if not (2 <= base.shape[1] < 1 << V_BITS and base.shape[1].bit_count() == 1):
             return
         at, plane = 0, sample[1] * sample[2]
         for m in reads:
@@ -190,12 +186,6 @@ def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
     return step.moved(
         lambda maps: (0,) if maps == reads else tuple(numbers[m] for m in maps), numbers.__getitem__
     )
-
-
-def _can_pick(base: IntArray) -> bool:
-    """Whether a table has as many segments as a step's table must have."""
-    segments = int(base.shape[1])
-    return 2 <= segments < 1 << V_BITS and segments.bit_count() == 1
 
 
 def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emulator.device.description.loader import save_preset
 from emulator.device.ecram.fit import EcramFit, fit_ecram
 from emulator.device.measurements import Measurements, read_measurements
 from emulator.device.ndr.fit import NdrFit, fit_ndr
-from emulator.device.preset import save_preset
 from emulator.device.rram.fit import RramFit, fit_rram
 from emulator.errors import DatasetError
 

@@ -3,7 +3,7 @@
 Imports emulator.spec and NumPy only.
 """
 
+from emulator.golden.codes import Trace
 from emulator.golden.core import Core
-from emulator.golden.trace import Trace
 
 __all__ = ["Core", "Trace"]

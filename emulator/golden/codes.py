@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,8 @@ from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
 from emulator.golden.steps import gate, pool, second_operand, table
-from emulator.golden.trace import Trace
 from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.evaluate import At, evaluated
+from emulator.spec.evaluate import At
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Table, join
@@ -28,6 +27,35 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
 """Product number, step, patches uint8 (n, groups * K) and draw: p + bias, int64 (n, outputs)."""
+
+Key = tuple[str, int, int, int]
+"""(block, product, tile, slice); tile and slice are 0 where a block has none."""
+
+
+@dataclass
+class Trace:
+    """Values by (block, product, tile, slice), each int64 (samples * positions, columns); of the last call.
+
+    Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
+    (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.
+    """
+
+    values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def record(
+        self,
+        block: str,
+        layer: int,
+        tile: int,
+        dac_slice: int,
+        value: npt.NDArray[Any],
+        *,
+        beside: bool = False,
+    ) -> None:
+        """Store a copy of one intermediate; ``beside``: its columns follow those that are there."""
+        key = (block, layer, tile, dac_slice)
+        held = [self.values[key]] if beside else []
+        self.values[key] = np.concatenate([*held, value], axis=1).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -172,10 +200,3 @@ class Codes:
     ) -> None:
         if self.trace is not None:
             self.trace.record(block, number, tile, at, value, beside=beside)
-
-
-def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """The map (n, C, H, W) that step ``number`` of a program makes of the maps it reads; read noise off."""
-    step = program.steps[number]
-    codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
-    return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.codes import Codes, Draw
+from emulator.golden.codes import Codes, Draw, Trace
 from emulator.golden.fast import FastCore, available, loaded, suits, work
-from emulator.golden.trace import Trace
 from emulator.spec.evaluate import run
 from emulator.spec.program import Program
 from emulator.spec.steps import Product, Step, of_kind

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from emulator.spec.arithmetic import DAC_BITS, INPUT_MAX, V_BITS
+from emulator.spec.arithmetic import DAC_BITS, V_BITS
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
 from emulator.spec.program import Program
@@ -115,13 +114,3 @@ def random_layer(
         sigma_out=sigma_out,
         var_cell=var_cell,
     )
-
-
-def random_inputs(program: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
-    """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
-    x = rng.integers(0, INPUT_MAX + 1, (count, program.inputs)).astype(np.uint8)
-    for i in range(1, count, 4):
-        x[i, rng.random(program.inputs) < 0.8] = 0
-    x[2::4] = INPUT_MAX
-    x[3::4] = 0
-    return x

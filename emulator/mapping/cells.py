@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
-from emulator.device.array import crossbar, nonlinear
+from emulator.device.array import crossbar
 from emulator.device.description import Cell, Chip
 from emulator.device.pulsing import PulseCount
 from emulator.device.rram.drift import age
-from emulator.device.rram.faults import STUCK_LOW
-from emulator.device.rram.programming import readable
+from emulator.device.rram.programming import STUCK_LOW, readable
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
 
@@ -212,11 +212,11 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
         return g
     rows, columns = g.shape[1:]
     voltage = np.full(rows, chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V
-    law = nonlinear.Cubic(cubic, chip.input.read_voltage_V)
+    law = crossbar.Cubic(cubic, chip.input.read_voltage_V)
 
     def solved(block: Floats, v: Floats) -> Floats:
         if cubic:
-            return nonlinear.effective_matrix_at(block, v, law, wire, access)
+            return crossbar.effective_matrix_at(block, v, law, wire, access)
         return crossbar.effective_matrix(block, wire, access)
 
     interleaved = layout.pairs == "interleaved"
@@ -233,3 +233,36 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
                 out = np.stack([solved(side, v) for side in part])
             result[:, k : k + layout.rows, m : m + width] = out
     return result
+
+
+def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:
+    """Physical row (K,) of every row of pairs, where a test read has found stuck cells.
+
+    Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
+    assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
+    square of its input (Hungarian method).
+
+    Parameters
+    ----------
+    target_uS:
+        Wanted conductances (2, K, M), in the network's order.
+    stuck:
+        Of the physical rows, (2, K, M).
+    row_voltage_V:
+        Root mean square over samples, (K,). Rows of converters' tiles stay in their tile, as partial sums are
+        converted tile by tile; without converters all rows of a layer may change places.
+    """
+    rows = len(row_voltage_V)
+    span = chip.array.rows if chip.readout.kind == "adc" else rows
+    found = np.arange(rows)
+    for start in range(0, rows, span):
+        part = slice(start, min(start + span, rows))
+        target, energy = target_uS[:, part], np.square(row_voltage_V[part])
+        missed = np.empty((target.shape[1],) * 2)
+        for place, of_row in enumerate(stuck[:, part].swapaxes(0, 1)):
+            everywhere = np.broadcast_to(of_row[:, None], target.shape)
+            held = chip.cell.faults.apply(compensate(target, everywhere, chip), everywhere)
+            lost = (held[0] - held[1]) - (target[0] - target[1])
+            missed[:, place] = np.square(lost).sum(axis=1) * energy
+        found[part] = start + linear_sum_assignment(missed)[1]
+    return found

@@ -19,7 +19,6 @@ from emulator.mapping.weights import MappedWeights, map_weights
 from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 BIAS_ROWS_MAX = 64
 

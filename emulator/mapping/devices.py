@@ -11,20 +11,64 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
+from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import NdrModel, peak_of
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.errors import CompileError
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape
 from emulator.mapping.shapes import LIKENED, family, nearest_states, shaped_devices, widest_window
 from emulator.mapping.states import States, heights_at, kept, stretch_at
-from emulator.network import Activation, Ndr
+from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX
 
 Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
+
+Shape = Callable[[Floats], Floats]
+
+
+def shape_of(activation: Activation, neuron: Neuron) -> Shape:
+    """The curve in its own unit, outputs 0..1: the chip's neuron for NDR, the function for a named one."""
+    if isinstance(activation, Ndr):
+        circuit = neuron.circuit
+        return lambda u: np.clip(circuit.shape(u), 0.0, 1.0)
+    return trained_shape(activation)
+
+
+def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Floats]:
+    """Output at the peak and unit of u per neuron, both float64 (M,)."""
+    if isinstance(activation, Ndr):
+        return activation.height.astype(np.float64), activation.peak.astype(np.float64)
+    return np.ones(outputs), np.ones(outputs)
+
+
+def trained_shape(activation: Activation) -> Shape:
+    """The curve the network was trained with, in its own unit, outputs 0..1."""
+    function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
+    return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
+
+
+def trained_outputs(activation: Activation, z: Floats) -> Floats:
+    """The float network's outputs (n, M) in 0..1 of pre-activations ``z``, whatever the chip's device."""
+    heights, peaks = heights_and_peaks(activation, z.shape[1])
+    return heights * trained_shape(activation)(z / peaks)
+
+
+def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
+    """Where the curve of ``shape_of`` jumps, in its own unit: a bistable neuron's."""
+    circuit = neuron.circuit
+    if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
+        return ()
+    return tuple(v / circuit.unit_V for v in circuit.jumps_up_V)
+
+
+def window_of(activation: Activation, shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
+    """The window for a layer: a sampled function's own ends, else the best of ``choose_window``."""
+    if isinstance(activation, Sampled):
+        return Window(*activation.ends, segments, 0.0)
+    return choose_window(shape, segments, jumps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +152,13 @@ def ndr_neurons(
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
     if individual:
-        own_curves = individual_curves(of, chip, heights, stretch)
+        volts, amperes = peak_of(device)
+
+        def own_curves(u: Floats) -> Floats:
+            v = np.broadcast_to(u, (*np.shape(u)[:-1], len(of))) / stretch * volts
+            currents = np.stack([d.current(v[..., m]) for m, d in enumerate(of)], axis=-1)
+            return np.clip(heights * currents / amperes, 0.0, 1.0)
+
         return Neurons(heights, peaks, own_curves, True, unreachable, states, drawn)
 
     def nominal(u: Floats) -> Floats:
@@ -145,21 +195,6 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
     devices = chip.neuron.devices(outputs, rng) if chip.neuron.varies else None
     second = rng.standard_normal(outputs) if chip.ecram.tunes == "each" else first
     return np.stack([first, second]), devices
-
-
-def individual_curves(
-    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float = 1.0
-) -> Curves:
-    """Outputs 0..1 (..., M) of the devices, u (..., M) in units of the nominal peak voltage times stretch."""
-    volts, amperes = peak_of(chip.neuron.device)
-    outputs = len(devices)
-
-    def individual(u: Floats) -> Floats:
-        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) / stretch * volts
-        currents = np.stack([d.current(v[..., m]) for m, d in enumerate(devices)], axis=-1)
-        return np.clip(heights * currents / amperes, 0.0, 1.0)
-
-    return individual
 
 
 def each_of(neurons: Neurons) -> Curves:

@@ -26,8 +26,7 @@ from emulator.mapping.states import States, heights_at, kept, stretch_at
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 Floats = npt.NDArray[np.float64]
 
@@ -145,7 +144,9 @@ class Die:
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
         passed = time_s - self.chip.conditions.time_since_programming_s
         arrays = tuple(_older(array, later.cells_of, passed) for array in self.arrays)
-        tables = tuple(None if t is None else _older_table(t, later.chip, passed) for t in self.tables)
+        tables = tuple(
+            t and dataclasses.replace(t, neurons=_kept(t.neurons, later.chip, passed)) for t in self.tables
+        )
         return dataclasses.replace(later, arrays=arrays, tables=tables)
 
     def tuned(self, states: Sequence[States | None], of_tables: Sequence[States | None] = ()) -> Die:
@@ -184,20 +185,17 @@ def _tuned(
 
 
 def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:
-    neurons = array.neurons
-    if neurons is not None and neurons.states is not None:
-        neurons = _set(neurons, kept(neurons.states, chip, passed_s), chip)
-    bias = array.bias
+    neurons, bias = array.neurons, array.bias
+    if neurons is not None:
+        neurons = _kept(neurons, chip, passed_s)
     if bias is not None:
         bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))
     return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias, neurons=neurons)
 
 
-def _older_table(table: DieTable, chip: Chip, passed_s: float) -> DieTable:
-    states = table.neurons.states
-    if states is None:
-        return table
-    return dataclasses.replace(table, neurons=_set(table.neurons, kept(states, chip, passed_s), chip))
+def _kept(neurons: Neurons, chip: Chip, passed_s: float) -> Neurons:
+    """With what their ECRAMs, where there are any, have lost."""
+    return neurons if neurons.states is None else _set(neurons, kept(neurons.states, chip, passed_s), chip)
 
 
 def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
@@ -208,6 +206,5 @@ def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
 
 
 def _set(neurons: Neurons, states: States, chip: Chip) -> Neurons:
-    heights = heights_at(states, chip)
-    stretch = stretch_at(states, chip)
+    heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     return ndr_neurons(chip, heights, neurons.peaks, neurons.unreachable, states, neurons.devices, stretch)

@@ -20,7 +20,6 @@ from emulator.device.ndr.curves import Table as MeasuredTable
 from emulator.device.ndr.tuning import scaled_device
 from emulator.device.ndr.window import Window
 from emulator.errors import CompileError, EmulatorError
-from emulator.files import whole_file
 from emulator.mapping.cells import aged_cells
 from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
@@ -30,8 +29,7 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec import Program
-from emulator.spec.archive import read_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 
 FORMAT, FORMAT_VERSION = "ndrite-die", 1
 BYTES_MAX = 4 << 30
@@ -47,9 +45,7 @@ def die_digest(die: Die) -> str:
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
     manifest, arrays = _content(die)
-    manifest |= {FIELD: digest(manifest, arrays)}
-    with whole_file(Path(path)) as file:
-        np.savez_compressed(file, manifest=np.array(json.dumps(manifest, sort_keys=True)), **arrays)  # type: ignore[arg-type]
+    write_arrays(path, manifest | {FIELD: digest(manifest, arrays)}, arrays)
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:

@@ -27,7 +27,7 @@ class Mitigation:
         The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
     row_placement:
         Rows of weights take those physical rows whose stuck cells hurt them least
-        (``emulator.mapping.placement``). Not rows that a column of an analog layer is wired to.
+        (``emulator.mapping.cells``). Not rows that a column of an analog layer is wired to.
     wire_compensation:
         Cells are programmed higher where wires take from their current (``emulator.mapping.wires``). None: on
         where columns share one transimpedance, whose gains nothing behind them can correct.

@@ -19,8 +19,7 @@ from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.nodes import Mapper
 from emulator.mapping.program_of import program_of
-from emulator.mapping.report import CompileReport
-from emulator.mapping.unused import unused_parts
+from emulator.mapping.report import CompileReport, unused_parts
 from emulator.mapping.variation import variation_of
 from emulator.mapping.weights import MappedWeights
 from emulator.network import Network
@@ -124,6 +123,8 @@ def map_network(
         mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
+    # None where each output has a step of its own.
+    step = None if options.column_steps else float(die.arrays[-1].step[0]) if die.arrays else None
     program = dataclasses.replace(
         mapper.program(),
         name=name or network.name,
@@ -132,7 +133,7 @@ def map_network(
             "die": die_digest(die),
         },
         meaning=dataclasses.replace(
-            network.meaning, output_step=_output_step(network, die, options.column_steps)
+            network.meaning, output_step=step if network.gives_sums else 1 / INPUT_MAX
         ),
         variation=variation_of(chip) if options.nominal else None,
     )
@@ -165,13 +166,6 @@ def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -
             f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: "
             "0, as wires give an array other currents from its columns than from its rows"
         )
-
-
-def _output_step(network: Network, die: Die, column_steps: bool) -> float | None:
-    """What one step of the outputs is; None where each has its own."""
-    if not network.gives_sums:
-        return 1 / INPUT_MAX
-    return None if column_steps else float(die.arrays[-1].step[0])
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

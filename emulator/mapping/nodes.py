@@ -17,8 +17,7 @@ from emulator.mapping.block import laid_out
 from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
-from emulator.mapping.generators import layer_generators, table_generator
-from emulator.mapping.layer import MapOptions, add_curves, compile_layer
+from emulator.mapping.layer import CompiledLayer, MapOptions, add_curves
 from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
@@ -36,6 +35,20 @@ Floats = npt.NDArray[np.float64]
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
+DEVICES = 1 << 32
+"""Random streams of a product: i for its cells, DEVICES + i for its converters and neurons."""
+TABLES = 1 << 33
+"""TABLES + i: the devices of node i where that is a table."""
+
+
+def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """What chip ``seed`` draws a product's cells from, and its converters and neurons."""
+    return generator(seed, layer), generator(seed, DEVICES + layer)
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """What chip ``seed`` draws one of its streams from."""
+    return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
 class Mapper:
@@ -111,7 +124,7 @@ class Mapper:
 
     def take(self, node: Node) -> None:
         """Map the next node."""
-        codes, exact = getattr(self, node.kind)(node)
+        codes, exact = getattr(self, node.kind)(node) or (None, None)
         if codes is None:
             codes = self._made(self._steps[-1])
         if self._known:
@@ -135,23 +148,52 @@ class Mapper:
             parts.append(evaluated(codes, at, step, here))
         return np.concatenate(parts)
 
-    def pool(self, node: Pool) -> tuple[None, None]:
+    def pool(self, node: Pool) -> None:
         """The step."""
-        self._steps.append(_pool(node))
-        return None, None
+        border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
+        mul, shift = None, 0
+        if node.of == "average":
+            counts = node.counts / node.gain
+            shift = 15 + int(np.floor(np.log2(counts.min())))
+            mul = np.rint(2.0**shift / counts).astype(np.uint16)
+        self._steps.append(
+            steps.Pool(
+                of=node.of,
+                sources=node.sources,
+                patches=node.patches,
+                border=border,
+                mul=mul,
+                pool_shift=shift,
+                block=node.block,
+            )
+        )
 
-    def gate(self, node: Gate) -> tuple[None, None]:
-        """The step."""
-        self._steps.append(_gate(node))
-        return None, None
+    def gate(self, node: Gate) -> None:
+        """The step, in code units: a product of two maps is of 1/255 of one unit times the other."""
+        gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
+        largest = max(abs(gain) for gain in gains)
+        if not 0 < largest < SCALE_MAX:
+            raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {SCALE_MAX}")
+        shift = shift_for(largest)
+        terms = tuple(
+            steps.Term(
+                a=term.a,
+                gain=round(gain * 2.0**shift),
+                b=term.b,
+                a_zero=round(term.a_zero * INPUT_MAX),
+                b_zero=round(term.b_zero * INPUT_MAX),
+            )
+            for term, gain in zip(node.terms, gains, strict=True)
+        )
+        self._steps.append(steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX)))
 
-    def product(self, node: Product) -> tuple[Codes | None, Floats | None]:
+    def product(self, node: Product) -> tuple[Codes, Floats] | None:
         """The step; its maps too where every patch of the samples was used."""
         number = len(self.arrays)
         wide, block = self._ways[number]
         rows, every = self._rows(wide, block)
         generators = layer_generators(self._seed, self._options.first_product + number)
-        result = compile_layer(wide.dense, self._chip, rows, self._table, generators, self._options)
+        result = CompiledLayer(wide.dense, self._chip, rows, self._table, generators, self._options)
         self._table = result.table
         self.reports.append(result.report)
         self.arrays.append(result.array)
@@ -168,15 +210,14 @@ class Mapper:
                 skip_shift=result.array.skip_shift,
             )
         )
-        last = wide.dense.activation is None
         if every:
             count = len(self._codes[0])
             places = wide.patches.place
             shape = (count, wide.patches.positions, -1)
             return places(result.codes.reshape(shape), block), places(result.exact.reshape(shape), block)
-        if last:  # nothing follows
+        if wide.dense.activation is None:  # nothing follows
             return np.zeros((1, 1, 1, 1), np.uint8), np.zeros((1, 1, 1, 1))
-        return None, None
+        return None
 
     def _rows(self, node: Product, block: Pair) -> tuple[Rows, bool]:
         """The patches that a product is calibrated on, and whether they are all there are."""
@@ -201,10 +242,10 @@ class Mapper:
         wired = self._chip.readout.kind == "analog" and any(s.kind == "product" for s in made)
         return Rows(codes, exact, patches.groups, second, not wired), every
 
-    def table(self, node: Table) -> tuple[None, None]:
+    def table(self, node: Table) -> None:
         """The step: curves, each over the whole range of input codes."""
         outputs = len(node.channel)
-        rng = table_generator(self._seed, len(self._steps))
+        rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         self.functions.append(table if isinstance(node.activation, Ndr) else None)
@@ -231,50 +272,9 @@ class Mapper:
                 table_bits=self._options.table_bits,
             )
         )
-        return None, None
 
 
 def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:
     """Input maps (calls * n, C, H, W) of samples (n, calls * values): one call behind the other."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)
-
-
-def _pool(node: Pool) -> steps.Pool:
-    border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
-    if node.of == "max":
-        return steps.Pool(
-            of="max", sources=node.sources, patches=node.patches, border=border, block=node.block
-        )
-    counts = node.counts / node.gain
-    shift = 15 + int(np.floor(np.log2(counts.min())))
-    mul = np.rint(2.0**shift / counts).astype(np.uint16)
-    return steps.Pool(
-        of="average",
-        sources=node.sources,
-        patches=node.patches,
-        border=border,
-        mul=mul,
-        pool_shift=shift,
-        block=node.block,
-    )
-
-
-def _gate(node: Gate) -> steps.Gate:
-    """Terms in code units: a product of two maps is of 1/255 of one unit times the other."""
-    gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
-    largest = max(abs(gain) for gain in gains)
-    if not 0 < largest < SCALE_MAX:
-        raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {SCALE_MAX}")
-    shift = shift_for(largest)
-    terms = tuple(
-        steps.Term(
-            a=term.a,
-            gain=round(gain * 2.0**shift),
-            b=term.b,
-            a_zero=round(term.a_zero * INPUT_MAX),
-            b_zero=round(term.b_zero * INPUT_MAX),
-        )
-        for term, gain in zip(node.terms, gains, strict=True)
-    )
-    return steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX))

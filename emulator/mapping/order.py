@@ -1,7 +1,7 @@
 """Which column of an analog layer computes which unit, where the next array's rows are wired to them.
 
 Units may be computed in any order. A row of the next array takes whatever unit its column has, so the order
-that hurts least there (``emulator.mapping.placement``) is the order of the units.
+that hurts least there (``emulator.mapping.cells``) is the order of the units.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.mapping.cells import pair_targets, stuck_cells
-from emulator.mapping.generators import layer_generators
-from emulator.mapping.placement import places
+from emulator.mapping.cells import pair_targets, places, stuck_cells
+from emulator.mapping.nodes import layer_generators
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import nearest
 from emulator.network import Dense, Ndr, Network

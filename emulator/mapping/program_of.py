@@ -58,17 +58,14 @@ def program_of(die: Die, program: Program) -> Program:
                     sigma_out=total_noise(array.columns, array.bias, layer.var_cell),
                 )
             if step.fires:
-                curve = tables.of_neurons(array, layer) if _tunable(array) else tables.kept(layer.curve)
+                tuned = array.neurons is not None and array.neurons.states is not None
+                curve = tables.of_neurons(array, layer) if tuned else tables.kept(layer.curve)
                 layer = dataclasses.replace(layer, curve=curve)
             step = dataclasses.replace(step, layer=layer)
         elif isinstance(step, Table):
             step = tables.of_functions(step, next(functions, None))
         steps.append(step)
     return dataclasses.replace(program, steps=tuple(steps), curve_base=tables.base, curve_slope=tables.slope)
-
-
-def _tunable(array: DieArray) -> bool:
-    return array.neurons is not None and array.neurons.states is not None
 
 
 class _Tables:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip, Neuron
 from emulator.device.pulsing import PulseCount
 from emulator.golden import Core
+from emulator.network.activation import Activation, Ndr
 from emulator.spec import Program
-from emulator.spec.brief import brief_repr
-from emulator.spec.notebook import titled
+from emulator.spec.brief import brief_repr, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 HELPS = {
@@ -26,6 +28,41 @@ TAIL_MAX_LSB = 5.0
 """A curve that is cut further from its end than so many output steps is warned of."""
 SNR_MIN_DB = 6.0
 """Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
+
+OTHERS_ERRORS = {
+    "analog": (
+        ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb"),
+        "analog readout has no converters",
+    ),
+    "adc": (
+        ("column_noise_percent", "column_offset_percent", "column_gain_mismatch_percent"),
+        "adc readout has no analog columns",
+    ),
+}
+"""Fields of the other kind of readout, by the kind that does not use them, and why."""
+
+
+def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
+    """One line for each part of ``chip`` that changes nothing in a network with these activations."""
+    lines = []
+    found = [activation for activation in activations if activation is not None]
+    exact = sorted({activation.name for activation in found if not isinstance(activation, Ndr)})
+    if not any(isinstance(activation, Ndr) for activation in found):
+        parts = ["neuron"] if chip.neuron != Neuron() else []
+        parts += ["ecram"] if chip.ecram.tunes != "none" else []
+        what = (
+            f"hidden layers are exact tables of {', '.join(exact)}" if exact else "there is no hidden layer"
+        )
+        if parts:
+            lines.append(
+                f"not used of the chip: {' and '.join(parts)}, as {what}; `ndrite train --chip {chip.name}` "
+                "trains a network of its NDR neurons"
+            )
+    names, why = OTHERS_ERRORS[chip.readout.kind]
+    ignored = [name for name in names if getattr(chip.readout, name)]
+    if ignored:
+        lines.append(f"not used of the chip: readout.{', readout.'.join(ignored)}, as {why}")
+    return tuple(lines)
 
 
 @dataclass(frozen=True, kw_only=True)

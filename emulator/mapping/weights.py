@@ -18,9 +18,8 @@ import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.errors import CompileError
-from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, stuck_cells
+from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
 from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.placement import places
 from emulator.mapping.wires import compensated, nearest
 
 Floats = npt.NDArray[np.float64]

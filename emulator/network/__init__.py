@@ -4,12 +4,10 @@ Imports NumPy, emulator.errors and emulator.device (the NDR form) only.
 """
 
 from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
-from emulator.network.dense import Dense
 from emulator.network.file import load_network
 from emulator.network.network import Network
-from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
-from emulator.spec.inputs import InputRange
-from emulator.spec.meaning import Meaning
+from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
+from emulator.spec.meaning import InputRange, Meaning
 from emulator.spec.patches import Patches
 
 __all__ = [

@@ -18,26 +18,10 @@ from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float32]
 
-
-def _clipped_relu(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    clipped: npt.NDArray[Any] = np.clip(x, 0.0, 1.0)
-    return clipped
-
-
-def _sigmoid(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    rising: npt.NDArray[Any] = 0.5 + 0.5 * np.tanh(0.5 * x)
-    return rising
-
-
-def _tanh(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    cut: npt.NDArray[Any] = np.maximum(np.tanh(x), 0.0)
-    return cut
-
-
 NAMED: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
-    "relu": _clipped_relu,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
+    "relu": lambda x: np.clip(x, 0.0, 1.0),
+    "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
+    "tanh": lambda x: np.maximum(np.tanh(x), 0.0),
 }
 """Named activations, each as the hardware can represent it: outputs are unsigned, so relu saturates at 1
 (fold the layer's largest activation into the weights) and tanh is cut at 0."""

@@ -13,13 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.files import whole_file
 from emulator.network.activation import Activation, Named, Ndr, Sampled
-from emulator.network.dense import Dense
 from emulator.network.network import Network
-from emulator.network.nodes import Gate, Node, Pool, Product, State, Table, Term
-from emulator.spec.archive import read_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 from emulator.spec.errors import MeaningError
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
@@ -49,10 +46,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         "provenance": network.provenance,
         **fields,
     }
-    manifest[FIELD] = digest(manifest, arrays)
-    text = np.array(json.dumps(manifest, sort_keys=True))
-    with whole_file(Path(path)) as file:
-        np.savez_compressed(file, manifest=text, **arrays)  # type: ignore[arg-type]
+    write_arrays(path, manifest | {FIELD: digest(manifest, arrays)}, arrays)
 
 
 def network_digest(network: Network) -> str:

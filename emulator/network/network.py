@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
-from emulator.network.dense import Dense
 from emulator.network.floats import FLOATS
-from emulator.network.nodes import Node, Product, State
+from emulator.network.nodes import Dense, Node, Product, State
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run

@@ -1,12 +1,19 @@
-"""Arrays of an ``.npz`` file from anywhere: nothing in it is executed, sizes are checked before use."""
+"""Arrays of an ``.npz`` file from anywhere: nothing in it is executed, sizes are checked before use.
+
+One digest is over a record and its arrays: what a file says of itself, and what its reader checks.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import lzma
+import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -15,12 +22,40 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.errors import SpecError
+from emulator.spec.files import whole_file
 
 ARRAY_SUFFIX = ".npy"
+
+FIELD = "sha256"
+"""Field of a manifest that holds the digest; left out of it."""
+
+
+def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> str:
+    """SHA-256, hexadecimal, over every field of ``record`` but ``sha256``, and every array.
+
+    First the record as JSON with sorted keys, in UTF-8, as it reads back from a file; then each array in the
+    order of names: the line ``name dtype shape``, and its bytes (little endian, C order).
+    """
+    read_back = json.loads(json.dumps({key: value for key, value in record.items() if key != FIELD}))
+    whole = hashlib.sha256(json.dumps(read_back, sort_keys=True).encode())
+    for name, array in sorted((arrays or {}).items()):
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        whole.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        whole.update(little.tobytes())
+    return whole.hexdigest()
 
 
 class ArchiveError(SpecError):
     """A file that is no archive of plain arrays, or whose sizes exceed what is accepted."""
+
+
+def write_arrays(
+    path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Write ``manifest`` as JSON text and the arrays beside it, in whole or not at all."""
+    named: dict[str, Any] = {"manifest": np.array(json.dumps(manifest, sort_keys=True)), **arrays}
+    with whole_file(Path(path)) as file:
+        np.savez_compressed(file, **named)
 
 
 def read_arrays(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX, V_BITS
+from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
 from emulator.spec.errors import GeometryError
 
 WORD_ROWS = 8
@@ -109,10 +109,10 @@ class Geometry:
     window: int = 4
 
     def __post_init__(self) -> None:
-        def require(ok: bool, field: str, accepted: str) -> None:
+        def require(ok: bool, field: str, accepted: str, when: str = "") -> None:
             if not ok:
                 value = getattr(self, field)
-                raise GeometryError(f"geometry {self.name!r}: {field} is {value}; accepted: {accepted}")
+                raise GeometryError(f"geometry {self.name!r}: {field} is {value}; accepted{when}: {accepted}")
 
         require(8 <= self.rows <= 1024 and self.rows % WORD_ROWS == 0, "rows", "8..1024, multiple of 8")
         require(1 <= self.lanes <= 1024, "lanes", "1..1024")
@@ -133,6 +133,9 @@ class Geometry:
             ("layers", 1, 64),
             ("curves", 1, 4096),
             ("segments", 2, 256),
+            ("campaign_samples", 16, 65536),
+            ("campaign_votes", 16, 1 << 20),
+            ("packet_bytes", 64, 4096),
         ):
             value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
@@ -146,9 +149,6 @@ class Geometry:
             "campaign_words",
             "512..1048576, a multiple of 512",
         )
-        for field, low, high in (("campaign_samples", 16, 65536), ("campaign_votes", 16, 1 << 20)):
-            value = getattr(self, field)
-            require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         require(
             self.map_codes == 0 or (1024 <= self.map_codes <= 1 << 20 and _power_of_two(self.map_codes)),
             "map_codes",
@@ -165,21 +165,10 @@ class Geometry:
             f"1, or 2, 4 or 8 that divide lanes ({self.lanes}) into multiples of 8 and readouts "
             f"({self.readouts})",
         )
-        if self.lane_groups > 1 and not (self.skip and self.overlap):
-            raise GeometryError(
-                f"geometry {self.name!r}: lane_groups is {self.lane_groups}; accepted without skip and "
-                "overlap: 1"
-            )
-        if self.map_codes and not self.overlap:
-            raise GeometryError(
-                f"geometry {self.name!r}: map_codes is {self.map_codes}; accepted without overlap: 0"
-            )
+        alone = self.lane_groups == 1 or (self.skip and self.overlap)
+        require(alone, "lane_groups", "1", " without skip and overlap")
+        require(not self.map_codes or self.overlap, "map_codes", "0", " without overlap")
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
-        require(
-            64 <= self.packet_bytes <= 4096 and _power_of_two(self.packet_bytes),
-            "packet_bytes",
-            "a power of two, 64..4096",
-        )
         require(
             self.packet_bytes >= max(self.max_inputs, 4 * self.max_outputs),
             "packet_bytes",
@@ -228,11 +217,6 @@ class Geometry:
     def energy_max(self) -> int:
         """Largest S, the sum of squared input slices on one column line."""
         return self.most_rows * INPUT_MAX**2
-
-    @property
-    def most_segment_bits(self) -> int:
-        """Smallest ``segment_bits`` the neuron table can serve: 12 - log2(segments)."""
-        return V_BITS - (self.segments.bit_length() - 1)
 
     @property
     def neurons(self) -> int:

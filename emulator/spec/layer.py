@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,13 @@ def require(ok: bool, what: str, value: object, accepted: str) -> None:
         raise ProgramError(f"{what} is {value}; accepted: {accepted}")
 
 
+def check_ints(where: str, of: object, ranges: Mapping[str, tuple[int, int]]) -> None:
+    """Raise ProgramError unless every attribute in ``ranges`` is an int from the least to the greatest."""
+    for name, (low, high) in ranges.items():
+        value = getattr(of, name)
+        require(type(value) is int and low <= value <= high, f"{where}{name}", value, f"{low}..{high}")
+
+
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[type, int, int]) -> None:
     """Raise ProgramError unless ``array`` has this shape, dtype and range."""
     dtype, low, high = kind
@@ -127,9 +135,7 @@ def check_layer(where: str, layer: Layer) -> None:
         "(K, M)",
     )
     require(layer.readout in ("adc", "analog"), f"{where}.readout", layer.readout, "adc or analog")
-    for name, (low, high) in LAYER_SCALARS.items():
-        value = getattr(layer, name)
-        require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+    check_ints(f"{where}.", layer, LAYER_SCALARS)
     require(layer.dac_bits in DAC_BITS, f"{where}.dac_bits", layer.dac_bits, "1, 2, 4 or 8")
     for name, kind in LAYER_ARRAYS.items():
         shape = (layer.inputs, layer.outputs) if name == "weights" else (layer.outputs,)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from emulator.spec.arithmetic import SHIFT_MAX, clip, rshift_round
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
-from emulator.spec.layer import check_array, require
+from emulator.spec.layer import check_array, check_ints, require
 from emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262
@@ -339,9 +339,7 @@ def _check(learning: Learning) -> None:
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
-    require(
-        type(learning.slots) is int and 1 <= learning.slots <= SLOTS_MAX, "slots", learning.slots, "1..31"
-    )
+    check_ints("", learning, {"slots": (1, SLOTS_MAX)})
     seed = learning.die_seed
     require(type(seed) is int and 0 <= seed < 1 << 64, "die_seed", seed, "0..2^64-1")
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
@@ -355,14 +353,10 @@ def _check(learning: Learning) -> None:
             _check_tuned(f"{where}.tuned", layer.tuned, of.outputs, len(program.curve_base))
         if layer.transfer is not None:
             _check_devices(f"{where}.transfer.devices", layer.transfer.devices)
-            for name in ("every", "threshold"):
-                value = getattr(layer.transfer, name)
-                fits = type(value) is int and 1 <= value <= 65535
-                require(fits, f"{where}.transfer.{name}", value, "1..65535")
+            words = dict.fromkeys(("every", "threshold"), (1, 65535))
+            check_ints(f"{where}.transfer.", layer.transfer, words)
         check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
-        for name, (low, high) in _SCALARS.items():
-            value = getattr(layer, name)
-            require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+        check_ints(f"{where}.", layer, _SCALARS)
         _check_devices(f"{where}.devices", layer.devices)
     last = program.layers[-1]
     require(
@@ -373,9 +367,7 @@ def _check(learning: Learning) -> None:
 
 def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
     _check_devices(f"{where}.devices", tuned.devices)
-    for name, (low, high) in {"bits": (1, 8), "rate": (0, 65535), "shift": (0, 63)}.items():
-        value = getattr(tuned, name)
-        require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+    check_ints(f"{where}.", tuned, {"bits": (1, 8), "rate": (0, 65535), "shift": (0, 63)})
     most = curves - (1 << tuned.bits)
     check_array(f"{where}.first", tuned.first, (outputs,), (np.uint16, 0, most))
 
@@ -383,10 +375,5 @@ def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
 def _check_devices(where: str, devices: Devices) -> None:
     for name, (low, high) in _TABLES.items():
         check_array(f"{where}.{name}", getattr(devices, name), (LEVELS,), (np.int16, low, high))
-    for name, (low, high) in {
-        "slope_up": (-(1 << 17), (1 << 17) - 1),
-        "slope_down": (-(1 << 17), (1 << 17) - 1),
-        "step_shift": (6, 16),
-    }.items():
-        value = getattr(devices, name)
-        require(type(value) is int and low <= value <= high, f"{where}.{name}", value, f"{low}..{high}")
+    slopes = dict.fromkeys(("slope_up", "slope_down"), (DERIVATIVE_MIN, DERIVATIVE_MAX))
+    check_ints(f"{where}.", devices, {**slopes, "step_shift": (6, 16)})

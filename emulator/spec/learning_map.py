@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import LEVELS
+from emulator.spec.memory_map import region_words
 
 MAGIC_LEARNING = 0x4C52444E
 """ASCII "NDRL": what cannot drive it refuses it."""
@@ -60,15 +61,9 @@ LABEL_CODES = 2
 
 def learning_words(geometry: Geometry) -> dict[str, int]:
     """Words in each region of a device that learns."""
-    g = geometry
-    table = g.curves * g.segments
-    return {
-        "weights": g.lanes * g.weight_depth,
-        "readout": g.columns,
-        "bias": g.columns,
-        "neuron": g.columns,
-        "curve_base": table,
-        "curve_slope": table,
-        "layers": (g.layers + 1) * LAYER_WORDS,
-        "devices": len(TABLES) * g.layers * LEVELS,
+    same = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope")
+    words = region_words(geometry)
+    return {name: words[name] for name in same} | {
+        "layers": (geometry.layers + 1) * LAYER_WORDS,
+        "devices": len(TABLES) * geometry.layers * LEVELS,
     }

@@ -1,4 +1,9 @@
-"""Meaning: what codes in and values out stand for. It changes nothing that is computed."""
+"""Meaning: what codes in and values out stand for. It changes nothing that is computed.
+
+A chip takes codes only. Signed inputs, or inputs of any other scale, are moved and stretched to 0..1, and the
+first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u + (b + w @ low)`` for
+``u = (x - low) / span``.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,101 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr, shown
 from emulator.spec.errors import MeaningError
-from emulator.spec.inputs import InputRange
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
+
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class InputRange:
+    """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
+
+    ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
+    ``shape``: (2, 0, 1) and (H, W, C).
+
+    Raises
+    ------
+    MeaningError
+        When a range is empty or not finite.
+    """
+
+    __repr__ = brief_repr
+
+    low: Floats
+    high: Floats
+    axes: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        low, high = (np.atleast_1d(np.asarray(v, np.float64)) for v in (self.low, self.high))
+        if low.ndim != 1 or low.shape != high.shape or not low.size:
+            raise MeaningError(f"input range is {low.shape} and {high.shape}; accepted: (K,) both, or (1,)")
+        if not (np.isfinite(low).all() and np.isfinite(high).all() and (high > low).all()):
+            raise MeaningError("input range: high is not above low; accepted: finite, high above low")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @classmethod
+    def of_samples(cls, x: npt.ArrayLike, *, each: bool = True) -> Self:
+        """The range of samples (n, ...): of every input by itself, or one for all. Constant inputs get 1."""
+        flat = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
+        flat = flat if each else flat.reshape(-1, 1)
+        low, high = flat.min(axis=0), flat.max(axis=0)
+        return cls(low, np.where(high > low, high, low + 1.0))
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Self:
+        """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
+        if not isinstance(content, dict):
+            raise MeaningError(f"input range is {shown(content)}; accepted: an object with low and high")
+        try:
+            axes, shape = content.get("axes"), content.get("shape", ())
+            return cls(content["low"], content["high"], None if axes is None else tuple(axes), tuple(shape))
+        except MeaningError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise MeaningError(f"input range is {shown(content)}; accepted: low and high ({error})") from None
+
+    @property
+    def span(self) -> Floats:
+        """high - low."""
+        return self.high - self.low
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, for JSON."""
+        order = {} if self.axes is None else {"axes": list(self.axes), "shape": list(self.shape)}
+        return {"low": self.low.tolist(), "high": self.high.tolist(), **order}
+
+    def unit(self, x: npt.ArrayLike) -> Floats:
+        """Inputs (n, ...) as 0..1, float64 (n, K); values outside the range are held at its ends."""
+        x = np.asarray(x, np.float64)
+        flat = x.reshape(len(x), -1)
+        if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
+            maps = flat.reshape(len(x), *self.shape).transpose(0, *(a + 1 for a in self.axes))
+            flat = maps.reshape(len(x), -1)
+        if self.low.size not in (1, flat.shape[1]):
+            raise MeaningError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
+        if not np.isfinite(flat).all():
+            raise MeaningError("x holds a value that is not finite; accepted: finite numbers")
+        clipped: Floats = np.clip((flat - self.low) / self.span, 0.0, 1.0)
+        return clipped
+
+    def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Codes uint8 (n, K) of inputs (n, ...)."""
+        return np.rint(self.unit(x) * INPUT_MAX).astype(np.uint8)
+
+    def decode(self, codes: npt.NDArray[np.uint8]) -> Floats:
+        """What codes (n, K) stand for."""
+        return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

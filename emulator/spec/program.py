@@ -17,11 +17,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from emulator.spec.brief import brief_repr
-from emulator.spec.digest import digest
-from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, require
+from emulator.spec.archive import digest
+from emulator.spec.brief import brief_repr, titled
+from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
 from emulator.spec.meaning import Meaning
-from emulator.spec.notebook import titled
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Product, State, Step, check_reads, of_kind, shapes_of
 from emulator.spec.variation import ROW_MAX, Variation
@@ -226,9 +225,7 @@ def _check(program: Program) -> None:
         isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0, "rows", rows, "8..1024, multiple of 8"
     )
     _check_shape("shape", program.shape)
-    require(
-        type(program.calls) is int and 1 <= program.calls <= CALLS_MAX, "calls", program.calls, "1..65536"
-    )
+    check_ints("", program, {"calls": (1, CALLS_MAX)})
     require(len(program.steps) >= 1, "steps", "empty", "at least one step")
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
         require(
@@ -257,15 +254,12 @@ def _check(program: Program) -> None:
         shapes.append(step.shape(shapes))
         _check_shape(f"{where} result", shapes[-1])
     for i, state in enumerate(program.states):
-        known = type(state.source) is int and 0 <= state.source < len(shapes)
-        require(known, f"state{i}.source", state.source, f"0..{len(shapes) - 1}")
+        check_ints(f"state{i}.", state, {"source": (0, len(shapes) - 1)})
         got = shapes[state.source]
         require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
         codes = program.steps[-1].fires or state.source < len(shapes) - 1
         require(codes, f"state{i}.source", "sums", "a map of codes")
-        require(
-            type(state.start) is int and 0 <= state.start <= 255, f"state{i}.start", state.start, "0..255"
-        )
+        check_ints(f"state{i}.", state, {"start": (0, 255)})
     program.meaning.check(int(np.prod(shapes[-1])))
     count, first = len(program.products), program.first_product
     require(

@@ -1,7 +1,7 @@
 """A program as an ``.npz`` that NumPy alone can open and check.
 
 A ``manifest`` of JSON text and plain integer arrays, no pickled objects. The manifest's ``sha256`` covers
-every other field of it and every array (``emulator.spec.digest``).
+every other field of it and every array (``emulator.spec.archive``).
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from emulator.spec.archive import read_arrays
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
 from emulator.spec.errors import MeaningError, ProgramError
-from emulator.spec.files import whole_file
 from emulator.spec.layer import LAYER_ARRAYS, LAYER_SCALARS, IntArray, Layer
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
@@ -106,10 +104,7 @@ def _entry(step: Step) -> dict[str, Any]:
 
 def save(program: Program, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
-    text = np.array(json.dumps(manifest_of(program), sort_keys=True))
-    named: dict[str, Any] = {"manifest": text, **arrays_of(program)}
-    with whole_file(Path(path)) as file:
-        np.savez_compressed(file, **named)
+    write_arrays(path, manifest_of(program), arrays_of(program))
 
 
 def load(path: str | os.PathLike[str]) -> Program:

@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 
-from emulator.spec import datagrams, memory_map, packets
+from emulator.spec import datagrams, memory_map, packets, pcie
 from emulator.spec.datagrams import Kind
 from emulator.spec.geometry import PRESETS
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.reference_pcie import pcie_parts, table
 from emulator.spec.registers import PROTOCOL_MAJOR, PROTOCOL_MINOR, REGISTERS, register_map_hash
-
-
-def _first_paragraphs(module: object) -> str:
-    return inspect.cleandoc(inspect.getdoc(module) or "")
 
 
 def reference() -> str:
@@ -31,9 +27,9 @@ def reference() -> str:
         [f"`{name}`", word, f"{low + width - 1}..{low}"] for name, (word, low, width) in DESCRIPTOR.items()
     ]
     regions = [[f"`{name}`", number, f"0x{number << REGION_SHIFT:08x}"] for name, number in REGIONS.items()]
-    opcodes = [[o.value, f"`{o.name}`", _member_text(Opcode, o.name)] for o in Opcode]
+    opcodes = [[o.value, f"`{o.name}`", _member_text(o)] for o in Opcode]
     statuses = [[s.value, f"`{s.name}`"] for s in Status]
-    kinds = [[f"0x{k.value:02x}", f"`{k.name}`", _member_text(Kind, k.name)] for k in Kind]
+    kinds = [[f"0x{k.value:02x}", f"`{k.name}`", _member_text(k)] for k in Kind]
     parts = [
         "# Register, memory and packet reference",
         (
@@ -42,19 +38,19 @@ def reference() -> str:
         ),
         f"Protocol {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}, register map `0x{register_map_hash():08x}`.",
         "## Packets",
-        _first_paragraphs(packets),
+        str(inspect.getdoc(packets)),
         "### Opcodes",
         table(["code", "name", "meaning"], opcodes),
         "### Status",
         table(["code", "name"], statuses),
         "## Datagrams",
-        _first_paragraphs(datagrams),
+        str(inspect.getdoc(datagrams)),
         table(["code", "kind", "from and what"], kinds),
         "## Registers",
         "32-bit words in region 0; `ro` driven by the gateware, `rw` held, `wo` act on a write.",
         table(["address", "name", "access", "meaning"], registers),
         "## Memory map",
-        "```text\n" + _first_paragraphs(memory_map) + "\n```",
+        "```text\n" + str(inspect.getdoc(memory_map)) + "\n```",
         "### Regions",
         table(["region", "number", "first address"], regions),
         "### Layer descriptor",
@@ -69,10 +65,49 @@ def reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _member_text(cls: type[Opcode] | type[Kind], name: str) -> str:
-    """The string under a member in the class body, on one line."""
-    lines = inspect.getsource(cls).split(f"    {name} = ", 1)[1].split('"""', 2)
-    return " ".join(lines[1].split())
+def _member_text(member: Opcode | Kind | pcie.EngineError) -> str:
+    """The string under a member in the class body, on one line; empty where there is none."""
+    source = inspect.getsource(type(member))
+    after = source.split(f"    {member.name} = ", 1)[1].split("\n", 1)[1].lstrip()
+    return " ".join(after.split('"""')[1].split()) if after.startswith('"""') else ""
+
+
+def pcie_parts() -> list[str]:
+    """Paragraphs of Markdown, under a heading of the second level."""
+    registers = [
+        (f"0x{pcie.engine_offset(r.name):04x}", f"`{r.name}`", r.access, r.text)
+        for r in pcie.ENGINE_REGISTERS
+    ]
+    errors = [(error.value, f"`{error.name}`", _member_text(error)) for error in pcie.EngineError]
+    sizes = [(name, pcie.region_bytes(g), pcie.bar_bytes(g)) for name, g in PRESETS.items()]
+    identity = [
+        ("vendor", f"0x{pcie.VENDOR_ID:04x}"),
+        ("device", f"0x{pcie.DEVICE_ID:04x}"),
+        ("class", f"0x{pcie.CLASS_CODE:06x}"),
+        ("descriptor bytes", pcie.DESCRIPTOR_BYTES),
+        ("record bytes", pcie.RECORD_BYTES),
+        ("alignment of bus addresses", pcie.ALIGNMENT),
+    ]
+    return [
+        "## PCIe",
+        "```text\n" + str(inspect.getdoc(pcie)) + "\n```",
+        "### Identity and layout",
+        table(("what", "value"), identity),
+        "### Engine registers",
+        "32-bit words in BAR0.",
+        table(("byte", "name", "access", "meaning"), registers),
+        "### Errors that halt the engine",
+        table(("code", "name", "meaning"), errors),
+        "### BAR0 by geometry",
+        table(("preset", "bytes a region", "bytes in all"), sizes),
+    ]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table of Markdown; bars in its cells are escaped."""
+    titles = list(head)
+    lines: list[Iterable[object]] = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

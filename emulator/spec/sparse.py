@@ -26,20 +26,3 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     data = codes[kept].tobytes()
     ends = itertools.accumulate(kept.sum(axis=(1, 2)).tolist(), initial=0)
     return [data[start:end] for start, end in itertools.pairwise(ends)]
-
-
-def dense(payload: bytes, count: int) -> npt.NDArray[np.uint8] | None:
-    """The ``count`` codes, uint8 (K,), of a payload; None where it is not one of so many."""
-    x, at = np.zeros(count, np.uint8), 0
-    for start in range(0, count, GROUP):
-        if at >= len(payload):
-            return None
-        bits, at = payload[at], at + 1
-        if bits >> min(GROUP, count - start):
-            return None
-        for i in range(GROUP):
-            if bits >> i & 1:
-                if at >= len(payload):
-                    return None
-                x[start + i], at = payload[at], at + 1
-    return x if at == len(payload) else None

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emulator.spec.digest import FIELD, digest
+from emulator.spec.archive import FIELD, digest
 from emulator.spec.errors import SpecError
 from emulator.spec.files import whole_file
 

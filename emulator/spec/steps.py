@@ -15,15 +15,17 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS
+from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import ProgramError
 from emulator.spec.layer import (
+    LAYER_SCALARS,
     VECTOR_MAX,
     IntArray,
     Layer,
     check_array,
     check_curves,
+    check_ints,
     check_layer,
     partial_max,
     require,
@@ -134,8 +136,7 @@ class Product:
         fits = patches.shape[0] == channels and patches.shape[1] <= height and patches.shape[2] <= width
         require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {(channels, height, width)}")
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
-        sizes = len(self.block) == 2 and all(_is_int(v, 1, VECTOR_MAX) for v in self.block)
-        require(sizes, f"{where}.block", self.block, "two numbers from 1")
+        _check_block(where, self.block)
         copies = self.block[0] * self.block[1] * patches.groups
         require(
             layer.outputs % copies == 0,
@@ -146,19 +147,20 @@ class Product:
         require(
             patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups"
         )
-        require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
+        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX)})
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
         second = 0
         if self.skip is None:
             unused = "none without skip"
             require(self.skip_gain is None, f"{where}.skip_gain", "given", unused)
-            require(_is_int(self.skip_shift, 0, 0), f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
+            none = type(self.skip_shift) is int and self.skip_shift == 0
+            require(none, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
         else:
             wanted = self.shape(maps)
             require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
             check_array(f"{where}.skip_gain", self.skip_gain, (layer.outputs,), (np.uint16, 0, 65535))
-            require(_is_int(self.skip_shift, 0, SHIFT_MAX), f"{where}.skip_shift", self.skip_shift, "0..47")
+            check_ints(f"{where}.", self, {"skip_shift": (0, SHIFT_MAX)})
             assert self.skip_gain is not None
             second = (INPUT_MAX * int(self.skip_gain.max()) >> self.skip_shift) + 1
         worst = partial_max(layer, rows) + int(np.abs(layer.bias.astype(np.int64)).max()) + second
@@ -207,10 +209,8 @@ class Pool:
         wanted = joined([maps[s] for s in self.sources])
         require(self.patches.shape == wanted, f"{where}.patches shape", self.patches.shape, str(wanted))
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
-        require(_is_int(self.border, 0, INPUT_MAX), f"{where}.border", self.border, "0..255")
-        require(_is_int(self.pool_shift, 0, SHIFT_MAX), f"{where}.pool_shift", self.pool_shift, "0..47")
-        sizes = len(self.block) == 2 and all(_is_int(v, 1, VECTOR_MAX) for v in self.block)
-        require(sizes, f"{where}.block", self.block, "two numbers from 1")
+        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX), "pool_shift": (0, SHIFT_MAX)})
+        _check_block(where, self.block)
         if self.of == "average":
             check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
         else:
@@ -266,13 +266,7 @@ class Table:
         check_array(f"{where}.offset", self.offset, shape, (np.int16, -256, 255))
         check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
         check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
-        for name, most in (("vshift", SHIFT_MAX), ("table_bits", TABLE_BITS_MAX)):
-            require(
-                _is_int(getattr(self, name), 0, most), f"{where}.{name}", getattr(self, name), f"0..{most}"
-            )
-        require(
-            _is_int(self.segment_bits, 1, V_BITS - 1), f"{where}.segment_bits", self.segment_bits, "1..11"
-        )
+        check_ints(f"{where}.", self, {n: LAYER_SCALARS[n] for n in ("vshift", "table_bits", "segment_bits")})
         check_curves(where, self.curve, self.segment_bits, curves)
 
 
@@ -334,12 +328,9 @@ class Gate:
         for number in self.reads:
             require(maps[number] == wanted, f"{where} map {number}", maps[number], str(wanted))
         for term in self.terms:
-            require(_is_int(term.gain, -65535, 65535), f"{where}.gain", term.gain, "-65535..65535")
-            for name in ("a_zero", "b_zero"):
-                value = getattr(term, name)
-                require(_is_int(value, 0, INPUT_MAX), f"{where}.{name}", value, "0..255")
-        require(_is_int(self.gate_shift, 0, SHIFT_MAX), f"{where}.gate_shift", self.gate_shift, "0..47")
-        require(_is_int(self.zero, 0, INPUT_MAX), f"{where}.zero", self.zero, "0..255")
+            zeros = dict.fromkeys(("a_zero", "b_zero"), (0, INPUT_MAX))
+            check_ints(f"{where}.", term, {"gain": (-65535, 65535), **zeros})
+        check_ints(f"{where}.", self, {"gate_shift": (0, SHIFT_MAX), "zero": (0, INPUT_MAX)})
 
 
 Step = Product | Pool | Table | Gate
@@ -363,14 +354,15 @@ class State:
     start: int = 0
 
 
-def _is_int(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
+def _check_block(where: str, block: Pair) -> None:
+    sizes = len(block) == 2 and all(type(v) is int and 1 <= v <= VECTOR_MAX for v in block)
+    require(sizes, f"{where}.block", block, "two numbers from 1")
 
 
 def check_reads(where: str, step: Step, known: int) -> None:
     """Raise ProgramError when a step reads a map that does not exist yet."""
     for number in step.reads:
-        if not _is_int(number, 0, known - 1):
+        if type(number) is not int or not 0 <= number < known:
             raise ProgramError(f"{where} reads map {number}; accepted: 0..{known - 1}, made before it")
     if not step.reads:
         raise ProgramError(f"{where} reads no map; accepted: at least one")

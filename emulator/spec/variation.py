@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ProgramError
+from emulator.spec.layer import check_ints, require
 
 DOMAIN_CELL = 0x63656C6C
 """Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""
@@ -64,21 +64,13 @@ class Variation:
     def __post_init__(self) -> None:
         for name in ("mean", "sigma"):
             array = getattr(self, name)
-            if array.dtype != np.uint16 or array.shape != (TABLE_WORDS,):
-                raise ProgramError(
-                    f"variation.{name} is {array.dtype} {array.shape}; accepted: uint16 ({TABLE_WORDS},)"
-                )
-        if self.code_max not in (127, 255):
-            raise ProgramError(f"variation.code_max is {self.code_max}; accepted: 127 or 255")
-        for name, most in (
-            ("stuck_low", 65535),
-            ("stuck_high", 65535 - self.stuck_low if isinstance(self.stuck_low, int) else 0),
-            ("stuck_code_low", self.code_max),
-            ("stuck_code_high", self.code_max),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value <= most:
-                raise ProgramError(f"variation.{name} is {value}; accepted: 0..{most}")
+            fits = array.dtype == np.uint16 and array.shape == (TABLE_WORDS,)
+            got = f"{array.dtype} {array.shape}"
+            require(fits, f"variation.{name}", got, f"uint16 ({TABLE_WORDS},)")
+        require(self.code_max in (127, 255), "variation.code_max", self.code_max, "127 or 255")
+        check_ints("variation.", self, {"stuck_low": (0, 65535)})
+        codes = dict.fromkeys(("stuck_code_low", "stuck_code_high"), (0, self.code_max))
+        check_ints("variation.", self, {"stuck_high": (0, 65535 - self.stuck_low), **codes})
 
     def scalars(self) -> dict[str, int]:
         """The manifest's ``variation``."""
@@ -95,14 +87,6 @@ class Variation:
 
 
 SCALARS = ("stuck_low", "stuck_high", "stuck_code_low", "stuck_code_high", "code_max")
-
-
-def same_cells(code_max: int = 255) -> Variation:
-    """Cells that land on their targets: every chip is the nominal one."""
-    mean = (np.arange(TABLE_WORDS) << CODE_FRACTION).astype(np.uint16)
-    return Variation(
-        mean=mean, sigma=np.zeros(TABLE_WORDS, np.uint16), stuck_code_high=code_max, code_max=code_max
-    )
 
 
 def inference_index(sample: int, trial: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import EmulatorError, MissingExtraError
-from emulator.spec.notebook import text
+from emulator.spec.brief import text
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f3a5f; --line: #d9e1ea; --text: #1b2530; --soft: #4a5a6a;

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from emulator.golden.neuron import table_of
-from emulator.mapping.neuron import heights_and_peaks, shape_of, trained_shape, window_of
+from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
-from emulator.spec.notebook import table, text
+from emulator.spec.brief import table, text
 from ndrite import drawing
 from ndrite.causes import drawn
 from ndrite.drawing import ACCENT, EMPTY, INK, PALE

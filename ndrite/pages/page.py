@@ -8,7 +8,7 @@ from typing import Any
 from emulator.device.description import Chip
 from emulator.mapping.explain import SNR_MAX_DB
 from emulator.network import Named, Ndr, Sampled
-from emulator.spec.notebook import table, text
+from emulator.spec.brief import table, text
 from ndrite.causes import relative_error
 from ndrite.costs import COMPONENTS, MODELLED, Account
 from ndrite.costs.account import words_of

@@ -22,8 +22,8 @@ from emulator.errors import CompileWarning, MissingExtraError
 from emulator.files import write_whole
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
+from emulator.spec.archive import FIELD, digest
 from emulator.spec.campaign import Campaign
-from emulator.spec.digest import FIELD, digest
 from ndrite.compiled import MODELS, network_of
 from ndrite.costs import account_of
 from ndrite.files import InputWarning, encode

@@ -18,8 +18,8 @@ from emulator.device.ndr.window import curves
 from emulator.device.pulsing import Programming
 from emulator.golden.neuron import table_of
 from emulator.mapping import golden_accuracy, map_network
+from emulator.mapping.devices import heights_and_peaks, jumps_of, shape_of, window_of
 from emulator.mapping.explain import accuracy
-from emulator.mapping.neuron import heights_and_peaks, jumps_of, shape_of, window_of
 from emulator.network import Ndr, Network
 from emulator.network.datasets.fashion_mnist import CLASSES
 from emulator.spec import Program

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from emulator.device.description import load_chip
-from emulator.device.preset import save_preset
+from emulator.device.description.loader import save_preset
 from emulator.files import write_whole
 from emulator.golden import Core
 from emulator.spec.steps import join

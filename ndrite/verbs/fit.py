@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from emulator.device import fitting
-from emulator.device.preset import check_values, save_preset
+from emulator.device.description.loader import check_values, save_preset
 from host import InputError
 from ndrite import drawing
 from ndrite.drawing import ACCENT, INK

@@ -18,7 +18,7 @@ from emulator.device.ecram.pulses import LinearStep
 from emulator.golden import Core
 from emulator.learning import insitu
 from emulator.mapping.explain import accuracy
-from emulator.spec.digest import digest
+from emulator.spec.archive import digest
 from host import HostError, InputError
 from host.api import LearningApi
 from ndrite import signature as sig

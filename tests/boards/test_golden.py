@@ -10,11 +10,11 @@ import pytest
 from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.golden.learn import Learner
-from emulator.golden.learn.random_learning import random_learning
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, GeometryError
 from host import BoardApi, InputError, LinkError, NotProgrammedError
 from host.api import LearningApi
+from tests.random_learning import random_learning
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from boards.sim.sizing import USUAL, WALKS, sized
 from boards.stepped import SteppedBoard
 from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
 from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
@@ -21,6 +21,7 @@ from host.packet_channel import PacketChannel
 from ndrite.shipped import shipped_program
 from tests.host.responder import Responder, ResponderLink
 from tests.random_graphs import random_walk
+from tests.stimulus import random_inputs
 
 BEYOND = dataclasses.replace(
     USUAL, weight_depth=65536, max_inputs=4096, max_outputs=1024, columns=16384, packet_bytes=4096

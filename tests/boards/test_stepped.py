@@ -15,7 +15,7 @@ from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.segments import cut
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
@@ -27,6 +27,7 @@ from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.marks import long_where
 from tests.random_graphs import random_graph
+from tests.stimulus import random_inputs
 
 HOST = {
     "small": ["neurons", "pool", "neurons", "pool"],

@@ -13,7 +13,7 @@ from cocotb.triggers import RisingEdge
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
@@ -21,6 +21,7 @@ from tests.hdl.compared import SHOWN, Compared
 from tests.hdl.probe import unpack
 from tests.hdl.streams import reset, write_memory
 from tests.naive.sequencer import passes
+from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core, Trace
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from tests.hdl.compared import SHOWN, Compared
+from tests.stimulus import random_inputs
 
 PROGRAM = random_program(
     PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 5, 3), readout="adc", dac_bits=4, noise=True

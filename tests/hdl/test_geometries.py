@@ -20,8 +20,9 @@ from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer
-from emulator.spec.variation import Variation, same_cells
+from emulator.spec.variation import Variation
 from tests.marks import long_where
+from tests.stimulus import same_cells
 
 TINY = PRESETS["tiny"]
 THOROUGH = "NDRITE_HDL" in os.environ

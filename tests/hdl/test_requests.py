@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address, region_words
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.sparse import dense, sparse
-from emulator.spec.variation import same_cells
+from emulator.spec.sparse import sparse
 from tests.hdl.wire import Wire
+from tests.stimulus import dense, random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
 PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(40, 9, 3), noise=False)

@@ -11,13 +11,14 @@ import pytest
 from amaranth.sim import Simulator
 
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.watchdog import watchdog_cycles
 from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.wire import Wire
+from tests.stimulus import random_inputs
 
 pytestmark = pytest.mark.long
 

@@ -14,9 +14,9 @@ from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
-from emulator.spec.sparse import dense
 from host.links.faulty import FaultRates, FaultyLink
 from host.packets import FrameError, Request, Response, decode_request, encode_response
+from tests.stimulus import dense
 
 
 class Responder:

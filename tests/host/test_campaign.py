@@ -13,11 +13,11 @@ from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
-from emulator.spec.variation import same_cells
 from host import NotProgrammedError, VerifyError
 from host.campaign import ABORT, IDLE_POLLS, RUN
 from host.packets import Request
 from tests.host.responder import Responder, ResponderLink
+from tests.stimulus import same_cells
 
 CONTROL = BY_NAME["campaign_control"].address
 STATUS = BY_NAME["campaign_busy"].address

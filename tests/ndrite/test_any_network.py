@@ -12,7 +12,7 @@ import pytest
 from boards.golden import GoldenBoard
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
-from emulator.golden.trace import Trace
+from emulator.golden.codes import Trace
 from emulator.network import Dense, Meaning, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec import PRESETS, Program

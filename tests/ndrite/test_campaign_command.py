@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.variation import Variation, same_cells
+from emulator.spec.variation import Variation
 from ndrite.intervals import mean_interval, wilson
 from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
+from tests.stimulus import random_inputs, same_cells
 
 OPTIONS = ["--inputs", "x.npy", "--labels", "labels.npy", "--trials", "2", "--seed", "5"]
 

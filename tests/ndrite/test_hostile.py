@@ -19,7 +19,7 @@ import ndrite
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
-from emulator.spec.digest import digest
+from emulator.spec.archive import digest
 from ndrite.shell.main import DEVICE, OK, run
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"

@@ -43,7 +43,8 @@ def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[obj
     layer = Signal(group_layout(GEOMETRY))
     f, h = c.free(4, "f"), c.free(4, "h")
     c.module.d.comb += [layer.segment_bits.eq(f), layer.table_bits.eq(h)]
-    c.given((f >= GEOMETRY.most_segment_bits) & (f < V_BITS) & (h <= TABLE_BITS_MAX))
+    least = V_BITS - (GEOMETRY.segments.bit_length() - 1)
+    c.given((f >= least) & (f < V_BITS) & (h <= TABLE_BITS_MAX))
     v, curve = c.free(V_BITS, "v"), c.free(16, "curve")
     n = neuron.NeuronPipe(GEOMETRY)
     for name in ("base", "slope"):

@@ -11,19 +11,20 @@ import pytest
 from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
-from emulator.spec.variation import Variation, same_cells
+from emulator.spec.variation import Variation
 from host import DeviceError, InputError
 from host.campaign import RUN, images_at_once
 from host.session import Command
 from ndrite import connect
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program
+from tests.stimulus import random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
 

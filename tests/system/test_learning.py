@@ -16,14 +16,14 @@ from boards.learning import LearningBoard
 from boards.sim.learning import sized_learning
 from boards.sim.link import SimLink
 from emulator.golden.learn import make_learner
-from emulator.golden.learn.random_learning import random_learning
-from emulator.golden.random_program import random_inputs
 from emulator.spec import Geometry
 from emulator.spec.errors import GeometryError, SpecError
 from emulator.spec.learning import Learning
 from host import Device, IdentityError, NotProgrammedError
 from host.links.faulty import FaultRates, FaultyLink
 from ndrite.url import connect_learner
+from tests.random_learning import random_learning
+from tests.stimulus import random_inputs
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,11 @@ from boards.sim.pcie import SimCard
 from emulator.backend.lay_out import weight_words
 from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from host.links.pcie import PcieChannel
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program
+from tests.stimulus import random_inputs
 
 IMAGES = 60
 

@@ -18,10 +18,11 @@ from boards.sim import SimLink
 from emulator.backend.lay_out import divided, lane_groups
 from emulator.backend.lowering import lower
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.steps import Product
 from tests.random_graphs import random_walk
+from tests.stimulus import random_inputs
 
 GEOMETRIES, PROGRAMS = (int(n) for n in os.environ.get("NDRITE_PAIRS", "2x6").split("x"))
 FIRST = int(os.environ.get("NDRITE_PAIRS_FROM", "0"))

@@ -14,7 +14,7 @@ from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
@@ -22,6 +22,7 @@ from emulator.spec.steps import Gate, Product, Step, Term
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
+from tests.stimulus import random_inputs
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
 

@@ -16,7 +16,7 @@ from boards.sim import SimLink
 from boards.sim.build import DEFAULT_DIVISOR
 from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.mapping import map_network
 from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
@@ -27,6 +27,7 @@ from ndrite.labelled import judging_set, typical
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from ndrite.shipped import shipped_program
+from tests.stimulus import random_inputs
 
 
 def test_identity(tiny: tuple[Board, SimLink]) -> None:

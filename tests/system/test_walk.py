@@ -12,11 +12,12 @@ from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec.campaign import Campaign
 from host import InputError
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
+from tests.stimulus import random_inputs
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 

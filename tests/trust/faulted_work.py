@@ -9,9 +9,10 @@ import numpy as np
 
 from boards.board import Board
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from host import HostError
+from tests.stimulus import random_inputs
 
 TINY = PRESETS["tiny"]
 INFERENCES = 11

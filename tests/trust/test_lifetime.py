@@ -12,10 +12,11 @@ import pytest
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from host import HostError, LinkError
 from ndrite import connect
+from tests.stimulus import random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]

@@ -12,11 +12,12 @@ import pytest
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from host import HostError
 from host.links.faulty import FaultRates, FaultyLink
 from host.links.uart import UartLink
 from tests.marks import long_where
+from tests.stimulus import random_inputs
 from tests.system.serving import MAIN
 from tests.trust.faulted_work import TINY, work
 

@@ -15,7 +15,7 @@ from boards.sim import SimLink
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import DESCRIPTOR, Section, address
@@ -24,6 +24,7 @@ from emulator.spec.watchdog import watchdog_cycles
 from host import DeviceError, HostError, NotProgrammedError
 from host.memory import write_commands
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
+from tests.stimulus import random_inputs
 from tests.system.test_campaign import varied
 
 TINY = PRESETS["tiny"]

@@ -1,4 +1,4 @@
-"""Reading chip descriptions from YAML: presets by name, files by path, and parts joined with ``+``."""
+"""Chip descriptions in YAML: presets by name, files by path, parts joined with ``+``, parts of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from emulator.device.description.schema import CARD, SECTIONS, Chip
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError
-from emulator.yaml_file import read_yaml
+from emulator.yaml_file import read_yaml, write_yaml
 
 PRESETS = Path(__file__).parent / "presets"
 DEVICES = Path(__file__).parent / "devices"
@@ -41,7 +41,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     text = os.fspath(name_or_path)
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
-    contents = [_read(path) for path in paths]
+    contents = [read_yaml(path, ChipError) for path in paths]
     if len(parts) == 1:
         return _parsed(str(paths[0]), contents[0])
     for path, content in zip(paths, contents, strict=True):
@@ -65,7 +65,7 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
         When there is no such file or a section or field is unknown.
     """
     path = _find(os.fspath(name_or_path))
-    content = _read(path)
+    content = read_yaml(path, ChipError)
     check_part(content, str(path))
     return dict(content)
 
@@ -137,10 +137,6 @@ def _find(part: str) -> Path:
     return path
 
 
-def _read(path: Path) -> Any:
-    return read_yaml(path, ChipError)
-
-
 def _parsed(where: str, content: Any) -> Chip:
     try:
         return parse_chip(content)
@@ -179,3 +175,49 @@ def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:
     for key in content:
         if key not in accepted:
             raise ChipError(f"{where}{key} is not a field; accepted: {', '.join(accepted)}")
+
+
+def save_preset(
+    path: Path,
+    section: str,
+    values: dict[str, Any],
+    *,
+    source: str,
+    description: str,
+    card: dict[str, str] | None = None,
+) -> None:
+    """Write one section, each value with ``source``, and its device card, as a part of a description, which
+    ``--chip wan2022+mine.yaml`` takes; in whole or not at all.
+
+    Raises
+    ------
+    ChipError
+        When a fitted value lies outside what chip descriptions accept: the device does not fit the emulator.
+    """
+    fields = {
+        name: {
+            "value": list(value) if isinstance(value, tuple) else value,
+            "source": source,
+        }
+        for name, value in values.items()
+    }
+    carded = {} if card is None else {"card": card}
+    content = {"name": path.stem, "description": description, **carded, section: fields}
+    check_values(section, values)
+    write_yaml(path, content)
+
+
+def check_values(section: str, values: dict[str, Any]) -> None:
+    """Refuse values that a chip description would refuse.
+
+    Raises
+    ------
+    ChipError
+        Naming the field, the fitted value and what is accepted.
+    """
+    content = load_chip("ideal").as_dict()
+    content[section] = content[section] | values
+    try:
+        parse_chip(content)
+    except ChipError as error:
+        raise ChipError(f"the fitted {error}") from None

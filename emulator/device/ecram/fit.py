@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements
-from emulator.device.sweeps import Leg, legs_of, noise_of
+from emulator.device.measurements import Leg, Measurements, legs_of, noise_of
 from emulator.errors import DatasetError
 
 Floats = npt.NDArray[np.float64]

@@ -79,7 +79,8 @@ class LinearStep:
             step = self.step_up * (1.0 - self.gamma_up * w / self.w_max)
         else:
             step = -self.step_down * (1.0 - self.gamma_down * w / self.w_min)
-        return _bounded(self, w, step * _cycle(self.cycle_sigma, w.shape, rng))
+        cycle = np.ones(w.shape) if rng is None else 1.0 + self.cycle_sigma * rng.standard_normal(w.shape)
+        return _bounded(self, w, step * cycle)
 
     def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
         """One device of a population: step, asymmetry, bounds and gammas drawn (aihwkit's ``*_dtod``)."""
@@ -144,24 +145,10 @@ class Exponential:
         # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
         at, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
         # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
-        step = (self._b(a) - at) * -np.expm1(-1.0 / a)
+        b = float(-1.0 / np.expm1(-self.pulses / a))
+        step = (b - at) * -np.expm1(-1.0 / a)
         noise = 0.0 if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
         return _bounded(self, w, (step if up else -step) + noise)
-
-    def _b(self, a: float) -> float:
-        return float(-1.0 / np.expm1(-self.pulses / a))
-
-
-def trace(
-    model: EcramModel, up: int, down: int, rng: np.random.Generator | None = None, devices: int = 1
-) -> Floats:
-    """States (up + down + 1, devices) of fresh devices at their lower bound: ``up`` pulses, then ``down``."""
-    w = np.full(devices, model.low)
-    states = [w]
-    for i in range(up + down):
-        w = model.pulse(w, i < up, rng)
-        states.append(w)
-    return np.stack(states)
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
@@ -184,10 +171,6 @@ def reachable(model: EcramModel, states: int) -> Floats:
 
 def _bounded(model: EcramModel, w: Floats, step: Floats) -> Floats:
     return np.asarray(np.clip(w + step, model.low, model.high), np.float64)
-
-
-def _cycle(sigma: float, shape: tuple[int, ...], rng: np.random.Generator | None) -> Floats:
-    return np.ones(shape) if rng is None else 1.0 + sigma * rng.standard_normal(shape)
 
 
 def _within(model: object, field: str, low: float, high: float, *, open_low: bool = False) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements
+from emulator.device.measurements import Measurements, in_order, legs_of, noise_of
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
-from emulator.device.sweeps import in_order, legs_of, noise_of
 from emulator.errors import DatasetError
 
 Floats = npt.NDArray[np.float64]
@@ -160,7 +159,8 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
         notes.append(f"{where}: measured at negative bias, signs turned")
     _refuse_s_type(where, voltage, current)
     voltage, current = _rising_sweeps(where, voltage, current, notes)
-    whole = _means(voltage, current)
+    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
+    whole = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
     below = voltage < 0
     if below.any():
         notes.append(
@@ -208,12 +208,6 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
         )
     return whole
-
-
-def _means(voltage: Floats, current: Floats) -> tuple[Floats, Floats]:
-    """Distinct voltages, rising, and the mean current at each."""
-    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
-    return v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
@@ -264,7 +258,10 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
     def mean(rows: list[slice]) -> Floats:
         """Mean current of the sweeps on the grid that all of them cover."""
-        return np.asarray(np.mean([np.interp(grid, *_sorted(voltage[r], current[r])) for r in rows], axis=0))
+        order = [np.argsort(voltage[r], kind="stable") for r in rows]
+        each = zip(rows, order, strict=True)
+        on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in each]
+        return np.asarray(np.mean(on_grid, axis=0), np.float64)
 
     grid = np.linspace(
         max(float(voltage[r].min()) for r in (*rising, *falling)),
@@ -284,11 +281,6 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
     )
     rows = np.concatenate([np.arange(r.start, r.stop) for r in rising])
     return voltage[rows], current[rows]
-
-
-def _sorted(v: Floats, i: Floats) -> tuple[Floats, Floats]:
-    order = np.argsort(v, kind="stable")
-    return v[order], i[order]
 
 
 def _smooth(i: Floats) -> Floats:

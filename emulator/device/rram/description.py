@@ -9,8 +9,7 @@ import numpy as np
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Conductances, Drift, Scaled
-from emulator.device.rram.faults import Faults
-from emulator.device.rram.programming import MODELS, ProgrammingError
+from emulator.device.rram.programming import MODELS, Faults, ProgrammingError
 from emulator.device.rram.read_noise import READ_LAWS, effective_read_sigma, telegraph_sigma
 from emulator.errors import ChipError
 

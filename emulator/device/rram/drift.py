@@ -47,29 +47,29 @@ class Drift(Protocol):
         ...
 
 
-class ErrorStays:
-    """Of models that leave the programming error as it was."""
+class Still:
+    """Of models that leave the programming error, and on average the cells, as they were."""
 
     def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
         """1 everywhere."""
         return np.ones_like(target_uS)
 
-
-class NoDrift(ErrorStays):
-    """Conductances stay: nothing is known of the device's relaxation."""
-
-    times_s = (0.0, np.inf)
-
     def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
         """0 everywhere."""
         return np.zeros_like(target_uS)
+
+
+class NoDrift(Still):
+    """Conductances stay: nothing is known of the device's relaxation."""
+
+    times_s = (0.0, np.inf)
 
     def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
         """0 everywhere."""
         return np.zeros_like(target_uS)
 
 
-class WanRelaxation(ErrorStays):
+class WanRelaxation(Still):
     """HfOx of the NeuRRAM chip (W. Wan et al., Nature 608, 504, 2022): spread grows, the mean stays.
 
     aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
@@ -90,17 +90,13 @@ class WanRelaxation(ErrorStays):
         result: Conductances = at[i] + part * (at[i + 1] - at[i])
         return result
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """0 everywhere."""
-        return np.zeros_like(target_uS)
-
     def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
         """Deviation added since 1 s."""
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
 
 
-class CmoDrift(ErrorStays):
+class CmoDrift(Still):
     """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
 
     aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips

@@ -50,7 +50,8 @@ class FastLearner:
             ]
         )
         own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
-        self._own = [own[0].astype(np.int16), own[1].astype(np.int16), *(b.astype(np.int32) for b in own[2:])]
+        kinds = (np.int16, np.int16, np.int32, np.int32)
+        self._own = tuple(values.astype(kind) for values, kind in zip(own, kinds, strict=True))
         self._layers, self._tuned, self._fast = (
             _parameters(learning, of) for of in ("", "tuned", "transfer")
         )
@@ -83,7 +84,7 @@ class FastLearner:
         check_samples(self.learning, x, labels)
         pulses = np.zeros(len(self._shapes), np.int64)
         program = self.learning.program
-        right = learn(  # type: ignore[call-arg]
+        right = learn(
             np.ascontiguousarray(x),
             labels.astype(np.int64),
             first_update,
@@ -99,7 +100,7 @@ class FastLearner:
             self._columns,
             self._cycles,
             self._states,
-            *self._own,
+            self._own,
             self._weights,
             pulses,
         )

@@ -94,10 +94,11 @@ def likely(values: Any, rate: Any, shift: Any, thresholds: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def trains(thresholds: Any, key: Any, count: int, numbers: Any, zeros: Any, x: Any, y: Any, out: Any) -> None:
-    """Trains uint32 (n,) of thresholds int32 (n,); the other arrays hold what goes on, (n,)."""
+def trains(thresholds: Any, scratch: Any, count: int, out: Any) -> None:
+    """Trains uint32 (n,) of thresholds int32 (n,) under the key of ``scratch``."""
+    key, numbers, zeros, x, y = scratch
     n = thresholds.shape[0]
-    words(key, zeros, numbers, x, y)
+    words(key, zeros[:n], numbers[:n], x[:n], y[:n])
     out[:] = U32(0)
     for p in range((count + 1) // 2):
         c, first, second = PAIR_CONSTANTS[p], U32(2 * p), U32(2 * p + 1)
@@ -151,23 +152,10 @@ def read_as(s: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def change(
-    layer: Any,
-    count: Any,
-    k: Any,
-    m: Any,
-    n: Any,
-    x: Any,
-    y: Any,
-    error: Any,
-    cycle: Any,
-    states: Any,
-    up: Any,
-    down: Any,
-    low: Any,
-    high: Any,
-    weights: Any,
+    layer: Any, count: Any, gathered: Any, error: Any, cycle: Any, states: Any, own: Any, weights: Any
 ) -> Any:
     """What the gathered pulses do to the states of one layer; how many there were."""
+    (k, m, n, x, y), (up, down, low, high) = gathered, own
     width, at, at_weight, inputs = layer[OUTPUTS], layer[AT_STATE], layer[AT_WEIGHT], layer[INPUTS]
     shift, slope_up, slope_down = layer[STEP_SHIFT], layer[SLOPE_UP], layer[SLOPE_DOWN]
     total = np.int64(0)
@@ -203,8 +191,9 @@ def deviation_of(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def noisy(values: Any, s: Any, key: Any, table: Any, numbers: Any, zeros: Any, x: Any, y: Any) -> None:
-    """Read noise of scale ``s`` added to values int64 (n,)."""
+def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
+    """Read noise of scale ``s`` added to values int64 (n,), under the key of ``scratch``."""
+    key, numbers, zeros, x, y = scratch
     n = values.shape[0]
     words(key, zeros[:n], numbers[:n], x[:n], y[:n])
     for i in range(n):
@@ -222,21 +211,16 @@ def forward(
     weights: Any,
     columns: Any,
     bias_row: Any,
-    rows_per_tile: Any,
     schedule: Any,
     with_noise: bool,
     table: Any,
-    key: Any,
-    numbers: Any,
-    zeros: Any,
-    hx: Any,
-    hy: Any,
+    scratch: Any,
     sums: Any,
     a: Any,
     z: Any,
 ) -> None:
     """z int64 (M,) of codes x uint8 (K,); ``sums`` int32 and ``a`` int64 (M,) are scratch."""
-    inputs, width, at = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
+    inputs, width, at, rows_per_tile = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN], layer[TILE_ROWS]
     d, top = layer[DAC_BITS], np.int64(1) << (layer[ADC_BITS] - 1)
     reads_noise = with_noise and (layer[SIGMA_OUT] != 0 or layer[VAR_CELL] != 0)
     for j in range(width):
@@ -258,9 +242,9 @@ def forward(
             for j in range(width):
                 a[j] = np.int64(sums[j])
             if reads_noise:
-                key_of(schedule, (number << 24) | (tile << 8) | part, update, key)
+                key_of(schedule, (number << 24) | (tile << 8) | part, update, scratch[0])
                 s = deviation_of(energy, layer[SIGMA_OUT], layer[VAR_CELL])
-                noisy(a[:width], s, key, table, numbers, zeros, hx, hy)
+                noisy(a[:width], s, table, scratch)
             for j in range(width):
                 c = a[j]
                 if layer[ANALOG] == 0:
@@ -312,11 +296,7 @@ def backward(
     schedule: Any,
     with_noise: bool,
     table: Any,
-    key: Any,
-    numbers: Any,
-    zeros: Any,
-    hx: Any,
-    hy: Any,
+    scratch: Any,
     state_of: Any,
     t: Any,
     tuned: Any,
@@ -333,9 +313,9 @@ def backward(
             total += np.int64(row[j]) * error[j]
         t[k] = total
     if with_noise and (layer[BACK_SIGMA] != 0 or layer[BACK_VAR] != 0):
-        key_of(schedule, number << 24, update, key)
+        key_of(schedule, number << 24, update, scratch[0])
         s = deviation_of(energy, layer[BACK_SIGMA], layer[BACK_VAR])
-        noisy(t[:inputs], s, key, table, numbers, zeros, hx, hy)
+        noisy(t[:inputs], s, table, scratch)
     half = np.int64(1) << (layer[BACK_BITS] - 1)
     for k in range(inputs):
         c = rounded(t[k] * layer[BACK_GAIN], layer[BACK_SHIFT])
@@ -410,10 +390,7 @@ def learn(
     columns: Any,
     cycles: Any,
     states: Any,
-    up: Any,
-    down: Any,
-    low: Any,
-    high: Any,
+    own: Any,
     weights: Any,
     pulses: Any,
 ) -> Any:
@@ -431,6 +408,7 @@ def learn(
     rows, lines = np.empty(widest, np.uint32), np.empty(widest, np.uint32)
     k, m, n = np.empty(devices, np.uint16), np.empty(devices, np.uint16), np.empty(devices, np.int64)
     x, y = np.empty(devices, np.uint16), np.empty(devices, np.uint16)
+    scratch, gathered = (key, numbers, zeros, hx, hy), (k, m, n, x, y)
     inside = layers[count - 1, AT_INPUT] + layers[count - 1, INPUTS] + 1
     codes = np.empty(inside, np.uint8)
     outside = layers[count - 1, AT_COLUMN] + layers[count - 1, OUTPUTS]
@@ -456,8 +434,8 @@ def learn(
             bias = layer[AT_STATE] + layer[INPUTS] * width
             forward(
                 layer, i, update, codes[seen : seen + layer[INPUTS]], weights, columns,
-                states[bias : bias + width], layer[TILE_ROWS], schedules[READ], with_noise, table, key,
-                numbers, zeros, hx, hy, sums, a, z[at : at + width],
+                states[bias : bias + width], schedules[READ], with_noise, table, scratch, sums, a,
+                z[at : at + width],
             )  # fmt: skip
             to = answer[:width]
             if i + 1 < count:
@@ -480,9 +458,8 @@ def learn(
             behind = before + layers[i, INPUTS]
             backward(
                 layers[i], i, update, weights, error[at : at + layers[i, OUTPUTS]],
-                change_of[before : before + layers[i, INPUTS]], schedules[BACK], with_noise, table, key,
-                numbers, zeros, hx, hy, state_of[before:behind], error[before:behind],
-                of_neurons[before:behind],
+                change_of[before:behind], schedules[BACK], with_noise, table, scratch,
+                state_of[before:behind], error[before:behind], of_neurons[before:behind],
             )  # fmt: skip
             tuned_exponents[i - 1] = exponents[i] + scaled(of_neurons[before:behind])
             exponents[i - 1] = exponents[i] + scaled(error[before:behind])
@@ -492,17 +469,11 @@ def learn(
             seen, height = layer[AT_INPUT], layer[INPUTS] + 1
             likely(codes[seen : seen + height], layer[ROW_RATE], layer[ROW_SHIFT], thresholds)
             key_of(schedules[TRAIN], i << 24, update, key)
-            trains(
-                thresholds[:height], key, slots, numbers[:height], zeros[:height], hx[:height], hy[:height],
-                rows[:height],
-            )  # fmt: skip
+            trains(thresholds[:height], scratch, slots, rows[:height])
             down_by = min(max(layer[COLUMN_SHIFT] - exponents[i], 0), 63)
             likely(error[at : at + width], layer[COLUMN_RATE], down_by, thresholds)
             key_of(schedules[TRAIN], (i << 24) | (1 << 8), update, key)
-            trains(
-                thresholds[:width], key, slots, numbers[:width], zeros[:width], hx[:width], hy[:width],
-                lines[:width],
-            )  # fmt: skip
+            trains(thresholds[:width], scratch, slots, lines[:width])
             found = gather(rows[:height], lines[:width], at, width, k, m, n, used)
             law, cycle = layer, cycles[i, 0]
             if layer[EVERY] != 0:
@@ -511,36 +482,26 @@ def learn(
                     k[j] = U16(k[j] + U16(layer[FAST_ROW]))
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
-            pulses[i] += change(
-                law, found, k, m, n, x, y, error[at : at + width], cycle, states, up, down, low, high,
-                weights,
-            )  # fmt: skip
+            moved = error[at : at + width]
+            pulses[i] += change(law, found, gathered, moved, cycle, states, own, weights)
             if layer[EVERY] != 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
                 found = carry(layer, update, states, k, m, n, a[:width])
                 words(key, k[:found], m[:found], x[:found], y[:found])
-                pulses[i] += change(
-                    layer, found, k, m, n, x, y, a[:width], cycles[i, 0], states, up, down, low, high,
-                    weights,
-                )  # fmt: skip
+                pulses[i] += change(layer, found, gathered, a[:width], cycles[i, 0], states, own, weights)
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
             law = tuned_layers[i]
             down_by = min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
             likely(of_neurons[at : at + width], law[COLUMN_RATE], down_by, thresholds)
             key_of(schedules[TRAIN], (i << 24) | (2 << 8), update, key)
-            trains(
-                thresholds[:width], key, slots, numbers[:width], zeros[:width], hx[:width], hy[:width],
-                lines[:width],
-            )  # fmt: skip
+            trains(thresholds[:width], scratch, slots, lines[:width])
             rows[0] = U32(0xFFFFFFFF)
             found = gather(rows[:1], lines[:width], at, width, k, m, n, used)
             for j in range(found):
                 k[j] = U16(height)
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
-            pulses[i] += change(
-                law, found, k, m, n, x, y, of_neurons[at : at + width], cycles[i, 1], states, up, down,
-                low, high, weights,
-            )  # fmt: skip
+            moved = of_neurons[at : at + width]
+            pulses[i] += change(law, found, gathered, moved, cycles[i, 1], states, own, weights)
             tune(layer, columns, states)
     return right

@@ -1,13 +1,16 @@
-"""laws: what a device description says of pulses, as the tables that a learning program holds."""
+"""laws: a chip whose weights pulses move, and what a description says of pulses as a program's tables."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.device.pulsing import Programming
 from emulator.errors import CompileError
 from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
 
@@ -86,4 +89,43 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
         slope_up=round(float(law.gamma_up) / float(law.w_max) * STATE_ONE),
         slope_down=round(float(law.gamma_down) / float(law.w_min) * STATE_ONE),
         step_shift=shift,
+    )
+
+
+def learning_chip(chip: Chip) -> Chip:
+    """The chip on which learning happens: its converters, neurons and read noise.
+
+    States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
+    wires and a cubic I-V curve are left out.
+
+    Raises
+    ------
+    CompileError
+        When its columns have no converter.
+    """
+    if chip.readout.kind != "adc":
+        raise CompileError(f"readout.kind is {chip.readout.kind!r}; accepted to learn on: adc")
+    cell = dataclasses.replace(
+        chip.cell,
+        g_min_uS=0.0,
+        levels=256,
+        on_off_ratio=None,
+        programming_error="ideal",
+        error_coefficients_uS=(),
+        read_noise_model="constant",
+        drift="none",
+        stuck_low_percent=0.0,
+        stuck_high_percent=0.0,
+        iv_cubic_per_V2=0.0,
+        weight_bits=9,
+    )
+    array = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
+    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
+    return dataclasses.replace(
+        chip,
+        name=f"{chip.name}, learning",
+        cell=cell,
+        programming=Programming(),
+        array=array,
+        conditions=conditions,
     )

@@ -1,4 +1,5 @@
-"""neurons: the ECRAMs of hidden NDR neurons, whose pulses move the neuron itself in the same update."""
+"""neurons: devices beside the weights: ECRAMs of hidden NDR neurons, which the same update moves, and fast
+devices, as Tiki-Taka has them, with their symmetry points."""
 
 from __future__ import annotations
 
@@ -12,11 +13,24 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import LinearStep
 from emulator.errors import CompileError
+from emulator.golden.learn.devices import Constants, constants
+from emulator.golden.learn.words import key_of
 from emulator.learning.insitu.laws import devices_of
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States
 from emulator.spec import Program
-from emulator.spec.learning import STATE_ONE, LearningLayer, Tuned, levels_of
+from emulator.spec.learning import (
+    DOMAIN_DEVICE,
+    FACTOR_ONE,
+    SLOPE_SHIFT,
+    STATE_ONE,
+    WEIGHT_MAX,
+    Devices,
+    LearningLayer,
+    Transfer,
+    Tuned,
+    levels_of,
+)
 
 Floats = npt.NDArray[np.float64]
 BITS = 5
@@ -57,7 +71,8 @@ def with_ecrams(
     """
     law = law_of(die.chip)
     devices = devices_of(law, die.chip.ecram.spread)
-    at = [program_of(at_levels(die, level), mapped) for level in range(1 << BITS)]
+    counts = [len(s.current) for s in die.states if s is not None]
+    at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
     bases, slopes = [program.curve_base], [program.curve_slope]
     found, count = list(layers), len(program.curve_base)
     for i, (rate, shift) in enumerate(rates):
@@ -88,11 +103,6 @@ def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
-def at_levels(die: Die, level: int) -> Die:
-    """The die with all its neurons' ECRAMs at one level."""
-    return _at(die, [np.full(len(s.current), level) for s in die.states if s is not None])
-
-
 def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
     law, given = law_of(die.chip), iter(levels)
     found: list[States | None] = []
@@ -112,3 +122,40 @@ def _start(die: Die, layer: int, law: LinearStep) -> npt.NDArray[np.int64]:
     assert states is not None
     own = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current
     return np.rint((law.w_min + own * (law.w_max - law.w_min)) * STATE_ONE).astype(np.int64)
+
+
+THRESHOLD_MAX = 65535
+
+
+def with_transfer(
+    layers: Sequence[LearningLayer], die_seed: int, threshold: float
+) -> tuple[LearningLayer, ...]:
+    """The layers with fast devices of the same law, which begin at their symmetry points and are read against
+    them. ``threshold``: in nominal bounds, of which 1/255 is the least."""
+    codes = max(1, round(threshold * WEIGHT_MAX))
+    if codes > THRESHOLD_MAX:
+        most = THRESHOLD_MAX // WEIGHT_MAX
+        raise CompileError(f"threshold is {threshold:g} nominal bounds; accepted: at most {most}")
+    found = []
+    for i, layer in enumerate(layers):
+        rows = layer.rows - (layer.tuned is not None)
+        of = np.arange(layer.rows, layer.rows + rows)[:, None]
+        own = constants(layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns))
+        points = symmetry_points(layer.devices, own).astype(np.int32)
+        states = np.vstack([layer.states, points, np.zeros_like(points), points])
+        of_layer = Transfer(devices=layer.devices, threshold=codes)
+        found.append(dataclasses.replace(layer, states=states, transfer=of_layer))
+    return tuple(found)
+
+
+def symmetry_points(law: Devices, own: Constants) -> npt.NDArray[np.int64]:
+    """Where a pulse up and a pulse down are equally large, so that alternating pulses settle there; a device
+    without such a point within its bounds: the bound at which they end."""
+    up, down = own.up.astype(np.float64), own.down.astype(np.float64)
+    scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
+    # own * (256 - slope * s / 2^24) of both directions are equal.
+    bend = up * law.slope_up - down * law.slope_down
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
+    found: npt.NDArray[np.int64] = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
+    return found

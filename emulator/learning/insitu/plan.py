@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +16,10 @@ from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError, CompileWarning
-from emulator.learning.insitu.chip import learning_chip
-from emulator.learning.insitu.laws import devices_of
-from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
-from emulator.learning.insitu.transfer import with_transfer
-from emulator.mapping import Die, DieArray, MapOptions, converters, map_network
-from emulator.mapping.neuron import shape_of, window_of
+from emulator.learning.insitu.laws import devices_of, learning_chip
+from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
+from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from emulator.mapping.devices import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import int32, output_noise, scale_and_shift
 from emulator.mapping.states import States, heights_at, stretch_at
@@ -45,11 +41,9 @@ Floats = npt.NDArray[np.float64]
 UNIT = WEIGHT_MAX * INPUT_MAX
 """Accumulator units of the nominal bound at a full input."""
 LOGIT_SPAN = 8.0
-START = 0x7374617274
-MISMATCH = 0x6C6561726E
-GAIN_TOP = 65535
-RATE_MAX = 65535
 """Pre-activations of an output that its sigmoid's table spans, each way."""
+START, MISMATCH = 0x7374617274, 0x6C6561726E
+GAIN_TOP = RATE_MAX = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,15 +160,18 @@ def prepare(
     chip = learning_chip(chip)
     states = _starts(plan)
     network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)
-    with _quiet():
+    with warnings.catch_warnings():  # of a network of random weights they mean nothing
+        warnings.simplefilter("ignore", CompileWarning)
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     devices = devices_of(law, spread)
     layers: list[Layer] = []
     arrays = []
     rng = np.random.default_rng([plan.seed, MISMATCH])
     for i, (given, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
-        designed = _converter(plan.span / plan.bound, chip.readout.adc_bits, given.outputs)
-        built = converters.build(designed, chip, rng.standard_normal((2, given.outputs)))
+        gain, shift = _gain(plan.span / plan.bound, chip.readout.adc_bits)
+        gains, offsets = np.full(given.outputs, gain, np.uint16), np.zeros(given.outputs, np.int16)
+        designed = AdcRange(gains, offsets, shift, 0.0)
+        built = ranges.build(designed, chip, rng.standard_normal((2, given.outputs)))
         step = np.full(given.outputs, plan.bound / UNIT * float(designed.lsb[0]))
         activation = network.products[i].dense.activation
         per_unit, origin, peaks = _place(activation, array, chip, given.segment_bits)
@@ -247,13 +244,8 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
     return states
 
 
-def _converter(span: float, bits: int, columns: int) -> AdcRange:
-    """Converters of so many bits whose codes span ``span`` times ``UNIT`` each way."""
-    gain, shift = _gain(span, bits)
-    return AdcRange(np.full(columns, gain, np.uint16), np.zeros(columns, np.int16), shift, 0.0)
-
-
 def _gain(span: float, bits: int) -> tuple[int, int]:
+    """Gain and shift of converters of so many bits whose codes span ``span`` times ``UNIT`` each way."""
     wanted = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / wanted)))
     return round(wanted * 2**shift), shift
@@ -373,11 +365,3 @@ def _rate(probability: float, most: int) -> tuple[int, int]:
     if shift < 0:
         raise CompileError(f"a pulse's probability is {probability:g} a code; accepted: below 1")
     return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Warnings of a network of random weights mean nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
-        yield

@@ -7,13 +7,13 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.architecture import Bases, Convolution, Hidden, Pooling, Residual
-from emulator.learning.training.bases import TrainedBases
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.model import TrainedNetwork
 from emulator.learning.training.neurons import make_neuron, neuron_of
 from emulator.learning.training.nodes import (
     SKIP_MIN,
+    TrainedBases,
     TrainedGate,
     TrainedNode,
     TrainedPool,

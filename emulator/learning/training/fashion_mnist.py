@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +18,6 @@ from emulator.errors import EmulatorError, MissingExtraError
 from emulator.network import Meaning, load_network
 from emulator.network.datasets import CLASSES, fashion_mnist_test, fashion_mnist_train
 from emulator.network.datasets.fashion_mnist import SIDE, TRAIN_FOLDER
-
-if TYPE_CHECKING:
-    from emulator.learning.training.loop import Split
 
 HELD_OUT = 5_000
 WIDTHS = (784, 128, 10)
@@ -48,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     # Here, not at the top: --help and the error for a missing PyTorch need neither.
     from emulator.learning.training.build import of_layers
     from emulator.learning.training.extra import torch
-    from emulator.learning.training.loop import Recipe, train
+    from emulator.learning.training.loop import Recipe, Split, train
     from emulator.learning.training.model import TrainedNetwork, export
     from emulator.learning.training.view import cells_view
 
@@ -58,7 +54,10 @@ def _run(options: argparse.Namespace) -> int:
         raise EmulatorError(f"--out folder is {options.out.parent}; accepted: a folder that exists")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    split = _split(options.data)
+    images, labels = fashion_mnist_train(options.data)
+    x = torch.from_numpy(images.astype(np.float32) / np.float32(255))
+    y = torch.from_numpy(labels.astype(np.int64))
+    split = Split(x[:-HELD_OUT], y[:-HELD_OUT], x[-HELD_OUT:], y[-HELD_OUT:])
     inputs, hidden, classes = WIDTHS
     model = of_layers((inputs, 1, 1), (hidden,), classes, cells_view())
     recipe = Recipe(epochs=options.epochs, seed=options.seed)
@@ -85,16 +84,6 @@ def _run(options: argparse.Namespace) -> int:
     accuracy = load_network(options.out).accuracy(*fashion_mnist_test())
     print(f"{options.out}: float accuracy on the 10,000 test images {100 * accuracy:.2f} %, {seconds:.0f} s")
     return 0
-
-
-def _split(folder: str) -> Split:
-    from emulator.learning.training.extra import torch
-    from emulator.learning.training.loop import Split
-
-    images, labels = fashion_mnist_train(folder)
-    x = torch.from_numpy(images.astype(np.float32) / np.float32(255))
-    y = torch.from_numpy(labels.astype(np.int64))
-    return Split(x[:-HELD_OUT], y[:-HELD_OUT], x[-HELD_OUT:], y[-HELD_OUT:])
 
 
 if __name__ == "__main__":

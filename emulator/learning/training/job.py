@@ -20,7 +20,7 @@ from emulator.learning.training.loop import Recipe, Split, train
 from emulator.learning.training.model import TrainedNetwork, export, halved
 from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
-from emulator.spec.digest import digest
+from emulator.spec.archive import digest
 from emulator.spec.meaning import Meaning
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
-from emulator.learning.training.neuron import Neuron
+from emulator.learning.training.neurons import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Node, Product, State
 from emulator.spec.evaluate import At, run

@@ -6,17 +6,19 @@ neuron's height set it; who reads the map multiplies its weights by it.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.columns import column_errors
+from emulator.learning.training.architecture import Bases
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar, along
-from emulator.learning.training.neuron import Neuron
-from emulator.network import Dense, Gate, Node, Patches, Pool, Product, Table, Term
+from emulator.learning.training.neurons import NdrNeuron, Neuron
+from emulator.learning.training.view import FLOAT, ChipView
+from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
 from emulator.spec.patches import Shape
 
 if TYPE_CHECKING:
@@ -26,8 +28,58 @@ SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
 
 
+def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
+    """What analog columns and bias cells add to exact ``sums`` (n, M) or (n, M, H, W) of ``x``, in its unit.
+
+    The counterpart of ``emulator.mapping.columns``. A step sees one die: its cells, gains and offsets are
+    drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias cells
+    are programmed last, to hold what the columns lack on average as well; so the mean deviation of a column
+    is gone, and the bias cells' own error is in its place.
+
+    Parameters
+    ----------
+    unit:
+        Weight of one unit of every neuron, (M,): columns are alike in it.
+    bias:
+        What the bias cells hold, in the unit of the sums, (M,).
+    """
+    view = crossbar.view
+    columns, scale = view.columns, view.noise_scale
+    assert columns is not None
+    added = crossbar.deviation(x, unit)
+    with torch.no_grad():
+        full = (sums / along(unit, sums)).abs().max() * unit
+        gain = scale * columns.gain * torch.randn_like(unit)
+        offset = scale * columns.offset * torch.randn_like(unit) * full
+    added = added + sums * along(gain, sums) + along(offset, sums)
+    with torch.no_grad():
+        others = [d for d in range(sums.dim()) if d != 1]
+        mean = added.mean(dim=others)
+        held = bias - mean
+        if columns.bias_cells:
+            held = held + bias_error(crossbar, held, unit)
+        fixed = along(held - bias, sums)
+        if columns.noise:
+            fixed = fixed + scale * columns.noise * torch.randn_like(sums) * along(full, sums)
+    return added + fixed
+
+
+def bias_error(crossbar: Crossbar, bias: Tensor, unit: Tensor) -> Tensor:
+    """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
+
+    Rows and levels as ``emulator.mapping.columns.program_bias``; the rows of a column have one level here.
+    """
+    if crossbar.view.sigma is None:
+        return torch.zeros_like(bias)
+    limit, top = crossbar.limited(unit)[1][0].clamp(min=1e-30), crossbar.steps
+    level = (bias / limit * top).round()
+    rows = (level.abs().max() / top).ceil().clamp(min=1.0)
+    sigma = crossbar.sigma_by_level[(level.abs() / rows).round().long()]
+    return (level / top + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
+
+
 def join(maps: list[Tensor]) -> Tensor:
-    """Several maps as one node reads them (``emulator.network.nodes.join``)."""
+    """Several maps as one node reads them (``emulator.spec.steps.join``)."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) == 1:
@@ -243,3 +295,82 @@ def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Te
 def _floats(tensor: Tensor) -> npt.NDArray[np.float32]:
     array: npt.NDArray[np.float32] = tensor.numpy().astype(np.float32)
     return array
+
+
+SPREAD = 2.0
+"""Peak voltages that the input spans when training starts, times the number of bases."""
+
+
+class TrainedBases(TrainedNode):
+    """``count`` curves of every channel: basis k of channel c is ``f((gain_k * x_c + shift_k) / peak)``.
+
+    The crossbar behind them sums them: a Kolmogorov-Arnold layer is ``y_j = sum_i sum_k w_jik f_k(x_i)``.
+
+    Gain (kept above 0) and shift are those of row drivers, one pair a basis for the whole layer. Peak, height
+    and, where the ECRAM sets it, shape are the devices': of every channel and basis with ``each``, else of
+    every basis. Peaks start evenly spread over the inputs. The result's channels go basis by basis.
+
+    Parameters
+    ----------
+    channels:
+        Of the source.
+    height:
+        As ``NdrNeuron``.
+    trainable:
+        Whether the devices are trained; gain and shift always are.
+    """
+
+    def __init__(
+        self,
+        sources: tuple[int, ...],
+        channels: int,
+        bases: Bases,
+        view: ChipView = FLOAT,
+        *,
+        height: float | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(sources)
+        self.channels, self.bases = channels, bases
+        count = bases.count
+        outputs = count * channels if bases.each else count
+        self.neuron = NdrNeuron(outputs, view, normalise=False, height=height, trainable=trainable)
+        self.neuron.shift.requires_grad_(False).zero_()
+        gain = SPREAD * count
+        centres = (torch.arange(count) + 0.5) / count
+        self.log_slope = torch.nn.Parameter(torch.full((count,), float(np.log(gain))))
+        self.shift = torch.nn.Parameter(1.0 - gain * centres)
+
+    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+        """(n, count * C, H, W)."""
+        x = self.source(maps)
+        n, _, height, width = x.shape
+        gain, shift = torch.exp(self.log_slope), self.shift
+        z = x.reshape(n, 1, -1, width) * gain.view(-1, 1, 1) + shift.view(-1, 1, 1)
+        if self.bases.each:
+            z = z.reshape(n, -1, height, width)
+        y: Tensor = self.neuron(z)
+        return y.reshape(n, -1, height, width)
+
+    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+        """A table of every channel and basis."""
+        factor = one_factor("a table of bases", self.sources, factors)
+        activation, _, after = self.neuron.exported()
+        assert isinstance(activation, Ndr)
+        if not self.bases.each:
+            activation = _repeated(activation, self.channels)
+        gain = torch.exp(self.log_slope.double()) * factor
+        channel = np.tile(np.arange(self.channels, dtype=np.int32), self.bases.count)
+        gains, shifts = (
+            values.double().numpy().astype(np.float32).repeat(self.channels) for values in (gain, self.shift)
+        )
+        return Table(self.sources, channel, gains, shifts, activation), after
+
+
+def _repeated(activation: Ndr, times: int) -> Ndr:
+    """Every neuron so many times, side by side."""
+    curve = activation.curve
+    if activation.individual and curve is not None:
+        curve = np.concatenate([curve[:1], curve[1:].repeat(times, axis=0)])
+    peak, height = activation.peak.repeat(times), activation.height.repeat(times)
+    return dataclasses.replace(activation, peak=peak, height=height, curve=curve)

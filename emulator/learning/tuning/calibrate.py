@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator.errors import CompileError
 from emulator.learning.tuning.bank import EcramBank
-from emulator.learning.tuning.learner import Learner, centred, softmax
+from emulator.learning.tuning.learner import Knobs, Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
 from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Die
@@ -134,8 +134,7 @@ def calibrate(
             used += 2 * len(rows)
         else:
             assert learner is not None
-            loss, knobs = learner.gradient(x[rows], labels[rows], infer(x[rows], used), states)
-            gradients = [k.by_kind for k in knobs]
+            loss, gradients = learner.gradient(x[rows], labels[rows], infer(x[rows], used), states)
             used += len(rows)
         losses.append(loss)
         for bank, gradient, rule in zip(banks, gradients, rules, strict=True):
@@ -154,12 +153,6 @@ def calibrate(
     return CalibrationResult(
         program, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
     )
-
-
-def cross_entropy(outputs: npt.NDArray[np.int32], labels: npt.NDArray[np.integer], scale: float) -> float:
-    """Cross entropy of outputs (n, classes) times ``scale``."""
-    probability = softmax(centred(outputs.astype(np.float64)) * scale)
-    return float(-np.log(np.maximum(probability[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
 def _banks(tunable: Tunable, rng: np.random.Generator) -> list[dict[str, EcramBank]]:
@@ -191,25 +184,24 @@ def _perturbed(
     rate: float,
     rng: np.random.Generator,
     plan: Plan,
-) -> tuple[float, list[dict[str, Floats]]]:
+) -> tuple[float, list[Knobs]]:
     """Two forward passes with all states moved a little one way, then the other (J. Spall's SPSA, 1992)."""
     found: list[float] = []
     before = [{k: b.states for k, b in bank.items()} for bank in banks]
     signs = [{k: rng.choice([-1.0, 1.0], b.states.size) for k, b in bank.items()} for bank in banks]
-    moves: list[list[dict[str, Floats]]] = []
+    moves: list[list[Knobs]] = []
     scale = 0.0
     for direction in (1.0, -2.0):
         for bank, sign in zip(banks, signs, strict=True):
             for kind, ecram in bank.items():
                 ecram.pulse(ecram.toward(direction * rate * sign[kind], 2 * plan.pulses))
         load(tunable.program(_read(tunable, states, banks)))
-        outputs = infer(x, used)
-        if not scale:
-            scale = 5.0 / max(float(centred(outputs.astype(np.float64)).std()), 1e-9)
-        found.append(cross_entropy(outputs, labels, scale))
+        logits = centred(infer(x, used).astype(np.float64))
+        scale = scale or 5.0 / max(float(logits.std()), 1e-9)
+        found.append(cross_entropy(logits, labels, scale)[0])
         moves.append([{k: b.states for k, b in bank.items()} for bank in banks])
     difference = found[0] - found[1]
-    gradients: list[dict[str, Floats]] = []
+    gradients: list[Knobs] = []
     for i, bank in enumerate(banks):
         gradients.append({})
         for kind in bank:

@@ -4,7 +4,6 @@ gradient."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
-from emulator.mapping.converters import fitted_gain
 from emulator.mapping.mitigation import Mitigation
+from emulator.mapping.ranges import fitted_gain
 from emulator.mapping.states import States
 from emulator.network import Activation, Ndr, Network
 
@@ -26,12 +25,8 @@ SCALE_MAX = 100.0
 SLOPE_STEP = 1e-3
 """Half the distance of u over which a curve's slope is taken."""
 
-
-@dataclass(frozen=True, eq=False)
-class Knobs:
-    """Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""
-
-    by_kind: dict[str, Floats]
+Knobs = dict[str, Floats]
+"""Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""
 
 
 class Learner:
@@ -113,11 +108,8 @@ class Learner:
         """
         signals, slopes = self._forward(x, states)
         logits = centred(outputs.astype(np.float64))
-        probability = softmax(logits * best_scale(logits, labels))
-        rows = np.arange(len(labels))
-        loss = float(-np.log(np.maximum(probability[rows, labels], 1e-12)).mean())
-        back = probability
-        back[rows, labels] -= 1.0
+        loss, back = cross_entropy(logits, labels, best_scale(logits, labels))
+        back[np.arange(len(labels)), labels] -= 1.0
         back /= len(labels)
         knobs: list[Knobs | None] = [None] * len(self._layers)
         for i in range(len(self.network.layers) - 1, 0, -1):
@@ -141,8 +133,8 @@ class Learner:
         low, high = tuning.voltage_factors
         voltage = by_log_peak * (high - low) / tuning.voltage(states.voltage)
         if tunes == "both":
-            return Knobs({"current": current + voltage})
-        return Knobs({k: {"current": current, "voltage": voltage}[k] for k in kinds(tunes)})
+            return {"current": current + voltage}
+        return {k: {"current": current, "voltage": voltage}[k] for k in kinds(tunes)}
 
     def _forward(
         self, x: npt.NDArray[np.uint8], states: Sequence[States]
@@ -198,6 +190,13 @@ def softmax(logits: Floats) -> Floats:
     """Probabilities (n, classes)."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
+
+
+def cross_entropy(logits: Floats, labels: npt.NDArray[np.integer], scale: float) -> tuple[float, Floats]:
+    """Cross entropy of centred ``logits`` (n, classes) times ``scale``, and the probabilities."""
+    probability = softmax(logits * scale)
+    right = probability[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(right, 1e-12)).mean()), probability
 
 
 def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:

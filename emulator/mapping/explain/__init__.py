@@ -4,9 +4,20 @@ Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
 """
 
 from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
-from emulator.mapping.explain.causes import CAUSES
-from emulator.mapping.explain.explain import PROGRAM, SNR_MAX_DB, Explanation, Row, explain, snr_db
-from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge, accuracy, rms_error
+from emulator.mapping.explain.explain import (
+    ACCURACY,
+    PROGRAM,
+    RMS_ERROR,
+    SNR_MAX_DB,
+    Explanation,
+    Judge,
+    Row,
+    accuracy,
+    explain,
+    rms_error,
+    snr_db,
+)
+from emulator.mapping.explain.forward import CAUSES
 
 __all__ = [
     "ACCURACY",

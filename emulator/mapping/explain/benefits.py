@@ -15,8 +15,7 @@ from emulator.device.description import Chip
 from emulator.errors import CompileWarning
 from emulator.golden import Core
 from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
-from emulator.mapping.explain.explain import snr_db
-from emulator.mapping.explain.judging import ACCURACY, RMS_ERROR, Judge
+from emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
 from emulator.network import Network
 
 Codes = npt.NDArray[np.uint8]

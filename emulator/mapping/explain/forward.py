@@ -10,19 +10,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip
+from emulator.device.ndr.curves import NdrModel, Shaped, peak_of
+from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.device.ndr.window import Window
+from emulator.device.rram.drift import age
+from emulator.device.rram.programming import readable
 from emulator.mapping import Die, DieArray
 from emulator.mapping.block import blocked
-from emulator.mapping.converters import fitted_gain
-from emulator.mapping.explain.causes import LATER, weight_changes
-from emulator.mapping.explain.devices import functions_with, neurons_with, shape_with, table_of_neurons
+from emulator.mapping.devices import (
+    Neurons,
+    Shape,
+    curves_of,
+    heights_and_peaks,
+    trained_outputs,
+    trained_shape,
+    window_of,
+    without_load,
+)
+from emulator.mapping.die import DieTable
+from emulator.mapping.functions import placed
 from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.neuron import window_of
+from emulator.mapping.ranges import fitted_gain
 from emulator.mapping.samples import Rows
 from emulator.mapping.scaling import telegraph_share
-from emulator.network import Activation, Gate, Network, Pool, Product, Table
+from emulator.mapping.wires import nearest
+from emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
 from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, slices, unit_codes
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
 from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
 
@@ -36,6 +52,58 @@ VALUES_MAX = 1 << 25
 """Values of patches worked on at once, where one sample does not have more."""
 CORRECTED_ROWS = 1 << 14
 """Patches that columns are corrected on, at most, where there are more than one a sample."""
+
+LATER = "drift since correction"
+CAUSES: dict[str, str] = {
+    "quantised weights": "levels, the column's limit, conductance codes",
+    "programming error": "programmed minus target conductance",
+    "drift": "relaxation and drift to the chip's time, or to when it was corrected",
+    LATER: "what drift went on to after gains and biases were measured (conditions.corrected_at_s)",
+    "faults": "stuck cells, with what compensation does to their pairs",
+    "IR drop": "wires, access transistors, I-V curve, with what compensation does to levels",
+    "DAC": "hidden outputs rounded to the 8-bit input code",
+    "ADC clipping": "sums beyond the converters' range",
+    "ADC rounding": "the converters' steps",
+    "converter mismatch": "gain and offset of every column off the design",
+    "bias cells": "biases held by rows of cells: levels, errors, faults",
+    "read noise": "cells, columns and converters at every read",
+    "telegraph noise": "traps of cells that fill and empty between inferences",
+    "NDR device": "curves of neurons and bases, their spread, what ECRAMs reach, against the float curve",
+    "load line": "the resistance that devices are driven through: a bent curve, with a jump where bistable",
+    "PWL fit": "12-bit voltage code and piecewise-linear table",
+}
+"""Causes in the order the signal meets them, and what each covers."""
+
+
+def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
+    """What each cause adds to the float weights, (K, M) in their unit, on this one die.
+
+    The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
+    effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
+    """
+    mapped, cells, cell = array.mapped, array.mapped.cells, chip.cell
+    per_uS = mapped.limits / (cell.g_max_uS - cell.g_min_uS)
+
+    def weights(pair: Floats) -> Floats:
+        result: Floats = (pair[0] - pair[1]) * per_uS
+        return result
+
+    top = cell.levels - 1
+    programmed_for = mapped.levels * (mapped.limits / top)
+    wanted = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
+    target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
+    faulted, effective = weights(cells.faulted), weights(cells.effective)
+    early, corrected = aged, chip.conditions.corrected_at_s
+    if corrected is not None:
+        early = weights(age(cells.programmed, cells.target, cell.drift_model, corrected, cells.ageing))
+    return {
+        "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),
+        "programming error": programmed - target,
+        "drift": early - programmed,
+        LATER: aged - early,
+        "faults": (faulted - aged) + (target - programmed_for),
+        "IR drop": (effective - faulted) + (programmed_for - wanted),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +127,6 @@ class Stage:
         return self.node.dense.activation
 
 
-@dataclass(eq=False)
-class Correction:
-    """A product's column gains and biases, found on samples."""
-
-    gain: Floats
-    bias: Floats
-
-
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
     """What ``Forward`` needs of a mapped network, product by product."""
     built = []
@@ -80,10 +140,11 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
 
 
 @dataclass(eq=False)
-class Forward:
+class Forward(FloatArithmetic):
     """Outputs in the float network's unit, with the named causes on and all others off.
 
-    ``seed`` is of the read noise; this model's draws are not the golden model's.
+    ``seed`` is of the read noise; this model's draws are not the golden model's. ``corrections``: column
+    gains and biases of each product, found on samples.
     """
 
     network: Network
@@ -92,7 +153,7 @@ class Forward:
     built: list[Stage]
     causes: Collection[str]
     seed: int = 0
-    corrections: list[Correction] = field(default_factory=list)
+    corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def correct(self, samples: npt.NDArray[np.uint8]) -> None:
         """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
@@ -112,29 +173,39 @@ class Forward:
         return np.concatenate(parts)
 
     def _run(self, x: npt.NDArray[np.uint8], exact: list[Maps] | None, first: int = 0) -> Floats:
-        """``exact``: the float network's maps of every call, while corrections are being found."""
+        """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
+        are being found."""
         network, n = self.network, len(x)
+        self._exact, self._first = exact, first
         calls = x.reshape(n, network.calls, *network.shape) / INPUT_MAX
         firsts = (calls[:, call] for call in range(network.calls))
         starts: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
-        causes = _Causes(self, exact, first)
-        maps = deque(run(causes, network.nodes, network.states, firsts, starts), maxlen=1).pop()
+        maps = deque(run(self, network.nodes, network.states, firsts, starts), maxlen=1).pop()
         return np.asarray(maps[-1].reshape(n, -1))
 
     def coded(self, y: Floats) -> Floats:
         """As codes, where that is among the causes."""
         return unit_codes(y) if "DAC" in self.causes else y
 
-    def functions(self, node: Table, number: int, at: int, maps: Maps) -> Floats:
-        """Table ``number``, which is step ``at``."""
-        held = self.die.tables[number] if number < len(self.die.tables) else None
-        step: Any = self.program.steps[at]
+    def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
+        held = self.die.tables[at.table] if at.table < len(self.die.tables) else None
+        step: Any = self.program.steps[at.node]
         x = join([maps[s] for s in node.sources])
         segments = self.program.curve_base.shape[1]
-        return functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
+        return self.coded(
+            functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
+        )
 
-    def product(self, number: int, maps: Maps, exact: Maps | None, rng: np.random.Generator) -> Floats:
-        stage = self.built[number]
+    def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
+        return self.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
+
+    def gate(self, at: At, node: Gate, maps: Maps) -> Floats:  # type: ignore[override]
+        return self.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
+
+    def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
+        number, stage = at.product, self.built[at.product]
+        exact = None if self._exact is None else self._exact[at.call]
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (self._first << 32)]))
         node, patches = stage.node, stage.node.patches
         h = patches.cut(join([maps[s] for s in node.sources]), node.pad)
         n, positions = h.shape[:2]
@@ -156,9 +227,10 @@ class Forward:
             which = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
             devices = stage.array.neurons
             gain = fitted_gain(which, wanted, z, 1.0 if devices is None else devices.peaks)
-            self.corrections.append(Correction(gain, (wanted - z * gain).mean(axis=0)))
+            self.corrections.append((gain, (wanted - z * gain).mean(axis=0)))
         if self.corrections:
-            z = z * self.corrections[number].gain + self.corrections[number].bias
+            gain, bias = self.corrections[number]
+            z = z * gain + bias
         z = z + node.dense.bias
         held = stage.array.bias
         if held is not None and "bias cells" in self.causes:
@@ -217,27 +289,6 @@ class Forward:
         return self.coded(y)
 
 
-class _Causes(FloatArithmetic):
-    """The arithmetic of ``Forward``, for samples from number ``first`` on."""
-
-    def __init__(self, forward: Forward, exact: list[Maps] | None, first: int) -> None:
-        self._forward, self._exact, self._first = forward, exact, first
-
-    def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
-        key = [self._forward.seed, at.product + (self._first << 32)]
-        known = None if self._exact is None else self._exact[at.call]
-        return self._forward.product(at.product, maps, known, np.random.Generator(np.random.Philox(key=key)))
-
-    def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(self._forward.functions(node, at.table, at.node, maps))
-
-    def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
-
-    def gate(self, at: At, node: Gate, maps: Maps) -> Floats:  # type: ignore[override]
-        return self._forward.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
-
-
 def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]:
     return {m: maps[m].astype(np.float32) for m in node.reads}
 
@@ -250,3 +301,74 @@ def _sliced(x: Floats, bits: int) -> list[Floats]:
     parts = [((whole >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
     parts[0] = parts[0] + (x - whole)
     return parts
+
+
+def neurons_with(
+    causes: Collection[str], held: Neurons | None, activation: Activation, outputs: int, chip: Chip
+) -> Neurons:
+    """The die's devices (``held``, None where there are none), or those the network was trained with, behind
+    their resistance or not."""
+    if "NDR device" in causes and held is not None:
+        return held if "load line" in causes else without_load(held, chip)
+    heights, peaks = heights_and_peaks(activation, outputs)
+    if held is not None and "load line" in causes:
+        shape = shape_with(causes, activation, chip)
+        return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
+
+    def trained(u: Floats) -> Floats:
+        return trained_outputs(activation, u * peaks)
+
+    return Neurons(heights, peaks, trained, False, 0)
+
+
+def shape_with(causes: Collection[str], activation: Activation, chip: Chip) -> Shape:
+    """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
+    neuron, shape = chip.neuron, trained_shape(activation)
+    if not isinstance(activation, Ndr):
+        return shape
+    device: NdrModel = neuron.device
+    if "NDR device" not in causes:
+        device = Shaped(shape, *peak_of(device))
+    model = (neuron.in_circuit(device) if "load line" in causes else None) or device
+    return lambda u: np.clip(model.shape(u), 0.0, 1.0)
+
+
+def functions_with(
+    causes: Collection[str],
+    node: Table,
+    held: DieTable | None,
+    x: Floats,
+    chip: Chip,
+    segments: int,
+    table_bits: int,
+) -> Floats:
+    """What a table makes of maps ``x`` (n, C, H, W), not rounded to output codes: (n, E, H, W)."""
+    outputs = len(node.channel)
+    devices = None if held is None else held.neurons
+    neurons = neurons_with(causes, devices, node.activation, outputs, chip)
+    table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
+    at = np.moveaxis(x[:, node.channel], 1, -1)
+    if "PWL fit" in causes:
+        offset, scale, wanted = placed(table.values(), segments)
+        fitted = fit_pwl(wanted, segments=segments, table_bits=table_bits)
+        y = _looked_up(fitted, np.arange(outputs), (at * INPUT_MAX + offset) * scale, table_bits)
+    else:
+        y = neurons.curves((at * table.gain + table.shift) / neurons.peaks)
+    return np.moveaxis(y, -1, 1)
+
+
+def table_of_neurons(neurons: Neurons, window: Window, u: Floats, segments: int, table_bits: int) -> Floats:
+    """Outputs 0..1 of the neurons' tables at u (n, M), not rounded to output codes."""
+    wanted, which = curves_of(neurons, window, u.shape[1])
+    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
+    return _looked_up(table, which, u * window.per_unit + window.zero, table_bits)
+
+
+def _looked_up(table: PwlTable, which: npt.NDArray[np.intp], voltage: Floats, table_bits: int) -> Floats:
+    """Outputs 0..1 of curve ``which`` (M,) at voltages in codes (..., M)."""
+    v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
+    f = table.segment_bits
+    q = np.broadcast_to(which, v.shape)
+    line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
+    y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
+    return y

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network.datasets.originals import original
+from emulator.network.datasets.idx import original
 
 CLASSES = (
     "T-shirt/top",

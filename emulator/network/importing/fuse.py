@@ -33,7 +33,7 @@ def fused(graph: Graph, rises: Rises) -> Graph:
             fresh = _with_sum(fresh, uses)
         elif _is_open(head, uses):
             fresh = _ended(head, fresh)
-        elif fresh.sampled is not None and _is_largest(head) and uses[head] == 1:
+        elif fresh.sampled and head.kind == "pool" and uses[head] == 1 and head.only(Pool).of == "max":
             inner = head.inputs[0]
             if _is_open(inner, uses) and rises(fresh.sampled, inner.before):
                 ended = replace(_ended(inner, fresh), reach=None)
@@ -54,11 +54,6 @@ def settled(graph: Graph) -> Graph:
 def _is_open(op: Op, uses: Mapping[Op, int]) -> bool:
     """Whether it is a product that can end in the one that reads it."""
     return op.kind == "product" and op.function is None and uses.get(op) == 1
-
-
-def _is_largest(op: Op) -> bool:
-    pool = op.of(Pool)
-    return pool is not None and pool.of == "max"
 
 
 def _ended(op: Op, table: Op) -> Op:

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.network.importing.axes import first_axes, flatten
-from emulator.network.importing.branches import join
-from emulator.network.importing.call import Call
+from emulator.network.importing.call import Call, join
 from emulator.network.importing.graph import Given, given, pool, product
 from emulator.network.importing.values import Value
 from emulator.spec.errors import ProgramError

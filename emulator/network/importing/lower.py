@@ -19,9 +19,8 @@ from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Read
 from emulator.network.importing.report import ImportReport
-from emulator.network.importing.rounding import without_roundings
 from emulator.network.importing.scaling import Made, Scaling
-from emulator.network.importing.simplify import simplified
+from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.stretch import stretch_of
 from emulator.network.importing.view import Floats, code_span
 

@@ -10,7 +10,6 @@ import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.domains import DOMAIN, prepared
-from emulator.network.importing.files import extra, load_onnx
+from emulator.network.importing.files import extra
 
 Array = npt.NDArray[Any]
 
@@ -48,11 +47,6 @@ class Original:
     answers: Callable[[Array], list[Array]] | None = None
     calls_first: bool = False
     classes: tuple[str, ...] = ()
-
-
-def of_file(path: Path) -> Original:
-    """An ONNX file; errors as ``load_onnx``'s."""
-    return Original(prepared(load_onnx(path)))
 
 
 def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:

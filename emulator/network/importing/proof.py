@@ -78,7 +78,7 @@ class Proof:
     def _run(self, tensors: Sequence[str], x: Floats) -> dict[str, list[Array]]:
         """Tensors of the model, an array a batch."""
         names = list(dict.fromkeys(tensors))
-        return Runtime(self.original.proto, names, int(self.read.calls_first)).run(x)
+        return tensors_of(self.original.proto, names, x, int(self.read.calls_first))
 
     def _after(self, y: Floats) -> Floats:
         """What the model makes of the graph's outputs before the tensor that can be compared."""
@@ -163,62 +163,53 @@ def _same(a: Floats, b: Floats) -> bool:
     return bool(np.sqrt(np.square(away).mean()) <= LOST * size and far.mean() <= FAR_MAX)
 
 
-class Runtime:
-    """An ONNX model in onnxruntime, or where that is not installed in ONNX's own reference implementation.
+def tensors_of(proto: Any, tensors: Sequence[str], x: Floats, axis: int = 0) -> dict[str, list[Array]]:
+    """Tensors of an ONNX model, outputs or inner ones: a list of one array a batch for each name.
+
+    By onnxruntime, or where that is not installed by ONNX's own reference implementation.
 
     Parameters
     ----------
     proto:
         The model, an ``onnx.ModelProto``; it is not changed.
-    tensors:
-        Names of the tensors that ``run`` gives, outputs or inner ones.
-    samples_axis:
+    x:
+        Samples (n, ...) in the model's own shape.
+    axis:
         Axis of the input that counts samples: 1 where a sequence has its calls first.
+
+    Raises
+    ------
+    NetworkError
+        When the runtime cannot run the model on them.
     """
+    import onnx
 
-    def __init__(self, proto: Any, tensors: Sequence[str], samples_axis: int = 0) -> None:
-        import onnx
-
-        given = only_input(proto)
-        self._name, self._axis, self.tensors = given.name, samples_axis, tuple(tensors)
-        self._type = onnx.helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type)
-        dims = given.type.tensor_type.shape.dim
-        self._rows = dims[samples_axis].dim_value if len(dims) > samples_axis else 0
-        part = onnx.ModelProto()
-        part.CopyFrom(proto)
-        known = {o.name: o for o in proto.graph.output}
-        del part.graph.output[:]
-        part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in self.tensors)
-        del part.graph.node[:]
-        part.graph.node.extend(_needed(proto.graph, self.tensors))
-        self._session = _session(part)
-
-    def run(self, x: npt.ArrayLike) -> dict[str, list[Array]]:
-        """Each tensor's values, a list of one array a batch, for samples (n, ...) in the model's own shape.
-
-        Raises
-        ------
-        NetworkError
-            When the runtime cannot run the model on them.
-        """
-        given = np.asarray(x).astype(self._type)
-        size = self._rows or BATCH
-        found: dict[str, list[Array]] = {name: [] for name in self.tensors}
-        for start in range(0, len(given), size):
-            part = given[start : start + size]
-            if self._rows and len(part) < size:  # the file fixes how many samples it takes
-                part = np.resize(part, (size, *part.shape[1:]))
-            part = np.ascontiguousarray(np.moveaxis(part, 0, self._axis))
-            try:
-                results = self._session.run(list(self.tensors), {self._name: part})
-            except Exception as error:  # runtimes raise what their kernels raise
-                first = " ".join(str(error).split())[:300]
-                raise NetworkError(
-                    f"the model cannot be run on samples of {given.shape[1:]} ({first})"
-                ) from None
-            for name, values in zip(self.tensors, results, strict=True):
-                found[name].append(np.asarray(values))
-        return found
+    source = only_input(proto)
+    part = onnx.ModelProto()
+    part.CopyFrom(proto)
+    known = {o.name: o for o in proto.graph.output}
+    del part.graph.output[:]
+    part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in tensors)
+    del part.graph.node[:]
+    part.graph.node.extend(_needed(proto.graph, tensors))
+    session, dims = _session(part), source.type.tensor_type.shape.dim
+    rows = dims[axis].dim_value if len(dims) > axis else 0
+    given = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
+    size = rows or BATCH
+    found: dict[str, list[Array]] = {name: [] for name in tensors}
+    for start in range(0, len(given), size):
+        batch = given[start : start + size]
+        if rows and len(batch) < size:  # the file fixes how many samples it takes
+            batch = np.resize(batch, (size, *batch.shape[1:]))
+        batch = np.ascontiguousarray(np.moveaxis(batch, 0, axis))
+        try:
+            results = session.run(list(tensors), {source.name: batch})
+        except Exception as error:  # runtimes raise what their kernels raise
+            first = " ".join(str(error).split())[:300]
+            raise NetworkError(f"the model cannot be run on samples of {given.shape[1:]} ({first})") from None
+        for name, values in zip(tensors, results, strict=True):
+            found[name].append(np.asarray(values))
+    return found
 
 
 def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:

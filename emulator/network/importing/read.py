@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing import original as originals
-from emulator.network.importing.files import load_torch
+from emulator.network.importing.domains import prepared
+from emulator.network.importing.files import load_onnx, load_torch
 from emulator.network.importing.lower import lower
 from emulator.network.importing.original import Original
 from emulator.network.importing.proof import Proof
@@ -23,7 +24,7 @@ from emulator.network.importing.values import OwnShape
 from emulator.network.importing.view import Floats
 from emulator.network.network import Network
 from emulator.spec.brief import brief_repr
-from emulator.spec.inputs import InputRange
+from emulator.spec.meaning import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
 ON_TILES = "ndrite.analog takes the module as it is, its products on a die"
@@ -128,7 +129,7 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
     if path is not None and path.suffix == ".onnx":
-        return originals.of_file(path)
+        return Original(prepared(load_onnx(path)))
     if path is not None:
         model = load_torch(path)
     if hasattr(model, "named_modules"):

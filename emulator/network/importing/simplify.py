@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Exact, Graph, Op, product, table, view
+from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, table, view
 from emulator.network.importing.view import Floats, View
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.patches import Patches
 from emulator.spec.steps import GATE_TERMS_MAX
 
@@ -273,3 +274,37 @@ RULES: dict[str, Callable[[Op, Any, Alone], Op]] = {
     "gate": _gate,
     "pool": _pool,
 }
+
+
+RMS, MOST = 0.4, 2.0
+"""A function that stays as near to its operand, in steps of 255 over the operand's range, is a rounding.
+
+Half a step at most is 0.29 in the mean; a zero point that was rounded too saturates the ends a little more.
+"""
+POINTS = 4001
+
+
+def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
+    """The measured graph without roundings of its input and its output, and a note for each.
+
+    The chip's own codes make them again; as neurons of their own they would pass every value through a
+    crossbar of ones, with its programming errors.
+    Outside of what samples reach a saturation may be left out, too: inputs are held at the ends of their
+    range before.
+    """
+    new: dict[Op, Op] = {}
+    notes = []
+    for op in graph.uses:
+        inputs = tuple(new[i] for i in op.inputs)
+        new[op] = replace(op, inputs=inputs)
+        at_end = op is graph.output or any(i.is_input for i in op.inputs)
+        if at_end and op.sampled is not None and op.before is not None and _rounds(op.sampled, op.before):
+            new[op] = inputs[0]
+            notes.append(f"{op.name}: its rounding to steps of a code is left to the chip's codes")
+    return (graph.made_of(new) if notes else graph), notes
+
+
+def _rounds(function: Function, reach: Reach) -> bool:
+    z = np.linspace(*reach, POINTS)
+    steps = (function.of(z) - z) * INPUT_MAX / max(reach[1] - reach[0], 1e-30)
+    return bool(np.sqrt(np.square(steps).mean()) <= RMS and np.abs(steps).max() <= MOST)

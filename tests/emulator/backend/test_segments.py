@@ -12,13 +12,13 @@ import pytest
 from emulator.backend.lay_out import check_fits
 from emulator.backend.segments import Segment, cut
 from emulator.golden import Core
-from emulator.golden.codes import step_of
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Pool, Product, State
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
+from tests.stimulus import random_inputs, step_of
 
 TINY = PRESETS["tiny"]
 

@@ -11,13 +11,14 @@ from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.lowering import Fill, lower
 from emulator.backend.map_places import places_of
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
 from tests.emulator.backend.walk_by_hand import Hand
 from tests.random_graphs import random_walk
+from tests.stimulus import random_inputs
 
 MAPS = dataclasses.replace(
     PRESETS["tiny"],

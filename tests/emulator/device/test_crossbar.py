@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.array.crossbar import effective_matrix, series
-from emulator.device.array.nonlinear import Cubic, effective_matrix_at, nodal_matrix, operating_point
+from emulator.device.array.crossbar import (
+    Cubic,
+    effective_matrix,
+    effective_matrix_at,
+    nodal_matrix,
+    operating_point,
+    series,
+)
 from emulator.errors import PhysicsError
 
 

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from emulator.device import Bell, Esaki, Table, Tunnel
 from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable, trace
+from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
 from emulator.device.ndr.tuning import Tuning, vary
 from emulator.errors import CompileError, PhysicsError
 from emulator.mapping import reachable_tables
 from tests.naive.pulses import linear_step
+from tests.stimulus import trace
 
 PRESETS = ("ecram-tang2018", "ecram-kim2019", "ecram-linear-ysz")
 

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.device.description import Chip, list_chips, load_chip
 from emulator.device.rram.drift import DRIFTS, Scaled, age
-from emulator.device.rram.faults import Faults
+from emulator.device.rram.programming import Faults
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
 from emulator.mapping.cells import make_cells

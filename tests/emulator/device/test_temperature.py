@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator.device.ecram.retention import Retention
+from emulator.device.ecram.description import Retention
 from emulator.device.ndr.curves import Esaki
 from emulator.device.ndr.temperature import TemperatureLaw
 from emulator.errors import PhysicsError

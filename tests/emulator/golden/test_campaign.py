@@ -10,13 +10,13 @@ import pytest
 
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
-from emulator.golden.campaign import campaign
-from emulator.golden.fast_chips import FastChips
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.campaign import FastChips, campaign
+from emulator.golden.random_program import random_program
 from emulator.golden.redraw import virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.variation import Variation, same_cells
+from emulator.spec.variation import Variation
+from tests.stimulus import random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
 

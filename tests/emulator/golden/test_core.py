@@ -9,9 +9,10 @@ import pytest
 
 from emulator.golden import Core
 from emulator.golden.noise import gaussian, pass_key
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from tests.emulator.golden import naive
+from tests.stimulus import random_inputs
 
 TINY = PRESETS["tiny"]
 SMALL = dataclasses.replace(TINY, max_inputs=32)

@@ -13,7 +13,8 @@ from emulator.golden.noise import SIGNED_TABLE
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, ProgramError
-from emulator.spec.variation import DOMAIN_CELL, Variation, same_cells
+from emulator.spec.variation import DOMAIN_CELL, Variation
+from tests.stimulus import same_cells
 
 MASK32 = (1 << 32) - 1
 

@@ -13,12 +13,12 @@ import pytest
 
 from emulator.golden import Core, Trace, fast, threads
 from emulator.golden.noise import gaussian, pass_key
-from emulator.golden.random_program import random_inputs
 from emulator.spec import PRESETS, Layer, Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from tests.emulator.golden import brute
 from tests.random_graphs import random_graph
+from tests.stimulus import random_inputs
 
 TINY = PRESETS["tiny"]
 BASE = np.stack([np.linspace(0, 16320, 32), np.linspace(16320, 0, 32)]).astype(np.int32)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core, threads
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
+from tests.stimulus import random_inputs
 
 
 @pytest.fixture

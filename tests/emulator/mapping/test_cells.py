@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.array.crossbar import effective_matrix
-from emulator.device.array.nonlinear import Cubic, effective_matrix_at
+from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at
 from emulator.device.description import Chip, list_chips, list_devices, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, level_targets, make_cells
-from emulator.mapping.converters import placed
-from emulator.mapping.ranges import column_sums
+from emulator.mapping.ranges import column_sums, placed
 from emulator.mapping.weights import code_max
 from emulator.network import Dense, Ndr, Network
 from tests.emulator.mapping import by_hand

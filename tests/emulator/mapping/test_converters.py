@@ -7,8 +7,7 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.mapping import Mitigation
-from emulator.mapping.converters import GAIN_CORRECTION, build, column_gain, design, row_voltages, trim
-from emulator.mapping.ranges import AdcRange
+from emulator.mapping.ranges import GAIN_CORRECTION, AdcRange, build, column_gain, design, row_voltages, trim
 
 WAN = load_chip("wan2022")
 

@@ -10,11 +10,11 @@ import pytest
 
 from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
-from emulator.golden.codes import step_of
 from emulator.mapping import Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.spec import Program
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.emulator.mapping.test_shapes import chip as shaped_chip
+from tests.stimulus import step_of
 from tests.system.test_kan import INPUTS, kan
 
 X = np.random.default_rng(1).integers(0, 256, (60, INPUTS), dtype=np.uint8)

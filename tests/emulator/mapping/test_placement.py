@@ -8,13 +8,12 @@ import pytest
 
 from emulator.device.array.crossbar import effective_matrix
 from emulator.device.description import load_chip
-from emulator.device.rram.faults import STUCK_HIGH, STUCK_LOW
+from emulator.device.rram.programming import STUCK_HIGH, STUCK_LOW
 from emulator.golden import Core
 from emulator.mapping import MapOptions, load_die, map_network, save_die
-from emulator.mapping.cells import compensate, pair_targets
+from emulator.mapping.cells import compensate, pair_targets, places
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.order import in_order
-from emulator.mapping.placement import places
 from emulator.network import Dense, Ndr, Network
 
 PLACED = MapOptions(mitigation=Mitigation(row_placement=True))

@@ -10,12 +10,12 @@ import pytest
 from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network
-from emulator.mapping.converters import common_gain, fitted_gain
 from emulator.mapping.mitigation import NOTHING
+from emulator.mapping.ranges import common_gain, fitted_gain
 from emulator.mapping.weights import column_limits, map_weights
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
 from emulator.network import Dense, Ndr, Network, load_network
-from emulator.network.zoo.files import FOLDER
+from emulator.network.zoo import FOLDER
 
 IDEAL = load_chip("ideal")
 ANALOG = load_chip("dendritic-analog")

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network import Dense, Named, Ndr, Network, load_network
-from emulator.spec.digest import digest
+from emulator.spec.archive import digest
 
 
 def small(rng: np.random.Generator) -> Network:

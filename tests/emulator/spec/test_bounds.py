@@ -13,8 +13,8 @@ from emulator.backend.lay_out import check_fits
 from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.variation import same_cells
 from emulator.spec.watchdog import watchdog_cycles
+from tests.stimulus import same_cells
 
 TINY = PRESETS["tiny"]
 CURVES = {"curve_base": np.zeros((1, 32), np.int32), "curve_slope": np.zeros((1, 32), np.int32)}

@@ -15,8 +15,8 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
-from emulator.spec.variation import same_cells
 from tests.random_graphs import random_graph
+from tests.stimulus import same_cells
 
 TINY = PRESETS["tiny"]
 CURVES = {"curve_base": np.zeros((2, 32), np.int32), "curve_slope": np.ones((2, 32), np.int32)}

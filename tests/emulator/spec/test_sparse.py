@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emulator.spec.sparse import dense, sparse
+from emulator.spec.sparse import sparse
+from tests.stimulus import dense
 
 
 def test_by_hand() -> None:

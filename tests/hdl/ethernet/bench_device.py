@@ -13,11 +13,12 @@ from cocotb.triggers import First, Timer
 
 from boards.board import Board
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry
 from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from tests.hdl.ethernet.host import Host, checked, payload
+from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 TIMEOUT_S = 2.0

@@ -10,7 +10,6 @@ from amaranth import Module, Signal, signed
 from amaranth.sim import Simulator
 
 from emulator.golden.learn.devices import constants
-from emulator.golden.learn.random_learning import random_devices
 from emulator.golden.learn.trains import trains
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
@@ -21,6 +20,7 @@ from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier
+from tests.random_learning import random_devices
 
 COUNT = 200
 

@@ -13,12 +13,13 @@ import pytest
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.golden import Core
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
 from tests.hdl.pcie.host import RING_LOG2, Host
+from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))

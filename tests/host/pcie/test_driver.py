@@ -13,16 +13,16 @@ from boards.board import Board
 from boards.sim.pcie import SimCard
 from emulator.golden import Core
 from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_inputs, random_program
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
-from emulator.spec.variation import same_cells
 from host import HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
+from tests.stimulus import random_inputs, same_cells
 
 pytestmark = pytest.mark.long
 

@@ -5,7 +5,7 @@ import pytest
 
 from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import Exponential, LinearStep, trace
+from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
     Measurements,
     fit_ecram,
@@ -16,6 +16,7 @@ from emulator.device.fitting import (
     save_preset,
 )
 from emulator.errors import DatasetError
+from tests.stimulus import trace
 
 
 def write(path, header, *columns):

@@ -9,13 +9,13 @@ import pytest
 
 from emulator.golden.learn import Counts, Learner
 from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.random_learning import random_learning
-from emulator.golden.random_program import random_inputs
 from emulator.spec import Geometry
 from emulator.spec.errors import ProgramError, SpecError
 from emulator.spec.learning import Learning, program_of
 from emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
+from tests.random_learning import random_learning
+from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
 

@@ -17,7 +17,7 @@ from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.learning.insitu import Plan, prepare
 from emulator.learning.insitu.laws import devices_of, normal_table, table
-from emulator.learning.insitu.transfer import symmetry_points
+from emulator.learning.insitu.neurons import symmetry_points
 from emulator.network.datasets import digits
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
 from tests.naive.pulses import linear_step

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emulator.learning.training.augment import Augment  # noqa: E402
+from emulator.learning.training.loop import Augment  # noqa: E402
 
 SIDE, COUNT = 6, 4000
 

@@ -14,17 +14,17 @@ from emulator.device.description import Chip, load_chip  # noqa: E402
 from emulator.device.ndr.curves import tunnel  # noqa: E402
 from emulator.errors import EmulatorError  # noqa: E402
 from emulator.golden import Core  # noqa: E402
-from emulator.golden.codes import step_of  # noqa: E402
 from emulator.learning.training.architecture import Bases, read_hidden  # noqa: E402
-from emulator.learning.training.bases import TrainedBases  # noqa: E402
 from emulator.learning.training.build import of_layers, of_network  # noqa: E402
 from emulator.learning.training.job import Job, Samples  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
+from emulator.learning.training.nodes import TrainedBases  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Named, Ndr, Network, Table  # noqa: E402
 from emulator.network.floats import result  # noqa: E402
 from tests.emulator.mapping.test_shapes import chip as shaped_chip  # noqa: E402
+from tests.stimulus import step_of  # noqa: E402
 
 INPUTS, CLASSES = 12, 3
 

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.learning.training.build import of_layers  # noqa: E402
-from emulator.learning.training.columns import bias_error, column_errors  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
+from emulator.learning.training.nodes import bias_error, column_errors  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
 

@@ -205,7 +205,7 @@ def test_gradient_is_the_models(samples, layers, tunes):
                     states[place] = moved(tunes, states[place], kind, value)
                     change.append(loss(states))
                 want = (change[0] - change[1]) / 2e-3
-                got = knobs[place].by_kind[kind][m] * scale * 1e6  # by logits of the board's size
+                got = knobs[place][kind][m] * scale * 1e6  # by logits of the board's size
                 assert got == pytest.approx(want, rel=0.05, abs=4e-4)  # the largest is 0.1
 
 
@@ -238,7 +238,7 @@ def test_what_all_outputs_share_changes_nothing(samples):
     loss, knobs = learner.gradient(x, y, outputs, form.states)
     other, same = learner.gradient(x, y, shifted, form.states)
     assert other == pytest.approx(loss, rel=1e-9)
-    np.testing.assert_allclose(same[0].by_kind["current"], knobs[0].by_kind["current"], rtol=1e-6)
+    np.testing.assert_allclose(same[0]["current"], knobs[0]["current"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.golden.codes import step_of
 from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import explain
-from emulator.mapping.explain.devices import functions_with
-from emulator.mapping.explain.forward import Forward, stages
+from emulator.mapping.explain.forward import Forward, functions_with, stages
 from emulator.network import Table
+from tests.stimulus import step_of
 from tests.system.test_kan import INPUTS, kan
 
 X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)

@@ -9,9 +9,8 @@ from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
-from emulator.mapping.explain.causes import weight_changes
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
-from emulator.mapping.explain.forward import Forward, stages
+from emulator.mapping.explain.forward import Forward, stages, weight_changes
 from emulator.network import Dense, Ndr, Network
 
 CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]

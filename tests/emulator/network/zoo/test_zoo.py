@@ -9,8 +9,7 @@ from emulator.errors import EmulatorError
 from emulator.mapping import golden_accuracy, map_network
 from emulator.network import load_network
 from emulator.network.datasets import fashion_mnist_test
-from emulator.network.zoo import float_network, program, programs
-from emulator.network.zoo.files import FOLDER
+from emulator.network.zoo import FOLDER, float_network, program, programs
 from emulator.spec import PRESETS, Program
 
 
