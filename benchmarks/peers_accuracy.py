@@ -32,7 +32,7 @@ from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.network import Dense, Ndr, Network
 from ndrite.intervals import mean_interval
-from ndrite.labelled import labelled
+from ndrite.labelled import data_set
 
 HERE = Path(__file__).parent / "peers"
 RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--chips", type=int, default=10)
     parser.add_argument("--errors", type=float, nargs="*", default=[0.0, 0.02, 0.04, 0.08])
     options = parser.parse_args()
-    data = labelled("fashion-mnist")
+    data = data_set("fashion-mnist")
     w0, w1 = trained(data.x, data.labels)
     x, labels = data.test_x, data.test_labels
     floats = x.astype(np.float32) / np.float32(255)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -69,6 +70,15 @@ def test_users_import_from_ndrite_alone(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
     wrong = [line for text in python_of(path) for line in foreign(text)]
     assert name in CONTRIBUTORS or not wrong, f"{name}: {wrong}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.name)
+def test_what_a_benchmark_imports_is_there(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+            module = importlib.import_module(str(node.module))
+            absent = [a.name for a in node.names if not hasattr(module, a.name)]
+            assert [n for n in absent if importlib.util.find_spec(f"{node.module}.{n}") is None] == []
 
 
 @pytest.mark.parametrize("name", sorted(CONTRIBUTORS))
