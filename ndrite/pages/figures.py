@@ -163,7 +163,7 @@ def _scatter(report: Report) -> Figure:
     unit = report.subject.program.meaning.output_unit
     axes.set(xlabel=f"target{f', {unit}' * bool(unit)}", ylabel=f"answer{f', {unit}' * bool(unit)}")
     if report.labels.shape[1] > 1:
-        axes.legend(frameon=False, fontsize=8)
+        figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -185,7 +185,7 @@ def curves(report: Report) -> Figure | None:
     window = subject.die.arrays[number].window
     if window is None:
         window = window_of(activation, trained_shape(activation), subject.program.curve_base.shape[1])
-    figure = drawing.figure(9.0, 3.6)
+    figure = drawing.figure(9.0, 3.8)
     left, right = figure.subplots(1, 2, sharex=True)
     u = window.values()
     if isinstance(activation, Ndr):
@@ -206,7 +206,8 @@ def curves(report: Report) -> Figure | None:
     unit = "u (pre-activation over the neuron's peak)" if isinstance(activation, Ndr) else "pre-activation"
     shown = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
     left.set(xlabel=unit, ylabel="output code (0..255)", title=f"layer {number}, {shown}")
-    left.legend(frameon=False, fontsize=8)
+    # Below the axes: curves fill them.
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     right.set(xlabel=unit, ylabel="chip - float (codes)", title="difference")
     right.axhline(0, color="0.6", lw=0.8)
     return figure
