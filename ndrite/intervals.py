@@ -136,16 +136,15 @@ def crossed_of(
     """
     networks, dies, n = values[0].shape
     rows, counts, others = _draws(networks, dies, n, 0 if beside is None else len(beside), same_dies)
-    quantities = [np.asarray(v.reshape(networks * dies, n), np.float64) for v in values]
-    drawn = [np.empty(DRAWS) for _ in (*quantities, *(() if beside is None else (beside,)))]
+    taken = [(np.asarray(v.reshape(networks * dies, n), np.float64), rows) for v in values]
+    taken += [] if beside is None else [(beside, others)]
+    drawn = np.empty((len(taken), DRAWS))
     for first in range(0, DRAWS, TOGETHER):
         some = slice(first, first + TOGETHER)
         of_samples = counts[some].T / n
-        for mean, quantity in zip(drawn, quantities, strict=False):
-            mean[some] = ((quantity @ of_samples) * rows[some].T).sum(axis=0)
-        if beside is not None:
-            drawn[-1][some] = ((beside @ of_samples) * others[some].T).sum(axis=0)
-    found = [statistic(*means) for means in zip(*drawn, strict=True)]
+        for means, (quantity, parts) in zip(drawn, taken, strict=True):
+            means[some] = ((quantity @ of_samples) * parts[some].T).sum(axis=0)
+    found = [statistic(*means) for means in drawn.T]
     low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 

@@ -63,13 +63,15 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
     """
     count = len(program.steps)
     kept = [_asked_after(program, stop) for stop in range(count + 1)]
+    before = [
+        sum(product.layer.weights.size for product in of_kind(Product, program.steps[:stop]))
+        for stop in range(count + 1)
+    ]
     best: list[tuple[Cost, Segment | None]] = [((0, 0, 0, 0), None)]
     best += [((count + 1, 0, 0, 0), None)] * count
     for first in range(count):
         for stop in range(first + 1, count + 1):
-            weights = sum(
-                product.layer.weights.size for product in of_kind(Product, program.steps[first:stop])
-            )
+            weights = before[stop] - before[first]
             if stop > first + 1 and most_weights is not None and weights > most_weights:
                 break
             segment = _segment(program, first, stop, kept[stop], check)
