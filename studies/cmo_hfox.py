@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.device.rram.drift import DAY, age
 from emulator.device.rram.read_noise import cmo_read_sigma
-from emulator.errors import CompileWarning
 from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Network
-from studies import dies, runs, table
+from studies import dies, table
 from studies.published import Found, over_seeds
-from studies.runs import Runs
+from studies.runs import Floats, Runs
 
-OVER = "over 20 matrices and dies (Student's t), 95 %"
-SIZE, VECTORS, DIES = 64, 100, 20
-YEARS = 10 * 365 * DAY
-TIMES = {"1 s": (1.0, 1.0), "10 years": (YEARS, 2 * DAY)}
+SIZE, VECTORS = 64, 100
+TIMES = {"1 s": (1.0, 1.0), "10 years": (10 * 365 * DAY, 2 * DAY)}
 """Times of the CMO cells and of the others."""
 WAYS = {"single": "single cells, no converters", "die": "pairs on a die, 8-bit converters"}
 CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
-Floats = npt.NDArray[np.float64]
-
-
-def grid(smoke: bool) -> Runs:
-    """A matrix and a die each."""
-    return runs.product(seed=range(3 if smoke else DIES))
 
 
 def run(seed: int) -> dict[str, Any]:
@@ -81,17 +69,12 @@ def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
 def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> Floats:
     """The product on the golden model."""
     # x = 2 u - 1: what is constant goes into the bias.
-    net = Network.chain(
-        (Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32)),), "mvm"
-    )
+    dense = Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32))
+    net = Network.chain((dense,), "mvm")
     given = np.rint((x + 1) / 2 * 255).astype(np.uint8)
     rng = np.random.default_rng((2, seed))
     typical = rng.integers(0, 256, (512, SIZE), dtype=np.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)  # single cells beyond the code range
-        mapped = map_network(
-            net, described(name, time_s), typical, seed=seed, options=MapOptions(column_steps=True)
-        )
+    mapped = dies.make(net, described(name, time_s), seed, typical, column_steps=True)
     return np.asarray(Core(mapped.program).infer(given, seed=seed) * mapped.die.arrays[0].step)
 
 

@@ -1,7 +1,7 @@
 """What else could be adapted at the cost of tuning neurons: digital gain and bias, or output weights.
 
-The controls of the adaptation experiment, for a chip with converters and one hidden layer, whose cells stay.
-They learn from the same number of batches of the same size as the ECRAMs, by the same rule
+The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
+from the same number of batches of the same size as the ECRAMs, by the same rule
 (``emulator.learning.tuning.rule``), each at the best of three rates. They see more than the ECRAMs do: the
 exact integers of the die, read noise off. So they are favoured, if anyone is.
 """
@@ -9,8 +9,7 @@ exact integers of the die, read noise off. So they are favoured, if anyone is.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,24 +26,27 @@ from emulator.mapping.scaling import int32, scale_and_shift
 from emulator.mapping.weights import map_weights
 from emulator.spec import Program
 from emulator.spec.arithmetic import V_MAX, V_MIN
+from studies.runs import Floats
 
-Codes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
+Sums = npt.NDArray[np.int64]
 
 KINDS = ("gain and bias", "output weights")
 RATES = (0.005, 0.02, 0.08)
 AT_ONCE = 2000
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
+class Seen(NamedTuple):
     """Samples behind the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
 
-    p: npt.NDArray[np.int64]
+    p: Sums
     labels: npt.NDArray[Any]
 
+    def part(self, first: int, end: int | None) -> Seen:
+        """Samples ``first`` to ``end``."""
+        return Seen(self.p[first:end], self.labels[first:end])
 
-def seen(program: Program, rows: int, x: Codes, labels: npt.NDArray[Any]) -> Seen:
+
+def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Seen:
     """``x`` uint8 (n, inputs) through the first layer of ``program``, on arrays of ``rows`` rows."""
     layer = program.layers[0]
     parts = [
@@ -55,49 +57,43 @@ def seen(program: Program, rows: int, x: Codes, labels: npt.NDArray[Any]) -> See
 
 
 class Control:
-    """One control on one die: ``kind`` of ``KINDS``; ``adapted`` after some steps at some rate."""
+    """One control on one die: ``kind`` of ``KINDS``."""
 
     def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
         self.made, self.chip, self.kind = made, chip, kind
-        first, last = made.program.layers
-        self.first, self.last = first, last
+        self.first, self.last = first, last = made.program.layers
         if last.readout != "adc" or last.inputs > chip.array.rows:
             raise CompileError(
                 f"the output layer has {last.inputs} inputs and {last.readout} readout; accepted by a "
                 f"control: converters, at most {chip.array.rows} inputs"
             )
-        m = first.outputs
-        base, slope = made.program.curve_base, made.program.curve_slope
-        v = np.repeat(np.arange(V_MIN, V_MAX + 1)[:, None], m, axis=1)
-        self.table = neuron(v, first, base, slope).astype(np.float64)
-        self.log_gain, self.shift = np.zeros(m), np.zeros(m)
+        v = np.repeat(np.arange(V_MIN, V_MAX + 1)[:, None], first.outputs, axis=1)
+        curves = made.program.curve_base, made.program.curve_slope
+        self.table = neuron(v, first, *curves).astype(np.float64)
+        self.log_gain, self.shift = np.zeros(first.outputs), np.zeros(first.outputs)
         window = made.die.arrays[0].window
         assert window is not None
         self.per_peak = window.per_unit
-        self.weights = last.weights.astype(np.float64)
-        self.unit = float(np.abs(self.weights).max())
-        self.step = made.program.meaning.output_step or 1.0
+        self.weights, self.gain = last.weights.astype(np.float64), last.gain / 2.0**last.shift
 
-    def hidden(self, p: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    def hidden(self, p: Sums) -> tuple[Floats, Floats, Floats]:
         """Outputs 0..255, their slopes by voltage code, voltage codes before gain and shift; (n, M) each."""
-        layer = self.first
-        v = (p + layer.bias) * (layer.scale / 2.0**layer.vshift)
+        v = (p + self.first.bias) * (self.first.scale / 2.0**self.first.vshift)
         at = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
-        low = at.astype(np.int64)
-        columns = np.arange(layer.outputs)
+        low, columns = at.astype(np.int64), np.arange(self.first.outputs)
         left, right = self.table[low, columns], self.table[low + 1, columns]
         return left + (at - low) * (right - left), right - left, v
 
     def logits(self, y: Floats) -> Floats:
         """Outputs (n, outputs) in the network's unit."""
-        gain, offset = self.last.gain / 2.0**self.last.shift, self.last.offset.astype(np.float64)
-        return np.asarray(((y @ self.weights) * gain + offset + self.last.bias) * self.step, np.float64)
+        sums = (y @ self.weights) * self.gain + self.last.offset + self.last.bias
+        return np.asarray(sums * (self.made.program.meaning.output_step or 1.0), np.float64)
 
     def learn(self, data: Seen, plan: Plan, rate: float) -> None:
         """So many updates as ``plan`` has, from batches of its size."""
         rng = np.random.default_rng([plan.seed, 1])
-        rules = [Rule(self.log_gain.size), Rule(self.shift.size), Rule(self.weights.size)]
-        gain = self.last.gain / 2.0**self.last.shift
+        gains, shifts, weights = (Rule(v.size) for v in (self.log_gain, self.shift, self.weights))
+        unit = float(np.abs(self.last.weights).max())
         for step in range(plan.steps):
             rows = rng.choice(len(data.p), min(plan.batch, len(data.p)), replace=False)
             y, slope, v = self.hidden(data.p[rows])
@@ -105,12 +101,12 @@ class Control:
             wrong[np.arange(len(rows)), data.labels[rows]] -= 1.0
             now = rate_at(rate, step, plan.steps)
             if self.kind == "output weights":
-                change = rules[2].change((y.T @ wrong).ravel(), now).reshape(self.weights.shape)
-                self.weights = np.clip(self.weights + change * self.unit, -self.unit, self.unit)
+                change = weights.change((y.T @ wrong).ravel(), now).reshape(self.weights.shape)
+                self.weights = np.clip(self.weights + change * unit, -unit, unit)
                 continue
-            back = (wrong * gain) @ self.weights.T * slope
-            self.log_gain += rules[0].change((back * v * np.exp(self.log_gain)).sum(axis=0), now)
-            self.shift += rules[1].change((back * self.per_peak).sum(axis=0), now)
+            back = (wrong * self.gain) @ self.weights.T * slope
+            self.log_gain += gains.change((back * v * np.exp(self.log_gain)).sum(axis=0), now)
+            self.shift += shifts.change((back * self.per_peak).sum(axis=0), now)
 
     def accuracy(self, data: Seen) -> float:
         """On held-out samples, in the model."""
@@ -123,16 +119,13 @@ class Control:
         if self.kind == "gain and bias":
             wanted = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
             scale, vshift = scale_and_shift(wanted)
-            bias = first.bias + self.shift * self.per_peak / wanted
-            first = dataclasses.replace(
-                first, scale=scale.astype(np.uint16), vshift=vshift, bias=int32("bias", bias)
-            )
+            bias = int32("bias", first.bias + self.shift * self.per_peak / wanted)
+            first = dataclasses.replace(first, scale=scale.astype(np.uint16), vshift=vshift, bias=bias)
         else:
             mapped = self.made.die.arrays[1].mapped
             rng = np.random.Generator(np.random.Philox(key=[seed, 1 << 40]))
             fresh = map_weights(self.weights * mapped.unit, self.chip, rng, limits=mapped.limits)
-            y = self.hidden(data.p)[0].mean(axis=0)
-            lacks = (y @ (self.weights - fresh.codes)) * (last.gain / 2.0**last.shift)
+            lacks = (self.hidden(data.p)[0].mean(axis=0) @ (self.weights - fresh.codes)) * self.gain
             last = dataclasses.replace(last, weights=fresh.codes, bias=int32("bias", last.bias + lacks))
         return self.made.program.with_layers([first, last])
 
@@ -141,12 +134,9 @@ def adapted(
     made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
 ) -> tuple[Program, float, float]:
     """The program of the best of ``RATES``, by ``held_out``; that rate and its accuracy there."""
-    best: tuple[float, float, Control] | None = None
-    for rate in RATES:
-        control = Control(made, chip, kind)
+    controls = {rate: Control(made, chip, kind) for rate in RATES}
+    for rate, control in controls.items():
         control.learn(data, plan, rate)
-        accuracy = control.accuracy(held_out)
-        if best is None or accuracy > best[0]:
-            best = accuracy, rate, control
-    assert best is not None
-    return best[2].program(held_out, plan.seed), best[1], best[0]
+    accuracy = {rate: control.accuracy(held_out) for rate, control in controls.items()}
+    best = max(RATES, key=accuracy.__getitem__)
+    return controls[best].program(held_out, plan.seed), best, accuracy[best]

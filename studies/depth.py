@@ -14,59 +14,31 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.device.description import load_chip
-from ndrite.intervals import behind, crossed, in_points, points
+from ndrite.intervals import behind, in_points, points
+from studies import dies as on_chip
 from studies import runs, table
 from studies.data import data as data_of
-from studies.dies import ANALOG, SAMPLES, make
+from studies.dies import ANALOG
 from studies.runs import Floats, Runs
 from studies.training import trained
 
-OVER = "95 %, bootstrap over networks, dies and samples"
-CONVOLUTIONS = "conv 16 5 stride 2, conv 32 3 stride 2, 64"
-DEPTHS = {
-    "fashion-mnist": [*(", ".join(["128"] * n) for n in range(1, 5)), CONVOLUTIONS],
-    "mnist-70000": ["128", "128, 128"],
-    "digits": [", ".join(["32"] * n) for n in range(1, 5)],
-}
-"""Data sets, and hidden layers as ``ndrite train --hidden`` takes them."""
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
 """Of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip alike, or within 0.1 points of it."""
-EPOCHS = {"fashion-mnist": 6, "mnist-70000": 6, "digits": 40}
-NETWORKS, DIES, CONVOLUTIONAL = 5, 5, 3
-"""Of what takes ten times as long to train there are fewer networks."""
-
-
-def grid(smoke: bool) -> Runs:
-    """Seed by seed, so that a stopped study has few of everything."""
-    sides = (ANALOG, "software")
-    if smoke:
-        axes = runs.product(data=["digits"], hidden=DEPTHS["digits"][:2], on=sides, seed=(1, 2))
-        return [{**r, "epochs": 1, "dies": 2} for r in axes]
-    return [
-        {"data": data, "hidden": hidden, "on": on, "seed": seed, "epochs": EPOCHS[data], "dies": DIES}
-        for seed in range(1, NETWORKS + 1)
-        for data in DEPTHS
-        for hidden in DEPTHS[data]
-        for on in sides
-        if hidden != CONVOLUTIONS or seed <= CONVOLUTIONAL
-    ]
 
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die of the chip."""
     from emulator.learning.training.architecture import read_hidden
 
-    found = data_of(data)
-    chip, neuron = (None, "relu") if on == "software" else (on, "ndr")
-    net, held_out = trained(
-        chip, neuron, seed, epochs, rate=RATES[data], hidden=read_hidden(hidden), data=data
-    )
-    test, on_dies = (found.test_x, found.test_labels), []
-    for die in range(dies) if chip is not None else ():
-        number = runs.die_number(seed, die)
-        program = make(net, load_chip(ANALOG), number, found.x[-SAMPLES:]).program
-        on_dies.append(runs.on_die(program, number, *test))
-    return {"held_out": held_out} | runs.kept(runs.in_float(net, *test), {"on_dies": on_dies})
+    found, chip = data_of(data), None if on == "software" else on
+    net, held_out = trained(chip, seed, epochs, rate=RATES[data], hidden=read_hidden(hidden), data=data)
+    known = (found.x, found.labels, found.test_x, found.test_labels)
+    right = [
+        on_chip.before_and_after(net, load_chip(chip), on_chip.number_of(seed, die), known, None)[0]
+        for die in range(dies)
+        if chip is not None
+    ]
+    return {"held_out": held_out} | runs.kept(on_chip.in_float(net, *known[2:]), {"on_dies": right})
 
 
 def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
@@ -91,15 +63,3 @@ def tables(found: Runs) -> list[table.Table]:
     }
     title = f"depth and data: {ANALOG} against software"
     return [table.table(title, ("data", "hidden layers"), correct(found), columns)]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """Loss to the network's own float, and distance to software, over depth."""
-    panels: dict[str, dict[str, dict[str, Any]]] = {}
-    for (data, hidden), (in_float, on_dies, beside) in correct(found).items():
-        of = panels.setdefault(data, {"loss to its own float": {}, "behind ReLU in software": {}})
-        depth = "conv" if "conv" in hidden else f"{len(hidden.split(','))} layers"
-        lost = in_float - on_dies
-        of["loss to its own float"][depth] = (float(lost.mean()), *crossed(lost))
-        of["behind ReLU in software"][depth] = behind(on_dies, beside)
-    table.draw(figure, panels, ylabel="points")

@@ -1,4 +1,4 @@
-"""Dies of the studies: drawn, corrected or not, aged, tuned on the golden board."""
+"""Dies of the studies: drawn, corrected or not, aged, tuned on the golden board; and what they get right."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import dataclasses
 import warnings
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from boards.golden import GoldenBoard
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileWarning
+from emulator.golden import Core
 from emulator.learning.tuning import Plan
 from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
 from emulator.network import Network
 from emulator.spec import Program
 from ndrite.calibration import calibrate_board
+from studies.runs import Bools
 
 ANALOG, CONVERTERS = "dendritic-analog", "dendritic-ndr+ecram-pair"
 WORSE = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
@@ -33,19 +38,25 @@ def changed(chip: str, **fields: Any) -> Chip:
     return result
 
 
-def make(net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True) -> Mapped:
-    """Die ``seed``, with column corrections or as programmed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
-        return map_network(
-            net, chip, samples, seed=seed, options=MapOptions(mitigation=Mitigation() if corrected else RAW)
-        )
-
-
 def at_time(chip: Chip, time_s: float) -> Chip:
     """The chip so many seconds after programming."""
     conditions = dataclasses.replace(chip.conditions, time_since_programming_s=time_s)
     return dataclasses.replace(chip, conditions=conditions)
+
+
+def number_of(seed: int, die: int) -> int:
+    """What draws die ``die`` of the network of ``seed``, and its read noise."""
+    return 1000 * seed + die
+
+
+def make(
+    net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
+) -> Mapped:
+    """Die ``seed``, with column corrections or as programmed; ``options`` of ``MapOptions``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        how = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
+        return map_network(net, chip, samples, seed=seed, options=how)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
@@ -56,10 +67,44 @@ def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Ma
 
 
 def tuned(
-    made: Mapped, net: Network, x: Any, labels: Any, seed: int, plan: Plan, *, cells: bool = False
+    made: Mapped, net: Network, x: Any, labels: Any, plan: Plan, seed: int, *, cells: bool = False
 ) -> Program:
     """The program after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     plan = dataclasses.replace(plan, seed=seed)
-    return calibrate_board(
-        GoldenBoard(), made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells
-    ).program
+    board = GoldenBoard()
+    found = calibrate_board(board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells)
+    return found.program
+
+
+def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+    """Whether the float network is right, (n,)."""
+    right: Bools = net.forward(x / np.float32(255)).argmax(axis=1) == labels
+    return right
+
+
+def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+    """Whether die ``number`` is right, (n,), read noise on."""
+    right: Bools = Core(program).infer(x, seed=number).argmax(axis=1) == labels
+    return right
+
+
+def before_and_after(
+    net: Network,
+    chip: Chip,
+    number: int,
+    data: tuple[Any, Any, Any, Any],
+    plan: Plan | None,
+    *,
+    corrected: bool = True,
+    cells: bool = False,
+) -> list[Bools]:
+    """What die ``number`` gets right as it is made and, where there is a ``plan``, after tuning by it.
+
+    ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
+    """
+    x, labels, *test = data
+    made = make(net, chip, number, x[-SAMPLES:], corrected=corrected)
+    programs = [made.program]
+    if plan is not None:
+        programs.append(tuned(made, net, x, labels, plan, number, cells=cells))
+    return [on_die(program, number, *test) for program in programs]

@@ -3,36 +3,24 @@
 A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O. A wider MLP takes as
 much energy on ``wan2022``, modelled. Float networks, five seeds; each kind has a learning rate of its own,
 chosen on held-out training samples by a seed that is not one of the five. What a chip loses is taken on dies
-of ``wan2022``, cause by cause (``kan_dies``); nothing is tuned on them.
+of ``wan2022``, cause by cause; nothing is tuned on them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from emulator.device.rram.drift import DAY
+from emulator.network import Network
+from ndrite.costs import account_of, load_constants
 from ndrite.intervals import crossed, points
-from studies import runs, table
+from ndrite.labelled import Labelled
+from studies import dies, runs, table
 from studies.data import data
-from studies.kan_dies import CAUSES, DIES, applies, energy_pj, on_dies
-from studies.kan_networks import KINDS, RELU, TASKS, learned_curves, rate_of, trained
-from studies.runs import FLOAT, Floats, Runs
+from studies.kan_networks import CAUSES, KINDS, RELU, TASKS, rate_of, trained
+from studies.runs import Bools, Floats, Runs
 
-OVER = (
-    "95 %, bootstrap over seeds and samples; of losses over seeds, dies that all networks share, and samples"
-)
-SEEDS = 5
-
-
-def grid(smoke: bool) -> Runs:
-    """Task by task, seed by seed."""
-    return [
-        {"task": task, "kind": kind, "seed": seed, "epochs": 2 if smoke else TASKS[task]["epochs"]}
-        for task in TASKS
-        if TASKS[task]["each"] or not smoke
-        for seed in range(1, 3 if smoke else SEEDS + 1)
-        for kind in KINDS
-        if TASKS[task]["each"] or kind != "kan each"
-    ]
+DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 
 
 def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -47,14 +35,31 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
         "held_out": held_out,
         "weights": int(sum(layer.weights.size for layer in network.layers)),
         "energy_pJ": round(energy_pj(network, found), 1) if seed == 1 else None,
-        "curves": learned_curves(network) if seed == 1 else None,
-        **runs.kept(runs.in_float(network, found.test_x, found.test_labels), made),
+        **runs.kept(dies.in_float(network, found.test_x, found.test_labels), made),
     }
 
 
-def lost(group: Runs, cause: str) -> Floats:
-    """(seeds, dies, samples): 1 where only the float network is right, -1 where only the die is."""
-    return runs.right(group, FLOAT) - runs.right(group, cause)
+def applies(kind: str, cause: str) -> bool:
+    """Whether dies with a cause are made of a network: one without NDR curves knows no errors of theirs."""
+    return not kind.startswith(RELU) or not cause.startswith("NDR")
+
+
+def energy_pj(network: Network, found: Labelled) -> float:
+    """Modelled energy of one sample on ``ENERGY_CHIP``, typical, mean of the first test samples."""
+    made = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
+    account = account_of(made.program, made.die, found.test_x[:ENERGY_SAMPLES], load_constants())
+    return float(account.total.energy_pJ[1])
+
+
+def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
+    """What each die with one cause of error gets right; die d is drawn and read with seed d."""
+    of, fit, right = CAUSES[cause], found.x[:512], []
+    chip = dies.changed(of["chip"], **of["fields"])
+    for die in range(DIES):
+        aged = of.get("aged", False)
+        made = dies.aged(network, chip, die, fit, DAY) if aged else dies.make(network, chip, die, fit)
+        right.append(dies.on_die(made.program, die, found.test_x, found.test_labels))
+    return right
 
 
 def verdict(task: str, right: Floats) -> str:
@@ -81,6 +86,9 @@ def tables(found: Runs) -> list[table.Table]:
         figure = TASKS[group[0]["task"]]["published"]
         return "-" if figure is None else f"{100 * figure:.2f}"
 
+    def losing(group: Runs, cause: str) -> str:
+        return points(runs.lost(group, cause), same_dies=True) if applies(group[0]["kind"], cause) else "-"
+
     columns = {
         "weights": lambda g: str(g[0]["weights"]),
         "energy, nJ": lambda g: f"{g[0]['energy_pJ'] / 1000:.3g}",
@@ -90,24 +98,8 @@ def tables(found: Runs) -> list[table.Table]:
         "published, %": published,
         "accuracy against it": lambda g: verdict(g[0]["task"], runs.right(g)),
     }
-    losses = {
-        cause: lambda g, cause=cause: (
-            points(lost(g, cause), same_dies=True) if applies(g[0]["kind"], cause) else "-"
-        )
-        for cause in CAUSES
-    }
+    losses = {cause: lambda g, cause=cause: losing(g, cause) for cause in CAUSES}
     seeds, keys = len({r["seed"] for r in found}), ("task", "network")
     title = f"float accuracy, {seeds} seeds x test samples; energy modelled, on wan2022"
     on_chips = f"points lost on dies, {seeds} seeds x {DIES} dies x test samples"
     return [table.table(title, keys, groups, columns), table.table(on_chips, keys, groups, losses)]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """Accuracies less the ReLU network's."""
-    groups = runs.by(found, "task", "kind")
-    panels: dict[str, dict[str, Any]] = {}
-    for task in (task for task in TASKS if (task, "kan") in groups):
-        relu = runs.right(groups[task, RELU])
-        kinds = [kind for kind in KINDS if kind != RELU and (task, kind) in groups]
-        panels[task] = {"": {kind: runs.right(groups[task, kind]) - relu for kind in kinds}}
-    table.draw(figure, panels, ylabel="against ReLU, points", columns=3, level=(0.0, ""))

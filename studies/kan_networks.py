@@ -10,20 +10,19 @@ import numpy as np
 
 from emulator.errors import EmulatorError
 from emulator.network import Network
-from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from emulator.yaml_file import read_yaml
 from studies.data import data
 from studies.training import train
 
-TASKS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent / "kan_tasks.yaml", EmulatorError)
+HELD = read_yaml(Path(__file__).parent / "kan.yaml", EmulatorError)
+TASKS: dict[str, dict[str, Any]] = HELD["tasks"]
+CAUSES: dict[str, dict[str, Any]] = HELD["causes"]
 RELU, WIDE = "mlp relu", "mlp relu, as much energy"
 KINDS = ("kan", "kan each", RELU, "mlp ndr", WIDE)
 """``kan``: the devices of a basis are alike; ``kan each``: every input has its own. The MLPs have as many
 weights, and neurons of that kind; the last one has more of both."""
 SWEPT = 100
 """The first seed that chooses the rate."""
-CURVE = np.linspace(0, 1, 65)
-"""Where a learned curve is kept for the figure."""
 
 
 @cache
@@ -64,11 +63,3 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
     neuron = "relu" if kind.startswith(RELU) else "ndr"
     hidden = read_hidden(hidden_of(task, kind))
     return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe)
-
-
-def learned_curves(network: Network) -> list[list[list[float]]] | None:
-    """The functions of the first inputs (4, 2 outputs, points), where there are some."""
-    if not layers_of_functions(network):
-        return None
-    curves = edge_functions(network, 0, CURVE)[:4, :2]
-    return [[[float(f"{v:.4g}") for v in curve] for curve in of_input] for of_input in curves]

@@ -15,56 +15,34 @@ from emulator.learning.tuning import Plan
 from ndrite.intervals import behind, in_points, points
 from studies import runs, table
 from studies.data import learning_data
-from studies.dies import ANALOG, CONVERTERS, SAMPLES, WORSE, changed, make
-from studies.dies import tuned as pulsed
+from studies.dies import ANALOG, CONVERTERS, WORSE, before_and_after, changed, in_float, number_of
 from studies.runs import Floats, Runs
-from studies.training import CHIP_RATE, EPOCHS, trained
+from studies.training import CHIP_RATE, trained
 
-OVER = "95 %, bootstrap over networks, dies and samples"
 FIRST, LAST, TUNED = "as compiled", "2 x error, 1 % stuck, as programmed", ", tuned"
 STATES = {FIRST: (False, True), "2 x error, 1 % stuck, as compiled": (True, True), LAST: (True, False)}
 """Whether cells are worse, and whether columns are corrected."""
-RATES = (4e-3, 8e-3, 16e-3)
-"""Of software, on seeds 1 and 2; the other seeds have the first two, which were best on the held-out samples
-of these (90.05 % both, 89.92 % the third)."""
 PLAN = Plan(steps=15, batch=2000, rate=0.01)
-QUOTED = 1.03
-"""Points: the 2024 paper's abstract, of another network and data."""
-
-
-def grid(smoke: bool) -> Runs:
-    """The first networks of everything first, so that a stopped study has few of everything."""
-    if smoke:
-        size = {"seed": 1, "dies": 2, "worse": 1, "tuned": 1, "samples": 300, "epochs": 0}
-        return [{"on": ANALOG, **size}, {"on": "software", "rate": RATES[1], **size}]
-    size = {"dies": 10, "worse": 10, "tuned": 2, "samples": 10_000, "epochs": EPOCHS}
-    found: Runs = []
-    for seed in range(1, 6):
-        rates = RATES if seed <= 2 else RATES[:2]
-        found += [{"on": chip, "seed": seed, **size} for chip in (ANALOG, CONVERTERS)]
-        found += [{"on": "software", "rate": rate, "seed": seed, **size} for rate in rates]
-    return found
 
 
 def run(
     on: str, seed: int, dies: int, worse: int, tuned: int, samples: int, epochs: int, rate: float = CHIP_RATE
 ) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die in every state."""
-    x, labels, *test = learning_data(samples)
-    chip, neuron = (None, "relu") if on == "software" else (on, "ndr")
-    net, held_out = trained(chip, neuron, seed, epochs, rate=rate)
-    plan = Plan(steps=1, batch=100) if samples < 1000 else PLAN
+    data, chip = learning_data(samples), None if on == "software" else on
+    net, held_out = trained(chip, seed, epochs, rate=rate)
     found: dict[str, list[Any]] = {}
     for state, (bad, corrected) in STATES.items() if chip is not None else ():
         described = changed(on, **(WORSE if bad else {}))
         for die in range(worse if bad else dies):
-            number = runs.die_number(seed, die)
-            made = make(net, described, number, x[-SAMPLES:], corrected=corrected)
-            found.setdefault(state, []).append(runs.on_die(made.program, number, *test))
+            plan = None
             if die < tuned and state in (FIRST, LAST):
-                program = pulsed(made, net, x, labels, number, plan)
-                found.setdefault(state + TUNED, []).append(runs.on_die(program, number, *test))
-    return {"held_out": held_out} | runs.kept(runs.in_float(net, *test), found)
+                plan = Plan(steps=1, batch=100) if samples < 1000 else PLAN
+            number = number_of(seed, die)
+            right = before_and_after(net, described, number, data, plan, corrected=corrected)
+            for name, value in zip((state, state + TUNED), right, strict=False):
+                found.setdefault(name, []).append(value)
+    return {"held_out": held_out} | runs.kept(in_float(net, *data[2:]), found)
 
 
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
@@ -117,20 +95,3 @@ def tables(found: Runs) -> list[table.Table]:
         table.Table(title, header, rows),
         table.table("ECRAM pulses, on the first dies of every network", keys, before_after, gains),
     ]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """Loss of every state, and of every network alone."""
-    panels: dict[str, dict[str, dict[str, Floats]]] = {}
-    for (chip, state), (in_float, on_dies) in correct(found).items():
-        lost = in_float - on_dies
-        each = {f"_{k}": lost[k : k + 1] for k in range(len(lost))}
-        for name, some in ({"all networks (each beside, pale)": lost} | each).items():
-            panels.setdefault(chip, {}).setdefault(name, {})[state] = some
-    table.draw(
-        figure,
-        panels,
-        ylabel="accuracy lost, points",
-        alike=True,
-        level=(QUOTED, "1.03, quoted of the paper"),
-    )

@@ -1,4 +1,4 @@
-"""Networks as NeuRRAM's authors train them: noise on the weights in training, few-bit activations. PyTorch.
+"""NeuRRAM's network for MNIST, trained as its authors do it: few-bit activations, noise on the weights.
 
 The noise is Gaussian, relative to the largest weight of each layer, and drawn anew for every batch; biases
 have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurram_48core).
@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning.training.extra import torch
+from studies.runs import Bools
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Bools = npt.NDArray[np.bool_]
+nn = torch.nn
 TEST_BATCH = 500
 
 
@@ -38,6 +39,17 @@ class FewBits(torch.nn.Module):
         return (clipped.detach() / step).round_().mul_(step) + (clipped - clipped.detach())
 
 
+def seven_layers(bits: int) -> Any:
+    """Maps (n, 1, 28, 28) to 10 logits; activations of ``bits``."""
+    layers, channels = [], 1
+    for i, width in enumerate((8, 8, 16, 16, 32, 32)):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), FewBits(bits)]
+        channels = width
+        if i % 2:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+
 def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
     """Grey values as 2^bits values 0..1, float32 of the same shape."""
     steps = (1 << bits) - 1
@@ -48,7 +60,7 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
 def noisy_weights(model: Any, level: float) -> Iterator[None]:
     """Inside, weights and biases carry noise of ``level`` times each layer's largest weight."""
     kept = []
-    for module in model.modules() if level else ():
+    for module in model.modules():
         own = [p for _, p in module.named_parameters(recurse=False)]
         matrices = [p for p in own if p.dim() > 1]
         if matrices:
@@ -74,7 +86,7 @@ def train(
     for _ in range(epochs):
         for part in torch.randperm(len(x)).split(batch):
             with noisy_weights(model, noise):
-                loss = torch.nn.functional.cross_entropy(model(x[part]), labels[part])
+                loss = nn.functional.cross_entropy(model(x[part]), labels[part])
                 optimiser.zero_grad()
                 loss.backward()
             optimiser.step()
@@ -82,10 +94,10 @@ def train(
     model.eval()
 
 
-def right(model: Any, x: Tensor, labels: Tensor, *, noise: float = 0.0) -> Bools:
+def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
     """Which samples a network in floats, or one on a die, gets right, (n,)."""
     found = []
-    with torch.no_grad(), noisy_weights(model, noise):
+    with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):
             if hasattr(model, "ndrite"):
                 model.ndrite.first_index = start

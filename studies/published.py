@@ -14,7 +14,7 @@ import numpy as np
 from emulator.errors import EmulatorError
 from emulator.yaml_file import read_yaml
 from ndrite.intervals import crossed, mean_interval
-from studies.runs import Floats, Runs
+from studies.runs import Floats
 from studies.table import Table
 
 Publication = dict[str, Any]
@@ -23,14 +23,15 @@ WITHIN, MISSED = "within", "not reproduced"
 HEAD = """\
 # Published chips, run here
 
-`python -m studies NAME` runs one of these publications and writes this page and the study's data anew. A
-number is *within* where our 95 % interval and the accepted range have a value in common, else it is
-*not reproduced*. Accepted ranges and their reasons are data in `studies/publications`; each section names the
-commit that fixed them before the run. A range that was set or changed after a run says *post hoc*. Numbers
-that no die has a part in (floats, single cells, the account of costs) are counted apart. Published numbers
-are quoted; ours are computed, on the golden model where a die is named, or modelled by the account. Nothing
-ran on hardware. The machine was two cores of a shared cloud server (Intel Xeon class).
+`python -m studies NAME` runs one of these publications, prints its tables, and writes this page and the
+study's data anew; with `--redraw` it runs nothing. A number is *within* where our 95 % interval and the
+accepted range have a value in common, else it is *not reproduced*. Ranges and their reasons are data in
+`studies/publications`, fixed before the run by the commit that a section names. Numbers that no die has a
+part in are counted apart. Published numbers are quoted; ours are computed, on the golden model where a die is
+named, or modelled by the account. Nothing ran on hardware. The machine was two cores of a shared cloud server
+(Intel Xeon class).
 """
+COLUMNS = ("number", "published", "accepted", "here (95 %)", "verdict")
 
 
 class Found(NamedTuple):
@@ -57,11 +58,9 @@ def over_seeds(values: Floats) -> Found:
 def publication(name: str) -> Publication | None:
     """What a study's numbers are compared with; None where nothing is published.
 
-    Fields that many numbers share stand once, with the list of those numbers. A number with ``data`` is of
-    runs on these data only; ``stand_in`` names the data that stand in for the publication's own;
-    ``computed_on`` what ours is of, where that is no die; ``post_hoc`` why its range was set after a run;
-    ``missed`` what we take for the reason of a number that is not reproduced. ``registered`` is the commit
-    that first held the ranges.
+    Fields that many numbers share stand once, with the list of those numbers. ``computed_on`` says what ours
+    is of, where that is no die; ``missed`` what we take for the reason of a number that is not reproduced.
+    ``registered`` is the commit that first held the ranges.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -70,16 +69,8 @@ def publication(name: str) -> Publication | None:
     numbers = []
     for entry in held["numbers"]:
         numbers += [entry["shared"] | number for number in entry["numbers"]] if "shared" in entry else [entry]
-    if "computed_on" in held:
-        numbers = [{"computed_on": held["computed_on"]} | number for number in numbers]
-    return held | {"numbers": numbers}
-
-
-def numbers_of(name: str) -> Publication:
-    """What is published of a study that has such numbers."""
-    held = publication(name)
-    assert held is not None, name
-    return held
+    everywhere = {"computed_on": held.get("computed_on", "dies")}
+    return held | {"numbers": {number["key"]: everywhere | number for number in numbers}}
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
@@ -87,109 +78,59 @@ def verdict(number: dict[str, Any], found: Found) -> str:
     return WITHIN if found.low <= number["high"] and number["low"] <= found.high else MISSED
 
 
-def judged(of: Publication, found: dict[str, Found], runs: Runs) -> tuple[list[dict[str, Any]], Table]:
+def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any]], list[Table]]:
     """Published numbers with ours and their verdicts, plain values; the same as a table."""
-    data, numbers, rows = runs[0].get("data"), [], []
-    for number in of["numbers"]:
-        key = number["key"]
-        if key not in found or number.get("data") not in (None, data):  # a smoke run may have fewer
-            continue
-        stand_in = number.get("stand_in", "")
-        if isinstance(stand_in, dict):
-            stand_in = stand_in.get(data, "")
-        ours, said = found[key], verdict(number, found[key])
-        plain = {name: None if np.isnan(v) else float(v) for name, v in ours._asdict().items()}
-        numbers.append(
-            {"key": key, "what": number["what"], "ours": plain, "stand_in": stand_in, "verdict": said}
-        )
-        rows.append(
-            (
-                number["what"] + (f" [stand-in: {stand_in}]" if stand_in else ""),
-                f"{number['value']:g} {number['unit']}, {number['how']}",
-                accepted(number),
-                _ours(plain, of["basis"]),
-                said,
-            )
-        )
-    return numbers, Table(of["title"], ("number", "published", "accepted", "here (95 %)", "verdict"), rows)
+    numbers = []
+    for key, number in of["numbers"].items():
+        if key in found:  # a smoke run may have fewer
+            ours = {name: None if np.isnan(v) else float(v) for name, v in found[key]._asdict().items()}
+            said = verdict(number, found[key])
+            numbers.append({"key": key, "what": number["what"], "ours": ours, "verdict": said})
+    return numbers, [Table(of["title"], COLUMNS, [_row(of, number) for number in numbers])]
 
 
-def accepted(number: dict[str, Any]) -> str:
-    """The range, and whether it was set after a run."""
-    return f"{number['low']:g} .. {number['high']:g}" + (", post hoc" if "post_hoc" in number else "")
-
-
-def _ours(found: dict[str, Any], basis: str) -> str:
-    if found["value"] is None:
-        return "-"
-    return f"{found['value']:.4g} ({found['low']:.4g} .. {found['high']:.4g}), {basis}"
+def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
+    at, ours, shown = of["numbers"][number["key"]], number["ours"], "-"
+    if ours["value"] is not None:
+        shown = f"{ours['value']:.4g} ({ours['low']:.4g} .. {ours['high']:.4g})"
+    return (
+        number["what"],
+        f"{at['value']:g} {at['unit']}, {at['how']}; {at['where']}",
+        f"{at['low']:g} .. {at['high']:g}",
+        f"{shown}, {of['basis']}, {at['computed_on']}",
+        number["verdict"],
+    )
 
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
     """The page of all studies that have published numbers, by their JSON files."""
-    rows = []
-    for name, held in studies.items():
-        registered = {n["key"]: n for n in numbers_of(name)["numbers"]}
-        of_dies = ["computed_on" not in registered[n["key"]] for n in held["numbers"]]
-        verdicts = [n["verdict"] for n in held["numbers"]]
-        data = sorted({n["stand_in"] for n in held["numbers"] if n["stand_in"]})
-        counts = (
-            str(sum(pair == (v, on) for pair in zip(verdicts, of_dies, strict=True)))
-            for v, on in ((WITHIN, True), (WITHIN, False), (MISSED, True), (MISSED, False))
-        )
-        late = str(sum("post_hoc" in registered[n["key"]] for n in held["numbers"]))
-        rows.append((f"`{name}`", *counts, late, ", ".join(data) or "the publication's own"))
-    header = (
-        "study",
-        "within, of dies",
-        "within, no die",
-        f"{MISSED}, of dies",
-        f"{MISSED}, no die",
-        "post hoc",
-    )
-    lines = [HEAD, *_markdown((*header, "data"), rows)]
+    rows, sections = [], []
     for name, held in studies.items():
         of = publication(name)
-        assert of is not None
-        lines += ["", f"## {of['title']}", "", *_section(name, of, held)]
-    return "\n".join(lines) + "\n"
+        assert of is not None, name
+        told = [(n["verdict"], of["numbers"][n["key"]]["computed_on"] == "dies") for n in held["numbers"]]
+        rows.append(
+            (f"`{name}`", *(told.count((v, dies)) for v in (WITHIN, MISSED) for dies in (True, False)))
+        )
+        sections += ["", f"## {of['title']}", "", *_section(name, of, held)]
+    header = ("study", *(f"{v}, {on}" for v in (WITHIN, MISSED) for on in ("of dies", "no die")))
+    return "\n".join([HEAD, *_markdown(header, rows), *sections]) + "\n"
 
 
 def _section(name: str, of: Publication, held: dict[str, Any]) -> list[str]:
-    lines = [
-        f"`{held['command'] or 'python -m studies ' + name}` ([runs]({name}.json)). Source: {of['source']}",
-        "",
-    ]
+    lines = [f"`{held['command']}` ([runs]({name}.json)). Source: {of['source']}", ""]
     if held["smoke"]:
         lines += ["**A smoke run: the numbers mean nothing.**", ""]
-    lines += [of["run"], "", f"Intervals: {of['over']}. Ranges fixed in {of['registered']}."]
-    if "not_run" in of:
-        lines += ["", f"**Not run here**: {of['not_run']}"]
-    registered = {n["key"]: n for n in of["numbers"]}
-    rows, reasons, missed = [], [], []
-    for n in held["numbers"]:
-        at, said = registered[n["key"]], n["verdict"]
-        rows.append(
-            (
-                n["what"] + (f" (stand-in: {n['stand_in']})" if n["stand_in"] else ""),
-                f"{at['value']:g} {at['unit']}",
-                f"{at['how']}; {at['where']}",
-                accepted(at),
-                f"{_ours(n['ours'], of['basis'])}, {at.get('computed_on', 'dies')}",
-                f"**{said}**" if said == MISSED else said,
-            )
-        )
-        late = f" Post hoc: {at['post_hoc']}." if "post_hoc" in at else ""
-        reasons.append(f"- {at['low']:g} .. {at['high']:g} {at['unit']}: {at['why']}.{late}")
-        if said == MISSED and "missed" in at:
-            missed.append(f"- {n['what']}: {at['missed']}")
-    header = ("number", "published", "where", "accepted", "here", "verdict")
-    lines += ["", *_markdown(header, rows), "", "Why so far apart is accepted:", "", *dict.fromkeys(reasons)]
-    if missed:
-        lines += ["", "What we take for the reason of what is not reproduced:", "", *dict.fromkeys(missed)]
-    for table in held["tables"]:
-        lines += ["", f"{table['title']}:", "", *_markdown(table["header"], table["rows"])]
-    return lines
+    lines += [f"{of['run']} Intervals: {held['interval']}. Ranges fixed in {of['registered']}.", ""]
+    lines += [*_markdown(COLUMNS, [_row(of, number) for number in held["numbers"]]), ""]
+    at = [of["numbers"][number["key"]] | number for number in held["numbers"]]
+    reasons = [f"- Accepted: {number['why']}." for number in at]
+    reasons += [
+        f"- Why we think it is not reproduced: {number['missed']}"
+        for number in at
+        if number["verdict"] == MISSED and "missed" in number
+    ]
+    return [*lines, *dict.fromkeys(reasons)]
 
 
 def _markdown(header: Any, rows: Any) -> list[str]:

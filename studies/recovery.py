@@ -1,118 +1,104 @@
-"""Accuracy against programming error, stuck cells, wires and time, without and with calibration.
+"""What tuning the neurons takes back: of what is wrong with a chip (recovery), and by which ECRAM (ecram).
 
 Networks trained for the all-hardware chip as those of ``loss`` are put on dies of that chip with one value
-changed. Every die is measured as programmed, with its column corrections (bias cells, stuck cells' partners),
-with ECRAM pulses alone, and with both. Gradients go back through the cells as read. The loss is against the
-same network in float.
+changed, the same networks and dies in every case. Gradients go back through the cells as read. ``recovery``
+measures every die as programmed, with its column corrections (bias cells, stuck cells' partners), with ECRAM
+pulses alone, and with both. ``ecram`` takes the chip that has most to learn (twice the error, 1 % stuck
+cells, nothing corrected) with two ECRAMs a neuron of the linear-step law, devices alike.
+Cases, and what they change of the chip description, are data.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from emulator.errors import EmulatorError
 from emulator.learning.tuning import Plan
+from emulator.yaml_file import read_yaml
 from ndrite.intervals import in_points, mean_interval, points
 from studies import dies, runs, table
 from studies.data import learning_data
-from studies.runs import FLOAT, Floats, Runs
-from studies.training import CHIP_RATE, EPOCHS, trained
+from studies.runs import Runs
+from studies.training import trained
 
-OVER = "95 %, bootstrap over networks, dies and samples"
-HARD = "2 x error, stuck cells"
-AXES = {
-    "programming error": ("x the preset's", (1.0, 3.0)),
-    "stuck cells": ("%", (3.0,)),
-    "wire resistance": ("ohm a cell", (10.0,)),
-    "time": ("s", (172_800.0,)),
-    HARD: ("%", (1.0,)),
+CASES: dict[str, Any] = read_yaml(Path(__file__).parent / "recovery.yaml", EmulatorError)
+"""Of each study: the chip, and by axis its label, cases (value, fields) and the plain case's value."""
+STATES = {
+    "recovery": ("as programmed", "pulses alone", "corrections alone", "both"),
+    "ecram": ("before", "after"),
 }
-"""Unit and values other than the preset's, which is measured as error 1 x."""
-PRESET = {"stuck cells": 0.2, "wire resistance": 1.0, "time": 86_400.0}
-STATES = ("as programmed", "pulses alone", "corrections alone", "both")
-PLANS = {True: Plan(steps=20, batch=1000, rate=0.01), False: Plan(steps=30, batch=1000, rate=0.02)}
-"""With and without corrections."""
+PLANS = (Plan(steps=30, batch=1000, rate=0.02), Plan(steps=20, batch=1000, rate=0.01))
+"""Without and with corrections."""
 
 
-def grid(smoke: bool) -> Runs:
-    """Network by network, so that a stopped study has few of everything."""
-    networks, count, samples, epochs = (2, 1, 300, 0) if smoke else (5, 2, 10_000, EPOCHS)
-    return [
-        {"axis": axis, "value": value, **network, "samples": samples, "epochs": epochs}
-        for network in runs.product(seed=range(1, networks + 1), die=range(count))
-        for axis, (_, values) in AXES.items()
-        for value in values
-        if axis == HARD or not smoke
-    ]
-
-
-def fields(axis: str, value: float) -> dict[str, float]:
-    """Changes of the chip description."""
-    stuck = {"cell__stuck_low_percent": value / 2, "cell__stuck_high_percent": value / 2}
-    return {
-        "programming error": {"cell__error_scale": value},
-        "stuck cells": stuck,
-        "wire resistance": {"array__wire_resistance_ohm": value},
-        "time": {"conditions__time_since_programming_s": value},
-        HARD: {"cell__error_scale": 2.0, **stuck},
-    }[axis]
+def study_of(axis: str) -> str:
+    """The study that has an axis."""
+    return next(name for name, of in CASES.items() if axis in of["axes"])
 
 
 def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
     """One die of one network: what is right in float and in every state."""
-    net, _ = trained(dies.ANALOG, "ndr", seed, epochs, rate=CHIP_RATE)
-    x, labels, *test = learning_data(samples)
-    chip, number = dies.changed(dies.ANALOG, **fields(axis, value)), runs.die_number(seed, die)
-    found = {}
-    for corrected, names in ((False, STATES[:2]), (True, STATES[2:])):
-        plan = Plan(steps=1, batch=100) if samples < 1000 else PLANS[corrected]
-        made = dies.make(net, chip, number, x[-dies.SAMPLES :], corrected=corrected)
-        after = dies.tuned(made, net, x, labels, number, plan, cells=True)
-        for name, program in zip(names, (made.program, after), strict=True):
-            found[name] = runs.on_die(program, number, *test)
-    return runs.kept(runs.in_float(net, *test), found)
+    name = study_of(axis)
+    net, _ = trained(dies.ANALOG, seed, epochs)
+    data, number, found = learning_data(samples), dies.number_of(seed, die), []
+    fields = CASES[name]["always"] | CASES[name]["axes"][axis]["cases"][f"{value:g}"]
+    chip = dies.changed(CASES[name]["chip"], **fields)
+    for corrected, plan in enumerate(PLANS[: len(STATES[name]) // 2]):
+        plan = Plan(steps=1, batch=100) if samples < 1000 else plan
+        found += dies.before_and_after(net, chip, number, data, plan, corrected=bool(corrected), cells=True)
+    return runs.kept(dies.in_float(net, *data[2:]), dict(zip(STATES[name], found, strict=True)))
 
 
-def lost(group: Runs, state: str) -> Floats:
-    """What is lost to float in a state, (networks, dies, n)."""
-    return runs.right(group, FLOAT) - runs.right(group, state)
-
-
-def along(found: Runs, axis: str) -> dict[float, Runs]:
-    """Runs by value, the preset's among them."""
-    groups = {value: group for (value,), group in runs.by(runs.where(found, axis=axis), "value").items()}
-    if axis in PRESET and (preset := runs.where(found, axis="programming error", value=1.0)):
-        groups[PRESET[axis]] = preset
-    return dict(sorted(groups.items()))
+def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
+    """Runs by axis and value; the plain case is on every axis that it has a value of."""
+    groups: dict[tuple[str, float], Runs] = {}
+    plain = runs.where(found, **CASES[name]["plain"])
+    for axis, of in CASES[name]["axes"].items():
+        here = {value: group for (value,), group in runs.by(runs.where(found, axis=axis), "value").items()}
+        if "plain" in of and plain:
+            here[of["plain"]] = plain
+        groups |= {(axis, value): here[value] for value in sorted(here)}
+    return groups
 
 
 def tables(found: Runs) -> list[table.Table]:
+    """What is lost to float in every state, and the part that tuning takes back."""
+    return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
+
+
+def of_chips(found: Runs) -> table.Table:
     """Losses in points, and the part of the loss as programmed that pulses alone and both take back."""
-    groups = {
-        (f"{axis} {value:g} {unit}",): group
-        for axis, (unit, _) in AXES.items()
-        for value, group in along(found, axis).items()
-    }
+    states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     def by_student(group: Runs) -> str:
         """The same of both, by Student's t over networks alone: few of them make a bootstrap short."""
-        mean, half = mean_interval(lost(group, STATES[3]).mean(axis=(1, 2)))
+        mean, half = mean_interval(runs.lost(group, states[3]).mean(axis=(1, 2)))
         return in_points(mean, mean - (half or 0.0), mean + (half or 0.0))
 
-    columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(lost(g, s)) for s in STATES} | {
-        f"{what}by {name}": lambda g, s=state: table.recovered(lost(g, STATES[0]), lost(g, s))
-        for what, name, state in (("recovered ", "pulses", STATES[1]), ("", "both", STATES[3]))
-    }
+    columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
+    for what, state in (("recovered by pulses", states[1]), ("by both", states[3])):
+        columns[what] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
     columns["both, by Student's t over networks"] = by_student
-    return [table.table(f"recovery on {dies.ANALOG}: {runs.size(found)}", ("chip",), groups, columns)]
+    groups = {(f"{a} {v:g} {axes[a]['label']}",): group for (a, v), group in along(found, "recovery").items()}
+    return table.table(f"recovery on {dies.ANALOG}: {runs.size(found)}", ("chip",), groups, columns)
 
 
-def draw(found: Runs, figure: Any) -> None:
-    """Loss along every axis, a line a state."""
-    axes = [axis for axis in AXES if axis != HARD and along(found, axis)] or [HARD]
-    panels = {
-        f"{axis},\n{AXES[axis][0]}": {
-            s: {value: lost(group, s) for value, group in along(found, axis).items()} for s in STATES
-        }
-        for axis in axes
+def of_ecrams(found: Runs) -> table.Table:
+    """Losses before and after, the gain, and what is gained less than with the plain device."""
+    of, plain = CASES["ecram"], runs.where(found, **CASES["ecram"]["plain"])
+    groups = {(of["axes"][a]["label"], f"{v:g}"): group for (a, v), group in along(found, "ecram").items()}
+
+    def against_plain(group: Runs) -> str:
+        if not plain or group == plain:
+            return "-"
+        return points(runs.right(group, "after") - runs.right(plain, "after"))
+
+    columns = {
+        "loss before, points": lambda g: points(runs.lost(g, "before")),
+        "loss after, points": lambda g: points(runs.lost(g, "after")),
+        "gain, points": lambda g: points(runs.right(g, "after") - runs.right(g, "before")),
+        f"against {of['plain']['value']:g} pulses, points": against_plain,
     }
-    table.draw(figure, panels, ylabel="accuracy lost, points", alike=True)
+    title = f"ecram: what it must be, {of['chip']}, {runs.size(found)}"
+    return table.table(title, ("ECRAM", "value"), groups, columns)

@@ -11,10 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden import Core
-from emulator.network import Network
-from emulator.spec import Program
-
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Runs = list[dict[str, Any]]
@@ -34,23 +30,6 @@ def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
     held = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     bits = np.unpackbits(held, count=n).astype(bool)
     return bits if like is None else bits ^ like
-
-
-def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Whether the float network is right, (n,)."""
-    right: Bools = net.forward(x / np.float32(255)).argmax(axis=1) == labels
-    return right
-
-
-def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Whether die ``number`` is right, (n,), read noise on."""
-    right: Bools = Core(program).infer(x, seed=number).argmax(axis=1) == labels
-    return right
-
-
-def die_number(seed: int, die: int) -> int:
-    """What draws die ``die`` of the network of ``seed``, and its read noise."""
-    return 1000 * seed + die
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
@@ -80,6 +59,12 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
         of_network.setdefault(r["seed"], []).extend(found)
     dies = min((len(found) for found in of_network.values()), default=0)
     return np.array([found[:dies] for found in of_network.values()], np.float64)
+
+
+def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
+    """(networks, dies, n): 1 where only the float network is right, -1 where only the die is."""
+    runs = list(runs)
+    return right(runs) - right(runs, what)
 
 
 def where(runs: Runs, **fields: Any) -> Runs:

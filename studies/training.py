@@ -7,43 +7,44 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from emulator.device.description import Chip
 from emulator.network import Network
 from ndrite.labelled import Labelled
 from studies.data import data as data_of
 from studies.data import learning_data
 from studies.dies import changed
 
-RATE, CHIP_RATE, EPOCHS = 8e-3, 16e-3, 30
-"""Of 8e-3, 16e-3 and 32e-3 the second is best for chips on held-out samples, on three dies each of two other
+CHIP_RATE = 16e-3
+"""Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
 networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
 HEIGHT = 0.55
 """Where peak currents start, of the nominal one: the ECRAM can move them both ways."""
 
 
 def train(
-    found: Labelled, *, view: Any = None, side: int | None = None, recipe: dict[str, Any], **fields: Any
+    found: Labelled,
+    *,
+    chip: Chip | None = None,
+    side: int | None = None,
+    recipe: dict[str, Any],
+    **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    Parameters
-    ----------
-    view:
-        What training sees of a chip (``ChipView``); None: plain floats.
-    side:
-        Of square images that are shifted in training.
-    recipe, fields:
-        Of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
+    ``chip`` is what training sees (None: plain floats), ``side`` of square images that are shifted in
+    training; ``recipe`` and ``fields`` are of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
     """
     from emulator.learning.training.job import Job, Samples, run_job
     from emulator.learning.training.loop import Recipe
+    from emulator.learning.training.view import FLOAT, view_of
 
-    class Viewed(Job):
-        """A job that sees what it is given."""
+    class OfChip(Job):
+        """A job for a chip that no file describes."""
 
         def view(self) -> Any:
-            return super().view() if view is None else view
+            return FLOAT if chip is None else view_of(chip)
 
-    job = Viewed(recipe=Recipe(**recipe), **fields)
+    job = OfChip(recipe=Recipe(**recipe), **fields)
     samples = Samples(found.x, found.labels, found.name, side)
     with tempfile.TemporaryDirectory() as folder:
         net = run_job(job, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
@@ -53,23 +54,20 @@ def train(
 @cache
 def trained(
     chip: str | None,
-    neuron: str,
     seed: int,
     epochs: int,
     *,
-    rate: float = RATE,
-    hidden: tuple[int, ...] = (128,),
+    rate: float = CHIP_RATE,
+    hidden: tuple[Any, ...] = (128,),
     data: str = "fashion-mnist",
     fields: tuple[tuple[str, float], ...] = (),
 ) -> tuple[Network, float]:
-    """The one recipe of networks that go onto dies, and of software beside them (``chip`` None); ``fields``
-    are changes of the chip as ``dies.changed`` takes them.
+    """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
+    None); ``fields`` are changes of the chip as ``dies.changed`` takes them.
 
     A chip's networks can be tuned: heights start at ``HEIGHT`` and stay as trained. With no epochs (smoke
     runs) it trains one on Fashion-MNIST's last 5,000 test samples, as training files do not ship.
     """
-    from emulator.learning.training.view import view_of
-
     if epochs:
         found = data_of(data)
         large = len(found.x) > 20_000
@@ -83,11 +81,11 @@ def trained(
         held_out, batch, average = 1000, 256, 0.9
     return train(
         found,
+        chip=None if chip is None else changed(chip, **dict(fields)),
         side=found.side,
         hidden=hidden,
-        neuron=neuron,
+        neuron="relu" if chip is None else "ndr",
         height=None if chip is None else HEIGHT,
-        view=None if chip is None else view_of(changed(chip, **dict(fields))),
         held_out=held_out,
         recipe={
             "epochs": max(epochs, 1),

@@ -8,45 +8,25 @@ alike: impossible, at most three of four are right. An NDR curve goes up and dow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device import Esaki, tunnel
 from ndrite.intervals import wilson
 from studies import table
-from studies.runs import Runs
+from studies.runs import Floats, Runs
 
-Floats = npt.NDArray[np.float64]
-
-OVER = "95 %, Wilson, over starts"
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 WANTED = np.array([0.0, 1.0, 1.0, 0.0])
 STEPS, RATE, SLOPE_STEP = 3000, 0.1, 1e-4
-STARTS = 10_000
-ESAKI = Esaki()
-
-
-def _sigmoid(z: Floats) -> Floats:
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * z), np.float64)
-
-
-def _relu(z: Floats) -> Floats:
-    return np.maximum(z, 0.0)
-
-
-CURVES = {
+CURVES: dict[str, Callable[[Floats], Floats]] = {
     "ndr (tunnel)": tunnel,
-    "ndr (esaki, to the valley)": lambda z: ESAKI.shape(np.clip(z, 0.0, 4.5)),
-    "sigmoid": _sigmoid,
-    "relu": _relu,
+    "ndr (esaki, to the valley)": lambda z: Esaki().shape(np.clip(z, 0.0, 4.5)),
+    "sigmoid": lambda z: 0.5 + 0.5 * np.tanh(0.5 * z),
+    "relu": lambda z: np.maximum(z, 0.0),
 }
-
-
-def grid(smoke: bool) -> Runs:
-    """Every curve; its starts are seeds from ``seed`` on."""
-    return [{"curve": name, "seed": 0, "starts": 5 if smoke else STARTS} for name in CURVES]
 
 
 def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
@@ -80,15 +60,3 @@ def tables(found: Runs) -> list[table.Table]:
     }
     groups = {(r["curve"],): [int(digit) for digit in r["right"]] for r in found}
     return [table.table("XOR by one neuron", ("curve",), groups, columns)]
-
-
-def draw(found: Runs, figure: Any) -> None:
-    """The best start of every curve: output over the plane of inputs."""
-    axes = figure.subplots(1, len(CURVES), sharey=True)
-    a, b = np.meshgrid(np.linspace(-0.3, 1.3, 60), np.linspace(-0.3, 1.3, 60))
-    for ax, r in zip(axes, found, strict=True):
-        name, w = r["curve"], r["weights"]
-        ax.contourf(a, b, CURVES[name](w[0] * a + w[1] * b + w[2]) > 0.5, levels=[-0.5, 0.5, 1.5], alpha=0.4)
-        ax.scatter(*INPUTS.T, c=WANTED, cmap="gray", edgecolors="black", zorder=3)
-        ax.set_title(f"{name}\n{max(r['right'])} of 4", fontsize=7)
-        ax.set_aspect("equal")

@@ -52,9 +52,7 @@ def test_an_unadapted_control_computes_what_the_die_does(die):
 @pytest.mark.parametrize("kind", controls.KINDS)
 def test_what_a_control_learns_is_on_the_die(die, kind):
     made, dark, labels, known = die
-    data = controls.Seen(known.p[500:], known.labels[500:])
-    held = controls.Seen(known.p[:500], known.labels[:500])
-    program, rate, seen = controls.adapted(made, CHIP, kind, data, held, PLAN)
+    program, rate, seen = controls.adapted(made, CHIP, kind, known.part(500, None), known.part(0, 500), PLAN)
     assert rate in controls.RATES
     before = accuracy(made.program, dark[3000:6000], labels[3000:6000])
     after = accuracy(program, dark[3000:6000], labels[3000:6000])

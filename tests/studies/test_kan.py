@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies import kan, kan_dies, kan_networks, runs
+from studies import kan, kan_networks, runs
 from studies.data import data
 from tests.studies.command import ends, mean
 
@@ -25,9 +25,7 @@ def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
         for seed in range(1, 6):
             right = rng.random(SAMPLES) < (share if kind.startswith("kan") else mlp)
             worse = right & (rng.random(SAMPLES) > 0.02)
-            dies = {
-                cause: [worse] * kan_dies.DIES for cause in kan_dies.CAUSES if kan_dies.applies(kind, cause)
-            }
+            dies = {cause: [worse] * kan.DIES for cause in kan_networks.CAUSES if kan.applies(kind, cause)}
             found.append(
                 {
                     "task": task,
@@ -37,7 +35,6 @@ def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
                     "weights": 192,
                     "energy_pJ": 12_345.0 if seed == 1 else None,
                     **runs.kept(right, dies),
-                    "curves": None,
                 }
             )
     return found
@@ -74,8 +71,8 @@ def test_losses_are_against_the_networks_own_float() -> None:
     assert "5 seeds x 2 dies" in chips.title
     for row in chips.rows:
         shown = dict(zip(chips.header, row, strict=True))
-        nothing = {cause for cause in kan_dies.CAUSES if shown[cause] == "-"}
-        of_devices = {cause for cause in kan_dies.CAUSES if "NDR" in cause}
+        nothing = {cause for cause in kan_networks.CAUSES if shown[cause] == "-"}
+        of_devices = {cause for cause in kan_networks.CAUSES if "NDR" in cause}
         assert nothing == (of_devices if "relu" in row[1] else set())
         assert float(shown["both"].split()[0]) == pytest.approx(
             2.0 * (0.98 if "kan" in row[1] else 0.9), abs=0.5

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ndrite import intervals
-from studies import adaptation, depth, ecram, inputs, insitu, loss, recovery, runs, table, valley
+from studies import adaptation, depth, insitu, loss, recovery, runner, runs, table, valley
 from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
 from tests.studies.command import SEEDS, N, dies, ends, first, mean
 
+CURVES, FIXED = "weights and curves", "weights, fixed curves"
 pytestmark = pytest.mark.usefixtures("fewer_draws")
 
 
@@ -29,7 +29,7 @@ def test_what_is_right_is_networks_by_dies_by_samples() -> None:
 
 
 def test_recovery_is_of_the_loss_as_programmed() -> None:
-    states = dict(zip(recovery.STATES, (801, 851, 881, 891), strict=True))
+    states = dict(zip(recovery.STATES["recovery"], (801, 851, 881, 891), strict=True))
     (shown,) = recovery.tables(dies(states, axis="programming error", value=3.0))
     ((chip, *lost, by_pulses, by_both, by_student),) = shown.rows
     assert chip == "programming error 3 x the preset's"
@@ -40,20 +40,19 @@ def test_recovery_is_of_the_loss_as_programmed() -> None:
 
 
 def test_the_preset_is_a_point_on_every_axis() -> None:
-    states = dict.fromkeys(recovery.STATES, 880)
+    states = dict.fromkeys(recovery.STATES["recovery"], 880)
     found = dies(states, axis="programming error", value=1.0) + dies(states, axis="stuck cells", value=3.0)
-    assert list(recovery.along(found, "stuck cells")) == [0.2, 3.0]
-    assert list(recovery.along(found, "time")) == [86_400.0]
-    assert list(recovery.along(found, recovery.HARD)) == []
+    points = [("programming error", 1.0), ("stuck cells", 0.2), ("stuck cells", 3.0)]
+    assert list(recovery.along(found, "recovery")) == [*points, ("wire resistance", 1.0), ("time", 86_400.0)]
 
 
 def test_ecrams_are_compared_on_the_same_dies() -> None:
     found: Runs = []
     for axis, value, after in (("pulses", 8.0, 861), ("pulses", 64.0, 881), ("noise", 300.0, 871)):
         found += dies({"before": 801, "after": after}, axis=axis, value=value)
-    (shown,) = ecram.tables(found)
+    (shown,) = recovery.tables(found)
     rows = {row[:2]: row[2:] for row in shown.rows}
-    labels = {axis: label for axis, (label, _) in ecram.AXES.items()}
+    labels = {axis: of["label"] for axis, of in recovery.CASES["ecram"]["axes"].items()}
     assert [mean(cell) for cell in rows[labels["pulses"], "8"]] == [10.0, 4.0, 6.0, -2.0]
     assert rows[labels["pulses"], "64"][-1] == "-"
     assert mean(rows[labels["noise"], "300"][-1]) == -1.0
@@ -62,8 +61,8 @@ def test_ecrams_are_compared_on_the_same_dies() -> None:
 
 def test_adaptation_compares_ways_on_the_same_dies() -> None:
     states = {adaptation.AS_IT_IS: 701, **dict(zip(adaptation.WAYS, (801, 701, 901), strict=True))}
-    accuracies, gains = adaptation.tables(dies(states, task=inputs.DARK))
-    assert accuracies.rows[0] == (inputs.DARK, "90.00", "70.00", "80.00", "70.00", "90.00")
+    accuracies, gains = adaptation.tables(dies(states, task=adaptation.DARK))
+    assert accuracies.rows[0] == (adaptation.DARK, "90.00", "70.00", "80.00", "70.00", "90.00")
     pulses, nothing, most = gains.rows[0][1:]
     assert nothing == "0.00 (0.00 .. 0.00)"
     assert (mean(pulses), mean(most)) == (10.0, 20.0)
@@ -75,23 +74,23 @@ def test_starts_in_the_loop_have_intervals_over_samples_too() -> None:
         {"data": "digits", "case": case, "seed": s, "samples": N, "pulses": 10 * s, "after": right}
         for s in SEEDS
         for case, right in (
-            (insitu.CURVES, runs.packed(first(820))),
-            (insitu.FIXED, runs.packed(first(800))),
+            (CURVES, runs.packed(first(820))),
+            (FIXED, runs.packed(first(800))),
         )
     ]
     shown, compared = insitu.tables(found)
     curves, fixed = shown.rows
-    assert (*curves[:3], curves[4]) == ("digits", insitu.CURVES, "3", "20")
+    assert (*curves[:3], curves[4]) == ("digits", CURVES, "3", "20")
     low, high = ends(fixed[3])
     assert 75 < low < 80 < high < 85
     ((_, case, other, difference),) = compared.rows
-    assert (case, other, mean(difference)) == (insitu.CURVES, insitu.FIXED, 2.0)
+    assert (case, other, mean(difference)) == (CURVES, FIXED, 2.0)
     assert ends(difference)[0] > 0, "80 % of the samples are right in both"
 
 
 def test_valleys_are_compared_with_the_presets() -> None:
     found: Runs = []
-    for (volts, milliamperes), count in zip(valley.SHAPES[:2], (871, 881), strict=True):
+    for (volts, milliamperes), count in (((0.5, 0.1), 871), ((0.25, 0.03), 881)):
         found += dies({"chip": count}, valley_V=volts, excess_mA=milliamperes)
     other, preset = valley.tables(found)[0].rows
     assert (preset[:2], preset[-1]) == (("0.5", "0.1"), "-")
@@ -100,10 +99,10 @@ def test_valleys_are_compared_with_the_presets() -> None:
     assert float(preset[3]) < float(other[3]), "a nearer valley is less deep"
 
 
-@pytest.mark.parametrize("study", [recovery, ecram, adaptation, valley])
-def test_every_die_is_measured_in_every_case(study: Any) -> None:
+@pytest.mark.parametrize("name", ["recovery", "ecram", "adaptation", "valley"])
+def test_every_die_is_measured_in_every_case(name: str) -> None:
     cases: dict[str, list[tuple[int, int]]] = {}
-    for r in study.grid(False):
+    for r in runner.grid(name, False):
         rest = {name: value for name, value in r.items() if name not in ("seed", "die")}
         cases.setdefault(str(rest), []).append((r["seed"], r["die"]))
     assert len({tuple(sorted(found)) for found in cases.values()}) == 1
@@ -115,7 +114,7 @@ def of_depths() -> Runs:
     are lost."""
     found = []
     for seed in SEEDS:
-        for layers, hidden in enumerate(depth.DEPTHS["digits"][:2], start=1):
+        for layers, hidden in enumerate(("32", "32, 32"), start=1):
             common = {"data": "digits", "hidden": hidden, "seed": seed}
             on_dies = {"on_dies": [first(880 - 10 * layers)] * 2}
             found.append({**common, "on": ANALOG, **runs.kept(first(880), on_dies)})
@@ -130,16 +129,6 @@ def test_a_line_for_each_depth() -> None:
         assert [mean(cell) for cell in row[3:]] == [90.0, 88.0, 88.0 - layers, layers, 2.0 + layers]
     low, high = ends(shown.rows[0][6])
     assert 0 < low < 1.0 < high < 2, "networks and dies are all alike: the interval is of samples"
-
-
-def test_every_shape_has_both_sides_of_the_same_networks() -> None:
-    groups = runs.by(depth.grid(False), "data", "hidden")
-    assert ("fashion-mnist", depth.CONVOLUTIONS) in groups
-    for (_, hidden), mine in groups.items():
-        networks = range(1, (3 if "conv" in hidden else 5) + 1)
-        seeds = sorted((r["on"], r["seed"]) for r in mine)
-        assert seeds == [(on, s) for on in (ANALOG, "software") for s in networks]
-        assert len({r["epochs"] for r in mine}) == 1
 
 
 def of_losses() -> Runs:
@@ -186,13 +175,17 @@ def test_software_is_chosen_on_held_out_samples() -> None:
     assert "0.3: 99.00 %" in loss.tables(of_losses())[1].title
 
 
-def test_error_bars_reach_to_the_interval() -> None:
-    on_dies, others = (runs.right(dies({"on": count}), "on") for count in (880, 700))
-    means, reach = intervals.bars(on_dies, others)
-    np.testing.assert_allclose(means, [87.9, 69.9])
-    low, high = intervals.crossed(others)
-    np.testing.assert_allclose(reach[:, 1], [69.9 - 100 * low, 100 * high - 69.9])
-    assert reach.shape == (2, 2)
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("1.5 (0.5 .. 2)", (1.5, 0.5, 2.0)),
+        ("-1.5 ± 0.25", (-1.5, -1.75, -1.25)),
+        ("43.1", (43.1, 43.1, 43.1)),
+        ("-", None),
+    ],
+)
+def test_a_cell_is_drawn_as_it_reads(cell: str, wanted: Any) -> None:
+    assert table.interval(cell) == wanted
 
 
 def test_bits_come_back() -> None:
