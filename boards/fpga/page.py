@@ -26,13 +26,9 @@ TAIL = """
   a lane.
 - Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
   and is no speed; samples/s at the board's clock assume that the multipliers keep up.
-- The build id, a hash over the rest of the netlist, is part of the design: the same netlist is placed alike,
-  whatever else changed in the sources. After any change of it Fmax wanders by some per cent.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
-- Where a CPU is faster: over a UART, everywhere. The golden model with read noise does 222,000 samples/s of
-  784-128-10 on one core of a cloud server (AMD EPYC; `benchmarks/campaign.py`). Array against two cores,
-  zeros skipped ([table](campaigns.md#on-a-board), `benchmarks/skip.py`): 128 lanes win on MNIST; the cores
-  win on Fashion-MNIST and on small networks.
+- Where a CPU is faster: over a UART, everywhere; zeros skipped, 128 lanes beat two cores on MNIST only
+  ([virtual chips](campaigns.md#on-a-board)).
 """
 SMALL = """\
 Without registers that only serve speed; one column after the other through one multiplier and one shifter
@@ -74,7 +70,7 @@ def markdown() -> str:
             for name in TARGETS
             if (r := load(name)) and r["network_fits"] != "yes"
         ]
-    lines += ["\n## Designs\n", *_designs(), "\n## Builds\n", *_builds(), TAIL]
+    lines += ["\n## Designs\n", *_designs(), TAIL]
     return "\n".join(lines)
 
 
@@ -85,12 +81,11 @@ def _designs() -> list[str]:
     maps = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.map_codes]
     learning = [f"`{board.name}`" for board in TARGETS.values() if board.learns]
     return [
-        "Same arithmetic, memory map and link everywhere; these trade speed for size:\n",
+        "Same arithmetic, memory map and link everywhere:\n",
         f"- Small: {', '.join(small)}. {SMALL}",
-        f"\nThis trades size for speed:\n\n- Overlap: {', '.join(overlap)}. {OVERLAP}",
-        "\nAnd this for programs that are no chains of full layers:\n",
+        f"- Overlap: {', '.join(overlap)}. {OVERLAP}",
         f"- Feature maps: {', '.join(maps)}. {MAPS}",
-        f"\nIn place of all that:\n\n- Learning: {', '.join(learning)}. {LEARNING}",
+        f"- Learning: {', '.join(learning)}. {LEARNING}",
     ]
 
 
@@ -114,16 +109,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
             for name in ("images_per_s_compute", "images_per_s_link")
         ),
     ]
-
-
-def _builds() -> list[str]:
-    lines = [_row(("board", "seed", "wall time s", "tools")), _row(("---", "---:", "---:", "---"))]
-    for name in TARGETS:
-        report = load(name)
-        if report is not None:
-            wall = f"{sum(report['wall_s'].values()):.0f}"
-            lines.append(_row((f"`{name}`", str(report["seed"]), wall, ", ".join(report["tools"]))))
-    return lines
 
 
 def _row(cells: Any) -> str:

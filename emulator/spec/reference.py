@@ -1,6 +1,6 @@
 """The register, memory and packet reference as Markdown, written from the tables the gateware is made of.
 
-``python -m emulator.spec.reference > docs/reference.md`` renews the page; a test compares the two.
+``python -m emulator.spec.reference`` prints it; ``make docs`` puts it onto the site.
 """
 
 from __future__ import annotations

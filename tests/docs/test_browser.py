@@ -21,6 +21,7 @@ import yaml
 
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
+from emulator.spec.reference import reference
 from ndrite.campaigns import draw, summary
 from ndrite.sweeps.plan import load_plan, plan_of
 from ndrite.verbs.sweep import front, sweep_page
@@ -44,6 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if any(importlib.util.find_spec(name) is None for name in ("mkdocs", "mkdocstrings")):
         pytest.skip("needs ndrite[docs]")
     folder = tmp_path_factory.mktemp("site")
+    (ROOT / "docs" / "reference.md").write_text(reference())
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -52,8 +54,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_documentation(site: Path, view: View) -> None:
     """One page of each kind; by keyboard; served, by searching. One test, as the site is built once."""
-    reference = (site / "api.html").read_text()
-    assert all(f'id="ndrite.{name}"' in reference for name in ("compile", "fit", "analog", "Program.load"))
+    api = (site / "api.html").read_text()
+    assert all(f'id="ndrite.{name}"' in api for name in ("compile", "fit", "analog", "Program.load"))
     for name in ONE_OF_EACH:
         view.open(site / f"{name}.html")
         view.check()

@@ -63,12 +63,12 @@ def test_the_python_reference_has_every_public_name() -> None:
 
 
 def test_the_navigation_has_every_page() -> None:
-    """Once each, and at most eighteen."""
+    """Once each, and at most eighteen; the reference is made with the site (`make docs`)."""
     site = yaml.load((ROOT / "mkdocs.yml").read_text(), yaml.SafeLoader)
     groups = [pages for entry in site["nav"] for pages in entry.values() if isinstance(pages, list)]
     told = [page for pages in groups for entry in pages for page in entry.values()]
     told += [page for entry in site["nav"] for page in entry.values() if isinstance(page, str)]
-    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} | {"reference.md"}
     assert sorted(told) == sorted(pages)
     assert len(pages) <= 18
 
