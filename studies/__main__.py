@@ -9,9 +9,10 @@ import click
 
 from emulator.errors import EmulatorError
 from emulator.spec.state_file import StateError
+from ndrite.results import Table
+from ndrite.shell.terminal import note, print_table
 from studies.published import publication
 from studies.runner import STUDIES, execute, module, redraw
-from studies.table import Table
 
 
 @click.command()
@@ -31,18 +32,17 @@ def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bo
     if again and (smoke or resume):
         raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
     if name is None:
-        click.echo(text(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES])))
+        print_table(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES]))
         return
     try:
-        if again:
-            result = redraw(name, output)
-        else:
-            result = execute(name, output, smoke=smoke, resume=resume, progress=progress)
+        result = (
+            redraw(name, output) if again else execute(name, output, smoke=smoke, resume=resume, say=note)
+        )
     except (EmulatorError, StateError) as error:
         click.echo(f"studies: {error}", err=True)
         sys.exit(2)
     for table in result.tables:
-        click.echo(text(table))
+        print_table(table)
     if result.outside and not result.value["smoke"]:
         click.echo(f"studies: {name}: not reproduced: {', '.join(result.outside)}", err=True)
         sys.exit(1)
@@ -52,19 +52,6 @@ def title(name: str) -> str:
     """What a study is."""
     of = publication(name)
     return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
-
-
-def progress(done: int, total: int) -> None:
-    """A line on stderr."""
-    click.echo(f"{done} of {total} runs", err=True)
-
-
-def text(table: Table) -> str:
-    """A table in columns, ragged at the right."""
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([table.title, *lines, ""])
 
 
 if __name__ == "__main__":

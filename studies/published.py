@@ -14,8 +14,8 @@ import numpy as np
 from emulator.errors import EmulatorError
 from emulator.yaml_file import read_yaml
 from ndrite.intervals import crossed, mean_interval
+from ndrite.results import Table
 from studies.runs import Floats
-from studies.table import Table
 
 Publication = dict[str, Any]
 FOLDER = Path(__file__).parent / "publications"
@@ -26,11 +26,9 @@ HEAD = """\
 `python -m studies NAME` runs one of these publications, prints its tables, and writes this page and the
 study's data anew; with `--redraw` it runs nothing. A number is *within* where our 95 % interval and the
 accepted range have a value in common, else it is *not reproduced*. Ranges and their reasons are data in
-`studies/publications`, fixed before the run by the commit that a section names. Numbers that no die has a
-part in are counted apart. Published numbers are quoted; ours are computed, on the golden model where a die is
-named, or modelled by the account. Nothing ran on hardware. The machine was two cores of a shared cloud server
-(Intel Xeon class).
-"""
+`studies/publications`, fixed before the run by the commit that a section names. Published numbers are quoted;
+ours are computed, on the golden model where a die is named, or modelled by the account. Nothing ran on
+hardware. The machine was two cores of a shared cloud server (Intel Xeon class)."""
 COLUMNS = ("number", "published", "accepted", "here (95 %)", "verdict")
 
 
@@ -104,35 +102,17 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
     """The page of all studies that have published numbers, by their JSON files."""
-    rows, sections = [], []
+    lines = [HEAD]
     for name, held in studies.items():
         of = publication(name)
         assert of is not None, name
-        told = [(n["verdict"], of["numbers"][n["key"]]["computed_on"] == "dies") for n in held["numbers"]]
-        rows.append(
-            (f"`{name}`", *(told.count((v, dies)) for v in (WITHIN, MISSED) for dies in (True, False)))
-        )
-        sections += ["", f"## {of['title']}", "", *_section(name, of, held)]
-    header = ("study", *(f"{v}, {on}" for v in (WITHIN, MISSED) for on in ("of dies", "no die")))
-    return "\n".join([HEAD, *_markdown(header, rows), *sections]) + "\n"
-
-
-def _section(name: str, of: Publication, held: dict[str, Any]) -> list[str]:
-    lines = [f"`{held['command']}` ([runs]({name}.json)). Source: {of['source']}", ""]
-    if held["smoke"]:
-        lines += ["**A smoke run: the numbers mean nothing.**", ""]
-    lines += [f"{of['run']} Intervals: {held['interval']}. Ranges fixed in {of['registered']}.", ""]
-    lines += [*_markdown(COLUMNS, [_row(of, number) for number in held["numbers"]]), ""]
-    at = [of["numbers"][number["key"]] | number for number in held["numbers"]]
-    reasons = [f"- Accepted: {number['why']}." for number in at]
-    reasons += [
-        f"- Why we think it is not reproduced: {number['missed']}"
-        for number in at
-        if number["verdict"] == MISSED and "missed" in number
-    ]
-    return [*lines, *dict.fromkeys(reasons)]
-
-
-def _markdown(header: Any, rows: Any) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in lines]
+        lines += [f"## {of['title']}", f"`{held['command']}` ([runs]({name}.json)). Source: {of['source']}"]
+        lines += ["**A smoke run: the numbers mean nothing.**"] * held["smoke"]
+        lines += [f"{of['run']} Intervals: {held['interval']}. Ranges fixed in {of['registered']}."]
+        lines += [Table("", COLUMNS, [_row(of, number) for number in held["numbers"]]).markdown()]
+        at = [of["numbers"][number["key"]] | number for number in held["numbers"]]
+        reasons = [f"- Accepted: {number['why']}." for number in at]
+        missed = [number["missed"] for number in at if number["verdict"] == MISSED and "missed" in number]
+        reasons += [f"- Why we think it is not reproduced: {why}" for why in missed]
+        lines += ["\n".join(dict.fromkeys(reasons))]
+    return "\n\n".join(lines) + "\n"

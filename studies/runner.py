@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from emulator.spec.state_file import load_state, save_state
 from emulator.yaml_file import read_yaml
 from ndrite import drawing
 from ndrite.intervals import DRAWS, LEVEL
+from ndrite.results import Table
 from studies.published import MISSED, judged, page, publication
 from studies.runs import Runs, product
-from studies.table import Figure, Table, draw
+from studies.table import Figure, draw
 
 STUDIES: dict[str, Any] = read_yaml(Path(__file__).parent / "studies.yaml", EmulatorError)
 PAGE = "replicate.md"
@@ -52,7 +53,7 @@ def execute(
     *,
     smoke: bool = False,
     resume: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Result:
     """Run a study; write its JSON file, figure and page into ``output`` when all runs are done.
 
@@ -77,7 +78,7 @@ def execute(
             kept[key] = module(name).run(**parameters)
             save_state(path, mark, json.dumps(kept).encode())
         runs.append(parameters | kept[key])
-        progress(i + 1, len(plan))
+        say(f"{i + 1} of {len(plan)} runs")
     result = _written(name, output, json.loads(json.dumps(runs)), smoke)
     path.unlink(missing_ok=True)
     return result
@@ -110,7 +111,7 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool) -> Result:
         "interval": over,
         **({"bootstrap": {"draws": DRAWS, "level": LEVEL, "seed": 0}} if "bootstrap" in over else {}),
         **({"numbers": numbers} if numbers else {}),
-        "tables": [asdict(table) for table in tables],
+        "tables": [table._asdict() for table in tables],
         "runs": runs,
     }
     with whole_file(output / f"{name}.json") as file:

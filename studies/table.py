@@ -12,16 +12,8 @@ import numpy as np
 
 from ndrite.drawing import SERIES
 from ndrite.intervals import crossed, crossed_of, mean_interval
+from ndrite.results import Table as Table
 from studies.runs import Floats
-
-
-@dataclass(frozen=True)
-class Table:
-    """Title, header, rows of text."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)

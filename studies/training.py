@@ -7,12 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emulator.device.description import Chip
 from emulator.network import Network
 from ndrite.labelled import Labelled
 from studies.data import data as data_of
 from studies.data import learning_data
-from studies.dies import changed
 
 CHIP_RATE = 16e-3
 """Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
@@ -24,27 +22,19 @@ HEIGHT = 0.55
 def train(
     found: Labelled,
     *,
-    chip: Chip | None = None,
     side: int | None = None,
     recipe: dict[str, Any],
     **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    ``chip`` is what training sees (None: plain floats), ``side`` of square images that are shifted in
-    training; ``recipe`` and ``fields`` are of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
+    ``side`` is of square images that are shifted in training; ``recipe`` and ``fields`` are of ``Recipe`` and
+    ``Job`` in ``emulator.learning.training``.
     """
     from emulator.learning.training.job import Job, Samples, run_job
     from emulator.learning.training.loop import Recipe
-    from emulator.learning.training.view import FLOAT, view_of
 
-    class OfChip(Job):
-        """A job for a chip that no file describes."""
-
-        def view(self) -> Any:
-            return FLOAT if chip is None else view_of(chip)
-
-    job = OfChip(recipe=Recipe(**recipe), **fields)
+    job = Job(recipe=Recipe(**recipe), **fields)
     samples = Samples(found.x, found.labels, found.name, side)
     with tempfile.TemporaryDirectory() as folder:
         net = run_job(job, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
@@ -60,10 +50,9 @@ def trained(
     rate: float = CHIP_RATE,
     hidden: tuple[Any, ...] = (128,),
     data: str = "fashion-mnist",
-    fields: tuple[tuple[str, float], ...] = (),
 ) -> tuple[Network, float]:
     """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
-    None); ``fields`` are changes of the chip as ``dies.changed`` takes them.
+    None).
 
     A chip's networks can be tuned: heights start at ``HEIGHT`` and stay as trained. With no epochs (smoke
     runs) it trains one on Fashion-MNIST's last 5,000 test samples, as training files do not ship.
@@ -81,7 +70,7 @@ def trained(
         held_out, batch, average = 1000, 256, 0.9
     return train(
         found,
-        chip=None if chip is None else changed(chip, **dict(fields)),
+        chip=chip,
         side=found.side,
         hidden=hidden,
         neuron="relu" if chip is None else "ndr",

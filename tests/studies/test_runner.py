@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 from emulator.spec.state_file import StateError
+from ndrite.results import Table
 from studies import runner
 from studies.published import publication
 from studies.runner import STUDIES
 from studies.runs import Runs
-from studies.table import Table, interval, over_seeds
+from studies.table import interval, over_seeds
 from tests.marks import long_where
 from tests.studies.command import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
-LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss", "valley"}
+LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss"}
 WITHOUT_TORCH = {"xor", "insitu", "cost", "cmo-hfox"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies import adaptation, depth, insitu, loss, recovery, runner, runs, table, valley
+from studies import adaptation, depth, insitu, loss, recovery, runner, runs, table
 from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
 from tests.studies.command import SEEDS, N, dies, ends, first, mean
@@ -88,18 +88,7 @@ def test_starts_in_the_loop_have_intervals_over_samples_too() -> None:
     assert ends(difference)[0] > 0, "80 % of the samples are right in both"
 
 
-def test_valleys_are_compared_with_the_presets() -> None:
-    found: Runs = []
-    for (volts, milliamperes), count in (((0.5, 0.1), 871), ((0.25, 0.03), 881)):
-        found += dies({"chip": count}, valley_V=volts, excess_mA=milliamperes)
-    other, preset = valley.tables(found)[0].rows
-    assert (preset[:2], preset[-1]) == (("0.5", "0.1"), "-")
-    assert [mean(cell) for cell in preset[4:7]] == [90.0, 87.0, 3.0]
-    assert mean(other[-1]) == 1.0
-    assert float(preset[3]) < float(other[3]), "a nearer valley is less deep"
-
-
-@pytest.mark.parametrize("name", ["recovery", "ecram", "adaptation", "valley"])
+@pytest.mark.parametrize("name", ["recovery", "ecram", "adaptation"])
 def test_every_die_is_measured_in_every_case(name: str) -> None:
     cases: dict[str, list[tuple[int, int]]] = {}
     for r in runner.grid(name, False):
