@@ -1,8 +1,7 @@
 """ReLU, fixed NDR and trained NDR at equal size and budget, weights trained, with and without normalisation.
 
-Plain float networks, five seeds, the same epochs for every kind: 784-128-10 on Fashion-MNIST, 64-32-10 on
-digits. The epoch is chosen on held-out training images; the accuracy is that of the test set.
-``ndr-fixed`` trains weights and the bias before the neuron, not the curve.
+The epoch is chosen on held-out training images. ``ndr-fixed`` trains weights and the bias before the neuron,
+not the curve.
 """
 
 from __future__ import annotations
@@ -21,21 +20,10 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict
     """Train one network; its accuracy on the test set."""
     found, large = data_of(data), data == "fashion-mnist"
     width, held_out, batch, average = (128, 5000, 256, 0.995) if large else (32, 108, 64, 0.97)
-    net, _ = train(
-        found,
-        side=found.side if large else None,
-        hidden=(width,),
-        neuron=neuron,
-        normalise=normalise,
-        held_out=held_out,
-        recipe={
-            "epochs": epochs,
-            "batch": batch,
-            "learning_rate": 8e-3 if normalise else 3e-3,
-            "average": average,
-            "seed": seed,
-        },
-    )
+    rate = 8e-3 if normalise else 3e-3
+    recipe = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average, "seed": seed}
+    how: dict[str, Any] = {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
+    net, _ = train(found, side=found.side if large else None, recipe=recipe, **how)
     return {"accuracy": net.accuracy(found.test_x, found.test_labels)}
 
 

@@ -1,10 +1,7 @@
 """Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; something small is adapted.
 
-Five networks, trained as those of ``loss``, and the column corrections of their dies were made for clean
-samples. Then every sample is darkened, shifted, rotated or noisy, or the cells have relaxed since the
-corrections were made. The neurons' ECRAMs are adapted by pulses. Controls of equal cost adapt the neurons'
-digital gains and biases, or the output weights. All see the same number of labelled samples, each at the best
-of three rates by held-out ones.
+The neurons' ECRAMs are adapted by pulses; controls of equal cost adapt the neurons' digital gains and biases,
+or the output weights. All see the same samples, each at the best of three rates by held-out ones.
 """
 
 from __future__ import annotations

@@ -1,12 +1,7 @@
-"""Depth and data: what the all-hardware chip loses with one to four hidden layers, with convolutions, on
-other data.
+"""Depth, convolutions, other data: what the all-hardware chip loses and how far it is behind software.
 
-Networks of ``dendritic-analog`` (column, neuron, next crossbar, nothing digital between) trained for it,
-against ReLU networks of the same shape, epochs and data in software, networks x dies x samples. The
-learning rate of a data set was the best for each side on held-out training samples, the chip's on dies, by
-networks of seeds 11 and up. Convolutions have strides and no pooling. A kernel's cells are read patch by
-patch, so a chip holds a map's values between its layers; that they are rounded to 8 bits and lose nothing
-else is the model's, not a circuit's.
+Convolutions have strides and no pooling. A kernel's cells are read patch by patch, so a chip holds a map's
+values between its layers; that they are rounded to 8 bits and lose nothing else is the model's, no circuit's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Learning in situ from random states, by pulses alone: weights, neurons, or both.
 
-Weights are ECRAMs of Tang 2018's constants (devices that differ, noise in every pulse), and so are the
-neurons' of the dendritic chip, whose converters and read noise there are: ``ndrite.learn``, a sample at a
-time. ``Manhattan`` gives every device one pulse by the signs of input and error.
+Weights are ECRAMs of Tang 2018's constants, and so are the neurons' of the dendritic chip.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Kolmogorov-Arnold networks of NDR curves against published ones and against MLPs.
 
-A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O. A wider MLP takes as
-much energy on ``wan2022``, modelled. Float networks, five seeds; each kind has a learning rate of its own,
-chosen on held-out training samples by a seed that is not one of the five. What a chip loses is taken on dies
-of ``wan2022``, cause by cause; nothing is tuned on them.
+A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O; a wider MLP takes as
+much energy. What a chip loses is taken on dies, cause by cause; nothing is tuned on them.
 """
 
 from __future__ import annotations
@@ -82,10 +80,6 @@ def tables(found: Runs) -> list[table.Table]:
         beside = groups[group[0]["task"], RELU]
         return "-" if group == beside else points(runs.right(group) - runs.right(beside))
 
-    def published(group: Runs) -> str:
-        figure = TASKS[group[0]["task"]]["published"]
-        return "-" if figure is None else f"{100 * figure:.2f}"
-
     def losing(group: Runs, cause: str) -> str:
         return points(runs.lost(group, cause), same_dies=True) if applies(group[0]["kind"], cause) else "-"
 
@@ -95,7 +89,9 @@ def tables(found: Runs) -> list[table.Table]:
         "rate": lambda g: f"{g[0]['rate']:g}",
         "test accuracy, %": lambda g: points(runs.right(g)),
         "against mlp relu, points": against_relu,
-        "published, %": published,
+        "published, %": lambda g: (
+            f"{100 * figure:.2f}" if (figure := TASKS[g[0]["task"]]["published"]) else "-"
+        ),
         "accuracy against it": lambda g: verdict(g[0]["task"], runs.right(g)),
     }
     losses = {cause: lambda g, cause=cause: losing(g, cause) for cause in CAUSES}

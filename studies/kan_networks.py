@@ -52,14 +52,8 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
 
     of, found = TASKS[task], data(TASKS[task]["data"])
     steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
-    recipe = {
-        "epochs": epochs,
-        "batch": of["batch"],
-        "learning_rate": rate,
-        "average": min(0.995, max(0.0, 1 - 20 / steps)),
-        "seed": seed,
-        "shift": 0,
-    }
+    average = min(0.995, max(0.0, 1 - 20 / steps))
+    recipe = {"epochs": epochs, "batch": of["batch"], "learning_rate": rate, "average": average, "seed": seed}
     neuron = "relu" if kind.startswith(RELU) else "ndr"
     hidden = read_hidden(hidden_of(task, kind))
-    return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe)
+    return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe | {"shift": 0})

@@ -1,10 +1,6 @@
 """Accuracy lost from float software to the chip, crossed: networks x dies x samples, and software beside it.
 
-Five networks are trained for each of two chips, all hardware (``dendritic-analog``) and with converters
-(``dendritic-ndr``), and five ReLU networks of the same size, epochs and data for none. Each of the ten is put
-on ten dies of its chip as ``ndrite compile`` makes them, all 10,000 test samples, read noise on, and on ten
-with worse cells, corrected and as programmed. On the first two the neurons are tuned by pulses. Learning
-rates of both sides were chosen on held-out training samples, none on a test sample.
+Learning rates of both sides were chosen on held-out training samples, none on a test sample.
 """
 
 from __future__ import annotations

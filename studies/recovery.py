@@ -1,11 +1,7 @@
 """What tuning the neurons takes back: of what is wrong with a chip (recovery), and by which ECRAM (ecram).
 
-Networks trained for the all-hardware chip as those of ``loss`` are put on dies of that chip with one value
-changed, the same networks and dies in every case. Gradients go back through the cells as read. ``recovery``
-measures every die as programmed, with its column corrections (bias cells, stuck cells' partners), with ECRAM
-pulses alone, and with both. ``ecram`` takes the chip that has most to learn (twice the error, 1 % stuck
-cells, nothing corrected) with two ECRAMs a neuron of the linear-step law, devices alike.
-Cases, and what they change of the chip description, are data.
+Dies of the all-hardware chip with one value changed, the same networks and dies in every case; gradients go
+back through the cells as read. Cases, and what they change of the chip description, are data.
 """
 
 from __future__ import annotations

@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.errors import EmulatorError
 from emulator.files import whole_file
@@ -38,8 +37,7 @@ def grid(name: str, smoke: bool) -> Runs:
     return sorted((run for block in axes for run in product(**block)), key=lambda run: int(run["seed"]))
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a study came to: its JSON file, its tables, and published numbers that are not met."""
 
     value: dict[str, Any]
@@ -135,11 +133,9 @@ def _write_page(output: Path) -> None:
 
 def _read(path: Path, help_: str) -> dict[str, Any]:
     try:
-        held = json.loads(path.read_text())
+        held: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         raise EmulatorError(f"{path}: no such file; {help_}") from None
     except ValueError as error:
-        raise EmulatorError(f"{path}: no JSON ({error}); {help_}") from None
-    if not isinstance(held, dict):
-        raise EmulatorError(f"{path}: no results; {help_}")
+        raise EmulatorError(f"{path}: no results ({error}); {help_}") from None
     return held

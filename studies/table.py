@@ -18,17 +18,9 @@ from studies.runs import Floats
 
 @dataclass(frozen=True)
 class Figure:
-    """A table's columns as error bars: a panel for each value of ``panel``, and the places along it.
-
-    Attributes
-    ----------
-    place, panel:
-        Key columns; without ``panel`` there is one.
-    series:
-        Columns whose cells say a mean and its interval; cells that say none are left out.
-    line:
-        Where a line is drawn across, and what it is called, such as a published figure.
-    """
+    """A table's columns as error bars: a panel for each value of ``panel``, a place for those of ``place``;
+    ``series``: columns whose cells say a mean and its interval; ``line``: where one is drawn across, and what
+    it is called."""
 
     place: tuple[str, ...]
     series: tuple[str, ...]

@@ -54,8 +54,7 @@ def trained(
     """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
     None).
 
-    A chip's networks can be tuned: heights start at ``HEIGHT`` and stay as trained. With no epochs (smoke
-    runs) it trains one on Fashion-MNIST's last 5,000 test samples, as training files do not ship.
+    With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
     if epochs:
         found = data_of(data)
@@ -68,20 +67,8 @@ def trained(
         x, labels, _, _ = learning_data(0)
         found = Labelled(data, x, labels, x, labels, 28)
         held_out, batch, average = 1000, 256, 0.9
-    return train(
-        found,
-        chip=chip,
-        side=found.side,
-        hidden=hidden,
-        neuron="relu" if chip is None else "ndr",
-        height=None if chip is None else HEIGHT,
-        held_out=held_out,
-        recipe={
-            "epochs": max(epochs, 1),
-            "batch": batch,
-            "learning_rate": rate,
-            "average": average,
-            "seed": seed,
-            "shift": 1 if found.side == 28 else 0,
-        },
-    )
+    recipe = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "average": average}
+    recipe |= {"seed": seed, "shift": 1 if found.side == 28 else 0}
+    how: dict[str, Any] = {"hidden": hidden, "held_out": held_out, "chip": chip}
+    how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
+    return train(found, side=found.side, recipe=recipe, **how)

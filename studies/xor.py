@@ -1,9 +1,8 @@
 """One neuron and XOR: a dendritic (NDR) neuron solves it, a monotonic one cannot.
 
-A neuron sees w1 a + w2 b + c for bits a and b; it fires where its output exceeds half of its largest.
-Weights are trained from random starts by gradient descent on the squared error. A monotonic function of one
-weighted sum puts the four sums in order, and XOR wants the middle two (or the outer two, of equal signs)
-alike: impossible, at most three of four are right. An NDR curve goes up and down again.
+A neuron sees w1 a + w2 b + c for bits a and b; it fires where its output exceeds half of its largest. Weights
+are trained from random starts by gradient descent on the squared error. A monotonic function of one weighted
+sum puts the four sums in order, and XOR wants the middle two alike: at most three of four are right.
 """
 
 from __future__ import annotations
