@@ -28,12 +28,7 @@ def whole_mnist() -> tuple[Any, Any, Any, Any]:
 def data(name: str) -> Labelled:
     """A data set by name: those of ``ndrite train``, mnist-70000, mnist-14 (averages of 2 x 2), wine, moons.
 
-    Raises
-    ------
-    DatasetError
-        When MNIST's or Fashion-MNIST's training files are missing.
-    MissingExtraError
-        When scikit-learn is, for wine and moons.
+    Raises DatasetError when training files are missing, MissingExtraError when scikit-learn is.
     """
     if name == "mnist-70000":
         return Labelled("mnist", *whole_mnist(), 28)
