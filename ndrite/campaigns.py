@@ -25,8 +25,8 @@ from host import BoardApi, InputError
 from host.api import Progress
 from ndrite import drawing
 from ndrite.drawing import ACCENT, INK
-from ndrite.html import Look, Point, Quantity, check_picture, points_page
 from ndrite.intervals import mean_interval, wilson
+from ndrite.pages.document import Look, Point, Quantity, check_picture, points_page
 
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""

@@ -18,7 +18,7 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from ndrite import campaigns
 from ndrite import signature as sig
 from ndrite.compiled import held
-from ndrite.html import check_picture
+from ndrite.pages.document import check_picture
 from ndrite.results import Result, Table, percents, shown
 from ndrite.samples import judged_samples
 from ndrite.url import connect

@@ -14,8 +14,8 @@ from emulator.files import write_whole
 from ndrite import drawing
 from ndrite.costs import MODELLED
 from ndrite.drawing import ACCENT, INK, PALE
-from ndrite.html import Look, Point, Quantity, check_picture, points_page
 from ndrite.intervals import percent
+from ndrite.pages.document import Look, Point, Quantity, check_picture, points_page
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of, with_fields
