@@ -5,6 +5,7 @@ The reference is the model's own predictions on the same 500 test digits; read n
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -51,11 +52,16 @@ def trained(model: Any, shape: tuple[int, ...], epochs: int) -> Any:
     return model.eval()
 
 
+@cache
+def full_layers() -> Any:
+    """64-32-10, trained once."""
+    torch.manual_seed(0)
+    return trained(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), (64,), 30)
+
+
 def dead_inputs(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]:
     """The weights of pixels that never vary are made large; the bias takes them back."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    trained(model, (64,), 30)
+    model = copy.deepcopy(full_layers())
     with torch.no_grad():
         model[0].weight[:, ::3] += 40.0
         model[0].bias -= 0.5 * 40.0 * len(range(0, 64, 3))
@@ -82,8 +88,7 @@ def quantised(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tu
     """onnxruntime's static quantisation, which drops the ReLUs."""
     import onnxruntime
 
-    torch.manual_seed(0)
-    model = trained(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), (64,), 30)
+    model = full_layers()
     path, x = folder / "float.onnx", data()[0]
     axes = {"x": {0: "n"}}
     torch.onnx.export(model, (torch.zeros(2, 64),), path, dynamo=False, input_names=["x"], dynamic_axes=axes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,21 +37,45 @@ samples: 64
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
     from ndrite.labelled import judging_set
 
+    made = tmp_path_factory.mktemp("sweep")
     x, labels = judging_set("fashion-mnist")
     x = x[1000:] / 255.0
     means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
-    Network.chain(name="small", layers=(dense,), meaning=Meaning(data_set="fashion-mnist")).save(
-        tmp_path / "small.npz"
-    )
-    (tmp_path / "plan.yaml").write_text(PLAN)
+    meaning = Meaning(data_set="fashion-mnist")
+    Network.chain(name="small", layers=(dense,), meaning=meaning).save(made / "small.npz")
+    (made / "plan.yaml").write_text(PLAN)
+    return made
+
+
+@pytest.fixture
+def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with both."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def computed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the plan's results in ``out``, computed once for all tests."""
+    made = tmp_path_factory.mktemp("swept") / "all"
+    shutil.copytree(prepared, made)
+    with contextlib.chdir(made):
+        assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    return made
+
+
+@pytest.fixture
+def swept(computed: Path, folder: Path) -> Path:
+    """A working folder with them."""
+    shutil.copytree(computed, folder, dirs_exist_ok=True)
+    return folder
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
@@ -147,20 +173,20 @@ def test_bad_samples_of_a_plan_are_named(folder: Path, change: tuple[str, str], 
 
 
 @pytest.mark.slow
-def test_command_equals_the_points_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_equals_the_points_alone(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sweep", "plan.yaml", "-o", "out", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
-    plan = load_plan(folder / "plan.yaml")
+    plan = load_plan(swept / "plan.yaml")
     for row, point in zip(got["rows"], plan.points, strict=True):
         alone = run_point(point, "golden:")
         assert {k: row[k] for k in alone if k not in VOLATILE} == {
             k: v for k, v in alone.items() if k not in VOLATILE
         }
     assert [Path(path).name for path in got["figures"]] == ["cell.stuck_low_percent.svg", "seed.svg"]
-    # Nothing is computed twice: the second time not even a worker is started.
-    before = {p: p.stat().st_mtime_ns for p in (folder / "out" / "points").iterdir()}
+    # Nothing is computed twice: now not even a worker is started.
+    before = {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()}
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
-    assert {p: p.stat().st_mtime_ns for p in (folder / "out" / "points").iterdir()} == before
+    assert {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()} == before
 
 
 def test_a_points_cost_is_its_dies(folder: Path) -> None:
@@ -179,22 +205,21 @@ def test_a_points_cost_is_its_dies(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_picture_marks_the_front(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sweep", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
     got = json.loads(capsys.readouterr().out)
-    assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
     assert len(got["rows"]) == 6
     assert all(row["basis"] == "modelled" for row in got["rows"])
     best = max(row["accuracy"] for row in got["rows"])
     marked = [row for row in got["rows"] if row["front"]]
     assert max(row["accuracy"] for row in marked) == best
-    # A second sweep of the plan finds everything done.
     page = ["sweep", "plan.yaml", "-o", "out", "-p", "explore.html"]
     assert run(page) == OK
     assert "modelled" in capsys.readouterr().out
-    first = (folder / "explore.html").read_bytes()
+    first = (swept / "explore.html").read_bytes()
     assert run(page) == OK
-    assert (folder / "explore.html").read_bytes() == first
+    assert (swept / "explore.html").read_bytes() == first
     # Every point is in the page with its own numbers.
     data = json.loads(re.search(r'id="data">(.*?)</script>', first.decode(), re.S)[1])
     assert [point["values"][0] for point in data["points"]] == [100 * row["accuracy"] for row in got["rows"]]
@@ -329,10 +354,9 @@ def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
-def test_an_edited_result_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
-    before = table(folder / "out")
-    point = next((folder / "out" / "points").glob("*.parquet"))
+def test_an_edited_result_is_refused(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = table(swept / "out")
+    point = next((swept / "out" / "points").glob("*.parquet"))
     whole = pyarrow.parquet.read_table(point)
     better = whole.to_pylist()[0] | {"accuracy": 0.999}
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([better]), point)
@@ -340,7 +364,7 @@ def test_an_edited_result_is_refused(folder: Path, capsys: pytest.CaptureFixture
     assert f"{point.name}: checksum differs; delete it" in capsys.readouterr().err
     point.unlink()
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
-    assert table(folder / "out") == before
+    assert table(swept / "out") == before
 
 
 def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
