@@ -37,8 +37,8 @@ from emulator.golden.learn.words import key_of, words
 from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices, Learning
-from ndrite import drawing
 from ndrite.intervals import mean_interval
+from ndrite.pages import drawing
 
 SAMPLES, EPOCHS = 10_000, 6
 """Of Fashion-MNIST: the first of the set."""

@@ -12,8 +12,8 @@ from emulator.errors import EmulatorError
 from emulator.files import whole_file
 from emulator.spec.state_file import load_state, save_state
 from emulator.yaml_file import read_yaml
-from ndrite import drawing
 from ndrite.intervals import DRAWS, LEVEL
+from ndrite.pages import drawing
 from ndrite.results import Table
 from studies.published import MISSED, judged, page, publication
 from studies.runs import Runs, product

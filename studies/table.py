@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.drawing import SERIES
 from ndrite.intervals import crossed, crossed_of, mean_interval
+from ndrite.pages.drawing import SERIES
 from ndrite.results import Table as Table
 from studies.runs import Floats
 

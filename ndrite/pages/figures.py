@@ -13,9 +13,9 @@ from emulator.golden.neuron import table_of
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
 from emulator.spec.brief import table, text
-from ndrite import drawing
-from ndrite.causes import drawn
-from ndrite.drawing import ACCENT, EMPTY, INK, PALE
+from ndrite.pages import drawing
+from ndrite.pages.causes import drawn
+from ndrite.pages.drawing import ACCENT, EMPTY, INK, PALE
 from ndrite.pages.run import CLASSES_MAX, Report
 
 

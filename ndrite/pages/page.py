@@ -9,10 +9,10 @@ from emulator.device.description import Chip
 from emulator.mapping.explain import SNR_MAX_DB
 from emulator.network import Named, Ndr, Sampled
 from emulator.spec.brief import table, text
-from ndrite.causes import relative_error
 from ndrite.costs import COMPONENTS, MODELLED, Account
 from ndrite.costs.account import words_of
 from ndrite.intervals import is_noise, loss
+from ndrite.pages.causes import relative_error
 from ndrite.pages.document import document
 from ndrite.pages.figures import Figure, svg, tiles_section, tilings, used_share
 from ndrite.pages.run import Report

@@ -18,7 +18,8 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from ndrite import campaigns
 from ndrite import signature as sig
 from ndrite.compiled import held
-from ndrite.pages.document import check_picture
+from ndrite.pages import chips as drawn
+from ndrite.pages.points import check_picture
 from ndrite.results import Result, Table, percents, shown
 from ndrite.samples import judged_samples
 from ndrite.url import connect
@@ -71,7 +72,7 @@ class Wafer(Result):
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        campaigns.draw(self.summary, 0, Path(path), name=self.name)
+        drawn.draw(self.summary, 0, Path(path), name=self.name)
         return Path(path)
 
     def tables(self) -> Iterable[Table]:

@@ -11,9 +11,9 @@ from typing import Any
 from emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
 from emulator.mapping.explain import explain as measure
 from ndrite import signature as sig
-from ndrite.causes import draw
 from ndrite.compiled import compiled_of
 from ndrite.intervals import percent
+from ndrite.pages.causes import draw
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 

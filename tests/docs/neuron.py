@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from emulator.device.description import load_chip
-from ndrite import drawing
-from ndrite.drawing import ACCENT, INK, PALE
+from ndrite.pages import drawing
+from ndrite.pages.drawing import ACCENT, INK, PALE
 
 STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
 """Factors on the peak current that the illustrative chip's ECRAM reaches, and what to call them."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation
-from ndrite import drawing
-from ndrite.drawing import ACCENT, INK
 from ndrite.intervals import paired
+from ndrite.pages import drawing
+from ndrite.pages.drawing import ACCENT, INK
 
 SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 SERIES = (("as it is", INK), ("gains and biases corrected", ACCENT))

@@ -1,0 +1,161 @@
+"""A sweep's points: along every axis, and accuracy against cost, as figures and as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ndrite.costs import MODELLED
+from ndrite.intervals import percent
+from ndrite.pages import drawing
+from ndrite.pages.drawing import ACCENT, INK, PALE
+from ndrite.pages.points import Look, Point, Quantity, points_page
+from ndrite.sweeps.plan import Plan, with_fields
+
+
+def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float, float, float]]:
+    """(value, mean, least, greatest accuracy) for each value of ``axis``, in the order of the rows."""
+    groups: dict[Any, list[float]] = {}
+    for row in rows:
+        groups.setdefault(row[axis], []).append(row["accuracy"])
+    return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
+
+
+def draw_axes(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> list[Path]:
+    """One figure an axis, ``AXIS.svg`` in ``folder``: mean accuracy and the range over all other axes."""
+    paths = []
+    for axis in axes:
+        found = axis_summary(rows, axis)
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, *_ in found)
+        if numeric:
+            found.sort(key=lambda entry: entry[0])
+        where = [entry[0] for entry in found] if numeric else list(range(len(found)))
+        mean, low, high = ([100 * entry[i] for entry in found] for i in (1, 2, 3))
+        figure = drawing.figure(5, 3.4)
+        ax = figure.subplots()
+        ax.fill_between(where, low, high, alpha=0.25, color=INK, label="range over the other axes")
+        ax.plot(where, mean, "o-", color=INK, label="mean")
+        ax.set(xlabel=axis, ylabel="accuracy, %")
+        if not numeric:
+            ax.set_xticks(where, [str(entry[0]) for entry in found])
+        ax.legend()
+        path = folder / f"{axis}.svg"
+        drawing.save(figure, path)
+        paths.append(path)
+    return paths
+
+
+def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that none other beats, cheapest first: as accurate or more at as little energy or less.
+
+    Of several alike the first stays.
+    """
+    found: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
+        if not found or row["accuracy"] > found[-1]["accuracy"]:
+            found.append(row)
+    return found
+
+
+def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
+    """All points, and the front joined and named by its values of ``axes``; the format is the suffix."""
+    best = front(rows)
+    figure = drawing.figure(6.4, 4.2)
+    ax = figure.subplots()
+    ax.errorbar(
+        [r["energy_pJ"] * 1e-3 for r in rows],
+        [100 * r["accuracy"] for r in rows],
+        yerr=[100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows],
+        fmt="o",
+        color=PALE,
+        label="points",
+    )
+    ax.plot(
+        [r["energy_pJ"] * 1e-3 for r in best],
+        [100 * r["accuracy"] for r in best],
+        "o-",
+        color=ACCENT,
+        drawstyle="steps-post",
+        zorder=3,
+        label="Pareto front",
+    )
+    for row in best:
+        text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
+        ax.annotate(
+            text,
+            (row["energy_pJ"] * 1e-3, 100 * row["accuracy"]),
+            fontsize=6,
+            xytext=(4, -8),
+            textcoords="offset points",
+        )
+    ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
+    ax.legend()
+    drawing.save(figure, path)
+
+
+MEASURES = (
+    # field of a row, quantity, factor, field of half its interval
+    ("accuracy", Quantity("accuracy, %", "high"), 100, "accuracy_half_interval_95"),
+    ("energy_pJ", Quantity(f"energy of an inference, nJ ({MODELLED}, typical)", "low"), 1e-3, None),
+    ("latency_ns", Quantity(f"latency, µs ({MODELLED}, typical)", "low"), 1e-3, None),
+    ("area_um2", Quantity(f"area, mm² ({MODELLED}, typical)", "low"), 1e-6, None),
+    ("snr_db", Quantity("output SNR of the last layer, dB", "high"), 1, None),
+)
+
+
+def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
+    """One HTML file; at first accuracy against energy, coloured by the plan's first axis.
+
+    Raises MissingExtraError, EmulatorError as ``points_page``.
+    """
+    quantities = [quantity for _, quantity, _, _ in MEASURES] + [Quantity(axis) for axis in plan.axes]
+    note = (
+        f"{len(rows)} points of the plan {plan.name} on the chip {plan.fields['chip']}. The line joins "
+        "points that none other beats on both axes."
+    )
+    if any(row["accuracy_half_interval_95"] for row in rows):
+        note += " Bars: 95 % of the mean over virtual chips."
+    else:
+        best = max(rows, key=lambda row: row["accuracy"])
+        known = percent(best["accuracy"], best["count"])
+        note += f" The best has {known} of {best['count']:,} samples right; in brackets: 95 % over samples."
+    varied = {point.key: dict(point.axes) for point in plan.points}
+    look = Look(plan.name, note, 1, 0, len(MEASURES) if plan.axes else None, _head(plan))
+    return points_page(look, quantities, [_point(plan, row, varied[row["key"]]) for row in rows])
+
+
+def _point(plan: Plan, row: dict[str, Any], varied: dict[str, Any]) -> Point:
+    where = ", ".join(f"{axis} {row[axis]}" for axis in plan.axes) or plan.name
+    label = f"{100 * row['accuracy']:.2f} %, {1e-3 * row['energy_pJ']:.4g} nJ: {where}"
+    values = [factor * row[name] for name, _, factor, _ in MEASURES] + [row[axis] for axis in plan.axes]
+    halves = [
+        None if half is None or not row[half] else factor * row[half] for _, _, factor, half in MEASURES
+    ]
+    grid = {axis: varied[axis] for axis in plan.fields.get("grid", {})}
+    fields: dict[str, Any] = {"grid": grid} if grid else {}
+    if "seed" in plan.axes:
+        fields["seeds"] = row["seed"]
+    if "network" in plan.axes:
+        names = {Path(name).stem: name for name in plan.fields["networks"]}
+        fields["networks"] = names[row["network"]]
+    text = f"# {label} ({MODELLED}, typical)\n{_of_chip(plan, grid)}"
+    return Point(label, tuple(values), (*halves, *(None for _ in plan.axes)), text, fields)
+
+
+def _of_chip(plan: Plan, grid: dict[str, Any]) -> str:
+    """The point's chip fields as a chip file of their own, to be joined to the plan's chip."""
+    chip = with_fields({}, grid)
+    if not chip:
+        return f"# its chip is {plan.fields['chip']}\n"
+    words = f"# its chip: ndrite compile FLOAT.npz --chip {plan.fields['chip']}+selection.yaml\n"
+    return words + str(yaml.safe_dump(chip, sort_keys=False))
+
+
+def _head(plan: Plan) -> str:
+    """The plan without what a selection lists."""
+    listed = {"grid"} | {f"{axis}s" for axis in ("seed", "network") if axis in plan.axes}
+    kept = {name: value for name, value in plan.fields.items() if name not in listed}
+    words = f"# a plan of the values selected, in every combination; save it beside that of {plan.name}\n"
+    return words + str(yaml.safe_dump(kept, sort_keys=False))
