@@ -25,7 +25,7 @@ from tests.docs.given import in_shell, shorter, write_files, write_onnx
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-NOT_RUN = 9
+NOT_RUN = 3
 """Blocks that need a board, minutes or a folder of yours, on all pages together."""
 CODE = ("sh", "python")
 TEXT = ("", "text", "toml", "yaml")
