@@ -26,6 +26,7 @@ AVERAGED_STEPS = 20
 SHIFTED_SIDE = 28
 """Smaller pictures lose too much at their edges when they are shifted."""
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Trained(Summary):
     """What ``ndrite.train`` gives: the float ``network``, and ``summary``: shape, the epoch kept and its
@@ -38,6 +39,7 @@ class Trained(Summary):
     def title(self) -> str:
         """The network's name."""
         return self.network.name
+
 
 @sig.verb
 def train(
@@ -206,6 +208,7 @@ def train(
         value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(found.test_x))
         value["test_samples"] = len(found.test_x)
     return Trained(network, value)
+
 
 def _start(start: Any, samples: Any, work: Path) -> str | None:
     """The file of the network to go on with; one that is no file of a network is written as one."""
