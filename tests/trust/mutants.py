@@ -4,7 +4,7 @@
 
 mutmut changes the functions of the file in a copy of the tree, one change at a time, runs the tests (of the
 file's folder, the short ones, unless others are named) and lists the changes that none of them notices. It
-does not reach gateware, which Amaranth builds out of such functions: ``hdl`` tries the faults of ``faults``.
+does not reach gateware, which Amaranth builds out of such functions: ``hdl`` tries ``faults.yaml``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 from tests.trust.fault import TREE, copy_tree, tried
-from tests.trust.faults import FAULTS
 
 PACKAGES = ("emulator", "hdl", "host", "boards", "ndrite", "studies", "docs")
 
@@ -36,7 +35,7 @@ def settings(file: str, tests: list[str]) -> str:
 def main(file: str, *tests: str) -> int:
     """The exit code."""
     if file.startswith("hdl"):
-        return tried(FAULTS, file)
+        return tried(file)
     if not (TREE / file).is_file():
         sys.exit(f"FILE is {file}; accepted: a Python file of this repository")
     with tempfile.TemporaryDirectory() as name:
