@@ -294,16 +294,7 @@ def test_rows_and_units_are_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     x = rng.integers(0, 256, (64, 24), np.uint8)
     np.save("x.npy", x)
     Path("tenth.yaml").write_text("name: tenth\ncell: {stuck_low_percent: 5, stuck_high_percent: 5}\n")
-    line = [
-        "compile",
-        "float.npz",
-        "--chip",
-        "dendritic-analog+tenth.yaml",
-        "--samples",
-        "x.npy",
-        "-o",
-        "mine",
-    ]
+    line = "compile float.npz --chip dendritic-analog+tenth.yaml --samples x.npy -o mine".split()
     assert run([*line, "--place-rows"]) == OK
     held = ndrite.load("mine")
     first, second = (array.mapped.cells.place for array in held.die.arrays)
