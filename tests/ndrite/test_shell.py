@@ -51,37 +51,43 @@ def test_the_bash_script_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert subprocess.run(["bash", "-n", str(tmp_path / "ndrite")], check=False).returncode == 0
 
 
-@pytest.mark.slow
-def test_standard_input_and_output(folder: Path, program: Program) -> None:
-    x = np.load(folder / "x.npy")
-    done = ndrite("infer", "program.npz", "--inputs", "-", "-o", "-", given=(folder / "x.npy").read_bytes())
+def test_standard_input_and_output(
+    folder: Path,
+    program: Program,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = ["infer", "program.npz", "--inputs", "-", "-o", "-"]
+    done = ndrite(*line, given=(folder / "x.npy").read_bytes())
     assert done.returncode == OK, done.stderr
-    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(program).infer(x))
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(program).infer(np.load("x.npy")))
     assert b"5 inferences" in done.stderr
-    assert ndrite("-q", "infer", "program.npz", "--inputs", "x.npy", "-o", "-").stderr == b""
-    bad = ndrite("infer", "program.npz", "--inputs", "-", "-o", "-", given=b"nothing")
-    assert bad.returncode == BAD_INPUT
-    assert b"standard input: not a NumPy .npy file" in bad.stderr
-    both = ndrite("infer", "program.npz", "--inputs", "x.npy", "-o", "-", "--json")
-    assert both.returncode == BAD_INPUT
+    assert run(["-q", *line[:3], "x.npy", *line[4:]]) == OK
+    assert capsysbinary.readouterr() == (done.stdout, b"")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+    assert run(line) == BAD_INPUT
+    assert b"standard input: not a NumPy .npy file" in capsysbinary.readouterr().err
+    assert run([*line[:3], "x.npy", *line[4:], "--json"]) == BAD_INPUT
 
 
-def test_verbose_says_where(folder: Path) -> None:
-    plain = ndrite("infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy")
-    verbose = ndrite("-v", "infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy")
-    assert plain.returncode == verbose.returncode == BAD_INPUT
-    assert b"Traceback" not in plain.stderr
-    assert b"Traceback" in verbose.stderr
-    assert verbose.stderr.endswith(plain.stderr)
-    assert ndrite("-q", "-v", "board", "info", "golden:").returncode == BAD_INPUT
+def test_verbose_says_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for option in ([], ["-v"]):
+        assert run([*option, "infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+        said.append(capsys.readouterr().err)
+    assert "Traceback" not in said[0]
+    assert "Traceback" in said[1]
+    assert said[1].endswith(said[0])
+    assert run(["-q", "-v", "board", "info", "golden:"]) == BAD_INPUT
 
 
-def test_no_colour(folder: Path) -> None:
-    wide = {"FORCE_COLOR": "1", "COLUMNS": "100"}
-    coloured = ndrite("chip", "list", **wide)
-    plain = ndrite("chip", "list", NO_COLOR="1", COLUMNS="100")
-    assert b"\x1b[" in coloured.stdout
-    assert b"\x1b[" not in plain.stdout
+def test_no_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for name, coloured in (("FORCE_COLOR", True), ("NO_COLOR", False)):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "1")
+            assert run(["chip", "list"]) == OK
+        assert ("\x1b[" in capsys.readouterr().out) == coloured
 
 
 def test_configuration_file(
