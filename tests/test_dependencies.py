@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite/nn.py": {"numpy", "torch"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib", "plotly", "yaml"},
     "ndrite/shell": {"click", "rich", "platformdirs"},
-    "ndrite/sweeps": {"numpy", "yaml", "dask", "distributed", "pyarrow"},
+    "ndrite/sweeps": {"numpy", "yaml", "distributed", "pyarrow"},
     "ndrite/tiles": {"numpy", "torch"},
     "ndrite/waveforms.py": {"numpy", "vcdvcd"},
     "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},

@@ -1,4 +1,4 @@
-"""A sweep's points on Dask workers: what each gives in a Parquet file of its own, then one table.
+"""A sweep's points on workers: what each gives in a Parquet file of its own, then one table.
 
 A file a point, not one that is appended to: a crash at any moment leaves whole rows or none, and what is
 there says what need not be done again. A board serves one worker at a time.
@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import signal
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -172,7 +178,11 @@ def _network(point: Point) -> Network:
 SOFTWARE = ("golden:", "sim:")
 """Boards that every worker can have for itself."""
 RETRIES = 3
-"""Times a point is tried again after its worker died."""
+"""Times points are tried again after a worker died."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""A process a worker, one thread each; NumPy's own threads would fight over the cores."""
+Placed = tuple[Point, str]
+"""A point, and the URL of the board that it runs on."""
 
 
 def resource(url: str) -> dict[str, int]:
@@ -191,88 +201,111 @@ def run_sweep(
     """Compute what is missing, then join all rows in the plan's order.
 
     ``scheduler`` is the address of a Dask scheduler; without one, ``workers`` local processes, and one more
-    for each hardware board. Points are dealt out to the plan's boards in turn. Raises MissingExtraError:
-    dask is not installed. Raises SweepError, HostError, EmulatorError: a point failed: its error; those
-    already done stay.
+    for each hardware board; a single worker of simulated boards is this process. Points are dealt out to the
+    plan's boards in turn. Raises MissingExtraError: dask is not installed. Raises SweepError, HostError,
+    EmulatorError: a point failed: its error; those already done stay.
     """
     done = results.done()
     missing = list({point.key: point for point in plan.points if point.key not in done}.values())
+    placed = [(point, plan.boards[i % len(plan.boards)]) for i, point in enumerate(missing)]
     total = len({point.key for point in plan.points})
     count = total - len(missing)
     if progress is not None:
         progress(count, total)
-    if missing:
-        with _client(scheduler, workers, plan.boards) as client:
-            for row in _computed(client, plan, missing):
-                results.add(row)
-                count += 1
-                if progress is not None:
-                    progress(count, total)
+    if scheduler is not None and placed:
+        rows = _on_scheduler(placed, scheduler)
+    elif workers == 1 and not any(resource(url) for _, url in placed):
+        rows = (run_point(*one) for one in placed)
+    else:
+        rows = _in_processes(placed, workers)
+    for row in rows:
+        results.add(row)
+        count += 1
+        if progress is not None:
+            progress(count, total)
     return results.join(dict.fromkeys(point.key for point in plan.points))
 
 
-def _computed(client: Any, plan: Plan, missing: list[Point]) -> Iterator[dict[str, Any]]:
-    from distributed import as_completed
-
-    futures = [
-        client.submit(
-            run_point,
-            point,
-            plan.boards[i % len(plan.boards)],
-            key=f"point-{point.key}",
-            resources=resource(plan.boards[i % len(plan.boards)]) or None,
-            retries=RETRIES,
-            pure=False,
-        )
-        for i, point in enumerate(missing)
-    ]
+def _on_scheduler(placed: list[Placed], address: str) -> Iterator[dict[str, Any]]:
     try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise MissingExtraError(
+            "a scheduler needs dask; install it with: pip install 'ndrite[sweep]'"
+        ) from None
+    with Client(address) as client:
+        futures = [
+            client.submit(
+                run_point,
+                *one,
+                key=f"point-{one[0].key}",
+                resources=resource(one[1]) or None,
+                retries=RETRIES,
+            )
+            for one in placed
+        ]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+                future.release()
+        finally:
+            client.cancel(futures)
+
+
+def _in_processes(placed: list[Placed], workers: int) -> Iterator[dict[str, Any]]:
+    """Of this machine, which nobody else can speak to; those that die are started again."""
+    left = dict(enumerate(placed))
+    for _ in range(1 + RETRIES):
+        with contextlib.suppress(BrokenProcessPool):
+            for number, row in _tried(left, workers):
+                del left[number]
+                yield row
+            return
+    raise SweepError(f"workers died {1 + RETRIES} times; {len(left)} points are left")
+
+
+def _tried(left: dict[int, Placed], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    kept = dict(os.environ)
+    os.environ.update(ONE_THREAD)  # what is spawned inherits it
+    with contextlib.ExitStack() as stack:
+        pools: dict[str, ProcessPoolExecutor] = {}
+        futures = {}
+        try:
+            for number, (point, url) in left.items():
+                board = url if resource(url) else ""
+                if board not in pools:
+                    pools[board] = stack.enter_context(_pool(1 if board else workers))
+                futures[pools[board].submit(run_point, point, url)] = number
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
         for future in as_completed(futures):
-            yield future.result()
-            future.release()
-    finally:
-        client.cancel(futures)
+            yield futures[future], future.result()
 
 
 @contextlib.contextmanager
-def _client(scheduler: str | None, workers: int, boards: tuple[str, ...]) -> Iterator[Any]:
+def _pool(size: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block, whatever they are at."""
+    pool = ProcessPoolExecutor(size, get_context("spawn"), _begin)
     try:
-        import dask
-        from distributed import Client, Nanny, Scheduler, SpecCluster
-        from distributed.security import Security
-    except ImportError:
-        raise MissingExtraError("sweeps need dask; install it with: pip install 'ndrite[sweep]'") from None
-    if scheduler is not None:
-        with Client(scheduler) as client:
-            yield client
-        return
-    try:
-        # Whoever can speak to a scheduler or worker runs code as its owner: this sweep alone can.
-        security = Security.temporary()
-    except ImportError:
-        raise MissingExtraError(
-            "local sweeps need cryptography; install it with: pip install 'ndrite[sweep]'"
-        ) from None
-    secure = {"security": security, "protocol": "tls://", "host": "127.0.0.1"}
-    # A process a worker, one thread each; NumPy's own threads would fight over the cores.
-    quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DASK_LOGGING__DISTRIBUTED": "error"}
-    options: dict[str, Any] = {"nthreads": 1, "env": quiet, **secure}
-    software = workers if any(not resource(url) for url in boards) else 0
-    spec: dict[Any, Any] = {i: {"cls": Nanny, "options": options} for i in range(software)}
-    for url in boards:
-        if resource(url):
-            spec[url] = {"cls": Nanny, "options": options | {"resources": resource(url)}}
-    quiet_log = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": RETRIES}
-    only_here = {"port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0", **secure}
-    with (
-        dask.config.set(quiet_log),
-        SpecCluster(
-            scheduler={"cls": Scheduler, "options": only_here},
-            workers=spec,
-            security=security,
-            silence_logs=40,
-            asynchronous=False,
-        ) as cluster,
-        Client(cluster, security=security) as client,
-    ):
-        yield client
+        yield pool
+    finally:
+        started = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.join()
+
+
+def _begin() -> None:
+    """A worker leaves Ctrl-C to the process that started it, and ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

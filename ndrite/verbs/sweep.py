@@ -136,7 +136,7 @@ def sweep(
         Accuracy against energy (pJ of one inference, modelled) with the Pareto front: an interactive page
         (.html) or a picture (.svg, .png, .pdf).
     workers:
-        Local processes. As a script, guard the call with ``if __name__ == "__main__":``.
+        Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
     scheduler:
         Address of a Dask scheduler to use instead; its workers need ndrite and the plan's files.
 

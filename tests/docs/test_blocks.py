@@ -37,7 +37,7 @@ EXTRAS = {
     "training.md": ("torch",),
     "physics.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
-    "cost.md": ("dask", "pyarrow", "plotly"),
+    "cost.md": ("pyarrow", "plotly"),
 }
 BLOCK = re.compile(
     r"^(?P<before>(?:<!--[^>]*-->\n|Save this as `[\w.]+`:\n\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$",

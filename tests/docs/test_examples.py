@@ -33,7 +33,7 @@ ELSEWHERE = {
 NEEDS = {
     "compile": ("onnx", "torch"),
     "train": ("torch",),
-    "sweep": ("dask", "pyarrow", "plotly"),
+    "sweep": ("pyarrow", "plotly"),
 }
 SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "bringup")
 

@@ -175,7 +175,7 @@ def test_calibrate(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
 def test_sweep(said: Any, folder: Path) -> None:
-    pytest.importorskip("dask")
+    pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow")
     (folder / "plan.yaml").write_text(
         "chip: wan2022\nnetworks: [float.npz]\ngrid:\n  cell.stuck_low_percent: [0, 5]\n"

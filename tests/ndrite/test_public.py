@@ -82,7 +82,7 @@ def test_the_docstrings_example_runs(
     if name == "train":
         pytest.importorskip("torch", reason="needs ndrite[train]")
     if name == "sweep":
-        pytest.importorskip("dask", reason="needs ndrite[sweep]")
+        pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
     monkeypatch.chdir(tmp_path)
     found = doctest.DocTestFinder(recurse=False).find(getattr(ndrite, name), name, globs={})
     assert sum(len(test.examples) for test in found) >= 3

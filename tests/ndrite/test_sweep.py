@@ -22,7 +22,6 @@ from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import VOLATILE, resource, run_point
 
-pytest.importorskip("distributed", reason="needs ndrite[sweep]")
 pytest.importorskip("plotly", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
 
@@ -268,7 +267,7 @@ def children(pid: int) -> list[int]:
 
 
 def worker_of(pid: int) -> int | None:
-    """The process that computes: a grandchild that runs Dask's worker."""
+    """A process that computes."""
     for child in children(pid):
         try:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
@@ -294,6 +293,8 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
         "plan.yaml",
         "-o",
         "broken",
+        "--workers",
+        "2",
     ]
     points = folder / "broken" / "points"
 
@@ -372,24 +373,24 @@ def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
 
 
+def test_a_scheduler_of_ones_own_gives_the_same(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster_of = pytest.importorskip("distributed", reason="needs ndrite[sweep]").LocalCluster
+    with cluster_of(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        line = ["sweep", "plan.yaml", "-o", "theirs", "--scheduler", cluster.scheduler_address]
+        assert run(line) == OK
+    assert table(swept / "theirs") == table(swept / "out")
+
+
+def fatal(point: Any, url: str) -> dict[str, Any]:
+    """What a worker that dies gives."""
+    os._exit(9)
+
+
 @pytest.mark.slow
-def test_nobody_else_can_speak_to_the_local_workers() -> None:
-    """Who can hands them code to run, as the user."""
-    from distributed import Client
-    from distributed.security import Security
-
-    from ndrite.sweeps.run import _client
-
-    with _client(None, 2, ("golden:", "uart:/dev/none")) as client:
-        client.wait_for_workers(3)
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        addresses = [client.scheduler.address, *workers, *(w["nanny"] for w in workers.values())]
-        assert len(addresses) == 7
-        assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
-        for address, security in (
-            (client.scheduler.address.replace("tls", "tcp"), None),
-            (client.scheduler.address, Security.temporary()),
-        ):
-            with pytest.raises(OSError, match=r"Timed out|reset|closed|certificate"):
-                Client(address, timeout=2, security=security)
-        assert client.submit(sum, (1, 2)).result() == 3
+def test_workers_that_always_die_are_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
+    monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 1)
+    assert run(["sweep", "plan.yaml", "--workers", "2"]) == BAD_INPUT
+    assert "workers died 2 times; 6 points are left" in capsys.readouterr().err
