@@ -13,6 +13,7 @@ from emulator.golden.neuron import table_of
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
 from emulator.spec.brief import table, text
+from ndrite.compiled import Compiled
 from ndrite.pages import drawing
 from ndrite.pages.causes import drawn
 from ndrite.pages.drawing import ACCENT, EMPTY, INK, PALE
@@ -173,11 +174,19 @@ def errors(report: Report) -> Figure:
 
 
 def curves(report: Report) -> Figure | None:
-    """What neurons of the first layer that has any should compute, and what the chip's tables do."""
-    subject = report.subject
+    """Neurons' curves; None where there are no neurons."""
+    figure = drawing.figure(6.4, 5.0)
+    return figure if draw_curves(report.subject, figure) else None
+
+
+def draw_curves(subject: Compiled, figure: Any) -> bool:
+    """What neurons of the first layer that has any should compute, and what the chip's tables do.
+
+    Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
+    """
     fires = [i for i, dense in enumerate(subject.network.layers) if dense.activation is not None]
     if not fires:
-        return None
+        return False
     number = fires[0]
     dense, layer = subject.network.layers[number], subject.program.layers[number]
     activation = dense.activation
@@ -185,12 +194,11 @@ def curves(report: Report) -> Figure | None:
     window = subject.die.arrays[number].window
     if window is None:
         window = window_of(activation, trained_shape(activation), subject.program.curve_base.shape[1])
-    figure = drawing.figure(9.0, 3.8)
-    left, right = figure.subplots(1, 2, sharex=True)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     u = window.values()
     if isinstance(activation, Ndr):
         device = 255 * np.clip(shape_of(activation, subject.die.chip.neuron)(u), 0, 1)
-        left.plot(u, device, color=PALE, lw=4, label="the chip's device, at full height")
+        upper.plot(u, device, color=PALE, lw=4, label="the chip's device, at full height")
     heights, _ = heights_and_peaks(activation, dense.outputs)
     _, first = np.unique(layer.curve, return_index=True)
     order = first[np.argsort(heights[first])]
@@ -200,17 +208,17 @@ def curves(report: Report) -> Figure | None:
         wanted = 255 * heights[m] * wanted_shape(u)
         table = table_of(subject.program, layer, int(m)).astype(np.float64)
         label = ("the float network's", "on the chip") if n == 0 else (None, None)
-        left.plot(u, wanted, color=INK, lw=1, ls="--", label=label[0])
-        left.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label[1])
-        right.plot(u, table - wanted, lw=0.8, color=ACCENT, alpha=0.6)
+        upper.plot(u, wanted, color=INK, lw=1, ls="--", label=label[0])
+        upper.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label[1])
+        lower.plot(u, table - wanted, lw=0.8, color=ACCENT, alpha=0.6)
     unit = "u (pre-activation over the neuron's peak)" if isinstance(activation, Ndr) else "pre-activation"
     shown = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
-    left.set(xlabel=unit, ylabel="output code (0..255)", title=f"layer {number}, {shown}")
+    upper.set(ylabel="output code (0..255)", title=f"layer {number}, {shown}")
     # Below the axes: curves fill them.
-    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=3)
-    right.set(xlabel=unit, ylabel="chip - float (codes)", title="difference")
-    right.axhline(0, color="0.6", lw=0.8)
-    return figure
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    lower.set(xlabel=unit, ylabel="chip - float")
+    lower.axhline(0, color="0.6", lw=0.8)
+    return True
 
 
 def cells(report: Report) -> Figure:

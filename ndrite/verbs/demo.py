@@ -17,12 +17,11 @@ from emulator.device.pulsing import Programming
 from emulator.mapping import golden_accuracy, map_network
 from emulator.mapping.explain import accuracy
 from emulator.network.datasets.fashion_mnist import CLASSES
-from emulator.spec import Program
 from ndrite.compiled import Compiled, load
 from ndrite.evaluations import Evaluation, evaluate
 from ndrite.intervals import percent
 from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
-from ndrite.pages.demo import NeuronCurve, draw, neuron_curve
+from ndrite.pages.demo import draw
 from ndrite.results import Result, Table
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
@@ -56,7 +55,7 @@ def losses(
 class Demo(Result):
     """What the demo found. Accuracies 0..1; ``rtl`` is of the first samples only, with the same seed."""
 
-    program: Program
+    whole: Compiled
     board: str
     seed: int
     accuracy_float: float
@@ -65,11 +64,10 @@ class Demo(Result):
     rtl: Evaluation
     confusion: npt.NDArray[np.int64]
     losses: list[tuple[str, float]]
-    curve: NeuronCurve | None
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw a neuron's curve and its table, the confusion matrix, and where the accuracy goes."""
-        draw(self.confusion, self.losses, self.curve, Path(path))
+        """Draw neurons' curves and their tables, the confusion matrix, and where the accuracy goes."""
+        draw(self.whole, self.confusion, self.losses, Path(path))
         return Path(path)
 
     @property
@@ -84,13 +82,13 @@ class Demo(Result):
             "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros"
         ).split()
         return {
-            "program": self.program.name,
+            "program": self.whole.program.name,
             **{name: getattr(self, name) for name in ours},
             "accuracy_rtl": self.rtl.accuracy,
             "accuracy_golden_on_rtl_samples": self.rtl.accuracy_golden,
             "samples_rtl": self.rtl.samples,
             **{name: getattr(self.rtl, name) for name in boards},
-            "pwl_error_lsb": None if self.curve is None else self.curve.max_error_lsb,
+            "pwl_error_lsb": self.whole.as_dict()["layers"][0]["pwl_error_lsb"],
             "losses": dict(self.losses),
         }
 
@@ -107,7 +105,7 @@ class Demo(Result):
             ("golden, the same samples", f"{some:,}", percent(rtl.accuracy_golden, some), "reference"),
         ]
         header = ("", "samples", "accuracy (95 % over samples)", "agreement")
-        yield Table(self.program.name, header, rows)
+        yield Table(self.whole.program.name, header, rows)
 
     def lines(self) -> Iterable[str]:
         """Clock cycles, where the board has a clock."""
@@ -165,7 +163,7 @@ def demo(
     confusion = np.zeros((len(CLASSES),) * 2, np.int64)
     np.add.at(confusion, (labels, y.argmax(axis=1)), 1)
     found = Demo(
-        program=program,
+        whole=whole,
         board=board,
         seed=seed,
         accuracy_float=network.accuracy(x, labels),
@@ -174,7 +172,6 @@ def demo(
         rtl=rtl,
         confusion=confusion,
         losses=losses(whole, x, labels, noisy=accuracy(y, labels)),
-        curve=neuron_curve(network, program, whole.die.chip),
     )
     found.plot(picture)
     return found
