@@ -30,13 +30,12 @@ from host.links.uart import UartLink
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
 
-FAULTS = ("build-id", "link", "memory", "arithmetic", "noise")
 FLIPS = FaultRates(flip=2e-5)
 """What the fault of a link does to bytes, both ways."""
 
 
 class BrokenBoard(Board):
-    """A board with ``fault``, one of ``FAULTS`` other than the link's."""
+    """A board with ``fault``, one that is not the link's."""
 
     fault = ""
 

@@ -13,7 +13,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -183,6 +183,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """A process a worker, one thread each; NumPy's own threads would fight over the cores."""
 Placed = tuple[Point, str]
 """A point, and the URL of the board that it runs on."""
+Rows = Generator[dict[str, Any], None, None]
 
 
 def resource(url: str) -> dict[str, int]:
@@ -218,15 +219,16 @@ def run_sweep(
         rows = (run_point(*one) for one in placed)
     else:
         rows = _in_processes(placed, workers)
-    for row in rows:
-        results.add(row)
-        count += 1
-        if progress is not None:
-            progress(count, total)
+    with contextlib.closing(rows):  # an interrupt may come at any place here
+        for row in rows:
+            results.add(row)
+            count += 1
+            if progress is not None:
+                progress(count, total)
     return results.join(dict.fromkeys(point.key for point in plan.points))
 
 
-def _on_scheduler(placed: list[Placed], address: str) -> Iterator[dict[str, Any]]:
+def _on_scheduler(placed: list[Placed], address: str) -> Rows:
     try:
         from distributed import Client, as_completed
     except ImportError:
@@ -252,19 +254,19 @@ def _on_scheduler(placed: list[Placed], address: str) -> Iterator[dict[str, Any]
             client.cancel(futures)
 
 
-def _in_processes(placed: list[Placed], workers: int) -> Iterator[dict[str, Any]]:
+def _in_processes(placed: list[Placed], workers: int) -> Rows:
     """Of this machine, which nobody else can speak to; those that die are started again."""
     left = dict(enumerate(placed))
     for _ in range(1 + RETRIES):
-        with contextlib.suppress(BrokenProcessPool):
-            for number, row in _tried(left, workers):
+        with contextlib.suppress(BrokenProcessPool), contextlib.closing(_tried(left, workers)) as rows:
+            for number, row in rows:
                 del left[number]
                 yield row
             return
-    raise SweepError(f"workers died {1 + RETRIES} times; {len(left)} points are left")
+    raise SweepError(f"workers died, attempt {1 + RETRIES} too; {len(left)} points are left")
 
 
-def _tried(left: dict[int, Placed], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tried(left: dict[int, Placed], workers: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
     kept = dict(os.environ)
     os.environ.update(ONE_THREAD)  # what is spawned inherits it
     with contextlib.ExitStack() as stack:

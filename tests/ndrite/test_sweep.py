@@ -323,7 +323,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 100"))
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 400"))
     program = "from ndrite.shell import main; main()"
     command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
     points = folder / "out" / "points"
@@ -341,7 +341,7 @@ def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
     assert said.endswith("ndrite: interrupted\n")
     assert len(workers) >= 2
     assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
-    assert len(list(points.glob("*.parquet"))) < 300
+    assert len(list(points.glob("*.parquet"))) < 1200
 
 
 def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -391,6 +391,6 @@ def test_workers_that_always_die_are_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
-    monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 1)
+    monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 0)
     assert run(["sweep", "plan.yaml", "--workers", "2"]) == BAD_INPUT
-    assert "workers died 2 times; 6 points are left" in capsys.readouterr().err
+    assert "workers died, attempt 1 too; 6 points are left" in capsys.readouterr().err
