@@ -24,15 +24,13 @@ BAUD_TOLERANCE = 0.02
 class Pin:
     """One package pin (``site``) and its electrical settings.
 
-    ``pull`` is "up", "down" or "none"; ``active_low`` inverts the signal; ``differential`` asks for the
-    complementary input on the pin that the device pairs with this one.
+    ``pull`` is "up", "down" or "none"; ``active_low`` inverts the signal.
     """
 
     site: str
     standard: str = "LVCMOS33"
     active_low: bool = False
     pull: str = "none"
-    differential: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
