@@ -41,7 +41,7 @@ TARGETS = (
     Target(
         name="colorlight-i9-learn-udp",
         clock_mhz=70,
-        lane_sites_from=24,
+        lane_sites_from=20,
         **_COMMON,
         **ECP5_45F_LEARNING,
     ),
