@@ -40,7 +40,7 @@ TARGETS = (
     # What learns, on the cheapest board with gigabit Ethernet.
     Target(
         name="colorlight-i9-learn-udp",
-        clock_mhz=70,
+        clock_mhz=80,
         lane_sites_from=20,
         **_COMMON,
         **ECP5_45F_LEARNING,
