@@ -50,8 +50,6 @@ TIMED_SOURCES, TIMED_STEPS = 1001, 2000
 """Source voltages, and steps of the device's voltage, at which a read that ends early is followed."""
 ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 """Peak voltages over which circuit and device are likened, at how many points, with how many input gains."""
-SETTLED = 0.01
-"""A device's voltage has settled when it is within this part of its last value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +114,6 @@ class Circuit:
         return self._upward[2]
 
     @property
-    def jumps_down_V(self) -> tuple[float, ...]:
-        """Source voltages at which it jumps on the way down, falling."""
-        return self._downward[2]
-
-    @property
     def bistable(self) -> bool:
         """Whether some source voltage leaves the device two stable voltages."""
         return bool(self.jumps_up_V)
@@ -149,11 +142,6 @@ class Circuit:
         volts, amperes = self._timed if self.read_time_s else self._upward[:2]
         return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
 
-    def falling(self, v: npt.ArrayLike) -> Curve:
-        """Settled amperes at source voltages ``v`` (any shape), each reached from far above."""
-        volts, amperes, _ = self._downward
-        return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
-
     @cached_property
     def unit_V(self) -> float:
         """Source voltage for one peak voltage of the device: the input gain that a designer would set.
@@ -171,17 +159,6 @@ class Circuit:
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
         return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
-
-    def settling_time_s(self, v: npt.ArrayLike) -> Curve:
-        """Seconds from a step of the source from 0 V to ``v`` (any shape, 0 V or more) until the device's
-        voltage is within ``SETTLED`` of its last value.
-
-        Long just above a jump: the device lingers where it would have stayed a little below it.
-        """
-        source = np.asarray(v, np.float64)
-        last = source - self.source_resistance_ohm * np.interp(source, *self._upward[:2])
-        times = [self._time_to(s, (1.0 - SETTLED) * x) for s, x in zip(source.flat, last.flat, strict=True)]
-        return np.array(times, np.float64).reshape(source.shape)
 
     def tuned(self, current: float, voltage: float) -> Tuned:
         """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
@@ -220,12 +197,6 @@ class Circuit:
         return _branch(source, current)
 
     @cached_property
-    def _downward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        _, current, source = self._load_line
-        volts, amperes, jumps = _branch(-source[::-1], current[::-1])
-        return -volts[::-1], amperes[::-1], tuple(-v for v in jumps)
-
-    @cached_property
     def _timed(self) -> tuple[Curve, Curve]:
         """Source voltages and currents when the read ends."""
         volts, amperes, _ = self._upward
@@ -251,9 +222,6 @@ class Circuit:
         left = source - middle - self.source_resistance_ohm * self.device.current(middle)
         step = self.time_constant_s * np.diff(v) / np.maximum(left, 1e-12 * max(source, 1e-300))
         return v, np.concatenate([[0.0], np.cumsum(step)])
-
-    def _time_to(self, source: float, end: float) -> float:
-        return float(self._way(source, end)[1][-1]) if end > 0 and self.time_constant_s else 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.device.rram.programming import WAN_2022, ProgrammingError
 from emulator.mapping.cells import level_targets
 from emulator.mapping.shapes import family
 
@@ -95,22 +94,6 @@ class ChipView:
 
 FLOAT = ChipView()
 """No chip at all: a plain float network."""
-
-
-def cells_view(
-    error: ProgrammingError = WAN_2022,
-    *,
-    g_max_uS: float = 40.0,
-    levels: int = 16,
-    read_noise: float = 0.01,
-    clip_rms: float = 2.5,
-    noise_scale: float = 1.0,
-) -> ChipView:
-    """Cells alone, ``levels`` of them from 0 to ``g_max_uS``; the defaults are those of preset
-    ``wan2022``."""
-    targets = np.linspace(0.0, g_max_uS, levels)
-    sigma = np.hypot(error.sigma(targets), error.sigma(0.0)) / g_max_uS
-    return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)
 
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:

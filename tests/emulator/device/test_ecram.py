@@ -9,8 +9,7 @@ from emulator.device import Bell, Esaki, Table, Tunnel
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
 from emulator.device.ndr.tuning import Tuning, vary
-from emulator.errors import CompileError, PhysicsError
-from emulator.mapping import reachable_tables
+from emulator.errors import PhysicsError
 from tests.naive.pulses import linear_step
 from tests.stimulus import trace
 
@@ -158,17 +157,6 @@ def test_state_moves_the_peak_it_says(tunes):
         assert current.max() == pytest.approx(amperes, rel=1e-6)
     with pytest.raises(PhysicsError, match=r"ECRAM state is 1.1"):
         tuning.curve(Tunnel(0.1, 1e-3), 1.1, v)
-
-
-def test_reachable_curves_become_tables():
-    chip = load_chip("wan2022+ecram-linear-ysz")
-    found = reachable_tables(chip)
-    assert found.table.base.shape == (64, 32)
-    assert (np.diff(found.states) > 0).all()
-    heights = found.table.evaluate().max(axis=1)
-    np.testing.assert_allclose(heights, 255 * (0.1 + 0.9 * found.states), atol=4.5)
-    with pytest.raises(CompileError, match=r"ecram.model is 'none'"):
-        reachable_tables(load_chip("wan2022"))
 
 
 @pytest.mark.parametrize("device", [Tunnel(0.1, 1e-3), Bell(0.3, 1e-6, 0.1), Esaki()])

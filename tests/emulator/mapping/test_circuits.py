@@ -12,7 +12,7 @@ from emulator.device.ndr.pwl import PwlTable
 from emulator.errors import ChipError, CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
-from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
+from emulator.mapping import load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Ndr, Network
 
@@ -136,21 +136,6 @@ def test_a_die_with_circuits_is_read_back_and_tuned(tmp_path):
     assert (after < before).all()
     same = program_of(die, program)
     assert Core(same).infer(X[:20]).tolist() == Core(program).infer(X[:20]).tolist()
-
-
-def test_reachable_tables_are_circuits_too():
-    peaks = []
-    for ohm in (0.0, 100.0):
-        tables = reachable_tables(chip("dendritic-ndr", source_resistance_ohm=ohm), segments=64)
-        u = tables.window.values()
-        y = np.where(u < 2.0, tables.table.evaluate(), 0)
-        # Low curves are flat at the top in 8 bits: the middle of what is highest.
-        peaks.append(np.array([np.median(u[row == row.max()]) for row in y]))
-    assert np.ptp(peaks[0]) < 0.15
-    # 0.1 V + 100 ohm x 0.1..1 mA
-    unit = Circuit(Esaki(), 100.0).unit_V
-    assert peaks[1].min() == pytest.approx(0.11 / unit, abs=0.15)
-    assert peaks[1].max() == pytest.approx(0.2 / unit, abs=0.15)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from emulator.device.ndr.tuning import Tuning
 from emulator.errors import ChipError, CompileError, NetworkError
 from emulator.golden import Core
 from emulator.learning.tuning import Tunable
-from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
+from emulator.mapping import load_die, map_network, program_of, save_die
 from emulator.mapping.shapes import family
 from emulator.network import Dense, Ndr, Network, load_network
 
@@ -77,14 +77,6 @@ def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
     save_die(die, tmp_path / "x.die.npz")
     again = program_of(load_die(tmp_path / "x.die.npz"), program)
     assert np.array_equal(Core(again).infer(X), Core(program_of(die, program)).infer(X))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_reachable_shape_is_a_table(kind):
-    described = chip(kind)
-    found = reachable_tables(described)
-    wanted = 255 * family(described, found.states, found.window.values())
-    assert np.abs(found.table.evaluate() - wanted).mean() < 2.0
 
 
 def test_shapes_are_kept_as_long_as_states():

@@ -18,9 +18,12 @@ from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from emulator.learning.training.view import FLOAT, cells_view, view_of  # noqa: E402
+from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
+
+CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
+"""No converters: errors of cells alone."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +45,7 @@ def toy(n=600):
 
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     n = 20_000
-    crossbar = Crossbar(n, 1, cells_view(clip_rms=1.0))
+    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0))
     with torch.no_grad():
         crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
     crossbar.train()
@@ -57,7 +60,7 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
 
 def test_trains_and_exports_exactly(tmp_path):
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, cells_view())
+    model = of_layers((64, 1, 1), (12,), 4, CELLS)
     kept = []
 
     def checkpoint(best, epoch, accuracy):
@@ -83,27 +86,10 @@ def test_same_seed_same_weights():
     split, results = toy(200), []
     for _ in range(2):
         torch.manual_seed(5)
-        model = of_layers((64, 1, 1), (6,), 4, cells_view())
+        model = of_layers((64, 1, 1), (6,), 4, CELLS)
         loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
         results.append(model.crossbars[0].weight.detach().numpy().copy())
     np.testing.assert_array_equal(*results)
-
-
-def test_interruption_keeps_the_best_checkpoint(monkeypatch):
-    calls = []
-
-    def interrupt(*a):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "_progress", interrupt)
-    best = loop.train(
-        of_layers((64, 1, 1), (6,), 4, cells_view()),
-        toy(200),
-        loop.Recipe(epochs=50, batch=50),
-        side=8,
-        checkpoint=lambda model, epoch, accuracy: calls.append(accuracy),
-    )
-    assert calls == [best]
 
 
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
@@ -111,20 +97,23 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 
     def fresh():
         torch.manual_seed(5)
-        return of_layers((64, 1, 1), (6,), 4, cells_view())
+        return of_layers((64, 1, 1), (6,), 4, CELLS)
 
     whole = fresh()
     loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
-    state, parts = tmp_path / "state", fresh()
+    state, parts, kept = tmp_path / "state", fresh(), []
 
     def stop(epoch, *_):
         if epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(loop.Interrupted) as stopped:
-        loop.train(parts, split, recipe, side=8, checkpoint=lambda *a: None, state=state, progress=stop)
+        loop.train(
+            parts, split, recipe, side=8, checkpoint=lambda *a: kept.append(a), state=state, progress=stop
+        )
     assert stopped.value.epoch == 2
-    resumed = of_layers((64, 1, 1), (6,), 4, cells_view())  # other weights: all must come from the state
+    assert kept, "the best checkpoint so far is kept"
+    resumed = of_layers((64, 1, 1), (6,), 4, CELLS)  # other weights: all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -181,7 +170,7 @@ def test_the_device_curve_and_its_slope():
 
 def test_settling_gives_unit_pre_activations():
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, cells_view())
+    model = of_layers((64, 1, 1), (12,), 4, CELLS)
     settle_normalisation(model, split.images)
     with torch.no_grad():
         v = model.neurons[0].norm(model.crossbars[0](split.images))
@@ -192,27 +181,13 @@ def test_settling_gives_unit_pre_activations():
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
 
 
-def test_without_torch_the_error_names_the_extra(tmp_path):
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            WITHOUT_TORCH
-            + "from emulator.learning.training.fashion_mnist import main; "
-            + f"sys.exit(main(['--out', {str(tmp_path / 'x.npz')!r}]))",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 2
-    assert run.stderr == "error: this needs PyTorch: pip install 'ndrite[train]'\n"
-
-
 @pytest.mark.slow
-def test_nothing_else_needs_torch():
+def test_without_torch_only_training_fails_and_names_the_extra():
     modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
-    subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
+    code = WITHOUT_TORCH + f"import {modules}; import emulator.learning.training.job"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].endswith("this needs PyTorch: pip install 'ndrite[train]'")
+    assert "training/extra.py" in run.stderr
 
 
 def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
