@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import NdrModel, peak_of
+from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
@@ -150,7 +150,7 @@ def ndr_neurons(
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
     if individual:
-        volts, amperes = peak_of(device)
+        volts, amperes = device.peak
 
         def own_curves(u: Floats) -> Floats:
             v = np.broadcast_to(u, (*np.shape(u)[:-1], len(of))) / stretch * volts
@@ -226,7 +226,6 @@ def _tuned(
     if device is None or ecram.tunes == "none":
         return heights, peaks, 0, None
     states, noise = reachable(device, ecram.states), _pulse_noise(chip, rest)
-    tuning = ecram.tuning
 
     def nearest(factors: Floats, wanted: Floats) -> Floats:
         closest = np.abs(factors[None] - wanted[:, None]).argmin(axis=1)
@@ -234,25 +233,25 @@ def _tuned(
 
     out = np.zeros(len(heights), bool)
     voltage = np.zeros(len(heights))
-    current = nearest(tuning.current(states), heights)
+    current = nearest(ecram.current(states), heights)
     untuned = heights
     if ecram.tunes in VOLTAGE:
         centre = float(np.exp(np.log(peaks).mean()))
-        low, high = tuning.voltage_factors
+        low, high = ecram.voltage_factors
         middle = np.sqrt(low * high)
         wanted = peaks / centre * middle
         out |= (wanted < low * 0.999) | (wanted > high * 1.001)
-        by_voltage = nearest(tuning.voltage(states), wanted)
+        by_voltage = nearest(ecram.voltage(states), wanted)
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
-        peaks = centre / middle * tuning.voltage(voltage)
+        peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
             # One state sets both: the voltage decides, the height follows.
             current = by_voltage
     if ecram.tunes in CURRENT:
-        low, high = tuning.current_factors
+        low, high = ecram.current_factors
         out |= (heights < low * 0.999) | (heights > high * 1.001)
         current = np.clip(current + noise[1], 0.0, 1.0)
-        heights = np.minimum(tuning.current(current), 1.0)
+        heights = np.minimum(ecram.current(current), 1.0)
     loaded = current if chip.neuron.source_resistance_ohm and ecram.tunes in CURRENT else None
     return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned, loaded)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel, peak_of
+from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.description import CURVE_END, CURVE_START
 from emulator.device.ndr.window import Shape, Window, choose_window
 from emulator.mapping.states import States
@@ -22,8 +22,8 @@ LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
 def shape_at(chip: Chip, state: float) -> Shape:
     """Outputs 0..1 of the nominal neuron at a state of its shape, u in its unit."""
     neuron = chip.neuron
-    unit, amperes = neuron.unit_V, peak_of(neuron.device)[1]
-    device = chip.ecram.tuning.shaped(neuron.device, state)
+    unit, amperes = neuron.unit_V, neuron.device.peak[1]
+    device = chip.ecram.shaped(neuron.device, state)
     model = neuron.in_circuit(device) or device
     return lambda u: np.clip(model.current(u * unit) / amperes, 0.0, 1.0)
 
@@ -44,8 +44,7 @@ def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
 def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
     """The individual ``devices`` at the states of their shape."""
     assert states.shape is not None
-    tuning = chip.ecram.tuning
-    return tuple(tuning.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
+    return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
 def widest_window(chip: Chip, segments: int) -> Window:

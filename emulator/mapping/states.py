@@ -35,12 +35,9 @@ class States:
 
 def kept(states: States, chip: Chip, seconds: float) -> States:
     """The states so many seconds later (earlier, below 0), at the chip's temperature."""
-    retention = chip.ecram.retention
-    if retention is None:
-        return states
 
     def moved(values: Floats) -> Floats:
-        return retention.kept(values, seconds, chip.temperature_K)
+        return chip.ecram.kept(values, seconds, chip.temperature_K)
 
     return dataclasses.replace(
         states,
@@ -54,10 +51,9 @@ def heights_at(states: States, chip: Chip) -> Floats:
     """Outputs at the peak, relative to the nominal device, (M,)."""
     if chip.ecram.tunes not in CURRENT:
         return states.heights
-    return np.minimum(chip.ecram.tuning.current(states.current), 1.0)
+    return np.minimum(chip.ecram.current(states.current), 1.0)
 
 
 def stretch_at(states: States, chip: Chip) -> Floats:
     """Peak voltages relative to those that the input gains were set for, (M,)."""
-    tuning = chip.ecram.tuning
-    return np.asarray(tuning.voltage(states.voltage) / tuning.voltage(states.reference), np.float64)
+    return np.asarray(chip.ecram.voltage(states.voltage) / chip.ecram.voltage(states.reference), np.float64)

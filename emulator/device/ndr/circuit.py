@@ -37,7 +37,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table, peak_of
+from emulator.device.ndr.curves import Curve, NdrModel, Table
 from emulator.errors import PhysicsError
 
 POINTS = 12_001
@@ -53,7 +53,7 @@ ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class Circuit(NdrModel):
     """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
 
     Parameters
@@ -98,15 +98,15 @@ class Circuit:
         return self.source_resistance_ohm * self.capacitance_F
 
     @property
-    def peak_voltage_V(self) -> float:
+    def peak_voltage_V(self) -> float:  # type: ignore[override]
         """Source voltage at which the settled device is at its peak."""
-        volts, amperes = peak_of(self.device)
+        volts, amperes = self.device.peak
         return volts + self.source_resistance_ohm * amperes
 
     @property
-    def peak_current_A(self) -> float:
+    def peak_current_A(self) -> float:  # type: ignore[override]
         """The device's: the way up passes its peak on any load line."""
-        return peak_of(self.device)[1]
+        return self.device.peak[1]
 
     @property
     def jumps_up_V(self) -> tuple[float, ...]:
@@ -149,7 +149,7 @@ class Circuit:
         Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
         nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
         """
-        volts, amperes = peak_of(self.device)
+        volts, amperes = self.device.peak
         u = np.linspace(0.0, ALIKE, ALIKE_POINTS)
         wanted = np.minimum(self.device.current(u * volts) / amperes, 1.0)
         tried = np.linspace(volts, self.peak_voltage_V, UNITS) if self.source_resistance_ohm else [volts]
@@ -176,7 +176,7 @@ class Circuit:
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
         """Device voltages, currents, and the source voltages they need; (P,) each."""
-        peak = peak_of(self.device)[0]
+        peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
         low, high = 0.0, far  # the device has no more than the source
         with np.errstate(over="ignore"):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table, Tunnel, peak_of
+from emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.temperature import TemperatureLaw
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
@@ -143,7 +143,7 @@ class Neuron:
     def unit_V(self) -> float:
         """Source voltage of one unit of the nominal neuron's curve."""
         circuit = self.in_circuit(self.device)
-        return peak_of(self.device)[0] if circuit is None else circuit.unit_V
+        return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> npt.NDArray[np.float64] | None:

@@ -220,7 +220,7 @@ def network_of(
         if i < len(found) - 1:
             ones = np.ones(w.shape[1], np.float32)
             # Neurons begin in the middle of what their ECRAMs reach.
-            height, peak = chip.ecram.tuning.current(np.full(len(ones), 0.5)).astype(np.float32), ones
+            height, peak = chip.ecram.current(np.full(len(ones), 0.5)).astype(np.float32), ones
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
                 peak = stretch_at(neurons[i], chip).astype(np.float32)

@@ -134,15 +134,15 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
             peak_variation=varies["peak_voltage_V"] / 100,
             height_variation=varies["peak_current_A"] / 100,
         )
-    tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
+    ecram, tunes = chip.ecram, chip.ecram.tunes
     if tunes in SHAPES and view.curve is not None:
         states = np.linspace(0.0, 1.0, FAMILY_STATES)
         view = dataclasses.replace(view, family=family(chip, states, view.curve[0]))
     if tunes in CURRENT:
-        low, high = tuning.current_factors
+        low, high = ecram.current_factors
         view = dataclasses.replace(view, heights=(low, min(high, 1.0)))
     if tunes in VOLTAGE:
-        low, high = tuning.voltage_factors
+        low, high = ecram.voltage_factors
         middle = float(np.sqrt(low * high))
         view = dataclasses.replace(view, peaks=(low / middle, high / middle))
     return view

@@ -124,17 +124,17 @@ class Learner:
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
         """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the
         peak."""
-        tuning, tunes = self.tunable.chip.ecram.tuning, self.tunable.chip.ecram.tunes
+        ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
         # y = h f(z / p): dy / d ln p = -z dy/dz.
         by_log_peak = -(back * slope * u).sum(axis=0)
-        low, high = tuning.current_factors
-        current = by_log_height * (high - low) / tuning.current(states.current)
-        low, high = tuning.voltage_factors
-        voltage = by_log_peak * (high - low) / tuning.voltage(states.voltage)
-        if tunes == "both":
+        low, high = ecram.current_factors
+        current = by_log_height * (high - low) / ecram.current(states.current)
+        low, high = ecram.voltage_factors
+        voltage = by_log_peak * (high - low) / ecram.voltage(states.voltage)
+        if ecram.tunes == "both":
             return {"current": current + voltage}
-        return {k: {"current": current, "voltage": voltage}[k] for k in kinds(tunes)}
+        return {k: {"current": current, "voltage": voltage}[k] for k in kinds(ecram.tunes)}
 
     def _forward(
         self, x: npt.NDArray[np.uint8], states: Sequence[States]

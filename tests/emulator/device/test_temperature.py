@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator.device.ecram.description import Retention
+from emulator.device.description import Ecram
 from emulator.device.ndr.curves import Esaki
 from emulator.device.ndr.temperature import TemperatureLaw
 from emulator.errors import PhysicsError
@@ -54,18 +54,19 @@ def test_the_peak_goes_either_way(percent):
 
 
 def test_retention_shortens_by_arrhenius():
-    held = Retention(time_constant_s=1e6, energy_eV=1.0, rest=0.25)
-    times = [held.time_constant_at(kelvin) for kelvin in KELVINS]
+    held = Ecram(retention_s=1e6, retention_energy_eV=1.0, retention_rest=0.25)
+    times = [held.time_constant_s(kelvin) for kelvin in KELVINS]
     assert np.all(np.diff(times) < 0)
     slope = np.polyfit(1 / np.array(KELVINS), np.log(times), 1)[0]
     assert slope * 8.617333262e-5 == pytest.approx(1.0, rel=1e-6)
-    assert held.time_constant_at(300.0) == 1e6
+    assert held.time_constant_s(300.0) == 1e6
     kept = held.kept([0.0, 0.25, 1.0], 1e6, 300.0)
     np.testing.assert_allclose(kept, 0.25 + np.array([-0.25, 0, 0.75]) / np.e)
     after = [float(held.kept(1.0, 1e3, kelvin)) for kelvin in KELVINS]
     assert np.all(np.diff(after) < 0)
     again = held.kept(held.kept(0.9, 3e5, 320.0), -3e5, 320.0)
     assert float(again) == pytest.approx(0.9)
+    assert Ecram().kept(0.9, 1e9, 400.0) == 0.9, "without a time constant it stays"
     two = held.kept(held.kept(0.9, 1e5, 320.0), 2e5, 320.0)
     assert float(two) == pytest.approx(float(held.kept(0.9, 3e5, 320.0)))
 
@@ -73,7 +74,3 @@ def test_retention_shortens_by_arrhenius():
 def test_refusals():
     with pytest.raises(PhysicsError, match="temperature_K is 0; accepted: above 0"):
         LAW.at(Esaki(), 0)
-    with pytest.raises(PhysicsError, match="time_constant_s is 0; accepted: above 0"):
-        Retention(time_constant_s=0)
-    with pytest.raises(PhysicsError, match=r"rest is 1.5; accepted: 0..1"):
-        Retention(time_constant_s=1, rest=1.5)

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import Ecram, load_chip, parse_chip
 from emulator.device.ndr.curves import Bell, Double, Esaki
-from emulator.device.ndr.tuning import Tuning
 from emulator.errors import ChipError, CompileError, NetworkError
 from emulator.golden import Core
 from emulator.learning.tuning import Tunable
@@ -48,11 +47,12 @@ def network(described, states) -> Network:
 
 
 def test_what_a_state_does_to_a_device():
-    tuning = Tuning(tunes="valley", shape_factors=(0.6, 1.4))
-    assert tuning.shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
-    tuning = Tuning(tunes="width", shape_factors=(0.5, 1.5))
-    assert tuning.shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
-    both = Tuning(tunes="second_peak", shape_factors=(0.0, 0.8)).shaped(Double(0.1, 1e-3, 0.6), 0.5)
+    def ecram(tunes, low, high):
+        return Ecram(model="linear-step", tunes=tunes, shape_low_factor=low, shape_high_factor=high)
+
+    assert ecram("valley", 0.6, 1.4).shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
+    assert ecram("width", 0.5, 1.5).shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
+    both = ecram("second_peak", 0.0, 0.8).shaped(Double(0.1, 1e-3, 0.6), 0.5)
     v = np.linspace(0, 1, 10_001)
     current = both.current(v) / 1e-3
     peaks = v[1:-1][(current[1:-1] > current[:-2]) & (current[1:-1] > current[2:])]
