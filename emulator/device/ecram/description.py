@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
 from emulator.device.fields import choice, number, section
-from emulator.device.ndr.curves import NdrModel
-from emulator.device.ndr.temperature import BOLTZMANN_EV_PER_K
+from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
 from emulator.errors import ChipError, PhysicsError
 
@@ -75,7 +74,8 @@ class Ecram(Pulsed):
     That the effect is linear in the state is illustrative: the paper's relation is not public. A state goes
     as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
     law, by which retention is extrapolated throughout the literature. That one exponential describes a device
-    is illustrative; devices whose states are phases side by side keep them far longer than those of free ions.
+    is illustrative; devices whose states are phases side by side keep them far longer than those of free
+    ions.
 
     Attributes
     ----------

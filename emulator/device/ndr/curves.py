@@ -22,6 +22,7 @@ BOLTZMANN_J_PER_K = 1.380649e-23
 """Exact, SI (2019)."""
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 """Exact, SI (2019)."""
+BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
 PEAK_POINTS = 20_001
 """Voltages between 0 and the valley at which the peak of a sum of currents is looked for."""
 EXPONENT_MAX = 700.0
