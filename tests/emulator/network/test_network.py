@@ -70,7 +70,11 @@ def test_bad_files(tmp_path):
     with pytest.raises(NetworkError, match="not a network file"):
         load_network(tmp_path / "cut.npz")
     for key, value, message in [
-        ("manifest", np.array('{"format": "ndrite-network", "format_version": 9}'), "format_version is 9"),
+        (
+            "manifest",
+            np.array('{"format": "ndrite-network", "format_version": 9}'),
+            "format is ndrite-network 9",
+        ),
         ("node0.bias", np.zeros(7), "bias has shape"),
         ("node0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
     ]:

@@ -13,6 +13,7 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
+from emulator.spec.archive import digest
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from tests.random_graphs import random_graph
@@ -347,12 +348,14 @@ def test_a_chain_names_layers_that_do_not_fit() -> None:
         Program.chain(name="x", rows=16, layers=[], **CURVES)
 
 
-def rewrite(path: Path, change: Any) -> None:
-    """Change the stored arrays and manifest in place."""
+def rewrite(path: Path, change: Any, *, sealed: bool) -> None:
+    """Change the stored arrays and manifest in place; ``sealed``: and the checksum with them."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files if name != "manifest"}
         manifest = json.loads(str(file["manifest"]))
     change(manifest, arrays)
+    if sealed:
+        manifest["sha256"] = digest(manifest, arrays)
     np.savez(path, manifest=np.array(json.dumps(manifest)), **arrays)
 
 
@@ -434,11 +437,11 @@ def other_end(_: Any, arrays: Any) -> None:
         (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
-        (drop_bias, "array step1.bias is missing"),
-        (drop_channel, "array step4.channel is missing"),
+        (drop_bias, "incomplete or mistyped .'step1.bias'"),
+        (drop_channel, "incomplete or mistyped .'step4.channel'"),
         (wide_weight, r"step0.weights is .*256; accepted: -255..255"),
-        (float_gain, "step0.gain has dtype float32; accepted: uint16"),
-        (other_end, "step4.channel has dtype >i4; accepted: int32"),
+        (float_gain, "step0.gain dtype is float32; accepted: uint16"),
+        (other_end, "step4.channel dtype is >i4; accepted: int32"),
         (put("steps.0.kind", "softmax"), "step0.kind is 'softmax'; accepted: product, pool, table, gate"),
         (put("steps.0.inputs", 19), r"step0.weights has shape \(18, 2\); the manifest says \(19, 2\)"),
         (put("steps.0.patches.stride", [0, 1]), "step0: patches are .*; accepted: positive sizes"),
@@ -451,14 +454,14 @@ def other_end(_: Any, arrays: Any) -> None:
         (put("steps", 3), "manifest is incomplete or mistyped"),
         (put("shape", 3), "shape is 3; accepted"),
         (put("states.0.shape", "abc"), "state0.shape is abc; accepted"),
-        (cut("steps.3.pool_shift"), "manifest is incomplete or mistyped .'pool_shift'"),
+        (cut("steps.3.pool_shift"), "manifest is incomplete or mistyped .'step3.pool_shift'"),
         (cut("steps"), "manifest is incomplete or mistyped .'steps'"),
     ],
 )
 def test_damaged_file_is_refused_by_name(tmp_path: Path, change: Any, words: str) -> None:
     path = tmp_path / "bad.npz"
     everything().save(path)
-    rewrite(path, change)
+    rewrite(path, change, sealed="checksum" not in words)
     with pytest.raises(ProgramError, match=words) as error:
         Program.load(path)
     assert str(error.value).startswith(f"{path}: ")
@@ -498,7 +501,7 @@ def test_the_program_is_found_in_a_file_that_holds_more(tmp_path: Path) -> None:
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(ProgramError, match=r"other\.npz: not a program"):
+    with pytest.raises(ProgramError, match=r"other\.npz: not a program file"):
         Program.load(path)
 
 
