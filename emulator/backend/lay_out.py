@@ -183,13 +183,8 @@ def descriptor(
 
 
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
-    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections.
-
-    Raises
-    ------
-    GeometryError
-        When the program does not fit.
-    """
+    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises GeometryError
+    when the program does not fit."""
     check_fits(program, geometry)
     geometry = divided(program, geometry)
     n, depth = geometry.lanes, geometry.weight_depth

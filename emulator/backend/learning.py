@@ -22,14 +22,9 @@ TILES_MAX = 16
 def lay_out_learning(
     learning: Learning, geometry: Geometry, states: Sequence[npt.NDArray[Any]] | None = None
 ) -> list[Section]:
-    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first.
-
-    Raises
-    ------
-    GeometryError
-        When the program does not fit: no layer wider than the lanes, all of them with converters, and states,
-        columns, curves, layers and tiles within the memories.
-    """
+    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first. Raises
+    GeometryError when the program does not fit: no layer wider than the lanes, all of them with converters,
+    and states, columns, curves, layers and tiles within the memories."""
     check_learning_fits(learning, geometry)
     held = [layer.states for layer in learning.layers] if states is None else states
     columns: dict[str, list[int]] = {"bias": [], "readout": [], "neuron": []}

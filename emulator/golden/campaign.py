@@ -69,14 +69,8 @@ def campaign(
 ) -> CampaignResult:
     """Run samples ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
 
-    ``progress(done, total)`` counts chips.
-
-    Raises
-    ------
-    CampaignError
-        A parameter is out of range.
-    ProgramError
-        The program has no variation to draw chips from.
+    ``progress(done, total)`` counts chips. Raises CampaignError: a parameter is out of range. Raises
+    ProgramError: the program has no variation to draw chips from.
     """
     plan.check(x, labels, program.inputs)
     chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip

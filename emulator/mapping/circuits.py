@@ -67,13 +67,8 @@ def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Curves, int]:
     """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
-    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``.
-
-    Raises
-    ------
-    CompileError
-        When devices oscillate.
-    """
+    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``. Raises CompileError when
+    devices oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
     amperes = chip.neuron.device.peak[1]

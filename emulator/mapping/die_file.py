@@ -49,14 +49,8 @@ def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Di
     """Read and verify a file; given a program, refuse the die of another.
 
     The program names the digest that the file was written with: a description that has gained fields since
-    changes nothing of it.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    CompileError
-        When it is no die of this format, is damaged, or another program's.
+    changes nothing of it. Raises FileNotFoundError when there is no such file. Raises CompileError when it is
+    no die of this format, is damaged, or another program's.
     """
 
     def assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:

@@ -94,6 +94,8 @@ class MapOptions:
 class CompiledLayer:
     """One product on a chip, part by part as the signal meets them, and what it makes of the samples.
 
+    Raises CompileError when a noise, bias or scale leaves the arithmetic's range.
+
     Parameters
     ----------
     rows:
@@ -112,11 +114,6 @@ class CompiledLayer:
     codes, exact:
         Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off, and float64 of the
         float network.
-
-    Raises
-    ------
-    CompileError
-        When a noise, bias or scale leaves the arithmetic's range.
     """
 
     def __init__(

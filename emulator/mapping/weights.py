@@ -138,6 +138,8 @@ def map_weights(
 ) -> MappedWeights:
     """Map and program float weights (K, M) onto differential pairs.
 
+    Raises PhysicsError when a target conductance lies outside the error model's fitted range.
+
     Parameters
     ----------
     weights:
@@ -158,11 +160,6 @@ def map_weights(
         The chip whose cells are programmed, where it is not ``chip``, whose codes are used in any case.
     movable:
         Whether rows may change places (``Mitigation.row_placement``).
-
-    Raises
-    ------
-    PhysicsError
-        When a target conductance lies outside the error model's fitted range.
     """
     chip = as_chip(chip)
     cell = chip.cell
@@ -198,13 +195,8 @@ def map_weights(
 
 
 def transposed(mapped: MappedWeights) -> MappedWeights:
-    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows.
-
-    Raises
-    ------
-    CompileError
-        When columns have limits of their own: one unit of the sums of a row then has no meaning.
-    """
+    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows. Raises
+    CompileError when columns have limits of their own: one unit of the sums of a row then has no meaning."""
     limit, unit = mapped.limits[0], mapped.unit[0]
     if (mapped.limits != limit).any():
         raise CompileError(

@@ -88,13 +88,9 @@ class _OfPatches:
 class Product(_OfPatches):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
-    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip``
-    is a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection.
-
-    Raises
-    ------
-    NetworkError
-        When shapes disagree.
+    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
+    a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Raises
+    NetworkError when shapes disagree.
     """
 
     __repr__ = brief_repr

@@ -85,6 +85,9 @@ def load_file(
 ) -> Made:
     """What ``assemble`` makes of manifest and arrays of a file that ``save_file`` wrote.
 
+    Raises FileNotFoundError when there is no such file. Raises error when it is of another kind or version,
+    was changed since it was written, or cannot be assembled.
+
     Parameters
     ----------
     error, known:
@@ -93,13 +96,6 @@ def load_file(
         What to do where there is no file of this version.
     limits:
         As ``read_arrays``.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    error
-        When it is of another kind or version, was changed since it was written, or cannot be assembled.
     """
     path = Path(path)
     if not path.is_file():
@@ -181,6 +177,9 @@ def read_arrays(
 ) -> dict[str, npt.NDArray[Any]]:
     """Every array of the archive by name; read only.
 
+    Raises ArchiveError when the file is no zip archive of ``.npy`` members without objects, or is larger than
+    accepted.
+
     Parameters
     ----------
     most_bytes, total_bytes:
@@ -189,11 +188,6 @@ def read_arrays(
         Name of an array -> its own limit, bytes.
     inside:
         Member that is an archive itself: where it is there, its arrays are read in place of the others.
-
-    Raises
-    ------
-    ArchiveError
-        When the file is no zip archive of ``.npy`` members without objects, or is larger than accepted.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -242,13 +236,8 @@ def _check_total(size: int, accepted: int) -> None:
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
-    """The array in the content of an ``.npy`` file; a view of ``data``.
-
-    Raises
-    ------
-    ArchiveError
-        When it is none, holds objects, or its header asks for more or less than there is.
-    """
+    """The array in the content of an ``.npy`` file; a view of ``data``. Raises ArchiveError when it is none,
+    holds objects, or its header asks for more or less than there is."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)

@@ -151,12 +151,8 @@ class Ecram(Pulsed):
 
     def shaped(self, device: NdrModel, state: float) -> NdrModel:
         """``device`` with the parameter of its shape that the state sets; as it is, where that is none.
-
-        Raises
-        ------
-        PhysicsError
-            When the device has no such parameter, or none of the value that the factor gives.
-        """
+        Raises PhysicsError when the device has no such parameter, or none of the value that the factor
+        gives."""
         if self.tunes not in SHAPES:
             return device
         kind, field = SHAPES[self.tunes]

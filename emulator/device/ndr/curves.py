@@ -198,16 +198,13 @@ class Double(NdrModel):
 class Table(NdrModel):
     """A measured curve: linear between points, held at its ends.
 
+    Raises PhysicsError when the points do not make such a curve.
+
     Parameters
     ----------
     voltage_V, current_A:
         float64 (n,), n >= 3; voltages strictly rising, the largest current above zero and at a voltage
         above zero.
-
-    Raises
-    ------
-    PhysicsError
-        When the points do not make such a curve.
     """
 
     voltage_V: Curve

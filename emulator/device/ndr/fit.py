@@ -92,6 +92,9 @@ class NdrFit:
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     """Fit voltage and current of one or several devices.
 
+    Raises DatasetError when the data show no negative differential resistance or are no function of voltage;
+    says which.
+
     Parameters
     ----------
     data:
@@ -100,11 +103,6 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     model:
         ``esaki``, ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that
         misses the data by more than 5 % of the peak.
-
-    Raises
-    ------
-    DatasetError
-        When the data show no negative differential resistance or are no function of voltage; says which.
     """
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]

@@ -197,7 +197,8 @@ def age(
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
     One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
-    sources give each time's distribution, not how one time goes with another (aihwkit draws anew).
+    sources give each time's distribution, not how one time goes with another (aihwkit draws anew). Raises
+    PhysicsError when the time is outside the model's.
 
     Parameters
     ----------
@@ -205,11 +206,6 @@ def age(
         Programmed cells, before any clipping, and what they were programmed to.
     noise:
         Standard normal draws, one a cell.
-
-    Raises
-    ------
-    PhysicsError
-        When the time is outside the model's.
     """
     low, high = model.times_s
     if not low <= time_s <= high:

@@ -58,12 +58,8 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     """The devices of a learning program, of a description in units of the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
-    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied.
-
-    Raises
-    ------
-    CompileError
-        When steps or bounds leave the arithmetic's range.
+    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. Raises CompileError when
+    steps or bounds leave the arithmetic's range.
     """
     up, down = float(law.step_up), float(law.step_down)
     mean, half_difference = (up + down) / 2, (up - down) / 2
@@ -96,12 +92,7 @@ def learning_chip(chip: Chip) -> Chip:
     """The chip on which learning happens: its converters, neurons and read noise.
 
     States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
-    wires and a cubic I-V curve are left out.
-
-    Raises
-    ------
-    CompileError
-        When its columns have no converter.
+    wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.
     """
     if chip.readout.kind != "adc":
         raise CompileError(f"readout.kind is {chip.readout.kind!r}; accepted to learn on: adc")

@@ -78,15 +78,8 @@ def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: flo
 
 def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
     """Put the state into ``run``; the epochs done and the best held-out accuracy. Nothing in it is executed.
-
-    Raises
-    ------
-    StateError
-        When the file is no state, was edited, or is one of another training: model, recipe, settings,
-        samples or code.
-    EmulatorError
-        When its content does not fit the model.
-    """
+    Raises StateError when the file is no state, was edited, or is one of another training: model, recipe,
+    settings, samples or code. Raises EmulatorError when its content does not fit the model."""
     kept = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(kept), weights_only=True)
@@ -150,6 +143,8 @@ def train(
     """Train in place; call ``checkpoint(model, epoch, accuracy)`` whenever held-out accuracy is the best yet.
 
     Accuracy is that of the averaged float weights on the held-out images, noise off. Returns the best one.
+    Raises EmulatorError: ``state`` belongs to another training, or the training set is smaller than a batch.
+    Raises Interrupted after Ctrl-C; the best checkpoint so far is kept.
 
     Parameters
     ----------
@@ -162,13 +157,6 @@ def train(
         is that of an uninterrupted run.
     progress:
         Called as ``progress(epoch, epochs, accuracy, best)`` after every epoch.
-
-    Raises
-    ------
-    EmulatorError
-        ``state`` belongs to another training, or the training set is smaller than a batch.
-    Interrupted
-        After Ctrl-C; the best checkpoint so far is kept.
     """
     n = split.images.shape[0]
     if n < recipe.batch:

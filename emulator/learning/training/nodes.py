@@ -276,13 +276,7 @@ class TrainedGate(TrainedNode):
 
 
 def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Tensor:
-    """The factor that all ``sources`` share.
-
-    Raises
-    ------
-    EmulatorError
-        When they have different ones.
-    """
+    """The factor that all ``sources`` share. Raises EmulatorError when they have different ones."""
     values = {float(factors[s]) for s in sources}
     if len(values) > 1:
         raise EmulatorError(

@@ -35,7 +35,7 @@ class Learner:
     The forward pass is the chip's; only the way back goes through the model, whose weights are the float
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
     al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
-    are too, unless ``cells``.
+    are too, unless ``cells``. Raises CompileError when the network's shape is not the program's.
 
     Parameters
     ----------
@@ -46,11 +46,6 @@ class Learner:
     cells:
         Whether a test read of the cells is known: gradients then go back through the effective weights that
         the program holds, in the float network's units.
-
-    Raises
-    ------
-    CompileError
-        When the network's shape is not the program's.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:

@@ -31,12 +31,8 @@ class Tunable:
     """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
     ``layers`` are the products with ECRAM at their neurons, then the tables with ECRAM at their devices, as
-    bases have. Every such neuron or function gets a curve of its own.
-
-    Raises
-    ------
-    CompileError
-        When the die has no neuron and no basis with ECRAM.
+    bases have. Every such neuron or function gets a curve of its own. Raises CompileError when the die has no
+    neuron and no basis with ECRAM.
     """
 
     def __init__(self, program: Program, die: Die) -> None:
@@ -83,13 +79,8 @@ class Tunable:
         return self.die.tuned(neurons, bases)
 
     def program(self, states: Sequence[States]) -> Program:
-        """The program at ``states``; weights, biases and gains are the same.
-
-        Raises
-        ------
-        CompileError
-            When there are more curves than a program can hold, or one does not fit the table.
-        """
+        """The program at ``states``; weights, biases and gains are the same. Raises CompileError when there
+        are more curves than a program can hold, or one does not fit the table."""
         return program_of(self.die_at(states), self.base)
 
 

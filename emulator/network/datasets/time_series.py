@@ -28,6 +28,8 @@ def series_of(
 ) -> list[Series]:
     """The series of a file.
 
+    Raises DatasetError, naming file, line, what stands there and what is accepted.
+
     Parameters
     ----------
     source:
@@ -36,11 +38,6 @@ def series_of(
         What is in the file.
     channels, longest, labels:
         What is accepted: channels of every series, its most frames, and its labels.
-
-    Raises
-    ------
-    DatasetError
-        Naming file, line, what stands there and what is accepted.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
