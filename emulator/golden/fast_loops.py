@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from emulator.golden.noise import SIGNED_TABLE
 from emulator.spec import noise as spec
 
 CHUNK = 448
@@ -23,6 +24,7 @@ SMALL = 1_000_000
 NARROW = 2
 """Columns of a group up to which own loops are quicker than a call of BLAS."""
 KEY_ROUNDS = spec.KEY_ROUNDS
+TABLE = SIGNED_TABLE.astype(np.int32)
 U16 = np.uint16
 U32 = np.uint32
 U64 = np.uint64
@@ -243,13 +245,9 @@ def product(
     columns: Any,
     skip: Any,
     values: Any,
-    table: Any,
     schedule: Any,
-    number: int,
     first: int,
-    stride: int,
     with_noise: bool,
-    rows: int,
     from_patch: int,
     to_patch: int,
     codes: Any,
@@ -264,12 +262,13 @@ def product(
     first + i * stride + p in the read noise.
     """
     k, m, d, analog, shift = layer[0], layer[1], layer[2], layer[3], layer[5]
+    number, stride = layer[11], layer[12]
     groups, positions = where[13], where[11] * where[12]
     share = m // groups
     noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     top = np.int64((1 << (layer[4] - 1)) - 1)
-    per_tile = k if analog else min(k, rows)
+    per_tile = min(k, layer[13])
     most = min(CHUNK, to_patch - from_patch)
     all_patches = np.empty(groups * k * most, np.uint8)
     all_slices, all_sums = np.empty(per_tile * most, np.float32), np.empty(share * most, np.float32)
@@ -327,7 +326,7 @@ def product(
                         column = group * share + i
                         if noisy:
                             draw(U16(column), key, low, high)
-                            add_noise(a[i], sigma, table, low, high, v)
+                            add_noise(a[i], sigma, TABLE, low, high, v)
                         else:
                             for b in range(n):
                                 v[b] = np.int32(a[i, b])
@@ -378,9 +377,7 @@ def pairs(positive: Any, negative: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def redraw(
-    mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, table: Any, key: Any, out: Any
-) -> None:
+def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
     """Weights float32 (M, K) of a virtual chip, a column in a row.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
@@ -402,6 +399,6 @@ def redraw(
         draw_cells(cell, key[:, c], x, y, lower, higher)
         # Apart from the loop above: gathering is quicker from indices that lie in memory.
         for b in range(both):
-            g[b] = table[lower[b]] + table[higher[b]]
+            g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)
         pairs(code[:rows], code[rows:], out[c])
