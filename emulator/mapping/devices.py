@@ -16,8 +16,15 @@ from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from emulator.mapping.shapes import LIKENED, nearest_states, shaped_devices
-from emulator.mapping.states import States, heights_at, kept, stretch_at
+from emulator.mapping.states import (
+    LIKENED,
+    States,
+    heights_at,
+    kept,
+    nearest_states,
+    shaped_devices,
+    stretch_at,
+)
 from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX
 

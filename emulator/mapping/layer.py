@@ -31,7 +31,7 @@ from emulator.mapping.ranges import partial_sums
 from emulator.mapping.report import CELLS, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
-from emulator.mapping.shapes import widest_window
+from emulator.mapping.states import widest_window
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Activation, Dense, Ndr

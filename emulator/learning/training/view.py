@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.mapping.cells import level_targets
-from emulator.mapping.shapes import family
+from emulator.mapping.states import family
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import Chip, list_chips, load_chip
-from emulator.device.rram.drift import DRIFTS, Scaled, age
+from emulator.device.rram.drift import DRIFTS, age
 from emulator.device.rram.programming import Faults
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
@@ -117,7 +117,7 @@ def test_ageing_goes_by_the_target_and_ends_at_zero():
 
 def test_a_scaled_drift_spreads_more_and_shifts_alike():
     shift, spread = (law(86400.0) for law in CMO_DRIFT)
-    g, scaled = np.full(1, 50.0), Scaled(DRIFTS["ibm-cmo-hfox"], 3.0)
+    g, scaled = np.full(1, 50.0), dataclasses.replace(DRIFTS["ibm-cmo-hfox"], scale=3.0)
     assert scaled.shift(g, 86400.0) == pytest.approx(shift)
     assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
     assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s

@@ -11,7 +11,7 @@ from emulator.errors import ChipError, CompileError, NetworkError
 from emulator.golden import Core
 from emulator.learning.tuning import Tunable
 from emulator.mapping import load_die, map_network, program_of, save_die
-from emulator.mapping.shapes import family
+from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
 
 RNG = np.random.default_rng(3)
