@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.device import Esaki
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import parse_chip
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.pwl import PwlTable
 from emulator.errors import ChipError, CompileError, CompileWarning
@@ -15,6 +15,7 @@ from emulator.golden.neuron import neuron
 from emulator.mapping import load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Ndr, Network
+from tests.chips import changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
@@ -30,8 +31,7 @@ def network(heights=None) -> Network:
 
 
 def chip(name="ideal+ndr-esaki", **neuron):
-    base = load_chip(name)
-    return dataclasses.replace(base, neuron=dataclasses.replace(base.neuron, **neuron))
+    return changed(name, neuron=neuron)
 
 
 def output_of(program, die, m=0):

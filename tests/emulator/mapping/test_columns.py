@@ -1,7 +1,5 @@
 """Analog columns: noise, offset, gain and bias cells land in the program as a circuit would have them."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -14,6 +12,7 @@ from emulator.mapping.explain import explain
 from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Ndr, Network
 from emulator.spec.arithmetic import INPUT_MAX
+from tests.chips import changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
@@ -27,13 +26,7 @@ def network(size=1.0) -> Network:
 
 
 def chip(name="ideal", cell=None, **readout):
-    base = load_chip(name)
-    readout = {"kind": "analog", "range_policy": "layer"} | readout
-    return dataclasses.replace(
-        base,
-        readout=dataclasses.replace(base.readout, **readout),
-        cell=dataclasses.replace(base.cell, **(cell or {})),
-    )
+    return changed(name, readout={"kind": "analog", "range_policy": "layer"} | readout, cell=cell or {})
 
 
 def full_scales(program) -> list[float]:
@@ -227,10 +220,7 @@ def test_noise_goes_with_the_root_of_temperature():
     from emulator.learning.training.view import view_of
 
     def at(kelvin, **readout):
-        base = chip(noise_temperature_K=300.0, **readout)
-        return dataclasses.replace(
-            base, conditions=dataclasses.replace(base.conditions, temperature_K=kelvin)
-        )
+        return changed(chip(noise_temperature_K=300.0, **readout), conditions={"temperature_K": kelvin})
 
     noisy = {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0}
     seen = []

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
 from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Ndr, Network
+from tests.chips import changed
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
 CHIPS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
@@ -33,8 +33,7 @@ X = np.random.default_rng(1).integers(0, 256, (200, 40), dtype=np.uint8)
 
 
 def made(name: str = "wan2022", **cell: float) -> Mapped:
-    chip = load_chip(name)
-    return map_network(NET, dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, **cell)), X, seed=5)
+    return map_network(NET, changed(name, cell=cell), X, seed=5)
 
 
 def outputs(program: object) -> np.ndarray:
@@ -115,9 +114,8 @@ def test_ecrams_are_set_and_nothing_else_moves() -> None:
 
 
 def test_a_nominal_die_stays_nominal() -> None:
-    chip = load_chip("wan2022")
-    chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, drift="wan2022"))
-    program, die, _ = map_network(NET, chip, X, options=MapOptions(nominal=True))
+    drifting = changed("wan2022", cell={"drift": "wan2022"})
+    program, die, _ = map_network(NET, drifting, X, options=MapOptions(nominal=True))
     assert die.nominal
     np.testing.assert_array_equal(
         program_of(die.at(86400.0), program).layers[0].weights, program.layers[0].weights
@@ -174,10 +172,9 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
 def test_corrections_are_as_old_as_the_chip_says() -> None:
     """A chip corrected a second after programming and used a day later: the cells of that day, and every
     range, gain and bias of the first second; what is lost shows as a cause of its own."""
-    day = dataclasses.replace(load_chip("dendritic-ndr").conditions, time_since_programming_s=86400.0)
-    fresh = dataclasses.replace(load_chip("dendritic-ndr"), conditions=day)
-    old = dataclasses.replace(fresh, conditions=dataclasses.replace(day, corrected_at_s=1.0))
-    at_once = dataclasses.replace(fresh, conditions=dataclasses.replace(day, time_since_programming_s=1.0))
+    fresh = changed("dendritic-ndr", conditions={"time_since_programming_s": 86400.0})
+    old = changed(fresh, conditions={"corrected_at_s": 1.0})
+    at_once = changed(fresh, conditions={"time_since_programming_s": 1.0})
     now, then, first = (map_network(NET, chip, X, seed=3) for chip in (fresh, old, at_once))
     for a, b, c in zip(now.die.arrays, then.die.arrays, first.die.arrays, strict=True):
         np.testing.assert_array_equal(a.mapped.cells.effective, b.mapped.cells.effective)
@@ -192,4 +189,4 @@ def test_corrections_are_as_old_as_the_chip_says() -> None:
     assert held.snr_corrected_db == pytest.approx(held.snr_db, abs=0.1), "no correction has seen it"
     assert none.snr_db == 100
     with pytest.raises(ChipError, match=r"corrected_at_s is 100000\.0; accepted: 1\.\.86400"):
-        dataclasses.replace(fresh, conditions=dataclasses.replace(day, corrected_at_s=100000.0))
+        changed(fresh, conditions={"corrected_at_s": 100000.0})

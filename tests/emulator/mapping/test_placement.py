@@ -1,6 +1,5 @@
 """Rows placed where stuck cells hurt least: against every permutation, through wires, and in a file."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -15,14 +14,13 @@ from emulator.mapping.cells import compensate, pair_targets, places
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.order import in_order
 from emulator.network import Dense, Ndr, Network
+from tests.chips import changed
 
 PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
 
 
 def chip(name="dendritic-analog", *, percent=8.0, **array):
-    base = load_chip(name)
-    cell = dataclasses.replace(base.cell, stuck_low_percent=percent, stuck_high_percent=percent)
-    return dataclasses.replace(base, cell=cell, array=dataclasses.replace(base.array, **array))
+    return changed(name, cell={"stuck_low_percent": percent, "stuck_high_percent": percent}, array=array)
 
 
 def network(rows=40):

@@ -12,18 +12,12 @@ from emulator.errors import CompileError
 from emulator.mapping import MapOptions, Mitigation, load_die, map_network, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Network
+from tests.chips import changed
 
 RNG = np.random.default_rng(2)
 NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one product")
 SAMPLES = RNG.integers(0, 256, (200, 64), dtype=np.uint8)
 LAW = load_chip("ibm-cmo-hfox-0.2")
-
-
-def changed(chip, **fields):
-    """The chip with other values in its sections."""
-    return dataclasses.replace(
-        chip, **{name: dataclasses.replace(getattr(chip, name), **values) for name, values in fields.items()}
-    )
 
 
 WIDE = changed(

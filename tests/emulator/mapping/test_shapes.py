@@ -1,11 +1,9 @@
 """ECRAMs that set a curve's shape: from the device to the program, and from training to the states."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import Ecram, load_chip, parse_chip
+from emulator.device.description import Ecram, parse_chip
 from emulator.device.ndr.curves import Bell, Double, Esaki
 from emulator.errors import ChipError, CompileError, NetworkError
 from emulator.golden import Core
@@ -13,6 +11,7 @@ from emulator.learning.tuning import Tunable
 from emulator.mapping import load_die, map_network, program_of, save_die
 from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
+from tests.chips import changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (400, 20), dtype=np.uint8)
@@ -25,15 +24,10 @@ KINDS = {
 
 
 def chip(kind, resistance=0.0, **ecram):
-    base = load_chip("ideal+ecram-linear-ysz")
     neuron, (low, high) = KINDS[kind]
-    return dataclasses.replace(
-        base,
-        neuron=dataclasses.replace(base.neuron, **neuron, source_resistance_ohm=resistance),
-        ecram=dataclasses.replace(
-            base.ecram, tunes=kind, shape_low_factor=low, shape_high_factor=high, **ecram
-        ),
-    )
+    shape = {"tunes": kind, "shape_low_factor": low, "shape_high_factor": high}
+    neuron = neuron | {"source_resistance_ohm": resistance}
+    return changed("ideal+ecram-linear-ysz", neuron=neuron, ecram=shape | ecram)
 
 
 def network(described, states) -> Network:

@@ -16,6 +16,7 @@ from emulator.mapping.weights import column_limits, map_weights
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
 from emulator.network import Dense, Ndr, Network, load_network
 from emulator.network.zoo import FOLDER
+from tests.chips import changed
 
 IDEAL = load_chip("ideal")
 ANALOG = load_chip("dendritic-analog")
@@ -24,7 +25,7 @@ WEIGHTS = RNG.normal(size=(200, 40))
 
 
 def wired(chip: Chip, ohm: float) -> Chip:
-    return dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=ohm))
+    return changed(chip, array={"wire_resistance_ohm": ohm})
 
 
 def seen(levels: np.ndarray, limits: np.ndarray, chip: Chip) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
 def test_the_search_sees_what_its_own_levels_lose() -> None:
     """The shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB and more."""
     weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights
-    chip = wired(dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1)), 10.0)
+    chip = wired(changed(ANALOG, cell={"error_scale": 0.1}), 10.0)
     limits = column_limits(weights, chip.cell.levels, uniform=True)
     levels, raised = compensated(weights, limits, chip, None, may_rise=True)
     assert 20 * np.log10(1 / missed(seen(levels, raised, chip), weights)) > 19.0
