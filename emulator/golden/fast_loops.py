@@ -60,9 +60,9 @@ def mixed(x: Any, y: Any, k: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def rounds(x: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
-    """Both halves of the cipher text of ``x`` under a key: the seven sample rounds, unrolled."""
-    x, y = mixed(x, k3, k0)
+def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
+    """Both halves of the cipher text of (x, y) under a key: the seven sample rounds, unrolled."""
+    x, y = mixed(x, y, k0)
     x, y = mixed(x, y, U16(k1 ^ U16(1)))
     x, y = mixed(x, y, U16(k2 ^ U16(2)))
     x, y = mixed(x, y, U16(k3 ^ U16(3)))
@@ -76,7 +76,7 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
     """What every patch's sample of a column looks up, uint16 (n,), under keys (4, n)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
-        x, y = rounds(column, k0[b], k1[b], k2[b], k3[b])
+        x, y = rounds(column, k3[b], k0[b], k1[b], k2[b], k3[b])
         low[b] = U16(y & U16(1023))
         high[b] = U16(U16(U16(y >> U16(10)) | U16(x << U16(6))) & U16(1023))
 
@@ -94,16 +94,13 @@ def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def deviation(energy: Any, sigma_out: Any, var_cell: Any, sigma: Any) -> None:
-    """Noise scale int32 (n,) of sums of squares.
-
-    The radicand is below 2^50, where the root of a float is exact or one too high.
-    """
-    for b in range(energy.shape[0]):
-        radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy[b])) >> 8)
-        r = np.int64(math.sqrt(np.float64(radicand)))
-        r -= np.int64(r * r > radicand)
-        sigma[b] = np.int32(min(r, np.int64(65535)))
+def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
+    """Noise scale of a sum of squares; the radicand is below 2^50, where the root of a float is exact or one
+    too high."""
+    radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
+    r = np.int64(math.sqrt(np.float64(radicand)))
+    r -= np.int64(r * r > radicand)
+    return min(r, np.int64(65535))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -310,7 +307,8 @@ def product(
                     for r in range(end - begin):
                         slice_codes(patches[group * k + begin + r], down, mask, xj[r], energy)
                     if noisy:
-                        deviation(energy, layer[7], layer[8], sigma)
+                        for b in range(n):
+                            sigma[b] = np.int32(deviation(energy[b], layer[7], layer[8]))
                     w = weights[group, share * begin : share * end].reshape(share, end - begin)
                     if share <= NARROW:
                         for i in range(share):
@@ -352,7 +350,7 @@ def draw_cells(cell: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None
     """Cipher texts uint16 (2K,) of cells under one key (4,), and what their samples look up."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(cell.shape[0]):
-        x[b], y[b] = rounds(cell[b], k0, k1, k2, k3)
+        x[b], y[b] = rounds(cell[b], k3, k0, k1, k2, k3)
         low[b] = U16(y[b] & U16(1023))
         high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))
 

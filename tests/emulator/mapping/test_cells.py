@@ -254,7 +254,7 @@ def test_write_verify_leaves_only_cells_within_the_tolerance():
 
 def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkeypatch):
     net = random_network()
-    chip = changed(load_chip("wan2022+ecram-tang2018"), ecram={"peak_current_low_factor": 0.7})
+    chip = changed("wan2022+ecram-tang2018", ecram={"peak_current_low_factor": 0.7})
     with pytest.warns(CompileWarning, match="of 24 neurons want a curve the ECRAM does not reach"):
         map_network(net, chip, samples(net))
     monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)

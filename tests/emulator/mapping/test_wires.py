@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -77,7 +75,7 @@ def test_worse_cells_leave_less_room_for_wires() -> None:
     """A larger limit makes the cells' errors weigh more."""
     limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
     chip = wired(ANALOG, 30.0)
-    worse = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
+    worse = changed(chip, cell={"error_scale": 4.0})
     rises = [(compensated(WEIGHTS, limits, c, None, may_rise=True)[1] / limits).max() for c in (chip, worse)]
     assert rises[1] < rises[0]
 
@@ -149,7 +147,7 @@ def test_it_is_worth_something(ohm: float) -> None:
     network = Network.chain((hidden, Dense(RNG.normal(size=(64, 5)), np.zeros(5))), "random")
     x = RNG.integers(0, 256, (400, 128), dtype=np.uint8)
     wanted = network.forward(x / np.float32(255)).astype(np.float64)
-    quiet = dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1, drift="none"))
+    quiet = changed(ANALOG, cell={"error_scale": 0.1, "drift": "none"})
     noise = []
     for on in (True, False):
         mapped = map_network(

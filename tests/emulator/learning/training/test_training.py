@@ -21,6 +21,7 @@ from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
 from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
+from tests.chips import changed  # noqa: E402
 
 CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
 """No converters: errors of cells alone."""
@@ -227,12 +228,9 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
 
 
 def test_a_trained_shape_is_exported_neuron_by_neuron():
-    described = load_chip("ideal+ndr-esaki+ecram-linear-ysz")
-    described = dataclasses.replace(
-        described,
-        ecram=dataclasses.replace(
-            described.ecram, tunes="valley", shape_low_factor=0.5, shape_high_factor=1.2
-        ),
+    described = changed(
+        "ideal+ndr-esaki+ecram-linear-ysz",
+        ecram={"tunes": "valley", "shape_low_factor": 0.5, "shape_high_factor": 1.2},
     )
     view = view_of(described)
     assert view.family.shape == (17, 801)

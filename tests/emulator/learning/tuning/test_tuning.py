@@ -16,6 +16,7 @@ from emulator.learning.tuning.learner import best_scale, centred, softmax, weigh
 from emulator.learning.tuning.retune import kinds, moved
 from emulator.mapping import Mitigation, map_network
 from emulator.network import Dense, Named, Ndr, Network
+from tests.chips import changed
 from tests.naive.pulses import linear_step
 
 PAIR = "dendritic-ndr+ecram-pair"
@@ -155,8 +156,7 @@ def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
 
 
 def test_no_neuron_is_higher_than_its_output_can_be(samples):
-    chip = load_chip("wan2022+ecram-linear-ysz")
-    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, peak_current_high_factor=1.5))
+    chip = changed("wan2022+ecram-linear-ysz", ecram={"peak_current_high_factor": 1.5})
     form = chip_form(samples, chip)
     state = dataclasses.replace(form.states[0], current=np.linspace(0, 1, 16))
     np.testing.assert_allclose(form.heights(state), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
@@ -176,8 +176,7 @@ def test_what_cannot_be_tuned_says_why(samples):
 @pytest.mark.parametrize(("layers", "tunes"), [(1, "each"), (2, "each"), (1, "both")])
 def test_gradient_is_the_models(samples, layers, tunes):
     network = small(layers=layers)
-    chip = load_chip(PAIR)
-    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, tunes=tunes))
+    chip = changed(PAIR, ecram={"tunes": tunes})
     form = chip_form(samples, chip, network)
     learner = Learner(network, form)
     x = samples[0][:300]
@@ -305,8 +304,7 @@ def test_the_sum_of_heights_stays(samples):
 
 def half_way(samples):
     """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
-    chip = load_chip(PAIR)
-    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, cycle_percent=0.0))
+    chip = changed(PAIR, ecram={"cycle_percent": 0.0})
     form = chip_form(samples, chip)
     return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
 
