@@ -165,11 +165,6 @@ class Ecram(Pulsed):
         changed = {field: getattr(device, field) * factor}
         return dataclasses.replace(device, **changed)  # type: ignore[type-var]
 
-    def tuned_current(self, device: NdrModel, state: float, v: npt.ArrayLike) -> Floats:
-        """Amperes of the tuned device at ``v`` volts."""
-        scaled = np.asarray(v, np.float64) / self.voltage(state)
-        return np.asarray(self.current(state) * self.shaped(device, state).current(scaled), np.float64)
-
     def time_constant_s(self, kelvin: float) -> float:
         """Of the state's relaxation at ``kelvin``; inf: it stays."""
         if self.retention_s is None:

@@ -14,7 +14,7 @@ from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import fitted_gain
-from emulator.mapping.states import States
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Activation, Ndr, Network
 
 Floats = npt.NDArray[np.float64]
@@ -144,11 +144,10 @@ class Learner:
                 break
             if isinstance(layer.activation, Ndr) and i in self._layers:
                 place = self._layers[i]
-                state, shape = states[place], self.tunable.chip.neuron.circuit.shape
-                height = self.tunable.heights(state)
-                peak = layer.activation.peak * self.tunable.stretch(state)
-                u = z / peak
-                f, df = shape_and_slope(shape, u)
+                state, chip = states[place], self.tunable.chip
+                height = heights_at(state, chip)
+                peak = layer.activation.peak * stretch_at(state, chip)
+                f, df = shape_and_slope(chip.neuron.circuit.shape, z / peak)
                 h, slope = height * f, height * df / peak
             else:
                 activation = layer.activation

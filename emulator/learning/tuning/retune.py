@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
 from emulator.mapping import Die, program_of
-from emulator.mapping.states import States, heights_at, stretch_at
+from emulator.mapping.states import States
 from emulator.spec import Program
 
 Floats = npt.NDArray[np.float64]
@@ -61,14 +61,6 @@ class Tunable:
     def states(self) -> list[States]:
         """States of the die that was given, layer by layer."""
         return [layer.states for layer in self.layers]
-
-    def heights(self, states: States) -> Floats:
-        """Outputs at the peak, relative to the nominal device, (M,)."""
-        return heights_at(states, self.chip)
-
-    def stretch(self, states: States) -> Floats:
-        """Peak voltages relative to those that the input gains were set for, (M,)."""
-        return stretch_at(states, self.chip)
 
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""

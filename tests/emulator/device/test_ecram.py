@@ -157,13 +157,13 @@ def test_state_moves_the_peak_it_says(tunes):
     )
     v = np.linspace(0, 1, 100_001)
     for state in (0.0, 0.3, 1.0):
-        current = ecram.tuned_current(Tunnel(0.1, 1e-3), state, v)
+        current = ecram.current(state) * Tunnel(0.1, 1e-3).current(v / ecram.voltage(state))
         volts = 0.1 * (0.5 + 1.5 * state if tunes in ("peak_voltage", "both", "each") else 1.0)
         amperes = 1e-3 * (0.1 + 0.9 * state if tunes in ("peak_current", "both", "each") else 1.0)
         assert v[current.argmax()] == pytest.approx(volts, abs=2e-5)
         assert current.max() == pytest.approx(amperes, rel=1e-6)
     with pytest.raises(PhysicsError, match=r"ECRAM state is 1.1"):
-        ecram.tuned_current(Tunnel(0.1, 1e-3), 1.1, v)
+        ecram.current(1.1)
 
 
 @pytest.mark.parametrize("device", [Tunnel(0.1, 1e-3), Bell(0.3, 1e-6, 0.1), Esaki()])

@@ -277,13 +277,21 @@ def test_cubic_cells_compile():
     stuck=st.floats(0, 20),
     day=st.booleans(),
     fault_aware=st.booleans(),
+    levels=st.integers(2, 256),
+    bits=st.sampled_from([8, 9]),
 )
-@settings(max_examples=30, deadline=None)
-def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware):
+@settings(max_examples=50, deadline=None)
+def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware, levels, bits):
     chip = changed(
         WAN,
         array={"wire_resistance_ohm": ohm},
-        cell={"stuck_low_percent": stuck, "stuck_high_percent": stuck, "drift": "wan2022"},
+        cell={
+            "levels": levels,
+            "weight_bits": bits,
+            "stuck_low_percent": stuck,
+            "stuck_high_percent": stuck,
+            "drift": "wan2022",
+        },
         conditions={"time_since_programming_s": 86400.0 if day else 1.0},
     )
     w = np.random.default_rng(seed).standard_t(2, (40, 3))
@@ -297,6 +305,7 @@ def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware
     beyond = np.rint(cells.effective / mapped.full_scale_uS * top) > top
     assert mapped.saturated == beyond.sum(), "no silent saturation"
     assert np.abs(mapped.codes).max() <= top
+    assert np.abs(mapped.levels).max() <= levels - 1
 
 
 @given(

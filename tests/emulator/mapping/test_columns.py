@@ -194,11 +194,6 @@ def test_a_bias_far_beyond_its_weights():
         map_network(huge, chip(bias="cells"), X)
 
 
-def test_column_fields_behind_converters_are_named():
-    report = map_network(network(), chip(kind="adc", column_noise_percent=1.0), X).report
-    assert "readout.column_noise_percent, as adc readout has no analog columns" in report.unused[-1]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_of_cells_hold_any_bias(seed):
     """Columns of either sign, from none to many rows: together the rows have the bias's own levels."""

@@ -158,6 +158,9 @@ def test_what_of_the_chip_is_not_used_is_said():
     assert map_network(relu, IDEAL, samples(relu)).report.unused == ()
     analog = changed(WAN, readout={"kind": "analog", "gain_mismatch_percent": 2.0})
     assert "gain_mismatch_percent" in map_network(ndr, analog, samples(ndr)).report.unused[0]
+    noisy = changed(IDEAL, readout={"column_noise_percent": 1.0})
+    (line,) = map_network(ndr, noisy, samples(ndr)).report.unused
+    assert "readout.column_noise_percent, as adc readout has no analog columns" in line
 
 
 def test_progress_counts_the_layers():

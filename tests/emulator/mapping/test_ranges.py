@@ -132,12 +132,6 @@ def test_a_dead_column_leaves_the_others_their_gain_bits():
     assert calibrate(sums * 0, adc_bits=8, dac_bits=8, policy="column").lsb.max() < 1
 
 
-def test_a_given_bound_is_the_range():
-    sums = np.zeros((1, 1, 50, 2), np.int64)
-    ranges = calibrate(sums, adc_bits=8, dac_bits=8, policy="column", bound=np.array([51_000.0, 25_500.0]))
-    np.testing.assert_allclose(ranges.lsb, [400.0, 200.0], rtol=1e-3)
-
-
 @pytest.mark.parametrize("centre", [0.0, 300.0, 333.0, -777.0, 1234.0])
 def test_both_ends_of_an_even_range_are_in_it(centre):
     """Codes are -128..127: the middle of a range is half a step below code 0, or its top is cut off."""
