@@ -44,6 +44,21 @@ def toy(n=600):
     return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
 
 
+def trained(model, split, epochs=3, **rest):
+    recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
+    loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
+    return model
+
+
+def exported(model, split):
+    """Its network, which computes what the model does; the normalisation set to the images."""
+    settle_normalisation(model, split.images)
+    want = model.outputs_of(split.images).numpy()
+    network = export(model, name="x", provenance={})
+    np.testing.assert_allclose(network.forward(split.images.numpy()), want, rtol=1e-3, atol=1e-3)
+    return network
+
+
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     n = 20_000
     crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0))
@@ -83,26 +98,16 @@ def test_trains_and_exports_exactly(tmp_path):
     assert network.layers[0].activation.height.max() == pytest.approx(1.0)
 
 
-def test_same_seed_same_weights():
-    split, results = toy(200), []
-    for _ in range(2):
-        torch.manual_seed(5)
-        model = of_layers((64, 1, 1), (6,), 4, CELLS)
-        loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
-        results.append(model.crossbars[0].weight.detach().numpy().copy())
-    np.testing.assert_array_equal(*results)
+def small():
+    """Of one seed, with the converters, whose ranges are part of the state too."""
+    torch.manual_seed(5)
+    return of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))
 
 
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     split, recipe = toy(200), loop.Recipe(epochs=4, batch=50)
-
-    def fresh():
-        torch.manual_seed(5)
-        return of_layers((64, 1, 1), (6,), 4, CELLS)
-
-    whole = fresh()
-    loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
-    state, parts, kept = tmp_path / "state", fresh(), []
+    whole = trained(small(), split, 4)
+    state, parts, kept = tmp_path / "state", small(), []
 
     def stop(epoch, *_):
         if epoch == 2:
@@ -114,13 +119,13 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
         )
     assert stopped.value.epoch == 2
     assert kept, "the best checkpoint so far is kept"
-    resumed = of_layers((64, 1, 1), (6,), 4, CELLS)  # other weights: all must come from the state
+    resumed = of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))  # all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
-    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
     with pytest.raises(StateError, match="another epochs; accepted: the same run"):
-        loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
+        loop.train(small(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,12 +133,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
     model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
-    loop.train(model, split, loop.Recipe(epochs=3, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
-    settle_normalisation(model, split.images)
-    with torch.no_grad():
-        want = model(split.images).numpy()
-    got = export(model, name="x", provenance={}).forward(split.images.numpy())
-    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+    exported(trained(model, split, average=0.5), split)
     fixed = [p for p in model.parameters() if not p.requires_grad]
     monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
@@ -236,18 +236,13 @@ def test_a_trained_shape_is_exported_neuron_by_neuron():
     assert view.family.shape == (17, 801)
     split = toy(300)
     model = of_layers((64, 1, 1), (10,), 4, dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
-    loop.train(model, split, loop.Recipe(epochs=6, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
+    trained(model, split, 6, average=0.5)
     states = model.neurons[0].shape_shift.detach()
     assert float((states - 0.5).abs().min()) > 1e-4
-    settle_normalisation(model, split.images)
-    with torch.no_grad():
-        want = model(split.images).numpy()
-    network = export(model, name="x", provenance={})
-    curve = network.layers[0].activation.curve
+    curve = exported(model, split).layers[0].activation.curve
     assert curve.shape == (11, 801)
     u = view.curve[0]
     for row, state in zip(curve[1:], np.clip(states, 0, 1), strict=True):
         valley = 0.5 * (0.5 + 0.7 * float(state))
         exact = np.clip(dataclasses.replace(described.neuron.device, valley_voltage_V=valley).shape(u), 0, 1)
         assert np.abs(row - exact).mean() < 0.005, "linear between 17 states"
-    np.testing.assert_allclose(network.forward(split.images.numpy()), want, rtol=1e-3, atol=1e-3)
