@@ -33,6 +33,15 @@ def random_network(
     return Network.chain(tuple(layers), "random")
 
 
+def centred_network(rows: int = 40, size: float = 1.0, heights: float | None = None) -> Network:
+    """Twelve NDR neurons about their peaks, and four sums; ``size``: factor on the neurons' biases."""
+    rng = np.random.default_rng(4)
+    height = rng.uniform(0.3, 1, 12) if heights is None else np.full(12, heights)
+    hidden = Ndr(rng.uniform(0.5, 2, 12), height)
+    first = Dense(rng.normal(size=(rows, 12)) * 0.4, size * (rng.normal(size=12) * 0.3 + 0.5), hidden)
+    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
+
+
 def samples(net: Network, n: int = 300, seed: int = 1) -> np.ndarray:
     """Random codes (n, inputs)."""
     return np.random.default_rng(seed).integers(0, 256, (n, net.inputs), dtype=np.uint8)

@@ -13,22 +13,14 @@ from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
-from emulator.network import Dense, Ndr, Network
-from tests.chips import changed
+from tests.chips import changed, random_network, samples
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
 CHIPS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
 
 
-def network() -> Network:
-    rng = np.random.default_rng(0)
-    activation = Ndr(rng.uniform(0.5, 2, 24), rng.uniform(0.4, 1, 24))
-    first = Dense(rng.normal(size=(40, 24)) * 0.2, rng.normal(size=24) * 0.3, activation)
-    return Network.chain((first, Dense(rng.normal(size=(24, 5)), rng.normal(size=5))), "random")
-
-
-NET = network()
-X = np.random.default_rng(1).integers(0, 256, (200, 40), dtype=np.uint8)
+NET = random_network()
+X = samples(NET, 200)
 
 
 def made(name: str = "wan2022", **cell: float) -> Mapped:

@@ -1,14 +1,13 @@
 """A chip's temperature acts on everything of which its description has a law, through to the program."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import parse_chip
 from emulator.errors import ChipError
 from emulator.mapping import load_die, map_network, program_of, save_die
 from emulator.network import Dense, Ndr, Network
+from tests.chips import changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (60, 40), dtype=np.uint8)
@@ -23,10 +22,7 @@ def network() -> Network:
 
 
 def at(name, kelvin, **sections):
-    chip = load_chip(name)
-    conditions = dataclasses.replace(chip.conditions, temperature_K=kelvin)
-    parts = {key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
-    return dataclasses.replace(chip, conditions=conditions, **parts)
+    return changed(name, conditions={"temperature_K": kelvin}, **sections)
 
 
 @pytest.mark.slow
