@@ -86,19 +86,13 @@ def code_max(cell: Cell) -> int:
     return (1 << (cell.weight_bits - 1)) - 1
 
 
-def full_scale(chip: Cell | Chip) -> float:
+def full_scale(chip: Chip) -> float:
     """Conductance of the largest code in microsiemens: every level with its headroom fits below."""
-    chip = as_chip(chip)
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
     rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
     top = float((targets + rise + HEADROOM_SIGMAS * cell.spread(targets, time)).max())
     return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top
-
-
-def as_chip(chip: Cell | Chip) -> Chip:
-    """A chip with everything but the cell ideal, when only a cell is given."""
-    return chip if isinstance(chip, Chip) else Chip(name="cell", cell=chip)
 
 
 def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = False) -> Floats:
@@ -126,7 +120,7 @@ def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = Fal
 
 def map_weights(
     weights: npt.NDArray[Any],
-    chip: Cell | Chip,
+    chip: Chip,
     rng: np.random.Generator,
     *,
     ratio: Floats | None = None,
@@ -145,7 +139,7 @@ def map_weights(
     weights:
         Float weights, (K, M).
     chip:
-        The chip, or only its cell (ideal wires, one second after programming).
+        The chip whose codes the weights become.
     rng:
         Source of programming error, drift and faults; the same state gives the same chip.
     ratio:
@@ -161,7 +155,6 @@ def map_weights(
     movable:
         Whether rows may change places (``Mitigation.row_placement``).
     """
-    chip = as_chip(chip)
     cell = chip.cell
     limits_known = limits is not None
     if limits is None:

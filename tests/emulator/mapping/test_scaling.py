@@ -60,8 +60,7 @@ def test_read_noise_of_an_effective_weight():
 
 
 def test_noise_beyond_its_registers_is_refused():
-    cell = dataclasses.replace(WAN.cell, read_noise_percent=5.0, programming_error="ideal")
-    chip = dataclasses.replace(WAN, cell=cell)
+    chip = changed(WAN, cell={"read_noise_percent": 5.0, "programming_error": "ideal"})
     # 5 % of 40 uS in codes of 40 uS / 255 is 12.75; a full scale smaller than the range makes it more.
     assert cell_noise(chip, mapped(chip)) == round(12.75**2 * 256)
     small = dataclasses.replace(mapped(chip), full_scale_uS=5.0 * 40 * 255 / 100 / 16.0)
