@@ -160,10 +160,6 @@ class Program:
             first_product=self.first_product + product,
         )
 
-    def without_noise(self) -> Self:
-        """The same die with read noise off."""
-        return self.with_layers([dataclasses.replace(la, sigma_out=0, var_cell=0) for la in self.layers])
-
     def arrays(self) -> dict[str, IntArray]:
         """Every array by its name in the file."""
         from emulator.spec.program_file import parts_of

@@ -13,6 +13,7 @@ from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Network
 from emulator.spec.arithmetic import INPUT_MAX
 from tests.chips import centred_network, changed
+from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
@@ -24,7 +25,7 @@ def chip(name="ideal", cell=None, **readout):
 
 def full_scales(program) -> list[float]:
     """Largest column current of each layer on the samples, worked out from the program alone."""
-    maps = Core(program.without_noise()).maps(X)
+    maps = Core(quiet(program)).maps(X)
     return [
         float(np.abs(m.reshape(len(X), -1).astype(np.int64) @ layer.weights.astype(np.int64)).max())
         for m, layer in zip(maps, program.layers, strict=False)

@@ -104,7 +104,7 @@ def test_normalisation_does_not_hide_the_errors():
     for net in (model, plain):
         net.train()
         net(x)
-    exact = x @ model.crossbars[0].limited(model.products[0]._unit())[0]
+    exact = x @ model.products[0].crossbar.limited(model.products[0]._unit())[0]
     mean = model.neurons[0].norm.running_mean
     torch.testing.assert_close(mean, 0.1 * exact.mean(dim=0), rtol=1e-3, atol=1e-3)
     assert float((plain.neurons[0].norm.running_mean - mean).abs().max()) > 0.02

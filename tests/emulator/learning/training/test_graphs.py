@@ -321,10 +321,10 @@ def test_a_sequence_is_trained_through_converters() -> None:
     model = of_network(load_network(zoo.lstm()), view_of(load_chip("wan2022"))).train()
     torch.manual_seed(0)
     model(torch.rand(4, model.inputs)).square().mean().backward()
-    for crossbar in model.crossbars:
-        assert float(crossbar.weight.grad.abs().sum()) > 0
+    for product in model.products:
+        assert float(product.crossbar.weight.grad.abs().sum()) > 0
     with torch.no_grad():
-        crossbar = model.crossbars[-1]
+        crossbar = model.products[-1].crossbar
         crossbar(torch.rand(30, crossbar.weight.shape[0]))
         before = crossbar.reach.clone()
         large = crossbar(torch.rand(30, crossbar.weight.shape[0]) * 4)

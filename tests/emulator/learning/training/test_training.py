@@ -174,7 +174,7 @@ def test_settling_gives_unit_pre_activations():
     model = of_layers((64, 1, 1), (12,), 4, CELLS)
     settle_normalisation(model, split.images)
     with torch.no_grad():
-        v = model.neurons[0].norm(model.crossbars[0](split.images))
+        v = model.neurons[0].norm(model.products[0].crossbar(split.images))
     np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
     np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
 
