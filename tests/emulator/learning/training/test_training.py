@@ -246,3 +246,29 @@ def test_a_trained_shape_is_exported_neuron_by_neuron():
         valley = 0.5 * (0.5 + 0.7 * float(state))
         exact = np.clip(dataclasses.replace(described.neuron.device, valley_voltage_V=valley).shape(u), 0, 1)
         assert np.abs(row - exact).mean() < 0.005, "linear between 17 states"
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_image_is_one_of_the_shifted_and_mirrored(shift, flip):
+    side = 6
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0.1, 1, (3, side, side)).astype(np.float32)
+    wanted = {}
+    reach = range(-shift, shift + 1)
+    for i, program in enumerate(images):
+        for mirrored in (False, True) if flip else (False,):
+            for down, right in ((d, r) for d in reach for r in reach):
+                moved = np.pad(program, shift)[shift + down :, shift + right :][:side, :side]
+                held = np.zeros((side, side), np.float32)
+                held[: moved.shape[0], : moved.shape[1]] = moved
+                wanted[(held[:, ::-1] if mirrored else held).tobytes()] = (i, mirrored, down, right)
+    assert len(wanted) == 3 * (1 + flip) * (2 * shift + 1) ** 2
+    generator = torch.Generator().manual_seed(1)
+    augment = loop.Augment(torch.from_numpy(images).reshape(3, -1), side, generator, shift=shift, flip=flip)
+    rows = torch.from_numpy(rng.integers(0, 3, 4000))
+    found = [wanted[y.tobytes()] for y in augment.batch(rows).numpy().reshape(-1, side, side)]
+    assert [f[0] for f in found] == rows.tolist()
+    still = np.mean([f[2:] == (0, 0) for f in found])
+    assert still == pytest.approx(0.5 + 0.5 / (2 * shift + 1) ** 2, abs=0.03)
+    assert np.mean([f[1] for f in found]) == pytest.approx(0.5 * flip, abs=0.03)
