@@ -26,8 +26,6 @@ CLASSES = (
     "bag",
     "ankle boot",
 )
-SIDE = 28
-PIXELS = SIDE * SIDE
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts the original files."""
 
