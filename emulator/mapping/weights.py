@@ -162,11 +162,8 @@ def map_weights(
         limits = column_limits(weights / even, cell.levels, uniform=ratio is not None) * even
     measures = mitigation or Mitigation()
     floats = weights.astype(np.float64)
-    levels, on, place = (
-        nearest(floats / limits * (cell.levels - 1), cell.levels - 1),
-        programmed_on or chip,
-        None,
-    )
+    levels = nearest(floats / limits * (cell.levels - 1), cell.levels - 1)
+    on, place = programmed_on or chip, None
     if movable and measures.row_placement and row_voltage_V is not None:
         target = pair_targets(levels, cell)
         place = places(target, stuck_cells(target.shape, on, rng), on, row_voltage_V)
