@@ -6,7 +6,7 @@ import pytest
 from emulator.device.description import load_chip, parse_chip
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, load_die, map_network, program_of, save_die
+from emulator.mapping import MapOptions, Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
 from emulator.mapping.explain import explain
 from emulator.mapping.weights import map_weights
@@ -144,18 +144,8 @@ def test_bias_rows_add_their_read_noise():
     assert layer.sigma_out == pytest.approx(255 * np.sqrt(layer.var_cell / 256 * rows), abs=1)
 
 
-def test_bias_cells_age_and_are_read_back(tmp_path):
+def test_bias_cells_age():
     program, die, _ = map_network(centred_network(), load_chip("dendritic-analog"), X, seed=2)
-    save_die(die, tmp_path / "x.die.npz")
-    again = load_die(tmp_path / "x.die.npz")
-    for a, b in zip(again.arrays, die.arrays, strict=True):
-        np.testing.assert_array_equal(a.bias.mapped.codes, b.bias.mapped.codes)
-        np.testing.assert_array_equal(a.columns.gain, b.columns.gain)
-        assert a.columns.noise == b.columns.noise
-    assert np.array_equal(Core(program_of(again, program)).infer(X), Core(program_of(die, program)).infer(X))
-    for layer, same in zip(program.layers, program_of(again, program).layers, strict=True):
-        assert np.abs(layer.bias - same.bias).max() <= 1
-        assert layer.sigma_out == same.sigma_out
     young = die.at(1.0)
     assert (young.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
     assert (program_of(young, program).layers[0].bias != program.layers[0].bias).any()
