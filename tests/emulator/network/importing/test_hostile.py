@@ -6,7 +6,6 @@ The reference is the model itself: PyTorch's module, scikit-learn's estimator, o
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,16 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import net, nn, normal, onnxruntime, seeded, torch, written
+from tests.emulator.network.importing.cases import (
+    exported,
+    net,
+    nn,
+    normal,
+    onnxruntime,
+    seeded,
+    torch,
+    written,
+)
 from tests.emulator.network.importing.sklearn_models import estimator, fitted, mlp, piped
 
 RIGHT = 0.02
@@ -283,18 +291,11 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     """onnxruntime's own tool drops the ReLUs, as the codes end at 0."""
     quantization = pytest.importorskip("onnxruntime.quantization")
 
-    model, x = seeded(lambda: nn.Sequential(*_three(8, 24, 5))), normal(300, 8)
-    path = tmp_path / "float.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model,
-            (torch.from_numpy(x[:2]),),
-            path,
-            dynamo=False,
-            input_names=["x"],
-            dynamic_axes={"x": {0: "n"}},
-        )
+    def layers() -> list[Any]:
+        return [nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5)]
+
+    model, x = seeded(lambda: nn.Sequential(*layers())), normal(300, 8)
+    path = exported(tmp_path, model, x, dynamo=False)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -316,16 +317,6 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     got = imported.network.forward(imported.inputs.unit(x))
     assert np.sqrt(np.square(got - wanted).mean()) < 0.05 * wanted.std()
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.97
-
-
-def _three(inputs: int, hidden: int, outputs: int) -> list[Any]:
-    return [
-        nn.Linear(inputs, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, outputs),
-    ]
 
 
 NOT_NETWORKS: dict[str, Callable[[], Any]] = {
