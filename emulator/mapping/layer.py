@@ -94,16 +94,9 @@ class MapOptions:
 class CompiledLayer:
     """One product on a chip, part by part as the signal meets them, and what it makes of the samples.
 
-    Raises CompileError when a noise, bias or scale leaves the arithmetic's range.
-
-    Parameters
-    ----------
-    rows:
-        The patches that samples make.
-    table:
-        The curves so far, if any.
-    rngs:
-        Draw the cells, and the converters and neurons.
+    ``rows``: the patches that samples make; ``table``: the curves so far, if any; ``rngs`` draw the cells,
+    and the converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's
+    range.
 
     Attributes
     ----------

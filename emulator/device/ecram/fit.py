@@ -71,16 +71,12 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit conductance against pulse number: any number of runs up and down, per device.
+    """Fit columns ``pulse`` (a running number) and ``conductance`` (siemens): any number of runs up and down,
+    per device.
 
     Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
     trace of every branch, which measurement noise does not bias as it does single steps. Raises DatasetError
     when a branch is missing, too short, or does not move.
-
-    Parameters
-    ----------
-    data:
-        Columns ``pulse`` (a running number) and ``conductance`` (siemens).
     """
     if model not in MODELS:
         raise DatasetError(f"model is {model!r}; accepted: {', '.join(MODELS)}")

@@ -160,14 +160,8 @@ def age(
 
     One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
     sources give each time's distribution, not how one time goes with another (aihwkit draws anew). Raises
-    PhysicsError when the time is outside the model's.
-
-    Parameters
-    ----------
-    g_uS, target_uS:
-        Programmed cells, before any clipping, and what they were programmed to.
-    noise:
-        Standard normal draws, one a cell.
+    PhysicsError when the time is outside the model's. ``g_uS`` are cells as programmed, before any clipping,
+    to ``target_uS``; ``noise``: standard normal draws, one a cell.
     """
     low, high = model.times_s
     if not low <= time_s <= high:

@@ -41,16 +41,8 @@ class _Trained:
 class TrainedNetwork(torch.nn.Module):
     """Trainable nodes over maps, as ``emulator.network.Network`` has them.
 
-    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network.
-
-    Parameters
-    ----------
-    nodes:
-        In order; node i gives map 1 + states + i.
-    shapes:
-        Of every map.
-    states, calls:
-        As ``Network``.
+    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network. ``shapes``: of
+    every map.
     """
 
     def __init__(

@@ -87,12 +87,7 @@ Codes = npt.NDArray[np.uint8]
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:
     """Images uint8 (count, 784) and labels (count,) of ``stem``: train or t10k.
 
-    Raises DatasetError when files are missing, damaged, or of other sizes.
-
-    Parameters
-    ----------
-    missing:
-        What to do where the files are not there, for the error.
+    Raises DatasetError when files are missing (``missing``: what to do then), damaged, or of other sizes.
     """
     images = read_idx(_find(folder, f"{stem}-images-idx3-ubyte", missing), dimensions=3)
     where = _find(folder, f"{stem}-labels-idx1-ubyte", missing)

@@ -157,17 +157,9 @@ def _same(a: Floats, b: Floats) -> bool:
 def tensors_of(proto: Any, tensors: Sequence[str], x: Floats, axis: int = 0) -> dict[str, list[Array]]:
     """Tensors of an ONNX model, outputs or inner ones: a list of one array a batch for each name.
 
-    By onnxruntime, or where that is not installed by ONNX's own reference implementation. Raises NetworkError
-    when the runtime cannot run the model on them.
-
-    Parameters
-    ----------
-    proto:
-        The model, an ``onnx.ModelProto``; it is not changed.
-    x:
-        Samples (n, ...) in the model's own shape.
-    axis:
-        Axis of the input that counts samples: 1 where a sequence has its calls first.
+    By onnxruntime, or where that is not installed by ONNX's own reference implementation, of samples ``x``
+    (n, ...) in the model's own shape. ``axis`` of the input counts samples: 1 where a sequence has its calls
+    first. Raises NetworkError when the runtime cannot run the model on them.
     """
     import onnx
 

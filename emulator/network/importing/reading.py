@@ -121,19 +121,12 @@ class Read:
 
 
 def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
-    """The model as a graph.
+    """An ``onnx.ModelProto``, as ``prepared`` gives it, as a graph.
 
-    Raises NetworkError when the output is not one of the model's, or it has to be chosen. Raises
-    UnsupportedNodeError, naming the first node that cannot be imported.
-
-    Parameters
-    ----------
-    proto:
-        An ``onnx.ModelProto`` as ``prepared`` gives it.
-    shape:
-        Shape of one sample where the file leaves it open; of a sequence (calls, features).
-    output:
-        Name of the output to take; needed where the model has several that are values.
+    ``shape`` of one sample where the file leaves it open, of a sequence (calls, features); ``output`` to take
+    where the model has several that are values. Raises NetworkError when the output is not one of the
+    model's, or it has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot be
+    imported.
     """
     return _Reader(proto, shape).read(output)
 
