@@ -30,12 +30,6 @@ from tests.stimulus import step_of  # noqa: E402
 INPUTS, CLASSES = 12, 3
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def waves(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Codes uint8 (n, INPUTS), and classes that a sum of waves of single inputs gives."""
     rng = np.random.default_rng(seed)

@@ -18,12 +18,6 @@ from emulator.mapping import map_network  # noqa: E402
 IDEAL = np.zeros(16)
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def view(sigma=None, **columns) -> ChipView:
     return ChipView(sigma=sigma, clip_rms=3.0, columns=ColumnsView(**columns))
 

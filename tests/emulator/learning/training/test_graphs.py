@@ -35,12 +35,6 @@ LAYERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def pictures(n: int = 240) -> Samples:
     """Three classes of noisy 8 x 8 pictures."""
     rng = np.random.default_rng(0)
@@ -73,31 +67,32 @@ def steps(model: TrainedNetwork, count: int) -> None:
         optimiser.step()
 
 
+def exported(model: TrainedNetwork, x: Any) -> Network:
+    """Its network, which computes what the model does; the normalisation set to ``x``."""
+    settle_normalisation(model, x)
+    want = model.outputs_of(x).numpy()
+    network = export(model, name="n", provenance={})
+    assert want.std() > 0.1
+    np.testing.assert_allclose(network.forward(x.numpy()), want, rtol=1e-3, atol=1e-3 * want.std())
+    return network
+
+
 @pytest.mark.parametrize("neuron", ["ndr", "clipped-relu", "relu", "sigmoid"])
 @pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
 def test_exports_what_it_computes(text: str, neuron: str) -> None:
     model = model_of(text, neuron)
     steps(model, 8)
     x, _ = batch()
-    settle_normalisation(model, x)
-    want = model.outputs_of(x).numpy()
-    network = export(model, name="n", provenance={})
-    got = network.forward(x.numpy())
-    assert want.std() > 0.1
-    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3 * want.std())
-    hidden = network.activations(x.numpy())[:-1]
+    hidden = exported(model, x).activations(x.numpy())[:-1]
     assert all(y.min() >= 0 and y.max() <= 1.0001 for y in hidden), "maps hold codes"
 
 
 def test_an_unbounded_relu_carries_its_scale_through_pooling_and_skips() -> None:
     model = model_of("conv 4 3, pool 2, residual 3, average, 7", "relu")
     steps(model, 8)
-    x, _ = batch()
-    settle_normalisation(model, x)
+    exported(model, batch()[0])
     tops = [float(neuron.top) for neuron in model.neurons]
     assert min(abs(a - b) for a, b in itertools.pairwise(tops)) > 0.05, "scales differ"
-    want = model.outputs_of(x).numpy()
-    np.testing.assert_allclose(export(model, name="n", provenance={}).forward(x.numpy()), want, atol=1e-3)
 
 
 def test_groups_on_joined_maps_of_different_scales() -> None:
@@ -114,12 +109,9 @@ def test_groups_on_joined_maps_of_different_scales() -> None:
     ]
     model = TrainedNetwork(nodes, [(1, SIDE, SIDE), (4, 6, 6), (2, 6, 6), (6, 5, 5), (3, 1, 1)])
     steps(model, 8)
-    x, _ = batch()
-    settle_normalisation(model, x)
+    exported(model, batch()[0])
     tops = [float(neuron.top) for neuron in model.neurons[:2]]
     assert abs(tops[0] - tops[1]) > 0.1
-    want = model.outputs_of(x).numpy()
-    np.testing.assert_allclose(export(model, name="n", provenance={}).forward(x.numpy()), want, atol=1e-3)
 
 
 @pytest.mark.parametrize("chip", [None, "wan2022", "dendritic-ndr+ecram-pair"])
@@ -215,9 +207,7 @@ def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
         first, second = model(x), model(x)
     assert float((first - second).std()) > 0.01
     torch.testing.assert_close(model.outputs_of(x), model.outputs_of(x), rtol=0, atol=0)
-    settle_normalisation(model, x)
-    want = export(model, name="n", provenance={}).forward(x.numpy())
-    np.testing.assert_allclose(model.outputs_of(x).numpy(), want, atol=1e-4)
+    exported(model, x)
 
 
 @pytest.mark.slow

@@ -22,15 +22,10 @@ from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
 from tests.chips import changed  # noqa: E402
+from tests.emulator.learning.training.test_graphs import exported  # noqa: E402
 
 CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
 """No converters: errors of cells alone."""
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def toy(n=600):
@@ -48,15 +43,6 @@ def trained(model, split, epochs=3, **rest):
     recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
     loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
     return model
-
-
-def exported(model, split):
-    """Its network, which computes what the model does; the normalisation set to the images."""
-    settle_normalisation(model, split.images)
-    want = model.outputs_of(split.images).numpy()
-    network = export(model, name="x", provenance={})
-    np.testing.assert_allclose(network.forward(split.images.numpy()), want, rtol=1e-3, atol=1e-3)
-    return network
 
 
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
@@ -133,7 +119,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
     model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
-    exported(trained(model, split, average=0.5), split)
+    exported(trained(model, split, average=0.5), split.images)
     fixed = [p for p in model.parameters() if not p.requires_grad]
     monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
@@ -239,7 +225,7 @@ def test_a_trained_shape_is_exported_neuron_by_neuron():
     trained(model, split, 6, average=0.5)
     states = model.neurons[0].shape_shift.detach()
     assert float((states - 0.5).abs().min()) > 1e-4
-    curve = exported(model, split).layers[0].activation.curve
+    curve = exported(model, split.images).layers[0].activation.curve
     assert curve.shape == (11, 801)
     u = view.curve[0]
     for row, state in zip(curve[1:], np.clip(states, 0, 1), strict=True):
