@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from emulator.network.datasets import japanese_vowels
-from emulator.network.datasets.speech_commands import speech_commands
 from studies import noise_grid, runs, table
 from studies.published import Found, numbers_of
 from studies.runs import Runs
+from studies.speech_commands import speech_commands
 
 THEIRS = numbers_of("neurram-lstm")
 OVER = "over networks, draws of the noise or dies, and the test sequences (bootstrap), 95 %"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from emulator.network.datasets import fashion_mnist_test
-from emulator.network.datasets.cifar10 import cifar10
 from studies import noise_grid, runs, table
+from studies.cifar10 import cifar10
 from studies.data import data as data_of
 from studies.published import Found, numbers_of
 from studies.runs import Runs

@@ -102,7 +102,7 @@ def tables(found: Runs) -> list[table.Table]:
 
 def draw(found: Runs, figure: Any) -> None:
     """Curves of five states above, accuracies below."""
-    from emulator.mapping.shapes import family
+    from emulator.mapping.states import family
 
     u = np.linspace(-1.0, 8.0, 451)
     states = np.linspace(0, 1, 5)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.network.datasets.cifar10 import TEST, TRAIN
-from emulator.network.datasets.speech_commands import WORDS
 from ndrite.costs import load_constants
 from studies import NAMES, boltzmann, boltzmann_die, published, runner
+from studies.cifar10 import TEST, TRAIN
 from studies.cores import chips, compare
 from studies.published import MISSED, WITHIN, Found, publication, verdict
+from studies.speech_commands import WORDS
 from tests.studies import command
 from tests.studies.command import OK, run
 from tests.studies.test_runner import digits

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from emulator.errors import DatasetError
-from emulator.network.datasets.cifar10 import TEST, TRAIN, cifar10
-from emulator.network.datasets.speech_commands import WORDS, cepstrum, speech_commands
+from studies.cifar10 import TEST, TRAIN, cifar10
+from studies.speech_commands import WORDS, cepstrum, speech_commands
 
 
 def test_cifar_planes_and_labels(tmp_path: Path) -> None:

@@ -24,13 +24,8 @@ Labels = npt.NDArray[np.uint8]
 
 
 def cifar10(folder: str | os.PathLike[str]) -> tuple[Images, Labels, Images, Labels]:
-    """Training images uint8 (n, 3072) and labels (n,), then the test set.
-
-    Raises
-    ------
-    DatasetError
-        When a file is missing, is not whole records, or holds a label beyond 9; file and what is accepted.
-    """
+    """Training images uint8 (n, 3072) and labels (n,), then the test set. Raises DatasetError when a file is
+    missing, is not whole records, or holds a label beyond 9; file and what is accepted."""
     parts = [_batch(Path(folder) / name) for name in (*TRAIN, TEST)]
     train = np.concatenate(parts[:-1])
     return train[:, 1:], train[:, 0], parts[-1][:, 1:], parts[-1][:, 0]

@@ -32,13 +32,8 @@ def speech_commands(
 ) -> tuple[Sequences, Labels, Sequences, Labels]:
     """Training sequences float32 (n, 51, 40) and words (n,), then the test set; ten words, no others.
 
-    ``most``: of each word and set at most so many files, in the order of their names.
-
-    Raises
-    ------
-    DatasetError
-        When a word's folder, the list or a file is missing or of another format; what it is and what is
-        accepted.
+    ``most``: of each word and set at most so many files, in the order of their names. Raises DatasetError
+    when a word's folder, the list or a file is missing or of another format; what it is and what is accepted.
     """
     root = Path(folder)
     lists = {name: _listed(root / f"{name}_list.txt") for name in ("testing", "validation")}
