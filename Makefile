@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr check-pnr-changed boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr boards-page lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,10 +91,8 @@ test-ethernet: compiler $(DEV_STAMP) ## RGMII pins, frames and the driver throug
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_datagram_faults.py
 
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
-	$(BIN)/python -m boards.fpga.regression
-
-check-pnr-changed: $(FPGA_STAMP) ## check-pnr where the gateware is no longer what the committed reports are of
-	$(BIN)/python -m boards.fpga.regression --changed
+	for board in ulx3s-25f ulx3s-85f; do $(BIN)/ndrite board build $$board --output build/check/$$board; done
+	$(BIN)/python -m boards.fpga.commit --check build/check/*
 
 boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
 	$(BIN)/ndrite board list -o docs/boards.md

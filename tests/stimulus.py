@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) ->
     step = program.steps[number]
     codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
     return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))
+
+
+def quiet(program: Program) -> Program:
+    """The same die with read noise off."""
+    return program.with_layers([dataclasses.replace(la, sigma_out=0, var_cell=0) for la in program.layers])
 
 
 def trace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from boards.fpga.ecp5_arrays import ECP5_45F_UDP
+from typing import Any
+
+from boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
 from boards.fpga.target import Pin, RgmiiPins, Target
 
 # PHY 0 of the wuxx documents, U29, of the i9 7.2's two; both are Broadcom B50612D and share their reset.
@@ -17,23 +19,30 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=2000,
     transmit_delay_ps=0,  # the PHY adds its own
 )
-COLORLIGHT_I9_UDP = Target(
-    name="colorlight-i9-udp",
-    package="CABGA381",
-    speed="6",
-    clock_mhz=100,
-    input_mhz=25,
-    clock=Pin("P3"),
-    uart_rx=Pin("H18"),
-    uart_tx=Pin("J17"),
-    baud=1_000_000,
-    link_led=Pin("L2", active_low=True),
-    activity_led=Pin("D1"),  # PMOD-F, first pin: the module has a single LED
-    loader="colorlight-i9",
-    ethernet=_ETHERNET,
-    aim=1.1,  # of both clocks: the receive clock would not reach more
-    pins_from="litex_boards.platforms.colorlight_i5 (clock, UART); the i9's published pinout (LED); "
+_COMMON: dict[str, Any] = {
+    "package": "CABGA381",
+    "speed": "6",
+    "input_mhz": 25,
+    "clock": Pin("P3"),
+    "uart_rx": Pin("H18"),
+    "uart_tx": Pin("J17"),
+    "baud": 1_000_000,
+    "link_led": Pin("L2", active_low=True),
+    "activity_led": Pin("D1"),  # PMOD-F, first pin: the module has a single LED
+    "loader": "colorlight-i9",
+    "ethernet": _ETHERNET,
+    "aim": 1.1,  # of both clocks: the receive clock would not reach more
+    "pins_from": "litex_boards.platforms.colorlight_i5 (clock, UART); the i9's published pinout (LED); "
     "wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
-    **ECP5_45F_UDP,
+}
+TARGETS = (
+    Target(name="colorlight-i9-udp", clock_mhz=100, **_COMMON, **ECP5_45F_UDP),
+    # What learns, on the cheapest board with gigabit Ethernet.
+    Target(
+        name="colorlight-i9-learn-udp",
+        clock_mhz=80,
+        lane_sites_from=20,
+        **_COMMON,
+        **ECP5_45F_LEARNING,
+    ),
 )
-TARGETS = (COLORLIGHT_I9_UDP,)

@@ -1,8 +1,9 @@
-"""``python -m boards.fpga.commit [--accept WHY] [FOLDER ...]``: builds' reports into boards/fpga/reports.
+"""``python -m boards.fpga.commit [--check | --accept WHY] [FOLDER ...]``: reports into boards/fpga/reports.
 
-Default: every build/*/report.json. Refused are reports of other sources than these (build id), and those that
-``boards.fpga.regression`` calls worse than the one they replace, unless --accept says why; the reason and
-what got worse then stand in the report.
+Default: every build/*/report.json. A report of other sources than these (build id) is refused. So is one that
+is worse than the report it replaces, its Fmax lower by more than 5 % or its LUTs, flip-flops, DSPs or block
+RAMs more by over 3 %, unless --accept says why; the reason and what got worse then stand in the report.
+--check compares and writes nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +12,40 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from boards.fpga.registry import TARGETS
-from boards.fpga.regression import differences
 from boards.fpga.reports import is_current, load, path
+
+FMAX_LOSS = 0.05
+AREA_GROWTH = 0.03
+AREA = ("luts", "ffs", "dsps", "brams")
+
+
+def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+    """What got worse by more than the limits, in words with the figures; empty when nothing did."""
+    worse = []
+    before, now = baseline["fmax_mhz"], fresh["fmax_mhz"]
+    if now < before * (1 - FMAX_LOSS):
+        worse.append(f"Fmax {before:.1f} -> {now:.1f} MHz ({100 * (now / before - 1):+.1f} %, limit -5 %)")
+    for name in AREA:
+        old, new = baseline[name], fresh[name]
+        if new > old * (1 + AREA_GROWTH):
+            change = f"{100 * (new / old - 1):+.1f} %" if old else "from none"
+            worse.append(f"{name} {old} -> {new} ({change}, limit +3 %)")
+    if baseline["timing_met"] and not fresh["timing_met"]:
+        worse.append(f"timing was met and is not: {now:.1f} of {fresh['clock_mhz']:g} MHz")
+    return worse
 
 
 def main(arguments: list[str]) -> int:
-    """Copy the reports; 1 when one was refused."""
+    """Copy or check the reports; 1 when one was refused."""
     parser = argparse.ArgumentParser(prog="python -m boards.fpga.commit")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--accept", metavar="WHY", help="take a slower or larger build, for this reason")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the committed report, write nothing"
+    )
     options = parser.parse_args(arguments)
     status = 0
     for folder in options.folders or sorted(Path("build").glob("*")):
@@ -42,7 +66,8 @@ def main(arguments: list[str]) -> int:
             continue
         if worse:
             report["accepted"] = {"worse": worse, "why": options.accept}
-        path(board.name).write_text(json.dumps(report, indent=2) + "\n")
+        if not options.check:
+            path(board.name).write_text(json.dumps(report, indent=2) + "\n")
         print(f"{board.name}: {report['fmax_mhz']} MHz, timing met: {report['timing_met']}")
     return status
 

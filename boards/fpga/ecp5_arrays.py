@@ -69,6 +69,8 @@ LEARNING = Geometry(
     analog=False,
     window=16,
 )
+# 196-128-10 and the like: a fourth of the block RAMs.
+SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
@@ -107,6 +109,7 @@ ECP5_85F_LEARNING: dict[str, Any] = {
     "learns": True,
     "dsp_inference": False,
 }
+ECP5_45F_LEARNING: dict[str, Any] = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
 # are multiplied in LUTs.
 ECP5_45F_UDP: dict[str, Any] = {

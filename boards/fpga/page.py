@@ -6,6 +6,7 @@ from typing import Any
 
 from boards.fpga.registry import TARGETS
 from boards.fpga.reports import load, summaries
+from boards.fpga.target import Target
 
 HEAD = """\
 # Boards: size and speed
@@ -24,35 +25,26 @@ before; the weights are those of the present one. `ndrite board build` makes it 
 TAIL = """
 - Weights: codes the array's memories hold (`lanes * weight_depth`); a layer takes `K * ceil(M / lanes)` words
   a lane.
-- Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax says nothing about the multipliers
-  and is no speed; samples/s at the board's clock assume that the multipliers keep up.
+- Design, where it is not the usual one. All have the same arithmetic, memory map and link.
+  *Small*: one column after the other through one multiplier and one shifter (`hdl.small`); no noise.
+  *Overlap*: the next sample's first layer runs before the rest of this one's.
+  *Maps*: convolutions, pools, gates and states are walked through on the board
+  ([how](architecture.md#a-walk)); other boards do such a network's products, and the host the rest.
+  *Learns*: weights are states of devices that pulses move ([how](learning.md#on-gateware)); nothing else.
+- Gowin: nextpnr does not time the DSP arcs of these parts, so their Fmax is no speed; samples/s at the
+  board's clock assume that the multipliers keep up.
 - iCE40 packs a LUT and a flip-flop into one logic cell and reports cells only, so its flip-flops count as 0.
-- Where a CPU is faster: over a UART, everywhere; zeros skipped, 128 lanes beat two cores on MNIST only
-  ([virtual chips](campaigns.md#on-a-board)).
 """
-SMALL = """\
-Without registers that only serve speed; one column after the other through one multiplier and one shifter
-  for readout and neurons (`hdl.small`); no noise, no counters of how busy the array is."""
-OVERLAP = """\
-The next sample's first layer runs before the rest of this one's, with four banks of inputs, activations
-  and results. Over a UART nothing is gained by it; campaigns and PCIe are faster (`benchmarks/skip.py`)."""
-MAPS = """\
-Convolutions, pools, gates and states are walked through on the board, their maps in a memory
-  of its own ([how](architecture.md#a-walk)). Other boards do such a network's products, patch by patch; the
-  host does the rest."""
-LEARNING = """\
-Weights are states of devices, moved by pulses on the board ([how](learning.md#on-gateware)). It learns
-  and does nothing else."""
 EARLIER = "\\*"
 COLUMNS = (
-    "board", "device", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
+    "board", "device", "design", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
     "block RAMs", "weights", "samples/s compute", "samples/s link",
 )  # fmt: skip
 
 
 def markdown() -> str:
     """The page's text."""
-    lines = [HEAD, _row(COLUMNS), _row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
+    lines = [HEAD, _row(COLUMNS), _row(["---"] * 3 + ["---:"] * (len(COLUMNS) - 3))]
     missing = []
     for row in summaries():
         if row["reported"]:
@@ -70,23 +62,15 @@ def markdown() -> str:
             for name in TARGETS
             if (r := load(name)) and r["network_fits"] != "yes"
         ]
-    lines += ["\n## Designs\n", *_designs(), TAIL]
+    lines.append(TAIL)
     return "\n".join(lines)
 
 
-def _designs() -> list[str]:
-    """Which boards have less or more than the usual gateware, and what."""
-    small = [f"`{board.name}`" for board in TARGETS.values() if board.small]
-    overlap = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.overlap]
-    maps = [f"`{board.name}`" for board in TARGETS.values() if board.geometry.map_codes]
-    learning = [f"`{board.name}`" for board in TARGETS.values() if board.learns]
-    return [
-        "Same arithmetic, memory map and link everywhere:\n",
-        f"- Small: {', '.join(small)}. {SMALL}",
-        f"- Overlap: {', '.join(overlap)}. {OVERLAP}",
-        f"- Feature maps: {', '.join(maps)}. {MAPS}",
-        f"- Learning: {', '.join(learning)}. {LEARNING}",
-    ]
+def _design(board: Target) -> str:
+    """What it has less or more than the usual gateware."""
+    g = board.geometry
+    marks = {"small": board.small, "overlap": g.overlap, "maps": g.map_codes, "learns": board.learns}
+    return ", ".join(mark for mark, is_so in marks.items() if is_so)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -97,6 +81,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         f"`{row['board']}`" + EARLIER * row["earlier"],
         row["device"],
+        _design(TARGETS[row["board"]]),
         str(row["lanes"]),
         str(row["readouts"]),
         f"{row['clock_mhz']:g}",

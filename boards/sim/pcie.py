@@ -12,6 +12,7 @@ import numpy as np
 from boards.netlist import build_id, netlist
 from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
+from boards.sim.running import NUMBER, U64, Function, Running
 from emulator.spec import Geometry
 from host.errors import LinkError
 from host.links.pcie.device import DmaMemory
@@ -22,11 +23,21 @@ MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
 """How long a processor's read waits: the completion timeout of the root complex."""
-CHUNK_CYCLES = 100_000
 COUNTERS = ("cycles", "interrupts", "rx_payload", "tx_payload", "rx_beats", "tx_beats", "reads", "stray")
 
 
-class SimCard:
+_BYTES, _REAL, _I64 = ctypes.POINTER(ctypes.c_uint8), ctypes.c_double, ctypes.c_int64
+FUNCTIONS: dict[str, Function] = {
+    "link": (None, [_REAL, _REAL, NUMBER]),
+    "config": (None, [ctypes.c_uint, ctypes.c_uint, NUMBER, NUMBER]),
+    "read": (NUMBER, [U64, U64, ctypes.POINTER(ctypes.c_uint32)]),
+    "write": (None, [U64, ctypes.c_uint32]),
+    "fault": (None, [_I64, _I64, _I64]),
+    "counters": (None, [ctypes.POINTER(U64)]),
+}
+
+
+class SimCard(Running):
     """A freshly powered-on card of a geometry; compiles it when it is not in the cache.
 
     Satisfies ``host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks.
@@ -48,11 +59,10 @@ class SimCard:
         self._power_on(_library(geometry, tags, slot_bytes))
 
     def _power_on(self, library: Path) -> None:
-        self._c = _load(library)
         self._data = np.zeros(MEMORY_BYTES, np.uint8)
         self._taken = 0
-        pointer = self._data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        self._handle: int | None = self._c.ndrite_card_new(pointer, MEMORY_BASE, MEMORY_BYTES)
+        memory = self._data.ctypes.data_as(_BYTES), MEMORY_BASE, MEMORY_BYTES
+        super().__init__(library, "ndrite_card_", FUNCTIONS, [_BYTES, U64, U64], memory)
         self.configure()
 
     name = "simulated card"
@@ -60,12 +70,12 @@ class SimCard:
     def read(self, offset: int) -> int:
         """A word of BAR0; all ones where the card refuses or does not answer."""
         value = ctypes.c_uint32()
-        self._c.ndrite_card_read(self._live(), offset, READ_CYCLES, ctypes.byref(value))
+        self.call("read", offset, READ_CYCLES, ctypes.byref(value))
         return value.value
 
     def write(self, offset: int, value: int) -> None:
         """Write a word of BAR0; it arrives while the clock runs, before any later read."""
-        self._c.ndrite_card_write(self._live(), offset, value)
+        self.call("write", offset, value)
 
     def memory(self, size: int) -> DmaMemory:
         """Part of the simulated host memory."""
@@ -77,26 +87,17 @@ class SimCard:
 
     def wait(self, seconds: float) -> None:
         """Run the clock until an MSI comes, at most ``seconds * CYCLES_PER_SECOND`` cycles."""
-        cycles = max(1, round(seconds * CYCLES_PER_SECOND))
-        for start in range(0, cycles, CHUNK_CYCLES):
-            if self._c.ndrite_card_run(self._live(), min(CHUNK_CYCLES, cycles - start)):
-                return
+        self.clock(max(1, round(seconds * CYCLES_PER_SECOND)))
 
     def run(self, cycles: int) -> None:
         """Run the clock for so many cycles, whatever interrupts come."""
         end = self.counters()["cycles"] + cycles
         while (left := end - self.counters()["cycles"]) > 0:
-            self._c.ndrite_card_run(self._live(), left)
+            self.call("run", left)
 
     def now(self) -> float:
         """Simulated seconds since power-on."""
         return self.counters()["cycles"] / CYCLES_PER_SECOND
-
-    def close(self) -> None:
-        """Power off. Closing twice is allowed."""
-        if self._handle is not None:
-            self._c.ndrite_card_delete(self._handle)
-            self._handle = None
 
     # -- what a test or a benchmark sets
 
@@ -104,29 +105,24 @@ class SimCard:
         self, *, max_payload: int = 0, max_read: int = 2, bus_master: bool = True, msi: bool = True
     ) -> None:
         """Configuration space: size codes (128 << code bytes) and enables."""
-        self._c.ndrite_card_config(self._live(), max_payload, max_read, int(bus_master), int(msi))
+        self.call("config", max_payload, max_read, int(bus_master), int(msi))
 
     def link(self, *, rate: float, latency: float, every_boundary: bool = False) -> None:
         """Link of ``rate`` bytes a clock each way (0: unlimited); reads answered after ``latency`` clocks."""
-        self._c.ndrite_card_link(self._live(), rate, latency, int(every_boundary))
+        self.call("link", rate, latency, int(every_boundary))
 
     def fault(self, *, refuse: int = -1, lose: int = -1, gone: int = -1) -> None:
         """After how many more reads of memory one is refused or lost, after how many clocks the card is gone.
 
         -1: never; the card comes back when ``gone`` is.
         """
-        self._c.ndrite_card_fault(self._live(), refuse, lose, gone)
+        self.call("fault", refuse, lose, gone)
 
     def counters(self) -> dict[str, int]:
         """Clocks, MSIs, payload bytes and beats each way, reads of memory, writes outside of it."""
         values = (ctypes.c_uint64 * len(COUNTERS))()
-        self._c.ndrite_card_counters(self._live(), values)
+        self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
-
-    def _live(self) -> int:
-        if self._handle is None:
-            raise LinkError("simulated card is closed")
-        return self._handle
 
 
 def card_id(geometry: Geometry, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> int:
@@ -147,27 +143,3 @@ def _design(geometry: Geometry, tags: int, slot_bytes: int) -> dict[str, Any]:
 def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
     what = f"PCIe card of geometry {geometry.name}"
     return cached_library(**_design(geometry, tags, slot_bytes), what=what, harness=HARNESS)
-
-
-def _load(library: Path) -> Any:
-    try:
-        c = ctypes.CDLL(str(library))
-    except OSError as error:
-        raise LinkError(f"cannot load the simulated card: {error}; delete the file to rebuild it") from None
-    handle, u64, i64, number = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int64, ctypes.c_int
-    real, bytes_ = ctypes.c_double, ctypes.POINTER(ctypes.c_uint8)
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "new": (handle, [bytes_, u64, u64]),
-        "delete": (None, [handle]),
-        "link": (None, [handle, real, real, number]),
-        "config": (None, [handle, ctypes.c_uint, ctypes.c_uint, number, number]),
-        "read": (number, [handle, u64, u64, ctypes.POINTER(ctypes.c_uint32)]),
-        "write": (None, [handle, u64, ctypes.c_uint32]),
-        "run": (number, [handle, u64]),
-        "fault": (None, [handle, i64, i64, i64]),
-        "counters": (None, [handle, ctypes.POINTER(u64)]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(c, f"ndrite_card_{name}")
-        function.restype, function.argtypes = result, arguments
-    return c

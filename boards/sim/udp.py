@@ -10,10 +10,9 @@ from typing import Any
 from boards.netlist import build_id, netlist
 from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
-from boards.sim.model import CHUNK_CYCLES
+from boards.sim.running import SIZE, U64, Function, Running
 from emulator.spec import Geometry
 from emulator.spec.datagrams import MTU
-from host.errors import LinkError
 from host.links.udp import UdpLink
 
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
@@ -24,7 +23,19 @@ Address = tuple[int, int]
 """IPv4 address and UDP port."""
 
 
-class UdpModel:
+FUNCTIONS: dict[str, Function] = {
+    "feed": (None, [ctypes.c_char_p, SIZE, ctypes.c_uint32, ctypes.c_uint16]),
+    "take": (
+        SIZE,
+        [ctypes.c_char_p, SIZE, ctypes.POINTER(ctypes.c_uint32), ctypes.POINTER(ctypes.c_uint16)],
+    ),
+    "second": (None, []),
+    "unsent": (SIZE, []),
+    "cycles": (U64, []),
+}
+
+
+class UdpModel(Running):
     """The compiled board, powered on; compiles it when it is not in the cache. ``learns``: one that does.
 
     Raises
@@ -34,57 +45,39 @@ class UdpModel:
     """
 
     def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:
-        self._c = _load(
-            cached_library(**_design(geometry, learns), what=f"UDP, {geometry.name}", harness=HARNESS)
-        )
-        self._handle: int | None = self._c.ndrite_udp_new()
+        what = f"UDP, {geometry.name}"
+        library = cached_library(**_design(geometry, learns), what=what, harness=HARNESS)
+        super().__init__(library, "ndrite_udp_", FUNCTIONS)
         self._buffer = ctypes.create_string_buffer(MTU)
 
     def feed(self, datagram: bytes, sender: Address) -> None:
         """Queue a datagram for the device."""
-        self._c.ndrite_udp_feed(self._live(), datagram, len(datagram), *sender)
+        self.call("feed", datagram, len(datagram), *sender)
 
     def run(self, cycles: int) -> bool:
         """Run until a datagram comes out (True) or ``cycles`` clocks passed (False)."""
-        handle = self._live()
-        for start in range(0, cycles, CHUNK_CYCLES):
-            if self._c.ndrite_udp_run(handle, min(CHUNK_CYCLES, cycles - start)):
-                return True
-        return False
+        return self.clock(cycles)
 
     def take(self) -> tuple[bytes, Address]:
         """The oldest datagram that the device sent, and to whom; an empty one where there is none."""
         address, port = ctypes.c_uint32(), ctypes.c_uint16()
-        size = self._c.ndrite_udp_take(
-            self._live(), self._buffer, MTU, ctypes.byref(address), ctypes.byref(port)
-        )
+        size = self.call("take", self._buffer, MTU, ctypes.byref(address), ctypes.byref(port))
         return self._buffer.raw[:size], (address.value, port.value)
 
     def second(self) -> None:
         """A second has gone by, for the session's lease."""
-        self._c.ndrite_udp_second(self._live())
-        self._c.ndrite_udp_run(self._live(), 2)
+        self.call("second")
+        self.clock(2)
 
     @property
     def cycles(self) -> int:
         """Clock cycles since power-on."""
-        return int(self._c.ndrite_udp_cycles(self._live()))
+        return int(self.call("cycles"))
 
     @property
     def unsent(self) -> int:
         """Datagrams queued that the device has not taken yet."""
-        return int(self._c.ndrite_udp_unsent(self._live()))
-
-    def close(self) -> None:
-        """Power off. Closing twice is allowed."""
-        if self._handle is not None:
-            self._c.ndrite_udp_delete(self._handle)
-            self._handle = None
-
-    def _live(self) -> int:
-        if self._handle is None:
-            raise LinkError("simulated board is closed")
-        return self._handle
+        return int(self.call("unsent"))
 
 
 class SimDatagrams:
@@ -144,26 +137,3 @@ def _design(geometry: Geometry, learns: bool = False) -> dict[str, Any]:
 
     shape = dataclasses.replace(geometry, name="")
     return {"make": make, "key": f"sim udp {shape}{' learns' * learns}"}
-
-
-def _load(library: Path) -> Any:
-    try:
-        c = ctypes.CDLL(str(library))
-    except OSError as error:
-        raise LinkError(f"cannot load the simulated board: {error}; delete the file to rebuild it") from None
-    handle, u64, size, number = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
-    address, port = ctypes.c_uint32, ctypes.c_uint16
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "new": (handle, []),
-        "delete": (None, [handle]),
-        "feed": (None, [handle, ctypes.c_char_p, size, address, port]),
-        "run": (number, [handle, u64]),
-        "take": (size, [handle, ctypes.c_char_p, size, ctypes.POINTER(address), ctypes.POINTER(port)]),
-        "second": (None, [handle]),
-        "unsent": (size, [handle]),
-        "cycles": (u64, [handle]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(c, f"ndrite_udp_{name}")
-        function.restype, function.argtypes = result, arguments
-    return c

@@ -21,9 +21,11 @@ from emulator.backend.walk import bank_inputs, no_walk, operands, row_order, wal
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.lane_groups import places_of_rows, words_of
+from emulator.spec.layer import Layer
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
 from emulator.spec.steps import Product
+from emulator.spec.walk_record import record
 
 
 def check_fits(program: Program, geometry: Geometry) -> None:
@@ -156,9 +158,7 @@ def descriptor(
 ) -> npt.NDArray[np.int32]:
     """A layer's descriptor words, int32 (8,)."""
     layer, groups = product.layer, product.patches.groups
-    values = {
-        "inputs": layer.inputs,
-        "outputs": layer.outputs,
+    values = {name: getattr(layer, name) for name in DESCRIPTOR if hasattr(layer, name)} | {
         "tile_rows": layer.tile_rows(rows),
         "dac_log2": layer.dac_bits.bit_length() - 1,
         "analog": int(layer.readout == "analog"),
@@ -174,31 +174,30 @@ def descriptor(
         "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
         "lane_groups": lane_groups(product, geometry).bit_length() - 1,
     }
-    words = np.zeros(DESCRIPTOR_WORDS, np.uint32)
-    for field, (word, low, width) in DESCRIPTOR.items():
-        value = values.get(field, getattr(layer, field, 0))
-        assert 0 <= value < 1 << width, f"descriptor field {field} = {value} exceeds {width} bits"
-        words[word] |= np.uint32(value) << np.uint32(low)
-    return words.view(np.int32)
+    return record(values, DESCRIPTOR, DESCRIPTOR_WORDS).view(np.int32)
+
+
+def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
+    """What the column memories hold of a layer, int32 (M,) by region."""
+    gain, offset = layer.gain.astype(np.uint32), layer.offset.astype(np.int64) & 0xFFF
+    scale, curve = layer.scale.astype(np.uint32), layer.curve.astype(np.uint32)
+    return {
+        "readout": (gain | offset.astype(np.uint32) << 16).view(np.int32),
+        "bias": layer.bias,
+        "neuron": (scale | curve << 16).view(np.int32),
+    }
 
 
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
-    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections.
-
-    Raises
-    ------
-    GeometryError
-        When the program does not fit.
-    """
+    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises GeometryError
+    when the program does not fit."""
     check_fits(program, geometry)
     geometry = divided(program, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
     used = weight_words(program, geometry)
     columns = column_words(program, geometry)
     weights = np.zeros((n, used), np.int32)
-    readout = np.zeros(columns, np.uint32)
-    bias = np.zeros(columns, np.int32)
-    neuron = np.zeros(columns, np.uint32)
+    held_by = {name: np.zeros(columns, np.int32) for name in ("readout", "bias", "neuron")}
     operand = np.zeros(columns, np.int32)
     descriptors: list[npt.NDArray[np.int32]] = []
     ours, row, walked = lower(program), 0, not program.is_chain
@@ -236,22 +235,14 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         for group in range(groups):
             here = base + group * _whole_readouts(share, geometry)
             mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)
-            readout[there] = (
-                layer.gain[mine].astype(np.uint32)
-                | (layer.offset[mine].astype(np.int64) & 0xFFF).astype(np.uint32) << 16
-            )
-            bias[there] = layer.bias[mine]
-            neuron[there] = layer.scale[mine].astype(np.uint32) | layer.curve[mine].astype(np.uint32) << 16
+            for name, words in parameters(layer).items():
+                held_by[name][there] = words[mine]
     sections = [
         Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
         for lane in range(n)
     ]
-    sections += [
-        Section("readout", address("readout"), readout.view(np.int32)),
-        Section("bias", address("bias"), bias),
-        Section("neuron", address("neuron"), neuron.view(np.int32)),
-        Section("layers", address("layers"), np.concatenate(descriptors)),
-    ]
+    held_by["layers"] = np.concatenate(descriptors)
+    sections += [Section(name, address(name), words) for name, words in held_by.items()]
     if geometry.map_codes:
         records = walk(program, geometry, bases).words() if walked else no_walk()
         sections += [Section("steps", address("steps"), records)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.lay_out import parameters
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
@@ -22,30 +23,23 @@ TILES_MAX = 16
 def lay_out_learning(
     learning: Learning, geometry: Geometry, states: Sequence[npt.NDArray[Any]] | None = None
 ) -> list[Section]:
-    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first.
-
-    Raises
-    ------
-    GeometryError
-        When the program does not fit: no layer wider than the lanes, all of them with converters, and states,
-        columns, curves, layers and tiles within the memories.
-    """
+    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first. Raises
+    GeometryError when the program does not fit: no layer wider than the lanes, all of them with converters,
+    and states, columns, curves, layers and tiles within the memories."""
     check_learning_fits(learning, geometry)
     held = [layer.states for layer in learning.layers] if states is None else states
-    columns: dict[str, list[int]] = {"bias": [], "readout": [], "neuron": []}
+    columns: dict[str, list[npt.NDArray[np.int32]]] = {"bias": [], "readout": [], "neuron": []}
     sections = []
-    at = 0
+    at = column = 0
     for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
-        places = {"at_state": at, "at_column": len(columns["bias"])}
+        places = {"at_state": at, "at_column": column}
         sections.append(
             Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places))
         )
-        for m in range(of.outputs):
-            columns["bias"].append(int(learned.bias[m]))
-            columns["readout"].append(int(of.gain[m]) | (int(of.offset[m]) & 0xFFF) << 16)
-            columns["neuron"].append(int(of.scale[m]) | int(of.curve[m]) << 16)
-        for words in columns.values():
-            words += [0] * (-len(words) % geometry.readouts)  # a layer's first columns are converted together
+        rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
+        for name, words in (parameters(of) | {"bias": learned.bias}).items():
+            columns[name].append(np.pad(words, (0, rest)).astype(np.int32))
+        column += of.outputs + rest
         for m, lane in enumerate(s.T):
             where = address("weights", m * geometry.weight_depth + at)
             sections.append(Section(f"states of layer {i}, lane {m}", where, lane.astype(np.int32)))
@@ -54,7 +48,7 @@ def lay_out_learning(
             values = getattr(learned.devices, name).astype(np.int32)
             sections.append(Section(f"{name} of layer {i}", where, values))
         at += of.inputs + 1
-    sections += [Section(name, address(name), _int32(words)) for name, words in columns.items()]
+    sections += [Section(name, address(name), np.concatenate(parts)) for name, parts in columns.items()]
     program = learning.program
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))

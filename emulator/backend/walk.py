@@ -91,12 +91,8 @@ def _codes(places: dict[int, Place]) -> int:
 def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     """The walk through ``program`` on ``geometry``.
 
-    ``bases``: for each lowered step, where its values begin in region ``operand``.
-
-    Raises
-    ------
-    GeometryError
-        When the device cannot walk it; the message names what is in the way.
+    ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
+    the device cannot walk it; the message names what is in the way.
     """
     ours = lower(program)
     _check(program, ours, geometry)

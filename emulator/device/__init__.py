@@ -6,7 +6,7 @@ Imports NumPy, SciPy and emulator.errors only.
 from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at, operating_point
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Curve, Esaki, NdrModel, Table, Tunnel, tunnel
-from emulator.device.ndr.tuning import Tuning, vary
+from emulator.device.ndr.tuning import vary
 from emulator.device.rram.drift import DRIFTS, Drift
 from emulator.device.rram.programming import IDEAL, MODELS, WAN_2022, Faults, ProgrammingError
 from emulator.device.rram.read_noise import effective_read_sigma
@@ -28,7 +28,6 @@ __all__ = [
     "NdrModel",
     "ProgrammingError",
     "Table",
-    "Tuning",
     "Tunnel",
     "effective_matrix",
     "effective_matrix_at",

@@ -73,7 +73,8 @@ def read_measurements(
     """Read a CSV file (comma, semicolon, tab or space; lines starting with # are comments).
 
     Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
-    conductances.
+    conductances. Raises FileNotFoundError when there is no such file. Raises DatasetError when a column is
+    missing, its unit is unknown or a value is no number; names file, column and line.
 
     Parameters
     ----------
@@ -84,13 +85,6 @@ def read_measurements(
         ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
     columns:
         Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    DatasetError
-        When a column is missing, its unit is unknown or a value is no number; names file, column and line.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -323,3 +317,9 @@ def noise_of(x: Floats) -> float:
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
+
+
+def smoothed(x: Floats) -> Floats:
+    """Running median of five, the ends held: a single outlier makes no peak."""
+    padded = np.pad(x, 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)

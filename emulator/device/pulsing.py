@@ -169,12 +169,8 @@ class Programming(Pulsed):
     ) -> tuple[Floats, PulseCount]:
         """Conductances that cells (n,) land on, and what it took.
 
-        ``cell_uS``: the cell's g_min and g_max; ``law_uS`` (n,): the deviations expected.
-
-        Raises
-        ------
-        PhysicsError
-            When a target is outside the device's range.
+        ``cell_uS``: the cell's g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError
+        when a target is outside the device's range.
         """
         assert self.device is not None
         percent, endurance = cell_uS[1] / 100, self.endurance_pulses

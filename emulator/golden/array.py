@@ -14,18 +14,10 @@ FLOAT64_EXACT = 1 << 53
 
 
 def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Column sums a = x_j @ w of one pass.
+    """Column sums a = x_j @ w of one pass, int64 (samples, columns), of input slices uint8 (samples, rows)
+    and signed conductance codes (rows, columns).
 
-    Parameters
-    ----------
-    x:
-        Input slices, uint8 (samples, rows).
-    w:
-        Signed effective conductance codes, (rows, columns).
-
-    Returns
-    -------
-    int64 (samples, columns), exact: every partial sum is below the float type's integer range.
+    Exact: every partial sum is below the float type's integer range.
     """
     bound = x.shape[1] * INPUT_MAX * int(np.abs(w.astype(np.int64)).max(initial=0))
     dtype = np.float32 if bound < FLOAT32_EXACT else np.float64

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from emulator.golden.core import Core
 from emulator.golden.fast import FastCore, available, suits
-from emulator.golden.fast_steps import TABLE
 from emulator.golden.noise import key_schedule
 from emulator.golden.redraw import virtual_chip
 from emulator.spec.campaign import Campaign, CampaignResult
@@ -54,7 +53,7 @@ class FastChips:
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
         for i, ((mean, sigma), weights) in enumerate(zip(self._laws, self._core.weights, strict=True)):
             key = np.empty((4, len(mean)), np.uint16)
-            redraw(mean, sigma, self._law, schedule, i, TABLE, key, weights)
+            redraw(mean, sigma, self._law, schedule, i, key, weights)
         self._core.refresh()
         return self._core
 
@@ -69,14 +68,8 @@ def campaign(
 ) -> CampaignResult:
     """Run samples ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
 
-    ``progress(done, total)`` counts chips.
-
-    Raises
-    ------
-    CampaignError
-        A parameter is out of range.
-    ProgramError
-        The program has no variation to draw chips from.
+    ``progress(done, total)`` counts chips. Raises CampaignError: a parameter is out of range. Raises
+    ProgramError: the program has no variation to draw chips from.
     """
     plan.check(x, labels, program.inputs)
     chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip

@@ -77,14 +77,8 @@ class Draw:
 class Codes:
     """What each kind of step makes of maps of codes (n, C, H, W), read noise drawn by ``draw``.
 
-    Attributes
-    ----------
-    rows, curve_base, curve_slope, calls, first_product:
-        As the program has them.
-    trace:
-        Collects every intermediate of products.
-    given:
-        Gives the sums of a product in place of ``Codes.sums``: a board, where it holds that product.
+    ``trace`` collects every intermediate of products. ``given`` gives the sums of a product in place of
+    ``Codes.sums``: a board, where it holds that product. All else is as the program has it.
     """
 
     rows: int

@@ -59,6 +59,8 @@ class Core:
     ) -> npt.NDArray[np.int32]:
         """Run samples through the program.
 
+        Raises ValueError when ``x`` has another shape or dtype, or the seed is out of range.
+
         Parameters
         ----------
         x:
@@ -77,11 +79,6 @@ class Core:
         Returns
         -------
         Logits, int32 (samples, outputs).
-
-        Raises
-        ------
-        ValueError
-            When ``x`` has another shape or dtype, or the seed is out of range.
         """
         if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != np.uint8:
             raise ValueError(

@@ -1,10 +1,12 @@
 """fast: the golden model in compiled loops, bit-identical to ``emulator.golden.core`` (tested), for speed.
 
-Needs the extra ``fast``; without it the NumPy model does the same work, slower.
+Needs the extra ``fast``; without it the NumPy model does the same work, slower. Maps are (C, n, H, W): what a
+column or a channel holds lies in one piece for all samples together.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 from collections import deque
@@ -15,19 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.array import FLOAT32_EXACT
-from emulator.golden.fast_steps import Codes, Draw, FastProduct, FastTable, channel_first, gated, join, pooled
+from emulator.golden.neuron import neuron
 from emulator.golden.noise import key_schedule
+from emulator.golden.steps import table
 from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
 from emulator.spec.evaluate import At, run
 from emulator.spec.noise import DOMAIN_READ
+from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table, of_kind
+from emulator.spec.steps import Gate, Pool, Product, Table, filled, of_kind
+
+Codes = npt.NDArray[np.uint8]
+Maps = list[npt.NDArray[Any]]
 
 CHUNK = 448
 """Samples worked on together at most, as ``fast_loops.CHUNK`` patches are."""
 ROWS = 1 << 14
 """Patches of one product worked on together, where one sample does not have more."""
+NO_CODES, NO_SUMS, NO_FACTORS = np.empty((0, 0), np.uint8), np.empty((0, 0), np.int32), np.empty(0, np.int64)
 
 
 @cache
@@ -72,8 +80,8 @@ class FastCore:
         if not suits(program, largest):
             raise ValueError(f"column sums of {program.name!r} are too long for float32; use Core")
         self.program = program
-        self.products = [FastProduct(program, step) for step in program.products]
-        self.tables = [FastTable(program, step) for step in of_kind(Table, program.steps)]
+        self.products = [FastProduct(program, i) for i in range(len(program.products))]
+        self.answers = [_answers(program, step) for step in of_kind(Table, program.steps)]
         self.weights = [product.given for product in self.products]
         """float32 (M, K) of every product; call ``refresh`` after writing into them."""
         most = max((p.patches.positions for p in program.products), default=1)
@@ -106,7 +114,8 @@ class FastCore:
         def part(low: int, high: int, beside: int = 1) -> None:
             for start in range(low, high, self._batch):
                 end = min(start + self._batch, high)
-                out[start:end] = self._samples(x[start:end], schedule, noise, first_index + start, beside)
+                loops = _Loops(self, schedule, noise, first_index + start, beside)
+                out[start:end] = loops.samples(x[start:end])
 
         left = left_over(len(x), each, most)
         in_threads(part, len(x) - left, each, most)
@@ -115,20 +124,77 @@ class FastCore:
                 part(len(x) - left, len(x), most)
         return out
 
-    def _samples(
-        self, x: Codes, schedule: npt.NDArray[np.uint32], noise: bool, first: int, threads: int
-    ) -> npt.NDArray[Any]:
-        program, n = self.program, len(x)
-        calls = x.reshape(n, program.calls, -1)
-        inputs = (channel_first(calls[:, call], program.shape) for call in range(program.calls))
-        states = [np.full((s.shape[0], n, *s.shape[1:]), s.start, np.uint8) for s in program.states]
-        arithmetic = _Loops(self, schedule, noise, first, threads)
-        maps = deque(run(arithmetic, program.steps, program.states, inputs, states), maxlen=1).pop()
-        return np.asarray(np.moveaxis(maps[-1], 1, 0).reshape(n, -1))
+
+class FastProduct:
+    """A product as the loops read it; ``given`` float32 (M, K) is read again by ``refresh``."""
+
+    def __init__(self, program: Program, number: int) -> None:
+        step = program.products[number]
+        layer, p = step.layer, step.patches
+        self.step, self.stride = step, program.calls * p.positions
+        self._tile_rows = layer.tile_rows(program.rows)
+        shifts = (layer.shift, layer.vshift, layer.sigma_out, layer.var_cell, step.fires, step.skip_shift)
+        sizes = (layer.inputs, layer.outputs, layer.dac_bits, layer.readout == "analog", layer.adc_bits)
+        of_program = (program.first_product + number, self.stride, self._tile_rows)
+        self._layer = np.array([*sizes, *shifts, *of_program], np.int64)
+        self.given = np.ascontiguousarray(layer.weights.T.astype(np.float32))
+        self._weights = self.given.reshape(p.groups, -1)
+        self.refresh()
+        gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
+        columns = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
+        self._columns = np.stack([column.astype(np.int64) for column in columns])
+        # What every curve answers to every voltage code from V_MIN on, uint8 (curves, 4096).
+        every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
+        v = np.arange(V_MIN, V_MAX + 1)[:, None]
+        values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else NO_CODES
+        self._values = np.ascontiguousarray(values.T)
+        self._where = _where(p, step.border)
+
+    def refresh(self) -> None:
+        """Lay ``given`` out tile by tile; of one tile it is the same memory."""
+        _m, k = self.given.shape
+        if k <= self._tile_rows:
+            return
+        by_group = self.given.reshape(len(self._weights), -1, k)
+        tiles = [by_group[:, :, t : t + self._tile_rows] for t in range(0, k, self._tile_rows)]
+        flat = [tile.reshape(len(self._weights), -1) for tile in tiles]
+        self._weights = np.concatenate(flat, axis=1)
+
+    def run(self, maps: Maps, first: int, loops: _Loops) -> npt.NDArray[Any]:
+        """Its map, codes or sums int32; patch p of sample i has number first + i * stride + p."""
+        from emulator.golden.fast_loops import product
+
+        step, patches = self.step, self.step.patches
+        x = join([maps[s] for s in step.sources])
+        n, positions, m = x.shape[1], patches.positions, step.layer.outputs
+        (rows, columns), (g, h) = patches.grid, step.block
+        skip = NO_CODES
+        if step.skip is not None:
+            skip = maps[step.skip]
+            if step.block != (1, 1):
+                # A column's place in the block comes before its channel.
+                parts = skip.reshape(-1, n, rows, g, columns, h).transpose(3, 5, 0, 1, 2, 4)
+                skip = np.ascontiguousarray(parts)
+            skip = skip.reshape(m, n * positions)
+        out = np.empty((m, n * positions), np.uint8 if step.fires else np.int32)
+        codes, sums = (out, NO_SUMS) if step.fires else (NO_CODES, out)
+        fixed = (x, self._where, self._layer, self._weights, self._columns, skip, self._values)
+
+        def part(low: int, high: int) -> None:
+            product(*fixed, loops.schedule, first & 0xFFFFFFFF, loops.noise, low, high, codes, sums)
+
+        if loops.threads > 1:
+            in_threads(part, n * positions, step.layer.weights.size, loops.threads)
+        else:
+            part(0, n * positions)
+        if step.block == (1, 1):
+            return out.reshape(m, n, rows, columns)
+        blocks = out.reshape(g, h, -1, n, rows, columns).transpose(2, 3, 4, 0, 5, 1)
+        return np.ascontiguousarray(blocks).reshape(-1, n, rows * g, columns * h)
 
 
 class _Loops(NamedTuple):
-    """The compiled loops as an arithmetic, of samples from number ``first`` on, over maps (C, n, H, W)."""
+    """The compiled loops as an arithmetic, of samples from number ``first`` on."""
 
     core: FastCore
     schedule: npt.NDArray[np.uint32]
@@ -136,23 +202,79 @@ class _Loops(NamedTuple):
     first: int
     threads: int
 
-    def product(self, at: At, step: Product, maps: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        program, positions = self.core.program, step.patches.positions
-        # A patch has number ((first + sample) * calls + call) * positions + position.
-        draw = Draw(
-            schedule=self.schedule,
-            noise=self.noise,
-            number=program.first_product + at.product,
-            first=(self.first * program.calls + at.call) * positions & 0xFFFFFFFF,
-            stride=program.calls * positions,
-        )
-        return self.core.products[at.product].run(maps, draw, self.threads)
+    def samples(self, x: Codes) -> npt.NDArray[Any]:
+        """Outputs (n, M) of codes (n, inputs)."""
+        program, n = self.core.program, len(x)
+        calls = x.reshape(n, program.calls, -1)
+        inputs = (channel_first(calls[:, call], program.shape) for call in range(program.calls))
+        states = [np.full((s.shape[0], n, *s.shape[1:]), s.start, np.uint8) for s in program.states]
+        maps = deque(run(self, program.steps, program.states, inputs, states), maxlen=1).pop()
+        return np.asarray(maps[-1].swapaxes(0, 1).reshape(n, -1))
 
-    def pool(self, at: At, step: Pool, maps: list[Codes]) -> Codes:
-        return pooled(step, join([maps[s] for s in step.sources]))
+    def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
+        made = self.core.products[at.product]
+        return made.run(maps, self.first * made.stride + at.call * step.patches.positions, self)
 
-    def table(self, at: At, step: Table, maps: list[Codes]) -> Codes:
-        return self.core.tables[at.table].run(join([maps[s] for s in step.sources]))
+    def pool(self, at: At, step: Pool, maps: Maps) -> Codes:
+        from emulator.golden.fast_maps import pool
 
-    def gate(self, at: At, step: Gate, maps: list[Codes]) -> Codes:
-        return gated(step, maps)
+        x, p = join([maps[s] for s in step.sources]), step.patches
+        out = np.empty((p.shape[0], x.shape[1], *p.grid), np.uint8)
+        mul = NO_FACTORS if step.mul is None else step.mul.astype(np.int64)
+        pool(x, _where(p, step.border), step.of == "average", mul, step.pool_shift, out)
+        return filled(out, step.block)
+
+    def table(self, at: At, step: Table, maps: Maps) -> Codes:
+        from emulator.golden.fast_maps import look_up
+
+        x = join([maps[s] for s in step.sources])
+        out = np.empty((len(step.channel), *x.shape[1:]), np.uint8)
+        answers = self.core.answers[at.table]
+        look_up(x.reshape(len(x), -1), step.channel, answers, out.reshape(len(out), -1))
+        return out
+
+    def gate(self, at: At, step: Gate, maps: Maps) -> Codes:
+        from emulator.golden.fast_maps import add_term, close_gate
+
+        first = maps[step.terms[0].a]
+        total, out = np.zeros(first.size, np.int64), np.empty(first.shape, np.uint8)
+        for term in step.terms:
+            other = NO_CODES if term.b is None else maps[term.b]
+            add_term(maps[term.a].reshape(-1), other.reshape(-1), term.a_zero, term.b_zero, term.gain, total)
+        close_gate(total, step.gate_shift, step.zero, out.reshape(-1))
+        return out
+
+
+def _where(p: Patches, border: int) -> npt.NDArray[np.int64]:
+    """Patches in the loops' order."""
+    numbers = [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]
+    return np.array(numbers, np.int64)
+
+
+def _answers(program: Program, step: Table) -> Codes:
+    """What every element of a table answers to every code, uint8 (E, 256)."""
+    codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
+    channels = np.broadcast_to(codes, (256, int(step.channel.max()) + 1, 1, 1))
+    answers = table(step, channels, program.curve_base, program.curve_slope)
+    return np.ascontiguousarray(answers[:, :, 0, 0].T)
+
+
+def channel_first(x: Codes, shape: Shape) -> Codes:
+    """Maps (C, n, H, W) of samples (n, C * H * W)."""
+    from emulator.golden.fast_maps import turn
+
+    if len(x) == 1 or shape[1:] != (1, 1):
+        return np.ascontiguousarray(x.reshape(len(x), *shape).swapaxes(0, 1))
+    out = np.empty((shape[0], len(x)), np.uint8)
+    turn(x, out)
+    return out.reshape(shape[0], len(x), 1, 1)
+
+
+def join(maps: list[Codes]) -> Codes:
+    """Several maps as one step reads them (``emulator.spec.steps.joined``)."""
+    if len(maps) == 1:
+        return maps[0]
+    if len({x.shape[2:] for x in maps}) > 1:
+        maps = [np.moveaxis(x, 1, 3).reshape(-1, x.shape[1], 1, 1) for x in maps]
+    # Joined maps of one sample or one row may come in another order of memory.
+    return np.ascontiguousarray(np.concatenate(maps))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from emulator.golden.noise import SIGNED_TABLE
 from emulator.spec import noise as spec
 
 CHUNK = 448
@@ -23,6 +24,7 @@ SMALL = 1_000_000
 NARROW = 2
 """Columns of a group up to which own loops are quicker than a call of BLAS."""
 KEY_ROUNDS = spec.KEY_ROUNDS
+TABLE = SIGNED_TABLE.astype(np.int32)
 U16 = np.uint16
 U32 = np.uint32
 U64 = np.uint64
@@ -58,9 +60,9 @@ def mixed(x: Any, y: Any, k: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def rounds(x: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
-    """Both halves of the cipher text of ``x`` under a key: the seven sample rounds, unrolled."""
-    x, y = mixed(x, k3, k0)
+def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
+    """Both halves of the cipher text of (x, y) under a key: the seven sample rounds, unrolled."""
+    x, y = mixed(x, y, k0)
     x, y = mixed(x, y, U16(k1 ^ U16(1)))
     x, y = mixed(x, y, U16(k2 ^ U16(2)))
     x, y = mixed(x, y, U16(k3 ^ U16(3)))
@@ -74,7 +76,7 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
     """What every patch's sample of a column looks up, uint16 (n,), under keys (4, n)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
-        x, y = rounds(column, k0[b], k1[b], k2[b], k3[b])
+        x, y = rounds(column, k3[b], k0[b], k1[b], k2[b], k3[b])
         low[b] = U16(y & U16(1023))
         high[b] = U16(U16(U16(y >> U16(10)) | U16(x << U16(6))) & U16(1023))
 
@@ -92,16 +94,13 @@ def slice_codes(row: Any, down: Any, mask: Any, out: Any, energy: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def deviation(energy: Any, sigma_out: Any, var_cell: Any, sigma: Any) -> None:
-    """Noise scale int32 (n,) of sums of squares.
-
-    The radicand is below 2^50, where the root of a float is exact or one too high.
-    """
-    for b in range(energy.shape[0]):
-        radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy[b])) >> 8)
-        r = np.int64(math.sqrt(np.float64(radicand)))
-        r -= np.int64(r * r > radicand)
-        sigma[b] = np.int32(min(r, np.int64(65535)))
+def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
+    """Noise scale of a sum of squares; the radicand is below 2^50, where the root of a float is exact or one
+    too high."""
+    radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
+    r = np.int64(math.sqrt(np.float64(radicand)))
+    r -= np.int64(r * r > radicand)
+    return min(r, np.int64(65535))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -243,13 +242,9 @@ def product(
     columns: Any,
     skip: Any,
     values: Any,
-    table: Any,
     schedule: Any,
-    number: int,
     first: int,
-    stride: int,
     with_noise: bool,
-    rows: int,
     from_patch: int,
     to_patch: int,
     codes: Any,
@@ -264,12 +259,13 @@ def product(
     first + i * stride + p in the read noise.
     """
     k, m, d, analog, shift = layer[0], layer[1], layer[2], layer[3], layer[5]
+    number, stride = layer[11], layer[12]
     groups, positions = where[13], where[11] * where[12]
     share = m // groups
     noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     top = np.int64((1 << (layer[4] - 1)) - 1)
-    per_tile = k if analog else min(k, rows)
+    per_tile = min(k, layer[13])
     most = min(CHUNK, to_patch - from_patch)
     all_patches = np.empty(groups * k * most, np.uint8)
     all_slices, all_sums = np.empty(per_tile * most, np.float32), np.empty(share * most, np.float32)
@@ -311,7 +307,8 @@ def product(
                     for r in range(end - begin):
                         slice_codes(patches[group * k + begin + r], down, mask, xj[r], energy)
                     if noisy:
-                        deviation(energy, layer[7], layer[8], sigma)
+                        for b in range(n):
+                            sigma[b] = np.int32(deviation(energy[b], layer[7], layer[8]))
                     w = weights[group, share * begin : share * end].reshape(share, end - begin)
                     if share <= NARROW:
                         for i in range(share):
@@ -327,7 +324,7 @@ def product(
                         column = group * share + i
                         if noisy:
                             draw(U16(column), key, low, high)
-                            add_noise(a[i], sigma, table, low, high, v)
+                            add_noise(a[i], sigma, TABLE, low, high, v)
                         else:
                             for b in range(n):
                                 v[b] = np.int32(a[i, b])
@@ -353,7 +350,7 @@ def draw_cells(cell: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None
     """Cipher texts uint16 (2K,) of cells under one key (4,), and what their samples look up."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(cell.shape[0]):
-        x[b], y[b] = rounds(cell[b], k0, k1, k2, k3)
+        x[b], y[b] = rounds(cell[b], k3, k0, k1, k2, k3)
         low[b] = U16(y[b] & U16(1023))
         high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))
 
@@ -378,9 +375,7 @@ def pairs(positive: Any, negative: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def redraw(
-    mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, table: Any, key: Any, out: Any
-) -> None:
+def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
     """Weights float32 (M, K) of a virtual chip, a column in a row.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
@@ -402,6 +397,6 @@ def redraw(
         draw_cells(cell, key[:, c], x, y, lower, higher)
         # Apart from the loop above: gathering is quicker from indices that lie in memory.
         for b in range(both):
-            g[b] = table[lower[b]] + table[higher[b]]
+            g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)
         pairs(code[:rows], code[rows:], out[c])

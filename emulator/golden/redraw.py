@@ -43,15 +43,8 @@ def _code(
 
 
 def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
-    """The program with the weights of virtual chip ``chip`` of ``seed``.
-
-    Raises
-    ------
-    ProgramError
-        When the program has no variation to draw from.
-    ValueError
-        When seed or chip is out of range.
-    """
+    """The program with the weights of virtual chip ``chip`` of ``seed``. Raises ProgramError when the program
+    has no variation to draw from. Raises ValueError when seed or chip is out of range."""
     if program.variation is None:
         raise ProgramError(
             f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips"

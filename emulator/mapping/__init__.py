@@ -4,7 +4,6 @@ Imports NumPy and emulator.{spec,errors,golden,device,network} only.
 """
 
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
-from emulator.mapping.devices import Reachable, reachable_tables
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.die_file import die_digest, load_die, save_die
 from emulator.mapping.layer import MapOptions
@@ -25,7 +24,6 @@ __all__ = [
     "MappedWeights",
     "Mitigation",
     "PwlTable",
-    "Reachable",
     "die_digest",
     "fit_pwl",
     "golden_accuracy",
@@ -33,7 +31,6 @@ __all__ = [
     "map_network",
     "map_weights",
     "program_of",
-    "reachable_tables",
     "save_die",
     "transposed",
 ]

@@ -78,6 +78,9 @@ def make_cells(
 ) -> Cells:
     """Program pairs of cells and age them.
 
+    Raises PhysicsError when a target lies outside the error model's fitted range. Raises CompileError when
+    cells that pulses program are to be verified once more.
+
     Parameters
     ----------
     target_uS:
@@ -89,13 +92,6 @@ def make_cells(
         (K,), where cells with a cubic I-V curve are linearised; the read voltage by default.
     place:
         Physical row (K,) of every row; the same by default.
-
-    Raises
-    ------
-    PhysicsError
-        When a target lies outside the error model's fitted range.
-    CompileError
-        When cells that pulses program are to be verified once more.
     """
     cell = chip.cell
     shape = target_uS.shape

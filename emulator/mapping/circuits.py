@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel, peak_of
+from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT
 from emulator.errors import CompileError
 from emulator.mapping.states import States
@@ -24,11 +24,11 @@ def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
     circuit = chip.neuron.in_circuit(device)
     voltage, current = np.ones(outputs), np.ones(outputs)
     if states is not None:
-        voltage = np.asarray(chip.ecram.tuning.voltage(states.reference), np.float64)
+        voltage = np.asarray(chip.ecram.voltage(states.reference), np.float64)
         if states.loaded is not None:
-            current = np.minimum(chip.ecram.tuning.current(states.loaded), 1.0)
+            current = np.minimum(chip.ecram.current(states.loaded), 1.0)
     if circuit is None:
-        return np.asarray(voltage * peak_of(device)[0], np.float64)
+        return np.asarray(voltage * device.peak[0], np.float64)
     pairs, which = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
     units = np.array([circuit.tuned_unit_V(float(c), float(v)) for c, v in pairs])
     return np.asarray(units[which.ravel()], np.float64)
@@ -58,7 +58,7 @@ def axes(
     unit, ones = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
     voltage = ones * stretch
     if states is not None:
-        voltage = voltage * chip.ecram.tuning.voltage(states.reference)
+        voltage = voltage * chip.ecram.voltage(states.reference)
     tuned = states is not None and chip.ecram.tunes in CURRENT
     return (unit, heights, voltage, ones) if tuned else (unit, ones, voltage, heights)
 
@@ -67,16 +67,11 @@ def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Curves, int]:
     """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
-    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``.
-
-    Raises
-    ------
-    CompileError
-        When devices oscillate.
-    """
+    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``. Raises CompileError when
+    devices oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
-    amperes = peak_of(chip.neuron.device)[1]
+    amperes = chip.neuron.device.peak[1]
     models = []
     for device, c, s in zip(devices, current, voltage, strict=True):
         circuit = chip.neuron.in_circuit(device)

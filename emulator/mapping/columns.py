@@ -84,12 +84,7 @@ def program_bias(
     """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
-    a weight, however many rows it takes.
-
-    Raises
-    ------
-    CompileError
-        When that is more than ``BIAS_ROWS_MAX``.
+    a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
     """
     top = chip.cell.levels - 1
     wanted = np.rint(bias / mapped.limits * top)
@@ -112,13 +107,8 @@ def program_bias(
 
 
 def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
-    """sigma_out of an analog layer: columns and bias rows, accumulator units.
-
-    Raises
-    ------
-    CompileError
-        When it leaves the arithmetic's range.
-    """
+    """sigma_out of an analog layer: columns and bias rows, accumulator units. Raises CompileError when it
+    leaves the arithmetic's range."""
     parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
     value = round(math.hypot(*parts))
     if value > SIGMA_MAX:

@@ -12,14 +12,19 @@ import numpy.typing as npt
 from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import NdrModel, peak_of
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
+from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
-from emulator.errors import CompileError
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from emulator.mapping.shapes import LIKENED, family, nearest_states, shaped_devices, widest_window
-from emulator.mapping.states import States, heights_at, kept, stretch_at
+from emulator.mapping.states import (
+    LIKENED,
+    States,
+    heights_at,
+    kept,
+    nearest_states,
+    shaped_devices,
+    stretch_at,
+)
 from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX
 
@@ -152,7 +157,7 @@ def ndr_neurons(
         own = own_units_V(chip, states, len(heights))
         stretch = stretch * (own / source_units_V(chip, own))
     if individual:
-        volts, amperes = peak_of(device)
+        volts, amperes = device.peak
 
         def own_curves(u: Floats) -> Floats:
             v = np.broadcast_to(u, (*np.shape(u)[:-1], len(of))) / stretch * volts
@@ -228,7 +233,6 @@ def _tuned(
     if device is None or ecram.tunes == "none":
         return heights, peaks, 0, None
     states, noise = reachable(device, ecram.states), _pulse_noise(chip, rest)
-    tuning = ecram.tuning
 
     def nearest(factors: Floats, wanted: Floats) -> Floats:
         closest = np.abs(factors[None] - wanted[:, None]).argmin(axis=1)
@@ -236,25 +240,25 @@ def _tuned(
 
     out = np.zeros(len(heights), bool)
     voltage = np.zeros(len(heights))
-    current = nearest(tuning.current(states), heights)
+    current = nearest(ecram.current(states), heights)
     untuned = heights
     if ecram.tunes in VOLTAGE:
         centre = float(np.exp(np.log(peaks).mean()))
-        low, high = tuning.voltage_factors
+        low, high = ecram.voltage_factors
         middle = np.sqrt(low * high)
         wanted = peaks / centre * middle
         out |= (wanted < low * 0.999) | (wanted > high * 1.001)
-        by_voltage = nearest(tuning.voltage(states), wanted)
+        by_voltage = nearest(ecram.voltage(states), wanted)
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
-        peaks = centre / middle * tuning.voltage(voltage)
+        peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
             # One state sets both: the voltage decides, the height follows.
             current = by_voltage
     if ecram.tunes in CURRENT:
-        low, high = tuning.current_factors
+        low, high = ecram.current_factors
         out |= (heights < low * 0.999) | (heights > high * 1.001)
         current = np.clip(current + noise[1], 0.0, 1.0)
-        heights = np.minimum(tuning.current(current), 1.0)
+        heights = np.minimum(ecram.current(current), 1.0)
     loaded = current if chip.neuron.source_resistance_ohm and ecram.tunes in CURRENT else None
     return heights, peaks, int(out.sum()), States(voltage, current, voltage, untuned, loaded)
 
@@ -274,53 +278,3 @@ def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States
     wanted = np.asarray(trained_shape(activation)(grid), np.float64).T
     shape = nearest_states(chip, reachable(device, chip.ecram.states), wanted)
     return dataclasses.replace(states, shape=np.clip(shape + _pulse_noise(chip, rest)[0], 0.0, 1.0))
-
-
-@dataclass(frozen=True, eq=False)
-class Reachable:
-    """Every curve an ECRAM state gives, as tables: choosing a curve index is training a neuron.
-
-    ``states`` float64 (Q,) in 0..1; ``window`` in units of the nominal neuron; ``table`` of Q curves.
-    """
-
-    states: Floats
-    window: Window
-    table: PwlTable
-
-
-def reachable_tables(chip: Chip, *, segments: int = 32, table_bits: int = 6) -> Reachable:
-    """Tables of the NDR curve at every state of the chip's ECRAM, heights relative to the nominal device.
-
-    Raises
-    ------
-    CompileError
-        When the chip has no ECRAM.
-    """
-    device = chip.ecram.device
-    if device is None:
-        raise CompileError(
-            "ecram.model is 'none'; accepted: linear-step or exponential, to tune a curve with"
-        )
-    states = reachable(device, chip.ecram.states)
-    if chip.ecram.tunes in SHAPES:
-        window = widest_window(chip, segments)
-        outputs = INPUT_MAX * family(chip, states, window.values())
-        return Reachable(states, window, fit_pwl(outputs, segments=segments, table_bits=table_bits))
-    factors = [(float(chip.ecram.tuning.current(s)), float(chip.ecram.tuning.voltage(s))) for s in states]
-    widest = float(chip.ecram.tuning.voltage(1.0))
-    shape = _nominal_shape(chip.neuron, 1.0, 1.0)
-    window = choose_window(lambda u: shape(u / widest), segments)
-    u = window.values()
-    wanted = [_nominal_shape(chip.neuron, current, voltage)(u) for current, voltage in factors]
-    table = fit_pwl(INPUT_MAX * np.clip(wanted, 0.0, 1.0), segments=segments, table_bits=table_bits)
-    return Reachable(states, window, table)
-
-
-def _nominal_shape(neuron: Neuron, current: float, voltage: float) -> Curves:
-    """The nominal neuron with its current and voltage axes times factors, u in units of the untuned one's."""
-    device = neuron.device
-    circuit = neuron.in_circuit(device)
-    if circuit is None:
-        return lambda u: current * np.clip(device.shape(u / voltage), 0.0, 1.0)
-    tuned, volts, amperes = circuit.tuned(current, voltage), circuit.unit_V, circuit.peak_current_A
-    return lambda u: np.clip(tuned.current(u * volts) / amperes, 0.0, 1.0)

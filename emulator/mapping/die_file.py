@@ -6,9 +6,7 @@ Drawn are the programmed conductances, stuck cells and ageing; what time and wir
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,67 +27,54 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec import Program
-from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
+from emulator.spec.archive import FIELD, Arrays, digest, head, load_file, save_file
 
-FORMAT, FORMAT_VERSION = "ndrite-die", 1
+FORMAT, FORMAT_VERSION = "die", 1
 BYTES_MAX = 4 << 30
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 def die_digest(die: Die) -> str:
     """SHA-256, hexadecimal, over everything the die holds."""
-    return digest(*_content(die))
+    manifest, arrays = _content(die)
+    return digest(head(FORMAT, FORMAT_VERSION) | manifest, arrays)
 
 
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
     manifest, arrays = _content(die)
-    write_arrays(path, manifest | {FIELD: digest(manifest, arrays)}, arrays)
+    save_file(path, FORMAT, FORMAT_VERSION, manifest, arrays)
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
     """Read and verify a file; given a program, refuse the die of another.
 
     The program names the digest that the file was written with: a description that has gained fields since
-    changes nothing of it.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    CompileError
-        When it is no die of this format, is damaged, or another program's.
+    changes nothing of it. Raises FileNotFoundError when there is no such file. Raises CompileError when it is
+    no die of this format, is damaged, or another program's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such die file")
-    try:
-        arrays = dict(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
-        manifest = json.loads(str(arrays.pop("manifest")))
-        if manifest["format"] != FORMAT or manifest["format_version"] != FORMAT_VERSION:
-            raise CompileError(
-                f"format is {manifest['format']} {manifest['format_version']}; accepted: {FORMAT} "
-                f"{FORMAT_VERSION}"
-            )
-        if manifest.get(FIELD) != digest(manifest, arrays):
-            raise CompileError("checksum differs: manifest and arrays are not those it was written with")
+
+    def assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
         if program is not None and program.provenance.get("die") != manifest[FIELD]:
             raise CompileError(
                 f"the die of another program than {program.name}; accepted: the one written with it"
             )
         return _assemble(manifest, arrays)
-    except EmulatorError as error:
-        raise CompileError(f"{path}: {error}") from None
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise CompileError(f"{path}: not a die file ({error})") from None
+
+    return load_file(
+        path,
+        FORMAT,
+        FORMAT_VERSION,
+        assemble,
+        error=CompileError,
+        known=(EmulatorError,),
+        most_bytes=BYTES_MAX,
+        total_bytes=BYTES_MAX,
+    )
 
 
 def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
     arrays: Arrays = {}
     manifest = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "chip": die.chip.as_dict(),
         "seed": die.seed,
         "network": die.network,

@@ -31,7 +31,7 @@ from emulator.mapping.ranges import partial_sums
 from emulator.mapping.report import CELLS, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
-from emulator.mapping.shapes import widest_window
+from emulator.mapping.states import widest_window
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Activation, Dense, Ndr
@@ -94,14 +94,9 @@ class MapOptions:
 class CompiledLayer:
     """One product on a chip, part by part as the signal meets them, and what it makes of the samples.
 
-    Parameters
-    ----------
-    rows:
-        The patches that samples make.
-    table:
-        The curves so far, if any.
-    rngs:
-        Draw the cells, and the converters and neurons.
+    ``rows``: the patches that samples make; ``table``: the curves so far, if any; ``rngs`` draw the cells,
+    and the converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's
+    range.
 
     Attributes
     ----------
@@ -112,11 +107,6 @@ class CompiledLayer:
     codes, exact:
         Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off, and float64 of the
         float network.
-
-    Raises
-    ------
-    CompileError
-        When a noise, bias or scale leaves the arithmetic's range.
     """
 
     def __init__(

@@ -86,19 +86,13 @@ def code_max(cell: Cell) -> int:
     return (1 << (cell.weight_bits - 1)) - 1
 
 
-def full_scale(chip: Cell | Chip) -> float:
+def full_scale(chip: Chip) -> float:
     """Conductance of the largest code in microsiemens: every level with its headroom fits below."""
-    chip = as_chip(chip)
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
     rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
     top = float((targets + rise + HEADROOM_SIGMAS * cell.spread(targets, time)).max())
     return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top
-
-
-def as_chip(chip: Cell | Chip) -> Chip:
-    """A chip with everything but the cell ideal, when only a cell is given."""
-    return chip if isinstance(chip, Chip) else Chip(name="cell", cell=chip)
 
 
 def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = False) -> Floats:
@@ -126,7 +120,7 @@ def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = Fal
 
 def map_weights(
     weights: npt.NDArray[Any],
-    chip: Cell | Chip,
+    chip: Chip,
     rng: np.random.Generator,
     *,
     ratio: Floats | None = None,
@@ -138,12 +132,14 @@ def map_weights(
 ) -> MappedWeights:
     """Map and program float weights (K, M) onto differential pairs.
 
+    Raises PhysicsError when a target conductance lies outside the error model's fitted range.
+
     Parameters
     ----------
     weights:
         Float weights, (K, M).
     chip:
-        The chip, or only its cell (ideal wires, one second after programming).
+        The chip whose codes the weights become.
     rng:
         Source of programming error, drift and faults; the same state gives the same chip.
     ratio:
@@ -158,13 +154,7 @@ def map_weights(
         The chip whose cells are programmed, where it is not ``chip``, whose codes are used in any case.
     movable:
         Whether rows may change places (``Mitigation.row_placement``).
-
-    Raises
-    ------
-    PhysicsError
-        When a target conductance lies outside the error model's fitted range.
     """
-    chip = as_chip(chip)
     cell = chip.cell
     limits_known = limits is not None
     if limits is None:
@@ -172,11 +162,8 @@ def map_weights(
         limits = column_limits(weights / even, cell.levels, uniform=ratio is not None) * even
     measures = mitigation or Mitigation()
     floats = weights.astype(np.float64)
-    levels, on, place = (
-        nearest(floats / limits * (cell.levels - 1), cell.levels - 1),
-        programmed_on or chip,
-        None,
-    )
+    levels = nearest(floats / limits * (cell.levels - 1), cell.levels - 1)
+    on, place = programmed_on or chip, None
     if movable and measures.row_placement and row_voltage_V is not None:
         target = pair_targets(levels, cell)
         place = places(target, stuck_cells(target.shape, on, rng), on, row_voltage_V)
@@ -198,13 +185,8 @@ def map_weights(
 
 
 def transposed(mapped: MappedWeights) -> MappedWeights:
-    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows.
-
-    Raises
-    ------
-    CompileError
-        When columns have limits of their own: one unit of the sums of a row then has no meaning.
-    """
+    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows. Raises
+    CompileError when columns have limits of their own: one unit of the sums of a row then has no meaning."""
     limit, unit = mapped.limits[0], mapped.unit[0]
     if (mapped.limits != limit).any():
         raise CompileError(

@@ -36,16 +36,9 @@ def compensated(
 ) -> tuple[Ints, Floats]:
     """Levels -(L-1)..L-1 (K, M) to program, and limits (M,).
 
-    Parameters
-    ----------
-    weights, limits:
-        Float weights (K, M), and the weight of the largest level in each column.
-    row_voltage_V:
-        (K,), where cells with a cubic I-V curve are linearised.
-    place:
-        Physical row (K,) of every row.
-    may_rise:
-        Whether all limits may be raised, by one of ``LIMIT_RISES``.
+    ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
+    ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
+    ``LIMIT_RISES``.
     """
     top = chip.cell.levels - 1
     wanted = weights / limits * top

@@ -110,6 +110,8 @@ class Named:
 class Sampled:
     """Any unary function, the same for every neuron of the layer: linear between points, held at the ends.
 
+    Raises NetworkError when the points do not rise or an output is out of range.
+
     Parameters
     ----------
     name:
@@ -117,11 +119,6 @@ class Sampled:
     points:
         float32 (2, P), P >= 2: rising pre-activations, then outputs in 0..1. The chip's table spans exactly
         the stretch between the first and the last point.
-
-    Raises
-    ------
-    NetworkError
-        When the points do not rise or an output is out of range.
     """
 
     __repr__ = brief_repr

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Named, Ndr, Sampled
 from emulator.network.network import Network
 from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
-from emulator.spec.archive import FIELD, digest, read_arrays, write_arrays
+from emulator.spec.archive import Arrays, built, digest, flat, load_file, save_file, tuples
 from emulator.spec.errors import MeaningError
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches
 
-FORMAT = "ndrite-network"
-FORMAT_VERSION = 4
+FORMAT, FORMAT_VERSION = "network", 4
 BYTES_MAX = 1 << 30
 SAMPLED = "sampled:"
 """Prefix of the kind of a sampled activation, before its name."""
@@ -31,22 +24,14 @@ NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve"
 
 KINDS: dict[str, type[Node]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 
-Arrays = dict[str, npt.NDArray[Any]]
 Entry = dict[str, Any]
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all."""
     fields, arrays = _computes(network)
-    manifest = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "name": network.name,
-        "meaning": network.meaning.as_dict(),
-        "provenance": network.provenance,
-        **fields,
-    }
-    write_arrays(path, manifest | {FIELD: digest(manifest, arrays)}, arrays)
+    said = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
+    save_file(path, FORMAT, FORMAT_VERSION, said | fields, arrays)
 
 
 def network_digest(network: Network) -> str:
@@ -64,39 +49,29 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     NetworkError
         When the file is not a network of a format that can be read, or is damaged.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such network file (ndrite train writes one; ONNX will do)")
-    try:
-        return _assemble(read_arrays(path, most_bytes=BYTES_MAX, total_bytes=BYTES_MAX))
-    except (NetworkError, MeaningError) as error:
-        raise NetworkError(f"{path}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise NetworkError(f"{path}: not a network file ({error})") from None
+    return load_file(
+        path,
+        FORMAT,
+        FORMAT_VERSION,
+        _assemble,
+        error=NetworkError,
+        known=(MeaningError,),
+        otherwise="import or train the network again (ndrite train; ONNX will do)",
+        most_bytes=BYTES_MAX,
+        total_bytes=BYTES_MAX,
+    )
 
 
-def _assemble(arrays: Arrays) -> Network:
-    if "manifest" not in arrays:
-        raise NetworkError("no manifest in the file; accepted: a file written by Network.save")
-    manifest = json.loads(str(arrays["manifest"]))
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise NetworkError(f"manifest format is not {FORMAT!r}; accepted: a file written by Network.save")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise NetworkError(
-            f"format_version is {manifest.get('format_version')}; accepted: {FORMAT_VERSION}; "
-            f"import or train the network again"
-        )
-    if manifest.get(FIELD) != digest(manifest, {key: arrays[key] for key in arrays if key != "manifest"}):
-        raise NetworkError("checksum differs: manifest and arrays are not those the file was written with")
+def _assemble(manifest: Entry, arrays: Arrays) -> Network:
     provenance = manifest["provenance"]
     if not isinstance(provenance, dict):
         raise NetworkError(f"provenance is {str(provenance)[:40]!r}; accepted: an object")
     return Network(
         tuple(_node(f"node{i}", entry, arrays) for i, entry in enumerate(manifest["nodes"])),
-        _tuple(manifest["shape"]),
+        tuples(manifest["shape"]),
         str(manifest["name"]),
         provenance,
-        tuple(State(**_tuples(entry)) for entry in manifest["states"]),
+        tuple(State(**tuples(entry)) for entry in manifest["states"]),
         int(manifest["calls"]),
         Meaning.from_dict(manifest["meaning"]),
     )
@@ -109,54 +84,40 @@ def _computes(network: Network) -> tuple[Entry, Arrays]:
         "shape": network.shape,
         "calls": network.calls,
         "nodes": [_entry(f"node{i}", node, arrays) for i, node in enumerate(network.nodes)],
-        "states": [asdict(state) for state in network.states],
+        "states": [dataclasses.asdict(state) for state in network.states],
     }
     return fields, arrays
 
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
     """A node's scalars; its arrays go into ``arrays``."""
-    entry: Entry = {"kind": node.kind}
-    for f in dataclasses.fields(node):
-        value = getattr(node, f.name)
-        if isinstance(value, Dense):
-            arrays |= {f"{where}.weights": value.weights, f"{where}.bias": value.bias}
-            entry["activation"] = _activation(where, value.activation, arrays)
-        elif f.name == "activation":
-            entry["activation"] = _activation(where, value, arrays)
-        elif isinstance(value, np.ndarray):
-            arrays[f"{where}.{f.name}"] = value
-        elif isinstance(value, Patches):
-            entry["patches"] = asdict(value)
-        elif f.name == "terms":
-            entry["terms"] = [asdict(term) for term in value]
-        else:
-            entry[f.name] = value
-    return entry
+    apart: dict[str, Entry] = {}
+    if isinstance(node, Product):
+        kind = {"activation": _activation(where, node.activation, arrays)}
+        apart["dense"] = flat(where, node.dense, arrays, {"activation": kind})
+    elif isinstance(node, Table):
+        apart["activation"] = {"activation": _activation(where, node.activation, arrays)}
+    return {"kind": node.kind} | flat(where, node, arrays, apart)
 
 
 def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
     kind = KINDS.get(entry["kind"])
     if kind is None:
         raise NetworkError(f"{where}.kind is {entry['kind']!r}; accepted: {', '.join(KINDS)}")
-    values: Entry = {}
-    for f in dataclasses.fields(kind):
-        if f.name == "dense":
-            weights, bias = (_array(arrays, where, name) for name in ("weights", "bias"))
-            values["dense"] = Dense(weights, bias, _read_activation(where, entry["activation"], arrays))
-        elif f.name == "activation":
-            values["activation"] = _read_activation(where, entry["activation"], arrays)
-            if values["activation"] is None:
-                raise NetworkError(f"{where}.activation is None; accepted: an activation")
-        elif f.name == "patches":
-            values["patches"] = Patches(**_tuples(entry["patches"]))
-        elif f.name == "terms":
-            values["terms"] = tuple(Term(**term) for term in entry["terms"])
-        elif f.name in entry:
-            values[f.name] = _tuple(entry[f.name])
-        elif f.default is dataclasses.MISSING or f"{where}.{f.name}" in arrays:
-            values[f.name] = _array(arrays, where, f.name)
-    return kind(**values)
+    apart: Entry = {}
+    if "activation" in entry:
+        apart["activation"] = _read_activation(where, entry["activation"], arrays)
+    if kind is Product:
+        apart["dense"] = built(where, Dense, entry, arrays, apart)
+        del apart["activation"]
+    elif kind is Table and apart["activation"] is None:
+        raise NetworkError(f"{where}.activation is None; accepted: an activation")
+    if "patches" in entry:
+        apart["patches"] = Patches(**tuples(entry["patches"]))
+    if kind is Gate:
+        apart["terms"] = tuple(Term(**term) for term in entry["terms"])
+    usual = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+    return built(where, kind, usual | entry, arrays, apart)
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
@@ -179,21 +140,7 @@ def _read_activation(where: str, kind: Any, arrays: Arrays) -> Activation | None
     if kind is None:
         return None
     if kind in NDR_ARRAYS:
-        return Ndr(*(_array(arrays, where, name) for name in NDR_ARRAYS[kind]))
+        return Ndr(*(arrays[f"{where}.{name}"] for name in NDR_ARRAYS[kind]))
     if isinstance(kind, str) and kind.startswith(SAMPLED):
-        return Sampled(kind.removeprefix(SAMPLED), _array(arrays, where, "points"))
+        return Sampled(kind.removeprefix(SAMPLED), arrays[f"{where}.points"])
     return Named(kind)
-
-
-def _array(arrays: Arrays, where: str, name: str) -> npt.NDArray[Any]:
-    if f"{where}.{name}" not in arrays:
-        raise NetworkError(f"array {where}.{name} is missing")
-    return arrays[f"{where}.{name}"]
-
-
-def _tuples(entry: Entry) -> Entry:
-    return {key: _tuple(value) for key, value in entry.items()}
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -17,7 +17,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.steps import joined
+from emulator.spec.steps import Reads, joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
@@ -66,19 +66,17 @@ class Dense:
         return int(self.weights.shape[1])
 
 
-class _OfPatches:
+class _Node(Reads):
+    def check(self, maps: list[Shape]) -> None:
+        """Raise NetworkError when the maps that it reads do not fit it."""
+
+
+class _OfPatches(_Node):
     """Of a node that cuts patches from its joined sources."""
 
-    sources: tuple[int, ...]
     patches: Patches
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
-        return self.sources
-
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources have other shapes."""
         source = joined([maps[s] for s in self.sources])
         if self.patches.shape != source:
             raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
@@ -88,13 +86,9 @@ class _OfPatches:
 class Product(_OfPatches):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
-    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip``
-    is a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection.
-
-    Raises
-    ------
-    NetworkError
-        When shapes disagree.
+    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
+    a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Raises
+    NetworkError when shapes disagree.
     """
 
     __repr__ = brief_repr
@@ -133,16 +127,13 @@ class Product(_OfPatches):
         return self.dense.activation
 
     @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
-        return self.sources if self.skip is None else (*self.sources, self.skip)
+    def alone(self) -> tuple[int, ...]:
+        return () if self.skip is None else (self.skip,)
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         return (self.dense.outputs, *self.patches.grid)
 
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its sources, or its second operand, have other shapes."""
         super().check(maps)
         if self.skip is not None and maps[self.skip] != self.shape(maps):
             raise NetworkError(
@@ -180,7 +171,6 @@ class Pool(_OfPatches):
             raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.patches.shape[0], rows * g, columns * h)
 
@@ -207,7 +197,7 @@ class Pool(_OfPatches):
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(_Node):
     """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
@@ -236,17 +226,10 @@ class Table:
                 f"activation peak has shape {self.activation.peak.shape}; accepted: {self.channel.shape}"
             )
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
-        return self.sources
-
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
 
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when a channel does not exist."""
         channels = joined([maps[s] for s in self.sources])[0]
         if not ((self.channel >= 0) & (self.channel < channels)).all():
             raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
@@ -277,19 +260,19 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
+class Gate(_Node):
     """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
+    sources = ()
     activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]
     zero: float = 0.0
 
     @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the node needs."""
+    def alone(self) -> tuple[int, ...]:
         return tuple(m for term in self.terms for m in term.reads)
 
     @property
@@ -298,11 +281,9 @@ class Gate:
         return all(term.b is None for term in self.terms)
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         return maps[self.terms[0].a]
 
     def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when its maps have different shapes."""
         wanted = self.shape(maps)
         for number in self.reads:
             if maps[number] != wanted:

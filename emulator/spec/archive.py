@@ -5,6 +5,7 @@ One digest is over a record and its arrays: what a file says of itself, and what
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -13,10 +14,10 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ from emulator.spec.errors import SpecError
 from emulator.spec.files import whole_file
 
 ARRAY_SUFFIX = ".npy"
+Arrays = dict[str, npt.NDArray[Any]]
+Made = TypeVar("Made")
 
 FIELD = "sha256"
 """Field of a manifest that holds the digest; left out of it."""
@@ -49,13 +52,119 @@ class ArchiveError(SpecError):
     """A file that is no archive of plain arrays, or whose sizes exceed what is accepted."""
 
 
-def write_arrays(
-    path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
+def save_file(
+    path: str | os.PathLike[str],
+    kind: str,
+    version: int,
+    manifest: dict[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
 ) -> None:
-    """Write ``manifest`` as JSON text and the arrays beside it, in whole or not at all."""
-    named: dict[str, Any] = {"manifest": np.array(json.dumps(manifest, sort_keys=True)), **arrays}
+    """Write a file of ``kind``, manifest and arrays under one digest, in whole or not at all."""
+    known = head(kind, version) | manifest
+    text = json.dumps(known | {FIELD: digest(known, arrays)}, sort_keys=True)
+    named: dict[str, Any] = {"manifest": np.array(text), **arrays}
     with whole_file(Path(path)) as file:
         np.savez_compressed(file, **named)
+
+
+def head(kind: str, version: int) -> dict[str, Any]:
+    """What every manifest begins with."""
+    return {"format": f"ndrite-{kind}", "format_version": version}
+
+
+def load_file(
+    path: str | os.PathLike[str],
+    kind: str,
+    version: int,
+    assemble: Callable[[dict[str, Any], Arrays], Made],
+    *,
+    error: type[ValueError],
+    known: tuple[type[ValueError], ...] = (),
+    otherwise: str = "",
+    **limits: Any,
+) -> Made:
+    """What ``assemble`` makes of manifest and arrays of a file that ``save_file`` wrote.
+
+    Raises FileNotFoundError when there is no such file. Raises error when it is of another kind or version,
+    was changed since it was written, or cannot be assembled.
+
+    Parameters
+    ----------
+    error, known:
+        What is raised, and what ``assemble`` raises besides with a message for people.
+    otherwise:
+        What to do where there is no file of this version.
+    limits:
+        As ``read_arrays``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such {kind} file{otherwise and f'; {otherwise}'}")
+    try:
+        arrays = read_arrays(path, **limits)
+        manifest = json.loads(str(arrays.pop("manifest", "null")))
+        if not isinstance(manifest, dict):
+            raise error(f"no manifest in the file; accepted: a {kind} file")
+        said, wanted = (
+            f"{m.get('format')} {m.get('format_version')}" for m in (manifest, head(kind, version))
+        )
+        if said != wanted:
+            raise error(f"format is {said}; accepted: {wanted}{otherwise and f'; {otherwise}'}")
+        if manifest.get(FIELD) != digest(manifest, arrays):
+            raise error("checksum differs: manifest and arrays are not those the file was written with")
+        return assemble(manifest, arrays)
+    except (error, *known) as found:
+        raise error(f"{path}: {found}") from None
+    except (TypeError, KeyError, AttributeError, IndexError) as found:
+        raise error(f"{path}: manifest is incomplete or mistyped ({found})") from None
+    except (ValueError, RecursionError) as found:
+        raise error(f"{path}: not a {kind} file ({found})") from None
+
+
+def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A dataclass as plain values; its arrays go into ``arrays``, as ``where.field``.
+
+    ``apart``: what to put in place of some fields, by name, plain values among the others.
+    """
+    entry: dict[str, Any] = {}
+    for f in dataclasses.fields(record):
+        value = getattr(record, f.name)
+        if apart is not None and f.name in apart:
+            entry |= apart[f.name]
+        elif isinstance(value, np.ndarray):
+            arrays[f"{where}.{f.name}"] = value
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            entry[f.name] = [dataclasses.asdict(part) for part in value]
+        else:
+            entry[f.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+    return entry
+
+
+def built(
+    where: str,
+    kind: type[Made],
+    entry: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    apart: Mapping[str, Any] | None = None,
+) -> Made:
+    """What ``flat`` took apart, ``apart`` the fields that it did not. A KeyError names what is missing."""
+    values = dict(apart or {})
+    for f in dataclasses.fields(kind):  # type: ignore[arg-type]
+        name = f"{where}.{f.name}"
+        if f.name in values:
+            continue
+        if name in arrays or f.name in entry:
+            values[f.name] = arrays[name] if name in arrays else tuples(entry[f.name])
+        elif f.default is not None:
+            raise KeyError(name)
+    return kind(**values)
+
+
+def tuples(value: Any) -> Any:
+    """A list as a tuple, and so those in a mapping."""
+    if isinstance(value, dict):
+        return {key: tuples(one) for key, one in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 def read_arrays(
@@ -68,6 +177,9 @@ def read_arrays(
 ) -> dict[str, npt.NDArray[Any]]:
     """Every array of the archive by name; read only.
 
+    Raises ArchiveError when the file is no zip archive of ``.npy`` members without objects, or is larger than
+    accepted.
+
     Parameters
     ----------
     most_bytes, total_bytes:
@@ -76,11 +188,6 @@ def read_arrays(
         Name of an array -> its own limit, bytes.
     inside:
         Member that is an archive itself: where it is there, its arrays are read in place of the others.
-
-    Raises
-    ------
-    ArchiveError
-        When the file is no zip archive of ``.npy`` members without objects, or is larger than accepted.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -129,13 +236,8 @@ def _check_total(size: int, accepted: int) -> None:
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
-    """The array in the content of an ``.npy`` file; a view of ``data``.
-
-    Raises
-    ------
-    ArchiveError
-        When it is none, holds objects, or its header asks for more or less than there is.
-    """
+    """The array in the content of an ``.npy`` file; a view of ``data``. Raises ArchiveError when it is none,
+    holds objects, or its header asks for more or less than there is."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)

@@ -57,12 +57,7 @@ class CampaignResult:
 class Campaign:
     """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
     trials of read noise, sample i under index ``first_sample`` + i; ``noise`` False leaves read noise off.
-
-    Raises
-    ------
-    CampaignError
-        Naming the first field that is out of range, and the range.
-    """
+    Raises CampaignError, naming the first field that is out of range, and the range."""
 
     chips: int
     trials: int = 1

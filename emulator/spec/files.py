@@ -23,12 +23,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Written beside ``path`` under another name, then renamed: a reader sees the old content or the new. A
     symbolic link stays, and what it points to is written; a file keeps its owner and mode, a new one has
-    those of any file the user makes. Devices and pipes are written to when the block ends.
-
-    Raises
-    ------
-    OSError
-        As ``check_destination``, and when the disk is full; ``filename`` is ``path``.
+    those of any file the user makes. Devices and pipes are written to when the block ends. Raises OSError as
+    ``check_destination``, and when the disk is full; ``filename`` is ``path``.
     """
     there = check_destination(path)
     if there is not None and not stat.S_ISREG(there.st_mode):
@@ -60,13 +56,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def check_destination(path: Path) -> os.stat_result | None:
-    """What is at ``path``, links followed; None for nothing. Leaves no trace.
-
-    Raises
-    ------
-    OSError
-        When ``whole_file`` could not write there; ``filename`` is ``path``.
-    """
+    """What is at ``path``, links followed; None for nothing. Leaves no trace. Raises OSError when
+    ``whole_file`` could not write there; ``filename`` is ``path``."""
     try:
         there: os.stat_result | None = path.stat()
     except FileNotFoundError:

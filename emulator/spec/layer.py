@@ -94,10 +94,6 @@ class Layer:
         """Row tiles T on an array of ``rows`` rows."""
         return -(-self.inputs // self.tile_rows(rows))
 
-    def scalars(self) -> dict[str, int | str]:
-        """The layer's entry in the manifest."""
-        return {name: getattr(self, name) for name in LAYER_SCALARS} | {"readout": self.readout}
-
 
 def require(ok: bool, what: str, value: object, accepted: str) -> None:
     """Raise ProgramError that names what is wrong, its value and what is accepted."""

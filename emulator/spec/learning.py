@@ -210,6 +210,8 @@ class LearningLayer:
 class Learning:
     """A learning program.
 
+    Raises ProgramError when something does not fit.
+
     Attributes
     ----------
     program:
@@ -221,11 +223,6 @@ class Learning:
         Slots of a pulse train, 1..31.
     die_seed:
         Seed of the devices' constants.
-
-    Raises
-    ------
-    ProgramError
-        When something does not fit.
     """
 
     __repr__ = brief_repr

@@ -31,12 +31,7 @@ class InputRange:
     """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
 
     ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
-    ``shape``: (2, 0, 1) and (H, W, C).
-
-    Raises
-    ------
-    MeaningError
-        When a range is empty or not finite.
+    ``shape``: (2, 0, 1) and (H, W, C). Raises MeaningError when a range is empty or not finite.
     """
 
     __repr__ = brief_repr
@@ -113,6 +108,8 @@ class InputRange:
 class Meaning:
     """What a network or program is told about, for whoever reads its results.
 
+    Raises MeaningError, naming the field, when it is of another kind.
+
     Attributes
     ----------
     inputs:
@@ -125,11 +122,6 @@ class Meaning:
         Name of each output, where outputs are classes; empty: not said.
     output_step:
         What one step of the outputs is in ``output_unit``; None before mapping.
-
-    Raises
-    ------
-    MeaningError
-        Naming the field, when it is of another kind.
     """
 
     __repr__ = brief_repr

@@ -25,12 +25,8 @@ class Patches:
     """Patches of maps of ``shape`` (C, H, W).
 
     ``kernel``, ``stride``, ``dilation`` (rows, columns); ``padding`` (top, left, bottom, right); ``groups``
-    of channels, each seen by its own share of the outputs.
-
-    Raises
-    ------
-    ProgramError
-        When the kernel does not fit the map, or groups do not divide the channels.
+    of channels, each seen by its own share of the outputs. Raises ProgramError when the kernel does not fit
+    the map, or groups do not divide the channels.
     """
 
     shape: Shape

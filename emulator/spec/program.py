@@ -160,15 +160,11 @@ class Program:
             first_product=self.first_product + product,
         )
 
-    def without_noise(self) -> Self:
-        """The same die with read noise off."""
-        return self.with_layers([dataclasses.replace(la, sigma_out=0, var_cell=0) for la in self.layers])
-
     def arrays(self) -> dict[str, IntArray]:
         """Every array by its name in the file."""
-        from emulator.spec.program_file import arrays_of
+        from emulator.spec.program_file import parts_of
 
-        return arrays_of(self)
+        return parts_of(self)[1]
 
     def manifest(self) -> dict[str, Any]:
         """The file's JSON manifest as a dictionary, its digest included."""
@@ -178,9 +174,9 @@ class Program:
 
     @cached_property
     def _checksum(self) -> str:
-        from emulator.spec.program_file import computes
+        from emulator.spec.program_file import parts_of
 
-        return digest(computes(self), self.arrays())
+        return digest(*parts_of(self))
 
     def checksum(self) -> str:
         """SHA-256, hexadecimal, over all that computes: arrays and scalars."""

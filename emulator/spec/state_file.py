@@ -33,13 +33,8 @@ def save_state(path: Path, mark: Mapping[str, Any], content: bytes) -> None:
 
 
 def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
-    """What ``save_state`` wrote.
-
-    Raises
-    ------
-    StateError
-        When the file is no such state, was edited, or belongs to a run with another mark or older code.
-    """
+    """What ``save_state`` wrote. Raises StateError when the file is no such state, was edited, or belongs to
+    a run with another mark or older code."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,14 +65,39 @@ def filled(maps: npt.NDArray[Any], block: Pair) -> npt.NDArray[Any]:
     return maps.repeat(block[0], axis=-2).repeat(block[1], axis=-1)
 
 
-class Shaped(Protocol):
-    """A step of a program, or a node of a float network."""
+class Reads:
+    """A step of a program, or a node of a float network: it joins the maps ``sources``, and reads others."""
+
+    sources: tuple[int, ...]
+
+    @property
+    def alone(self) -> tuple[int, ...]:
+        """Maps that it does not join with others."""
+        return ()
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that it needs."""
+        return (*self.sources, *self.alone)
 
     def shape(self, maps: list[Shape]) -> Shape:
         """Shape of the result."""
+        raise NotImplementedError
 
 
-def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Shaped]) -> tuple[Shape, ...]:
+class _Step(Reads):
+    fires = True
+    """Whether it gives codes, not sums."""
+
+    def moved(self, joined: Joined, alone: Alone) -> Any:
+        """The step with its maps at other numbers: those that it joins, those that it reads alone."""
+        return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]
+
+    def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
+        """Raise ProgramError when the step breaks a rule."""
+
+
+def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Reads]) -> tuple[Shape, ...]:
     """Shape of every map by its number: the input's, the states', each step's result."""
     shapes = [first, *states]
     for step in steps:
@@ -81,7 +106,7 @@ def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Shaped]) ->
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Product:
+class Product(_Step):
     """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
@@ -104,17 +129,10 @@ class Product:
     skip_shift: int = 0
 
     @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the step needs."""
-        return (*self.sources, *self.alone)
-
-    @property
     def alone(self) -> tuple[int, ...]:
-        """Those that it does not join with others."""
         return () if self.skip is None else (self.skip,)
 
     def moved(self, joined: Joined, alone: Alone) -> Product:
-        """The step with its maps at other numbers: those that it joins, those that it reads alone."""
         skip = None if self.skip is None else alone(self.skip)
         return dataclasses.replace(self, sources=joined(self.sources), skip=skip)
 
@@ -124,12 +142,10 @@ class Product:
         return self.patches.is_whole and self.skip is None and self.block == (1, 1)
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.layer.outputs // (g * h), rows * g, columns * h)
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when the step breaks a rule."""
         layer, patches = self.layer, self.patches
         check_layer(where, layer)
         channels, height, width = joined([maps[s] for s in self.sources])
@@ -168,7 +184,7 @@ class Product:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool:
+class Pool(_Step):
     """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
@@ -178,8 +194,6 @@ class Pool:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "pool"
-    fires: ClassVar[bool] = True
-    alone: ClassVar[tuple[int, ...]] = ()
 
     of: str
     sources: tuple[int, ...]
@@ -189,22 +203,11 @@ class Pool:
     pool_shift: int = 0
     block: Pair = (1, 1)
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the step needs."""
-        return self.sources
-
-    def moved(self, joined: Joined, alone: Alone) -> Pool:
-        """As ``Product.moved``."""
-        return dataclasses.replace(self, sources=joined(self.sources))
-
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.patches.shape[0], rows * g, columns * h)
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when the step breaks a rule."""
         require(self.of in ("max", "average"), f"{where}.of", self.of, "max or average")
         wanted = joined([maps[s] for s in self.sources])
         require(self.patches.shape == wanted, f"{where}.patches shape", self.patches.shape, str(wanted))
@@ -218,7 +221,7 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table:
+class Table(_Step):
     """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
@@ -227,8 +230,6 @@ class Table:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "table"
-    fires: ClassVar[bool] = True
-    alone: ClassVar[tuple[int, ...]] = ()
 
     sources: tuple[int, ...]
     channel: IntArray
@@ -239,21 +240,10 @@ class Table:
     segment_bits: int = 7
     table_bits: int = 6
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the step needs."""
-        return self.sources
-
-    def moved(self, joined: Joined, alone: Alone) -> Table:
-        """As ``Product.moved``."""
-        return dataclasses.replace(self, sources=joined(self.sources))
-
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when the step breaks a rule."""
         channels = joined([maps[s] for s in self.sources])[0]
         require(
             isinstance(self.channel, np.ndarray) and self.channel.ndim == 1 and self.channel.size > 0,
@@ -285,7 +275,7 @@ class Term:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gate:
+class Gate(_Step):
     """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
     One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
@@ -293,36 +283,26 @@ class Gate:
 
     __repr__ = brief_repr
     kind: ClassVar[str] = "gate"
-    fires: ClassVar[bool] = True
-    sources: ClassVar[tuple[int, ...]] = ()
+    sources = ()
 
     terms: tuple[Term, ...]
     gate_shift: int = 0
     zero: int = 0
 
     @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that the step needs."""
+    def alone(self) -> tuple[int, ...]:
         return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
 
-    @property
-    def alone(self) -> tuple[int, ...]:
-        """As ``Product.alone``: all of them."""
-        return self.reads
-
     def moved(self, joined: Joined, alone: Alone) -> Gate:
-        """As ``Product.moved``."""
         terms = (
             dataclasses.replace(t, a=alone(t.a), b=None if t.b is None else alone(t.b)) for t in self.terms
         )
         return dataclasses.replace(self, terms=tuple(terms))
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
         return maps[self.terms[0].a]
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when the step breaks a rule."""
         require(1 <= len(self.terms) <= GATE_TERMS_MAX, f"{where}.terms", len(self.terms), "1..4")
         wanted = self.shape(maps)
         for number in self.reads:
@@ -334,7 +314,6 @@ class Gate:
 
 
 Step = Product | Pool | Table | Gate
-"""``fires``: it gives codes, not sums."""
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:

@@ -109,14 +109,14 @@ SIGNED = ("start", "first_row", "first_column", *(f"gain_{t}" for t in range(GAT
 USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())
 
 
-def record(values: dict[str, int], fields: Fields) -> npt.NDArray[np.uint32]:
-    """The words uint32 (RECORD_WORDS,) of a record; what is not among ``values`` is 0."""
-    words = np.zeros(RECORD_WORDS, np.uint32)
+def record(values: dict[str, int], fields: Fields, count: int = RECORD_WORDS) -> npt.NDArray[np.uint32]:
+    """The words uint32 (count,) of a record; what is not among ``values`` is 0."""
+    words = np.zeros(count, np.uint32)
     unknown = set(values) - set(fields)
     assert not unknown, f"no such fields: {unknown}"
     for field, value in values.items():
         word, low, width = fields[field]
         least = -(1 << (width - 1)) if field in SIGNED else 0
-        assert least <= value < 1 << width, f"walk field {field} = {value} exceeds {width} bits"
+        assert least <= value < 1 << width, f"field {field} = {value} exceeds {width} bits"
         words[word] |= np.uint32((value & ((1 << width) - 1)) << low)
     return words

@@ -6,9 +6,10 @@ from amaranth import Cat, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.fifo import AsyncFIFO
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
+
+from hdl.parts.memory import RegisteredMemory
 
 SLOT_BYTES = 2048
 LENGTH_BITS = exact_log2(SLOT_BYTES)
@@ -47,21 +48,22 @@ class Slots(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8, depth=self.slots * SLOT_BYTES, init=[])
+        m.submodules.memory = memory = RegisteredMemory(
+            8, self.slots * SLOT_BYTES, writer="write", reader="read"
+        )
         # As many descriptors as slots, and one is taken out only when its slot is read: it counts them.
         kept = self.kept.as_value()
         width = len(kept) + exact_log2(self.slots)
         fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
         m.submodules.fifo = fifo
         slot = exact_log2(self.slots)
-        write, read = memory.write_port(domain="write"), memory.read_port(domain="read")
 
         into, place = Signal(slot), Signal(LENGTH_BITS)
         keep = Signal()
         m.d.comb += [
-            write.en.eq(self.put),
-            write.addr.eq(Cat(place, into)),
-            write.data.eq(self.data),
+            memory.write.eq(self.put),
+            memory.write_address.eq(Cat(place, into)),
+            memory.write_data.eq(self.data),
             keep.eq(self.keep & fifo.w_rdy),
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(kept, into)),
@@ -80,14 +82,12 @@ class Slots(wiring.Component):
         asking, found, found_last, near, near_last, loaded = (
             Signal(name=n) for n in ("asking", "found", "found_last", "near", "near_last", "loaded")
         )
-        # A block RAM answers late in a cycle: a register beside it.
-        beside = Signal(8)
         step = ~self.o.valid | self.o.ready
         done = self.o.valid & self.o.ready & self.last
         one_left, release = Signal(), Signal()
         m.d.comb += [
-            read.addr.eq(Cat(at, out_of)),
-            read.en.eq(step),
+            memory.address.eq(Cat(at, out_of)),
+            memory.step.eq(step),
             fifo.r_en.eq(release),
             one_left.eq(left == 1),
         ]
@@ -101,10 +101,9 @@ class Slots(wiring.Component):
                 found_last.eq(asking & one_left),
                 near.eq(found),
                 near_last.eq(found_last),
-                beside.eq(read.data),
                 self.o.valid.eq(near),
                 self.last.eq(near_last),
-                self.o.payload.eq(beside),
+                self.o.payload.eq(memory.data),
             ]
             with m.If(asking):
                 m.d.read += [at.eq(at + 1), left.eq(left - 1), asking.eq(~one_left)]

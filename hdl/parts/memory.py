@@ -31,14 +31,28 @@ class RegisteredMemory(wiring.Component):
     behind a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
     blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In the small core, where the
     owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
+
+    With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
+    only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int, *, parts: int = 1, early: bool = False) -> None:
-        self.early = early
+    def __init__(
+        self,
+        shape: ShapeLike,
+        depth: int,
+        *,
+        parts: int = 1,
+        early: bool = False,
+        writer: str = "sync",
+        reader: str | None = None,
+    ) -> None:
+        self.early, self.writer, self.reader = early, writer, reader
         self.shape = Shape.cast(shape)
         self.depth = depth
         self.parts = parts
         word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
+        if reader is not None and word.width > 2 * _ENABLED_BITS:
+            raise ValueError(f"a memory between clocks has {word.width} bits; accepted: at most 18")
         super().__init__(
             {
                 "address": In(bits_for(depth - 1)),
@@ -47,6 +61,7 @@ class RegisteredMemory(wiring.Component):
                 "write_address": In(bits_for(depth - 1)),
                 "write_data": In(word),
             }
+            | ({} if reader is None else {"step": In(1)})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -59,8 +74,12 @@ class RegisteredMemory(wiring.Component):
         word = self.data.shape()
         m.submodules.memory = memory = Memory(shape=word, depth=self.depth, init=[])
         # Amaranth takes a granularity of unsigned words only.
-        write = memory.write_port() if self.parts == 1 else memory.write_port(granularity=self.shape.width)
-        read = memory.read_port()
+        write = (
+            memory.write_port(domain=self.writer)
+            if self.parts == 1
+            else memory.write_port(domain=self.writer, granularity=self.shape.width)
+        )
+        read = memory.read_port(domain=self.reader or "sync")
         soon = self.early and is_small(platform)
         late = read.data if soon else Signal(word, name="late", reset_less=True)
         m.d.comb += [
@@ -70,7 +89,11 @@ class RegisteredMemory(wiring.Component):
             read.addr.eq(self.address),
             self.data.eq(late),
         ]
-        if not soon:
+        if self.reader is not None:
+            m.d.comb += read.en.eq(self.step)
+            with m.If(self.step):
+                m.d[self.reader] += late.eq(read.data)
+        elif not soon:
             m.d.sync += late.eq(read.data)
         return m
 
@@ -159,9 +182,14 @@ def _dp16kd(
         ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]
         if width == 36:
             ports[f"o_DOA{i}"] = out[i]
-    for port, we, enable in (("A", write, Const(1, 1)), ("B", Const(0, 1), Const(1, 1))):
+    step = Const(1, 1) if memory.reader is None else memory.step
+    sides = (
+        ("A", write, Const(1, 1), memory.writer),
+        ("B", Const(0, 1), step, memory.reader or "sync"),
+    )
+    for port, we, enable, domain in sides:
         ports |= {
-            f"i_CLK{port}": ClockSignal(),
+            f"i_CLK{port}": ClockSignal(domain),
             f"i_CE{port}": enable,
             f"i_OCE{port}": Const(1, 1),
             f"i_WE{port}": we,

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.curves import peak_of
 from emulator.golden import Core
 from emulator.mapping import Die
 from emulator.mapping.die import DieArray
@@ -134,7 +133,7 @@ def _product(
     serial = positions * min(m, width)
     device = None
     if array.neurons is not None:
-        peak_mA = 1e3 * peak_of(chip.neuron.device)[1]
+        peak_mA = 1e3 * chip.neuron.device.peak[1]
         device = Device(peak_mA=peak_mA, level=float(mean[2]) / calls)
     return Work(
         name=f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else ""),

@@ -149,7 +149,7 @@ def verilog_a(chip: Chip) -> str:
         raise InputError(f"ecram.tunes is {ecram.tunes!r}; accepted: none, or peak voltages and currents")
     voltage, current = (
         f"({text(float(of(0.0)))}+{text(float(of(1.0)) - float(of(0.0)))}*V(s, n))"
-        for of in (ecram.tuning.voltage, ecram.tuning.current)
+        for of in (ecram.voltage, ecram.current)
     )
     law = current_law(neuron.device, f"(V(p, n)/{voltage})")
     cell, read_V = chip.cell, chip.input.read_voltage_V

@@ -194,13 +194,13 @@ def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
     states = neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
-    ohm, amperes = chip.neuron.source_resistance_ohm, curves.peak_of(chip.neuron.device)[1]
+    ohm, amperes = chip.neuron.source_resistance_ohm, chip.neuron.device.peak[1]
     farad, henry = chip.neuron.capacitance_pF * 1e-12, chip.neuron.inductance_nH * 1e-9
     if neurons.bistable:
         yield f"* {neurons.bistable} neurons are bistable: an operating point may lie on either branch"
     for m, device in enumerate(devices):
         if states is not None and states.shape is not None:
-            device = chip.ecram.tuning.shaped(device, float(states.shape[m]))
+            device = chip.ecram.shaped(device, float(states.shape[m]))
         unit, current, voltage, factor = (float(a[m]) for a in scales)
         asked = f"{text(unit * gain[m])}*v(i{m})+({text(unit * offset[m])})"
         rectified = asked if isinstance(device, curves.Bell | curves.Table) else f"max({asked},0.0)"

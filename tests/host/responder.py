@@ -14,8 +14,8 @@ from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTERS, identity
-from host.links.faulty import FaultRates, FaultyLink
 from host.packets import FrameError, Request, Response, decode_request, encode_response
+from tests.faulty_link import FaultRates, FaultyLink
 from tests.stimulus import dense
 
 

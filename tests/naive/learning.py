@@ -21,9 +21,9 @@ def clip(v: int, low: int, high: int) -> int:
     return max(low, min(high, v))
 
 
-def speck64(counter: int, index: int, seed: int, domain: int) -> list[int]:
+def speck64(counter: int, index: int, seed: int, domain: int, last: int = 0) -> list[int]:
     """Four words of 16 bits, least significant first."""
-    key, rest, schedule = seed & MASK32, [seed >> 32, domain, 0], []
+    key, rest, schedule = seed & MASK32, [seed >> 32, domain, last], []
     for i in range(27):
         schedule.append(key)
         first = rest.pop(0)

@@ -11,6 +11,7 @@ from emulator.learning.tuning import Plan
 from emulator.network.datasets import fashion_mnist_test
 from ndrite.shipped import shipped_network
 from studies import controls, dies
+from tests.stimulus import quiet
 
 CHIP = dies.changed("dendritic-ndr+ecram-pair")
 PLAN = Plan(steps=10, batch=500)
@@ -26,14 +27,14 @@ def die():
 
 
 def accuracy(program, x, labels):
-    return (Core(program.without_noise()).infer(x).argmax(axis=1) == labels).mean()
+    return (Core(quiet(program)).infer(x).argmax(axis=1) == labels).mean()
 
 
 @pytest.mark.slow
 def test_an_unadapted_control_computes_what_the_die_does(die):
     made, dark, labels, known = die
     control = controls.Control(made, CHIP, "gain and bias")
-    core = Core(made.program.without_noise())
+    core = Core(quiet(made.program))
     y = control.hidden(known.p)[0]
     codes = core.maps(dark[:3000])[1].reshape(3000, -1)
     assert np.abs(y - codes).max() < 3  # rounding of the voltage code and of the output

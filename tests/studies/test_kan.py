@@ -90,7 +90,7 @@ def test_networks_of_a_row_have_equal_weights(task: str) -> None:
     for kind in set(kan_networks.KINDS) - {kan_networks.WIDE}:
         torch.manual_seed(0)
         model = of_layers((inputs, 1, 1), read_hidden(kan_networks.hidden_of(task, kind)), outputs)
-        counts.add(sum(crossbar.weight.numel() for crossbar in model.crossbars))
+        counts.add(sum(product.crossbar.weight.numel() for product in model.products))
     of = kan_networks.TASKS[task]
     assert counts == {of["bases"] * of["width"] * (inputs + outputs)}
 

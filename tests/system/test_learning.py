@@ -20,8 +20,8 @@ from emulator.spec import Geometry
 from emulator.spec.errors import GeometryError, SpecError
 from emulator.spec.learning import Learning
 from host import Device, IdentityError, NotProgrammedError
-from host.links.faulty import FaultRates, FaultyLink
 from ndrite.url import connect_learner
+from tests.faulty_link import FaultRates, FaultyLink
 from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
 

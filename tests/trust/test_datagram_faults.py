@@ -10,9 +10,9 @@ import pytest
 
 from boards.board import Board
 from boards.sim.udp import SimDatagrams, UdpModel
-from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
+from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.marks import long_where
 from tests.system.serving import MAIN
 from tests.trust.faulted_work import TINY, work

@@ -14,8 +14,8 @@ from boards.sim import SimLink
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from host import HostError
-from host.links.faulty import FaultRates, FaultyLink
 from host.links.uart import UartLink
+from tests.faulty_link import FaultRates, FaultyLink
 from tests.marks import long_where
 from tests.stimulus import random_inputs
 from tests.system.serving import MAIN

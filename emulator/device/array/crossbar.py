@@ -61,6 +61,9 @@ def effective_matrix(
 ) -> Floats:
     """Column currents per unit row voltage, in microsiemens (K, M): currents are ``V @ G_eff``.
 
+    Raises PhysicsError when a conductance or resistance is negative or not finite, or the matrix has no
+    cells.
+
     Parameters
     ----------
     g_uS:
@@ -69,11 +72,6 @@ def effective_matrix(
         One segment of a row or column wire, between neighbouring cells; 0 for ideal wires.
     access_resistance_ohm:
         In series with every cell.
-
-    Raises
-    ------
-    PhysicsError
-        When a conductance or resistance is negative or not finite, or the matrix has no cells.
     """
     g = series(checked(g_uS, wire_resistance_ohm, access_resistance_ohm), access_resistance_ohm)
     if wire_resistance_ohm == 0:
@@ -175,12 +173,7 @@ def operating_point(
     access_resistance_ohm: float = 0.0,
 ) -> tuple[Floats, Floats]:
     """Column currents in microamperes (M,) of row voltages (K,), and the cells' secant conductances (K, M).
-
-    Raises
-    ------
-    PhysicsError
-        As ``effective_matrix``; when shapes differ; when the passes do not settle.
-    """
+    Raises PhysicsError as ``effective_matrix``; when shapes differ; when the passes do not settle."""
     g = checked(g_uS, wire_resistance_ohm, access_resistance_ohm)
     v = np.asarray(row_voltage_V, np.float64)
     if v.shape != g.shape[:1] or not np.isfinite(v).all():

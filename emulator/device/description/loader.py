@@ -58,12 +58,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
 def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a preset, device or file says, before defaults: sections of fields (checked for their names).
-
-    Raises
-    ------
-    ChipError
-        When there is no such file or a section or field is unknown.
-    """
+    Raises ChipError when there is no such file or a section or field is unknown."""
     path = _find(os.fspath(name_or_path))
     content = read_yaml(path, ChipError)
     check_part(content, str(path))
@@ -73,12 +68,8 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
 def parse_chip(content: Any) -> Chip:
     """A chip from the nested dictionary a YAML file holds (or ``Chip.as_dict`` gives).
 
-    A value is written plainly, or as ``{value: ..., source: ...}``.
-
-    Raises
-    ------
-    ChipError
-        When a field is missing, unknown, mistyped or out of range.
+    A value is written plainly, or as ``{value: ..., source: ...}``. Raises ChipError when a field is missing,
+    unknown, mistyped or out of range.
     """
     check_part(content, None)
     for key in ("name", "description"):
@@ -101,13 +92,8 @@ def parse_chip(content: Any) -> Chip:
 
 
 def check_part(content: Any, where: str | None) -> None:
-    """Refuse anything in a (partial) description that is no section or field.
-
-    Raises
-    ------
-    ChipError
-        Naming ``where``, if given, and the field.
-    """
+    """Refuse anything in a (partial) description that is no section or field. Raises ChipError, naming
+    ``where``, if given, and the field."""
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
@@ -187,13 +173,8 @@ def save_preset(
     card: dict[str, str] | None = None,
 ) -> None:
     """Write one section, each value with ``source``, and its device card, as a part of a description, which
-    ``--chip wan2022+mine.yaml`` takes; in whole or not at all.
-
-    Raises
-    ------
-    ChipError
-        When a fitted value lies outside what chip descriptions accept: the device does not fit the emulator.
-    """
+    ``--chip wan2022+mine.yaml`` takes; in whole or not at all. Raises ChipError when a fitted value lies
+    outside what chip descriptions accept: the device does not fit the emulator."""
     fields = {
         name: {
             "value": list(value) if isinstance(value, tuple) else value,
@@ -208,13 +189,8 @@ def save_preset(
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:
-    """Refuse values that a chip description would refuse.
-
-    Raises
-    ------
-    ChipError
-        Naming the field, the fitted value and what is accepted.
-    """
+    """Refuse values that a chip description would refuse. Raises ChipError, naming the field, the fitted
+    value and what is accepted."""
     content = load_chip("ideal").as_dict()
     content[section] = content[section] | values
     try:

@@ -157,7 +157,7 @@ class Chip:
             object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
         try:
             for state in (0.0, 1.0):
-                self.ecram.tuning.shaped(self.neuron.device, state)
+                self.ecram.shaped(self.neuron.device, state)
         except PhysicsError as error:
             raise ChipError(f"ecram.{error}") from None
         if self.readout.is_circuit and self.input.dac_bits != 8:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from typing import Annotated
 
 import numpy as np
@@ -10,46 +10,11 @@ import numpy.typing as npt
 
 from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
 from emulator.device.fields import choice, number, section
-from emulator.device.ndr.temperature import BOLTZMANN_EV_PER_K
-from emulator.device.ndr.tuning import TUNES, Tuning
+from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
+from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
 from emulator.errors import ChipError, PhysicsError
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retention:
-    """How long a state is kept: ``time_constant_s`` at ``reference_K``, activation energy, and the state 0..1
-    that is left at last.
-
-    state(t) = rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)):
-    Arrhenius' law, by which retention is extrapolated throughout the literature. That one exponential
-    describes a device is illustrative; devices whose states are phases side by side keep them far longer than
-    those of free ions.
-    """
-
-    time_constant_s: float
-    energy_eV: float = 0.0
-    rest: float = 0.0
-    reference_K: float = 300.0
-
-    def __post_init__(self) -> None:
-        if not self.time_constant_s > 0:
-            raise PhysicsError(f"time_constant_s is {self.time_constant_s}; accepted: above 0")
-        if not 0 <= self.rest <= 1:
-            raise PhysicsError(f"rest is {self.rest}; accepted: 0..1")
-
-    def time_constant_at(self, kelvin: float) -> float:
-        """Seconds at ``kelvin``."""
-        activated = self.energy_eV / BOLTZMANN_EV_PER_K * (1.0 / kelvin - 1.0 / self.reference_K)
-        return float(self.time_constant_s * np.exp(activated))
-
-    def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
-        """States (any shape, 0..1) after so many ``seconds``; those before now where seconds are negative, as
-        far as 0..1 goes."""
-        part = np.exp(-seconds / self.time_constant_at(kelvin))
-        moved = self.rest + (np.asarray(state, np.float64) - self.rest) * part
-        return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)
 
 
 @section("ecram")
@@ -104,7 +69,13 @@ class Pulsed:
 
 @section("ecram")
 class Ecram(Pulsed):
-    """The ECRAM beside a neuron and what of the NDR curve its state sets.
+    """The ECRAM beside a neuron and what of the NDR curve its state sets, linearly between two factors.
+
+    That the effect is linear in the state is illustrative: the paper's relation is not public. A state goes
+    as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
+    law, by which retention is extrapolated throughout the literature. That one exponential describes a device
+    is illustrative; devices whose states are phases side by side keep them far longer than those of free
+    ions.
 
     Attributes
     ----------
@@ -159,23 +130,61 @@ class Ecram(Pulsed):
         )
 
     @property
-    def tuning(self) -> Tuning:
-        """What the state does to the neuron."""
-        return Tuning(
-            tunes=self.tunes,
-            voltage_factors=(self.peak_voltage_low_factor, self.peak_voltage_high_factor),
-            current_factors=(self.peak_current_low_factor, self.peak_current_high_factor),
-            shape_factors=(self.shape_low_factor, self.shape_high_factor),
-        )
+    def voltage_factors(self) -> tuple[float, float]:
+        """On the peak voltage, at the lowest and the highest state."""
+        low, high = self.peak_voltage_low_factor, self.peak_voltage_high_factor
+        return (low, high) if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
-    def retention(self) -> Retention | None:
-        """How long a state is kept; None: for good."""
+    def current_factors(self) -> tuple[float, float]:
+        """On the peak current."""
+        low, high = self.peak_current_low_factor, self.peak_current_high_factor
+        return (low, high) if self.tunes in CURRENT else (1.0, 1.0)
+
+    def voltage(self, state: npt.ArrayLike) -> Floats:
+        """Factor on the peak voltage at ``state`` (any shape)."""
+        return _between(self.voltage_factors, state)
+
+    def current(self, state: npt.ArrayLike) -> Floats:
+        """Factor on the peak current at ``state`` (any shape)."""
+        return _between(self.current_factors, state)
+
+    def shaped(self, device: NdrModel, state: float) -> NdrModel:
+        """``device`` with the parameter of its shape that the state sets; as it is, where that is none.
+        Raises PhysicsError when the device has no such parameter, or none of the value that the factor
+        gives."""
+        if self.tunes not in SHAPES:
+            return device
+        kind, field = SHAPES[self.tunes]
+        if not isinstance(device, kind):
+            raise PhysicsError(
+                f"tunes is {self.tunes!r} of a {type(device).__name__}; accepted: valley of esaki, width of "
+                "bell, second_peak of double"
+            )
+        factor = float(_between((self.shape_low_factor, self.shape_high_factor), state))
+        changed = {field: getattr(device, field) * factor}
+        return dataclasses.replace(device, **changed)  # type: ignore[type-var]
+
+    def time_constant_s(self, kelvin: float) -> float:
+        """Of the state's relaxation at ``kelvin``; inf: it stays."""
         if self.retention_s is None:
-            return None
-        return Retention(
-            time_constant_s=self.retention_s,
-            energy_eV=self.retention_energy_eV,
-            rest=self.retention_rest,
-            reference_K=self.reference_temperature_K,
-        )
+            return np.inf
+        apart = 1.0 / kelvin - 1.0 / self.reference_temperature_K
+        return float(self.retention_s * np.exp(self.retention_energy_eV / BOLTZMANN_EV_PER_K * apart))
+
+    def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
+        """States (any shape, 0..1) after so many ``seconds``; those before now where seconds are negative, as
+        far as 0..1 goes."""
+        if self.retention_s is None:
+            return np.asarray(state, np.float64)
+        part = np.exp(-seconds / self.time_constant_s(kelvin))
+        moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
+        return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)
+
+
+def _between(factors: tuple[float, float], state: npt.ArrayLike) -> Floats:
+    state = np.asarray(state, np.float64)
+    if not ((state >= 0) & (state <= 1)).all():
+        raise PhysicsError(f"ECRAM state is {state.min()}..{state.max()}; accepted: 0..1")
+    low, high = factors
+    return low + (high - low) * state

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Leg, Measurements, legs_of, noise_of
+from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, smoothed
 from emulator.errors import DatasetError
 
 Floats = npt.NDArray[np.float64]
 
 MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8
-SMOOTH = 5
 RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
 TURN = 8.0
@@ -72,26 +71,18 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit conductance against pulse number: any number of runs up and down, per device.
+    """Fit columns ``pulse`` (a running number) and ``conductance`` (siemens): any number of runs up and down,
+    per device.
 
     Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
-    trace of every branch, which measurement noise does not bias as it does single steps.
-
-    Parameters
-    ----------
-    data:
-        Columns ``pulse`` (a running number) and ``conductance`` (siemens).
-
-    Raises
-    ------
-    DatasetError
-        When a branch is missing, too short, or does not move.
+    trace of every branch, which measurement noise does not bias as it does single steps. Raises DatasetError
+    when a branch is missing, too short, or does not move.
     """
     if model not in MODELS:
         raise DatasetError(f"model is {model!r}; accepted: {', '.join(MODELS)}")
     notes: list[str] = []
     traces = {name: _trace(name, **data.of(name)) for name in data.devices}
-    smooth = {name: _smooth(g) for name, (_, g, _) in traces.items()}
+    smooth = {name: smoothed(g) for name, (_, g, _) in traces.items()}
     runs = {name: len(legs) for name, (_, _, legs) in traces.items()}
     if max(runs.values()) > 2:
         notes.append(f"{max(runs.values())} runs up and down; every one is fitted, medians are taken")
@@ -153,7 +144,7 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
         )
     if (g < 0).any():
         raise DatasetError(f"{where}: conductance is {g.min() * 1e6:g} uS; accepted: 0 or more")
-    smooth = _smooth(g)
+    smooth = smoothed(g)
     noise = noise_of(g)
     if np.ptp(smooth) <= 3 * noise:
         raise DatasetError(
@@ -218,12 +209,6 @@ def _walk(n: Floats, beside: Floats) -> float:
     one, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
     pulses = float((n[lag:] - n[:-lag]).mean() - np.diff(n).mean())
     return math.sqrt(max(more - one, 0.0) / pulses)
-
-
-def _smooth(g: Floats) -> Floats:
-    padded = np.pad(g, SMOOTH // 2, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, SMOOTH)
-    return np.asarray(np.median(windows, axis=1), np.float64)
 
 
 def _rounded(value: float) -> float:

@@ -37,7 +37,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table, peak_of
+from emulator.device.ndr.curves import Curve, NdrModel, Table
 from emulator.errors import PhysicsError
 
 POINTS = 12_001
@@ -50,12 +50,10 @@ TIMED_SOURCES, TIMED_STEPS = 1001, 2000
 """Source voltages, and steps of the device's voltage, at which a read that ends early is followed."""
 ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 """Peak voltages over which circuit and device are likened, at how many points, with how many input gains."""
-SETTLED = 0.01
-"""A device's voltage has settled when it is within this part of its last value."""
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class Circuit(NdrModel):
     """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
 
     Parameters
@@ -100,25 +98,20 @@ class Circuit:
         return self.source_resistance_ohm * self.capacitance_F
 
     @property
-    def peak_voltage_V(self) -> float:
+    def peak_voltage_V(self) -> float:  # type: ignore[override]
         """Source voltage at which the settled device is at its peak."""
-        volts, amperes = peak_of(self.device)
+        volts, amperes = self.device.peak
         return volts + self.source_resistance_ohm * amperes
 
     @property
-    def peak_current_A(self) -> float:
+    def peak_current_A(self) -> float:  # type: ignore[override]
         """The device's: the way up passes its peak on any load line."""
-        return peak_of(self.device)[1]
+        return self.device.peak[1]
 
     @property
     def jumps_up_V(self) -> tuple[float, ...]:
         """Source voltages at which the device jumps on the way up; empty when it is stable everywhere."""
         return self._upward[2]
-
-    @property
-    def jumps_down_V(self) -> tuple[float, ...]:
-        """Source voltages at which it jumps on the way down, falling."""
-        return self._downward[2]
 
     @property
     def bistable(self) -> bool:
@@ -149,11 +142,6 @@ class Circuit:
         volts, amperes = self._timed if self.read_time_s else self._upward[:2]
         return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
 
-    def falling(self, v: npt.ArrayLike) -> Curve:
-        """Settled amperes at source voltages ``v`` (any shape), each reached from far above."""
-        volts, amperes, _ = self._downward
-        return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
-
     @cached_property
     def unit_V(self) -> float:
         """Source voltage for one peak voltage of the device: the input gain that a designer would set.
@@ -161,7 +149,7 @@ class Circuit:
         Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
         nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
         """
-        volts, amperes = peak_of(self.device)
+        volts, amperes = self.device.peak
         u = np.linspace(0.0, ALIKE, ALIKE_POINTS)
         wanted = np.minimum(self.device.current(u * volts) / amperes, 1.0)
         tried = np.linspace(volts, self.peak_voltage_V, UNITS) if self.source_resistance_ohm else [volts]
@@ -171,17 +159,6 @@ class Circuit:
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
         return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
-
-    def settling_time_s(self, v: npt.ArrayLike) -> Curve:
-        """Seconds from a step of the source from 0 V to ``v`` (any shape, 0 V or more) until the device's
-        voltage is within ``SETTLED`` of its last value.
-
-        Long just above a jump: the device lingers where it would have stayed a little below it.
-        """
-        source = np.asarray(v, np.float64)
-        last = source - self.source_resistance_ohm * np.interp(source, *self._upward[:2])
-        times = [self._time_to(s, (1.0 - SETTLED) * x) for s, x in zip(source.flat, last.flat, strict=True)]
-        return np.array(times, np.float64).reshape(source.shape)
 
     def tuned(self, current: float, voltage: float) -> Tuned:
         """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
@@ -199,7 +176,7 @@ class Circuit:
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
         """Device voltages, currents, and the source voltages they need; (P,) each."""
-        peak = peak_of(self.device)[0]
+        peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
         low, high = 0.0, far  # the device has no more than the source
         with np.errstate(over="ignore"):
@@ -218,12 +195,6 @@ class Circuit:
         """Source voltages, currents, and the jumps between them, on the way up."""
         _, current, source = self._load_line
         return _branch(source, current)
-
-    @cached_property
-    def _downward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        _, current, source = self._load_line
-        volts, amperes, jumps = _branch(-source[::-1], current[::-1])
-        return -volts[::-1], amperes[::-1], tuple(-v for v in jumps)
 
     @cached_property
     def _timed(self) -> tuple[Curve, Curve]:
@@ -251,9 +222,6 @@ class Circuit:
         left = source - middle - self.source_resistance_ohm * self.device.current(middle)
         step = self.time_constant_s * np.diff(v) / np.maximum(left, 1e-12 * max(source, 1e-300))
         return v, np.concatenate([[0.0], np.cumsum(step)])
-
-    def _time_to(self, source: float, end: float) -> float:
-        return float(self._way(source, end)[1][-1]) if end > 0 and self.time_constant_s else 0.0
 
 
 @dataclass(frozen=True, eq=False)

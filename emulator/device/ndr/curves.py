@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,24 +22,32 @@ BOLTZMANN_J_PER_K = 1.380649e-23
 """Exact, SI (2019)."""
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 """Exact, SI (2019)."""
+BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
 PEAK_POINTS = 20_001
 """Voltages between 0 and the valley at which the peak of a sum of currents is looked for."""
 EXPONENT_MAX = 700.0
 """Largest argument exp() takes in float64 without overflow."""
 
 
-class NdrModel(Protocol):
+class NdrModel:
     """A device: its peak, its current, and its shape in units of the peak."""
 
-    @property
-    def peak_voltage_V(self) -> float: ...
+    peak_voltage_V: float
+    peak_current_A: float
 
     @property
-    def peak_current_A(self) -> float: ...
+    def peak(self) -> tuple[float, float]:
+        """Voltage and current of its maximum."""
+        return self.peak_voltage_V, self.peak_current_A
 
-    def current(self, v: npt.ArrayLike) -> Curve: ...
+    def current(self, v: npt.ArrayLike) -> Curve:
+        """Amperes at ``v`` volts, any shape."""
+        raise NotImplementedError
 
-    def shape(self, u: npt.ArrayLike) -> Curve: ...
+    def shape(self, u: npt.ArrayLike) -> Curve:
+        """Current in units of the peak at ``u = V / Vp``."""
+        voltage, current = self.peak
+        return self.current(np.asarray(u, np.float64) * voltage) / current
 
 
 def tunnel(x: npt.ArrayLike) -> Curve:
@@ -55,7 +62,7 @@ def tunnel(x: npt.ArrayLike) -> Curve:
 
 
 @dataclass(frozen=True)
-class Tunnel:
+class Tunnel(NdrModel):
     """The tunnel term alone, I = Ip (V / Vp) exp(1 - V / Vp) for V > 0; volts and amperes."""
 
     peak_voltage_V: float
@@ -65,16 +72,14 @@ class Tunnel:
         _positive(self, "peak_voltage_V", "peak_current_A")
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         return self.peak_current_A * tunnel(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
         return tunnel(u)
 
 
 @dataclass(frozen=True)
-class Esaki:
+class Esaki(NdrModel):
     """Tunnel diode: tunnel term, excess current and thermal current, 0 for V <= 0.
 
     I = jp (V/vpk) exp(1 - V/vpk) + jv (exp(a2 (V - vv)) - exp(-a2 vv)) + js (exp(q V / k T) - 1)
@@ -124,7 +129,6 @@ class Esaki:
         return float(v[falls[0]]), float(current[falls[0]])
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         v = np.maximum(np.asarray(v, np.float64), 0.0)
         thermal = ELEMENTARY_CHARGE_C / (BOLTZMANN_J_PER_K * self.temperature_K)
         a2, vv = self.excess_slope_per_V, self.valley_voltage_V
@@ -136,14 +140,9 @@ class Esaki:
         )
         return total
 
-    def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
-        voltage, current = self.peak
-        return self.current(np.asarray(u, np.float64) * voltage) / current
-
 
 @dataclass(frozen=True)
-class Bell:
+class Bell(NdrModel):
     """Gaussian bell of an anti-ambipolar device: I = Ip exp(-(V - Vp)^2 / (2 w^2)); volts and amperes.
 
     The form Gaussian-activation transistors are described by (e.g. 10.1002/adma.202511018).
@@ -157,17 +156,12 @@ class Bell:
         _positive(self, "peak_voltage_V", "peak_current_A", "width_V")
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         x = (np.asarray(v, np.float64) - self.peak_voltage_V) / self.width_V
         return self.peak_current_A * np.exp(-0.5 * x * x)
 
-    def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
-        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
-
 
 @dataclass(frozen=True)
-class Double:
+class Double(NdrModel):
     """Two tunnel currents in parallel, the second one's voltage offset: two peaks (N-type both).
 
     I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the second peak is at V2. Two
@@ -191,7 +185,6 @@ class Double:
             )
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         u = np.asarray(v, np.float64) / self.peak_voltage_V
         second = tunnel(u - self.second_peak_voltage_V / self.peak_voltage_V + 1.0)
         return np.asarray(self.peak_current_A * (tunnel(u) + self.second_peak_part * second), np.float64)
@@ -202,19 +195,16 @@ class Double:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(NdrModel):
     """A measured curve: linear between points, held at its ends.
+
+    Raises PhysicsError when the points do not make such a curve.
 
     Parameters
     ----------
     voltage_V, current_A:
         float64 (n,), n >= 3; voltages strictly rising, the largest current above zero and at a voltage
         above zero.
-
-    Raises
-    ------
-    PhysicsError
-        When the points do not make such a curve.
     """
 
     voltage_V: Curve
@@ -237,24 +227,19 @@ class Table:
                 raise PhysicsError(f"{field} of the table is {getattr(self, field)}; accepted: above 0")
 
     @property
-    def peak_voltage_V(self) -> float:
+    def peak_voltage_V(self) -> float:  # type: ignore[override]
         return float(self.voltage_V[self.current_A.argmax()])
 
     @property
-    def peak_current_A(self) -> float:
+    def peak_current_A(self) -> float:  # type: ignore[override]
         return float(self.current_A.max())
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         return np.interp(np.asarray(v, np.float64), self.voltage_V, self.current_A)
-
-    def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
-        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
 
 
 @dataclass(frozen=True, eq=False)
-class Shaped:
+class Shaped(NdrModel):
     """A device of a given shape (1 at u = 1, u in units of the peak voltage) and peak; volts and amperes."""
 
     curve: Callable[[Curve], Curve]
@@ -265,17 +250,10 @@ class Shaped:
         _positive(self, "peak_voltage_V", "peak_current_A")
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
         return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
         return self.curve(np.asarray(u, np.float64))
-
-
-def peak_of(device: NdrModel) -> tuple[float, float]:
-    """Voltage and current of a device's maximum."""
-    return device.peak if isinstance(device, Esaki) else (device.peak_voltage_V, device.peak_current_A)
 
 
 def _positive(model: object, *fields: str) -> None:

@@ -1,4 +1,12 @@
-"""The NDR neuron of a chip description."""
+"""The NDR neuron of a chip description, and what temperature does to a tunnel diode's parameters.
+
+Tunnel current at the peak: a linear coefficient; weak, and of either sign with the material. Excess current:
+carriers tunnel by way of states in the gap, and its exponent has gap and voltage side by side (Chynoweth,
+Feldmann, Logan, Phys. Rev. 121, 684, 1961: exp(-(...)(gap - eV + ...)), confirmed there by the temperature
+dependence), so a gap that is narrower by some eV does what as many volts more do. The gap goes by
+Varshni's formula, gap(T) = gap(0) - a T^2 / (T + b) (Physica 34, 149, 1967). Thermal current: the saturation
+current as SPICE's diode has it, (T / Tr)^XTI exp(EG / k (1 / Tr - 1 / T)), besides k T in the exponent.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +17,13 @@ import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table, Tunnel, peak_of
-from emulator.device.ndr.temperature import TemperatureLaw
+from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
 
 POINTS_MAX = 4096
+SMALLEST_PEAK = 0.05
+"""A peak current keeps at least this part of its value at the reference temperature."""
 PEAKED = ("tunnel", "esaki", "bell", "double")
 CURVE_START, CURVE_END = -4.0, 8.0
 CURVE_POINTS, MORE_POINTS = 801, 1201
@@ -36,7 +45,8 @@ class Neuron:
     temperature_K, reference_temperature_K:
         Where the device is, and where its parameters hold.
     gap_eV, saturation_exponent, gap_narrowing_eV_per_K, gap_narrowing_K, peak_current_percent_per_K:
-        What temperature does to them (``emulator.device.ndr.temperature``).
+        What temperature does to them: EG and XTI of the saturation current, a and b of the gap (the defaults
+        are SPICE's and silicon's), and the peak current.
     source_resistance_ohm:
         What the device is driven through: column, access transistor, buffer's output. 0: an ideal source, so
         that the neuron's curve is the device's alone.
@@ -116,23 +126,28 @@ class Neuron:
             return Table(np.array(self.table_voltage_V), np.array(self.table_current_A))
         if self.model == "double":
             return Double(self.peak_voltage_V, current, self.second_peak_voltage_V, self.second_peak_part)
-        at_reference = Esaki(
+        kelvin, reference = self.temperature_K, self.reference_temperature_K
+        peak, excess, saturation = 1.0, 1.0, 1.0
+        if kelvin != reference:
+            change = 1.0 + self.peak_current_percent_per_K / 100 * (kelvin - reference)
+            peak = max(change, SMALLEST_PEAK)
+            narrowed_eV = self._narrowing_eV(kelvin) - self._narrowing_eV(reference)
+            excess = float(np.exp(self.excess_slope_per_V * narrowed_eV))
+            activated = self.gap_eV / BOLTZMANN_EV_PER_K * (1.0 / reference - 1.0 / kelvin)
+            saturation = float((kelvin / reference) ** self.saturation_exponent * np.exp(activated))
+        return Esaki(
             peak_voltage_V=self.peak_voltage_V,
-            peak_current_A=current,
+            peak_current_A=current * peak,
             valley_voltage_V=self.valley_voltage_V,
-            excess_current_A=self.excess_current_mA * 1e-3,
+            excess_current_A=self.excess_current_mA * 1e-3 * excess,
             excess_slope_per_V=self.excess_slope_per_V,
-            saturation_current_A=self.saturation_current_A,
+            saturation_current_A=self.saturation_current_A * saturation,
+            temperature_K=kelvin,
         )
-        law = TemperatureLaw(
-            reference_K=self.reference_temperature_K,
-            gap_eV=self.gap_eV,
-            saturation_exponent=self.saturation_exponent,
-            narrowing_eV_per_K=self.gap_narrowing_eV_per_K,
-            narrowing_K=self.gap_narrowing_K,
-            peak_percent_per_K=self.peak_current_percent_per_K,
-        )
-        return law.at(at_reference, self.temperature_K)
+
+    def _narrowing_eV(self, kelvin: float) -> float:
+        """How much narrower the gap is than at 0 K."""
+        return self.gap_narrowing_eV_per_K * kelvin**2 / (kelvin + self.gap_narrowing_K)
 
     @property
     def circuit(self) -> NdrModel:
@@ -143,7 +158,7 @@ class Neuron:
     def unit_V(self) -> float:
         """Source voltage of one unit of the nominal neuron's curve."""
         circuit = self.in_circuit(self.device)
-        return peak_of(self.device)[0] if circuit is None else circuit.unit_V
+        return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> npt.NDArray[np.float64] | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements, in_order, legs_of, noise_of
+from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, smoothed
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
 from emulator.errors import DatasetError
@@ -49,7 +49,7 @@ class DeviceCurve:
     @property
     def peak_A(self) -> float:
         """The current at the peak, smoothed; behind its valley a device may pass more."""
-        return float(_smooth(self.current_A)[_top(self.current_A)])
+        return float(smoothed(self.current_A)[_top(self.current_A)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,9 @@ class NdrFit:
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     """Fit voltage and current of one or several devices.
 
+    Raises DatasetError when the data show no negative differential resistance or are no function of voltage;
+    says which.
+
     Parameters
     ----------
     data:
@@ -100,11 +103,6 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     model:
         ``esaki``, ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that
         misses the data by more than 5 % of the peak.
-
-    Raises
-    ------
-    DatasetError
-        When the data show no negative differential resistance or are no function of voltage; says which.
     """
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
@@ -142,7 +140,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     )
     values, device = neuron_values(best, fits)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
-    most = float(np.median([_smooth(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned]))
+    most = float(np.median([smoothed(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned]))
     if ratio > most:
         notes.append(
             f"the valley is below the scatter: peak_to_valley {most:.3g} is a bound, the ratio is at least it"
@@ -161,33 +159,32 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     voltage, current = _rising_sweeps(where, voltage, current, notes)
     v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
     whole = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
+    low, high = np.full(len(v), np.inf), np.full(len(v), -np.inf)
+    np.minimum.at(low, inverse, current)
+    np.maximum.at(high, inverse, current)
+    apart = (high - low)[v >= 0]
     below = voltage < 0
     if below.any():
         notes.append(
             f"{where}: {int(below.sum())} points below 0 V, down to {current[below].min():.3g} A; a table "
             "keeps them, and the driver in front of a neuron does not go there"
         )
-        voltage, current = voltage[~below], current[~below]
-    v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
+    v, i = _forward(*whole)
     if len(v) < POINTS_MIN:
         raise DatasetError(f"{where}: {len(v)} distinct voltages from 0 up; accepted: at least {POINTS_MIN}")
-    i = np.bincount(inverse, current) / counts
-    largest = float(_smooth(i).max())
+    largest = float(smoothed(i).max())
     if not largest > 0:
         raise DatasetError(
             f"{where}: the largest current is {i.max():g} A; accepted: above 0 at positive bias"
         )
-    low, high = np.full(len(v), np.inf), np.full(len(v), -np.inf)
-    np.minimum.at(low, inverse, current)
-    np.maximum.at(high, inverse, current)
-    if float((high - low).max()) > SPREAD_MAX * largest:
-        at = v[(high - low).argmax()]
+    if float(apart.max()) > SPREAD_MAX * largest:
+        at = v[apart.argmax()]
         raise DatasetError(
-            f"{where}: currents at {at:g} V differ by {(high - low).max():g} A, {SPREAD_MAX:.0%} of the peak "
+            f"{where}: currents at {at:g} V differ by {apart.max():g} A, {SPREAD_MAX:.0%} of the peak "
             "or more: not a function of voltage (an S-type or hysteretic device, or several devices without "
             "a column 'device')"
         )
-    smooth = _smooth(i)
+    smooth = smoothed(i)
     top = _top(i)
     noise = noise_of(i)
     if noise > SCATTER_MAX * largest:
@@ -246,7 +243,7 @@ def _refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
 
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
     """Scatter of the currents in units of the peak, the largest device's."""
-    return max(float(noise_of(i) / _smooth(i)[_top(i)]) for _, i in data)
+    return max(float(noise_of(i) / smoothed(i)[_top(i)]) for _, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
@@ -269,8 +266,8 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
         GRID,
     )
     up, down = mean(rising), mean(falling)
-    difference = np.abs(_smooth(up) - _smooth(down))
-    peak = float(np.abs(_smooth(up)).max())
+    difference = np.abs(smoothed(up) - smoothed(down))
+    peak = float(np.abs(smoothed(up)).max())
     noise = noise_of(current)
     worst = int(difference.argmax())
     if difference[worst] <= max(HYSTERESIS_MIN * peak, 4 * noise):
@@ -283,16 +280,10 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
     return voltage[rows], current[rows]
 
 
-def _smooth(i: Floats) -> Floats:
-    """Running median of five, the ends held: a single outlier makes no peak."""
-    padded = np.pad(i, 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
-
-
 def _top(i: Floats) -> int:
     """Index of the peak: of all values that nothing before reaches, the one that most is lost after, before
     the current comes back to it. Thermal current may end above it."""
-    smooth = _smooth(i)
+    smooth = smoothed(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
     for k, at in enumerate(records):
@@ -305,7 +296,7 @@ def _top(i: Floats) -> int:
 
 def _bottom(i: Floats) -> int:
     """Index of the least current between the peak and where the current comes back to it."""
-    smooth = _smooth(i)
+    smooth = smoothed(i)
     top = _top(i)
     above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
     stop = top + 1 + int(above[0]) if len(above) else len(smooth)
@@ -313,7 +304,7 @@ def _bottom(i: Floats) -> int:
 
 
 def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
-    smooth = _smooth(i)
+    smooth = smoothed(i)
     top = _top(i)
     vp, ip = max(float(v[top]), float(v[-1]) * 1e-3), float(smooth[top])
     scale = np.array([vp, ip])
@@ -363,19 +354,19 @@ def _table(v: Floats, i: Floats) -> Table:
     """The data, smoothed and thinned; current 0 at 0 V where the data begin above it; as they are below."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
-    above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
+    above = np.flatnonzero(smoothed(i)[_bottom(i) :] > smoothed(i)[_top(i)])
     if len(above):  # a neuron's output ends at its peak; the table holds the last value below it
         stop = _bottom(i) + int(above[0])
         v, i = v[:stop], i[:stop]
     if v[0] > 0:
         v, i = np.concatenate([[0.0], v]), np.concatenate([[0.0], i])
     grid = np.linspace(v[0], v[-1], min(TABLE_POINTS, 4 * len(v)))
-    parts = zip(below, (grid, np.interp(grid, v, _smooth(i))), strict=True)
+    parts = zip(below, (grid, np.interp(grid, v, smoothed(i))), strict=True)
     return Table(*(np.concatenate(part) for part in parts))
 
 
 def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:
     squares = [
-        np.square((fit.current(v) - i) / _smooth(i)[_top(i)]) for (v, i), fit in zip(data, fits, strict=True)
+        np.square((fit.current(v) - i) / smoothed(i)[_top(i)]) for (v, i), fit in zip(data, fits, strict=True)
     ]
     return float(np.sqrt(np.concatenate(squares).mean()))

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from emulator.device.fields import choice, number, numbers, section
-from emulator.device.rram.drift import DRIFTS, Conductances, Drift, Scaled
+from emulator.device.rram.drift import DRIFTS, Conductances, Drift
 from emulator.device.rram.programming import MODELS, Faults, ProgrammingError
 from emulator.device.rram.read_noise import READ_LAWS, effective_read_sigma, telegraph_sigma
 from emulator.errors import ChipError
@@ -122,8 +122,7 @@ class Cell:
     @property
     def drift_model(self) -> Drift:
         """The drift model by name."""
-        drift = DRIFTS[self.drift]
-        return drift if self.error_scale == 1.0 else Scaled(drift, self.error_scale)
+        return dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
 
     def spread(self, target_uS: Conductances, time_s: float) -> Conductances:
         """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,46 +31,35 @@ CMO_STD_uS = (0.41183342, 0.04201137)
 """aihwkit, the same file, ReRamCMONoiseModel.decay_dict: mean shift per ln t, deviation c0 + c1 ln t."""
 
 
-class Drift(Protocol):
-    """What time does to a cell: a shift and a spread in microsiemens, both of the target and the time."""
+@dataclass(frozen=True)
+class Drift:
+    """What time does to a cell: a shift and a spread in microsiemens, both of the target and the time.
 
-    @property
-    def times_s(self) -> tuple[float, float]:
-        """Times the model is valid for."""
-        ...
+    As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
+    spread. ``times_s``: times the model is valid for.
+    """
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances: ...
+    scale: float = 1.0
+    times_s: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances: ...
+    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """What cells move by on average."""
+        return np.zeros_like(target_uS)
+
+    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """What is added to their spread."""
+        return self.scale * self.added(target_uS, time_s)
+
+    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
+        """The same as published."""
+        return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
         """What is left of the programming error, a factor."""
-        ...
-
-
-class Still:
-    """Of models that leave the programming error, and on average the cells, as they were."""
-
-    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """1 everywhere."""
         return np.ones_like(target_uS)
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """0 everywhere."""
-        return np.zeros_like(target_uS)
 
-
-class NoDrift(Still):
-    """Conductances stay: nothing is known of the device's relaxation."""
-
-    times_s = (0.0, np.inf)
-
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """0 everywhere."""
-        return np.zeros_like(target_uS)
-
-
-class WanRelaxation(Still):
+class WanRelaxation(Drift):
     """HfOx of the NeuRRAM chip (W. Wan et al., Nature 608, 504, 2022): spread grows, the mean stays.
 
     aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
@@ -90,13 +80,12 @@ class WanRelaxation(Still):
         result: Conductances = at[i] + part * (at[i + 1] - at[i])
         return result
 
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """Deviation added since 1 s."""
+    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
 
 
-class CmoDrift(Still):
+class CmoDrift(Drift):
     """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
 
     aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips
@@ -106,11 +95,9 @@ class CmoDrift(Still):
     times_s = (1.0, 1e9)
 
     def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """-0.089 ln t."""
         return np.full_like(target_uS, CMO_MEAN_uS * np.log(time_s))
 
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """0.412 + 0.042 ln t."""
+    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
         return np.full_like(target_uS, CMO_STD_uS[0] + CMO_STD_uS[1] * np.log(time_s))
 
 
@@ -118,7 +105,7 @@ PCM_FIRST_S = 20.0
 """aihwkit, src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel: t_0, from which on cells drift."""
 
 
-class PcmDrift:
+class PcmDrift(Drift):
     """Phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
 
     The exponent nu is normal, of mean 0.0244 - 0.0155 ln x within 0.049..0.1 and deviation -0.0059 -
@@ -147,7 +134,7 @@ class PcmDrift:
         """What the mean factor takes."""
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
         """What exponents that differ spread a cell without programming error by."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
@@ -157,33 +144,8 @@ class PcmDrift:
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
-class Scaled:
-    """Another model with its spread multiplied by ``factor``; its shift stays."""
-
-    def __init__(self, model: Drift, factor: float) -> None:
-        self._model = model
-        self._factor = factor
-
-    @property
-    def times_s(self) -> tuple[float, float]:
-        """The model's."""
-        return self._model.times_s
-
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """The model's."""
-        return self._model.shift(target_uS, time_s)
-
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """The model's, times the factor."""
-        return self._factor * self._model.sigma(target_uS, time_s)
-
-    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
-        """The model's."""
-        return self._model.fade(target_uS, time_s)
-
-
 DRIFTS: dict[str, Drift] = {
-    "none": NoDrift(),
+    "none": Drift(),
     "wan2022": WanRelaxation(),
     "ibm-cmo-hfox": CmoDrift(),
     "joshi2020": PcmDrift(),
@@ -197,19 +159,9 @@ def age(
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
     One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
-    sources give each time's distribution, not how one time goes with another (aihwkit draws anew).
-
-    Parameters
-    ----------
-    g_uS, target_uS:
-        Programmed cells, before any clipping, and what they were programmed to.
-    noise:
-        Standard normal draws, one a cell.
-
-    Raises
-    ------
-    PhysicsError
-        When the time is outside the model's.
+    sources give each time's distribution, not how one time goes with another (aihwkit draws anew). Raises
+    PhysicsError when the time is outside the model's. ``g_uS`` are cells as programmed, before any clipping,
+    to ``target_uS``; ``noise``: standard normal draws, one a cell.
     """
     low, high = model.times_s
     if not low <= time_s <= high:

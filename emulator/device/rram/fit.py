@@ -72,18 +72,9 @@ class RramFit:
 def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
     """Fit the deviation of programmed conductances as a function of their target.
 
-    Parameters
-    ----------
-    data:
-        Columns ``target`` and ``conductance`` (siemens), one row a cell; several cells for each target.
-        A column ``time`` (seconds since programming), where there is one, must hold one time.
-    model:
-        ``polynomial``, the only one.
-
-    Raises
-    ------
-    DatasetError
-        When there are too few targets or cells, or values no cell can have.
+    Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells for each target; a
+    column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
+    when there are too few targets or cells, or values no cell can have.
     """
     target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))

@@ -38,13 +38,8 @@ class ProgrammingError:
     source: str
 
     def sigma(self, target_uS: npt.ArrayLike) -> Conductances:
-        """Standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape).
-
-        Raises
-        ------
-        PhysicsError
-            When a target lies outside the fitted range.
-        """
+        """Standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape). Raises
+        PhysicsError when a target lies outside the fitted range."""
         g = np.asarray(target_uS, np.float64)
         low, high = self.fitted_uS
         outside = ~((g >= low) & (g <= high))
@@ -60,11 +55,7 @@ class ProgrammingError:
         """Cells after programming: target + sigma(target) * N(0, 1), same shape; below 0 they read as 0.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
-
-        Raises
-        ------
-        PhysicsError
-            When a target lies outside the fitted range.
+        Raises PhysicsError when a target lies outside the fitted range.
         """
         # The draw is made even where sigma is 0, so that chips differing in one value stay comparable.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))

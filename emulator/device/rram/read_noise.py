@@ -24,12 +24,8 @@ def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
     """Standard deviation in microsiemens of one effective weight (a differential pair) at a read.
 
     ``read_noise_percent`` is in percent of ``g_max_uS``, additive and independent of the conductance, as
-    aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
-
-    Raises
-    ------
-    PhysicsError
-        When a value is negative.
+    aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``. Raises PhysicsError when a value is
+    negative.
     """
     for field, value in (("read_noise_percent", read_noise_percent), ("g_max_uS", g_max_uS)):
         if not 0 <= value < np.inf:
@@ -58,12 +54,8 @@ def _growth(time_s: float, read_time_s: float) -> float:
 def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
-    Below 1 uS the published logarithm changes sign; it is taken as 0 there.
-
-    Raises
-    ------
-    PhysicsError
-        When the time is below the model's read time of 1 us.
+    Below 1 uS the published logarithm changes sign; it is taken as 0 there. Raises PhysicsError when the time
+    is below the model's read time of 1 us.
     """
     growth = _growth(time_s, CMO_READ_TIME_S)
     sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
@@ -74,12 +66,8 @@ def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
     The source takes the factor in front from the conductance right after programming; here it is that of the
-    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells.
-
-    Raises
-    ------
-    PhysicsError
-        When the time is below the model's read time of 250 ns.
+    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells. Raises
+    PhysicsError when the time is below the model's read time of 250 ns.
     """
     growth = _growth(time_s, PCM_READ_TIME_S)
     g = np.maximum(np.asarray(g_uS, np.float64), 0.0)

@@ -6,13 +6,12 @@ side by side. One file, because numba's cache knows no other.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from emulator.golden.fast_loops import mixed as speck_round
+from emulator.golden.fast_loops import deviation, rounds
 from emulator.golden.learn.words import pair_constants
 from emulator.spec import learning as spec
 from emulator.spec import noise as noise_spec
@@ -66,14 +65,7 @@ def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
     """Cipher texts of (column, row) uint16 (n,) under a key."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for i in range(x.shape[0]):
-        a, b = speck_round(column[i], U16(row[i] ^ k3), k0)
-        a, b = speck_round(a, b, U16(k1 ^ U16(1)))
-        a, b = speck_round(a, b, U16(k2 ^ U16(2)))
-        a, b = speck_round(a, b, U16(k3 ^ U16(3)))
-        a, b = speck_round(a, b, U16(k0 ^ U16(4)))
-        a, b = speck_round(a, b, U16(k1 ^ U16(5)))
-        a, b = speck_round(a, b, U16(k2 ^ U16(6)))
-        x[i], y[i] = a, b
+        x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -87,17 +79,16 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def likely(values: Any, rate: Any, shift: Any, thresholds: Any) -> None:
-    """Of each value the chance of a pulse in a slot, of 65,536: ``|value| * rate >> shift``, at most 1."""
-    for j in range(len(values)):
+def trains(
+    values: Any, rate: Any, shift: Any, schedule: Any, counter: Any, update: Any, scratch: Any, out: Any
+) -> None:
+    """Trains uint32 (n,) of ``values`` (n,): of each the chance of a pulse in a slot is ``|value| * rate >>
+    shift`` of 65,536, at most 1. ``counter`` says whose they are."""
+    key, numbers, zeros, x, y, thresholds, count = scratch
+    n = out.shape[0]
+    for j in range(n):
         thresholds[j] = np.int32(min((abs(np.int64(values[j])) * rate) >> shift, np.int64(65536)))
-
-
-@njit(cache=True, nogil=True)
-def trains(thresholds: Any, scratch: Any, count: int, out: Any) -> None:
-    """Trains uint32 (n,) of thresholds int32 (n,) under the key of ``scratch``."""
-    key, numbers, zeros, x, y = scratch
-    n = thresholds.shape[0]
+    key_of(schedule, counter, update, key)
     words(key, zeros[:n], numbers[:n], x[:n], y[:n])
     out[:] = U32(0)
     for p in range((count + 1) // 2):
@@ -182,18 +173,9 @@ def change(
 
 
 @njit(cache=True, nogil=True)
-def deviation_of(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
-    """Noise scale of a sum of squares; the root of a float is exact or one too high below 2^50."""
-    radicand = sigma_out * sigma_out + ((var_cell * energy) >> 8)
-    r = np.int64(math.sqrt(np.float64(radicand)))
-    r -= np.int64(r * r > radicand)
-    return min(r, np.int64(65535))
-
-
-@njit(cache=True, nogil=True)
 def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
     """Read noise of scale ``s`` added to values int64 (n,), under the key of ``scratch``."""
-    key, numbers, zeros, x, y = scratch
+    key, numbers, zeros, x, y, _, _ = scratch
     n = values.shape[0]
     words(key, zeros[:n], numbers[:n], x[:n], y[:n])
     for i in range(n):
@@ -243,7 +225,7 @@ def forward(
                 a[j] = np.int64(sums[j])
             if reads_noise:
                 key_of(schedule, (number << 24) | (tile << 8) | part, update, scratch[0])
-                s = deviation_of(energy, layer[SIGMA_OUT], layer[VAR_CELL])
+                s = deviation(energy, layer[SIGMA_OUT], layer[VAR_CELL])
                 noisy(a[:width], s, table, scratch)
             for j in range(width):
                 c = a[j]
@@ -314,7 +296,7 @@ def backward(
         t[k] = total
     if with_noise and (layer[BACK_SIGMA] != 0 or layer[BACK_VAR] != 0):
         key_of(schedule, number << 24, update, scratch[0])
-        s = deviation_of(energy, layer[BACK_SIGMA], layer[BACK_VAR])
+        s = deviation(energy, layer[BACK_SIGMA], layer[BACK_VAR])
         noisy(t[:inputs], s, table, scratch)
     half = np.int64(1) << (layer[BACK_BITS] - 1)
     for k in range(inputs):
@@ -408,7 +390,7 @@ def learn(
     rows, lines = np.empty(widest, np.uint32), np.empty(widest, np.uint32)
     k, m, n = np.empty(devices, np.uint16), np.empty(devices, np.uint16), np.empty(devices, np.int64)
     x, y = np.empty(devices, np.uint16), np.empty(devices, np.uint16)
-    scratch, gathered = (key, numbers, zeros, hx, hy), (k, m, n, x, y)
+    scratch, gathered = (key, numbers, zeros, hx, hy, thresholds, slots), (k, m, n, x, y)
     inside = layers[count - 1, AT_INPUT] + layers[count - 1, INPUTS] + 1
     codes = np.empty(inside, np.uint8)
     outside = layers[count - 1, AT_COLUMN] + layers[count - 1, OUTPUTS]
@@ -467,13 +449,11 @@ def learn(
             layer = layers[i]
             at, width = layer[AT_COLUMN], layer[OUTPUTS]
             seen, height = layer[AT_INPUT], layer[INPUTS] + 1
-            likely(codes[seen : seen + height], layer[ROW_RATE], layer[ROW_SHIFT], thresholds)
-            key_of(schedules[TRAIN], i << 24, update, key)
-            trains(thresholds[:height], scratch, slots, rows[:height])
-            down_by = min(max(layer[COLUMN_SHIFT] - exponents[i], 0), 63)
-            likely(error[at : at + width], layer[COLUMN_RATE], down_by, thresholds)
-            key_of(schedules[TRAIN], (i << 24) | (1 << 8), update, key)
-            trains(thresholds[:width], scratch, slots, lines[:width])
+            train, ours, moved = schedules[TRAIN], i << 24, error[at : at + width]
+            rate, down_by = layer[ROW_RATE], layer[ROW_SHIFT]
+            trains(codes[seen : seen + height], rate, down_by, train, ours, update, scratch, rows[:height])
+            rate, down_by = layer[COLUMN_RATE], min(max(layer[COLUMN_SHIFT] - exponents[i], 0), 63)
+            trains(moved, rate, down_by, train, ours | (1 << 8), update, scratch, lines[:width])
             found = gather(rows[:height], lines[:width], at, width, k, m, n, used)
             law, cycle = layer, cycles[i, 0]
             if layer[EVERY] != 0:
@@ -482,7 +462,6 @@ def learn(
                     k[j] = U16(k[j] + U16(layer[FAST_ROW]))
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
-            moved = error[at : at + width]
             pulses[i] += change(law, found, gathered, moved, cycle, states, own, weights)
             if layer[EVERY] != 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
                 found = carry(layer, update, states, k, m, n, a[:width])
@@ -490,18 +469,15 @@ def learn(
                 pulses[i] += change(layer, found, gathered, a[:width], cycles[i, 0], states, own, weights)
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
-            law = tuned_layers[i]
-            down_by = min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
-            likely(of_neurons[at : at + width], law[COLUMN_RATE], down_by, thresholds)
-            key_of(schedules[TRAIN], (i << 24) | (2 << 8), update, key)
-            trains(thresholds[:width], scratch, slots, lines[:width])
+            law, moved = tuned_layers[i], of_neurons[at : at + width]
+            rate, down_by = law[COLUMN_RATE], min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
+            trains(moved, rate, down_by, train, ours | (2 << 8), update, scratch, lines[:width])
             rows[0] = U32(0xFFFFFFFF)
             found = gather(rows[:1], lines[:width], at, width, k, m, n, used)
             for j in range(found):
                 k[j] = U16(height)
             key_of(schedules[CYCLE], i << 24, update, key)
             words(key, k[:found], m[:found], x[:found], y[:found])
-            moved = of_neurons[at : at + width]
             pulses[i] += change(law, found, gathered, moved, cycles[i, 1], states, own, weights)
             tune(layer, columns, states)
     return right

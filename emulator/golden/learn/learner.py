@@ -103,15 +103,12 @@ class Learner:
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """Updates ``first_update`` and on, one a sample.
 
+        Raises SpecError when shapes, types or classes do not fit; nothing is changed then.
+
         Parameters
         ----------
         x, labels:
             Codes uint8 (n, inputs), and classes (n,).
-
-        Raises
-        ------
-        SpecError
-            When shapes, types or classes do not fit; nothing is changed then.
         """
         check_samples(self.learning, x, labels)
         total = Counts(0, 0, (0,) * len(self.states))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.device.pulsing import Programming
 from emulator.errors import CompileError
+from emulator.mapping.variation import without_errors
 from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
 
 BOUND_ONE = 1024
@@ -58,12 +58,8 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     """The devices of a learning program, of a description in units of the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
-    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied.
-
-    Raises
-    ------
-    CompileError
-        When steps or bounds leave the arithmetic's range.
+    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. Raises CompileError when
+    steps or bounds leave the arithmetic's range.
     """
     up, down = float(law.step_up), float(law.step_down)
     mean, half_difference = (up + down) / 2, (up - down) / 2
@@ -96,36 +92,22 @@ def learning_chip(chip: Chip) -> Chip:
     """The chip on which learning happens: its converters, neurons and read noise.
 
     States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
-    wires and a cubic I-V curve are left out.
-
-    Raises
-    ------
-    CompileError
-        When its columns have no converter.
+    wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.
     """
     if chip.readout.kind != "adc":
         raise CompileError(f"readout.kind is {chip.readout.kind!r}; accepted to learn on: adc")
+    chip = without_errors(chip)
     cell = dataclasses.replace(
         chip.cell,
         g_min_uS=0.0,
         levels=256,
         on_off_ratio=None,
-        programming_error="ideal",
         error_coefficients_uS=(),
         read_noise_model="constant",
-        drift="none",
-        stuck_low_percent=0.0,
-        stuck_high_percent=0.0,
         iv_cubic_per_V2=0.0,
         weight_bits=9,
     )
     array = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
     conditions = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
-    return dataclasses.replace(
-        chip,
-        name=f"{chip.name}, learning",
-        cell=cell,
-        programming=Programming(),
-        array=array,
-        conditions=conditions,
-    )
+    name = f"{chip.name}, learning"
+    return dataclasses.replace(chip, name=name, cell=cell, array=array, conditions=conditions)

@@ -40,13 +40,8 @@ ACCEPTED = ("peak_voltage", "peak_current", "both")
 
 
 def law_of(chip: Chip) -> LinearStep:
-    """The law of the chip's ECRAMs.
-
-    Raises
-    ------
-    CompileError
-        When it has none, another model, or more than one at a neuron.
-    """
+    """The law of the chip's ECRAMs. Raises CompileError when it has none, another model, or more than one at
+    a neuron."""
     law = chip.ecram.device
     if not isinstance(law, LinearStep) or chip.ecram.tunes not in ACCEPTED:
         raise CompileError(

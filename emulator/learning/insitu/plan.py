@@ -145,17 +145,14 @@ def prepare(
 ) -> Prepared:
     """Draw the chip and its states, and work out what updates need.
 
+    Raises CompileError when a quantity leaves the arithmetic's range.
+
     Parameters
     ----------
     law, spread:
         Of the weights' devices, in units of the nominal bound.
     samples:
         Typical inputs, uint8 (n, inputs), n >= 16.
-
-    Raises
-    ------
-    CompileError
-        When a quantity leaves the arithmetic's range.
     """
     chip = learning_chip(chip)
     states = _starts(plan)
@@ -220,7 +217,7 @@ def network_of(
         if i < len(found) - 1:
             ones = np.ones(w.shape[1], np.float32)
             # Neurons begin in the middle of what their ECRAMs reach.
-            height, peak = chip.ecram.tuning.current(np.full(len(ones), 0.5)).astype(np.float32), ones
+            height, peak = chip.ecram.current(np.full(len(ones), 0.5)).astype(np.float32), ones
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
                 peak = stretch_at(neurons[i], chip).astype(np.float32)

@@ -67,13 +67,7 @@ def on_images(hidden: Iterable[Hidden]) -> bool:
 
 
 def read_hidden(text: str) -> tuple[Hidden, ...]:
-    """The layers that a text says.
-
-    Raises
-    ------
-    EmulatorError
-        When a part of it is no layer.
-    """
+    """The layers that a text says. Raises EmulatorError when a part of it is no layer."""
     return tuple(_layer(part) for part in text.split(","))
 
 

@@ -40,13 +40,8 @@ class Builder:
         self._view, self._neuron, self._normalise, self._height = view, neuron, normalise, height
 
     def add(self, layer: Hidden, *, to_bases: bool = False) -> None:
-        """A layer; ``to_bases``: its sums go to bases, so that it has no function of its own.
-
-        Raises
-        ------
-        EmulatorError
-            When it does not fit the map.
-        """
+        """A layer; ``to_bases``: its sums go to bases, so that it has no function of its own. Raises
+        EmulatorError when it does not fit the map."""
         shape = self.shapes[-1]
         last = "linear" if to_bases else self._neuron
         try:
@@ -126,6 +121,8 @@ def of_layers(
 ) -> TrainedNetwork:
     """A network of random weights.
 
+    Raises EmulatorError when ``neuron`` is unknown, or a layer does not fit the map before it.
+
     Parameters
     ----------
     shape:
@@ -143,11 +140,6 @@ def of_layers(
     height:
         Start of every neuron's height, and keeps heights as they are at export: room for the ECRAM to move
         them both ways. None: near 1, and export makes the largest 1. NDR only.
-
-    Raises
-    ------
-    EmulatorError
-        When ``neuron`` is unknown, or a layer does not fit the map before it.
     """
     builder = Builder(shape, view, neuron=neuron, normalise=normalise, height=height)
     for i, layer in enumerate(hidden):

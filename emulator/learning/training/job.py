@@ -98,13 +98,7 @@ class Job:
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
     def model(self, samples: Samples) -> TrainedNetwork:
-        """The network before its first step.
-
-        Raises
-        ------
-        EmulatorError
-            When it does not fit the samples.
-        """
+        """The network before its first step. Raises EmulatorError when it does not fit the samples."""
         inputs = samples.x.shape[1]
         if self.start is not None:
             network = load_network(self.start)
@@ -151,13 +145,8 @@ def run_job(
     """Train and write ``out`` at the end; the network of the best epoch.
 
     Until then the best network so far and the state after every epoch lie beside ``out``, for ``resume``.
-
-    Raises
-    ------
-    EmulatorError
-        When samples are too few, or the state beside ``out`` is another training's.
-    Interrupted
-        After Ctrl-C; ``out`` is what it was before.
+    Raises EmulatorError when samples are too few, or the state beside ``out`` is another training's. Raises
+    Interrupted after Ctrl-C; ``out`` is what it was before.
     """
     n = len(samples.x) - job.held_out
     if not job.held_out > 0 or n < 1:

@@ -36,18 +36,9 @@ class Reading(torch.nn.Module):
     noise. Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the
     tiles are then Gaussian noise of their variance, and nothing is clipped.
 
-    Parameters
-    ----------
-    outputs:
-        M.
-    view:
-        The chip; ``FLOAT`` makes it a plain matrix.
-    patches:
-        Where the kernels are laid; None: inputs are (n, K).
-    pad:
-        Value of the border.
-    kept:
-        Whether its buffers are part of the state that is saved.
+    ``FLOAT`` as ``view`` makes it a plain matrix of ``outputs`` columns. Kernels are laid as ``patches`` say,
+    the border is ``pad``; without, inputs are (n, K). ``kept``: whether its buffers are part of the state
+    that is saved.
     """
 
     sigma_by_level: Tensor

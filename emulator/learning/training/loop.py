@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,15 +78,8 @@ def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: flo
 
 def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
     """Put the state into ``run``; the epochs done and the best held-out accuracy. Nothing in it is executed.
-
-    Raises
-    ------
-    StateError
-        When the file is no state, was edited, or is one of another training: model, recipe, settings,
-        samples or code.
-    EmulatorError
-        When its content does not fit the model.
-    """
+    Raises StateError when the file is no state, was edited, or is one of another training: model, recipe,
+    settings, samples or code. Raises EmulatorError when its content does not fit the model."""
     kept = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(kept), weights_only=True)
@@ -151,8 +142,9 @@ def train(
 ) -> float:
     """Train in place; call ``checkpoint(model, epoch, accuracy)`` whenever held-out accuracy is the best yet.
 
-    Accuracy is that of the averaged float weights on the held-out images, noise off. Ctrl-C ends training
-    early and keeps the best checkpoint. Returns the best held-out accuracy.
+    Accuracy is that of the averaged float weights on the held-out images, noise off. Returns the best one.
+    Raises EmulatorError: ``state`` belongs to another training, or the training set is smaller than a batch.
+    Raises Interrupted after Ctrl-C; the best checkpoint so far is kept.
 
     Parameters
     ----------
@@ -162,14 +154,9 @@ def train(
         Side of square images to augment as the recipe says; None: inputs are taken as they are.
     state:
         Where every epoch's whole state goes, and where training goes on from if the file is there: the result
-        is that of an uninterrupted run. Ctrl-C then raises ``Interrupted``.
+        is that of an uninterrupted run.
     progress:
         Called as ``progress(epoch, epochs, accuracy, best)`` after every epoch.
-
-    Raises
-    ------
-    EmulatorError
-        ``state`` belongs to another training, or the training set is smaller than a batch.
     """
     n = split.images.shape[0]
     if n < recipe.batch:
@@ -191,7 +178,7 @@ def train(
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
     average = copy.deepcopy(model)
     run = Run(model, average, optimiser, schedule, generator)
-    best, started, done = 0.0, time.monotonic(), 0
+    best, done = 0.0, 0
     if state is not None and state.exists():
         done, best = load_state(state, run, mark or vars(recipe))
     try:
@@ -218,27 +205,11 @@ def train(
                 save_state(state, run, mark or vars(recipe), done, best)
             if progress is not None:
                 progress(epoch, recipe.epochs, accuracy, best)
-            else:
-                _progress(epoch, recipe.epochs, accuracy, best, time.monotonic() - started)
     except KeyboardInterrupt:
-        if state is not None:
-            raise Interrupted(done) from None
-        print("\ninterrupted: the best checkpoint so far is kept", file=sys.stderr)
+        raise Interrupted(done) from None
     return best
 
 
 def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
     """Accuracy of the float weights, noise off."""
     return float((model.outputs_of(images).argmax(dim=1) == labels).float().mean())
-
-
-def _progress(epoch: int, epochs: int, accuracy: float, best: float, seconds: float) -> None:
-    done = 30 * epoch // epochs
-    left = seconds / epoch * (epochs - epoch)
-    print(
-        f"\r[{'#' * done}{'.' * (30 - done)}] epoch {epoch}/{epochs}  held-out {100 * accuracy:.2f} %  "
-        f"best {100 * best:.2f} %  {left:4.0f} s left ",
-        end="\n" if epoch == epochs else "",
-        file=sys.stderr,
-        flush=True,
-    )

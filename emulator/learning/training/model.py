@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.neurons import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Node, Product, State
@@ -42,16 +41,8 @@ class _Trained:
 class TrainedNetwork(torch.nn.Module):
     """Trainable nodes over maps, as ``emulator.network.Network`` has them.
 
-    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network.
-
-    Parameters
-    ----------
-    nodes:
-        In order; node i gives map 1 + states + i.
-    shapes:
-        Of every map.
-    states, calls:
-        As ``Network``.
+    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network. ``shapes``: of
+    every map.
     """
 
     def __init__(
@@ -81,11 +72,6 @@ class TrainedNetwork(torch.nn.Module):
     def products(self) -> list[TrainedProduct]:
         """The matrix products, in order."""
         return [node for node in self.nodes if isinstance(node, TrainedProduct)]
-
-    @property
-    def crossbars(self) -> list[Crossbar]:
-        """The crossbar of every product."""
-        return [product.crossbar for product in self.products]
 
     @property
     def neurons(self) -> list[Neuron]:

@@ -359,13 +359,8 @@ def make_neuron(
     normalise: bool = True,
     height: float | None = None,
 ) -> Neuron:
-    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``.
-
-    Raises
-    ------
-    EmulatorError
-        When the name is unknown, or it has no height.
-    """
+    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``. Raises EmulatorError when the name
+    is unknown, or it has no height."""
     if kind not in KINDS:
         raise EmulatorError(f"neuron is {kind!r}; accepted: {', '.join(KINDS)}")
     if kind in MONOTONIC:

@@ -34,14 +34,8 @@ def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bia
     The counterpart of ``emulator.mapping.columns``. A step sees one die: its cells, gains and offsets are
     drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias cells
     are programmed last, to hold what the columns lack on average as well; so the mean deviation of a column
-    is gone, and the bias cells' own error is in its place.
-
-    Parameters
-    ----------
-    unit:
-        Weight of one unit of every neuron, (M,): columns are alike in it.
-    bias:
-        What the bias cells hold, in the unit of the sums, (M,).
+    is gone, and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of every neuron,
+    in which columns are alike; ``bias`` (M,): what the bias cells hold, in the unit of the sums.
     """
     view = crossbar.view
     columns, scale = view.columns, view.noise_scale
@@ -276,13 +270,7 @@ class TrainedGate(TrainedNode):
 
 
 def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Tensor:
-    """The factor that all ``sources`` share.
-
-    Raises
-    ------
-    EmulatorError
-        When they have different ones.
-    """
+    """The factor that all ``sources`` share. Raises EmulatorError when they have different ones."""
     values = {float(factors[s]) for s in sources}
     if len(values) > 1:
         raise EmulatorError(
@@ -309,15 +297,7 @@ class TrainedBases(TrainedNode):
     Gain (kept above 0) and shift are those of row drivers, one pair a basis for the whole layer. Peak, height
     and, where the ECRAM sets it, shape are the devices': of every channel and basis with ``each``, else of
     every basis. Peaks start evenly spread over the inputs. The result's channels go basis by basis.
-
-    Parameters
-    ----------
-    channels:
-        Of the source.
-    height:
-        As ``NdrNeuron``.
-    trainable:
-        Whether the devices are trained; gain and shift always are.
+    ``height`` as ``NdrNeuron``; ``trainable``: whether the devices are trained, as gain and shift always are.
     """
 
     def __init__(

@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.device.rram.programming import WAN_2022, ProgrammingError
 from emulator.mapping.cells import level_targets
-from emulator.mapping.shapes import family
+from emulator.mapping.states import family
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""
@@ -97,22 +96,6 @@ FLOAT = ChipView()
 """No chip at all: a plain float network."""
 
 
-def cells_view(
-    error: ProgrammingError = WAN_2022,
-    *,
-    g_max_uS: float = 40.0,
-    levels: int = 16,
-    read_noise: float = 0.01,
-    clip_rms: float = 2.5,
-    noise_scale: float = 1.0,
-) -> ChipView:
-    """Cells alone, ``levels`` of them from 0 to ``g_max_uS``; the defaults are those of preset
-    ``wan2022``."""
-    targets = np.linspace(0.0, g_max_uS, levels)
-    sigma = np.hypot(error.sigma(targets), error.sigma(0.0)) / g_max_uS
-    return ChipView(sigma=sigma, read_noise=read_noise, clip_rms=clip_rms, noise_scale=noise_scale)
-
-
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
     """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
     converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
@@ -151,15 +134,15 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
             peak_variation=varies["peak_voltage_V"] / 100,
             height_variation=varies["peak_current_A"] / 100,
         )
-    tunes, tuning = chip.ecram.tunes, chip.ecram.tuning
+    ecram, tunes = chip.ecram, chip.ecram.tunes
     if tunes in SHAPES and view.curve is not None:
         states = np.linspace(0.0, 1.0, FAMILY_STATES)
         view = dataclasses.replace(view, family=family(chip, states, view.curve[0]))
     if tunes in CURRENT:
-        low, high = tuning.current_factors
+        low, high = ecram.current_factors
         view = dataclasses.replace(view, heights=(low, min(high, 1.0)))
     if tunes in VOLTAGE:
-        low, high = tuning.voltage_factors
+        low, high = ecram.voltage_factors
         middle = float(np.sqrt(low * high))
         view = dataclasses.replace(view, peaks=(low / middle, high / middle))
     return view

@@ -60,13 +60,8 @@ class EcramBank:
         return np.asarray(np.abs(moved - w) / span, np.float64)
 
     def pulse(self, counts: Counts) -> None:
-        """Apply pulses: ``counts`` int64 (n,), positive up, negative down.
-
-        Raises
-        ------
-        PhysicsError
-            When a device would take more than ``PULSES_MAX``.
-        """
+        """Apply pulses: ``counts`` int64 (n,), positive up, negative down. Raises PhysicsError when a device
+        would take more than ``PULSES_MAX``."""
         if counts.shape != self._w.shape:
             raise PhysicsError(f"pulse counts have shape {counts.shape}; accepted: {self._w.shape}")
         most = int(np.abs(counts).max(initial=0))

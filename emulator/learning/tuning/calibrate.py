@@ -91,6 +91,9 @@ def calibrate(
 ) -> CalibrationResult:
     """Tune the neurons of the chip behind ``infer`` and ``load``.
 
+    Raises CompileError when samples and labels differ in number, or the method needs a learner and there is
+    none.
+
     Parameters
     ----------
     tunable:
@@ -104,11 +107,6 @@ def calibrate(
     -------
     The result; the board holds its program at the end. After Ctrl-C the board holds the last whole step's
     program.
-
-    Raises
-    ------
-    CompileError
-        When samples and labels differ in number, or the method needs a learner and there is none.
     """
     plan = plan or Plan()
     if len(x) != len(labels) or not len(x):

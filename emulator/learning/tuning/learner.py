@@ -14,7 +14,7 @@ from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import fitted_gain
-from emulator.mapping.states import States
+from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Activation, Ndr, Network
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ class Learner:
     The forward pass is the chip's; only the way back goes through the model, whose weights are the float
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
     al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
-    are too, unless ``cells``.
+    are too, unless ``cells``. Raises CompileError when the network's shape is not the program's.
 
     Parameters
     ----------
@@ -46,11 +46,6 @@ class Learner:
     cells:
         Whether a test read of the cells is known: gradients then go back through the effective weights that
         the program holds, in the float network's units.
-
-    Raises
-    ------
-    CompileError
-        When the network's shape is not the program's.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
@@ -124,17 +119,17 @@ class Learner:
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
         """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the
         peak."""
-        tuning, tunes = self.tunable.chip.ecram.tuning, self.tunable.chip.ecram.tunes
+        ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
         # y = h f(z / p): dy / d ln p = -z dy/dz.
         by_log_peak = -(back * slope * u).sum(axis=0)
-        low, high = tuning.current_factors
-        current = by_log_height * (high - low) / tuning.current(states.current)
-        low, high = tuning.voltage_factors
-        voltage = by_log_peak * (high - low) / tuning.voltage(states.voltage)
-        if tunes == "both":
+        low, high = ecram.current_factors
+        current = by_log_height * (high - low) / ecram.current(states.current)
+        low, high = ecram.voltage_factors
+        voltage = by_log_peak * (high - low) / ecram.voltage(states.voltage)
+        if ecram.tunes == "both":
             return {"current": current + voltage}
-        return {k: {"current": current, "voltage": voltage}[k] for k in kinds(tunes)}
+        return {k: {"current": current, "voltage": voltage}[k] for k in kinds(ecram.tunes)}
 
     def _forward(
         self, x: npt.NDArray[np.uint8], states: Sequence[States]
@@ -149,11 +144,10 @@ class Learner:
                 break
             if isinstance(layer.activation, Ndr) and i in self._layers:
                 place = self._layers[i]
-                state, shape = states[place], self.tunable.chip.neuron.circuit.shape
-                height = self.tunable.heights(state)
-                peak = layer.activation.peak * self.tunable.stretch(state)
-                u = z / peak
-                f, df = shape_and_slope(shape, u)
+                state, chip = states[place], self.tunable.chip
+                height = heights_at(state, chip)
+                peak = layer.activation.peak * stretch_at(state, chip)
+                f, df = shape_and_slope(chip.neuron.circuit.shape, z / peak)
                 h, slope = height * f, height * df / peak
             else:
                 activation = layer.activation

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
 from emulator.mapping import Die, program_of
-from emulator.mapping.states import States, heights_at, stretch_at
+from emulator.mapping.states import States
 from emulator.spec import Program
 
 Floats = npt.NDArray[np.float64]
@@ -31,12 +31,8 @@ class Tunable:
     """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
     ``layers`` are the products with ECRAM at their neurons, then the tables with ECRAM at their devices, as
-    bases have. Every such neuron or function gets a curve of its own.
-
-    Raises
-    ------
-    CompileError
-        When the die has no neuron and no basis with ECRAM.
+    bases have. Every such neuron or function gets a curve of its own. Raises CompileError when the die has no
+    neuron and no basis with ECRAM.
     """
 
     def __init__(self, program: Program, die: Die) -> None:
@@ -66,14 +62,6 @@ class Tunable:
         """States of the die that was given, layer by layer."""
         return [layer.states for layer in self.layers]
 
-    def heights(self, states: States) -> Floats:
-        """Outputs at the peak, relative to the nominal device, (M,)."""
-        return heights_at(states, self.chip)
-
-    def stretch(self, states: States) -> Floats:
-        """Peak voltages relative to those that the input gains were set for, (M,)."""
-        return stretch_at(states, self.chip)
-
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""
         neurons: list[States | None] = [None] * len(self.die.arrays)
@@ -83,13 +71,8 @@ class Tunable:
         return self.die.tuned(neurons, bases)
 
     def program(self, states: Sequence[States]) -> Program:
-        """The program at ``states``; weights, biases and gains are the same.
-
-        Raises
-        ------
-        CompileError
-            When there are more curves than a program can hold, or one does not fit the table.
-        """
+        """The program at ``states``; weights, biases and gains are the same. Raises CompileError when there
+        are more curves than a program can hold, or one does not fit the table."""
         return program_of(self.die_at(states), self.base)
 
 

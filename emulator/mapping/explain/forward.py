@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel, Shaped, peak_of
+from emulator.device.ndr.curves import NdrModel, Shaped
 from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.device.rram.drift import age
@@ -328,7 +328,7 @@ def shape_with(causes: Collection[str], activation: Activation, chip: Chip) -> S
         return shape
     device: NdrModel = neuron.device
     if "NDR device" not in causes:
-        device = Shaped(shape, *peak_of(device))
+        device = Shaped(shape, *device.peak)
     model = (neuron.in_circuit(device) if "load line" in causes else None) or device
     return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 

@@ -26,12 +26,7 @@ Labels = npt.NDArray[np.uint8]
 
 def digits() -> tuple[Images, Labels, Images, Labels]:
     """Training images uint8 (1297, 64) and labels, then the last 500 images as test set, grey values 0..255.
-
-    Raises
-    ------
-    DatasetError
-        When the packaged files are missing or damaged.
-    """
+    Raises DatasetError when the packaged files are missing or damaged."""
     folder = Path(__file__).parent / "uci-digits"
     images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
     labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)

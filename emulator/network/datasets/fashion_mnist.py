@@ -26,8 +26,6 @@ CLASSES = (
     "bag",
     "ankle boot",
 )
-SIDE = 28
-PIXELS = SIDE * SIDE
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts the original files."""
 
@@ -43,17 +41,14 @@ Labels = npt.NDArray[np.uint8]
 def fashion_mnist_test() -> tuple[Images, Labels]:
     """The 10,000 test images.
 
+    Raises DatasetError when the packaged files are missing or damaged.
+
     Returns
     -------
     images:
         uint8 (10000, 784), grey values 0..255, row by row.
     labels:
         uint8 (10000,), indices into ``CLASSES``.
-
-    Raises
-    ------
-    DatasetError
-        When the packaged files are missing or damaged.
     """
     return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
@@ -61,16 +56,13 @@ def fashion_mnist_test() -> tuple[Images, Labels]:
 def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Images, Labels]:
     """The 60,000 training images, from the original ``train-*-ubyte[.gz]`` files in ``folder``.
 
+    Raises DatasetError when the folder does not hold the files, or they are damaged.
+
     Returns
     -------
     images:
         uint8 (60000, 784).
     labels:
         uint8 (60000,).
-
-    Raises
-    ------
-    DatasetError
-        When the folder does not hold the files, or they are damaged.
     """
     return original(Path(folder), "train", 60_000, MISSING)

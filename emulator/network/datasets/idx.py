@@ -22,8 +22,9 @@ BYTES_MAX = 1 << 30
 def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, plain or gzip-compressed.
 
-    The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit
-    size per dimension (Y. LeCun, "The MNIST database", file format section).
+    The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit size
+    per dimension (Y. LeCun, "The MNIST database", file format section). Raises DatasetError when the file is
+    missing, is not IDX, or its length contradicts its header.
 
     Parameters
     ----------
@@ -35,11 +36,6 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np
     Returns
     -------
     uint8 array of the sizes the header gives.
-
-    Raises
-    ------
-    DatasetError
-        When the file is missing, is not IDX, or its length contradicts its header.
     """
     path = Path(path)
     raw = _bytes(path)
@@ -91,15 +87,7 @@ Codes = npt.NDArray[np.uint8]
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:
     """Images uint8 (count, 784) and labels (count,) of ``stem``: train or t10k.
 
-    Parameters
-    ----------
-    missing:
-        What to do where the files are not there, for the error.
-
-    Raises
-    ------
-    DatasetError
-        When files are missing, damaged, or of other sizes.
+    Raises DatasetError when files are missing (``missing``: what to do then), damaged, or of other sizes.
     """
     images = read_idx(_find(folder, f"{stem}-images-idx3-ubyte", missing), dimensions=3)
     where = _find(folder, f"{stem}-labels-idx1-ubyte", missing)

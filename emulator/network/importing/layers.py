@@ -21,13 +21,8 @@ Four = tuple[int, int, int, int]
 
 
 def standard(call: Call) -> Value:
-    """The operand as a map (channel, row, column); the model's input may still be named so.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When it is no map in this order.
-    """
+    """The operand as a map (channel, row, column); the model's input may still be named so. Raises
+    UnsupportedNodeError when it is no map in this order."""
     value = call.value
     letters = value.axes.replace("1", "")
     if letters in ("nchw", "ncw") and len(value.axes) <= 4:

@@ -39,6 +39,9 @@ def lower(
 ) -> tuple[Network, InputRange, ImportReport]:
     """The network, the range of its inputs, and the report.
 
+    Raises UnsupportedNodeError when a function is unbounded and there are no samples. Raises NetworkError
+    when a weight is not finite.
+
     Parameters
     ----------
     read:
@@ -52,13 +55,6 @@ def lower(
         What input codes stand for; by default what the samples span, or 0..1.
     progress:
         Called as ``progress(done, total)`` after every operator and after the measurement.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When a function is unbounded and there are no samples.
-    NetworkError
-        When a weight is not finite.
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if samples is not None:

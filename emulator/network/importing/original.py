@@ -51,14 +51,8 @@ class Original:
 
 def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:
     """A ``torch.nn.Module`` in evaluation mode, for samples of ``shape``; hooks and in-place operators count.
-
-    Raises
-    ------
-    MissingExtraError
-        Without the package ``onnx``.
-    UnsupportedNodeError
-        When PyTorch's exporter does not take it.
-    """
+    Raises MissingExtraError: without the package ``onnx``. Raises UnsupportedNodeError when PyTorch's
+    exporter does not take it."""
     import torch
 
     onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
@@ -115,15 +109,8 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
 
 
 def of_estimator(estimator: Any) -> Original:
-    """A fitted scikit-learn estimator or pipeline.
-
-    Raises
-    ------
-    MissingExtraError
-        Without skl2onnx.
-    UnsupportedNodeError
-        When skl2onnx does not convert it.
-    """
+    """A fitted scikit-learn estimator or pipeline. Raises MissingExtraError: without skl2onnx. Raises
+    UnsupportedNodeError when skl2onnx does not convert it."""
     extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
     converter = extra("skl2onnx", "importing a scikit-learn model needs skl2onnx", "sklearn")
     width = getattr(estimator, "n_features_in_", None)

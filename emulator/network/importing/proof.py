@@ -41,12 +41,8 @@ class Proof:
     def check(self, samples: Floats | None, low: float, high: float) -> int:
         """Compare on the samples and on others like them; how many inputs were compared.
 
-        ``low`` and ``high``: what inputs are drawn between where there are no samples.
-
-        Raises
-        ------
-        UnsupportedNodeError
-            Naming the first node whose values differ from the model's own.
+        ``low`` and ``high``: what inputs are drawn between where there are no samples. Raises
+        UnsupportedNodeError, naming the first node whose values differ from the model's own.
         """
         rng = np.random.default_rng(0)
         if samples is None:
@@ -128,13 +124,8 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W).
-
-    Raises
-    ------
-    ValueError
-        When it has another size.
-    """
+    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W). Raises ValueError when it has
+    another size."""
     sizes = value.shape
     axis = value.axes.index("n") if "n" in value.axes else 0
     whole = np.concatenate([_moved(p, sizes, axis) for p in parts])[:n]
@@ -166,21 +157,9 @@ def _same(a: Floats, b: Floats) -> bool:
 def tensors_of(proto: Any, tensors: Sequence[str], x: Floats, axis: int = 0) -> dict[str, list[Array]]:
     """Tensors of an ONNX model, outputs or inner ones: a list of one array a batch for each name.
 
-    By onnxruntime, or where that is not installed by ONNX's own reference implementation.
-
-    Parameters
-    ----------
-    proto:
-        The model, an ``onnx.ModelProto``; it is not changed.
-    x:
-        Samples (n, ...) in the model's own shape.
-    axis:
-        Axis of the input that counts samples: 1 where a sequence has its calls first.
-
-    Raises
-    ------
-    NetworkError
-        When the runtime cannot run the model on them.
+    By onnxruntime, or where that is not installed by ONNX's own reference implementation, of samples ``x``
+    (n, ...) in the model's own shape. ``axis`` of the input counts samples: 1 where a sequence has its calls
+    first. Raises NetworkError when the runtime cannot run the model on them.
     """
     import onnx
 

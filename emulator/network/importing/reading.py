@@ -121,23 +121,12 @@ class Read:
 
 
 def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
-    """The model as a graph.
+    """An ``onnx.ModelProto``, as ``prepared`` gives it, as a graph.
 
-    Parameters
-    ----------
-    proto:
-        An ``onnx.ModelProto`` as ``prepared`` gives it.
-    shape:
-        Shape of one sample where the file leaves it open; of a sequence (calls, features).
-    output:
-        Name of the output to take; needed where the model has several that are values.
-
-    Raises
-    ------
-    NetworkError
-        When the output is not one of the model's, or it has to be chosen.
-    UnsupportedNodeError
-        Naming the first node that cannot be imported.
+    ``shape`` of one sample where the file leaves it open, of a sequence (calls, features); ``output`` to take
+    where the model has several that are values. Raises NetworkError when the output is not one of the
+    model's, or it has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot be
+    imported.
     """
     return _Reader(proto, shape).read(output)
 
@@ -336,14 +325,8 @@ def _sample_shape(value: Any, sequence: str) -> OwnShape:
 
 
 def _finished(value: Any, memories: Memories) -> tuple[Graph, Value]:
-    """The graph of an output, and the output.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When the output is not one tensor, not the last call's of a sequence, or the input is read in two
-        shapes.
-    """
+    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not one tensor,
+    not the last call's of a sequence, or the input is read in two shapes."""
     where = ("output", "output")
     if not isinstance(value, Value):
         raise UnsupportedNodeError(

@@ -17,20 +17,11 @@ PARTS = ("Gather", "Slice", "Split")
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop over ``calls`` of the graph's input.
+    """A loop over ``calls`` of the graph's input, which its ``axis`` counts.
 
-    Attributes
-    ----------
-    axis:
-        The input's axis that counts calls.
-    skipped:
-        Outputs of the nodes that are copies.
-    states:
-        Tensors that hold, in a call, what another one gave in the call before.
-    alias:
-        Tensors of the last call by their names in the call that is kept.
-    sizes:
-        Shape of each state's source, 0 for samples.
+    ``skipped``: outputs of the nodes that are copies. ``states``: tensors that hold, in a call, what another
+    one gave in the call before; ``sizes``: shape of each such source, 0 for samples. ``alias``: tensors of
+    the last call by their names in the call that is kept.
     """
 
     calls: int

@@ -271,13 +271,8 @@ class Scaling:
 def product_on_codes(
     name: str, node: Product, x: View, second: View | None, stretch: Stretch | None, maps: list[Shape]
 ) -> Product:
-    """``node`` of ``x`` and ``second``, which is in one map; ``maps``: shapes by number.
-
-    Raises
-    ------
-    NetworkError
-        When a weight is not finite.
-    """
+    """``node`` of ``x`` and ``second``, which is in one map; ``maps``: shapes by number. Raises NetworkError
+    when a weight is not finite."""
     _, height, width = node.patches.shape
     whole = joined([maps[m] for m in x.sources])
     patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
@@ -298,13 +293,8 @@ def product_on_codes(
 
 
 def gate_on_codes(name: str, node: Gate, x: list[View], starts: list[float], span: Span) -> Gate:
-    """The gate of plain values ``x``, those of sums counted from ``starts``.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When the value that it counts from is far outside of what its results span.
-    """
+    """The gate of plain values ``x``, those of sums counted from ``starts``. Raises UnsupportedNodeError when
+    the value that it counts from is far outside of what its results span."""
     terms, total = [], node.zero
     for term in node.terms:
         a = x[term.a]

@@ -84,6 +84,9 @@ def stretch_of(
 ) -> Stretch:
     """Where to span a function's table.
 
+    Raises UnsupportedNodeError when there are no samples and the function has no bounds, or it is not finite
+    where it is needed.
+
     Parameters
     ----------
     reach:
@@ -92,11 +95,6 @@ def stretch_of(
         Values that the outputs' range must hold too: what a padded convolution puts around them.
     limits:
         No pre-activation lies outside.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        When there are no samples and the function has no bounds, or it is not finite where it is needed.
     """
     if reach is None and not np.isfinite(limits).all() and not _bounded(function):
         raise UnsupportedNodeError(

@@ -21,24 +21,14 @@ def programs() -> list[str]:
 
 
 def program(name: str = DEFAULT) -> Path:
-    """Path of a compiled network, which ``emulator.spec.Program.load`` takes the program out of.
-
-    Raises
-    ------
-    EmulatorError
-        When there is no such network.
-    """
+    """Path of a compiled network, which ``emulator.spec.Program.load`` takes the program out of. Raises
+    EmulatorError when there is no such network."""
     return _existing(f"{name}.npz", name)
 
 
 def float_network(name: str = DEFAULT) -> Path:
-    """Path of the float weights a program was mapped from (``emulator.network.load_network``).
-
-    Raises
-    ------
-    EmulatorError
-        When there is no such network.
-    """
+    """Path of the float weights a program was mapped from (``emulator.network.load_network``). Raises
+    EmulatorError when there is no such network."""
     return _existing(f"{FLOAT_PREFIX}{name}.npz", name)
 
 

@@ -10,8 +10,11 @@ import pytest
 from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.lowering import Fill, lower
 from emulator.backend.map_places import places_of
+from emulator.backend.schedule import bound_cycles
+from emulator.backend.walk import walked_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
+from emulator.mapping import map_network
 from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
@@ -19,6 +22,7 @@ from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
 from tests.emulator.backend.walk_by_hand import Hand
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
+from tests.system.test_kan import INPUTS, kan
 
 MAPS = dataclasses.replace(
     PRESETS["tiny"],
@@ -212,3 +216,18 @@ def test_states_that_take_each_others_values() -> None:
     for sample, sums in zip(x, expected, strict=True):
         np.testing.assert_array_equal(hand.walk(sample), sums)
     assert len({tuple(sums) for sums in expected}) == 2
+
+
+def test_tables_of_bases_are_products_of_the_array() -> None:
+    """10 inputs to 30 functions, 30 to 6 sums, 6 to 18, 18 to 3, eight lanes."""
+    x = np.random.default_rng(0).integers(0, 256, (20, INPUTS)).astype(np.uint8)
+    program = map_network(kan(), "wan2022", x).program
+    assert bound_cycles(program, 8) == 30 + 18
+    assert walked_cycles(program, MAPS) == 10 * 4 + 30 + 6 * 3 + 18
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_a_body_is_walked_once_a_call(calls: int) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (20, INPUTS)).astype(np.uint8)
+    program = dataclasses.replace(map_network(kan(), "wan2022", x).program, calls=calls)
+    assert walked_cycles(program, MAPS) == calls * (10 * 4 + 30 + 6 * 3) + 18

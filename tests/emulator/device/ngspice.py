@@ -62,10 +62,9 @@ wrdata out.txt v(s) v(d)
     return table[:, 0], table[:, 1], table[:, 3]
 
 
-def sweep(folder, ohm: float, top_V: float, *, down: bool = False):
+def sweep(folder, ohm: float, top_V: float):
     """Source voltages (n,) and currents (n,) of a sweep of a millisecond over 0..``top_V``: slow for 1 pF."""
-    ends = (top_V, 0.0) if down else (0.0, top_V)
-    shape = f"PWL(0 0 1e-5 {ends[0]} 1.01e-3 {ends[1]})"
+    shape = f"PWL(0 0 1e-5 0 1.01e-3 {top_V})"
     t, source, device = transient(folder, ohm, 1e-12, shape, 1.01e-3)
-    on = t >= 1.2e-5 if down else t >= 1.0e-5
+    on = t >= 1.0e-5
     return source[on], (source - device)[on] / ohm

@@ -39,30 +39,15 @@ def test_the_way_up_is_ngspices(tmp_path, ohm):
 
 
 @needs_ngspice
-@pytest.mark.parametrize("ohm", [200, 400, 1000])
-def test_the_way_down_is_ngspices(tmp_path, ohm):
-    circuit = Circuit(Esaki(), ohm)
-    source, current = sweep(tmp_path, ohm, 0.7 + 1.4e-3 * ohm, down=True)
-    on = away_from(circuit.jumps_down_V, source)
-    error = np.abs(circuit.falling(source[on]) - current[on]).max()
-    assert error < 0.01 * circuit.peak_current_A, f"{error / circuit.peak_current_A:.2%} of the peak"
-    if circuit.bistable:  # hysteresis: it jumps back at a lower source voltage than it jumped at
-        assert circuit.jumps_down_V[0] < circuit.jumps_up_V[0] - 0.03
-
-
-@needs_ngspice
 @pytest.mark.parametrize(("ohm", "volts"), [(100, 0.1), (100, 0.3), (200, 0.6), (400, 0.4), (400, 0.53)])
-def test_settling_and_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
+def test_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
     farad = 1e-12
-    circuit = Circuit(Esaki(), ohm, farad)
-    settled = float(circuit.settling_time_s(volts))
-    t, _, device = transient(tmp_path, ohm, farad, f"DC {volts}", 4 * settled)
-    there = np.abs(device - device[-1]) <= 0.01 * device[-1]
-    assert t[np.argmax(there)] == pytest.approx(settled, rel=0.03)
+    t, _, device = transient(tmp_path, ohm, farad, f"DC {volts}", 40 * ohm * farad)
+    settled = t[np.argmax(np.abs(device - device[-1]) <= 0.01 * device[-1])]
     for part in (0.2, 0.5, 1.0):
         early = Circuit(Esaki(), ohm, farad, part * settled)
         current = Esaki().current(np.interp(part * settled, t, device))
-        assert abs(early.current(volts) - current) < 0.01 * circuit.peak_current_A
+        assert abs(early.current(volts) - current) < 0.01 * early.peak_current_A
 
 
 @pytest.mark.slow
@@ -100,7 +85,6 @@ def test_without_a_resistance_it_is_the_device(device):
     peak = device.current(device.peak_voltage_V)
     np.testing.assert_allclose(circuit.current(v), device.current(v), rtol=1e-4, atol=1e-6 * peak)
     assert not circuit.bistable
-    assert (circuit.settling_time_s(v[v > 0]) == 0).all()
 
 
 @settings(deadline=None, max_examples=30)
@@ -126,15 +110,13 @@ def test_it_is_bistable_above_the_least_negative_resistance():
 def test_a_load_line_of_straight_pieces_by_hand():
     """Up to 2 mA at 1 V, down to 0 at 2 V, up to 1.5 mA: the negative piece has -500 ohm. Behind 1000 ohm the
     source reaches 3 V at the peak and falls to 2 V at the valley: it jumps at 3 V to where
-    V + 1000 (V - 2) mA = 3 V, V = 2.5 V, and back at 2 V to where V + 1000 * 2 V mA = 2 V, V = 2/3 V."""
+    V + 1000 (V - 2) mA = 3 V, V = 2.5 V."""
     device = Table([0, 1, 2, 3.5], [0, 2e-3, 0, 1.5e-3])
     circuit = Circuit(device, 1000.0)
     assert circuit.jumps_up_V == pytest.approx((3.0,), abs=1e-6)
-    assert circuit.jumps_down_V == pytest.approx((2.0,), abs=1e-6)
     np.testing.assert_allclose(
         circuit.current([1.5, 2.999, 3.01, 4.0]), [1e-3, 2e-3, 0.505e-3, 1e-3], rtol=2e-3
     )
-    np.testing.assert_allclose(circuit.falling([4.0, 2.01, 1.99]), [1e-3, 5e-6, 2e-3 * 1.99 / 3], atol=3e-6)
     peak = circuit.peak_voltage_V / circuit.unit_V
     assert circuit.shape(peak) == pytest.approx(1.0, abs=1e-3)
 
@@ -161,13 +143,6 @@ def test_the_input_gain_makes_the_circuit_most_like_its_device():
             return np.square(np.minimum(circuit.current(u * unit), 1e-3) - wanted).sum()
 
         assert off(circuit.unit_V) < min(off(0.9 * circuit.unit_V), off(1.1 * circuit.unit_V))
-
-
-def test_a_device_lingers_just_above_a_jump():
-    circuit = Circuit(Esaki(), 400.0, 1e-12)
-    (jump,) = circuit.jumps_up_V
-    near, far = circuit.settling_time_s([jump + 1e-4, jump + 0.05])
-    assert near > 5 * far
 
 
 @pytest.mark.parametrize(

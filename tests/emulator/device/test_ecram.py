@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.device import Bell, Esaki, Table, Tunnel
-from emulator.device.description import load_chip
+from emulator.device.description import Ecram, load_chip
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
-from emulator.device.ndr.tuning import Tuning, vary
-from emulator.errors import CompileError, PhysicsError
-from emulator.mapping import reachable_tables
+from emulator.device.ndr.tuning import vary
+from emulator.errors import PhysicsError
 from tests.naive.pulses import linear_step
 from tests.stimulus import trace
 
@@ -148,27 +147,23 @@ def test_states_never_leave_their_bounds(seed, step, gamma, cycle):
 
 @pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both", "each"])
 def test_state_moves_the_peak_it_says(tunes):
-    tuning = Tuning(tunes=tunes, voltage_factors=(0.5, 2.0), current_factors=(0.1, 1.0))
+    ecram = Ecram(
+        model="linear-step",
+        tunes=tunes,
+        peak_voltage_low_factor=0.5,
+        peak_voltage_high_factor=2.0,
+        peak_current_low_factor=0.1,
+        peak_current_high_factor=1.0,
+    )
     v = np.linspace(0, 1, 100_001)
     for state in (0.0, 0.3, 1.0):
-        current = tuning.curve(Tunnel(0.1, 1e-3), state, v)
+        current = ecram.current(state) * Tunnel(0.1, 1e-3).current(v / ecram.voltage(state))
         volts = 0.1 * (0.5 + 1.5 * state if tunes in ("peak_voltage", "both", "each") else 1.0)
         amperes = 1e-3 * (0.1 + 0.9 * state if tunes in ("peak_current", "both", "each") else 1.0)
         assert v[current.argmax()] == pytest.approx(volts, abs=2e-5)
         assert current.max() == pytest.approx(amperes, rel=1e-6)
     with pytest.raises(PhysicsError, match=r"ECRAM state is 1.1"):
-        tuning.curve(Tunnel(0.1, 1e-3), 1.1, v)
-
-
-def test_reachable_curves_become_tables():
-    chip = load_chip("wan2022+ecram-linear-ysz")
-    found = reachable_tables(chip)
-    assert found.table.base.shape == (64, 32)
-    assert (np.diff(found.states) > 0).all()
-    heights = found.table.evaluate().max(axis=1)
-    np.testing.assert_allclose(heights, 255 * (0.1 + 0.9 * found.states), atol=4.5)
-    with pytest.raises(CompileError, match=r"ecram.model is 'none'"):
-        reachable_tables(load_chip("wan2022"))
+        ecram.current(1.1)
 
 
 @pytest.mark.parametrize("device", [Tunnel(0.1, 1e-3), Bell(0.3, 1e-6, 0.1), Esaki()])

@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from emulator.device import MODELS, effective_read_sigma
 from emulator.device.description import Chip, list_chips, load_chip
-from emulator.device.rram.drift import DRIFTS, Scaled, age
+from emulator.device.rram.drift import DRIFTS, age
 from emulator.device.rram.programming import Faults
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
 from emulator.mapping.cells import make_cells
 from emulator.mapping.mitigation import Mitigation
+from tests.chips import changed
 from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
 
 CELLS = 100_000
@@ -20,8 +22,7 @@ CELLS = 100_000
 def cells_at(chip: Chip, g: float, seed: int):
     """10^5 cells with the target ``g``, both sides of 50,000 pairs."""
     target = np.full((2, CELLS // 2, 1), g)
-    ideal = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
-    chip = dataclasses.replace(chip, array=ideal)
+    chip = changed(chip, array={"wire_resistance_ohm": 0.0, "access_resistance_ohm": 0.0})
     return make_cells(target, chip, np.random.default_rng(seed), Mitigation(fault_aware=False))
 
 
@@ -39,15 +40,33 @@ def test_programmed_mean_and_sigma_at_five_conductances(name):
 
 @pytest.mark.parametrize("days", [1 / 86400, 1, 1000])
 def test_ibm_drift_at_the_chips_time(days):
-    chip = load_chip("ibm-cmo-hfox-2")
     time = days * 86400
-    chip = _at(chip, time)
+    chip = changed("ibm-cmo-hfox-2", conditions={"time_since_programming_s": time})
     shift, spread = (law(time) for law in CMO_DRIFT)
     for g in (20.0, 50.0, 90.0):
         got = cells_at(chip, g, seed=1).aged
         sigma = np.hypot(PROGRAMMING["ibm-cmo-hfox-2"](g), spread)
         assert got.mean() == pytest.approx(g + shift, abs=4.5 * sigma / CELLS**0.5)
         assert got.std() == pytest.approx(sigma, rel=4.5 / (2 * CELLS) ** 0.5)
+
+
+def test_known_figures():
+    grid = MODELS["wan2022"].sigma(np.linspace(0, 40, 4001))
+    assert grid.max() == pytest.approx(2.30, abs=0.01)
+    assert grid.mean() == pytest.approx(1.73, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("wan2022", 0, 40), ("milo2021", 50, 225), ("ibm-cmo-hfox-0.2", 8, 90), ("ibm-cmo-hfox-2", 8, 90)],
+)
+def test_models_hold_over_the_published_range_only(name, low, high):
+    model = MODELS[name]
+    assert (model.sigma([low, high]) > 0).all()
+    for beyond in (low - 0.01, high + 0.01, np.nan):
+        told = rf"{beyond} uS; accepted by programming error model '{name}': {low}\.0\.\.{high}\.0"
+        with pytest.raises(PhysicsError, match=told):
+            model.program([low, beyond], np.random.default_rng(0))
 
 
 def test_wan_relaxation_reaches_the_published_total():
@@ -68,7 +87,7 @@ def test_phase_change_drift_has_the_sources_mean_and_deviation(days, g):
     """Against the source's own procedure, whose law is log-normal."""
     time = days * 86400
     wanted = pcm_cells(np.full(CELLS, g), time, np.random.default_rng(5))
-    got = cells_at(_at(load_chip("joshi2020"), time), g, seed=4).aged
+    got = cells_at(changed("joshi2020", conditions={"time_since_programming_s": time}), g, seed=4).aged
     assert got.mean() == pytest.approx(wanted.mean(), abs=6 * wanted.std() / CELLS**0.5)
     assert got.std() == pytest.approx(wanted.std(), rel=0.02)
 
@@ -117,7 +136,7 @@ def test_ageing_goes_by_the_target_and_ends_at_zero():
 
 def test_a_scaled_drift_spreads_more_and_shifts_alike():
     shift, spread = (law(86400.0) for law in CMO_DRIFT)
-    g, scaled = np.full(1, 50.0), Scaled(DRIFTS["ibm-cmo-hfox"], 3.0)
+    g, scaled = np.full(1, 50.0), dataclasses.replace(DRIFTS["ibm-cmo-hfox"], scale=3.0)
     assert scaled.shift(g, 86400.0) == pytest.approx(shift)
     assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
     assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
@@ -158,8 +177,15 @@ def test_cmo_read_noise_is_the_cited_figure():
     # 0.17 uS at 50 uS and one second: the arithmetic of facts, independent of this code.
     assert cmo_read_sigma(50.0, 1.0) == pytest.approx(0.17, abs=0.005)
     assert cmo_read_sigma(0.5, 1.0) == 0.0
+    # ln((t + 1 us) / 2 us) is 0 at 1 us, and below it has no root.
+    assert cmo_read_sigma(50.0, 1e-6) == 0.0
+    with pytest.raises(PhysicsError, match="time_s is 9e-07; accepted: 1e-06 or more, finite"):
+        cmo_read_sigma(50.0, 9e-7)
 
 
-def _at(chip: Chip, time: float) -> Chip:
-    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=time)
-    return dataclasses.replace(chip, conditions=conditions)
+def test_read_noise_is_a_fraction_of_g_max():
+    assert effective_read_sigma(1.0, 40.0) == pytest.approx(0.4)
+    with pytest.raises(PhysicsError, match="read_noise_percent is -1"):
+        effective_read_sigma(-1, 40.0)
+    with pytest.raises(PhysicsError, match="g_max_uS is inf; accepted: 0 or more, finite"):
+        effective_read_sigma(1.0, np.inf)

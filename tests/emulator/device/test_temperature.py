@@ -3,22 +3,19 @@
 import numpy as np
 import pytest
 
-from emulator.device.ecram.description import Retention
+from emulator.device.description import Ecram, Neuron
 from emulator.device.ndr.curves import Esaki
-from emulator.device.ndr.temperature import TemperatureLaw
-from emulator.errors import PhysicsError
 
 KELVINS = [250.0, 275.0, 300.0, 325.0, 350.0, 375.0, 400.0]
-LAW = TemperatureLaw()
 
 
-def devices(law=LAW):
-    return [law.at(Esaki(), kelvin) for kelvin in KELVINS]
+def devices(**law):
+    return [Neuron(model="esaki", temperature_K=kelvin, **law).device for kelvin in KELVINS]
 
 
 def test_nothing_changes_at_the_reference():
-    assert LAW.at(Esaki(), 300.0) == Esaki()
-    assert TemperatureLaw(reference_K=350.0).at(Esaki(), 350.0) == Esaki(temperature_K=350.0)
+    assert devices()[2] == Esaki()
+    assert devices(reference_temperature_K=350.0)[4] == Esaki(temperature_K=350.0)
 
 
 def test_the_thermal_branch_rises_strongly():
@@ -30,7 +27,7 @@ def test_the_thermal_branch_rises_strongly():
     assert thermal[-1] / thermal[2] > 30
     # SPICE: 4/3 cubed times exp(1.11 eV / k (1/300 - 1/400)).
     by_hand = (4 / 3) ** 3 * np.exp(1.11 / 8.617333262e-5 * (1 / 300 - 1 / 400))
-    assert LAW.saturation_factor(400.0) == pytest.approx(by_hand, rel=1e-6)
+    assert devices()[-1].saturation_current_A == pytest.approx(1e-16 * by_hand, rel=1e-6)
     assert 1e4 < by_hand < 1e6
 
 
@@ -48,32 +45,24 @@ def test_the_valley_rises_and_the_peak_hardly_moves():
 
 @pytest.mark.parametrize("percent", [0.1, -0.1])
 def test_the_peak_goes_either_way(percent):
-    peaks = [d.peak_current_A for d in devices(TemperatureLaw(peak_percent_per_K=percent))]
+    peaks = [d.peak_current_A for d in devices(peak_current_percent_per_K=percent)]
     assert np.all(np.sign(np.diff(peaks)) == np.sign(percent))
     assert peaks[-1] == pytest.approx(1e-3 * (1 + percent))
 
 
 def test_retention_shortens_by_arrhenius():
-    held = Retention(time_constant_s=1e6, energy_eV=1.0, rest=0.25)
-    times = [held.time_constant_at(kelvin) for kelvin in KELVINS]
+    held = Ecram(retention_s=1e6, retention_energy_eV=1.0, retention_rest=0.25)
+    times = [held.time_constant_s(kelvin) for kelvin in KELVINS]
     assert np.all(np.diff(times) < 0)
     slope = np.polyfit(1 / np.array(KELVINS), np.log(times), 1)[0]
     assert slope * 8.617333262e-5 == pytest.approx(1.0, rel=1e-6)
-    assert held.time_constant_at(300.0) == 1e6
+    assert held.time_constant_s(300.0) == 1e6
     kept = held.kept([0.0, 0.25, 1.0], 1e6, 300.0)
     np.testing.assert_allclose(kept, 0.25 + np.array([-0.25, 0, 0.75]) / np.e)
     after = [float(held.kept(1.0, 1e3, kelvin)) for kelvin in KELVINS]
     assert np.all(np.diff(after) < 0)
     again = held.kept(held.kept(0.9, 3e5, 320.0), -3e5, 320.0)
     assert float(again) == pytest.approx(0.9)
+    assert Ecram().kept(0.9, 1e9, 400.0) == 0.9, "without a time constant it stays"
     two = held.kept(held.kept(0.9, 1e5, 320.0), 2e5, 320.0)
     assert float(two) == pytest.approx(float(held.kept(0.9, 3e5, 320.0)))
-
-
-def test_refusals():
-    with pytest.raises(PhysicsError, match="temperature_K is 0; accepted: above 0"):
-        LAW.at(Esaki(), 0)
-    with pytest.raises(PhysicsError, match="time_constant_s is 0; accepted: above 0"):
-        Retention(time_constant_s=0)
-    with pytest.raises(PhysicsError, match=r"rest is 1.5; accepted: 0..1"):
-        Retention(time_constant_s=1, rest=1.5)

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from tests.emulator.golden.naive import clip, rshift_round
+from tests.naive.learning import clip, rshift_round, scale_of
 
 Map = dict[tuple[int, int, int], int]
 Sample = Callable[[int, int, int, int, int], int]
@@ -119,7 +119,7 @@ def partial_sum(
             a = sum(code * int(layer.weights[k, m]) for code, k in zip(codes, rows, strict=True))
             if sample and (layer.sigma_out or layer.var_cell):
                 energy = sum(code * code for code in codes)
-                sigma = min(65535, root(layer.sigma_out**2 + layer.var_cell * energy // 256))
+                sigma = scale_of(energy, int(layer.sigma_out), int(layer.var_cell))
                 a += rshift_round(sigma * sample(field, number, t, j, m), 8)
             if layer.readout == "adc":
                 half = 2 ** (layer.adc_bits - 1)
@@ -128,14 +128,6 @@ def partial_sum(
                 )
             p += a * 2 ** (j * d)
     return p
-
-
-def root(value: int) -> int:
-    low, high = 0, 1 << 26
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if middle * middle <= value else (low, middle)
-    return low
 
 
 def curve(program: Any, of: Any, q: int, v: int) -> int:

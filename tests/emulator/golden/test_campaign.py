@@ -84,31 +84,13 @@ def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
     np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"chips": 0}, "chips is 0"),
-        ({"trials": 4097}, "trials is 4097; accepted: 1..4096"),
-        ({"seed": -1}, "seed is -1"),
-        ({"first_chip": 2**32 - 1}, "first_chip is"),
-        ({"first_sample": 2**20}, "first_sample is 1048576"),
-        ({"labels": np.zeros(3, int)}, "labels is int64"),
-        ({"labels": np.full(8, -1)}, "labels is -1"),
-        ({"x": np.zeros((8, 3), np.uint8)}, "samples is uint8"),
-    ],
-)
-def test_bad_parameters_are_named(change: dict[str, Any], match: str) -> None:
-    program = varied(4, sizes=(10, 4), noise=False)
-    plan: dict[str, Any] = {"x": np.zeros((8, 10), np.uint8), "labels": np.zeros(8, int), "chips": 1} | change
-    with pytest.raises(CampaignError, match=match):
-        campaign(program, plan.pop("x"), plan.pop("labels"), Campaign(**plan))
+def test_bad_parameters_are_named() -> None:
+    program, x = varied(4, sizes=(10, 4), noise=False), np.zeros((8, 10), np.uint8)
+    with pytest.raises(CampaignError, match="trials is 4097"):
+        campaign(program, x, np.zeros(8, int), Campaign(chips=1, trials=4097))
+    alone = dataclasses.replace(program, variation=None)
     with pytest.raises(ProgramError, match="individual"):
-        campaign(
-            dataclasses.replace(program, variation=None),
-            np.zeros((8, 10), np.uint8),
-            np.zeros(8, int),
-            Campaign(chips=1),
-        )
+        campaign(alone, x, np.zeros(8, int), Campaign(chips=1))
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])

@@ -1,4 +1,4 @@
-"""The vectorised golden model against the scalar one, and its invariances."""
+"""What an inference depends on, and what it does not; its arithmetic is in test_steps."""
 
 from __future__ import annotations
 
@@ -8,45 +8,11 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core
-from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
-from tests.emulator.golden import naive
-from tests.stimulus import random_inputs
+from tests.stimulus import quiet, random_inputs
 
 TINY = PRESETS["tiny"]
-SMALL = dataclasses.replace(TINY, max_inputs=32)
-
-
-def sampler(seed: int, index: int) -> naive.Sample:
-    def sample(layer: int, tile: int, dac_slice: int, column: int) -> int:
-        key = pass_key(seed, np.array([index]), layer, tile, dac_slice)
-        return int(gaussian(key, np.array([column]))[0, 0])
-
-    return sample
-
-
-@pytest.mark.parametrize("noise", [False, True])
-@pytest.mark.parametrize("corner", [False, True])
-@pytest.mark.parametrize("trial", range(6))
-def test_equals_the_scalar_model(trial: int, corner: bool, noise: bool) -> None:
-    rng = np.random.default_rng([trial, corner])
-    program = random_program(SMALL, rng, layers=1 + trial % 3, corner=corner)
-    x = random_inputs(program, rng, 4)
-    got = Core(program).infer(x, seed=9, first_index=4, noise=noise)
-    for n, row in enumerate(x):
-        expected = naive.infer(program, [int(v) for v in row], sampler(9, 4 + n) if noise else None)
-        assert got[n].tolist() == expected
-
-
-@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("readout", ["adc", "analog"])
-def test_every_slicing_and_readout_equals_the_scalar_model(dac_bits: int, readout: str) -> None:
-    rng = np.random.default_rng(dac_bits)
-    program = random_program(SMALL, rng, layers=2, dac_bits=dac_bits, readout=readout)
-    x = random_inputs(program, rng, 3)
-    got = Core(program).infer(x, seed=1)
-    assert got.tolist() == [naive.infer(program, row.tolist(), sampler(1, n)) for n, row in enumerate(x)]
 
 
 def noisy_program() -> Program:
@@ -84,7 +50,7 @@ def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
     assert (Core(program).infer(x, seed=3 + 2**32) != first).any()
     assert (Core(program).infer(x, seed=3, first_index=1) != first).any()
     np.testing.assert_array_equal(
-        Core(program).infer(x, seed=3, noise=False), Core(program.without_noise()).infer(x, seed=8)
+        Core(program).infer(x, seed=3, noise=False), Core(quiet(program)).infer(x, seed=8)
     )
 
 

@@ -14,9 +14,8 @@ from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, ProgramError
 from emulator.spec.variation import DOMAIN_CELL, Variation
+from tests.naive.learning import speck64, word
 from tests.stimulus import same_cells
-
-MASK32 = (1 << 32) - 1
 
 
 def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
@@ -25,31 +24,12 @@ def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
     return Variation(mean=means, sigma=flat, **law)
 
 
-def speck64(words: list[int], x: int, y: int) -> tuple[int, int]:
-    """Speck64/128 with Python integers, key words low first."""
-
-    def right(v: int, by: int) -> int:
-        return (v >> by | v << (32 - by)) & MASK32
-
-    key, left = words[0], words[1:]
-    for i in range(27):
-        x = ((right(x, 8) + y) & MASK32) ^ key
-        y = right(y, 29) ^ x
-        left.append(((key + right(left[i], 8)) & MASK32) ^ i)
-        key = right(key, 29) ^ left[-1]
-    return x, y
-
-
 def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
     """The drawn weight, step by step as ``emulator.spec.variation`` says."""
-    x, y = speck64([seed & MASK32, seed >> 32, DOMAIN_CELL, chip + 1], layer << 24, column)
-    key = [y & 0xFFFF, y >> 16, x & 0xFFFF, x >> 16]
+    key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
     codes = []
     for side in range(2):
-        a, b = 2 * row + side, key[3]
-        for i in range(7):
-            a = (((a >> 7 | a << 9) + b) & 0xFFFF) ^ key[i % 4] ^ i
-            b = ((b << 2 | b >> 14) & 0xFFFF) ^ a
+        a, b = word(key, 0, 2 * row + side)
         cipher = a << 16 | b
         g = int(SIGNED_TABLE[cipher & 1023]) + int(SIGNED_TABLE[cipher >> 10 & 1023])
         u = (cipher >> 20) << 4 | cipher & 15
@@ -179,16 +159,3 @@ def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
     tables = {"mean": same_cells().mean, "sigma": same_cells().sigma}
     with pytest.raises(ProgramError, match=match):
         Variation(**(tables | good | {field: value}))
-
-
-def test_the_program_file_keeps_the_variation(tmp_path: Any) -> None:
-    from emulator.spec import Program
-
-    program = random_program(PRESETS["tiny"], np.random.default_rng(0))
-    varied = dataclasses.replace(program, variation=spread(3.0, stuck_low=5))
-    varied.save(tmp_path / "a.npz")
-    back = Program.load(tmp_path / "a.npz")
-    assert back.variation is not None
-    assert back.variation.stuck_low == 5
-    np.testing.assert_array_equal(back.variation.sigma, varied.variation.sigma)
-    assert back.checksum() != program.checksum()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, transposed
 from emulator.network import Dense, Network
+from tests.chips import changed
 
 K, M = 60, 24
 RNG = np.random.default_rng(3)
@@ -79,7 +78,7 @@ def test_what_cannot_be_read_from_both_sides() -> None:
     with pytest.raises(CompileError, match=r"programmed is an array of \(24, 60\).*product, of \(60, 24\)"):
         map_network(net(W), "wan2022", x, options=MapOptions(programmed=turned))
     chip = load_chip("wan2022")
-    wired = dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=1.0))
+    wired = changed(chip, array={"wire_resistance_ohm": 1.0})
     h = RNG.integers(0, 256, (50, M), dtype=np.uint8)
     with pytest.raises(CompileError, match=r"wire_resistance_ohm is 1\.0; accepted with programmed cells: 0"):
         map_network(net(W.T), wired, h, options=MapOptions(programmed=turned))

@@ -6,32 +6,24 @@ import numpy as np
 import pytest
 
 from emulator.device import Esaki
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import parse_chip
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.pwl import PwlTable
 from emulator.errors import ChipError, CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
-from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
+from emulator.mapping import map_network, program_of
 from emulator.mapping.explain import explain
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Network
+from tests.chips import centred_network, changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
 LABELS = RNG.integers(0, 4, 200)
 
 
-def network(heights=None) -> Network:
-    rng = np.random.default_rng(4)
-    heights = rng.uniform(0.3, 1, 12) if heights is None else np.full(12, heights)
-    hidden = Ndr(rng.uniform(0.5, 2, 12), heights)
-    first = Dense(rng.normal(size=(40, 12)) * 0.4, rng.normal(size=12) * 0.3 + 0.5, hidden)
-    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
-
-
 def chip(name="ideal+ndr-esaki", **neuron):
-    base = load_chip(name)
-    return dataclasses.replace(base, neuron=dataclasses.replace(base.neuron, **neuron))
+    return changed(name, neuron=neuron)
 
 
 def output_of(program, die, m=0):
@@ -45,7 +37,7 @@ def output_of(program, die, m=0):
 
 @pytest.mark.parametrize("ohm", [50, 200, 400, 1000])
 def test_the_table_is_the_circuits_curve(ohm):
-    net = network(heights=1.0)
+    net = centred_network(heights=1.0)
     program, die, report = map_network(net, chip(source_resistance_ohm=float(ohm)), X)
     u, y = output_of(program, die)
     circuit = Circuit(Esaki(), float(ohm))
@@ -59,7 +51,7 @@ def test_the_table_is_the_circuits_curve(ohm):
 @pytest.mark.parametrize("ohm", [100, 400, 1000])
 def test_no_neuron_is_cut_where_it_still_rises(ohm):
     """Heights from 0.25 to 1, and voltages far beyond the window: what is off is what the report says."""
-    net = network()
+    net = centred_network()
     hidden = dataclasses.replace(net.layers[0].activation, height=np.linspace(0.25, 1, 12))
     net = Network.chain((dataclasses.replace(net.layers[0], activation=hidden), net.layers[1]), "low")
     built = chip("dendritic-analog", source_resistance_ohm=float(ohm))
@@ -78,20 +70,22 @@ def test_a_curve_that_is_cut_is_warned_of(monkeypatch):
     monkeypatch.setattr(window, "HIGHS", np.array([1.0]))
     built = chip("dendritic-analog", source_resistance_ohm=400.0)
     with pytest.warns(CompileWarning, match="steps off where its table's window ends"):
-        report = map_network(network(), built, X).report
+        report = map_network(centred_network(), built, X).report
     assert report.layers[0].tail_error_lsb > 5
 
 
 def test_without_a_resistance_nothing_changes():
-    plain, given = (map_network(network(), chip(**f), X).program for f in ({}, {"source_resistance_ohm": 0}))
+    plain, given = (
+        map_network(centred_network(), chip(**f), X).program for f in ({}, {"source_resistance_ohm": 0})
+    )
     assert plain.checksum() == given.checksum()
-    loaded = map_network(network(), chip(source_resistance_ohm=1.0), X).program
+    loaded = map_network(centred_network(), chip(source_resistance_ohm=1.0), X).program
     assert loaded.checksum() != plain.checksum()
 
 
 def test_every_device_has_the_curve_of_its_own_circuit():
     spread = chip(source_resistance_ohm=400.0, peak_voltage_variation_percent=5.0)
-    program, die, _ = map_network(network(heights=1.0), spread, X, seed=2)
+    program, die, _ = map_network(centred_network(heights=1.0), spread, X, seed=2)
     devices = die.arrays[0].neurons.devices
     for m in (0, 5):
         u, y = output_of(program, die, m)
@@ -108,7 +102,7 @@ def test_an_ecram_that_sets_the_current_loads_the_source_less():
         peak_voltage_variation_percent=0.0,
         peak_current_variation_percent=0.0,
     )
-    program, die, _ = map_network(network(), tunes, X, seed=2)
+    program, die, _ = map_network(centred_network(), tunes, X, seed=2)
     neurons = die.arrays[0].neurons
     for m in (0, 3):
         height = neurons.heights[m]
@@ -119,13 +113,10 @@ def test_an_ecram_that_sets_the_current_loads_the_source_less():
         assert (np.abs(y - wanted) > 0.03).mean() < 2 / 32
 
 
-def test_a_die_with_circuits_is_read_back_and_tuned(tmp_path):
+def test_a_die_with_circuits_is_tuned():
     tunes = chip("dendritic-ndr+ecram-pair", source_resistance_ohm=300.0, capacitance_pF=1.0)
-    program, die, _ = map_network(network(), tunes, X, seed=2)
-    save_die(die, tmp_path / "x.die.npz")
-    again = load_die(tmp_path / "x.die.npz")
+    program, die, _ = map_network(centred_network(), tunes, X, seed=2)
     u = np.repeat(np.linspace(0, 5, 200)[:, None], 12, axis=1)
-    np.testing.assert_array_equal(again.arrays[0].neurons.curves(u), die.arrays[0].neurons.curves(u))
     states = die.states[0]
     moved = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
     lower = program_of(moved, program)
@@ -138,32 +129,17 @@ def test_a_die_with_circuits_is_read_back_and_tuned(tmp_path):
     assert Core(same).infer(X[:20]).tolist() == Core(program).infer(X[:20]).tolist()
 
 
-def test_reachable_tables_are_circuits_too():
-    peaks = []
-    for ohm in (0.0, 100.0):
-        tables = reachable_tables(chip("dendritic-ndr", source_resistance_ohm=ohm), segments=64)
-        u = tables.window.values()
-        y = np.where(u < 2.0, tables.table.evaluate(), 0)
-        # Low curves are flat at the top in 8 bits: the middle of what is highest.
-        peaks.append(np.array([np.median(u[row == row.max()]) for row in y]))
-    assert np.ptp(peaks[0]) < 0.15
-    # 0.1 V + 100 ohm x 0.1..1 mA
-    unit = Circuit(Esaki(), 100.0).unit_V
-    assert peaks[1].min() == pytest.approx(0.11 / unit, abs=0.15)
-    assert peaks[1].max() == pytest.approx(0.2 / unit, abs=0.15)
-
-
 @pytest.mark.slow
 def test_explain_names_the_load_line():
     for ohm, exact in ((0.0, True), (400.0, False)):
         loaded = chip("dendritic-ndr", source_resistance_ohm=ohm)
-        program, die, _ = map_network(network(), loaded, X)
-        result = explain(network(), program, die, X, X, LABELS)
+        program, die, _ = map_network(centred_network(), loaded, X)
+        result = explain(centred_network(), program, die, X, X, LABELS)
         row = result.row("load line")
         assert (row.snr_db > 90) == exact
         without = result.row("NDR device").snr_db
-        plain = map_network(network(), chip("dendritic-ndr"), X)
-        reference = explain(network(), plain.program, plain.die, X, X, LABELS)
+        plain = map_network(centred_network(), chip("dendritic-ndr"), X)
+        reference = explain(centred_network(), plain.program, plain.die, X, X, LABELS)
         assert without == pytest.approx(reference.row("NDR device").snr_db, abs=0.2)
         assert result.row("all causes").snr_db <= reference.row("all causes").snr_db + 1.0
 
@@ -195,7 +171,7 @@ def test_bistable_neurons_are_counted():
     """By hand: a device at part h of its current has 1 / h times the 271.86 ohm of its steepest fall."""
     with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 12 neurons are bistable"):
         _, die, report = map_network(
-            network(), chip("dendritic-analog", source_resistance_ohm=500, **STILL), X
+            centred_network(), chip("dendritic-analog", source_resistance_ohm=500, **STILL), X
         )
     count = int((die.arrays[0].neurons.heights > 271.86 / 500).sum())
     assert 0 < count < 12
@@ -204,7 +180,7 @@ def test_bistable_neurons_are_counted():
 
 def test_neurons_that_oscillate_are_not_compiled():
     """R C Rn by hand: 20 ohm, 50 fF, 271.86 ohm at full height; ngspice has them 70 codes off at 1 nH."""
-    network_of_full_height = network(heights=1.0)
+    network_of_full_height = centred_network(heights=1.0)
     still = {"source_resistance_ohm": 20, "capacitance_pF": 0.05, **STILL}
     with pytest.raises(
         CompileError, match=r"inductance_nH is 1; accepted: below 0\.27\d?, .*12 of 12 neurons"

@@ -1,44 +1,31 @@
 """Analog columns: noise, offset, gain and bias cells land in the program as a circuit would have them."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from emulator.device.description import load_chip, parse_chip
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, load_die, map_network, program_of, save_die
+from emulator.mapping import MapOptions, Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
 from emulator.mapping.explain import explain
 from emulator.mapping.weights import map_weights
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Network
 from emulator.spec.arithmetic import INPUT_MAX
+from tests.chips import centred_network, changed
+from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
 
 
-def network(size=1.0) -> Network:
-    rng = np.random.default_rng(4)
-    hidden = Ndr(rng.uniform(0.5, 2, 12), rng.uniform(0.3, 1, 12))
-    first = Dense(rng.normal(size=(40, 12)) * 0.4, size * (rng.normal(size=12) * 0.3 + 0.5), hidden)
-    return Network.chain((first, Dense(rng.normal(size=(12, 4)), rng.normal(size=4) * 0.3)), "random")
-
-
 def chip(name="ideal", cell=None, **readout):
-    base = load_chip(name)
-    readout = {"kind": "analog", "range_policy": "layer"} | readout
-    return dataclasses.replace(
-        base,
-        readout=dataclasses.replace(base.readout, **readout),
-        cell=dataclasses.replace(base.cell, **(cell or {})),
-    )
+    return changed(name, readout={"kind": "analog", "range_policy": "layer"} | readout, cell=cell or {})
 
 
 def full_scales(program) -> list[float]:
     """Largest column current of each layer on the samples, worked out from the program alone."""
-    maps = Core(program.without_noise()).maps(X)
+    maps = Core(quiet(program)).maps(X)
     return [
         float(np.abs(m.reshape(len(X), -1).astype(np.int64) @ layer.weights.astype(np.int64)).max())
         for m, layer in zip(maps, program.layers, strict=False)
@@ -46,16 +33,18 @@ def full_scales(program) -> list[float]:
 
 
 def test_one_transimpedance_for_a_layer():
-    own, common = (map_network(network(), chip(range_policy=p), X).program for p in ("column", "layer"))
+    own, common = (
+        map_network(centred_network(), chip(range_policy=p), X).program for p in ("column", "layer")
+    )
     assert len(set(own.layers[0].scale.tolist())) == 12
     assert len(set(common.layers[0].scale.tolist())) == 1
-    y, exact = Core(common).infer(X) * common.meaning.output_step, network().forward(X / 255)
+    y, exact = Core(common).infer(X) * common.meaning.output_step, centred_network().forward(X / 255)
     assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
 
 
 def test_noise_is_in_percent_of_the_largest_current():
-    program = map_network(network(), chip(column_noise_percent=2.0), X).program
-    plain = map_network(network(), chip(), X).program
+    program = map_network(centred_network(), chip(column_noise_percent=2.0), X).program
+    plain = map_network(centred_network(), chip(), X).program
     for layer, full in zip(program.layers, full_scales(plain), strict=True):
         assert layer.sigma_out == pytest.approx(0.02 * full, abs=1)
     assert all(layer.sigma_out == 0 for layer in plain.layers)
@@ -67,14 +56,18 @@ def test_noise_is_in_percent_of_the_largest_current():
 def test_offsets_and_gains_are_the_columns(corrected):
     errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
     program, die, _ = map_network(
-        network(),
+        centred_network(),
         chip(**errors),
         X,
         seed=7,
         options=MapOptions(mitigation=Mitigation(bias_correction=corrected)),
     )
     plain = map_network(
-        network(), chip(), X, seed=7, options=MapOptions(mitigation=Mitigation(bias_correction=corrected))
+        centred_network(),
+        chip(),
+        X,
+        seed=7,
+        options=MapOptions(mitigation=Mitigation(bias_correction=corrected)),
     ).program
     first, columns = program.layers[0], die.arrays[0].columns
     assert np.array_equal(first.weights, plain.layers[0].weights)
@@ -96,7 +89,7 @@ def test_offsets_and_gains_are_the_columns(corrected):
 
 def test_biases_are_rows_of_cells():
     wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
-    net, built = network(3.0), chip(cell=wan, bias="cells")
+    net, built = centred_network(size=3.0), chip(cell=wan, bias="cells")
     program, die, _ = map_network(
         net, built, X, seed=3, options=MapOptions(mitigation=Mitigation(bias_correction=False))
     )
@@ -114,20 +107,20 @@ def test_biases_are_rows_of_cells():
         net, built, X, seed=4, options=MapOptions(mitigation=Mitigation(bias_correction=False))
     ).die
     assert (other.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
-    ideal = map_network(network(), chip(bias="cells", cell={"levels": 256}), X).program
-    y, exact = Core(ideal).infer(X) * ideal.meaning.output_step, network().forward(X / 255)
+    ideal = map_network(centred_network(), chip(bias="cells", cell={"levels": 256}), X).program
+    y, exact = Core(ideal).infer(X) * ideal.meaning.output_step, centred_network().forward(X / 255)
     assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
 
 
 def test_bias_cells_hold_what_their_columns_lack():
     wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
     errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
-    exact = network().layers[0]
+    exact = centred_network().layers[0]
     wanted = (X / 255 @ exact.weights).mean(axis=0) + exact.bias
     off = []
     for corrected in (False, True):
         built = map_network(
-            network(),
+            centred_network(),
             chip(cell=wan, bias="cells", **errors),
             X,
             seed=3,
@@ -145,31 +138,21 @@ def test_bias_cells_hold_what_their_columns_lack():
 
 def test_bias_rows_add_their_read_noise():
     noisy = chip(cell={"read_noise_percent": 1.0}, bias="cells")
-    program, die, _ = map_network(network(6.0), noisy, X)
+    program, die, _ = map_network(centred_network(size=6.0), noisy, X)
     layer, rows = program.layers[0], len(die.arrays[0].bias.mapped.codes)
     assert rows > 1
     assert layer.sigma_out == pytest.approx(255 * np.sqrt(layer.var_cell / 256 * rows), abs=1)
 
 
-def test_bias_cells_age_and_are_read_back(tmp_path):
-    program, die, _ = map_network(network(), load_chip("dendritic-analog"), X, seed=2)
-    save_die(die, tmp_path / "x.die.npz")
-    again = load_die(tmp_path / "x.die.npz")
-    for a, b in zip(again.arrays, die.arrays, strict=True):
-        np.testing.assert_array_equal(a.bias.mapped.codes, b.bias.mapped.codes)
-        np.testing.assert_array_equal(a.columns.gain, b.columns.gain)
-        assert a.columns.noise == b.columns.noise
-    assert np.array_equal(Core(program_of(again, program)).infer(X), Core(program_of(die, program)).infer(X))
-    for layer, same in zip(program.layers, program_of(again, program).layers, strict=True):
-        assert np.abs(layer.bias - same.bias).max() <= 1
-        assert layer.sigma_out == same.sigma_out
+def test_bias_cells_age():
+    program, die, _ = map_network(centred_network(), load_chip("dendritic-analog"), X, seed=2)
     young = die.at(1.0)
     assert (young.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
     assert (program_of(young, program).layers[0].bias != program.layers[0].bias).any()
 
 
 def test_explain_has_the_columns_and_the_bias_cells():
-    net = network()
+    net = centred_network()
     program, die, _ = map_network(net, load_chip("dendritic-analog"), X, seed=2)
     result = explain(net, program, die, X, X, net.forward(X / 255).argmax(axis=1))
     for cause in ("converter mismatch", "bias cells", "load line"):
@@ -201,11 +184,6 @@ def test_a_bias_far_beyond_its_weights():
         map_network(huge, chip(bias="cells"), X)
 
 
-def test_column_fields_behind_converters_are_named():
-    report = map_network(network(), chip(kind="adc", column_noise_percent=1.0), X).report
-    assert "readout.column_noise_percent, as adc readout has no analog columns" in report.unused[-1]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_of_cells_hold_any_bias(seed):
     """Columns of either sign, from none to many rows: together the rows have the bias's own levels."""
@@ -227,17 +205,14 @@ def test_noise_goes_with_the_root_of_temperature():
     from emulator.learning.training.view import view_of
 
     def at(kelvin, **readout):
-        base = chip(noise_temperature_K=300.0, **readout)
-        return dataclasses.replace(
-            base, conditions=dataclasses.replace(base.conditions, temperature_K=kelvin)
-        )
+        return changed(chip(noise_temperature_K=300.0, **readout), conditions={"temperature_K": kelvin})
 
     noisy = {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0}
     seen = []
     for kelvin in (300.0, 400.0):
         column = at(kelvin, column_noise_percent=4.0, column_gain_mismatch_percent=1.0)
         converter = at(kelvin, **noisy)
-        programs = [map_network(network(), c, X).program for c in (column, converter)]
+        programs = [map_network(centred_network(), c, X).program for c in (column, converter)]
         sigmas = [layer.sigma_out for program in programs for layer in program.layers]
         seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])
     assert min(min(values) for values in seen) > 0

@@ -1,24 +1,15 @@
 """Converters: ranges without samples, mismatch and trimming within what registers hold, row voltages."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
 from emulator.mapping import Mitigation
 from emulator.mapping.ranges import GAIN_CORRECTION, AdcRange, build, column_gain, design, row_voltages, trim
-
-WAN = load_chip("wan2022")
+from tests.chips import changed
 
 
 def chip_with(rows=128, dac_bits=8, **readout):
-    return dataclasses.replace(
-        WAN,
-        array=dataclasses.replace(WAN.array, rows=rows),
-        input=dataclasses.replace(WAN.input, dac_bits=dac_bits),
-        readout=dataclasses.replace(WAN.readout, **readout),
-    )
+    return changed("wan2022", array={"rows": rows}, input={"dac_bits": dac_bits}, readout=readout)
 
 
 def a_range(gain, offset=0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
 from emulator.mapping import Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.spec import Program
+from tests.chips import changed
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.emulator.mapping.test_shapes import chip as shaped_chip
 from tests.stimulus import step_of
@@ -23,11 +23,10 @@ LATER_S = 1.5e5
 
 def forgetful(time_s: float = 1.0) -> Chip:
     """ECRAMs that lose two thirds of their state by ``LATER_S``."""
-    chip = load_chip("dendritic-ndr+ecram-pair")
-    return dataclasses.replace(
-        chip,
-        ecram=dataclasses.replace(chip.ecram, retention_s=1.5e5),
-        conditions=dataclasses.replace(chip.conditions, time_since_programming_s=time_s),
+    return changed(
+        "dendritic-ndr+ecram-pair",
+        ecram={"retention_s": 1.5e5},
+        conditions={"time_since_programming_s": time_s},
     )
 
 

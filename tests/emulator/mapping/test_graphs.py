@@ -28,7 +28,7 @@ from emulator.network import (
     load_network,
 )
 from emulator.network.floats import result
-from emulator.spec import Program, ProgramError
+from emulator.spec import ProgramError
 
 
 def plain(
@@ -240,13 +240,6 @@ def test_files(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path / "float.npz")
     again = load_network(tmp_path / "float.npz")
     np.testing.assert_array_equal(again.forward(x / 255), network.forward(x / 255))
-    program = map_network(network, "wan2022", x, options=MapOptions(lanes=16)).program
-    program.save(tmp_path / "program.npz")
-    loaded = Program.load(tmp_path / "program.npz")
-    assert loaded.manifest() == program.manifest()
-    np.testing.assert_array_equal(
-        Core(loaded, fast=False).infer(x[:8], seed=1), Core(program, fast=False).infer(x[:8], seed=1)
-    )
 
 
 def test_second_operands_and_borders_are_the_networks() -> None:

@@ -1,7 +1,6 @@
 """Whole compilations: the ideal chip reproduces the float network, real ones stay near it, all repeatable."""
 
 import dataclasses
-import itertools
 import json
 
 import numpy as np
@@ -11,26 +10,10 @@ from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network
-from emulator.network import Dense, Named, Ndr, Network
+from emulator.network import Network
+from tests.chips import changed, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
-
-
-def network(widths=(40, 24, 5), activation="ndr", seed=0) -> Network:
-    rng = np.random.default_rng(seed)
-    layers = []
-    for i, (k, m) in enumerate(itertools.pairwise(widths)):
-        hidden = i < len(widths) - 2
-        act = (
-            Ndr(rng.uniform(0.5, 2, m), rng.uniform(0.4, 1, m)) if activation == "ndr" else Named(activation)
-        )
-        w = rng.normal(size=(k, m)) * 2 / k**0.5
-        layers.append(Dense(w, rng.normal(size=m) * 0.3, act if hidden else None))
-    return Network.chain(tuple(layers), "random")
-
-
-def samples(net: Network, n=300, seed=1):
-    return np.random.default_rng(seed).integers(0, 256, (n, net.inputs), dtype=np.uint8)
 
 
 def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
@@ -46,46 +29,24 @@ def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
 @pytest.mark.parametrize("activation", ["ndr", "relu", "sigmoid", "tanh"])
 @pytest.mark.parametrize("kind", ["adc", "analog"])
 def test_ideal_chip_reproduces_the_float_network(activation, kind):
-    chip = dataclasses.replace(IDEAL, readout=dataclasses.replace(IDEAL.readout, kind=kind))
-    correlation, same = agreement(network(activation=activation), chip)
+    chip = changed(IDEAL, readout={"kind": kind})
+    correlation, same = agreement(random_network(activation=activation), chip)
     assert correlation > 0.9995
     assert same > 0.95
-
-
-def test_logits_are_within_the_quantisation_bound():
-    net = network()
-    compiled = map_network(
-        net, IDEAL, samples(net), options=MapOptions(mitigation=Mitigation(bias_correction=False))
-    )
-    x = samples(net, 500, seed=9)
-    want = net.forward(x / np.float32(255)).astype(float)
-    z = Core(compiled.program).infer(x).astype(float)
-    first, last = compiled.report.layers
-    scale, shift = np.polyfit(z.ravel(), want.ravel(), 1)
-    step = last.adc_range[0] / 4095
-    assert scale == pytest.approx(step, rel=0.01)
-    # Every hidden activation may be off by the table's error, its inputs by a code; then one ADC step.
-    code = first.pwl_error_lsb + first.tail_error_lsb + 2
-    bound = code / 255 * np.abs(net.layers[1].weights).sum(axis=0).max() + 3 * step
-    assert np.abs(z * scale + shift - want).max() < bound
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("rows", [16, 128])
 def test_slices_and_tiles_do_not_change_the_answer(dac_bits, rows):
-    chip = dataclasses.replace(
-        IDEAL,
-        array=dataclasses.replace(IDEAL.array, rows=rows),
-        input=dataclasses.replace(IDEAL.input, dac_bits=dac_bits),
-    )
-    correlation, same = agreement(network(), chip)
+    chip = changed(IDEAL, array={"rows": rows}, input={"dac_bits": dac_bits})
+    correlation, same = agreement(random_network(), chip)
     assert correlation > 0.999
     assert same > 0.94
 
 
 def test_depths_one_and_four():
-    assert agreement(network((20, 4)), IDEAL)[0] > 0.9999
-    net = network((20, 16, 12, 10, 4))
+    assert agreement(random_network((20, 4)), IDEAL)[0] > 0.9999
+    net = random_network((20, 16, 12, 10, 4))
     compiled = map_network(net, IDEAL, samples(net))
     assert agreement(net, IDEAL)[0] > 0.995
     assert compiled.program.curve_base.shape[0] == len(
@@ -94,7 +55,7 @@ def test_depths_one_and_four():
 
 
 def test_dead_columns_do_not_disturb_the_others():
-    net = network()
+    net = random_network()
     first = net.layers[0]
     weights = first.weights.copy()
     weights[:, 3], weights[:, 4] = 0.0, weights[:, 4] * 1e-9
@@ -105,19 +66,19 @@ def test_dead_columns_do_not_disturb_the_others():
 
 
 def test_equal_neurons_share_a_curve():
-    net = network(activation="sigmoid", widths=(20, 16, 12, 4))
+    net = random_network(activation="sigmoid", widths=(20, 16, 12, 4))
     assert map_network(net, IDEAL, samples(net)).program.curve_base.shape[0] == 1
 
 
 def test_same_seed_same_program_another_seed_another():
-    net = network()
+    net = random_network()
     first, again, other = (map_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
     assert first.checksum() == again.checksum()
     assert first.checksum() != other.checksum()
 
 
 def test_noise_parameters_follow_the_chip():
-    net = network()
+    net = random_network()
     quiet = map_network(net, IDEAL, samples(net)).program
     assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
     wan = map_network(net, WAN, samples(net)).program
@@ -129,8 +90,8 @@ def test_noise_parameters_follow_the_chip():
 
 def test_read_noise_spreads_outputs_as_the_weight_noise_would():
     # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
-    net = network((40, 3))
-    chip = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, kind="analog"))
+    net = random_network((40, 3))
+    chip = changed(WAN, readout={"kind": "analog"})
     program = map_network(net, chip, samples(net)).program
     x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
     spread = Core(program).infer(x, seed=1).std(axis=0)
@@ -139,7 +100,7 @@ def test_read_noise_spreads_outputs_as_the_weight_noise_would():
 
 
 def test_bias_correction_removes_the_mean_deviation():
-    net = network((60, 3), seed=3)
+    net = random_network((60, 3), seed=3)
     x = samples(net, 2000)
     want = net.forward(x / np.float32(255))
     off = {}
@@ -154,7 +115,7 @@ def test_bias_correction_removes_the_mean_deviation():
 
 
 def test_report_is_json():
-    net = network()
+    net = random_network()
     report = map_network(net, WAN, samples(net), seed=2).report
     data = json.loads(json.dumps(report.as_dict()))
     assert data["chip"] == "wan2022"
@@ -176,16 +137,16 @@ def test_report_is_json():
     ],
 )
 def test_refusals(change, message):
-    arguments = {"samples": samples(network())} | change
+    arguments = {"samples": samples(random_network())} | change
     with pytest.raises(CompileError, match=message):
-        map_network(network(), IDEAL, arguments.pop("samples"), **arguments)
+        map_network(random_network(), IDEAL, arguments.pop("samples"), **arguments)
 
 
 def test_what_of_the_chip_is_not_used_is_said():
     """A measured NDR table changes nothing in a network of ReLUs: said, with what would use it."""
     table = {"table_voltage_V": (0.0, 0.1, 0.2, 0.4), "table_current_A": (0.0, 1e-3, 4e-4, 1e-4)}
-    chip = dataclasses.replace(WAN, neuron=dataclasses.replace(WAN.neuron, model="table", **table))
-    relu, ndr = network(activation="relu"), network(activation="ndr")
+    chip = changed(WAN, neuron={"model": "table", **table})
+    relu, ndr = random_network(activation="relu"), random_network(activation="ndr")
     plain, measured = (map_network(relu, c, samples(relu)) for c in (WAN, chip))
     assert plain.program.checksum() == measured.program.checksum()
     (line,) = measured.report.unused
@@ -195,13 +156,14 @@ def test_what_of_the_chip_is_not_used_is_said():
     assert line in measured.report.warnings
     assert map_network(ndr, chip, samples(ndr)).report.unused == ()
     assert map_network(relu, IDEAL, samples(relu)).report.unused == ()
-    analog = dataclasses.replace(
-        WAN, readout=dataclasses.replace(WAN.readout, kind="analog", gain_mismatch_percent=2.0)
-    )
+    analog = changed(WAN, readout={"kind": "analog", "gain_mismatch_percent": 2.0})
     assert "gain_mismatch_percent" in map_network(ndr, analog, samples(ndr)).report.unused[0]
+    noisy = changed(IDEAL, readout={"column_noise_percent": 1.0})
+    (line,) = map_network(ndr, noisy, samples(ndr)).report.unused
+    assert "readout.column_noise_percent, as adc readout has no analog columns" in line
 
 
 def test_progress_counts_the_layers():
-    net, seen = network(), []
+    net, seen = random_network(), []
     map_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.golden.readout import readout
-from emulator.mapping.ranges import AdcRange, calibrate, column_sums
+from emulator.mapping.ranges import AdcRange, calibrate
 from emulator.spec import Layer
 
 
@@ -63,17 +63,6 @@ def test_output_layers_get_equal_logit_steps():
     step = ranges.lsb * unit
     assert np.ptp(step) / step.mean() < 1e-3
     assert np.ptp(calibrate(sums, adc_bits=8, dac_bits=8, policy="layer").gain) == 0
-
-
-def test_column_sums_add_up_to_the_product():
-    rng = np.random.default_rng(2)
-    x = rng.integers(0, 256, (20, 30), dtype=np.uint8)
-    w = rng.integers(-255, 256, (30, 4)).astype(np.int16)
-    for d in (1, 2, 4, 8):
-        sums = column_sums(x, w, 8, d)
-        assert sums.shape == (4, 8 // d, 20, 4)
-        places = (1 << (d * np.arange(8 // d)))[None, :, None, None]
-        np.testing.assert_array_equal((sums * places).sum(axis=(0, 1)), x.astype(np.int64) @ w)
 
 
 def weighted_error(sums, ranges, adc_bits, dac_bits):
@@ -141,12 +130,6 @@ def test_a_dead_column_leaves_the_others_their_gain_bits():
     # A 64th of the widest range, and of that the least factor tried.
     assert ranges.gain.max() / ranges.gain.min() < 1.05 * 64 / 0.4
     assert calibrate(sums * 0, adc_bits=8, dac_bits=8, policy="column").lsb.max() < 1
-
-
-def test_a_given_bound_is_the_range():
-    sums = np.zeros((1, 1, 50, 2), np.int64)
-    ranges = calibrate(sums, adc_bits=8, dac_bits=8, policy="column", bound=np.array([51_000.0, 25_500.0]))
-    np.testing.assert_allclose(ranges.lsb, [400.0, 200.0], rtol=1e-3)
 
 
 @pytest.mark.parametrize("centre", [0.0, 300.0, 333.0, -777.0, 1234.0])

@@ -10,6 +10,7 @@ from emulator.errors import CompileError
 from emulator.mapping import map_weights
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import cell_noise, int32, output_noise, read_sigma_uS, scale_and_shift
+from tests.chips import changed
 
 WAN, CMO = load_chip("wan2022"), load_chip("ibm-cmo-hfox-2")
 
@@ -59,8 +60,7 @@ def test_read_noise_of_an_effective_weight():
 
 
 def test_noise_beyond_its_registers_is_refused():
-    cell = dataclasses.replace(WAN.cell, read_noise_percent=5.0, programming_error="ideal")
-    chip = dataclasses.replace(WAN, cell=cell)
+    chip = changed(WAN, cell={"read_noise_percent": 5.0, "programming_error": "ideal"})
     # 5 % of 40 uS in codes of 40 uS / 255 is 12.75; a full scale smaller than the range makes it more.
     assert cell_noise(chip, mapped(chip)) == round(12.75**2 * 256)
     small = dataclasses.replace(mapped(chip), full_scale_uS=5.0 * 40 * 255 / 100 / 16.0)
@@ -68,7 +68,7 @@ def test_noise_beyond_its_registers_is_refused():
         CompileError, match=r"read noise is 16\.00 codes an effective weight; accepted: below"
     ):
         cell_noise(chip, small)
-    loud = dataclasses.replace(WAN, readout=dataclasses.replace(WAN.readout, output_noise_lsb=16.0))
+    loud = changed(WAN, readout={"output_noise_lsb": 16.0})
     ranges = AdcRange(np.array([1], np.uint16), np.zeros(1, np.int16), 12, 0.0)
     assert output_noise(WAN, ranges) == 2048
     with pytest.raises(

@@ -1,19 +1,17 @@
 """ECRAMs that set a curve's shape: from the device to the program, and from training to the states."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import Ecram, parse_chip
 from emulator.device.ndr.curves import Bell, Double, Esaki
-from emulator.device.ndr.tuning import Tuning
 from emulator.errors import ChipError, CompileError, NetworkError
 from emulator.golden import Core
 from emulator.learning.tuning import Tunable
-from emulator.mapping import load_die, map_network, program_of, reachable_tables, save_die
-from emulator.mapping.shapes import family
+from emulator.mapping import load_die, map_network, program_of, save_die
+from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
+from tests.chips import changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (400, 20), dtype=np.uint8)
@@ -26,15 +24,10 @@ KINDS = {
 
 
 def chip(kind, resistance=0.0, **ecram):
-    base = load_chip("ideal+ecram-linear-ysz")
     neuron, (low, high) = KINDS[kind]
-    return dataclasses.replace(
-        base,
-        neuron=dataclasses.replace(base.neuron, **neuron, source_resistance_ohm=resistance),
-        ecram=dataclasses.replace(
-            base.ecram, tunes=kind, shape_low_factor=low, shape_high_factor=high, **ecram
-        ),
-    )
+    shape = {"tunes": kind, "shape_low_factor": low, "shape_high_factor": high}
+    neuron = neuron | {"source_resistance_ohm": resistance}
+    return changed("ideal+ecram-linear-ysz", neuron=neuron, ecram=shape | ecram)
 
 
 def network(described, states) -> Network:
@@ -48,11 +41,12 @@ def network(described, states) -> Network:
 
 
 def test_what_a_state_does_to_a_device():
-    tuning = Tuning(tunes="valley", shape_factors=(0.6, 1.4))
-    assert tuning.shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
-    tuning = Tuning(tunes="width", shape_factors=(0.5, 1.5))
-    assert tuning.shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
-    both = Tuning(tunes="second_peak", shape_factors=(0.0, 0.8)).shaped(Double(0.1, 1e-3, 0.6), 0.5)
+    def ecram(tunes, low, high):
+        return Ecram(model="linear-step", tunes=tunes, shape_low_factor=low, shape_high_factor=high)
+
+    assert ecram("valley", 0.6, 1.4).shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
+    assert ecram("width", 0.5, 1.5).shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
+    both = ecram("second_peak", 0.0, 0.8).shaped(Double(0.1, 1e-3, 0.6), 0.5)
     v = np.linspace(0, 1, 10_001)
     current = both.current(v) / 1e-3
     peaks = v[1:-1][(current[1:-1] > current[:-2]) & (current[1:-1] > current[2:])]
@@ -77,14 +71,6 @@ def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
     save_die(die, tmp_path / "x.die.npz")
     again = program_of(load_die(tmp_path / "x.die.npz"), program)
     assert np.array_equal(Core(again).infer(X), Core(program_of(die, program)).infer(X))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_reachable_shape_is_a_table(kind):
-    described = chip(kind)
-    found = reachable_tables(described)
-    wanted = 255 * family(described, found.states, found.window.values())
-    assert np.abs(found.table.evaluate() - wanted).mean() < 2.0
 
 
 def test_shapes_are_kept_as_long_as_states():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Network
+from tests.chips import changed
 
 SHARE, STEP = 20.0, 40.0
 ROWS, COLUMNS, MOMENTS = 128, 40, 4000
@@ -21,11 +19,9 @@ SAMPLES = RNG.integers(0, 256, (200, ROWS), dtype=np.uint8)
 
 
 def mapped(dac_bits: int):
-    chip = load_chip("ideal")
-    cell = dataclasses.replace(chip.cell, telegraph_percent=SHARE, telegraph_step_percent=STEP)
-    wide = dataclasses.replace(chip.readout, adc_bits=12)
-    inputs = dataclasses.replace(chip.input, dac_bits=dac_bits)
-    return map_network(NET, dataclasses.replace(chip, cell=cell, readout=wide, input=inputs), SAMPLES, seed=1)
+    cell = {"telegraph_percent": SHARE, "telegraph_step_percent": STEP}
+    chip = changed("ideal", cell=cell, readout={"adc_bits": 12}, input={"dac_bits": dac_bits})
+    return map_network(NET, chip, SAMPLES, seed=1)
 
 
 @pytest.mark.parametrize(("dac_bits", "least", "most"), [(8, 0.95, 1.05), (4, 0.86, 0.97)])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
+from emulator.device.description import Chip, load_chip
 from emulator.golden.redraw import redraw
 from emulator.mapping.variation import variation_of, without_errors
-from emulator.mapping.weights import as_chip, map_weights
+from emulator.mapping.weights import map_weights
+from tests.chips import changed
 
 CHIPS = ("dendritic-ndr", "wan2022", "ibm-cmo-hfox-2", "milo2021")
 
@@ -18,9 +17,9 @@ CHIPS = ("dendritic-ndr", "wan2022", "ibm-cmo-hfox-2", "milo2021")
 @pytest.mark.parametrize("name", CHIPS)
 def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
     """Mean and deviation of weights, level by level: integer draws against the float programming model."""
-    cell = load_chip(name).cell
     # Rare stuck cells would dominate a sample's deviation; their rates have a test of their own.
-    chip = as_chip(dataclasses.replace(cell, stuck_low_percent=0.0, stuck_high_percent=0.0))
+    cell = changed(name, cell={"stuck_low_percent": 0.0, "stuck_high_percent": 0.0}).cell
+    chip = Chip(name="cell", cell=cell)  # ideal wires, at once
     rng = np.random.default_rng(0)
     levels = np.linspace(-1, 1, 2 * chip.cell.levels - 1)
     floats = np.repeat(levels[:, None], 4000, axis=1).T.copy()  # every column has every level
@@ -48,16 +47,13 @@ def test_tables_say_what_the_chip_says() -> None:
 
 
 def test_stuck_codes_are_those_of_the_described_conductances() -> None:
-    chip = load_chip("wan2022")
-    cell = dataclasses.replace(
-        chip.cell, stuck_low_percent=1.0, stuck_high_percent=2.0, stuck_low_uS=5.0, stuck_high_uS=30.0
-    )
-    v = variation_of(dataclasses.replace(chip, cell=cell))
+    stuck = {"stuck_low_percent": 1.0, "stuck_high_percent": 2.0, "stuck_low_uS": 5.0, "stuck_high_uS": 30.0}
+    chip = changed("wan2022", cell=stuck)
+    v = variation_of(chip)
     # Full scale 40 + 4 sigma(40) = 44.412 uS.
     assert v.stuck_code_low == round(5.0 / 44.412 * 255)
     assert v.stuck_code_high == round(30.0 / 44.412 * 255)
     assert (v.stuck_low, v.stuck_high) == (655, 1311)
-    all_stuck = dataclasses.replace(cell, stuck_low_percent=60.0, stuck_high_percent=40.0)
-    v = variation_of(dataclasses.replace(chip, cell=all_stuck))
+    v = variation_of(changed(chip, cell={"stuck_low_percent": 60.0, "stuck_high_percent": 40.0}))
     assert v.stuck_low == 39322
     assert v.stuck_low + v.stuck_high == 65535, "rates in 16 bits never add up to more than there are"

@@ -1,27 +1,22 @@
 """Weight mapping: levels, programmed statistics, codes, saturation counted."""
 
-import dataclasses
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from emulator.device.description import Cell, load_chip
+from emulator.device.description import load_chip
 from emulator.mapping import NOTHING
-from emulator.mapping.weights import as_chip, code_max, column_limits, full_scale, map_weights
+from emulator.mapping.weights import code_max, column_limits, full_scale, map_weights
+from tests.chips import changed
 
-IDEAL, WAN = load_chip("ideal").cell, load_chip("wan2022").cell
+IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
 
 
 @pytest.mark.parametrize("bits", [8, 9])
 def test_ideal_mapping_is_exact_to_half_a_level(bits):
-    cell = dataclasses.replace(
-        IDEAL, weight_bits=bits, levels=code_max(dataclasses.replace(IDEAL, weight_bits=bits)) + 1
-    )
+    chip = changed(IDEAL, cell={"weight_bits": bits, "levels": 1 << (bits - 1)})
     w = np.random.default_rng(0).uniform(-1, 1, (200, 7)) * np.geomspace(0.1, 10, 7)
-    mapped = map_weights(w, cell, np.random.default_rng(1))
-    assert np.abs(mapped.codes).max() == code_max(cell)
+    mapped = map_weights(w, chip, np.random.default_rng(1))
+    assert np.abs(mapped.codes).max() == code_max(chip.cell)
     assert (np.abs(mapped.effective - w) <= 0.5001 * mapped.unit).all()
     assert mapped.saturated == 0
 
@@ -45,39 +40,6 @@ def test_programming_error_reaches_the_codes_as_cited():
         assert got.mean() == pytest.approx(40 * x - idle_mean, abs=4 * sigma / n**0.5 + 0.03)
 
 
-def test_sign_picks_the_cell():
-    mapped = map_weights(np.array([[1.0], [-1.0], [0.0]]), IDEAL, np.random.default_rng(0))
-    np.testing.assert_array_equal(mapped.g_plus_uS[:, 0], [40, 0, 0])
-    np.testing.assert_array_equal(mapped.g_minus_uS[:, 0], [0, 40, 0])
-
-
-def test_g_min_cancels():
-    cell = Cell(g_min_uS=5.0, g_max_uS=40.0, levels=256)
-    w = np.random.default_rng(0).uniform(-1, 1, (300, 2))
-    mapped = map_weights(w, cell, np.random.default_rng(1))
-    assert np.abs(mapped.effective - w).max() <= 1.6 * mapped.unit.max()
-
-
-def test_saturated_codes_are_counted(monkeypatch):
-    assert map_weights(np.ones((5000, 4)), WAN, np.random.default_rng(0)).saturated <= 10
-    monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
-    mapped = map_weights(np.ones((5000, 4)), WAN, np.random.default_rng(0))
-    # With no headroom above the largest level about half of the active cells are beyond it.
-    assert 0.35 < mapped.saturated / 20_000 < 0.55
-    assert np.abs(mapped.codes).max() <= 255
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(2, 256), st.sampled_from([8, 9]))
-@settings(max_examples=40, deadline=None)
-def test_codes_and_conductances_stay_in_range(seed, levels, bits):
-    cell = dataclasses.replace(WAN, levels=levels, weight_bits=bits)
-    w = np.random.default_rng(seed).standard_t(2, (50, 3))
-    mapped = map_weights(w, cell, np.random.default_rng(seed))
-    assert np.abs(mapped.codes).max() <= code_max(cell)
-    assert min(mapped.g_plus_uS.min(), mapped.g_minus_uS.min()) >= 0
-    assert np.abs(mapped.levels).max() <= levels - 1
-
-
 def test_limits_cut_rare_extremes_and_survive_zeros():
     w = np.random.default_rng(0).normal(size=(2000, 2))
     w[0, 0], w[:, 1] = 30.0, 0.0
@@ -90,9 +52,9 @@ def test_limits_cut_rare_extremes_and_survive_zeros():
 
 def test_cells_stuck_above_g_max_have_room_in_the_codes():
     """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such cells it does not."""
-    cell = dataclasses.replace(IDEAL, stuck_high_uS=60.0)
-    assert full_scale(cell) == 40.0
-    stuck = dataclasses.replace(cell, stuck_high_percent=10.0)
+    chip = changed(IDEAL, cell={"stuck_high_uS": 60.0})
+    assert full_scale(chip) == 40.0
+    stuck = changed(chip, cell={"stuck_high_percent": 10.0})
     assert full_scale(stuck) == 60.0
     mapped = map_weights(np.zeros((400, 5)), stuck, np.random.default_rng(0), mitigation=NOTHING)
     assert mapped.saturated == 0
@@ -100,12 +62,12 @@ def test_cells_stuck_above_g_max_have_room_in_the_codes():
     assert set(np.unique(mapped.codes)) == {-255, 0, 255}
     np.testing.assert_array_equal(mapped.cells.faulted == 60.0, mapped.cells.stuck == 1)
     # A lower conductance than g_max takes no room away from the levels.
-    assert full_scale(dataclasses.replace(stuck, stuck_high_uS=10.0)) == 40.0
+    assert full_scale(changed(stuck, cell={"stuck_high_uS": 10.0})) == 40.0
 
 
 def test_cells_stuck_low_are_where_the_description_says():
-    cell = dataclasses.replace(IDEAL, stuck_low_percent=50.0, stuck_low_uS=4.0, stuck_high_percent=50.0)
-    mapped = map_weights(np.ones((50, 5)), cell, np.random.default_rng(0))
+    halves = {"stuck_low_percent": 50.0, "stuck_low_uS": 4.0, "stuck_high_percent": 50.0}
+    mapped = map_weights(np.ones((50, 5)), changed(IDEAL, cell=halves), np.random.default_rng(0))
     assert set(np.unique(mapped.cells.faulted)) == {4.0, 40.0}
 
 
@@ -114,10 +76,9 @@ def test_limited_and_saturated_conductances_are_counted_on_both_sides():
     w[0, 0] = -30.0
     mapped = map_weights(w, WAN, np.random.default_rng(0))
     assert mapped.limited == (np.abs(w) > mapped.limits * 1.000001).sum() > 0
-    small = dataclasses.replace(IDEAL, stuck_high_percent=0.0)
-    high = dataclasses.replace(small, stuck_high_percent=100.0, stuck_high_uS=60.0)
+    high = changed(IDEAL, cell={"stuck_high_percent": 100.0, "stuck_high_uS": 60.0})
     # Codes of the one cell, conductances of the other: all of them beyond, plus and minus.
-    beyond = map_weights(w, small, np.random.default_rng(0), programmed_on=as_chip(high))
+    beyond = map_weights(w, IDEAL, np.random.default_rng(0), programmed_on=high)
     assert beyond.saturated == 2 * w.size
     assert not beyond.codes.any()
 

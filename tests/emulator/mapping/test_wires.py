@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from emulator.mapping.weights import column_limits, map_weights
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
 from emulator.network import Dense, Ndr, Network, load_network
 from emulator.network.zoo import FOLDER
+from tests.chips import changed
 
 IDEAL = load_chip("ideal")
 ANALOG = load_chip("dendritic-analog")
@@ -24,7 +23,7 @@ WEIGHTS = RNG.normal(size=(200, 40))
 
 
 def wired(chip: Chip, ohm: float) -> Chip:
-    return dataclasses.replace(chip, array=dataclasses.replace(chip.array, wire_resistance_ohm=ohm))
+    return changed(chip, array={"wire_resistance_ohm": ohm})
 
 
 def seen(levels: np.ndarray, limits: np.ndarray, chip: Chip) -> np.ndarray:
@@ -51,7 +50,7 @@ def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
 def test_the_search_sees_what_its_own_levels_lose() -> None:
     """The shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB and more."""
     weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights
-    chip = wired(dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1)), 10.0)
+    chip = wired(changed(ANALOG, cell={"error_scale": 0.1}), 10.0)
     limits = column_limits(weights, chip.cell.levels, uniform=True)
     levels, raised = compensated(weights, limits, chip, None, may_rise=True)
     assert 20 * np.log10(1 / missed(seen(levels, raised, chip), weights)) > 19.0
@@ -76,7 +75,7 @@ def test_worse_cells_leave_less_room_for_wires() -> None:
     """A larger limit makes the cells' errors weigh more."""
     limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
     chip = wired(ANALOG, 30.0)
-    worse = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
+    worse = changed(chip, cell={"error_scale": 4.0})
     rises = [(compensated(WEIGHTS, limits, c, None, may_rise=True)[1] / limits).max() for c in (chip, worse)]
     assert rises[1] < rises[0]
 
@@ -148,7 +147,7 @@ def test_it_is_worth_something(ohm: float) -> None:
     network = Network.chain((hidden, Dense(RNG.normal(size=(64, 5)), np.zeros(5))), "random")
     x = RNG.integers(0, 256, (400, 128), dtype=np.uint8)
     wanted = network.forward(x / np.float32(255)).astype(np.float64)
-    quiet = dataclasses.replace(ANALOG, cell=dataclasses.replace(ANALOG.cell, error_scale=0.1, drift="none"))
+    quiet = changed(ANALOG, cell={"error_scale": 0.1, "drift": "none"})
     noise = []
     for on in (True, False):
         mapped = map_network(

@@ -41,36 +41,17 @@ def test_file_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
-    net = small(np.random.default_rng(2))
-    net.save(tmp_path / "n.npz")
-    before = (tmp_path / "n.npz").read_bytes()
-    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        net.save(tmp_path / "n.npz")
-    assert (tmp_path / "n.npz").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
-
-
 def test_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such network file"):
         load_network(tmp_path / "none.npz")
-    (tmp_path / "text").write_text("hello")
-    with pytest.raises(NetworkError, match="text: not a network file"):
-        load_network(tmp_path / "text")
-    np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(NetworkError, match="no manifest"):
-        load_network(tmp_path / "other.npz")
-    np.savez(tmp_path / "pickle.npz", manifest=np.array([{}], dtype=object))
-    with pytest.raises(NetworkError, match="not a network file"):
-        load_network(tmp_path / "pickle.npz")
     whole = tmp_path / "n.npz"
     small(np.random.default_rng(2)).save(whole)
-    (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:-200])
-    with pytest.raises(NetworkError, match="not a network file"):
-        load_network(tmp_path / "cut.npz")
     for key, value, message in [
-        ("manifest", np.array('{"format": "ndrite-network", "format_version": 9}'), "format_version is 9"),
+        (
+            "manifest",
+            np.array('{"format": "ndrite-network", "format_version": 9}'),
+            "format is ndrite-network 9",
+        ),
         ("node0.bias", np.zeros(7), "bias has shape"),
         ("node0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
     ]:
@@ -83,26 +64,6 @@ def test_bad_files(tmp_path):
         np.savez(tmp_path / "x.npz", **arrays)
         with pytest.raises(NetworkError, match=message):
             load_network(tmp_path / "x.npz")
-
-
-def test_any_element_edited_is_noticed(tmp_path):
-    """One weight, one bias, the name, the unit: whatever a reader would believe."""
-    small(np.random.default_rng(3)).save(tmp_path / "n.npz")
-    with np.load(tmp_path / "n.npz") as file:
-        arrays = dict(file)
-    for key, array in arrays.items():
-        if key == "manifest":
-            manifest = json.loads(str(array))
-            edits = [np.array(json.dumps(manifest | {field: "x"})) for field in ("name", "sha256")]
-            edits.append(np.array(json.dumps(manifest | {"meaning": {"output_unit": "%"}})))
-        else:
-            edits = [array.copy() for _ in range(2)]
-            edits[0].flat[0] += 0.25
-            edits[1].flat[-1] += 0.25
-        for edit in edits:
-            np.savez(tmp_path / "edited.npz", **(arrays | {key: edit}))
-            with pytest.raises(NetworkError, match=r"edited\.npz: checksum differs"):
-                load_network(tmp_path / "edited.npz")
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,11 @@ from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, Prog
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.watchdog import watchdog_cycles
+from tests.emulator.spec.test_program import layer
 from tests.stimulus import same_cells
 
 TINY = PRESETS["tiny"]
 CURVES = {"curve_base": np.zeros((1, 32), np.int32), "curve_slope": np.zeros((1, 32), np.int32)}
-
-
-def layer(inputs: int, outputs: int = 1, **changes: Any) -> Layer:
-    fields: dict[str, Any] = {
-        "weights": np.ones((inputs, outputs), np.int16),
-        "bias": np.zeros(outputs, np.int32),
-        "gain": np.ones(outputs, np.uint16),
-        "offset": np.zeros(outputs, np.int16),
-        "scale": np.ones(outputs, np.uint16),
-        "curve": np.zeros(outputs, np.uint16),
-    }
-    return Layer(**(fields | changes))
 
 
 def program(*layers: Layer, **changes: Any) -> Program:
@@ -55,19 +44,19 @@ def test_the_sum_of_an_analog_column_has_room_for_its_noise(
     # One weight of 1 at an input of 255.
     most = 2**31 - 1 - 255 - room
     fields = {"readout": "analog"} | noise
-    program(layer(1, bias=np.array([sign * most], np.int32), **fields))
+    program(layer(1, 1, bias=np.array([sign * most], np.int32), **fields))
     with pytest.raises(ProgramError, match=r"largest \|p\| \+ \|bias\| is 2147483648"):
-        program(layer(1, bias=np.array([sign * (most + 1)], np.int32), **fields))
+        program(layer(1, 1, bias=np.array([sign * (most + 1)], np.int32), **fields))
 
 
 def test_virtual_chips_have_so_many_rows_and_no_more() -> None:
     """A cell pair's two samples have row numbers of 16 bits."""
-    program(layer(2**15, adc_bits=4), rows=1024, variation=same_cells())
+    program(layer(2**15, 1, adc_bits=4), rows=1024, variation=same_cells())
     with pytest.raises(
         ProgramError, match=r"inputs of product 0 is 32769; accepted: 1..32768 with variation"
     ):
-        program(layer(2**15 + 1, adc_bits=4), rows=1024, variation=same_cells())
-    program(layer(2**15 + 1, adc_bits=4), rows=1024)
+        program(layer(2**15 + 1, 1, adc_bits=4), rows=1024, variation=same_cells())
+    program(layer(2**15 + 1, 1, adc_bits=4), rows=1024)
 
 
 def test_every_layers_columns_begin_at_a_multiple_of_the_readouts() -> None:
@@ -89,12 +78,12 @@ def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
 def test_empty_curves_are_refused() -> None:
     empty = np.zeros((0, 32), np.int32)
     with pytest.raises(ProgramError, match=r"curves.base is outside 18 bits or empty"):
-        program(layer(3), curve_base=empty, curve_slope=empty)
+        program(layer(3, 1), curve_base=empty, curve_slope=empty)
 
 
 def test_empty_layers_are_refused() -> None:
     with pytest.raises(ProgramError, match=r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"):
-        program(layer(0))
+        program(layer(0, 1))
     with pytest.raises(ProgramError, match=r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"):
         program(layer(3, 0))
 
@@ -108,9 +97,14 @@ def test_empty_layers_are_refused() -> None:
             "chips is 3; accepted: 1..2",
         ),
         ({"first_sample": 2**20 - 5}, {"first_sample": 2**20 - 4}, "first_sample is"),
-        ({"trials": 4096}, {"trials": 4097}, "trials is 4097"),
+        ({"trials": 4096}, {"trials": 4097}, "trials is 4097; accepted: 1..4096"),
+        ({"chips": 1}, {"chips": 0}, "chips is 0"),
+        ({"seed": 0}, {"seed": -1}, "seed is -1"),
         ({"seed": 2**64 - 1}, {"seed": 2**64}, "seed is"),
         ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "samples is uint8"),
+        ({}, {"x": np.zeros((5, 4), np.uint8)}, "samples is uint8"),
+        ({}, {"labels": np.zeros(3, int)}, "labels is int64"),
+        ({}, {"labels": np.full(5, -1)}, "labels is -1"),
         ({"labels": np.full(5, 65535)}, {"labels": np.full(5, 65536)}, "labels is 65536"),
     ],
 )

@@ -12,6 +12,7 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.registers import REGISTERS, register_map_hash
+from tests.stimulus import quiet
 
 TINY = PRESETS["tiny"]
 
@@ -76,14 +77,14 @@ def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
 
 def test_noise_and_analog_need_their_features() -> None:
     rng = np.random.default_rng(2)
-    analog = random_program(TINY, rng, layers=1, readout="analog").without_noise()
+    analog = quiet(random_program(TINY, rng, layers=1, readout="analog"))
     with pytest.raises(GeometryError, match="analog"):
         check_fits(analog, dataclasses.replace(TINY, analog=False))
     noisy = random_program(TINY, rng, layers=1, readout="adc")
     noisy = noisy.with_layers([dataclasses.replace(noisy.layers[0], sigma_out=5)])
     with pytest.raises(GeometryError, match="noise generator"):
         check_fits(noisy, dataclasses.replace(TINY, noise=False))
-    check_fits(noisy.without_noise(), dataclasses.replace(TINY, noise=False))
+    check_fits(quiet(noisy), dataclasses.replace(TINY, noise=False))
 
 
 def test_register_table_is_sound() -> None:

@@ -15,8 +15,8 @@ from boards.board import Board
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry
-from host.links.faulty_datagrams import DatagramRates, FaultyDatagrams
 from host.links.udp import UdpLink
+from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.hdl.ethernet.host import Host, checked, payload
 from tests.stimulus import random_inputs
 

@@ -14,7 +14,6 @@ from emulator.errors import ChipError
 from emulator.network.zoo import program
 from emulator.spec import Program
 
-RISING = {"model": "esaki", "excess_slope_per_V": 1}
 CELL = {"g_max_uS": 40, "levels": 16}
 ECRAMS = ("tang2018", "kim2019", "linear-ysz")
 
@@ -71,110 +70,85 @@ def test_presets():
         ([], "description is a list; accepted: a mapping"),
         ({"cell": CELL}, "name is missing"),
         ({"name": "x"}, "cell.g_max_uS is missing; accepted: 1e-06..1e"),
-        ({"name": "x", "cell": {**CELL, "colour": 1}}, "cell.colour is not a field; accepted: g_min_uS"),
         ({"name": "x", "cell": CELL, "wires": {}}, "wires is not a field"),
-        ({"name": "x", "cell": {**CELL, "levels": 1}}, r"cell.levels is 1; accepted: 2..256"),
-        ({"name": "x", "cell": {**CELL, "levels": 16.5}}, r"cell.levels is 16.5"),
-        ({"name": "x", "cell": {**CELL, "levels": True}}, r"cell.levels is True"),
-        ({"name": "x", "cell": {**CELL, "levels": "many"}}, r"cell.levels is 'many'"),
-        (
-            {"name": "x", "cell": {**CELL, "g_min_uS": 41}},
-            "cell.g_min_uS is 41.0; accepted: below cell.g_max",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "g_max_uS": 50, "programming_error": "wan2022"}},
-            "cell.g_max_uS is 50.0; accepted: 0.0..40.0, the fitted range",
-        ),
-        (
-            {"name": "x", "cell": CELL, "array": {"rows": 100}},
-            "array.rows is 100; accepted: 8..1024, a multiple of 8",
-        ),
-        (
-            {"name": "x", "cell": CELL, "input": {"dac_bits": 3}},
-            "input.dac_bits is 3; accepted: one of 1, 2, 4, 8",
-        ),
-        (
-            {"name": "x", "cell": CELL, "readout": {"kind": "abacus"}},
-            "readout.kind is 'abacus'; accepted: one of adc",
-        ),
-        (
-            {"name": "x", "cell": CELL, "readout": {"adc_bits": {"source": "?"}}},
-            "readout.adc_bits.value is missing",
-        ),
-        (
-            {"name": "x", "cell": CELL, "neuron": {"model": "esaki", "valley_voltage_V": 0.05}},
-            "neuron.valley_voltage_V is 0.05; accepted: above",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "on_off_ratio": 10, "g_min_uS": 1}},
-            r"cell.g_min_uS is 1.0; accepted: left out, or g_max_uS / on_off_ratio \(4.0\)",
-        ),
-        (
-            {
-                "name": "x",
-                "cell": {**CELL, "g_min_uS": 7, "g_max_uS": 90, "programming_error": "ibm-cmo-hfox-2"},
-            },
-            "cell.g_min_uS is 7.0; accepted: 8.0..90.0, the fitted range",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "programming_error": "milo2021"}},
-            "cell.g_min_uS is 0.0; accepted: 50.0..225.0",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "stuck_low_percent": 101}},
-            "cell.stuck_low_percent is 101.0; accepted",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "stuck_low_percent": 60, "stuck_high_percent": 50}},
-            "cell.stuck_high_percent is 50.0; accepted: at most 40",
-        ),
-        ({"name": "x", "cell": {**CELL, "stuck_low_uS": 41}}, "cell.stuck_low_uS is 41.0; accepted: at most"),
-        (
-            {"name": "x", "cell": {**CELL, "programming_error": "fitted"}},
-            "cell.error_coefficients_uS is empty",
-        ),
-        (
-            {"name": "x", "cell": {**CELL, "error_coefficients_uS": [1, "a"]}},
-            "cell.error_coefficients_uS is .*; accepted: a list of at most 8 numbers",
-        ),
-        (
-            {
-                "name": "x",
-                "cell": {**CELL, "drift": "wan2022"},
-                "conditions": {"time_since_programming_s": 1e6},
-            },
-            r"time_since_programming_s is 1000000.0; accepted: 1..172800, the times cell.drift 'wan2022'",
-        ),
-        (
-            {"name": "x", "cell": CELL, "array": {"wire_resistance_ohm": -1}},
-            "array.wire_resistance_ohm is -1.0; accepted: 0..1000",
-        ),
-        (
-            {"name": "x", "cell": CELL, "array": {"wire_resistance_ohm": "1e0"}},
-            "array.wire_resistance_ohm is '1e0'; accepted: 0..1000 .YAML reads it as text",
-        ),
-        ({"name": "x", "cell": CELL, "neuron": {"model": "table"}}, "neuron.voltage_V has shape"),
-        (
-            {"name": "x", "cell": CELL, "neuron": {**RISING, "excess_current_mA": 900}},
-            "neuron.excess_current_A is 0.9; accepted: small enough for the current to fall",
-        ),
-        (
-            {"name": "x", "cell": CELL, "ecram": {"tunes": "both"}},
-            "ecram.tunes is 'both'; accepted: none, as ecram.model is none",
-        ),
-        (
-            {"name": "x", "cell": CELL, "ecram": {"peak_current_low_factor": 2}},
-            "ecram.peak_current_low_factor is 2.0; accepted: at most",
-        ),
-        (
-            {"name": "x", "cell": CELL, "neuron": {"peak_voltage_V": float("nan")}},
-            "neuron.peak_voltage_V is nan",
-        ),
     ],
 )
-def test_errors_name_field_value_and_range(content, message):
+def test_what_is_no_chip_is_refused(content, message):
     with pytest.raises(ChipError, match=message):
         parse_chip(content)
+
+
+@pytest.mark.parametrize(
+    ("section", "fields", "message"),
+    [
+        ("cell", {"colour": 1}, "colour is not a field; accepted: g_min_uS"),
+        ("cell", {"levels": 1}, "levels is 1; accepted: 2..256"),
+        ("cell", {"levels": 16.5}, "levels is 16.5"),
+        ("cell", {"levels": True}, "levels is True"),
+        ("cell", {"levels": "many"}, "levels is 'many'"),
+        ("cell", {"g_min_uS": 41}, "g_min_uS is 41.0; accepted: below cell.g_max"),
+        (
+            "cell",
+            {"g_max_uS": 50, "programming_error": "wan2022"},
+            "g_max_uS is 50.0; accepted: 0.0..40.0, the fitted range",
+        ),
+        (
+            "cell",
+            {"on_off_ratio": 10, "g_min_uS": 1},
+            r"g_min_uS is 1.0; accepted: left out, or g_max_uS / on_off_ratio \(4.0\)",
+        ),
+        (
+            "cell",
+            {"g_min_uS": 7, "g_max_uS": 90, "programming_error": "ibm-cmo-hfox-2"},
+            "g_min_uS is 7.0; accepted: 8.0..90.0, the fitted range",
+        ),
+        ("cell", {"programming_error": "milo2021"}, "g_min_uS is 0.0; accepted: 50.0..225.0"),
+        ("cell", {"stuck_low_percent": 101}, "stuck_low_percent is 101.0; accepted"),
+        (
+            "cell",
+            {"stuck_low_percent": 60, "stuck_high_percent": 50},
+            "stuck_high_percent is 50.0; accepted: at most 40",
+        ),
+        ("cell", {"stuck_low_uS": 41}, "stuck_low_uS is 41.0; accepted: at most"),
+        ("cell", {"programming_error": "fitted"}, "error_coefficients_uS is empty"),
+        (
+            "cell",
+            {"error_coefficients_uS": [1, "a"]},
+            "error_coefficients_uS is .*; accepted: a list of at most 8 numbers",
+        ),
+        ("array", {"rows": 100}, "rows is 100; accepted: 8..1024, a multiple of 8"),
+        ("array", {"wire_resistance_ohm": -1}, "wire_resistance_ohm is -1.0; accepted: 0..1000"),
+        (
+            "array",
+            {"wire_resistance_ohm": "1e0"},
+            "wire_resistance_ohm is '1e0'; accepted: 0..1000 .YAML reads it as text",
+        ),
+        ("input", {"dac_bits": 3}, "dac_bits is 3; accepted: one of 1, 2, 4, 8"),
+        ("readout", {"kind": "abacus"}, "kind is 'abacus'; accepted: one of adc"),
+        ("readout", {"adc_bits": {"source": "?"}}, "adc_bits.value is missing"),
+        ("neuron", {"model": "esaki", "valley_voltage_V": 0.05}, "valley_voltage_V is 0.05; accepted: above"),
+        ("neuron", {"model": "table"}, "voltage_V has shape"),
+        (
+            "neuron",
+            {"model": "esaki", "excess_slope_per_V": 1, "excess_current_mA": 900},
+            "excess_current_A is 0.9; accepted: small enough for the current to fall",
+        ),
+        ("neuron", {"peak_voltage_V": float("nan")}, "peak_voltage_V is nan"),
+        ("ecram", {"tunes": "both"}, "tunes is 'both'; accepted: none, as ecram.model is none"),
+        ("ecram", {"peak_current_low_factor": 2}, "peak_current_low_factor is 2.0; accepted: at most"),
+    ],
+)
+def test_errors_name_field_value_and_range(section, fields, message):
+    sections = {"name": "x", "cell": CELL}
+    with pytest.raises(ChipError, match=rf"{section}\.{message}"):
+        parse_chip(sections | {section: sections.get(section, {}) | fields})
+
+
+def test_a_time_beyond_the_drifts_law_is_refused():
+    conditions = {"time_since_programming_s": 1e6}
+    message = r"time_since_programming_s is 1000000.0; accepted: 1..172800, the times cell.drift 'wan2022'"
+    with pytest.raises(ChipError, match=message):
+        parse_chip({"name": "x", "cell": {**CELL, "drift": "wan2022"}, "conditions": conditions})
 
 
 def test_files(tmp_path):

@@ -266,21 +266,13 @@ def test_headers_delimiters_and_units(tmp_path, header, columns):
     assert data.skipped == 1
 
 
-def cycles(tmp_path, count, *, noise=0.0, spread=0.0, seed=0):
+def cycles(tmp_path, count, *, noise):
     """Pulses up and down ``count`` times between the bounds of a known linear-step device."""
-    model = LinearStep(
-        step_up=0.04, step_down=0.05, w_min=-1, w_max=1, gamma_up=0.5, gamma_down=0.3, cycle_sigma=spread
-    )
-    rng = np.random.default_rng(seed)
-    w, states = -1.0, [-1.0]
-    for _ in range(count):
-        for way, step, gamma in ((1, 0.04, 0.5), (-1, 0.05, 0.3)):
-            for _ in range(70):
-                change = step * (1 - way * gamma * w) * (1 + spread * rng.standard_normal())
-                w = float(np.clip(w + way * change, -1, 1))
-                states.append(w)
-    assert model.step_up == 0.04
-    g = 50 + 25 * np.array(states) + noise * rng.standard_normal(len(states))
+    model = LinearStep(step_up=0.04, step_down=0.05, w_min=-1, w_max=1, gamma_up=0.5, gamma_down=0.3)
+    states = [-1.0]
+    for i in range(140 * count):
+        states.append(float(model.pulse(states[-1], i % 140 < 70)))
+    g = 50 + 25 * np.array(states) + noise * np.random.default_rng(0).standard_normal(len(states))
     path = write(tmp_path / "p.csv", "pulse,conductance_uS", np.arange(len(g)), g)
     return read_measurements(path, ["pulse", "conductance"])
 

@@ -15,7 +15,7 @@ from emulator.golden.learn import Learner, make_learner
 from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
-from emulator.learning.insitu import Plan, prepare
+from emulator.learning.insitu import Course, Plan, follow, prepare
 from emulator.learning.insitu.laws import devices_of, normal_table, table
 from emulator.learning.insitu.neurons import symmetry_points
 from emulator.network.datasets import digits
@@ -166,10 +166,8 @@ def test_neurons_learn_beside_random_weights() -> None:
         plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=neuron_rate, rate=0.005, seed=3)
         ready = prepare(plan, load_chip("dendritic-ndr"), IDEAL, EcramSpread(), x[:64])
         learner = make_learner(ready.learning, seed=1)
-        for epoch in range(20):
-            order = np.random.default_rng(epoch).permutation(len(x))
-            found = learner.learn(x[order], labels[order], first_update=epoch * len(x))
-        right[neuron_rate] = found.right / len(x)
+        course = follow(learner, Course(), x, labels, epochs=20, seed=0)
+        right[neuron_rate] = course.counts[-1].right / len(x)
         k = ready.learning.program.layers[0].inputs
         np.testing.assert_array_equal(learner.states[0][:k], ready.learning.layers[0].states[:k])
     assert right[0.003] > right[0.0] + 0.01
@@ -182,8 +180,7 @@ def test_it_learns_xor() -> None:
     plan = Plan(widths=(2, 16, 2), rate=0.1, activation="sigmoid", start=4.0, bound=4.0, span=4.0, seed=1)
     ready = prepare(plan, load_chip("ideal"), IDEAL, EcramSpread(step_sigma=0.1), np.repeat(x, 8, axis=0))
     learner = make_learner(ready.learning, seed=1)
-    order = np.random.default_rng(0).permuted(np.tile(np.arange(4), (3000, 1)), axis=1).ravel()
-    learner.learn(x[order], labels[order])
+    follow(learner, Course(), x, labels, epochs=3000, seed=0)
     assert Core(learner.program()).infer(x).argmax(axis=1).tolist() == labels.tolist()
 
 
@@ -193,9 +190,7 @@ def test_it_learns_digits(chip: str) -> None:
     plan = Plan(widths=(64, 32, 10), seed=3)
     ready = prepare(plan, load_chip(chip), IDEAL, EcramSpread(step_sigma=0.1), x[:64])
     learner = make_learner(ready.learning, seed=1)
-    for epoch in range(8):
-        order = np.random.default_rng(epoch).permutation(len(x))
-        learner.learn(x[order], labels[order], first_update=epoch * len(x))
+    follow(learner, Course(), x, labels, epochs=8, seed=1)
     found = (Core(learner.program()).infer(test_x).argmax(axis=1) == test_labels).mean()
     assert found > 0.9
 
@@ -229,9 +224,7 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
         plan = Plan(widths=(64, 32, 10), rule=rule, seed=3, rate=rate)
         ready = prepare(plan, load_chip("ideal"), law, spread, x[:64])
         learner = make_learner(ready.learning, seed=1)
-        for epoch in range(40):
-            order = np.random.default_rng(epoch).permutation(len(x))
-            learner.learn(x[order], labels[order], first_update=epoch * len(x))
+        follow(learner, Course(), x, labels, epochs=40, seed=0)
         answers = Core(learner.program()).infer(test_x).argmax(axis=1)
         right[rule] = (answers == test_labels).mean()
     assert right["tiki-taka"] > right["stochastic"] + 0.02

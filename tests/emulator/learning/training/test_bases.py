@@ -23,16 +23,11 @@ from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E4
 from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Named, Ndr, Network, Table  # noqa: E402
 from emulator.network.floats import result  # noqa: E402
+from tests.chips import changed  # noqa: E402
 from tests.emulator.mapping.test_shapes import chip as shaped_chip  # noqa: E402
 from tests.stimulus import step_of  # noqa: E402
 
 INPUTS, CLASSES = 12, 3
-
-
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def waves(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +196,7 @@ def test_on_a_die() -> None:
 def varied(name: str) -> Chip:
     chip = load_chip(name)
     spread = {"peak_voltage_variation_percent": 4.0, "peak_current_variation_percent": 4.0}
-    return dataclasses.replace(chip, neuron=dataclasses.replace(chip.neuron, **spread))
+    return changed(chip, neuron=spread)
 
 
 def test_what_the_ecram_does_not_reach_is_said() -> None:

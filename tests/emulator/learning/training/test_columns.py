@@ -18,12 +18,6 @@ from emulator.mapping import map_network  # noqa: E402
 IDEAL = np.zeros(16)
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def view(sigma=None, **columns) -> ChipView:
     return ChipView(sigma=sigma, clip_rms=3.0, columns=ColumnsView(**columns))
 
@@ -104,7 +98,7 @@ def test_normalisation_does_not_hide_the_errors():
     for net in (model, plain):
         net.train()
         net(x)
-    exact = x @ model.crossbars[0].limited(model.products[0]._unit())[0]
+    exact = x @ model.products[0].crossbar.limited(model.products[0]._unit())[0]
     mean = model.neurons[0].norm.running_mean
     torch.testing.assert_close(mean, 0.1 * exact.mean(dim=0), rtol=1e-3, atol=1e-3)
     assert float((plain.neurons[0].norm.running_mean - mean).abs().max()) > 0.02

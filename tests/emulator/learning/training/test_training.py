@@ -18,15 +18,14 @@ from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from emulator.learning.training.view import FLOAT, cells_view, view_of  # noqa: E402
+from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
 from emulator.network import load_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
+from tests.chips import changed  # noqa: E402
+from tests.emulator.learning.training.test_graphs import exported  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
+CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
+"""No converters: errors of cells alone."""
 
 
 def toy(n=600):
@@ -40,9 +39,15 @@ def toy(n=600):
     return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
 
 
+def trained(model, split, epochs=3, **rest):
+    recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
+    loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
+    return model
+
+
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     n = 20_000
-    crossbar = Crossbar(n, 1, cells_view(clip_rms=1.0))
+    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0))
     with torch.no_grad():
         crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
     crossbar.train()
@@ -57,7 +62,7 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
 
 def test_trains_and_exports_exactly(tmp_path):
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, cells_view())
+    model = of_layers((64, 1, 1), (12,), 4, CELLS)
     kept = []
 
     def checkpoint(best, epoch, accuracy):
@@ -79,58 +84,34 @@ def test_trains_and_exports_exactly(tmp_path):
     assert network.layers[0].activation.height.max() == pytest.approx(1.0)
 
 
-def test_same_seed_same_weights():
-    split, results = toy(200), []
-    for _ in range(2):
-        torch.manual_seed(5)
-        model = of_layers((64, 1, 1), (6,), 4, cells_view())
-        loop.train(model, split, loop.Recipe(epochs=2, batch=50), side=8, checkpoint=lambda *a: None)
-        results.append(model.crossbars[0].weight.detach().numpy().copy())
-    np.testing.assert_array_equal(*results)
-
-
-def test_interruption_keeps_the_best_checkpoint(monkeypatch):
-    calls = []
-
-    def interrupt(*a):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "_progress", interrupt)
-    best = loop.train(
-        of_layers((64, 1, 1), (6,), 4, cells_view()),
-        toy(200),
-        loop.Recipe(epochs=50, batch=50),
-        side=8,
-        checkpoint=lambda model, epoch, accuracy: calls.append(accuracy),
-    )
-    assert calls == [best]
+def small():
+    """Of one seed, with the converters, whose ranges are part of the state too."""
+    torch.manual_seed(5)
+    return of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))
 
 
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     split, recipe = toy(200), loop.Recipe(epochs=4, batch=50)
-
-    def fresh():
-        torch.manual_seed(5)
-        return of_layers((64, 1, 1), (6,), 4, cells_view())
-
-    whole = fresh()
-    loop.train(whole, split, recipe, side=8, checkpoint=lambda *a: None)
-    state, parts = tmp_path / "state", fresh()
+    whole = trained(small(), split, 4)
+    state, parts, kept = tmp_path / "state", small(), []
 
     def stop(epoch, *_):
         if epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(loop.Interrupted) as stopped:
-        loop.train(parts, split, recipe, side=8, checkpoint=lambda *a: None, state=state, progress=stop)
+        loop.train(
+            parts, split, recipe, side=8, checkpoint=lambda *a: kept.append(a), state=state, progress=stop
+        )
     assert stopped.value.epoch == 2
-    resumed = of_layers((64, 1, 1), (6,), 4, cells_view())  # other weights: all must come from the state
+    assert kept, "the best checkpoint so far is kept"
+    resumed = of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))  # all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
-    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
     with pytest.raises(StateError, match="another epochs; accepted: the same run"):
-        loop.train(fresh(), split, other, side=8, checkpoint=lambda *a: None, state=state)
+        loop.train(small(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -138,12 +119,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
     model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
-    loop.train(model, split, loop.Recipe(epochs=3, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
-    settle_normalisation(model, split.images)
-    with torch.no_grad():
-        want = model(split.images).numpy()
-    got = export(model, name="x", provenance={}).forward(split.images.numpy())
-    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+    exported(trained(model, split, average=0.5), split.images)
     fixed = [p for p in model.parameters() if not p.requires_grad]
     monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
@@ -181,10 +157,10 @@ def test_the_device_curve_and_its_slope():
 
 def test_settling_gives_unit_pre_activations():
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, cells_view())
+    model = of_layers((64, 1, 1), (12,), 4, CELLS)
     settle_normalisation(model, split.images)
     with torch.no_grad():
-        v = model.neurons[0].norm(model.crossbars[0](split.images))
+        v = model.neurons[0].norm(model.products[0].crossbar(split.images))
     np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
     np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
 
@@ -192,27 +168,13 @@ def test_settling_gives_unit_pre_activations():
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
 
 
-def test_without_torch_the_error_names_the_extra(tmp_path):
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            WITHOUT_TORCH
-            + "from emulator.learning.training.fashion_mnist import main; "
-            + f"sys.exit(main(['--out', {str(tmp_path / 'x.npz')!r}]))",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 2
-    assert run.stderr == "error: this needs PyTorch: pip install 'ndrite[train]'\n"
-
-
 @pytest.mark.slow
-def test_nothing_else_needs_torch():
+def test_without_torch_only_training_fails_and_names_the_extra():
     modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
-    subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {modules}"], check=True)
+    code = WITHOUT_TORCH + f"import {modules}; import emulator.learning.training.job"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].endswith("this needs PyTorch: pip install 'ndrite[train]'")
+    assert "training/extra.py" in run.stderr
 
 
 def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
@@ -252,29 +214,47 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
 
 
 def test_a_trained_shape_is_exported_neuron_by_neuron():
-    described = load_chip("ideal+ndr-esaki+ecram-linear-ysz")
-    described = dataclasses.replace(
-        described,
-        ecram=dataclasses.replace(
-            described.ecram, tunes="valley", shape_low_factor=0.5, shape_high_factor=1.2
-        ),
+    described = changed(
+        "ideal+ndr-esaki+ecram-linear-ysz",
+        ecram={"tunes": "valley", "shape_low_factor": 0.5, "shape_high_factor": 1.2},
     )
     view = view_of(described)
     assert view.family.shape == (17, 801)
     split = toy(300)
     model = of_layers((64, 1, 1), (10,), 4, dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
-    loop.train(model, split, loop.Recipe(epochs=6, batch=50, average=0.5), side=8, checkpoint=lambda *a: None)
+    trained(model, split, 6, average=0.5)
     states = model.neurons[0].shape_shift.detach()
     assert float((states - 0.5).abs().min()) > 1e-4
-    settle_normalisation(model, split.images)
-    with torch.no_grad():
-        want = model(split.images).numpy()
-    network = export(model, name="x", provenance={})
-    curve = network.layers[0].activation.curve
+    curve = exported(model, split.images).layers[0].activation.curve
     assert curve.shape == (11, 801)
     u = view.curve[0]
     for row, state in zip(curve[1:], np.clip(states, 0, 1), strict=True):
         valley = 0.5 * (0.5 + 0.7 * float(state))
         exact = np.clip(dataclasses.replace(described.neuron.device, valley_voltage_V=valley).shape(u), 0, 1)
         assert np.abs(row - exact).mean() < 0.005, "linear between 17 states"
-    np.testing.assert_allclose(network.forward(split.images.numpy()), want, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_image_is_one_of_the_shifted_and_mirrored(shift, flip):
+    side = 6
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0.1, 1, (3, side, side)).astype(np.float32)
+    wanted = {}
+    reach = range(-shift, shift + 1)
+    for i, program in enumerate(images):
+        for mirrored in (False, True) if flip else (False,):
+            for down, right in ((d, r) for d in reach for r in reach):
+                moved = np.pad(program, shift)[shift + down :, shift + right :][:side, :side]
+                held = np.zeros((side, side), np.float32)
+                held[: moved.shape[0], : moved.shape[1]] = moved
+                wanted[(held[:, ::-1] if mirrored else held).tobytes()] = (i, mirrored, down, right)
+    assert len(wanted) == 3 * (1 + flip) * (2 * shift + 1) ** 2
+    generator = torch.Generator().manual_seed(1)
+    augment = loop.Augment(torch.from_numpy(images).reshape(3, -1), side, generator, shift=shift, flip=flip)
+    rows = torch.from_numpy(rng.integers(0, 3, 4000))
+    found = [wanted[y.tobytes()] for y in augment.batch(rows).numpy().reshape(-1, side, side)]
+    assert [f[0] for f in found] == rows.tolist()
+    still = np.mean([f[2:] == (0, 0) for f in found])
+    assert still == pytest.approx(0.5 + 0.5 / (2 * shift + 1) ** 2, abs=0.03)
+    assert np.mean([f[1] for f in found]) == pytest.approx(0.5 * flip, abs=0.03)

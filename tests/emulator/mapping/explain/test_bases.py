@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
 from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import explain
 from emulator.mapping.explain.forward import Forward, functions_with, stages
 from emulator.network import Table
+from tests.chips import changed
 from tests.stimulus import step_of
 from tests.system.test_kan import INPUTS, kan
 
@@ -21,8 +19,7 @@ LABELS = NET.forward(X / np.float32(255)).argmax(axis=1)
 
 
 def made(name: str = "ideal", **neuron: float) -> Mapped:
-    chip = load_chip(name)
-    chip = dataclasses.replace(chip, neuron=dataclasses.replace(chip.neuron, **neuron))
+    chip = changed(name, neuron=neuron)
     return map_network(NET, chip, X, seed=3)
 
 

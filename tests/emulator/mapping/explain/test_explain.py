@@ -1,7 +1,5 @@
 """The breakdown agrees with the golden model, with the weights, and with what is known of single causes."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -11,31 +9,18 @@ from emulator.mapping import map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
-from emulator.network import Dense, Ndr, Network
+from tests.chips import changed, random_network, samples
 
 CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]
 
 
-def network() -> Network:
-    rng = np.random.default_rng(0)
-    first = Dense(
-        rng.normal(size=(140, 30)) * 0.17,
-        rng.normal(size=30) * 0.3,
-        Ndr(rng.uniform(0.5, 2, 30), rng.uniform(0.4, 1, 30)),
-    )
-    return Network.chain((first, Dense(rng.normal(size=(30, 5)) * 0.4, rng.normal(size=5) * 0.3)), "random")
-
-
-NET = network()
-SAMPLES, X = np.random.default_rng(1).integers(0, 256, (2, 400, 140), dtype=np.uint8)
+NET = random_network((140, 30, 5), seed=1)
+SAMPLES, X = samples(NET, 400), samples(NET, 400, seed=2)
 LABELS = NET.forward(X / np.float32(255)).argmax(axis=1)
 
 
 def explained(name, **sections):
-    chip = load_chip(name)
-    chip = dataclasses.replace(
-        chip, **{key: dataclasses.replace(getattr(chip, key), **fields) for key, fields in sections.items()}
-    )
+    chip = changed(name, **sections)
     compiled = map_network(NET, chip, SAMPLES, seed=3)
     return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
 

@@ -20,9 +20,9 @@ from tests.emulator.network.importing.cases import (
     written,
 )
 from tests.emulator.network.importing.torch_models import (
-    Composite,
-    LeNet,
+    composite,
     kaiming,
+    lenet,
     prelu_by_channel,
     row_network,
 )
@@ -165,9 +165,9 @@ def _around(layer: Callable[[], Any], *, dynamo: bool) -> Build:
 
 
 ONNX: dict[str, Build] = {
-    "onnx torch, tracing exporter": _torch_onnx(Composite, (12,), dynamo=False),
-    "onnx torch lenet, tracing exporter": _torch_onnx(LeNet, (1, 12, 12), dynamo=False),
-    "onnx torch lenet, export exporter": _torch_onnx(LeNet, (1, 12, 12), dynamo=True),
+    "onnx torch, tracing exporter": _torch_onnx(composite, (12,), dynamo=False),
+    "onnx torch lenet, tracing exporter": _torch_onnx(lenet, (1, 12, 12), dynamo=False),
+    "onnx torch lenet, export exporter": _torch_onnx(lenet, (1, 12, 12), dynamo=True),
     "onnx torch elu, export exporter": _torch_onnx(
         lambda: nn.Sequential(nn.Linear(9, 20), nn.ELU(), nn.Linear(20, 3)), (9,), dynamo=True
     ),

@@ -1,4 +1,4 @@
-"""Models of scikit-learn through skl2onnx."""
+"""Estimators of scikit-learn, fitted to a curved score of their first features."""
 
 from __future__ import annotations
 
@@ -15,81 +15,101 @@ from tests.emulator.network.importing.cases import Build, Case, normal, onnx_cas
 
 skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
 
+FAR = np.array([1, 10, 0.1, 1000, 5, 1], np.float32), np.array([0, 50, 0, 0, -3, 0], np.float32)
+"""Factors and offsets of features that need a scaler."""
 
-def sklearn_file(folder: Path, model: Any, inputs: int, **options: Any) -> Path:
-    from skl2onnx.common.data_types import FloatTensorType
 
-    proto = skl2onnx.convert_sklearn(
-        model, initial_types=[("x", FloatTensorType([None, inputs]))], options=options or None
-    )
+def estimator(path: str, **options: Any) -> Any:
+    """``module.Class`` of scikit-learn."""
+    where, kind = path.rsplit(".", 1)
+    return getattr(importlib.import_module(f"sklearn.{where}"), kind)(**options)
+
+
+def mlp(kind: str = "MLPClassifier", **options: Any) -> Any:
+    given = {"hidden_layer_sizes": (12,), "max_iter": 60, "random_state": 0} | options
+    return estimator(f"neural_network.{kind}", **given)
+
+
+def piped(first: str, last: Any, **options: Any) -> Any:
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(estimator(first, **options), last)
+
+
+def fitted(model: Any, target: str = "classes", features: int = 6) -> tuple[Any, np.ndarray]:
+    """The estimator fitted to ``target``, and its samples."""
+    x = normal(300, features)
+    score = x[:, 0] - 0.5 * x[:, 1] + 0.3 * x[:, 2] ** 2
+    classes = (score > 0).astype(int) + (score > 1)
+    named = np.array(["low", "middle", "high"])[classes]
+    y = {"values": score, "two": (score > 0).astype(int), "classes": classes, "names": named}
+    if target == "far":
+        x = x * FAR[0] + FAR[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(x, y.get(target, score)), x
+
+
+def logistic() -> Any:
+    return estimator("linear_model.LogisticRegression")
+
+
+def linear() -> Any:
+    return estimator("linear_model.LinearRegression")
+
+
+ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
+    "three classes": (mlp, "classes", 6),
+    "three classes by name": (mlp, "names", 6),
+    "two classes": (lambda: mlp(hidden_layer_sizes=(16,)), "two", 7),
+    "200 inputs": (lambda: mlp(activation="logistic"), "classes", 200),
+    "scaled": (lambda: piped("preprocessing.StandardScaler", mlp(activation="tanh")), "classes", 6),
+    "a range": (lambda: piped("preprocessing.MinMaxScaler", mlp(activation="logistic")), "classes", 6),
+    "components": (lambda: piped("decomposition.PCA", logistic(), n_components=4), "classes", 6),
+    "logistic regression": (logistic, "classes", 6),
+    "logistic regression of two": (logistic, "two", 6),
+    "a regressor": (lambda: mlp("MLPRegressor"), "values", 6),
+    "a scaled regressor": (
+        lambda: piped(
+            "preprocessing.StandardScaler",
+            mlp("MLPRegressor", hidden_layer_sizes=(30, 20), activation="tanh"),
+        ),
+        "far",
+        6,
+    ),
+    "a linear regressor": (linear, "values", 6),
+    "ridge": (lambda: estimator("linear_model.Ridge"), "values", 7),
+}
+
+
+def _case(name: str) -> Build:
+    def case(folder: Path) -> Case:
+        build, target, features = ESTIMATORS[name]
+        model, x = fitted(build(), target, features)
+
+        def outputs(x: np.ndarray) -> np.ndarray:
+            given = x.astype(np.float32)
+            way = model.predict_proba if hasattr(model, "predict_proba") else model.predict
+            return np.asarray(way(given)).reshape(len(x), -1)
+
+        return Case(model, x, outputs)
+
+    return case
+
+
+def written_file(folder: Path, model: Any, x: np.ndarray) -> Path:
+    """As skl2onnx writes it, its probabilities an array."""
+    options = {"zipmap": False} if hasattr(model, "classes_") else None
     path = folder / "model.onnx"
-    path.write_bytes(proto.SerializeToString())
+    path.write_bytes(skl2onnx.to_onnx(model, x[:1], options=options).SerializeToString())
     return path
 
 
-def _classifier(activation: str, inputs: int, **options: Any) -> Build:
-    def case(folder: Path) -> Case:
-        from sklearn.neural_network import MLPClassifier
-
-        x = normal(300, inputs)
-        y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.5)
-        model = MLPClassifier((24,), activation=activation, max_iter=30, random_state=0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(x, y)
-        return onnx_case(sklearn_file(folder, model, inputs, zipmap=False), x, "probabilities")
-
-    return case
+def _file(folder: Path) -> Case:
+    model, x = fitted(mlp())
+    return onnx_case(written_file(folder, model, x), x, "probabilities")
 
 
-def _regressor(folder: Path) -> Case:
-    from sklearn.neural_network import MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    x = normal(300, 5) * np.array([1, 10, 0.1, 1000, 5], np.float32) + np.array([0, 50, 0, 0, -3], np.float32)
-    y = np.sin(x[:, 0]) + 0.1 * x[:, 1]
-    model = make_pipeline(
-        StandardScaler(),
-        MLPRegressor(hidden_layer_sizes=(30, 20), activation="tanh", max_iter=60, random_state=0),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(x, y)
-    return onnx_case(sklearn_file(folder, model, 5), x)
-
-
-def _sklearn(build: Callable[[], Any], output: int | str = 0, **options: Any) -> Build:
-    """A fitted model of two classes (by the sign of a sum), or of a linear target."""
-
-    def case(folder: Path) -> Case:
-        x = normal(300, 7)
-        model = build()
-        target = x[:, 0] - 2 * x[:, 1] + 0.3
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(x, (target > 0).astype(int) if hasattr(model, "predict_proba") else target)
-        return onnx_case(sklearn_file(folder, model, 7, **options), x, output)
-
-    return case
-
-
-def _sk(name: str, kind: str, **options: Any) -> Callable[[], Any]:
-    return lambda: getattr(importlib.import_module(f"sklearn.{name}"), kind)(**options)
-
-
-SKLEARN: dict[str, Build] = {
-    "onnx sklearn classifier relu": _classifier("relu", 12),
-    "onnx sklearn classifier logistic, 200 inputs": _classifier("logistic", 200),
-    "onnx sklearn scaler and regressor tanh": _regressor,
-    "onnx sklearn two classes": _sklearn(
-        _sk("neural_network", "MLPClassifier", hidden_layer_sizes=(16,), max_iter=40, random_state=0),
-        "probabilities",
-        zipmap=False,
-    ),
-    "onnx sklearn logistic regression": _sklearn(
-        _sk("linear_model", "LogisticRegression"), "probabilities", zipmap=False
-    ),
-    "onnx sklearn linear regression": _sklearn(_sk("linear_model", "LinearRegression")),
-    "onnx sklearn ridge": _sklearn(_sk("linear_model", "Ridge")),
+SKLEARN: dict[str, Build] = {f"sklearn {name}": _case(name) for name in ESTIMATORS} | {
+    "onnx sklearn three classes": _file
 }

@@ -5,9 +5,7 @@ The reference is the model itself: PyTorch's module, scikit-learn's estimator, o
 
 from __future__ import annotations
 
-import importlib
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,17 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import net, nn, normal, onnxruntime, seeded, torch, written
+from tests.emulator.network.importing.cases import (
+    exported,
+    net,
+    nn,
+    normal,
+    onnxruntime,
+    seeded,
+    torch,
+    written,
+)
+from tests.emulator.network.importing.sklearn_models import estimator, fitted, mlp, piped
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
@@ -283,18 +291,11 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     """onnxruntime's own tool drops the ReLUs, as the codes end at 0."""
     quantization = pytest.importorskip("onnxruntime.quantization")
 
-    model, x = seeded(lambda: nn.Sequential(*_three(8, 24, 5))), normal(300, 8)
-    path = tmp_path / "float.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model,
-            (torch.from_numpy(x[:2]),),
-            path,
-            dynamo=False,
-            input_names=["x"],
-            dynamic_axes={"x": {0: "n"}},
-        )
+    def layers() -> list[Any]:
+        return [nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5)]
+
+    model, x = seeded(lambda: nn.Sequential(*layers())), normal(300, 8)
+    path = exported(tmp_path, model, x, dynamo=False)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -318,93 +319,29 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.97
 
 
-def _three(inputs: int, hidden: int, outputs: int) -> list[Any]:
-    return [
-        nn.Linear(inputs, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, outputs),
-    ]
-
-
-def _sk(*path: str, **options: Any) -> Any:
-    *where, kind = path
-    return getattr(importlib.import_module("sklearn." + ".".join(where)), kind)(**options)
-
-
-def _pipe(*steps: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-
-    return make_pipeline(*steps)
-
-
-def _mlp(**options: Any) -> Any:
-    return _sk(
-        "neural_network", "MLPClassifier", hidden_layer_sizes=(12,), max_iter=40, random_state=0, **options
-    )
-
-
-ESTIMATORS: dict[str, tuple[Callable[[], Any], str]] = {
-    "three classes": (_mlp, "classes"),
-    "three classes by name": (_mlp, "names"),
-    "two classes": (_mlp, "two"),
-    "scaled": (lambda: _pipe(_sk("preprocessing", "StandardScaler"), _mlp(activation="tanh")), "classes"),
-    "logistic regression": (lambda: _sk("linear_model", "LogisticRegression"), "classes"),
-    "logistic regression of two": (lambda: _sk("linear_model", "LogisticRegression"), "two"),
-    "components": (
-        lambda: _pipe(_sk("decomposition", "PCA", n_components=4), _sk("linear_model", "LogisticRegression")),
-        "classes",
-    ),
-    "a range": (lambda: _pipe(_sk("preprocessing", "MinMaxScaler"), _mlp(activation="logistic")), "classes"),
-    "a regressor": (
-        lambda: _sk("neural_network", "MLPRegressor", hidden_layer_sizes=(12,), max_iter=60, random_state=0),
-        "values",
-    ),
-    "a linear regressor": (lambda: _sk("linear_model", "LinearRegression"), "values"),
+NOT_NETWORKS: dict[str, Callable[[], Any]] = {
+    "a normaliser": lambda: piped("preprocessing.Normalizer", mlp()),
+    "a forest": lambda: estimator("ensemble.RandomForestClassifier", n_estimators=3),
+    "neighbours": lambda: estimator("neighbors.KNeighborsClassifier"),
+    "support vectors": lambda: estimator("svm.SVC"),
+    "powers": lambda: piped("preprocessing.PolynomialFeatures", mlp()),
 }
-NOT_NETWORKS: dict[str, tuple[Callable[[], Any], str]] = {
-    "a normaliser": (lambda: _pipe(_sk("preprocessing", "Normalizer"), _mlp()), "classes"),
-    "a forest": (lambda: _sk("ensemble", "RandomForestClassifier", n_estimators=3), "classes"),
-    "neighbours": (lambda: _sk("neighbors", "KNeighborsClassifier"), "classes"),
-    "support vectors": (lambda: _sk("svm", "SVC"), "classes"),
-    "powers": (lambda: _pipe(_sk("preprocessing", "PolynomialFeatures"), _mlp()), "classes"),
-}
-
-
-def _fitted(build: Callable[[], Any], target: str) -> tuple[Any, np.ndarray]:
-    x = normal(300, 6)
-    score = x[:, 0] - 0.5 * x[:, 1] + 0.3 * x[:, 2] ** 2
-    classes = (score > 0).astype(int) + (score > 1)
-    y: Any = {"values": score, "two": (score > 0).astype(int), "classes": classes, "names": 0}[target]
-    if target == "names":
-        y = np.array(["low", "middle", "high"])[classes]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return build().fit(x, y), x
-
-
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_estimators(name: str) -> None:
-    pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
-    model, x = _fitted(*ESTIMATORS[name])
-    imported = import_model(model, samples=x)
-    got = imported.network.forward(imported.inputs.unit(x))
-    if not hasattr(model, "classes_"):
-        np.testing.assert_allclose(got[:, 0], model.predict(x), atol=RIGHT * np.abs(got).max())
-        return
-    assert imported.network.meaning.classes == tuple(map(str, model.classes_))
-    sure = np.sort(model.predict_proba(x), axis=1)
-    sure = sure[:, -1] - sure[:, -2] > 0.02
-    assert (model.classes_[got.argmax(axis=1)] == model.predict(x))[sure].all()
 
 
 @pytest.mark.parametrize("name", NOT_NETWORKS)
 def test_estimators_that_are_no_networks(name: str) -> None:
-    pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
-    model, x = _fitted(*NOT_NETWORKS[name])
+    model, x = fitted(NOT_NETWORKS[name]())
     with pytest.raises(NetworkError, match=r"is not supported"):
         import_model(model, samples=x)
+
+
+def test_an_estimators_classes_keep_their_names() -> None:
+    model, x = fitted(mlp(), "names")
+    imported = import_model(model, samples=x)
+    got = imported.network.forward(imported.inputs.unit(x)).argmax(axis=1)
+    assert imported.network.meaning.classes == ("high", "low", "middle")
+    sure = np.ptp(np.sort(model.predict_proba(x), axis=1)[:, 1:], axis=1) > 0.02
+    assert (model.classes_[got] == model.predict(x))[sure].all()
 
 
 def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

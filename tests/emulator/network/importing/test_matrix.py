@@ -15,7 +15,12 @@ from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
-from tests.emulator.network.importing.models import CASES
+from tests.emulator.network.importing.onnx_models import ONNX
+from tests.emulator.network.importing.sklearn_models import SKLEARN
+from tests.emulator.network.importing.torch_models import TORCH
+
+CASES = {**TORCH, **ONNX, **SKLEARN}
+"""By name; each is built in a folder of its own."""
 
 
 def softmax(z: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
 from tests.emulator.network.importing.cases import Net, exported, nn, normal, seeded, torch, written
-from tests.emulator.network.importing.sklearn_models import sklearn_file
+from tests.emulator.network.importing.sklearn_models import estimator, fitted, written_file
 
 
 class Two(nn.Module):
@@ -188,23 +188,8 @@ def test_onnx_nodes_are_named(tmp_path: Path) -> None:
     path = exported(tmp_path, normalised, normal(4, 6), dynamo=False)
     with pytest.raises(UnsupportedNodeError, match=r"model.onnx: .*' \(LayerNormalization\).*host"):
         import_model(path, samples=normal(20, 6))
-    layers = (nn.Conv2d(2, 2, 1), nn.Upsample(scale_factor=2, mode="bilinear"))
-    upsampled = seeded(lambda: nn.Sequential(*layers))
-    path = exported(tmp_path, upsampled, normal(4, 2, 6, 6), dynamo=False)
-    with pytest.raises(UnsupportedNodeError, match=r"Resize' \(Resize\).*use mode nearest"):
-        import_model(path, samples=normal(20, 2, 6, 6))
-    inside = exported(
-        tmp_path,
-        seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.ReLU())),
-        normal(4, 6),
-        dynamo=False,
-    )
-    with pytest.raises(UnsupportedNodeError, match=r"Softmax' \(Softmax\).*only the output"):
-        import_model(inside, samples=normal(20, 6))
-    from sklearn.ensemble import RandomForestClassifier
-
-    x = normal(50, 6)
-    forest = sklearn_file(tmp_path, RandomForestClassifier(3).fit(x, x[:, 0] > 0), 6)
+    model, x = fitted(estimator("ensemble.RandomForestClassifier", n_estimators=3))
+    forest = written_file(tmp_path, model, x)
     with pytest.raises(UnsupportedNodeError, match=r"\(TreeEnsembleClassifier\).*multi-layer perceptron"):
         import_model(forest, samples=x)
 

@@ -7,21 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulator.network.importing import architectures as nets
-from tests.emulator.network.importing.cases import Build, Case, nn, normal, seeded, torch, torch_case
+from tests.emulator.network.importing.cases import Build, Case, net, nn, normal, seeded, torch, torch_case
 
 
-class Composite(nn.Module):
+@net(lambda: {"a": nn.Linear(12, 24), "b": nn.Linear(24, 16), "c": nn.Linear(16, 3)})
+def composite(m: Any, x: Any) -> Any:
     """Swish and a dendrite written out, and an activation that torch has no module for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Linear(12, 24), nn.Linear(24, 16), nn.Linear(16, 3)
-
-    def forward(self, x: Any) -> Any:
-        x = self.a(x)
-        x = self.b(x * torch.sigmoid(x))
-        u = torch.clamp(x + 0.5, min=0)
-        return self.c(u * torch.exp(1 - u))
+    x = m.a(x)
+    u = torch.clamp(m.b(x * torch.sigmoid(x)) + 0.5, min=0)
+    return m.c(u * torch.exp(1 - u))
 
 
 class Normalised(nn.Module):
@@ -36,16 +30,18 @@ class Normalised(nn.Module):
         return self.layers((x - self.mean) / 0.4)
 
 
-class LeNet(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.c1, self.c2 = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3)
-        self.f1, self.f2 = nn.Linear(32, 20), nn.Linear(20, 10)
-
-    def forward(self, x: Any) -> Any:
-        x = torch.max_pool2d(torch.relu(self.c1(x)), 2)
-        x = torch.nn.functional.avg_pool2d(torch.tanh(self.c2(x)), 2)
-        return self.f2(torch.relu(self.f1(x.view(x.size(0), -1))))
+@net(
+    lambda: {
+        "c1": nn.Conv2d(1, 4, 3, padding=1),
+        "c2": nn.Conv2d(4, 8, 3),
+        "f1": nn.Linear(32, 20),
+        "f2": nn.Linear(20, 10),
+    }
+)
+def lenet(m: Any, x: Any) -> Any:
+    x = torch.max_pool2d(torch.relu(m.c1(x)), 2)
+    x = torch.nn.functional.avg_pool2d(torch.tanh(m.c2(x)), 2)
+    return m.f2(torch.relu(m.f1(x.view(x.size(0), -1))))
 
 
 def _sequential(*layers: Any) -> Build:
@@ -100,19 +96,21 @@ def _two_channels(folder: Path) -> Case:
     return torch_case(model, normal(60, 2, 12, 12), (2, 12, 12))
 
 
-class Skipped(nn.Module):
+@net(
+    lambda: {
+        "down": nn.Conv2d(1, 4, 3, padding=1),
+        "low": nn.Conv2d(4, 6, 3, padding=1),
+        "up": nn.Upsample(scale_factor=2),
+        "wide": nn.Upsample(scale_factor=(1, 3)),
+        "high": nn.Conv2d(10, 3, 3, padding=1),
+        "out": nn.Conv2d(3, 1, 1),
+    }
+)
+def skipped(m: Any, x: Any) -> Any:
     """An encoder and a decoder, joined beside its bottom: what a small U-Net is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down, self.low = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1)
-        self.up, self.wide = nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=(1, 3))
-        self.high, self.out = nn.Conv2d(10, 3, 3, padding=1), nn.Conv2d(3, 1, 1)
-
-    def forward(self, x: Any) -> Any:
-        first = torch.relu(self.down(x))
-        low = torch.tanh(self.low(torch.max_pool2d(first, 2)))
-        return self.out(self.wide(torch.relu(self.high(torch.cat([self.up(low), first], 1))))).flatten(1)
+    first = torch.relu(m.down(x))
+    low = torch.tanh(m.low(torch.max_pool2d(first, 2)))
+    return m.out(m.wide(torch.relu(m.high(torch.cat([m.up(low), first], 1))))).flatten(1)
 
 
 def _framed() -> Any:
@@ -231,10 +229,10 @@ TORCH: dict[str, Build] = {
         lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 12), nn.LeakyReLU, lambda: nn.Linear(12, 1), nn.Sigmoid
     ),
     "torch 300 inputs": _sequential(lambda: nn.Linear(300, 20), nn.Hardswish, lambda: nn.Linear(20, 4)),
-    "torch composite": lambda folder: torch_case(seeded(Composite), normal(300, 12)),
-    "torch lenet": _maps(LeNet),
+    "torch composite": lambda folder: torch_case(seeded(composite), normal(300, 12)),
+    "torch lenet": _maps(lenet),
     "torch convolutions, batch norms, groups": _maps(_batch_norms),
-    "torch upsampled, joined": _maps(Skipped),
+    "torch upsampled, joined": _maps(skipped),
     "torch framed by constants": _maps(_framed),
     "torch normalised, padded convolution": _maps(_padded_after_normalising),
     "torch tanh, padded convolution": _maps(_padded_tanh),

@@ -1,0 +1,85 @@
+"""One running instance of compiled RTL, through the C functions of its harness."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+from host.errors import LinkError
+
+CHUNK_CYCLES = 100_000
+"""Cycles per call into C, so that Ctrl-C is heard within a fraction of a second."""
+U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
+Function = tuple[Any, list[Any]]
+"""What a C function returns, and its arguments behind the handle."""
+
+
+class Running:
+    """A device, powered on.
+
+    Parameters
+    ----------
+    library:
+        Shared library made by ``boards.sim.build``.
+    prefix:
+        Of the names of its C functions.
+    functions:
+        Name without ``prefix`` -> function, beside ``new``, ``delete`` and ``run``.
+    new:
+        Types of what ``new`` takes.
+    arguments:
+        What it is given.
+
+    Raises
+    ------
+    LinkError
+        When the library cannot be loaded or lacks a function.
+    """
+
+    def __init__(
+        self,
+        library: Path,
+        prefix: str,
+        functions: dict[str, Function],
+        new: list[Any] | None = None,
+        arguments: tuple[Any, ...] = (),
+    ) -> None:
+        try:
+            c = ctypes.CDLL(str(library))
+        except OSError as error:
+            said = f"cannot load the simulated board: {error}; delete the file to rebuild it"
+            raise LinkError(said) from None
+        self._functions: dict[str, Any] = {}
+        every: dict[str, Function] = {"delete": (None, []), "run": (NUMBER, [U64])} | functions
+        wanted = {name: (result, [ctypes.c_void_p, *rest]) for name, (result, rest) in every.items()}
+        for name, (result, types) in (wanted | {"new": (ctypes.c_void_p, new or [])}).items():
+            function = getattr(c, prefix + name, None)
+            if function is None:
+                lacks = f"{library} is no simulated board: it has no {prefix}{name}"
+                raise LinkError(f"{lacks}; delete the file to rebuild it")
+            function.restype, function.argtypes = result, types
+            self._functions[name] = function
+        self._handle: int | None = self._functions["new"](*arguments)
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """One of its functions; LinkError once it is closed."""
+        if self._handle is None:
+            raise LinkError("simulated board is closed")
+        return self._functions[name](self._handle, *arguments)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is powered on."""
+        return self._handle is not None
+
+    def clock(self, cycles: int, by: str = "run") -> bool:
+        """Run until something comes out (True) or ``cycles`` clocks passed (False)."""
+        chunks = range(0, cycles, CHUNK_CYCLES)
+        return any(self.call(by, min(CHUNK_CYCLES, cycles - start)) for start in chunks)
+
+    def close(self) -> None:
+        """Power off. Closing twice is allowed."""
+        if self._handle is not None:
+            self._functions["delete"](self._handle)
+            self._handle = None
