@@ -15,14 +15,15 @@ class Inferences(wiring.Component):
 
     ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
     ``answered`` count; ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest.
-    When ``single`` there is ``room`` for one. A campaign's inferences take their turn too. After ``hung``
-    every inference under way is ``lost``, due at once; when the last of them is answered all begins anew.
+    When ``single`` there is ``room`` for one, and with maps for another one that waits for its start. A
+    campaign's inferences take their turn too. After ``hung`` every inference under way is ``lost``, due at
+    once; when the last of them is answered all begins anew.
     Latency: one cycle.
     Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.banks = geometry.banks
+        self.banks, self.maps = geometry.banks, geometry.map_codes > 0
         bank = bank_bits(geometry)
         super().__init__(
             {
@@ -53,10 +54,11 @@ class Inferences(wiring.Component):
         m = Module()
         bank, answer_bank = self.bank, self.answer_bank
         pending, finished = Signal(range(self.banks + 1)), Signal(range(self.banks + 1))
+        held = pending > 1 if self.maps else pending != 0
         asked = [Signal(18, name=f"asked_{i}") for i in range(self.banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
-            self.room.eq((pending < self.banks) & ~(self.single & (pending != 0))),
+            self.room.eq((pending < self.banks) & ~(self.single & held)),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
             Cat(self.answer_number, self.answer_sparse, self.answer_wrong).eq(
                 Mux(answer_bank, asked[1], asked[0])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
@@ -14,6 +14,7 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
+from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import gate_layout, step_layout
 from hdl.walk.map_memory import MapMemory
@@ -39,11 +40,23 @@ class Walker(wiring.Component):
     """Step by step: a product's patches through the core, its codes or a pool's back into the map memory.
 
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
-    is loaded through ``sample_*`` and walked after ``start``, which is taken when no other one is under way;
-    the core's ``done`` ends it. A step begins when the one before has left everything. Patches are inferences
-    of one layer each, numbered (inference * calls + call) * positions + position.
-    Latency: about 30 cycles a step more than its patches take, and those in which the last of them goes
-    through the core. Resources: the map memory, about 3,000 LUTs, one multiplier.
+    is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
+    other one is under way; the core's ``done`` ends it. A walk begins by copying the sample into the map
+    memory, as many codes a cycle as neurons fire. The next sample may be loaded right behind a start, a code
+    a cycle, which does not overtake the copy::
+
+        { "signal": [
+          {"name": "sample_valid",      "wave": "01....0.1....0.."},
+          {"name": "start (valid)",     "wave": "0.....1.0.....1."},
+          {"name": "began",             "wave": "0......10......."},
+          {"name": "map memory (write)", "wave": "0.........1.0...", "data": ""},
+          {"name": "walk",              "wave": "x.......=.......", "data": ["of the first sample"]}
+        ] }
+
+    A step begins when the one before has left everything. Patches are inferences of one layer each, numbered
+    (inference * calls + call) * positions + position.
+    Latency: the copy, about 30 cycles a step more than its patches take, and those in which the last of them
+    goes through the core. Resources: the map memory, a sample's, about 3,000 LUTs, one multiplier.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -75,6 +88,9 @@ class Walker(wiring.Component):
         g = self.geometry
         m.submodules.records = records = Records(g)
         m.submodules.memory = memory = MapMemory(g)
+        m.submodules.sample = sample = RegisteredMemory(
+            unsigned(8), g.packet_bytes // g.neurons, parts=g.neurons
+        )
         m.submodules.reader = reader = PatchReader(g)
         m.submodules.packer = packer = Packer(g)
         m.submodules.pooling = pooling = Pooling()
@@ -113,6 +129,9 @@ class Walker(wiring.Component):
                 ("sample_code", self.sample_code),
             )
         )
+        low = exact_log2(g.neurons)
+        copied = delayed(m, self.copying, READ_LATENCY, "copied")
+        copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
         # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
@@ -127,9 +146,14 @@ class Walker(wiring.Component):
             gates.data.eq(memory.data[:8]),
             seconds.data.eq(memory.data[: len(seconds.data)]),
             writer.data.eq(memory.data[: len(writer.data)]),
-            memory.write.eq(Mux(sample_valid, 1, writer.write)),
-            memory.write_address.eq(Mux(sample_valid, sample_index, writer.write_address)),
-            memory.write_data.eq(Mux(sample_valid, sample_code, writer.write_data)),
+            sample.write.eq(Mux(sample_valid, Const(1) << sample_index[:low], 0)),
+            sample.write_address.eq(sample_index[low:]),
+            sample.write_data.eq(sample_code.replicate(g.neurons)),
+            sample.address.eq(self.word),
+            # What is copied beyond a sample's end belongs to maps that are made before they are read.
+            memory.write.eq(Mux(copied, g.neurons, writer.write)),
+            memory.write_address.eq(Mux(copied, copied_word << low, writer.write_address)),
+            memory.write_data.eq(Mux(copied, sample.data, writer.write_data)),
         ]
         # Patches: to the core's banks, or through a pool.
         start = Signal.like(step.start)
@@ -170,6 +194,9 @@ class Walker(wiring.Component):
         # Whether the body of the last call is done, or all but the answer.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
+        words = self.geometry.packet_bytes // self.geometry.neurons
+        self.copying, self.word, last_word = Signal(), Signal(range(words)), Signal(range(words))
+        m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(self.geometry.neurons))
         bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [
             self.walking.eq(header.steps.any()),
@@ -187,9 +214,15 @@ class Walker(wiring.Component):
                 m.d.comb += self.start.ready.eq(self.walking)
                 m.d.sync += [number.eq(0), outstanding.eq(0), call.eq(0), self.offset.eq(0)]
                 m.d.sync += [factor.eq(header.calls), bits_left.eq(CODE_BITS), base.eq(0), whole.eq(1)]
+                m.d.sync += self.word.eq(0)
                 with m.If(self.start.valid & self.walking):
                     m.d.comb += self.began.eq(1)
                     m.d.sync += index.eq(self.start.payload.inference)
+                    m.next = "copy"
+            with m.State("copy"):
+                m.d.comb += self.copying.eq(1)
+                m.d.sync += self.word.eq(self.word + 1)
+                with m.If(self.word == last_word):
                     m.next = "multiply"
             with m.State("settled"):
                 m.next = "next"

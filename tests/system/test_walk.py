@@ -74,6 +74,21 @@ def test_the_largest_of_a_window_as_it_comes(board: Board, channels: int) -> Non
     np.testing.assert_array_equal(board.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
 
 
+def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
+    """Codes come one a cycle: of samples sent together all but the first cost no cycle for theirs."""
+    program = windowed(8)
+    x, link = random_inputs(program, np.random.default_rng(3), 8), SimLink(MAPS)
+    with Board(link) as board:
+        board.program(program)
+        spent = []
+        for parts in (8, 1):
+            before = link.model.cycles
+            for part in np.split(x, parts):
+                board.infer(part)
+            spent.append(link.model.cycles - before)
+    assert spent[1] < spent[0] - 0.9 * 7 * program.inputs
+
+
 def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(board: Board) -> None:
     program = random_walk(MAPS, np.random.default_rng(8))
     board.program(program)
