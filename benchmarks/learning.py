@@ -206,13 +206,13 @@ def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
     return {"updates_per_second": done / seconds, "pulses_a_device": pulses / done / (785 * hidden)}
 
 
-def gateware(hidden: int, count: int) -> dict[str, float]:
-    """Cycles an update of the same on gateware of as many lanes, simulated, by its own counters; and where a
-    board of so many was placed and routed, updates a second at its clock.
+def gateware(hidden: int, count: int, name: str = BOARD) -> dict[str, float]:
+    """Cycles an update of the same on gateware of as many lanes, simulated, by its own counters; and where
+    board ``name`` has so many and was placed and routed, updates a second at its clock.
 
     Every state must be the golden model's.
     """
-    board, report = TARGETS[BOARD], load(BOARD)
+    board, report = TARGETS[name], load(name)
     x, y = fashion_mnist_test()
     learning = network(x, hidden)
     learner = make_learner(learning, seed=1)
@@ -273,6 +273,7 @@ def main() -> None:
     if options.updates:
         found["gateware"] = gateware(128, options.updates)
         found["golden_64"], found["gateware_64"] = speed(64), gateware(64, options.updates)
+        found["gateware_32"] = gateware(32, options.updates, "colorlight-i9-learn-udp")
     if peer:
         w = work()
         with tempfile.TemporaryDirectory() as folder:

@@ -69,7 +69,7 @@ LEARNING = Geometry(
     analog=False,
     window=16,
 )
-# 196-128-10 and the like: a fourth of the block RAMs.
+# 784-32-10 and the like: no layer may be wider than the lanes, and 64 of them take 136 block RAMs.
 SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
