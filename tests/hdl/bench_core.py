@@ -18,7 +18,7 @@ from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
-from tests.hdl.probe import unpack
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset, write_memory
 from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
@@ -97,14 +97,14 @@ class Monitor:
 
     async def run(self) -> None:
         layout = probe_layout(GEOMETRY)
-        check = self.compared.check
+        fields, check = unpacker(layout), self.compared.check
         anything, probe, edge = self.mask(layout), self.dut.probe, RisingEdge(self.dut.clk)
         while True:
             await edge
             bits = int(probe.value)
             if not bits & anything:
                 continue
-            now = unpack(layout, bits)
+            now = fields(bits)
             if GEOMETRY.overlap and now["opened"]:
                 self.opens(bool(now["input_layer"]))
             if now["step"]:

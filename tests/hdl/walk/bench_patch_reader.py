@@ -19,12 +19,13 @@ from emulator.spec.steps import Pool, Product
 from hdl.walk.layouts import chunk_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
-from tests.hdl.probe import unpack
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset
 from tests.hdl.walk.shapes import packed, small_patches
 
 EVERY = int(os.environ.get("EVERY", "151"))
 """Of the small shapes, one in so many."""
+CHUNK = unpacker(chunk_layout())
 CODES = 1024
 CYCLES = 20000
 
@@ -59,7 +60,7 @@ class Reader:
             await edge
             asked.append(int(dut.address.value))
             asked.popleft()
-            chunk = unpack(chunk_layout(), int(dut.chunk.value))
+            chunk = CHUNK(int(dut.chunk.value))
             if chunk["valid"]:
                 found[-1].append(chunk)
                 if chunk["patch_end"]:
