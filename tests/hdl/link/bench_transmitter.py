@@ -27,7 +27,7 @@ def bodies(rng: np.random.Generator) -> list[bytes]:
         b"\0" + bytes([1]) * 254,
         bytes([1]) * 250 + b"\0" * 3 + bytes([2]) * 260,
     ]
-    mixed = [bytes(rng.choice([0, 1, 255], int(rng.integers(1, 700))).astype(np.uint8)) for _ in range(12)]
+    mixed = [bytes(rng.choice([0, 1, 255], int(rng.integers(1, 700))).astype(np.uint8)) for _ in range(6)]
     return [b[:LONGEST] for b in edges + mixed]
 
 

@@ -36,6 +36,8 @@ class Reader:
     def __init__(self, dut: Any, rng: np.random.Generator) -> None:
         self.dut, self.rng = dut, rng
         self.memory = rng.integers(0, 256, CODES)
+        twice = self.memory.astype(np.uint8).tobytes() * 2
+        self.words = [int.from_bytes(twice[at : at + 8], "little") for at in range(CODES)]
 
     async def patches(self, fields: dict[str, int], busy: float) -> list[list[dict[str, Any]]]:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
@@ -55,8 +57,7 @@ class Reader:
             # Whether or not it asks: what it does not ask for it must not take.
             dut.granted.value = int(rng.random() >= busy)
             dut.may.value = int(rng.random() >= busy)
-            codes = [int(self.memory[(asked[0] + i) % CODES]) for i in range(8)]
-            dut.data.value = sum(code << 8 * i for i, code in enumerate(codes))
+            dut.data.value = self.words[asked[0] % CODES]
             await edge
             asked.append(int(dut.address.value))
             asked.popleft()
