@@ -55,11 +55,13 @@ class Reader:
             if quiet == CHUNK_LATENCY + 3:
                 break
             # Whether or not it asks: what it does not ask for it must not take.
-            dut.granted.value = int(rng.random() >= busy)
+            granted = rng.random() >= busy
+            dut.granted.value = int(granted)
             dut.may.value = int(rng.random() >= busy)
             dut.data.value = self.words[asked[0] % CODES]
             await edge
-            asked.append(int(dut.address.value))
+            # Somebody else's words come where it was not granted its own.
+            asked.append(int(dut.address.value) if granted else int(rng.integers(CODES)))
             asked.popleft()
             chunk = CHUNK(int(dut.chunk.value))
             if chunk["valid"]:
