@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -14,16 +13,16 @@ from cocotb.triggers import RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
+from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset, write_memory
 from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))
 CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""

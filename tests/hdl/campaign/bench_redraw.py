@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from functools import cache
 from typing import Any
 
@@ -16,15 +14,15 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset, write_memory
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 AT_ONCE = cells_at_once(GEOMETRY)
 POKE, PEEK = unpacker(poke_layout(GEOMETRY)), unpacker(peek_layout(GEOMETRY))
 

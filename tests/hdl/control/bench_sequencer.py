@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -12,14 +10,13 @@ from amaranth.utils import exact_log2
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import pass_layout
+from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import Sink, Source, reset, write_memory
 from tests.naive.sequencer import passes
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 COUNT = 5
 
 

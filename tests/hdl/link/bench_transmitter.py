@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import zlib
 from typing import Any
 
@@ -12,10 +10,9 @@ import numpy as np
 from cobs import cobs
 from cocotb.triggers import RisingEdge
 
-from emulator.spec import Geometry
+from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import Sink, reset
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 LONGEST = GEOMETRY.packet_bytes + 10
 
 

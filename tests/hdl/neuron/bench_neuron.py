@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -14,14 +12,14 @@ from cocotb.triggers import RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import activation_layout, group_layout
+from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import Source, reset, write_memory
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 WINDOWS = {
     "bias": "bias_window",
     "neuron": "neuron_window",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from typing import Any
 
 import cocotb
@@ -14,12 +12,11 @@ from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import RisingEdge
 
 from emulator.golden.noise import gaussian, pass_key, sigma
-from emulator.spec import Geometry
 from hdl.parts.layouts import noise_layout
+from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import Sink, Source, reset
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 PASSES = 64
 
 
