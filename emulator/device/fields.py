@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from annotated_types import BaseMetadata, Ge, GroupedMetadata, Le, MultipleOf
@@ -99,9 +100,12 @@ def section(name: str) -> Callable[[type[Section]], type[Section]]:
     return made
 
 
+_hints = cache(partial(get_type_hints, include_extras=True))
+
+
 def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
     """What each field of a section takes, by name."""
-    return {name: hint.__metadata__[0] for name, hint in get_type_hints(cls, include_extras=True).items()}
+    return {name: hint.__metadata__[0] for name, hint in _hints(cls).items()}
 
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:

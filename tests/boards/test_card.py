@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 from pathlib import Path
@@ -93,6 +92,5 @@ def test_the_endpoint_behind_the_streams_of_the_hard_block(declaration: str, tmp
     }
     for name, text in sources.items():
         (tmp_path / name).write_text(text)
-    fields = json.dumps(dataclasses.asdict(GEOMETRY))
     files = [tmp_path / name for name in sources]
-    run_bench(files, "pcie.bench_endpoint", tmp_path, GEOMETRY=fields, THOROUGH="")
+    run_bench(files, "pcie.bench_endpoint", tmp_path, geometry=GEOMETRY, THOROUGH="")

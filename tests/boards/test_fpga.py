@@ -19,16 +19,19 @@ from boards.fpga.constraints import clock_net, constraints
 from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
-from boards.fpga.reports import KEYS, board_netlist, load, summaries
+from boards.fpga.reports import KEYS, load, summaries
 from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
+from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.network import zoo
-from emulator.spec import PRESETS, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from hdl.ethernet.addresses import USUAL, Addresses
+from hdl.ethernet.ethernet import Ethernet
+from hdl.udp_top import UdpTop
 from host.errors import InputError
 
 HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-udp", "icebreaker")
@@ -183,14 +186,30 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     assert performance(board, program, board.clock_mhz)["images_per_s_link"] == rate
 
 
-@pytest.mark.slow
-def test_addresses_are_those_asked_for() -> None:
+def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board hands them down to its Ethernet, whose netlist they shape."""
     own = Addresses.of("10.1.2.3", "02:00:00:aB:cd:09")
     assert (own.address, own.mac) == (0x0A010203, 0x020000ABCD09)
     assert Addresses.of(None, None) == USUAL
-    board = dataclasses.replace(ON_ETHERNET[0], addresses=own, geometry=PRESETS["tiny"])
-    usual = dataclasses.replace(ON_ETHERNET[0], geometry=PRESETS["tiny"])
-    assert board_netlist(board) != board_netlist(usual)
+    inner: list[UdpTop] = []
+    given: list[Addresses] = []
+
+    def udp_top(*arguments: Any, **options: Any) -> UdpTop:
+        inner.append(UdpTop(*arguments, **options))
+        return inner[-1]
+
+    def ethernet(addresses: Addresses, **options: Any) -> Ethernet:
+        given.append(addresses)
+        return Ethernet(addresses, **options)
+
+    monkeypatch.setattr("boards.fpga.top.UdpTop", udp_top)
+    monkeypatch.setattr("hdl.udp_top.Ethernet", ethernet)
+    board = dataclasses.replace(ON_ETHERNET[0], addresses=own)
+    BoardTop(board, build_id=0).elaborate(board)
+    inner[0].elaborate(board)
+    assert given == [own]
+    texts = {rtlil.convert(Ethernet(each, second_cycles=9), emit_src=False) for each in (own, USUAL)}
+    assert len(texts) == 2
 
 
 @pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> No
         "bench_core",
         tmp_path,
         opaque=True,
-        GEOMETRY=json.dumps(dataclasses.asdict(shape)),
+        geometry=shape,
         IMAGES=str(IMAGES),
         TRIALS="4",
         CYCLES="600000",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 
@@ -42,8 +41,7 @@ def test_lane_group_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
     count = {name: len(re.findall(rf"^  {name} ", gates, re.MULTILINE)) for name in CELLS}
     assert count["DP16KD"] == count["MULT18X18D"] == GEOMETRY.lanes
     assert count["CCU2C"] >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
-    fields = json.dumps(dataclasses.asdict(GEOMETRY))
-    run_bench(sources, "array.bench_array", tmp_path, opaque=True, GEOMETRY=fields)
+    run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=GEOMETRY)
 
 
 CELLS = ("DP16KD", "MULT18X18D", "CCU2C")

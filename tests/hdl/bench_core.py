@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -14,16 +13,16 @@ from cocotb.triggers import RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
-from tests.hdl.probe import unpack
+from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset, write_memory
 from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 IMAGES = int(os.environ.get("IMAGES", "6"))
 CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""
@@ -97,14 +96,14 @@ class Monitor:
 
     async def run(self) -> None:
         layout = probe_layout(GEOMETRY)
-        check = self.compared.check
+        fields, check = unpacker(layout), self.compared.check
         anything, probe, edge = self.mask(layout), self.dut.probe, RisingEdge(self.dut.clk)
         while True:
             await edge
             bits = int(probe.value)
             if not bits & anything:
                 continue
-            now = unpack(layout, bits)
+            now = fields(bits)
             if GEOMETRY.overlap and now["opened"]:
                 self.opens(bool(now["input_layer"]))
             if now["step"]:

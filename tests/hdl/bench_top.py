@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import zlib
@@ -18,13 +17,12 @@ from cocotbext.uart import UartSink, UartSource
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
 from hdl.link.uart import QUIET_BITS
+from tests.hdl.given import GEOMETRY
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 CLOCK_NS = 10
 DIVISOR = int(os.environ["DIVISOR"])
 

@@ -1,24 +1,30 @@
-"""Takes an Amaranth layout's fields out of a plain integer."""
+"""Takes an Amaranth layout's fields out of plain integers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth import Shape
 from amaranth.lib.data import ArrayLayout, StructLayout
 
 
-def unpack(layout: Any, bits: int) -> Any:
-    """``bits`` as nested dictionaries, lists and integers of the right sign."""
+def unpacker(layout: Any) -> Callable[[int], Any]:
+    """Of an integer: its fields as nested dictionaries, lists and integers of the right sign.
+
+    Benches ask every cycle, and Amaranth works its layouts out again at every look.
+    """
     if isinstance(layout, StructLayout):
-        return {name: _field(layout[name], bits) for name in layout.members}
+        fields = {name: _field(layout[name]) for name in layout.members}
+        return lambda bits: {name: take(bits >> offset) for name, (offset, take) in fields.items()}
     if isinstance(layout, ArrayLayout):
-        return [_field(layout[i], bits) for i in range(layout.length)]
+        elements = [_field(layout[i]) for i in range(layout.length)]
+        return lambda bits: [take(bits >> offset) for offset, take in elements]
     shape = Shape.cast(layout)
-    value = bits & ((1 << shape.width) - 1)
-    return value - (1 << shape.width) if shape.signed and value >> (shape.width - 1) else value
+    mask = (1 << shape.width) - 1
+    sign = 1 << shape.width - 1 if shape.signed else 0
+    return lambda bits: ((bits & mask) ^ sign) - sign
 
 
-def _field(field: Any, bits: int) -> Any:
-    width = Shape.cast(field.shape).width
-    return unpack(field.shape, bits >> field.offset & ((1 << width) - 1))
+def _field(field: Any) -> tuple[int, Callable[[int], Any]]:
+    return field.offset, unpacker(field.shape)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -19,6 +21,7 @@ from boards.cache import LOCK, digest, is_whole, locked, prune, seal, used, work
 from boards.cache import folder as cache_folder
 from boards.netlist import renumbered, rtlil
 from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
+from emulator.spec import Geometry
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = Path(__file__).with_name("cells")
@@ -39,15 +42,17 @@ def simulate(
     *,
     platform: object = None,
     cells: Sequence[Path] = (),
+    geometry: Geometry | None = None,
     **parameters: str,
 ) -> None:
     """Build ``component`` for ``platform``; run the cocotb module ``tests.hdl.<bench>`` on it in ``folder``.
 
-    ``cells``: Verilog of what it instantiates. ``parameters`` reach the bench as environment variables.
+    ``cells``: Verilog of what it instantiates. ``geometry`` is the bench's ``tests.hdl.given.GEOMETRY``;
+    ``parameters`` reach it as environment variables.
     """
     source = folder / "top.il"
     source.write_text(renumbered(rtlil(component, platform)))
-    run_bench([source, *cells], bench, folder, **parameters)
+    run_bench([source, *cells], bench, folder, geometry=geometry, **parameters)
 
 
 class Ports(Verilator):
@@ -70,7 +75,13 @@ class Opaque(Ports):
 
 
 def run_bench(
-    sources: list[Path], bench: str, folder: Path, *, opaque: bool = False, **parameters: str
+    sources: list[Path],
+    bench: str,
+    folder: Path,
+    *,
+    opaque: bool = False,
+    geometry: Geometry | None = None,
+    **parameters: str,
 ) -> None:
     """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of ``sources``, Verilog or RTLIL.
 
@@ -78,6 +89,8 @@ def run_bench(
     """
     runner = Opaque() if opaque else Ports()
     program = compiled(runner, sources)
+    if geometry is not None:
+        parameters["GEOMETRY"] = json.dumps(dataclasses.asdict(geometry))
     # The runner raises SystemExit when a test fails; the verdict and its words are taken from the log below.
     results = folder / "results.xml"
     with contextlib.suppress(SystemExit):

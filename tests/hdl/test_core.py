@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from boards.sim import Design
-from emulator.spec import PRESETS, Geometry
+from emulator.spec import PRESETS
 from hdl.core.core import Core
 from hdl.small.core import SmallCore
 from tests.hdl.simulate import simulate
@@ -52,8 +51,8 @@ def rarely(name: str, *values: object) -> Any:
 def test_core_of_lane_groups_equals_golden(name: str, tmp_path: Path) -> None:
     # What matters here are passes that follow each other closely; the others are slow with so many lanes.
     work = {"IMAGES": "4", "TRIALS": "1", "COCOTB_TEST_FILTER": "random|many_groups|inferences_overlap"}
-    fields = json.dumps(dataclasses.asdict(LANE_GROUPS[name]))
-    simulate(Core(LANE_GROUPS[name]), "bench_core", tmp_path, GEOMETRY=fields, **work)
+    geometry = LANE_GROUPS[name]
+    simulate(Core(geometry), "bench_core", tmp_path, geometry=geometry, **work)
 
 
 PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
@@ -70,9 +69,8 @@ SMALL = {
 def test_small_core_equals_golden(name: str, tmp_path: Path) -> None:
     # One column after the other: slow.
     work = {"IMAGES": "3", "TRIALS": "2", "CYCLES": "600000"}
-    fields = json.dumps(dataclasses.asdict(SMALL[name]))
-    small = Design(small=True)
-    simulate(SmallCore(SMALL[name]), "bench_core", tmp_path, platform=small, GEOMETRY=fields, **work)
+    core, small = SmallCore(SMALL[name]), Design(small=True)
+    simulate(core, "bench_core", tmp_path, platform=small, geometry=SMALL[name], **work)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +97,4 @@ MOST += [pytest.param(name, marks=pytest.mark.long) for name in LONG]
 
 @pytest.mark.parametrize("name", MOST)
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
-    geometry: Geometry = GEOMETRIES[name]
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(Core(geometry), "bench_core", tmp_path, GEOMETRY=fields, **WORK)
+    simulate(Core(GEOMETRIES[name]), "bench_core", tmp_path, geometry=GEOMETRIES[name], **WORK)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -20,9 +18,7 @@ DIVISOR = 4
 def test_top_through_its_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
     top = Top(geometry, build_id=0x1122334455667788, divisor=DIVISOR)
-    simulate(
-        top, "bench_top", tmp_path, GEOMETRY=json.dumps(dataclasses.asdict(geometry)), DIVISOR=str(DIVISOR)
-    )
+    simulate(top, "bench_top", tmp_path, geometry=geometry, DIVISOR=str(DIVISOR))
 
 
 @pytest.mark.parametrize("divisor", [0, 1, 65536])

@@ -162,7 +162,7 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     rng = np.random.default_rng(0)
     program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x, labels = random_inputs(program, rng, 20), np.zeros(20, int)
+    x, labels = random_inputs(program, rng, 6), np.zeros(6, int)
     board.program(program)
     before = board.infer(x, seed=2)
 
@@ -171,7 +171,7 @@ def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        board.campaign(x, labels, Campaign(chips=100, trials=20), progress=interrupt)
+        board.campaign(x, labels, Campaign(chips=100, trials=8), progress=interrupt)
     again = board.campaign(x, labels, Campaign(chips=2, trials=2, seed=4))
     with GoldenBoard(TINY) as golden:
         golden.program(program)

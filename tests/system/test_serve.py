@@ -16,6 +16,7 @@ from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.network import Dense, Ndr, Network, zoo
 from emulator.spec import Program
+from host import LinkError
 from ndrite import connect
 from ndrite.shell.main import DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
@@ -55,18 +56,14 @@ def test_infer_through_the_terminal(
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_clean(server: Server, with_signal: int) -> None:
-    assert server.link.is_symlink()
-    assert server.stop(with_signal) == INTERRUPTED
-    assert not server.link.is_symlink()
-
-
-def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x: np.ndarray) -> None:
-    from host import LinkError
-
+def test_a_server_ends_clean_and_has_then_vanished(
+    server: Server, with_signal: int, program: Program, x: np.ndarray
+) -> None:
     with connect(f"uart:{server.link}") as board:
         board.program(program)
-        server.stop()
+        assert server.link.is_symlink()
+        assert server.stop(with_signal) == INTERRUPTED
+        assert not server.link.is_symlink()
         with pytest.raises(LinkError):
             board.infer(x)
 

@@ -23,12 +23,11 @@ from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
 from tests.system.serving import Server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     server = Server("tiny")
     yield server
-    if server.process.poll() is None:
-        server.stop()
+    assert server.stop() == INTERRUPTED
 
 
 def test_infer_through_the_socket(
@@ -55,7 +54,7 @@ def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
     host, port = server.url.removeprefix("udp:").split(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger, connect(server.url):
         stranger.connect((host, int(port)))
-        stranger.settimeout(1.0)
+        stranger.settimeout(0.4)
         for kind in Kind:
             stranger.send(HEADER.pack(kind, VERSION, 0, 1, 77).ljust(OPEN_BYTES, b"\1"))
         for _ in (Kind.OPEN, Kind.DATA):
@@ -66,16 +65,13 @@ def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
             stranger.recv(2000)
 
 
-def test_a_vanished_server_is_a_clear_error(server: Server, program: Program, x: np.ndarray) -> None:
+def test_a_server_ends_clean_and_has_then_vanished(program: Program, x: np.ndarray) -> None:
+    server = Server("tiny")
     with connect(server.url) as board:
         board.program(program)
-        server.stop()
+        assert server.stop(signal.SIGTERM) == INTERRUPTED
         with pytest.raises(LinkError, match="nothing listens"):
             board.infer(x)
-
-
-def test_it_ends_clean(server: Server) -> None:
-    assert server.stop(signal.SIGTERM) == INTERRUPTED
 
 
 def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,12 @@ HIGHS = np.concatenate([np.linspace(1.0, 12.0, 111), [16.0, 24.0]])
 """Window ends tried, in the curve's own unit."""
 FAR = 40.0
 """Pre-activations beyond this are not considered."""
+POINTS, FEW = 17, 3
+"""Of a segment, where the error of a fit is estimated; and a few of them, where it is bounded."""
+ROUNDING = 1e-9
+"""By how much a bound may be beyond what it bounds."""
+BLOCK = 64
+"""Windows bounded at a time, which limits the memory for several curves."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,20 @@ def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) ->
     ]
     tried = [(low, high) for low in LOWS for high in HIGHS] + [w for w in aligned if w[1] <= HIGHS[-1]]
     inside = 1.0 - 1.0 / part if jumps else 1.0
-    best, least = None, np.inf
     windows = [Window(low, float(high), segments, 0.0) for low, high in tried]
-    for window, tail in zip(windows, _tails(shape, windows), strict=True):
-        if tail >= least:
-            continue
-        error = max(tail, _inside(shape, window, inside))
-        if error < least:
-            best, least = dataclasses.replace(window, tail_lsb=float(tail * INPUT_MAX)), error
-    assert best is not None  # the tail is at most 1, so the first window always counts
-    return best
+    tails = _tails(shape, windows)
+    # A few points of a segment bound its spread from below: few windows are then looked at closely.
+    blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
+    bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
+    bounds = np.maximum(tails, bounds)
+    best, least = 0, np.inf
+    for i in np.argsort(bounds):
+        if bounds[i] > least:
+            break
+        error = max(tails[i], _inside(shape, [windows[i]], inside)[0])
+        if error < least or (error == least and i < best):  # the first of several that are as good
+            best, least = i, error
+    return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 
 
 def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
@@ -119,11 +129,14 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     return tails
 
 
-def _inside(shape: Shape, window: Window, part: float) -> float:
-    """Estimate of the fit's largest error: half the spread about each segment's chord, at 17 points over
-    ``part`` of it."""
-    u = window.values()[0] + np.arange(window.segments)[:, None] * (CODES / window.segments / window.per_unit)
-    t = np.linspace(0.0, part, 17)
-    y = shape(u + t * (CODES / window.segments / window.per_unit))
-    chord = y[:, :1] + (y[:, -1:] - y[:, :1]) * (t / part)[:, None]
-    return float(np.ptp(y - chord, axis=1).max() / 2)
+def _inside(shape: Shape, windows: list[Window], part: float, points: int = POINTS) -> Floats:
+    """Estimates of the fits' largest errors, (windows,): half the spread about each segment's chord, at so
+    many points over ``part`` of it."""
+    first = np.array([window.ends[0] for window in windows])[:, None]
+    step = np.array([CODES / window.segments / window.per_unit for window in windows])[:, None]
+    u = first + np.arange(windows[0].segments) * step
+    t = np.linspace(0.0, part, points)
+    y = shape(u[..., None] + t * step[..., None])
+    chord = y[:, :, :1] + (y[:, :, -1:] - y[:, :, :1]) * (t / part)[:, None]
+    spread: Floats = np.ptp(y - chord, axis=2).max(axis=(1, 2)) / 2
+    return spread

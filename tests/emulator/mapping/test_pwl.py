@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from emulator.device import Bell, Esaki, tunnel
 from emulator.device.ndr.pwl import CODES, fit_pwl
-from emulator.device.ndr.window import Window, choose_window, curves
+from emulator.device.ndr.window import (
+    HIGHS,
+    LOWS,
+    Window,
+    _inside,
+    _several,
+    _tails,
+    choose_window,
+    curves,
+)
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
 from emulator.network.activation import NAMED
@@ -37,6 +46,17 @@ def test_error_is_within_the_window_estimate_and_reported_truly(name, segments):
         chords = np.interp(np.arange(CODES + 1), np.arange(0, CODES + 1, f), curve[::f])
         spread = (curve - chords)[:CODES].reshape(segments, f)
         assert table.error_lsb[q] <= np.ptp(spread, axis=1).max() / 2 + 0.6
+
+
+@pytest.mark.parametrize("segments", [16, 32])
+@pytest.mark.parametrize("name", [*SHAPES, "jump"])
+def test_no_window_is_better_than_the_chosen_one(name, segments):
+    """Of all that are tried, each looked at closely: the first with the least error."""
+    shape = SHAPES.get(name, lambda u: np.where(u < 1.3, u / 2, 0.1).clip(0, 1))
+    windows = [Window(low, float(high), segments, 0.0) for low in LOWS for high in HIGHS]
+    errors = np.maximum(_tails(_several(shape), windows), _inside(_several(shape), windows, 1.0))
+    best, chosen = windows[errors.argmin()], choose_window(shape, segments)
+    assert (chosen.low, chosen.high) == (best.low, best.high)
 
 
 def test_tunnel_curve_at_32_segments():

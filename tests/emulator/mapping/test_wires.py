@@ -48,8 +48,9 @@ def test_columns_see_the_weights_asked_for(ohm: float, least: float) -> None:
 
 @pytest.mark.slow
 def test_the_search_sees_what_its_own_levels_lose() -> None:
-    """The shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB and more."""
-    weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights
+    """Two arrays of the shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB
+    and more; 15 after one round."""
+    weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights[128:384]
     chip = wired(changed(ANALOG, cell={"error_scale": 0.1}), 10.0)
     limits = column_limits(weights, chip.cell.levels, uniform=True)
     levels, raised = compensated(weights, limits, chip, None, may_rise=True)
@@ -143,9 +144,10 @@ def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ohm", [10.0, 30.0])
 def test_it_is_worth_something(ohm: float) -> None:
-    hidden = Dense(RNG.normal(size=(128, 64)) / 8, np.zeros(64), Ndr(np.ones(64), np.ones(64)))
-    network = Network.chain((hidden, Dense(RNG.normal(size=(64, 5)), np.zeros(5))), "random")
-    x = RNG.integers(0, 256, (400, 128), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    hidden = Dense(rng.normal(size=(128, 32)) / 8, np.zeros(32), Ndr(np.ones(32), np.ones(32)))
+    network = Network.chain((hidden, Dense(rng.normal(size=(32, 5)), np.zeros(5))), "random")
+    x = rng.integers(0, 256, (400, 128), dtype=np.uint8)
     wanted = network.forward(x / np.float32(255)).astype(np.float64)
     quiet = changed(ANALOG, cell={"error_scale": 0.1, "drift": "none"})
     noise = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -12,12 +10,11 @@ from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from emulator.golden.array import array
-from emulator.spec import Geometry
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
+from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import reset
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 BITS = GEOMETRY.accumulator_bits
 
 

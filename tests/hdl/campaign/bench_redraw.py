@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
+from functools import cache
 from typing import Any
 
 import cocotb
@@ -15,16 +14,17 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
-from tests.hdl.probe import unpack
+from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset, write_memory
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 AT_ONCE = cells_at_once(GEOMETRY)
+POKE, PEEK = unpacker(poke_layout(GEOMETRY)), unpacker(peek_layout(GEOMETRY))
 
 
 def chip_program(rng: np.random.Generator, corner: bool) -> Program:
@@ -52,14 +52,21 @@ def memory(program: Program) -> dict[tuple[int, int], int]:
     return words
 
 
+@cache
+def cells(*targets: int) -> int:
+    """Of lanes at once, as bits; the weights beside the targets are nothing that is used."""
+    layout = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE)
+    found: int = layout.const([{"target": target, "weight": 99} for target in targets]).as_value().value
+    return found
+
+
 async def play(dut: Any, targets: dict[tuple[int, int], int], written: dict[tuple[int, int], int]) -> None:
     """Answer peeks PEEK_LATENCY cycles later, take pokes; until told to stop."""
     peeks: list[int] = [0] * PEEK_LATENCY
-    zeros = {"weight": 0, "target": 0}
     while True:
         await ReadOnly()
         peeks.append(int(dut.peek.value))
-        poke = unpack(poke_layout(GEOMETRY), int(dut.poke.value))
+        poke = POKE(int(dut.poke.value))
         for place in range(AT_ONCE):
             if poke["lanes"] >> place & 1:
                 assert not poke["target"], "a drawn weight would overwrite its target"
@@ -68,14 +75,9 @@ async def play(dut: Any, targets: dict[tuple[int, int], int], written: dict[tupl
                 written[key] = poke["weights"][place]
         await RisingEdge(dut.clk)
         # Bench and device see the edge together: what was asked PEEK_LATENCY edges ago shows now.
-        peek = unpack(peek_layout(GEOMETRY), peeks[-PEEK_LATENCY])
-        cells = []
-        for place in range(AT_ONCE):
-            key = (peek["slot"] * AT_ONCE + place, peek["address"])
-            target = targets.get(key, 0) if peek["select"] else 0
-            cells.append(zeros | {"target": target, "weight": 99})
-        layout = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE)
-        dut.peeked.value = layout.const(cells).as_value().value
+        peek = PEEK(peeks[-PEEK_LATENCY])
+        keys = [(peek["slot"] * AT_ONCE + place, peek["address"]) for place in range(AT_ONCE)]
+        dut.peeked.value = cells(*(targets.get(key, 0) if peek["select"] else 0 for key in keys))
 
 
 @cocotb.test()

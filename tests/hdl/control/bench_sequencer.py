@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -12,14 +10,13 @@ from amaranth.utils import exact_log2
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import pass_layout
-from tests.hdl.probe import unpack
+from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import Sink, Source, reset, write_memory
 from tests.naive.sequencer import passes
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 COUNT = 5
 
 
@@ -64,7 +61,7 @@ async def order(dut: Any, trial: int, stall: float) -> None:
         [0] + [-(-la.outputs // GEOMETRY.readouts) * GEOMETRY.readouts for la in program.layers]
     )
     layers = [[p for p in wanted if p.layer == layer] for layer in range(len(program.layers))]
-    passed = iter(taken)
+    passed = [unpacker(pass_layout(GEOMETRY))(value) for value in taken]
     order = [(n, layer) for n in range(COUNT) for layer in range(len(layers))]
     if GEOMETRY.overlap and stall == 0 and len(layers) > 1:
         # Starts are always on offer: every other first layer comes before the rest of the one before.
@@ -72,10 +69,11 @@ async def order(dut: Any, trial: int, stall: float) -> None:
         for n in range(COUNT):
             order += [(n + 1, 0)] * (n + 1 < COUNT) + [(n, layer) for layer in range(1, len(layers))]
     elif GEOMETRY.overlap:
-        order = followed([unpack(pass_layout(GEOMETRY), value)["feed"] for value in taken], len(layers))
+        order = followed([fields["feed"] for fields in passed], len(layers))
+    came = iter(passed)
     for n, layer in order:
         for i, p in enumerate(layers[layer]):
-            got = unpack(pass_layout(GEOMETRY), next(passed))
+            got = next(came)
             la = program.layers[p.layer]
             noisy = bool(la.sigma_out or la.var_cell)
             facts = {

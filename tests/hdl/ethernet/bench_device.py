@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -14,13 +12,12 @@ from cocotb.triggers import First, Timer
 from boards.board import Board
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry
 from host.links.udp import UdpLink
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.hdl.ethernet.host import Host, checked, payload
+from tests.hdl.given import GEOMETRY
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 TIMEOUT_S = 2.0
 """For the driver, who looks at this machine's clock too."""
 SECOND_NS = 100_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -22,5 +20,4 @@ def test_frames_at_the_pins(tmp_path: Path) -> None:
 
 def test_the_driver_through_the_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
-    fields = json.dumps(dataclasses.asdict(geometry))
-    simulate(DevicePins(geometry), "ethernet.bench_device", tmp_path, cells=DDR, GEOMETRY=fields)
+    simulate(DevicePins(geometry), "ethernet.bench_device", tmp_path, cells=DDR, geometry=geometry)

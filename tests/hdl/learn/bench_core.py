@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -12,15 +11,14 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from emulator.backend.learning import lay_out_learning, state_places
 from emulator.golden.learn import make_learner
-from emulator.spec import Geometry
 from emulator.spec.learning import Learning
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.bus import STREAM_LATENCY
+from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import reset, write_memory
 from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 TRIALS, UPDATES = int(os.environ.get("TRIALS", "3")), int(os.environ.get("UPDATES", "12"))
 SLOTS = (15, 1, 31, 2, 7)
 LONGEST = 200_000

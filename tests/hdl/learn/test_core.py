@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
@@ -37,9 +36,8 @@ LONG = [name for name in GEOMETRIES if name != "one-group"]
 )
 def test_learning_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry: Geometry = GEOMETRIES[name]
-    fields = json.dumps(dataclasses.asdict(geometry))
     work = {key: os.environ[key] for key in ("TRIALS", "UPDATES") if key in os.environ}
-    simulate(LearningCore(geometry), "learn.bench_core", tmp_path, GEOMETRY=fields, **work)
+    simulate(LearningCore(geometry), "learn.bench_core", tmp_path, geometry=geometry, **work)
 
 
 def test_refused() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import struct
 import zlib
 from collections import Counter
@@ -14,10 +12,9 @@ import numpy as np
 from cobs import cobs
 from cocotb.triggers import RisingEdge
 
-from emulator.spec import Geometry
+from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import reset
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 EVENTS = ("good", "framing", "crc", "overflow")
 LATENCY = 6
 """Cycles from a frame's delimiter to its packet."""

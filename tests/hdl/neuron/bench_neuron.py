@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -14,14 +12,14 @@ from cocotb.triggers import RisingEdge
 from emulator.backend.lay_out import lay_out
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import activation_layout, group_layout
-from tests.hdl.probe import unpack
+from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import Source, reset, write_memory
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 WINDOWS = {
     "bias": "bias_window",
     "neuron": "neuron_window",
@@ -108,7 +106,7 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
             column += -(-la.outputs // p_per) * p_per
     cocotb.start_soon(Source(dut, "groups", rng, idle).send(payloads))
     cocotb.start_soon(Source(dut, "partials", rng, idle).send(partials))
-    seen = 0
+    fields, seen = unpacker(activation_layout(GEOMETRY)), 0
     for _ in range(100_000):
         await RisingEdge(dut.clk)
         logit, activation = int(dut.logit.value), int(dut.activation.value)
@@ -119,7 +117,7 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
             column = logit >> 2 & ((1 << column_bits) - 1)
             got.append(("logit", column, logit >> 1 & 1, z - (z >> 31 << 32)))
         if activation & 1:
-            fired = unpack(activation_layout(GEOMETRY), activation)
+            fired = fields(activation)
             for i, y in enumerate(fired["y"][: fired["count"]]):
                 ends = fired["last"] and i == fired["count"] - 1
                 got.append(("activation", fired["column"] + i, int(ends), y))

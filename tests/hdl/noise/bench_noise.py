@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from typing import Any
 
 import cocotb
@@ -14,12 +12,11 @@ from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import RisingEdge
 
 from emulator.golden.noise import gaussian, pass_key, sigma
-from emulator.spec import Geometry
 from hdl.parts.layouts import noise_layout
-from tests.hdl.probe import unpack
+from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import Sink, Source, reset
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 PASSES = 64
 
 
@@ -79,7 +76,7 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
     noisy = [p for p in todo if p["noisy"]]
     steps = sum(-(-p["columns"] // GEOMETRY.readouts) for p in noisy)
     got_sigma = await sigmas.wait(len(noisy))
-    got = iter([unpack(_sample_layout(), s) for s in await samples.wait(steps)])
+    got = map(unpacker(ArrayLayout(signed(12), GEOMETRY.readouts)), await samples.wait(steps))
     for i, p in enumerate(noisy):
         expected = int(sigma(np.array([p["energy"]]), math.isqrt(p["variance_out"]), p["var_cell"])[0])
         assert got_sigma[i] == expected, f"pass {i}, sigma: expected {expected}, got {got_sigma[i]} ({p})"
@@ -96,7 +93,3 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
         await RisingEdge(dut.clk)
     assert len(sigmas.taken) == len(noisy)
     assert len(samples.taken) == steps
-
-
-def _sample_layout() -> Any:
-    return ArrayLayout(signed(12), GEOMETRY.readouts)

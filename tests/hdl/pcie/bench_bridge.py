@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -10,13 +9,12 @@ import cocotb
 import numpy as np
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
-from emulator.spec import Geometry
 from emulator.spec.memory_map import address
 from emulator.spec.pcie import bar_bytes, engine_offset, region_bytes
 from emulator.spec.registers import BY_NAME, MAGIC
+from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import Host
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))
 WORDS = GEOMETRY.columns
 """Words of region bias, plain 32-bit memory."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -11,14 +10,13 @@ import numpy as np
 
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import DEVICE_ID, ENGINE_MAGIC, VENDOR_ID
 from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
+from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import Host
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
 

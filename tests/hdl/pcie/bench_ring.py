@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +13,14 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
+from emulator.spec import Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
+from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import RING_LOG2, Host
 from tests.stimulus import random_inputs
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
 

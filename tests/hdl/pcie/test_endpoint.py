@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
@@ -26,8 +25,7 @@ BENCHES = ",".join(f"pcie.bench_{name}" for name in ("endpoint", "bridge", "ring
 @pytest.mark.long
 def test_endpoint(tmp_path: Path) -> None:
     top = PcieSimTop(TINY, build_id=0x1122334455667788)
-    fields = json.dumps(dataclasses.asdict(TINY))
-    simulate(top, BENCHES, tmp_path, GEOMETRY=fields, THOROUGH=THOROUGH)
+    simulate(top, BENCHES, tmp_path, geometry=TINY, THOROUGH=THOROUGH)
 
 
 @pytest.mark.parametrize(("tags", "slot_bytes"), SLOTS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from typing import Any
 
 import cocotb
@@ -14,16 +12,15 @@ from emulator.backend.lay_out import lay_out
 from emulator.golden.noise import noise
 from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
-from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums
+from tests.hdl.given import GEOMETRY
 from tests.hdl.readout.array_stand_in import in_line, one_at_a_time, pack, stored_samples
 from tests.hdl.streams import Sink, Source, reset, write_memory
 from tests.naive.sequencer import passes
 
-GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
 P = GEOMETRY.readouts
 
 

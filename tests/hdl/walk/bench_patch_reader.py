@@ -19,12 +19,13 @@ from emulator.spec.steps import Pool, Product
 from hdl.walk.layouts import chunk_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
-from tests.hdl.probe import unpack
+from tests.hdl.probe import unpacker
 from tests.hdl.streams import reset
 from tests.hdl.walk.shapes import packed, small_patches
 
 EVERY = int(os.environ.get("EVERY", "151"))
 """Of the small shapes, one in so many."""
+CHUNK = unpacker(chunk_layout())
 CODES = 1024
 CYCLES = 20000
 
@@ -35,6 +36,8 @@ class Reader:
     def __init__(self, dut: Any, rng: np.random.Generator) -> None:
         self.dut, self.rng = dut, rng
         self.memory = rng.integers(0, 256, CODES)
+        twice = self.memory.astype(np.uint8).tobytes() * 2
+        self.words = [int.from_bytes(twice[at : at + 8], "little") for at in range(CODES)]
 
     async def patches(self, fields: dict[str, int], busy: float) -> list[list[dict[str, Any]]]:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
@@ -52,14 +55,15 @@ class Reader:
             if quiet == CHUNK_LATENCY + 3:
                 break
             # Whether or not it asks: what it does not ask for it must not take.
-            dut.granted.value = int(rng.random() >= busy)
+            granted = rng.random() >= busy
+            dut.granted.value = int(granted)
             dut.may.value = int(rng.random() >= busy)
-            codes = [int(self.memory[(asked[0] + i) % CODES]) for i in range(8)]
-            dut.data.value = sum(code << 8 * i for i, code in enumerate(codes))
+            dut.data.value = self.words[asked[0] % CODES]
             await edge
-            asked.append(int(dut.address.value))
+            # Somebody else's words come where it was not granted its own.
+            asked.append(int(dut.address.value) if granted else int(rng.integers(CODES)))
             asked.popleft()
-            chunk = unpack(chunk_layout(), int(dut.chunk.value))
+            chunk = CHUNK(int(dut.chunk.value))
             if chunk["valid"]:
                 found[-1].append(chunk)
                 if chunk["patch_end"]:

@@ -73,10 +73,10 @@ def test_plain_is_the_naive_model(seed: int, corner: bool, beside: str) -> None:
 def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: str) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     learning = drawn(100 + seed, slots=slots, corner=corner, **BESIDE[beside])
-    x, labels = samples(learning, seed, 40)
+    x, labels = samples(learning, seed, 12)
     for noise in (True, False):
         plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
-        first = (1 << 32) - 20
+        first = (1 << 32) - 6
         assert plain.learn(x, labels, first_update=first) == fast.learn(x, labels, first_update=first)
         for a, b in zip(plain.states, fast.states, strict=True):
             np.testing.assert_array_equal(a, b)

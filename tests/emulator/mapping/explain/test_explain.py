@@ -1,5 +1,7 @@
 """The breakdown agrees with the golden model, with the weights, and with what is known of single causes."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -20,9 +22,12 @@ LABELS = NET.forward(X / np.float32(255)).argmax(axis=1)
 
 
 def explained(name, **sections):
-    chip = changed(name, **sections)
-    compiled = map_network(NET, chip, SAMPLES, seed=3)
-    return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS), compiled, chip
+    compiled = map_network(NET, changed(name, **sections), SAMPLES, seed=3)
+    return explain(NET, compiled.program, compiled.die, SAMPLES, X, LABELS)
+
+
+of_preset = functools.cache(explained)
+"""The same of a preset as it is; more than one test asks."""
 
 
 @pytest.mark.slow
@@ -41,7 +46,7 @@ def test_weight_changes_add_up_to_the_chips_weights(name):
 def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
     if name == "dendritic-analog" and dac_bits != 8:
         pytest.skip("its columns add no slices")
-    result, _, _ = explained(name, input={"dac_bits": dac_bits})
+    result = explained(name, input={"dac_bits": dac_bits})
     everything, golden = result.row(ALL), result.row(PROGRAM)
     assert everything.snr_corrected_db == pytest.approx(golden.snr_db, abs=1.5)
     assert everything.accuracy_corrected == pytest.approx(golden.accuracy, abs=0.04)
@@ -53,10 +58,11 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
 
 def test_lost_and_won_are_counted_on_the_same_samples():
     """Their difference is that of the accuracies; of the program both are counted again here."""
-    result, compiled, _ = explained("wan2022")
+    result = of_preset("wan2022")
     for row in result.rows:
         assert row.lost - row.won == round((result.reference - row.accuracy) * len(X))
     floats = NET.forward(X / np.float32(255)).argmax(axis=1) == LABELS
+    compiled = map_network(NET, "wan2022", SAMPLES, seed=3)
     answers = Core(compiled.program).infer(X, seed=0).argmax(axis=1) == LABELS
     assert (result.program.lost, result.program.won) == ((floats & ~answers).sum(), (answers & ~floats).sum())
     assert result.program.lost != result.program.won
@@ -87,8 +93,8 @@ def test_no_cause_is_the_float_network():
     ],
 )
 def test_a_cause_shows_in_its_own_row_only(cause, sections):
-    plain, _, _ = explained("ideal")
-    hurt, _, _ = explained("ideal", **sections)
+    plain = of_preset("ideal")
+    hurt = explained("ideal", **sections)
     assert hurt.row(cause).snr_db < min(plain.row(cause).snr_db - 6, 33)
     # ADC ranges follow the sums, and codes the headroom, so the others may move a little.
     loose = {"ADC clipping", "ADC rounding", "quantised weights", "PWL fit"}
@@ -97,7 +103,7 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
 
 
 def test_noise_powers_add_up_roughly():
-    result, _, _ = explained("wan2022")
+    result = of_preset("wan2022")
     power = sum(10 ** (-row.snr_corrected_db / 10) for row in result.rows[: len(CAUSES)])
     assert -10 * np.log10(power) == pytest.approx(result.row(ALL).snr_corrected_db, abs=2)
 
@@ -124,6 +130,6 @@ def test_mitigation_table():
 )
 def test_read_noise_is_as_strong_as_the_golden_models(noise):
     # Nothing else on this chip comes near it, so the program's whole deviation is its read noise.
-    result, _, _ = explained("ideal", **noise)
+    result = explained("ideal", **noise)
     assert result.row("read noise").snr_db < 32
     assert result.row("read noise").snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)

@@ -1,0 +1,8 @@
+"""The geometry that a bench is run with, as ``simulate`` gives it."""
+
+import json
+import os
+
+from emulator.spec import Geometry
+
+GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
