@@ -42,16 +42,8 @@ class Walker(wiring.Component):
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
     is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
     other one is under way; the core's ``done`` ends it. A walk begins by copying the sample into the map
-    memory, as many codes a cycle as neurons fire. The next sample may be loaded right behind a start, a code
-    a cycle, which does not overtake the copy::
-
-        { "signal": [
-          {"name": "sample_valid",      "wave": "01....0.1....0.."},
-          {"name": "start (valid)",     "wave": "0.....1.0.....1."},
-          {"name": "began",             "wave": "0......10......."},
-          {"name": "map memory (write)", "wave": "0.........1.0...", "data": ""},
-          {"name": "walk",              "wave": "x.......=.......", "data": ["of the first sample"]}
-        ] }
+    memory, as many codes a cycle as neurons fire. The next sample may be loaded from the cycle behind
+    ``began`` on, a code a cycle, which does not overtake the copy.
 
     A step begins when the one before has left everything. Patches are inferences of one layer each, numbered
     (inference * calls + call) * positions + position.
