@@ -52,6 +52,7 @@ def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> Non
     assert result.outputs.any()
     bound = 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84
     assert result.cycles_per_inference is not None
-    assert 0.5 * bound < result.cycles_per_inference < bound
+    # Where one neuron fires in a cycle, a walk begins by copying its sample code by code.
+    assert 0.5 * bound < result.cycles_per_inference - program.inputs < bound
     assert 0 < (result.bound_cycles or 0) < result.cycles_per_inference
     assert np.unique(result.outputs).size > 5
