@@ -90,9 +90,11 @@ test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an inde
 test-ethernet: compiler $(DEV_STAMP) ## RGMII pins, frames and the driver through them, datagram faults at length
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_datagram_faults.py
 
+CHECKED := ulx3s-25f ulx3s-85f
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
-	for board in ulx3s-25f ulx3s-85f; do $(BIN)/ndrite board build $$board --output build/check/$$board; done
-	$(BIN)/python -m boards.fpga.commit --check build/check/*
+	rm -rf $(CHECKED:%=build/check/%)
+	for board in $(CHECKED); do $(BIN)/ndrite board build $$board --output build/check/$$board; done
+	$(BIN)/python -m boards.fpga.commit --check $(CHECKED:%=build/check/%)
 
 boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
 	$(BIN)/ndrite board list -o docs/boards.md

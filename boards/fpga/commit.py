@@ -51,6 +51,9 @@ def main(arguments: list[str]) -> int:
     for folder in options.folders or sorted(Path("build").glob("*")):
         file = folder / "report.json"
         if not file.is_file():
+            if options.folders:
+                print(f"{folder}: no report.json there; build the board again", file=sys.stderr)
+                status = 1
             continue
         report = json.loads(file.read_text())
         board = TARGETS.get(report["board"])

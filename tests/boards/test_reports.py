@@ -48,6 +48,13 @@ def test_a_report_no_worse_replaces_the_old_one(committed: Path, tmp_path: Path)
     assert "accepted" not in taken
 
 
+def test_a_named_build_without_a_report_is_no_pass(
+    committed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commit.main(["--check", str(tmp_path / "failed")]) == 1
+    assert "failed: no report.json there" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
