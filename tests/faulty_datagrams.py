@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import random
 from dataclasses import dataclass
 
 from host.links.datagrams import Datagrams
+from tests.faulty_link import Faulty, Rates
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatagramRates:
-    """Probabilities, 0 to 1: ``flip`` per byte, of one bit of it, the others per datagram.
+class DatagramRates(Rates):
+    """``flip`` per byte, of one bit of it, the others per datagram.
 
     ``lose``; ``duplicate``, the second one later; ``overtake``: later ones come first; ``cut``: only its
     beginning comes. A damaged datagram comes nevertheless, as if every checksum had missed it.
-
-    Raises
-    ------
-    ValueError
-        A rate lies outside 0 to 1.
     """
 
     lose: float = 0.0
@@ -28,31 +22,23 @@ class DatagramRates:
     cut: float = 0.0
     flip: float = 0.0
 
-    def __post_init__(self) -> None:
-        for name, rate in dataclasses.asdict(self).items():
-            if not 0 <= rate <= 1:
-                raise ValueError(f"fault rate {name} is {rate}; accepted: 0 to 1")
-
     @classmethod
     def each(cls, rate: float) -> DatagramRates:
         """Every kind at ``rate`` a datagram, flips at a hundredth of it a byte."""
         return cls(lose=rate, duplicate=rate, overtake=rate, cut=rate, flip=rate / 100)
 
 
-class FaultyDatagrams:
-    """``datagrams`` with faults both ways; the same ones for the same seed and traffic.
+class FaultyDatagrams(Faulty):
+    """``datagrams`` with faults both ways."""
 
-    ``injected`` counts them by name. ``rates`` may be changed at any time.
-    """
+    rates: DatagramRates
 
     LATE = 6
     """A datagram that is overtaken comes behind at most so many others."""
 
     def __init__(self, datagrams: Datagrams, rates: DatagramRates, *, seed: int = 0) -> None:
+        super().__init__(rates, seed)
         self.datagrams = datagrams
-        self.rates = rates
-        self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(DatagramRates)}
-        self._rng = random.Random(seed)
         self._late_out: list[tuple[int, bytes]] = []
         self._late_in: list[tuple[int, bytes]] = []
         self._ready: list[bytes] = []
@@ -110,8 +96,3 @@ class FaultyDatagrams:
             if self._happens("flip", self.rates.flip):
                 out[i] ^= 1 << self._rng.randrange(8)
         return bytes(out)
-
-    def _happens(self, name: str, rate: float) -> bool:
-        happens = rate > 0 and self._rng.random() < rate
-        self.injected[name] += happens
-        return happens

@@ -11,16 +11,36 @@ from host.links.link import Link
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaultRates:
-    """Probabilities, 0 to 1: of the first four per byte, of the others per call of ``write`` or ``read``.
+class Rates:
+    """Probabilities of faults by name. Raises ValueError when one lies outside 0 to 1."""
+
+    def __post_init__(self) -> None:
+        for name, rate in dataclasses.asdict(self).items():
+            if not 0 <= rate <= 1:
+                raise ValueError(f"fault rate {name} is {rate}; accepted: 0 to 1")
+
+
+class Faulty:
+    """What damages at set rates; ``injected`` counts faults by name, the same ones for the same seed and
+    traffic. ``rates`` may be changed at any time."""
+
+    def __init__(self, rates: Rates, seed: int) -> None:
+        self.rates = rates
+        self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(rates)}
+        self._rng = random.Random(seed)
+
+    def _happens(self, name: str, rate: float) -> bool:
+        happens = rate > 0 and self._rng.random() < rate
+        self.injected[name] += happens
+        return happens
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultRates(Rates):
+    """Of the first four per byte, of the others per call of ``write`` or ``read``.
 
     ``delay`` keeps what was received back until the next read, ``split`` hands over the first part of it
     only, ``coalesce`` keeps a write back until the next write or read, ``disconnect`` raises LinkError.
-
-    Raises
-    ------
-    ValueError
-        A rate lies outside 0 to 1.
     """
 
     drop: float = 0.0
@@ -32,11 +52,6 @@ class FaultRates:
     coalesce: float = 0.0
     disconnect: float = 0.0
 
-    def __post_init__(self) -> None:
-        for name, rate in dataclasses.asdict(self).items():
-            if not 0 <= rate <= 1:
-                raise ValueError(f"fault rate {name} is {rate}; accepted: 0 to 1")
-
     @classmethod
     def per_byte(cls, rate: float) -> FaultRates:
         """One fault in ``1 / rate`` bytes, of all four kinds; each fault of a call ten times as often."""
@@ -44,17 +59,14 @@ class FaultRates:
         return cls(drop=byte, duplicate=byte, flip=byte, insert=byte, delay=call, split=call, coalesce=call)
 
 
-class FaultyLink:
-    """``link`` with faults in both directions; the same ones for the same seed and traffic.
+class FaultyLink(Faulty):
+    """``link`` with faults in both directions."""
 
-    ``injected`` counts them by name. ``rates`` may be changed at any time.
-    """
+    rates: FaultRates
 
     def __init__(self, link: Link, rates: FaultRates, *, seed: int = 0) -> None:
+        super().__init__(rates, seed)
         self.link = link
-        self.rates = rates
-        self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(FaultRates)}
-        self._rng = random.Random(seed)
         self._outgoing = bytearray()
         self._incoming = bytearray()
 
@@ -109,11 +121,6 @@ class FaultyLink:
     def _disconnect(self) -> None:
         if self._happens("disconnect", self.rates.disconnect):
             raise LinkError("the link was cut (injected fault)")
-
-    def _happens(self, name: str, rate: float) -> bool:
-        happens = rate > 0 and self._rng.random() < rate
-        self.injected[name] += happens
-        return happens
 
     def _damaged(self, data: bytes) -> bytes:
         r = self.rates

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,18 +11,12 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from host import HostError
+from tests.faulty_link import Faulty, Rates
 from tests.stimulus import random_inputs
 
 TINY = PRESETS["tiny"]
 INFERENCES = 11
 """After each programming."""
-
-
-class Faulty(Protocol):
-    """What injects faults: at rates that may be changed, counted by name."""
-
-    rates: Any
-    injected: dict[str, int]
 
 
 @dataclass
@@ -45,7 +38,7 @@ class Tally:
         )
 
 
-def work(board: Board, link: Faulty, rates: Any, rounds: int, seed: int) -> Tally:
+def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Tally:
     """Program two programs in turn and infer after each, with faults at ``rates``; at last without."""
     whole = link.rates
     rng = np.random.default_rng([seed, 31])
