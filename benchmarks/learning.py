@@ -36,7 +36,15 @@ from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, STATE_ONE, Devices, Learning
+from emulator.spec.learning import (
+    DOMAIN_CYCLE,
+    DOMAIN_DEVICE,
+    DOMAIN_TRAIN,
+    SLOTS_MAX,
+    STATE_ONE,
+    Devices,
+    Learning,
+)
 from ndrite.intervals import mean_interval
 from ndrite.pages import drawing
 
@@ -104,6 +112,7 @@ def work() -> dict[str, Any]:
         "tiki-taka_how": (32, 20, 0.05, 0.004, 1.0, 25.0),
         "rates": (0.02, 0.05, 0.1),
         "thresholds": (2.0, 5.0, 10.0, 25.0, 50.0),
+        "most_pulses": SLOTS_MAX,
     }
 
 

@@ -25,8 +25,6 @@ from aihwkit.simulator.tiles import AnalogTile
 
 torch.set_num_threads(1)
 LEARN_SEEDS = 5
-MOST_PULSES = 31
-"""Of a device at once, when what the fast ones learned is carried over, as in ``emulator.spec.learning``."""
 
 
 def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
@@ -51,9 +49,10 @@ def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float)
     return rpu
 
 
-def with_transfer(plain: SingleRPUConfig, threshold: float) -> UnitCellRPUConfig:
+def with_transfer(plain: SingleRPUConfig, threshold: float, most: int) -> UnitCellRPUConfig:
     """Tiki-Taka 2 with two of the device: a column read after every update, without error; what the buffer
-    holds gives one pulse for ``threshold`` steps of the device, and nothing of it is forgotten."""
+    holds gives one pulse for ``threshold`` steps of the device, ``most`` of them at once, and nothing of it
+    is forgotten."""
     rule = BufferedTransferCompound(
         unit_cell_devices=[plain.device, plain.device],
         transfer_every=1.0,
@@ -62,7 +61,7 @@ def with_transfer(plain: SingleRPUConfig, threshold: float) -> UnitCellRPUConfig
         transfer_lr=1 / threshold,
         # By default a device gets one pulse at most, however full its buffer is.
         transfer_update=UpdateParameters(
-            desired_bl=MOST_PULSES, update_bl_management=False, update_management=False
+            desired_bl=most, update_bl_management=False, update_management=False
         ),
         momentum=0.0,
         forget_buffer=False,
@@ -145,7 +144,7 @@ def trained(work: Any, name: str, seeds: range = range(LEARN_SEEDS)) -> list[lis
     found = []
     for seed in seeds:
         rpu: Any = config(15, cycle=0.3, spread=0.1, dw_min=step, gamma_up=gamma, gamma_down=gamma)
-        rpu = with_transfer(rpu, threshold) if threshold else rpu
+        rpu = with_transfer(rpu, threshold, int(work["most_pulses"])) if threshold else rpu
         model = network((x.shape[1], int(hidden), 10), rpu, seed)
         optimiser = AnalogSGD(model.parameters(), lr=float(rate))
         optimiser.regroup_param_groups(model)
