@@ -85,7 +85,7 @@ docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning i
 	$(BIN)/python -m mkdocs build --strict
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination
-	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie tests/boards/test_card.py
+	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie
 
 test-ethernet: compiler $(DEV_STAMP) ## RGMII pins, frames and the driver through them, datagram faults at length
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_datagram_faults.py
