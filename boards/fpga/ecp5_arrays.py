@@ -35,9 +35,8 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# The same behind Ethernet, which takes block RAMs too: 1,024 columns, whose settings go into LUT memory, and
-# half the curves.
-WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", columns=1024, curves=32)
+# The same behind Ethernet, which takes block RAMs too: half the maps, columns and curves.
+WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", map_codes=32768, columns=1024, curves=32)
 # On Ethernet, without feature maps.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(
@@ -94,13 +93,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
-    "memory_styles": (
-        *ECP5_85F_WIDE["memory_styles"],
-        ("distributed", "core.readout.gains_*/m:*"),
-        ("distributed", "core.neuron.pipe_*.bias/m:*"),
-        ("distributed", "core.neuron.pipe_*.settings/m:*"),
-    ),
-    "block_memory_words": 512,
+    "block_memory_words": 256,
 }
 ECP5_85F_LEARNING: dict[str, Any] = {
     "family": "ecp5",

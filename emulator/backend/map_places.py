@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from emulator.backend.lowering import SAMPLE, Lowered
 from emulator.spec.geometry import WORD_ROWS
 from emulator.spec.patches import Pair, Shape
+from emulator.spec.steps import Product
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,16 @@ def size(shape: Shape) -> int:
     return math.prod(shape)
 
 
-def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, Place]:
+def places_of(
+    ours: Lowered, pooled: Container[int], sample: int, tight: int | None = None
+) -> dict[int, Place]:
     """The place of every map that is kept, first fit among those still asked for.
 
     ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
-    ``sample``: codes of all calls' inputs, from place 0 on.
+    ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
+    enough. Maps that live beside the sample then lie at its end, so that the sample's place and what lies
+    behind it is free for one map after it; and results take the place of their second operands, which are
+    read before them, where nothing reads these again.
     """
     never = len(ours.steps)
     first, last = {SAMPLE: -1}, {SAMPLE: 0}
@@ -68,11 +74,19 @@ def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, P
     units = {beside.get(number, (number,)) for number in first}
     places: dict[int, Place] = {SAMPLE: Place.alone(0, ours.shapes[SAMPLE])}
     taken = [(0, sample, first[SAMPLE], last[SAMPLE])]
+    over = {} if tight is None else _in_place(ours, pooled, last)
     for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
         begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
         whole = sum(size(ours.shapes[m]) for m in unit)
         spans = [(low, high) for low, high, since, until in taken if since <= end and until >= begin]
-        base = _first_fit(whole, spans)
+        second = over.get(unit[0])
+        if second is not None and unit == (unit[0],) and second not in beside:
+            base = places[second].base
+        elif tight is not None and begin <= last[SAMPLE]:
+            rounded = -(-whole // WORD_ROWS) * WORD_ROWS
+            base = tight - rounded - _first_fit(rounded, [(tight - high, tight - low) for low, high in spans])
+        else:
+            base = _first_fit(whole, spans)
         taken.append((base, base + whole, begin, end))
         shapes = [ours.shapes[number] for number in unit]
         by_channel = len({shape[1:] for shape in shapes}) == 1
@@ -81,6 +95,18 @@ def places_of(ours: Lowered, pooled: Container[int], sample: int) -> dict[int, P
             places[number] = Place(base, shape, pixel) if by_channel else Place.alone(base, shape)
             base += shape[0] if by_channel else size(shape)
     return places
+
+
+def _in_place(ours: Lowered, pooled: Container[int], last: dict[int, int]) -> dict[int, int]:
+    """Maps that may lie where the second operands of their sums do -> the map of these."""
+    found = {}
+    for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
+        if not isinstance(step, Product) or step.skip is None or not step.fires or i in pooled:
+            continue
+        read_again = last[step.skip] > i or step.skip in (SAMPLE, *step.sources, *ours.kept)
+        if not read_again and ours.shapes[target] == ours.shapes[step.skip]:
+            found[target] = step.skip
+    return found
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:

@@ -100,6 +100,10 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     places = places_of(ours, pooled, program.inputs)
     codes = _codes(places)
     if codes > geometry.map_codes:
+        tight = places_of(ours, pooled, program.inputs, geometry.map_codes)
+        if min(place.base for place in tight.values()) >= 0 and _codes(tight) <= geometry.map_codes:
+            places, codes = tight, geometry.map_codes
+    if codes > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
             f"{codes}; at most {geometry.map_codes}"

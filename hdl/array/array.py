@@ -11,6 +11,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -29,7 +30,7 @@ from hdl.parts.layouts import (
 )
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.unmerged import unmerged
-from hdl.parts.waiting_sums import move_enables, waiting_sums
+from hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
 
 CAPTURE_LATENCY = FLAG_STAGE + 3
 """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
@@ -56,13 +57,13 @@ def hop_groups(geometry: Geometry) -> int:
 
 @dataclass
 class _Moves:
-    """One copy of what moves the column registers; ``any`` of both. ``keep``: sums into the registers where
-    they wait, the lanes' first.
+    """One copy of what moves the column registers; ``any`` of both. ``line``: what puts sums in line and says
+    where those stand that are captured.
     """
 
-    keep: Signal | None
     capture: Signal
     any: Signal
+    line: Line | None = None
 
 
 @dataclass
@@ -94,8 +95,8 @@ class Array(wiring.Component):
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
     Latency: CAPTURE_LATENCY, and one for each hop, from the last row to ``capture``. Resources: N lanes
-    (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and ``waiting_sums`` times as many
-    without), about 110 flip-flops a lane group, a read-back multiplexer from N
+    (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and LUT memory of as many bits, 16
+    deep, where sums wait), about 110 flip-flops a lane group, a read-back multiplexer from N
     cells to those read at once.
     """
 
@@ -137,8 +138,7 @@ class Array(wiring.Component):
             groups.append(self._group(m, platform, row, heard, first))
             if begins + GROUP_LANES >= unit:
                 last = groups[-1].moves[-1]
-                captured = last.capture if last.keep is None else last.keep[0]
-                m.d.comb += self.capture[number].eq(captured)
+                m.d.comb += self.capture[number].eq(last.capture if last.line is None else last.line.put)
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, groups, lanes)
         if waiting_sums(g):
@@ -196,14 +196,13 @@ class Array(wiring.Component):
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d.sync += ends.eq(flags[0] & flags[2])
-        enables = [ends]
-        if waiting_sums(g):
-            enables = move_enables(m, 1 + waiting_sums(g), ends, heard.close, str(first))
+        capture, line = in_line(m, ends, heard.close, str(first)) if waiting_sums(g) else (ends, None)
         moves = []
-        for i in range(0, count, MOVING_LANES):
-            keep = unmerged(m, platform, Cat(enables[:-1]), f"keep_{first + i}") if waiting_sums(g) else None
-            signals = Cat(enables[-1], enables[-1] | heard.shift)
-            moves.append(_Moves(keep, *unmerged(m, platform, signals, f"moves_{first + i}")))
+        for i in range(first, first + count, MOVING_LANES):
+            move = unmerged(m, platform, Cat(capture, capture | heard.shift), f"moves_{i}")
+            of_line = [] if line is None else [(f"{n}_{i}", v) for n, v in vars(line).items()]
+            copies = [unmerged(m, platform, value, name) for name, value in of_line]
+            moves.append(_Moves(move[0], move[1], Line(*copies) if copies else None))
         lanes: list[Lane] = []
         for i in range(first, min(first + GROUP_LANES, g.lanes)):
             m.submodules[f"lane_{i}"] = lane = Lane(g)
@@ -243,12 +242,16 @@ class Array(wiring.Component):
         for i, lane in enumerate(lanes):
             move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
             sums = lane.accumulator
-            for j in range(waiting_sums(g)):
-                kept = Signal(column_shape(g), name=f"waiting_{i}_{j}", reset_less=True)
-                assert move.keep is not None
-                with m.If(move.keep[j]):
-                    m.d.sync += kept.eq(sums)
-                sums = kept
+            if move.line is not None:
+                m.submodules[f"line_{i}"] = line = Memory(shape=column_shape(g), depth=LINE_DEPTH, init=[])
+                write, read = line.write_port(), line.read_port(domain="comb")
+                m.d.comb += [
+                    write.en.eq(move.line.put),
+                    write.addr.eq(move.line.to),
+                    write.data.eq(sums),
+                    read.addr.eq(move.line.source),
+                ]
+                sums = read.data
             with m.If(move.any):
                 before = held[i + g.readouts] if i + g.readouts < g.lanes else held[i]
                 m.d.sync += held[i].eq(Mux(move.capture, sums, before))

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from amaranth import Module, Signal
 from amaranth.hdl import Value
 
 from emulator.spec.geometry import Geometry
 
+LINE_DEPTH = 8
+"""Passes whose sums a lane's line holds: at most 16, what LUT memory has in any case."""
+
 
 def waiting_sums(geometry: Geometry) -> int:
-    """Passes whose sums may wait, in registers of their own, while those of one before them are read out.
+    """Passes whose sums may wait, in a memory of each lane's, while those of one before them are read out.
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
-    return 3 if geometry.overlap else 0
+    return LINE_DEPTH - 1 if geometry.overlap else 0
 
 
-def move_enables(m: Module, places: int, ends: Signal, close: Value, name: str) -> list[Signal]:
-    """When a pass's sums get to each place.
+@dataclass(frozen=True)
+class Line:
+    """A pass's sums are ``put`` in line at place ``to``; those at ``source`` are the next to leave it."""
 
-    Sums enter place 0 as the pass ``ends``, move up wherever the place before them is free or becomes so, and
-    leave the last place, which is the column registers, on ``close``.
+    put: Signal
+    to: Signal
+    source: Signal
+
+
+def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, Line]:
+    """When sums leave the line for the column registers, and the line.
+
+    They get in line as a pass ``ends``, and leave it when the registers are free or, on ``close``, become so:
+    one cycle after they got there, at the earliest.
     """
-    full = [Signal(name=f"full_{name}_{i}") for i in range(places)]
-    moves = [ends, *(Signal(name=f"move_{name}_{i}") for i in range(1, places)), close]
-    for i in range(places - 1):
-        m.d.comb += moves[i + 1].eq(full[i] & (~full[i + 1] | moves[i + 2]))
-    for i in range(places):
-        m.d.sync += full[i].eq(moves[i] | (full[i] & ~moves[i + 1]))
-    return moves[:-1]
+    to, source = (Signal(range(LINE_DEPTH), name=f"{n}_{name}") for n in ("to", "source"))
+    waiting = Signal(range(LINE_DEPTH + 1), name=f"waiting_{name}")
+    held, taken = Signal(name=f"held_{name}"), Signal(name=f"taken_{name}")
+    m.d.comb += taken.eq(waiting.any() & (~held | close))
+    m.d.sync += [
+        to.eq(to + ends),
+        source.eq(source + taken),
+        waiting.eq(waiting + ends - taken),
+        held.eq(taken | (held & ~close)),
+    ]
+    return taken, Line(ends, to, source)
