@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pcie_meter import COMPLETION_HEADER_BYTES, FRAMING_BYTES
 
 from boards.board import Board
 from boards.fpga.performance import BITS_PER_BYTE, FULL_FRAME, GIGABIT_BYTES, frame_bytes
 from boards.sim import SimLink
 from boards.sim.pcie import SimCard
-from boards.sim.pcie_meter import COMPLETION_HEADER_BYTES, FRAMING_BYTES
 from boards.sim.toolchain import find_compiler
 from boards.sim.udp import SimDatagrams, UdpModel
 from emulator.backend.schedule import bound_cycles

@@ -15,9 +15,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pcie_meter import read_rate
+
 from boards.board import Board
 from boards.sim.pcie import SimCard
-from boards.sim.pcie_meter import read_rate
 from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import PRESETS

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from boards.sim.pcie_meter import payload_limit, read_rate
+from pcie_meter import payload_limit, read_rate
 
 
 @pytest.mark.parametrize("max_payload", [0, 1])
