@@ -66,8 +66,8 @@ def single(program: Program, x: Any) -> dict[str, float]:
     noisy = 1000 / best(lambda: core.infer(thousand, seed=1), 9)
     quiet = 1000 / best(lambda: core.infer(thousand, noise=False), 9)
     return {
-        "images_per_s_noise": noisy,
-        "images_per_s_no_noise": quiet,
+        "samples_per_s_noise": noisy,
+        "samples_per_s_no_noise": quiet,
         "one_image_us": 1e6 * best(lambda: core.infer(thousand[:1], seed=1), 200),
         "gemm_gmac_per_s": peak / 1e9,
         "gemm_share_noise": noisy * macs / peak,

@@ -101,8 +101,8 @@ def inferences(link: Link, count: int) -> dict[str, Any]:
         "clocks_per_program": clocks,
         "array_bound_clocks": bound_cycles(program, geometry.lanes),
         "link_bound_clocks": link_clocks,
-        "images_per_s": link.clock_hz / clocks,
-        "link_bound_images_per_s": link.clock_hz / link_clocks,
+        "samples_per_s": link.clock_hz / clocks,
+        "link_bound_samples_per_s": link.clock_hz / link_clocks,
     }
 
 
@@ -130,7 +130,7 @@ def main() -> None:
         clocks = (
             f"{r['clocks_per_program']:,.0f} | {r['array_bound_clocks']:,} | {r['link_bound_clocks']:,.0f}"
         )
-        rates = f"{r['images_per_s']:,.0f} | {r['link_bound_images_per_s']:,.0f}"
+        rates = f"{r['samples_per_s']:,.0f} | {r['link_bound_samples_per_s']:,.0f}"
         print(f"| {r['link']} | {clocks} | {rates} |")
 
 

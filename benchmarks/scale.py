@@ -31,7 +31,7 @@ from emulator.golden.campaign import campaign
 from emulator.mapping.variation import variation_of
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from host.campaign import images_at_once
+from host.campaign import samples_at_once
 from ndrite.labelled import judging_set
 from ndrite.shipped import shipped_program
 
@@ -61,7 +61,7 @@ def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
 
     What the second chip adds is one drawing a batch and all the images, whatever the batches.
     """
-    batches = -(-len(x) // images_at_once(geometry, program.inputs, program.outputs))
+    batches = -(-len(x) // samples_at_once(geometry, program.inputs, program.outputs))
     busy, drawing = {}, {}
     with Board(SimLink(geometry)) as board:
         board.program(program)
@@ -130,7 +130,7 @@ def main() -> None:
     start = time.perf_counter()
     campaign(program, x[:1000], labels[:1000], Campaign(chips=50, seed=1))
     golden = 50_000 / (time.perf_counter() - start)
-    batch = images_at_once(g, program.inputs, program.outputs)
+    batch = samples_at_once(g, program.inputs, program.outputs)
     rows = [
         {
             "chips": case[0],
@@ -154,7 +154,7 @@ def main() -> None:
         "image_cycles": cost.program,
         "images_simulated": options.images,
         "bound_cycles": bound_cycles(program, g.lanes),
-        "images_at_once": batch,
+        "samples_at_once": batch,
         "golden_images_x_chips_per_s": golden,
         "cases": rows,
     }

@@ -145,8 +145,8 @@ def main() -> None:
                     "load_cycles": loading,
                     "bound_nothing_skipped": bound_cycles(program, g.lanes),
                     "clock_mhz": clock_mhz,
-                    "estimated_images_per_s": rate,
-                    "golden_images_per_s": software[case],
+                    "estimated_samples_per_s": rate,
+                    "golden_samples_per_s": software[case],
                     "cores": cores,
                     "ratio": rate / software[case],
                 }
@@ -158,7 +158,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for r in rows:
         clocks = f"{r['bound_nothing_skipped']:,} | {r['cycles']:,.0f} | {r['load_cycles']:,}"
-        rates = f"{r['estimated_images_per_s']:,.0f} at {r['clock_mhz']:g} MHz | {r['ratio']:.2f}"
+        rates = f"{r['estimated_samples_per_s']:,.0f} at {r['clock_mhz']:g} MHz | {r['ratio']:.2f}"
         print(f"| {r['case']} | `{r['board']}` | {clocks} | {rates} |")
     for case, measured in software.items():
         print(f"golden model, {cores} cores, measured: {case}: {measured:,.0f} images/s")

@@ -42,7 +42,7 @@ class Device(Protocol):
     def write_sections(self, sections: list[Section]) -> None: ...
 
 
-def images_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
+def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     """Samples the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
     most = min(
         geometry.campaign_samples,
@@ -79,7 +79,7 @@ def run_campaign(
         device.write_register(name, value)
     votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
-    batch = images_at_once(device.geometry, program.inputs, program.outputs)
+    batch = samples_at_once(device.geometry, program.inputs, program.outputs)
     total = chips * -(-len(x) // batch)
     done = 0
     try:

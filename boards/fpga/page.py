@@ -56,7 +56,7 @@ def markdown() -> str:
         lines += [f"- `{name}`" + (f": {note}" if (note := TARGETS[name].note) else "") for name in missing]
     networks = {r["network"] for name in TARGETS if (r := load(name))}
     if networks:
-        lines.append(f"\nImages/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit.\n")
+        lines.append(f"\nSamples/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit.\n")
         lines += [
             f"- {name}: {r['network_fits']}"
             for name in TARGETS
@@ -91,7 +91,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{row['weights_capacity']:,}",
         *(
             "-" if row[name] is None else f"{row[name]:,}"
-            for name in ("images_per_s_compute", "images_per_s_link")
+            for name in ("samples_per_s_compute", "samples_per_s_link")
         ),
     ]
 

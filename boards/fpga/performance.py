@@ -53,7 +53,7 @@ def fits(program: Program, geometry: Geometry) -> str | None:
 def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
     """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
 
-    ``images_per_s_compute`` is the clock / schedule bound, nothing skipped; ``images_per_s_link`` is one
+    ``samples_per_s_compute`` is the clock / schedule bound, nothing skipped; ``samples_per_s_link`` is one
     request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and
     answers overlapping.
     """
@@ -72,6 +72,6 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
         "bound_cycles": cycles,
         "weights_capacity": g.lanes * g.weight_depth,
         "gmac_per_s": round(g.lanes * clock_mhz / 1e3, 3),
-        "images_per_s_compute": None if compute is None else round(compute),
-        "images_per_s_link": None if link is None else round(link),
+        "samples_per_s_compute": None if compute is None else round(compute),
+        "samples_per_s_link": None if link is None else round(link),
     }

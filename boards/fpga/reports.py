@@ -18,7 +18,7 @@ DIGITS = 16
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
-    "images_per_s_compute images_per_s_link"
+    "samples_per_s_compute samples_per_s_link"
 ).split()
 
 

@@ -34,8 +34,8 @@ COLUMNS = {
     "clock_mhz": "MHz",
     "fmax_mhz": "Fmax",
     "luts": "LUTs",
-    "images_per_s_compute": "array/s",
-    "images_per_s_link": "link/s",
+    "samples_per_s_compute": "array/s",
+    "samples_per_s_link": "link/s",
 }
 """Shown in the table -> header; a terminal of 80 columns holds them. The JSON and the page have all."""
 

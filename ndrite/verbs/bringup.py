@@ -25,7 +25,7 @@ from ndrite.signature import Count, Folder, Option, Output, Whole, silent, verb
 
 SHOWN = (
     "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
-    "weights_capacity gmac_per_s images_per_s_compute images_per_s_link build_id"
+    "weights_capacity gmac_per_s samples_per_s_compute samples_per_s_link build_id"
 ).split()
 
 

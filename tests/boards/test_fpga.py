@@ -167,9 +167,9 @@ def test_rates_follow_from_schedule_and_frame(program: Program) -> None:
     board = find_target("ulx3s-85f")
     rates = performance(board, program, 100.0)
     assert rates["bound_cycles"] == 784 * 2 + 128
-    assert rates["images_per_s_compute"] == round(100e6 / 1696)
+    assert rates["samples_per_s_compute"] == round(100e6 / 1696)
     assert frame_bytes(784) == 10 + 784 + 4 + 4 + 1
-    assert rates["images_per_s_link"] == round(board.baud / 10 / frame_bytes(784))
+    assert rates["samples_per_s_link"] == round(board.baud / 10 / frame_bytes(784))
 
 
 @pytest.mark.parametrize("board", ON_ETHERNET, ids=lambda b: b.name)
@@ -183,7 +183,7 @@ def test_a_board_on_ethernet(board: Target, program: Program) -> None:
     assert board.geometry.window == (4 if board.geometry.map_codes else 16)
     # Full frames of 1538 bytes' time carry 1456 of the stream.
     rate = None if board.learns else round(125e6 / 1538 * 1456 / frame_bytes(784))
-    assert performance(board, program, board.clock_mhz)["images_per_s_link"] == rate
+    assert performance(board, program, board.clock_mhz)["samples_per_s_link"] == rate
 
 
 def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

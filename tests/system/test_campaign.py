@@ -19,7 +19,7 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import Variation
 from host import DeviceError, InputError
-from host.campaign import RUN, images_at_once
+from host.campaign import RUN, samples_at_once
 from host.session import Command
 from ndrite import connect
 from ndrite.labelled import judging_set
@@ -48,7 +48,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     """Three batches of images: the buffer of this geometry is smaller than the campaign."""
     rng = np.random.default_rng(trial)
     program = varied(random_program(TINY, rng, noise=trial % 2 == 0), rng)
-    count = 2 * images_at_once(TINY, program.inputs, program.outputs) + 3
+    count = 2 * samples_at_once(TINY, program.inputs, program.outputs) + 3
     x, labels = random_inputs(program, rng, count), rng.integers(0, program.outputs, count)
     plan: dict[str, Any] = {
         "chips": 3,
