@@ -3,8 +3,8 @@
 Those are products, pools, gates and fills. A pool whose results fill blocks is one pool for each place of a
 block. A table is a product whose weights pick channels. Maps that are
 joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills; at the end
-of each call but the last they become copies of their sources. A result of codes ends as a product that gives
-them as sums.
+of each call but the last they become copies of their sources, unless a gate has put its results there itself.
+A result of codes ends as a product that gives them as sums.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def lower(program: Program) -> Lowered:
         made.add(Fill(state.start, state.shape), to=number)
     begins = len(made.steps)
     last = program.steps[-1]
-    sums = not last.fires
+    sums, at_once = not last.fires, _at_once(program)
     for i, step in enumerate(program.steps[:-1] if sums else program.steps):
-        made.take(step, 1 + len(program.states) + i)
+        made.take(step, 1 + len(program.states) + i, to=at_once.get(i))
     # What the last product needs is copied before the states change.
     (answer,) = of_kind(Product, [made.here(last)]) if sums else (made.codes(),)
     body = len(made.steps) - begins
@@ -102,6 +102,21 @@ def lower(program: Program) -> Lowered:
     )
 
 
+def _at_once(program: Program) -> dict[int, int]:
+    """Gates that write a state's next values in its place: nothing behind them asks for its present ones.
+
+    A gate may itself: it reads each place before it writes there.
+    """
+    sources = [state.source for state in program.states]
+    found: dict[int, int] = {}
+    for number, source in enumerate(sources, 1):
+        i = source - 1 - len(sources)
+        asked = any(number in step.reads for step in program.steps[i + 1 :])
+        if i >= 0 and of_kind(Gate, program.steps[i : i + 1]) and sources.count(source) == 1:
+            found |= {} if asked or number in sources else {i: number}
+    return found
+
+
 @dataclass
 class _Lowering:
     """The steps so far; ``moved`` says where a map of the program is now."""
@@ -114,6 +129,7 @@ class _Lowering:
     moved: dict[int, int] = field(default_factory=dict)
     shapes: dict[int, Shape] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
+    side_by_side: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = 1 + len(self.program.states)
@@ -147,12 +163,15 @@ class _Lowering:
         self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
         return number
 
-    def take(self, step: Step, number: int) -> None:
-        """Append what ``step``, which makes map ``number`` of the program, is lowered to."""
+    def take(self, step: Step, number: int, *, to: int | None = None) -> None:
+        """Append what ``step``, which makes map ``number`` of the program, is lowered to.
+
+        ``to``: the map that a gate writes, where that is not a new one.
+        """
         moved = self.here(step)
         if isinstance(moved, Table):
             moved = self._looked_up(moved)
-        self.moved[number] = to = self.add(moved, number=self.number_of(step))
+        self.moved[number] = to = self.add(moved, to=to, number=self.number_of(step))
         if isinstance(moved, Pool):
             for place in range(1, moved.block[0] * moved.block[1]):
                 self.places[len(self.steps)] = place
@@ -191,10 +210,10 @@ class _Lowering:
 
     def end_call(self) -> None:
         """The states take the values of their sources; old ones that are still asked for are saved first."""
-        sources = [self.moved[state.source] for state in self.program.states]
-        overwritten = set(range(1, 1 + len(sources)))
-        saved = {m: self.copy(m) for m in sorted(overwritten & set(sources))}
-        for number, source in enumerate(sources, 1):
+        moved = enumerate((self.moved[state.source] for state in self.program.states), 1)
+        sources = {number: source for number, source in moved if number != source}
+        saved = {m: self.copy(m) for m in sorted(set(sources) & set(sources.values()))}
+        for number, source in sources.items():
             self.copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
@@ -202,12 +221,15 @@ class _Lowering:
         return self.copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """``sources``, or copies of those that lie elsewhere already, or otherwise.
+        """``sources``, or copies of those that lie elsewhere already, or otherwise: the same ones for all who
+        ask for these.
 
         Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
         """
-        if len(sources) == 1 or sources in self.areas:
+        if len(sources) == 1:
             return sources
+        if sources in self.side_by_side:
+            return self.side_by_side[sources]
         placed = {m for area in self.areas for m in area} | set(range(1 + len(self.program.states)))
         shapes = [self.shapes[source] for source in sources]
         by_channel = len({shape[1:] for shape in shapes}) == 1
@@ -221,6 +243,7 @@ class _Lowering:
             else:
                 ours.append(self.copy(source) if source in placed or source in ours else source)
         self.areas.append(tuple(ours))
+        self.side_by_side[sources] = tuple(ours)
         return tuple(ours)
 
 

@@ -122,6 +122,30 @@ def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
         np.testing.assert_array_equal(hand.walk(sample), sums)
 
 
+@pytest.mark.parametrize(("asked", "handed_on", "copies"), [(4, 4, 1), (1, 4, 2), (4, 1, 3)])
+def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
+    asked: int, handed_on: int, copies: int
+) -> None:
+    """Map 4 is the next value of state 1; ``asked`` by the gate behind it, ``handed_on`` to state 2."""
+    base = random_program(MAPS, np.random.default_rng(3), sizes=[6, 6, 2], readout="adc")
+    gate = {"gate_shift": 8, "zero": 30}
+    steps = (
+        Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(6, 1, 1), kernel=(1, 1))),
+        Gate(terms=(Term(a=1, b=3, gain=1, a_zero=40), Term(a=3, gain=128)), **gate),
+        Gate(terms=(Term(a=asked, gain=150), Term(a=2, gain=90)), **gate),
+        Product(layer=base.layers[1], sources=(5,), patches=Patches.whole((6, 1, 1)), fires=False),
+    )
+    states = tuple(State(shape=(6, 1, 1), source=source, start=70) for source in (4, handed_on))
+    if handed_on == 4:
+        states = (states[0], dataclasses.replace(states[1], source=3))
+    program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=states, calls=3)
+    assert sum(isinstance(step, Pool) for step in lower(program).steps) == copies
+    x = random_inputs(program, np.random.default_rng(4), 3)
+    hand = Hand(program, MAPS)
+    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums)
+
+
 def test_maps_that_are_done_with_make_room() -> None:
     """Six maps of 64 codes one after the other take the room of two."""
     base = random_program(MAPS, np.random.default_rng(0), sizes=[64, 2])
