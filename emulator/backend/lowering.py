@@ -230,8 +230,11 @@ class _Lowering:
             return sources
         if sources in self.side_by_side:
             return self.side_by_side[sources]
-        placed = {m for area in self.areas for m in area} | set(range(1 + len(self.program.states)))
         shapes = [self.shapes[source] for source in sources]
+        # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
+        lone = {m for m in range(1, 1 + len(self.program.states)) if self.shapes[m][1:] == (1, 1)}
+        there = set(range(1 + len(self.program.states))) - lone
+        placed = there.union(*self.areas)
         by_channel = len({shape[1:] for shape in shapes}) == 1
         if by_channel and shapes[0][1:] != (1, 1):
             gates = of_kind(Gate, self.program.steps)

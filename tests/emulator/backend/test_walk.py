@@ -146,6 +146,26 @@ def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
         np.testing.assert_array_equal(hand.walk(sample), sums)
 
 
+def test_what_is_joined_again_is_copied_once() -> None:
+    """Two products of a call's inputs and a state: the inputs are copied beside the state, for both."""
+    base = random_program(MAPS, np.random.default_rng(3), sizes=[10, 4, 4, 2], readout="adc")
+    other = random_program(MAPS, np.random.default_rng(5), sizes=[10, 4, 2], readout="adc").layers[0]
+    both = Patches(shape=(10, 1, 1), kernel=(1, 1))
+    steps = (
+        Product(layer=base.layers[0], sources=(0, 1), patches=both),
+        Product(layer=other, sources=(0, 1), patches=both),
+        Gate(terms=(Term(a=2, b=3, gain=1), Term(a=1, gain=128)), gate_shift=8),
+        Product(layer=base.layers[2], sources=(4,), patches=Patches.whole((4, 1, 1)), fires=False),
+    )
+    state = State(shape=(4, 1, 1), source=4, start=9)
+    program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=(state,), calls=3)
+    assert [type(step) for step in lower(program).steps] == [Fill, Pool, Product, Product, Gate, Product]
+    x = random_inputs(program, np.random.default_rng(4), 3)
+    hand = Hand(program, MAPS)
+    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums)
+
+
 def test_maps_that_are_done_with_make_room() -> None:
     """Six maps of 64 codes one after the other take the room of two."""
     base = random_program(MAPS, np.random.default_rng(0), sizes=[64, 2])
