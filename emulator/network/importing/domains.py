@@ -79,10 +79,11 @@ def with_bodies(proto: Any) -> Any:
 
 def _devices(call: Call) -> Value:
     """Neurons of one device a channel."""
-    value = call.value.settled()
+    value = call.value if call.value.counts(1) else call.value.vector(call.name)
+    if value is None:
+        raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")
+    value = value.settled()
     channels = value.op.shape[0]
-    if value.axes[1:2] != "c":
-        raise call.refused(f"on values of {value.own}; use it on channels (n, C, ..)")
     peak, height = (
         np.broadcast_to(np.asarray(call.constant(i), np.float64).reshape(-1), (channels,)) for i in (1, 2)
     )
@@ -95,7 +96,7 @@ def _devices(call: Call) -> Value:
         devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
     except NetworkError as error:
         raise call.refused(str(error)) from None
-    return value.then(replace(table(value.op, devices), name=call.name))
+    return value.then(replace(table(value.op, devices), name=call.name), value.places)
 
 
 DEVICES = {NDR: _devices, NDR_CURVE: _devices}

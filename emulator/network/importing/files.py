@@ -11,13 +11,6 @@ from emulator.errors import MissingExtraError, NetworkError
 
 FILE_MAX = 2 << 30
 """Bytes of a model file: what its format can hold."""
-LAYERS = (
-    "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell Upsample "
-    "ReLU Sigmoid Tanh ReLU6 LeakyReLU ELU SELU CELU GELU SiLU Mish Softplus Softsign Hardtanh Hardswish "
-    "Hardsigmoid LogSigmoid Tanhshrink Softshrink Hardshrink Threshold PReLU RReLU GLU "
-    "Identity Dropout Dropout1d Dropout2d AlphaDropout".split()
-)
-"""Layers whose class has one name, of those that have one for each number of axes."""
 
 
 def extra(package: str, needs: str, of: str) -> Any:
@@ -66,21 +59,10 @@ def load_torch(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     nn = torch.nn
-    names = list(LAYERS)
-    kinds = (
-        "Conv",
-        "MaxPool",
-        "AvgPool",
-        "BatchNorm",
-        "AdaptiveAvgPool",
-        "AdaptiveMaxPool",
-        "ZeroPad",
-        "ConstantPad",
-    )
-    names += [f"{kind}{d}d" for kind in kinds for d in (1, 2)]
+    layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
         with (
-            torch.serialization.safe_globals([getattr(nn, name) for name in names]),
+            torch.serialization.safe_globals(layers),
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # of the pickle's protocol: nothing that a user could change

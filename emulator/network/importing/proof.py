@@ -124,22 +124,13 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W). Raises ValueError when it has
-    another size."""
-    sizes = value.shape
-    axis = value.axes.index("n") if "n" in value.axes else 0
-    whole = np.concatenate([_moved(p, sizes, axis) for p in parts])[:n]
-    letters = value.axes.replace("n", "")
-    order = [letters.index(a) for a in ("g", "c", "h", "w") if a in letters]
-    rest = [i for i in range(len(letters)) if i not in order]
-    return np.asarray(whole.transpose(0, *(1 + i for i in (*rest, *order))).reshape(n, -1), np.float64)
-
-
-def _moved(part: Array, sizes: tuple[int, ...], axis: int) -> Array:
-    """A batch with its samples first, the other axes of ``sizes``."""
-    own = [size for i, size in enumerate(sizes) if i != axis]
-    each = int(np.prod(own))
-    return np.moveaxis(part.reshape(*sizes[:axis], part.size // max(each, 1), *sizes[axis + 1 :]), axis, 0)
+    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W) of its operator. Raises
+    ValueError when it has another size."""
+    axis = value.axis or 0
+    whole = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
+    found = np.empty((n, value.size))
+    found[:, value.first.reshape(-1)] = whole
+    return found
 
 
 def _same(a: Floats, b: Floats) -> bool:

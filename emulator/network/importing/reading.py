@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.axes import AXES, raw_input
 from emulator.network.importing.call import Call
 from emulator.network.importing.domains import DEVICES, DOMAIN
 from emulator.network.importing.elementwise import CASTS, elementwise
@@ -17,12 +16,13 @@ from emulator.network.importing.estimators import ESTIMATORS
 from emulator.network.importing.files import only_input
 from emulator.network.importing.graph import BATCH, Given, Graph, Memories, given, ordered
 from emulator.network.importing.layers import LAYERS
+from emulator.network.importing.moving import MOVING
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
 from emulator.network.importing.rolled import loop_of
-from emulator.network.importing.values import LeftOut, OwnShape, Stack, Value
+from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, laid, raw_input
 from emulator.network.importing.view import Floats
 
-HANDLERS = {**LAYERS, **AXES, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
+HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
@@ -145,7 +145,7 @@ class _Reader:
         for node in self.graph.node:  # constants written as nodes, which a loop's copies are told apart by
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        self.values: dict[str, Value | Stack] = {}
+        self.values: dict[str, Value] = {}
         self.refused: dict[str, UnsupportedNodeError] = {}
         self.notes: list[str] = []
         self.memories: Memories = []
@@ -157,13 +157,17 @@ class _Reader:
         self.shape = shape or _sample_shape(source, self.sequence)
         if self.sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[source.name] = raw_input(self.shape, sequence=self.sequence)
+        axis, dims = self.sequence.find("n") if self.sequence else 0, source.type.tensor_type.shape.dim
+        samples = (dims[axis].dim_value if axis < len(dims) else 0) or SAMPLES
+        self.values[source.name] = raw_input(self.shape, samples, sequence=self.sequence)
         self.states: dict[str, Value] = {}
         if self.loop is not None:
             for state, after in self.loop.states.items():
                 sizes, calls = self.loop.sizes[after], self.loop.calls
                 memory = given(after, (sizes[-1], 1, 1), 0.0)
-                self.states[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
+                numbers = np.arange(samples) * calls + calls - 1
+                places = laid(memory, sizes[-1:], numbers).reshape(*sizes[:-2], samples, sizes[-1])
+                self.states[state] = Value(memory, places, calls)
         self.values |= self.states
 
     def read(self, output: str | None) -> Read:
@@ -182,11 +186,8 @@ class _Reader:
         self._close_loop()
         name = self._chosen([output] if output else names)
         value = self.values[name]
-        if isinstance(value, Stack) and len(value.layers) == 1:
-            value = value.layers[0]
         graph, end = _finished(value, self.memories)
-        letters = "".join(a for a in end.axes if a in "chw")
-        if end.op.shape[1:] != (1, 1) and letters not in ("chw", "cw", "ch"):
+        if (np.diff(end.first.reshape(-1)) < 0).any():
             self.notes.append("output: its values are in the order (channel, row, column)")
         tensor = name if end.left_out is None else end.left_out.tensor
         notes, first = tuple(self.notes), self.sequence[:1] == "t"
@@ -200,8 +201,8 @@ class _Reader:
             if ours in self.values:
                 self.values[theirs] = self.values[ours]
         for state, source in self.loop.states.items():
-            value = self.values.get(source)
-            if not isinstance(value, Value):
+            value = self.values[source].vector(source) if source in self.values else None
+            if value is None:
                 raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
             self.memories.append((self.states[state].op, value.settled().op))
 
@@ -222,17 +223,14 @@ class _Reader:
         return single[0] if single else ends[-1]
 
     def _is_value(self, name: str) -> bool:
-        value = self.values.get(name)
-        return value is not None and not (isinstance(value, Value) and value.is_raw)
+        return name in self.values and not self.values[name].is_raw
 
     def _is_single(self, name: str) -> bool:
-        value = self.values[name]
-        return isinstance(value, Value) and ("t" not in value.axes or value.calls == 1)
+        return self.values[name].at is not None
 
     def _identity(self, name: str) -> Any:
         """The same for two outputs of one value, such as a recurrent layer's last call and last result."""
         value = self.values[name]
-        assert isinstance(value, Value)
         return value.op, value.label
 
     def _is_label(self, name: str) -> bool:
@@ -249,7 +247,7 @@ class _Reader:
         for node in self.graph.node:
             for name in node.output:
                 value = self.values.get(name)
-                if isinstance(value, Value) and "t" not in value.axes and value.left_out is None:
+                if value is not None and value.at is not None and value.left_out is None:
                     found[name] = (node.name or node.output[0], node.op_type, value)
         return found
 
@@ -270,14 +268,14 @@ class _Reader:
             self.constants |= zip(node.output, call.folded(), strict=False)
             return
         if node.op_type == "Shape":
-            sizes = np.array(call.value.shape, np.int64)
+            sizes = np.array(call.value.places.shape, np.int64)
             self.constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
             return
         for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):
                 self.refused[key] = result
-            elif key and self.loop is not None and isinstance(result, Value) and result.at is not None:
-                self.values[key] = replace(result, at=self.loop.calls - 1)  # one call stands for all
+            elif key and self.loop is not None and result.at is not None:
+                self.values[key] = result.of_call(self.loop.calls - 1)  # one call stands for all
             elif key:
                 self.values[key] = result
 
@@ -298,10 +296,10 @@ def _results(call: Call) -> list[Any]:
 
 def _normalised(call: Call) -> Value:
     """What comes before a softmax or a normalisation of all outputs, which may only end a model."""
-    value = call.value
-    axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(value.axes)
-    rest = [size for i, size in enumerate(value.shape) if i != axis and value.axes[i] != "n"]
-    if not value.axes.startswith("n") or axis == 0 or any(size > 1 for size in rest):
+    value, shape = call.value, call.value.places.shape
+    axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
+    rest = [size for i, size in enumerate(shape) if i not in (0, axis)]
+    if value.axis != 0 or axis == 0 or any(size > 1 for size in rest):
         raise call.refused(
             f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
         )
@@ -324,23 +322,19 @@ def _sample_shape(value: Any, sequence: str) -> OwnShape:
     return tuple(own)
 
 
-def _finished(value: Any, memories: Memories) -> tuple[Graph, Value]:
-    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not one tensor,
-    not the last call's of a sequence, or the input is read in two shapes."""
+def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
+    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not the last
+    call's of a sequence, or the input is read in two shapes."""
     where = ("output", "output")
-    if not isinstance(value, Value):
-        raise UnsupportedNodeError(
-            *where, "return one tensor; of a recurrent layer, the last call's: out[:, -1]"
-        )
-    if "t" in value.axes and value.calls > 1:
+    if value.at is None:
         raise UnsupportedNodeError(
             *where, "it is of every call; take the last one, out[:, -1], and Linear after it"
         )
-    if value.at is not None and value.at != value.calls - 1:
+    if value.at != value.calls - 1:
         raise UnsupportedNodeError(
             *where, f"it is of call {value.at}; accepted: the last one, {value.calls - 1}"
         )
-    value = value.settled()
+    value = value.vector("output") or value.settled()
     used: Memories = []
     ends = [value.op]
     while True:  # memories that the output needs, and those that these need
