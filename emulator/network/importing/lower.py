@@ -19,6 +19,7 @@ from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Read
 from emulator.network.importing.report import ImportReport
+from emulator.network.importing.rolled import rolled
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.stretch import stretch_of
@@ -57,6 +58,8 @@ def lower(
         Called as ``progress(done, total)`` after every operator and after the measurement.
     """
     graph, notes = simplified(read.graph), list(read.notes)
+    if len(read.own_shape) == 2 and graph.calls == 1:
+        graph = rolled(graph)
     if samples is not None:
         graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out

@@ -14,12 +14,11 @@ from emulator.network.importing.domains import DEVICES, DOMAIN
 from emulator.network.importing.elementwise import CASTS, elementwise
 from emulator.network.importing.estimators import ESTIMATORS
 from emulator.network.importing.files import only_input
-from emulator.network.importing.graph import BATCH, Given, Graph, Memories, given, ordered
+from emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
 from emulator.network.importing.layers import LAYERS
 from emulator.network.importing.moving import MOVING
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
-from emulator.network.importing.rolled import loop_of
-from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, laid, raw_input
+from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, raw_input
 from emulator.network.importing.view import Floats
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
@@ -150,61 +149,36 @@ class _Reader:
         self.notes: list[str] = []
         self.memories: Memories = []
         source = only_input(model)
-        self.loop = loop_of(model, source.name, self.constants)
         self.sequence = sequence_axes(self.graph, source.name)
-        if self.loop is not None:
-            self.sequence = "ntc" if self.loop.axis == 1 else "tnc"
-        self.shape = shape or _sample_shape(source, self.sequence)
+        dims = [d.dim_value for d in source.type.tensor_type.shape.dim]
+        self.calls_first = self.sequence == "tnc" or (len(dims) == 3 and dims[0] > 0 == dims[1])
+        self.shape = shape or _sample_shape(source, calls_first=self.calls_first)
         if self.sequence and len(self.shape) != 2:
             raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        axis, dims = self.sequence.find("n") if self.sequence else 0, source.type.tensor_type.shape.dim
-        samples = (dims[axis].dim_value if axis < len(dims) else 0) or SAMPLES
-        self.values[source.name] = raw_input(self.shape, samples, sequence=self.sequence)
-        self.states: dict[str, Value] = {}
-        if self.loop is not None:
-            for state, after in self.loop.states.items():
-                sizes, calls = self.loop.sizes[after], self.loop.calls
-                memory = given(after, (sizes[-1], 1, 1), 0.0)
-                numbers = np.arange(samples) * calls + calls - 1
-                places = laid(memory, sizes[-1:], numbers).reshape(*sizes[:-2], samples, sizes[-1])
-                self.states[state] = Value(memory, places, calls)
-        self.values |= self.states
+        samples = (dims[int(self.calls_first)] if dims else 0) or SAMPLES
+        self.values[source.name] = raw_input(
+            self.shape, samples, sequence=bool(self.sequence), calls_first=self.calls_first
+        )
 
     def read(self, output: str | None) -> Read:
         names = [o.name for o in self.graph.output]
         if output is not None and output not in names:
             raise NetworkError(f"output is {output!r}; accepted: {', '.join(names)}")
         for node in self.graph.node:
-            if self.loop is not None and node.output[0] in self.loop.skipped:
-                continue
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
                 # Only what the output needs has to be understood.
                 for name in node.output:
                     self.refused.setdefault(name, error)
-        self._close_loop()
         name = self._chosen([output] if output else names)
         value = self.values[name]
         graph, end = _finished(value, self.memories)
         if (np.diff(end.first.reshape(-1)) < 0).any():
             self.notes.append("output: its values are in the order (channel, row, column)")
         tensor = name if end.left_out is None else end.left_out.tensor
-        notes, first = tuple(self.notes), self.sequence[:1] == "t"
+        notes, first = tuple(self.notes), self.calls_first
         return Read(graph, self.shape, notes, end, name, tensor, self._inner(), calls_first=first)
-
-    def _close_loop(self) -> None:
-        """Every state of a loop takes what its source gives."""
-        if self.loop is None:
-            return
-        for theirs, ours in self.loop.alias.items():
-            if ours in self.values:
-                self.values[theirs] = self.values[ours]
-        for state, source in self.loop.states.items():
-            value = self.values[source].vector(source) if source in self.values else None
-            if value is None:
-                raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
-            self.memories.append((self.states[state].op, value.settled().op))
 
     def _chosen(self, wanted: list[str]) -> str:
         """The output that is taken: the one that can be read; of a recurrent layer's, the one that has an
@@ -252,13 +226,11 @@ class _Reader:
         return found
 
     def _node(self, node: Any) -> None:
-        alias = {} if self.loop is None else self.loop.alias
-        inputs = [alias.get(s, s) for s in node.input]
-        for source in inputs:
+        for source in node.input:
             if source in self.refused:
                 raise self.refused[source]
-        known = [self.constants.get(s) if s else None for s in inputs]
-        values = [self.values.get(s) if s else None for s in inputs]
+        known = [self.constants.get(s) if s else None for s in node.input]
+        values = [self.values.get(s) if s else None for s in node.input]
         call = Call(node, self.opsets, known, values, self.notes, self.memories)
         if node.domain not in (*DOMAINS, DOMAIN):
             raise call.refused(
@@ -274,8 +246,6 @@ class _Reader:
         for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):
                 self.refused[key] = result
-            elif key and self.loop is not None and result.at is not None:
-                self.values[key] = result.of_call(self.loop.calls - 1)  # one call stands for all
             elif key:
                 self.values[key] = result
 
@@ -310,11 +280,11 @@ def _normalised(call: Call) -> Value:
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
 
 
-def _sample_shape(value: Any, sequence: str) -> OwnShape:
-    """Shape of one sample: all but the axis of samples, which may be open, as may the first axis."""
+def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
+    """Shape of one sample: all but the axis of samples, which may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
-    own = [s for a, s in zip(sequence, sizes, strict=False) if a != "n"] if sequence else sizes[1:]
+    own = [size for i, size in enumerate(sizes) if i != int(calls_first)]
     if not own or any(s <= 0 for s in own):
         raise NetworkError(
             f"input {value.name!r} has shape {sizes} (0: open); give the shape of one sample (--input-shape)"

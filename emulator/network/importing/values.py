@@ -220,23 +220,15 @@ class Value:
             line=None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift),
         )
 
-    def of_call(self, call: int) -> Value:
-        """The same of another call."""
-        sample, place = self.places // (self.size * self.calls), self.places % self.size
-        return replace(self, places=(sample * self.calls + call) * self.size + place)
 
-
-def raw_input(shape: OwnShape, samples: int, *, sequence: str = "") -> Value:
-    """The model's input; ``sequence``: axes of one, ``ntc`` or ``tnc``, its shape (calls, features)."""
+def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
+    """The model's input; ``sequence``: of (calls, features), a call at a time."""
     if len(shape) > 3:
         raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
-    if sequence:
-        places = np.arange(samples * int(np.prod(shape))).reshape(samples, *shape)
-        value = Value(given("input", (shape[1], 1, 1)), places, shape[0])
-        return value if sequence == "ntc" else replace(value, places=places.swapaxes(0, 1))
     c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-    op = given("input", (c, h, w))
-    return Value(op, laid(op, shape, np.arange(samples)))
+    op = given("input", (w, 1, 1) if sequence else (c, h, w))
+    places = np.arange(samples * c * h * w).reshape(samples, *shape)
+    return Value(op, places.swapaxes(0, 1) if calls_first else places, c if sequence else 1)
 
 
 def laid(op: Op, own: OwnShape, numbers: Places) -> Places:
