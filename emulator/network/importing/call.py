@@ -14,16 +14,10 @@ from emulator.network.importing.values import Value
 
 Array = npt.NDArray[Any]
 
-FOLDED = set(
-    "Constant Identity Cast CastLike Shape Size Add Sub Mul Div Neg Abs Sqrt Reciprocal Pow Exp Log Min Max "
-    "Sum Reshape Transpose Flatten Squeeze Unsqueeze Concat Slice Gather Split MatMul Gemm Expand Tile Range "
-    "ConstantOfShape Pad Where Equal Greater Less Not And Or Floor Ceil Round Clip Relu Sigmoid Tanh Sign "
-    "QuantizeLinear DequantizeLinear ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ArgMax".split()
-)
-"""Taken into the weights where all operands are known; a kind with a body of its own is never run."""
 FOLDED_MAX = 1 << 26
 """Elements of a folded result; a few bytes of a file can ask for more than there is memory."""
-BROADCAST = ("Add", "Sub", "Mul", "Div", "Pow", "Where", "Min", "Max", "Sum", "Equal", "Greater", "Less")
+SHAPES_MAX = 64
+"""Elements of an operand that may say how large a result is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,16 +84,30 @@ class Call:
 
     def folded(self) -> list[Array]:
         """Outputs of a node of known operands only, bounded before they are made."""
-        if self.kind not in FOLDED:
+        if any(a.HasField("g") or a.graphs for a in self.node.attribute):
             raise self.refused("it acts on constants only; compute them when exporting")
         given = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
-        try:
-            asked = _elements(self.kind, [np.asarray(k) for k in self.known if k is not None])
-        except (ValueError, IndexError, OverflowError) as error:
-            raise self.refused(f"it cannot be evaluated ({error})") from None
+        asked = self._elements(given)
         if asked > FOLDED_MAX:
             raise self.refused(f"its constant has {asked:,.0f} elements; accepted: at most {FOLDED_MAX:,}")
         return self.evaluated(given)
+
+    def _elements(self, given: dict[str, Array]) -> float:
+        """Elements of the largest result, by ONNX's inference of shapes; nothing of that size is made."""
+        import onnx
+
+        kinds = {s: onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for s, v in given.items()}
+        small = [onnx.numpy_helper.from_array(v, s) for s, v in given.items() if v.size <= SHAPES_MAX]
+        inputs = [onnx.helper.make_tensor_value_info(s, kinds[s], v.shape) for s, v in given.items()]
+        outputs = [onnx.ValueInfoProto(name=name) for name in self.node.output if name]
+        graph = onnx.helper.make_graph([self.node], "constant", inputs, outputs, small)
+        opsets = [onnx.helper.make_opsetid(*of) for of in self.opsets.items()]
+        try:
+            found = onnx.shape_inference.infer_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
+        except Exception as error:  # of ONNX's own kinds
+            raise self.refused(f"it cannot be evaluated ({error})") from None
+        shapes = (o.type.tensor_type.shape.dim for o in found.graph.output)
+        return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
         """Outputs by ONNX's reference implementation of the operator."""
@@ -136,29 +144,3 @@ def _gelu(x: npt.NDArray[np.float64], *, tanh: bool) -> npt.NDArray[np.float64]:
 
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)) if tanh else erf(x / np.sqrt(2))
     return np.asarray(0.5 * x * (1 + inner), np.float64)
-
-
-def _elements(kind: str, given: list[Array]) -> float:
-    """Elements of the result, at most; nothing of that size is made here."""
-    if kind in ("MatMul", "Gemm"):
-        return float(np.prod(given[0].shape[:-1])) * given[1].size
-    if kind == "ConstantOfShape":
-        return _product(given[0])
-    if kind in ("Expand", "Tile"):
-        return _product(given[1]) * given[0].size
-    if kind == "Range":
-        start, stop, step = (float(v.reshape(-1)[0]) for v in given[:3])
-        return abs((stop - start) / step) if step else float("inf")
-    if kind == "Pad":
-        pads = np.abs(given[1].astype(np.float64)).reshape(2, -1).sum(axis=0)
-        return _product(np.array(given[0].shape[-len(pads) :]) + pads)
-    if kind in BROADCAST:
-        return _product(np.array(np.broadcast_shapes(*(v.shape for v in given))))
-    if kind == "Concat":
-        return float(sum(v.size for v in given))
-    return float(max((v.size for v in given), default=0))
-
-
-def _product(sizes: Array) -> float:
-    """Product of sizes, in floats: it may be beyond any integer of NumPy's."""
-    return float(np.prod(np.abs(sizes.astype(np.float64))))
