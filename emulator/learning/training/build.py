@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from emulator.errors import EmulatorError
 from emulator.learning.training.architecture import Bases, Convolution, Hidden, Pooling, Residual
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.model import TrainedNetwork
-from emulator.learning.training.neurons import make_neuron, neuron_of
+from emulator.learning.training.neurons import NdrNeuron, make_neuron, neuron_of
 from emulator.learning.training.nodes import (
     SKIP_MIN,
-    TrainedBases,
     TrainedGate,
     TrainedNode,
     TrainedPool,
@@ -27,6 +28,8 @@ from emulator.spec.patches import Shape
 
 FIXED = ("ndr-fixed",)
 """Kinds of neurons whose devices, those of bases too, stay as they are."""
+SPREAD = 2.0
+"""Peak voltages that the inputs of bases span when training starts, times their number."""
 
 
 class Builder:
@@ -91,13 +94,25 @@ class Builder:
         self.shapes.append((outputs, *patches.grid))
 
     def _bases(self, layer: Bases) -> None:
-        channels, *rest = self.shapes[-1]
-        at = len(self.nodes)
-        trainable = self._neuron not in FIXED
-        self.nodes.append(
-            TrainedBases((at,), channels, layer, self._view, height=self._height, trainable=trainable)
+        """``f((gain_k * x_c + shift_k) / peak)`` of basis k and channel c, basis by basis.
+
+        Gain and shift are those of row drivers, one pair a basis. Peak, height and, where the ECRAM sets it,
+        shape are the devices': of every channel and basis with ``each``, else of every basis. Peaks start
+        evenly spread over the inputs.
+        """
+        (channels, height, width), count = self.shapes[-1], layer.count
+        neuron = NdrNeuron(
+            count * channels if layer.each else count,
+            self._view,
+            normalise=False,
+            height=self._height,
+            trainable=self._neuron not in FIXED,
         )
-        self.shapes.append((layer.count * channels, rest[0], rest[1]))
+        gain, centres = SPREAD * count, (np.arange(count) + 0.5) / count
+        channel = np.tile(np.arange(channels), count)
+        table = TrainedTable((len(self.nodes),), channel, np.full(count, gain), 1.0 - gain * centres, neuron)
+        self.nodes.append(table)
+        self.shapes.append((count * channels, height, width))
 
     def _pool(self, layer: Pooling) -> None:
         shape = self.shapes[-1]
@@ -174,7 +189,13 @@ def _trained_product(node: Product, view: ChipView) -> TrainedProduct:
 TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
     "pool": lambda node, view: TrainedPool(node),
-    "table": lambda node, view: TrainedTable(node, neuron_of(node.activation, len(node.channel), view)),
+    "table": lambda node, view: TrainedTable(
+        node.sources,
+        node.channel,
+        node.gain,
+        node.shift_by,
+        neuron_of(node.activation, len(node.channel), view),
+    ),
     "gate": lambda node, view: TrainedGate(node),
 }
 """By the kind of the network's node."""
