@@ -92,8 +92,8 @@ class TrainedNode(torch.nn.Module):
         """The sources, joined."""
         return join([maps[s] for s in self.sources])
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
-        """The result; ``settle`` sets normalisation to these maps first."""
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """The result."""
         raise NotImplementedError
 
     def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
@@ -125,7 +125,7 @@ class TrainedProduct(TrainedNode):
             gain = 1.0 if neuron is None else neuron.beside_gain
             self.log_skip = torch.nn.Parameter(torch.full((outputs,), float(np.log(gain))))
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
         x = self.source(maps)
         whole = self.crossbar.patches is None
@@ -142,8 +142,6 @@ class TrainedProduct(TrainedNode):
             if beside is not None and weight is not None:
                 y = y + beside * along(weight, v)
         else:
-            if settle:
-                self.neuron.settle(v, beside, weight)
             y = self.neuron(v, beside, weight, added)
         result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
         return result
@@ -188,7 +186,7 @@ class TrainedPool(TrainedNode):
         counts = torch.from_numpy(pool.counts.reshape(pool.patches.grid).astype(np.float32))
         self.register_buffer("counts", counts, persistent=False)
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, C, rows, columns)."""
         y, (g, h) = self._pooled(self.source(maps)), self.pool.block
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
@@ -231,7 +229,7 @@ class TrainedTable(TrainedNode):
         self.shift = torch.nn.Parameter(torch.tensor(shift, dtype=torch.float32))
         neuron.shift.requires_grad_(False).zero_()
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, E, H, W)."""
         x = self.source(maps)[:, self.channel]
         gain, shift = self._each(torch.exp(self.log_slope)), self._each(self.shift)
@@ -261,7 +259,7 @@ class TrainedGate(TrainedNode):
         super().__init__(gate.reads)
         self.gate = gate
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """The sum of the terms, held in 0..1."""
         total: Any = self.gate.zero
         for term in self.gate.terms:
