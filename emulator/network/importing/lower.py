@@ -17,7 +17,7 @@ from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
-from emulator.network.importing.reading import Read
+from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rolled import rolled
 from emulator.network.importing.scaling import Made, Scaling
@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 
 def lower(
-    read: Read,
+    read: Reading,
     *,
     name: str,
     samples: Floats | None = None,
@@ -94,10 +94,11 @@ def lower(
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
-    shape = graph.output.shape
+    shape, (c, h, w) = graph.output.shape, graph.input.shape
+    own = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,
-        shape=tuple(read.shape),
+        shape=(graph.calls, c) if graph.calls > 1 else own,
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),

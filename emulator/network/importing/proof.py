@@ -13,7 +13,7 @@ from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.files import only_input
 from emulator.network.importing.graph import BATCH, Op
 from emulator.network.importing.original import Original
-from emulator.network.importing.reading import Read
+from emulator.network.importing.reading import Reading
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats
 
@@ -35,7 +35,7 @@ WHERE_MAX = 16
 class Proof:
     """A reading and its model, which answers beside it."""
 
-    read: Read
+    read: Reading
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
@@ -103,11 +103,13 @@ class Proof:
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
         few, seen = x[:WHERE_MAX], dict[Op, Floats]()
-        names = [name for name in self.read.values if name != self.read.tensor]
+        made = {n: node for node in self.original.proto.graph.node for n in node.output}
+        known = {n: v for n, v in self.read.values.items() if n in made and v.at is not None}
+        names = [n for n, v in known.items() if n != self.read.tensor and v.left_out is None]
         self.read.graph.run(self.read.ordered(few), seen.__setitem__)
         theirs = self._run(names, few)
         for name in names:
-            node, kind, value = self.read.values[name]
+            value, node, kind = known[name], made[name].name or made[name].output[0], made[name].op_type
             if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
             try:
