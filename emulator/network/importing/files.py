@@ -21,14 +21,18 @@ def extra(package: str, needs: str, of: str) -> Any:
         raise MissingExtraError(f"{needs}: pip install 'ndrite[{of}]'") from None
 
 
-def load_onnx(path: Path) -> Any:
-    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
-    NetworkError when the file is not a valid model."""
-    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
+def _check(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if path.stat().st_size > FILE_MAX:
         raise NetworkError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {FILE_MAX}")
+
+
+def load_onnx(path: Path) -> Any:
+    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
+    NetworkError when the file is not a valid model."""
+    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
+    _check(path)
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -56,8 +60,7 @@ def load_torch(path: Path) -> Any:
     """A module written by ``torch.save(module, path)``, of PyTorch's own layers only: no code in it is run.
     Raises MissingExtraError: without PyTorch. Raises NetworkError when the file holds anything else."""
     torch = extra("torch", "reading .pt files needs PyTorch", "train")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
+    _check(path)
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:

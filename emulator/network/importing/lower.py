@@ -95,6 +95,7 @@ def lower(
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
     shape, (c, h, w) = graph.output.shape, graph.input.shape
+    shapes = network.map_shapes[1 + len(network.states) :]
     own = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,
@@ -103,8 +104,8 @@ def lower(
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
         blocks=tuple(
-            m.block(beyond / seen_of if seen_of else None)
-            for m, (beyond, seen_of) in zip(made, counts.tolist(), strict=True)
+            m.block(outputs, beyond / seen_of if seen_of else None)
+            for m, (outputs, *_), (beyond, seen_of) in zip(made, shapes, counts.tolist(), strict=True)
             if m.node.kind != "pool"
         ),
         error_bound=bound,
