@@ -122,13 +122,11 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
     if states is not None and chip.ecram.tunes in SHAPES:
         states = _shaped(activation, chip, states, rest)
-    stretch: Floats | float = 1.0
     if states is not None:
         states = kept(states, chip, chip.conditions.time_since_programming_s)
-        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     own = own_units_V(chip, states, outputs)
     peaks = peaks * (source_units_V(chip, own) / own)
-    return ndr_neurons(chip, heights, peaks, unreachable, states, devices, stretch)
+    return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
 
 
 def ndr_neurons(
@@ -138,12 +136,12 @@ def ndr_neurons(
     unreachable: int,
     states: States | None,
     devices: Sequence[NdrModel] | None,
-    stretch: Floats | float = 1.0,
 ) -> Neurons:
-    """Neurons of devices that are already drawn and set; ``devices`` None: nominal ones.
-
-    ``stretch`` (M,): peak voltages relative to those that input gains were set for.
-    """
+    """Neurons of devices that are already drawn; ``devices`` None: nominal ones. ``states`` decide heights
+    where there are any."""
+    stretch: Floats | float = 1.0  # peak voltages relative to those that input gains were set for
+    if states is not None:
+        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     device, drawn = chip.neuron.device, None if devices is None else tuple(devices)
     of = drawn or (device,) * len(heights)
     individual = drawn is not None
@@ -186,8 +184,7 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
     for at, way in ((chip, 1), (ideal, -1)):
         own = own_units_V(at, states, outputs)
         peaks = peaks * (own / source_units_V(at, own)) ** way
-    stretch = 1.0 if states is None else stretch_at(states, chip)
-    return ndr_neurons(ideal, neurons.heights, peaks, neurons.unreachable, states, neurons.devices, stretch)
+    return ndr_neurons(ideal, neurons.heights, peaks, neurons.unreachable, states, neurons.devices)
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:

@@ -22,7 +22,7 @@ from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
-from emulator.mapping.states import States, heights_at, kept, stretch_at
+from emulator.mapping.states import States, kept
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
@@ -189,8 +189,8 @@ def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:
     if neurons is not None:
         neurons = _kept(neurons, chip, passed_s)
     if bias is not None:
-        bias = dataclasses.replace(bias, mapped=_aged(bias.mapped, chip))
-    return dataclasses.replace(array, mapped=_aged(array.mapped, chip), bias=bias, neurons=neurons)
+        bias = dataclasses.replace(bias, mapped=aged(bias.mapped, chip))
+    return dataclasses.replace(array, mapped=aged(array.mapped, chip), bias=bias, neurons=neurons)
 
 
 def _kept(neurons: Neurons, chip: Chip, passed_s: float) -> Neurons:
@@ -198,7 +198,8 @@ def _kept(neurons: Neurons, chip: Chip, passed_s: float) -> Neurons:
     return neurons if neurons.states is None else _set(neurons, kept(neurons.states, chip, passed_s), chip)
 
 
-def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
+def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
+    """With what ``chip``, at its time, makes of the programmed cells."""
     old = mapped.cells
     cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V, old.place)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
@@ -206,5 +207,4 @@ def _aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
 
 
 def _set(neurons: Neurons, states: States, chip: Chip) -> Neurons:
-    heights, stretch = heights_at(states, chip), stretch_at(states, chip)
-    return ndr_neurons(chip, heights, neurons.peaks, neurons.unreachable, states, neurons.devices, stretch)
+    return ndr_neurons(chip, neurons.heights, neurons.peaks, neurons.unreachable, states, neurons.devices)

@@ -18,14 +18,14 @@ from emulator.device.ndr.curves import Table as MeasuredTable
 from emulator.device.ndr.tuning import scaled_device
 from emulator.device.ndr.window import Window
 from emulator.errors import CompileError, EmulatorError
-from emulator.mapping.cells import aged_cells
+from emulator.mapping.cells import Cells
 from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
-from emulator.mapping.die import Die, DieArray, DieTable
+from emulator.mapping.die import Die, DieArray, DieTable, aged
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import AdcRange
-from emulator.mapping.states import States, heights_at, stretch_at
-from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from emulator.mapping.states import States
+from emulator.mapping.weights import MappedWeights
 from emulator.spec import Program
 from emulator.spec.archive import FIELD, Arrays, digest, head, load_file, save_file
 
@@ -201,40 +201,25 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
 
 
 def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> MappedWeights:
-    cells = aged_cells(
-        held["target"],
-        held["programmed"],
-        held["stuck"],
-        held["ageing"],
-        die.cells_of,
-        held.get("row_voltage"),
-        held.get("place"),
+    g = held["programmed"]  # what time makes of it follows
+    ways, stuck, ageing = (held.get("row_voltage"), held.get("place")), held["stuck"], held["ageing"]
+    cells = Cells(held["target"], g, g, g, g, stuck, ageing, *ways)
+    known = {name: held[name] for name in ("levels", "limits", "unit")}
+    mapped = MappedWeights(
+        **known, cells=cells, codes=held["levels"], full_scale_uS=full_scale_uS, saturated=0, limited=limited
     )
-    codes, saturated = conductance_codes(cells, code_max(die.chip.cell), full_scale_uS)
-    return MappedWeights(
-        levels=held["levels"],
-        cells=cells,
-        codes=codes,
-        limits=held["limits"],
-        unit=held["unit"],
-        full_scale_uS=full_scale_uS,
-        saturated=saturated,
-        limited=limited,
-    )
+    return aged(mapped, die.cells_of)
 
 
 def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
     chip, states, devices = die.chip, None, None
-    heights: Any = held["neuron.heights"]
-    stretch: Any = 1.0
     if "state.voltage" in held:
         names = [f.name for f in dataclasses.fields(States)]
         states = States(**{name: held[f"state.{name}"] for name in names if f"state.{name}" in held})
-        heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     if "neuron.devices" in held:
         base = chip.neuron.device
         devices = [_device(base, parameters) for parameters in held["neuron.devices"]]
-    return ndr_neurons(chip, heights, held["neuron.peaks"], unreachable, states, devices, stretch)
+    return ndr_neurons(chip, held["neuron.heights"], held["neuron.peaks"], unreachable, states, devices)
 
 
 def _parameters(device: NdrModel) -> npt.NDArray[np.float64]:

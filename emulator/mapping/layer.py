@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.golden.neuron import neuron, preneuron
 from emulator.mapping import ranges
 from emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
+from emulator.mapping.curves import Curves
 from emulator.mapping.devices import (
     Neurons,
     curves_of,
@@ -94,16 +94,14 @@ class MapOptions:
 class CompiledLayer:
     """One product on a chip, part by part as the signal meets them, and what it makes of the samples.
 
-    ``rows``: the patches that samples make; ``table``: the curves so far, if any; ``rngs`` draw the cells,
-    and the converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's
-    range.
+    ``rows``: the patches that samples make; ``curves``: those so far, which get the layer's own; ``rngs``
+    draw the cells, and the converters and neurons. Raises CompileError when a noise, bias or scale leaves
+    the arithmetic's range.
 
     Attributes
     ----------
     layer, array, report:
         Of the program, of the die, and what was lost.
-    table:
-        With the layer's own curves.
     codes, exact:
         Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off, and float64 of the
         float network.
@@ -114,13 +112,13 @@ class CompiledLayer:
         dense: Dense,
         chip: Chip,
         rows: Rows,
-        table: PwlTable | None,
+        curves: Curves,
         rngs: tuple[np.random.Generator, np.random.Generator],
         options: MapOptions,
     ) -> None:
         cells_rng, devices_rng = rngs
         mismatch = devices_rng.standard_normal((2, dense.outputs))
-        self._dense, self._chip, self._rows, self._options, self.table = dense, chip, rows, options, table
+        self._dense, self._chip, self._rows, self._options, self._curves = dense, chip, rows, options, curves
         self._neurons: Neurons | None = None
         if dense.activation is not None:
             self._neurons = make_neurons(dense.activation, chip, dense.outputs, devices_rng)
@@ -254,7 +252,8 @@ class CompiledLayer:
             return
         window = self._window(dense.activation, neurons)
         wanted, which = curves_of(neurons, window, dense.outputs)
-        table, curve, error = add_curves(wanted, which, self.table, self._options)
+        distinct, error = self._curves.fit(wanted, self._options.table_bits)
+        curve = distinct[which]
         scale, vshift = scale_and_shift(window.per_unit * step * self._columns.gain / neurons.peaks)
         zero = window.zero / (scale / 2.0**vshift)
         self.layer = layer = dataclasses.replace(
@@ -269,8 +268,8 @@ class CompiledLayer:
         if isinstance(dense.activation, Ndr):
             die = dataclasses.replace(die, neurons=neurons, window=window)
         v = preneuron(self._p + second + layer.bias.astype(np.int64), layer)
-        self.table, self.array = table, die
-        self.codes = neuron(v, layer, table.base, table.slope)
+        self.array = die
+        self.codes = neuron(v, layer, self._curves.base, self._curves.slope)
         self.exact = trained_outputs(dense.activation, exact)
         self.report = LayerReport(
             **measured,
@@ -316,26 +315,6 @@ class CompiledLayer:
             "noisy_snr_db": float(10 * np.log10(max(signal, 1e-30) / max(lost + noise, 1e-30))),
             "largest_cause": max(causes, key=lambda cause: causes[cause]),
         }
-
-
-def add_curves(
-    wanted: Floats, which: npt.NDArray[np.intp], table: PwlTable | None, options: MapOptions
-) -> tuple[PwlTable, npt.NDArray[np.uint16], float]:
-    """Fit curves (Q, 4096), join them to the table without repeats.
-
-    Returns the table, the index of each neuron's curve, given ``which`` of the curves it has, and the largest
-    error in steps.
-    """
-    fitted = fit_pwl(wanted, segments=options.segments, table_bits=options.table_bits)
-    known: dict[bytes, int] = {}
-    if table is not None:
-        known = {row.tobytes(): q for q, row in enumerate(np.hstack([table.base, table.slope]))}
-    rows = np.hstack([fitted.base, fitted.slope])
-    index = np.array([known.setdefault(row.tobytes(), len(known)) for row in rows])
-    both = np.stack([np.frombuffer(key, np.int32) for key in known])
-    base, slope = np.hsplit(both, 2)
-    table = PwlTable(base.copy(), slope.copy(), fitted.segment_bits, fitted.table_bits, fitted.error_lsb)
-    return table, index[which].astype(np.uint16), fitted.max_error_lsb
 
 
 def _weight_errors(dense: Dense, mapped: MappedWeights, chip: Chip) -> dict[str, Any]:

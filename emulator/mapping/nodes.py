@@ -8,23 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError
 from emulator.golden.codes import Codes as CodeArithmetic
 from emulator.golden.codes import Draw
 from emulator.golden.core import batch_of_steps
 from emulator.mapping.block import laid_out
+from emulator.mapping.curves import Curves
 from emulator.mapping.devices import make_neurons
 from emulator.mapping.die import DieArray, DieTable
 from emulator.mapping.functions import placed
-from emulator.mapping.layer import CompiledLayer, MapOptions, add_curves
+from emulator.mapping.layer import CompiledLayer, MapOptions
 from emulator.mapping.report import LayerReport, TableReport
 from emulator.mapping.samples import Rows, Second
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from emulator.network.floats import result
 from emulator.spec import Program, steps
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, slices
+from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
 from emulator.spec.steps import join
@@ -75,10 +75,7 @@ class Mapper:
                 network.products, options.lanes, rows=chip.array.rows, slices=d, depth=depth
             )
         self._steps: list[steps.Step] = []
-        self._table: PwlTable | None = None
-        self._empty = fit_pwl(
-            np.zeros((1, 1 << V_BITS)), segments=options.segments, table_bits=options.table_bits
-        )
+        self._curves = Curves(options.segments)
         self.reports: list[LayerReport] = []
         self.tables: list[TableReport] = []
         self.functions: list[DieTable | None] = []
@@ -101,15 +98,14 @@ class Mapper:
 
     def program(self) -> Program:
         """The program of the nodes taken so far."""
-        table = self._table or self._empty
         whole = len(self._steps) == len(self._network.nodes)
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
             shape=self._network.shape,
             steps=tuple(self._steps),
-            curve_base=table.base,
-            curve_slope=table.slope,
+            curve_base=self._curves.base,
+            curve_slope=self._curves.slope,
             states=tuple(
                 steps.State(
                     shape=s.shape,
@@ -138,13 +134,12 @@ class Mapper:
 
     def _made(self, step: steps.Step) -> Codes:
         """What a step makes of the samples, read noise off, a part of them at a time."""
-        table, count = self._table or self._empty, len(self._codes[0])
+        base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         at, parts, each = At(), [], batch_of_steps([step])
         for start in range(0, count, each):
             here = {m: self._codes[m][start : start + each] for m in step.reads}
-            codes = CodeArithmetic(
-                self._chip.array.rows, table.base, table.slope, Draw.none(min(each, count - start))
-            )
+            draw = Draw.none(min(each, count - start))
+            codes = CodeArithmetic(self._chip.array.rows, base, slope, draw)
             parts.append(evaluated(codes, at, step, here))
         return np.concatenate(parts)
 
@@ -193,8 +188,7 @@ class Mapper:
         wide, block = self._ways[number]
         rows, every = self._rows(wide, block)
         generators = layer_generators(self._seed, self._options.first_product + number)
-        result = CompiledLayer(wide.dense, self._chip, rows, self._table, generators, self._options)
-        self._table = result.table
+        result = CompiledLayer(wide.dense, self._chip, rows, self._curves, generators, self._options)
         self.reports.append(result.report)
         self.arrays.append(result.array)
         self._steps.append(
@@ -252,7 +246,8 @@ class Mapper:
         distinct, which = np.unique(table.values(), axis=0, return_inverse=True)
         which = which.reshape(-1)
         offset, scale, wanted = placed(distinct, self._options.segments)
-        self._table, curve, error = add_curves(wanted, which, self._table, self._options)
+        of, error = self._curves.fit(wanted, self._options.table_bits)
+        curve = of[which]
         self.tables.append(
             TableReport(
                 functions=outputs,

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
-from emulator.device.ndr.pwl import fit_pwl
 from emulator.errors import CompileError
 from emulator.mapping.columns import total_noise
+from emulator.mapping.curves import Curves, Index
+from emulator.mapping.devices import each_of
 from emulator.mapping.die import Die, DieArray, DieTable
 from emulator.mapping.functions import placed
 from emulator.mapping.scaling import cell_noise, int32
-from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS
+from emulator.spec import Program
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.steps import Product, Step, Table
-
-Ints = npt.NDArray[np.int32]
 
 
 def program_of(die: Die, program: Program) -> Program:
@@ -42,7 +40,7 @@ def program_of(die: Die, program: Program) -> Program:
             f"program {program.name!r} has products of "
             f"{[p.layer.weights.shape for p in products]}; accepted: the die's, {shapes}"
         )
-    tables = _Tables(program)
+    curves = Curves(program.curve_base.shape[1])
     arrays, functions = iter(die.arrays), iter(die.tables)
     steps: list[Step] = []
     for step in program.steps:
@@ -59,63 +57,38 @@ def program_of(die: Die, program: Program) -> Program:
                 )
             if step.fires:
                 tuned = array.neurons is not None and array.neurons.states is not None
-                curve = tables.of_neurons(array, layer) if tuned else tables.kept(layer.curve)
+                curve = (
+                    _of_neurons(array, layer.table_bits, curves)
+                    if tuned
+                    else _kept(layer.curve, curves, program)
+                )
                 layer = dataclasses.replace(layer, curve=curve)
             step = dataclasses.replace(step, layer=layer)
         elif isinstance(step, Table):
-            step = tables.of_functions(step, next(functions, None))
+            step = _of_functions(step, next(functions, None), curves, program)
         steps.append(step)
-    return dataclasses.replace(program, steps=tuple(steps), curve_base=tables.base, curve_slope=tables.slope)
+    return dataclasses.replace(program, steps=tuple(steps), curve_base=curves.base, curve_slope=curves.slope)
 
 
-class _Tables:
-    """Curve tables put together anew, what is kept and what is fitted."""
+def _of_functions(step: Table, table: DieTable | None, curves: Curves, program: Program) -> Table:
+    """A table step with the devices of ``table``; as it is, where no ECRAM sets them."""
+    if table is None or table.neurons.states is None:
+        return dataclasses.replace(step, curve=_kept(step.curve, curves, program))
+    offset, scale, wanted = placed(table.values(), program.curve_base.shape[1])
+    return dataclasses.replace(
+        step, offset=offset, scale=scale, curve=curves.fit(wanted, step.table_bits, each=True)[0]
+    )
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._bases: list[Ints] = []
-        self._slopes: list[Ints] = []
-        self._count = 0
 
-    @property
-    def base(self) -> Ints:
-        """All of them, int32 (Q, segments)."""
-        return np.concatenate(self._bases) if self._bases else self._program.curve_base
+def _of_neurons(array: DieArray, table_bits: int, curves: Curves) -> Index:
+    """A curve for every neuron."""
+    assert array.neurons is not None
+    assert array.window is not None
+    wanted = INPUT_MAX * np.ascontiguousarray(each_of(array.neurons)(array.window.values()).T)
+    return curves.fit(np.clip(wanted, 0.0, INPUT_MAX), table_bits, each=True)[0]
 
-    @property
-    def slope(self) -> Ints:
-        """All of them, int32 (Q, segments)."""
-        return np.concatenate(self._slopes) if self._slopes else self._program.curve_slope
 
-    def kept(self, curve: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-        """The program's own curves; their new indices."""
-        used, where = np.unique(curve, return_inverse=True)
-        return self._add(self._program.curve_base[used], self._program.curve_slope[used])[where]
-
-    def of_functions(self, step: Table, table: DieTable | None) -> Table:
-        """A table step with the devices of ``table``; as it is, where no ECRAM sets them."""
-        if table is None or table.neurons.states is None:
-            return dataclasses.replace(step, curve=self.kept(step.curve))
-        segments = 1 << (V_BITS - step.segment_bits)
-        offset, scale, wanted = placed(table.values(), segments)
-        fitted = fit_pwl(wanted, segments=segments, table_bits=step.table_bits)
-        curve = self._add(fitted.base, fitted.slope)
-        return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
-
-    def of_neurons(self, array: DieArray, layer: Layer) -> npt.NDArray[np.uint16]:
-        """A curve for every neuron; their indices."""
-        assert array.neurons is not None
-        assert array.window is not None
-        u = np.repeat(array.window.values()[:, None], layer.outputs, axis=1)
-        wanted = INPUT_MAX * np.ascontiguousarray(array.neurons.curves(u).T)
-        segments = 1 << (V_BITS - layer.segment_bits)
-        fitted = fit_pwl(np.clip(wanted, 0.0, INPUT_MAX), segments=segments, table_bits=layer.table_bits)
-        return self._add(fitted.base, fitted.slope)
-
-    def _add(self, base: Ints, slope: Ints) -> npt.NDArray[np.uint16]:
-        first, self._count = self._count, self._count + len(base)
-        if self._count > 1 << 16:
-            raise CompileError(f"curves are {self._count}; accepted: at most 65536")
-        self._bases.append(base)
-        self._slopes.append(slope)
-        return np.arange(first, self._count).astype(np.uint16)
+def _kept(curve: Index, curves: Curves, program: Program) -> Index:
+    """The program's own curves; their new numbers."""
+    used, where = np.unique(curve, return_inverse=True)
+    return curves.add(program.curve_base[used], program.curve_slope[used])[where]

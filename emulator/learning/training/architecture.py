@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from emulator.errors import EmulatorError
 
@@ -41,7 +43,7 @@ class Pooling:
     """``max`` or ``average`` of windows of ``size`` side by side; None: of the whole map."""
 
     of: str
-    size: int | None
+    size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,55 +73,27 @@ def read_hidden(text: str) -> tuple[Hidden, ...]:
     return tuple(_layer(part) for part in text.split(","))
 
 
+FORMS: dict[str, Callable[..., Hidden]] = {
+    r"(?P<width>\d+)": lambda width: width,
+    r"(?!.*(stride|groups).*\1)conv (?P<channels>\d+) (?P<kernel>\d+)"
+    r"(?: stride (?P<stride>\d+)| groups (?P<groups>\d+))*": Convolution,
+    r"depthwise (?P<kernel>\d+)(?: stride (?P<stride>\d+))?": partial(Convolution, channels=None),
+    r"residual (?P<kernel>\d+)": Residual,
+    r"pool (?P<size>\d+)": partial(Pooling, of="max"),
+    r"average(?: (?P<size>\d+))?": partial(Pooling, of="average"),
+    r"bases (?P<count>\d+)": Bases,
+    r"bases (?P<count>\d+) each": partial(Bases, each=True),
+}
+"""What a part of the text may be, and the layer that its numbers make."""
+
+
 def _layer(part: str) -> Hidden:
-    words = part.split()
-    try:
-        return _parsed(words)
-    except (ValueError, IndexError):
-        raise EmulatorError(f"{part.strip()!r} is no layer; accepted: {ACCEPTED}") from None
-
-
-def _parsed(words: list[str]) -> Hidden:
-    kind = words[0]
-    if kind == "conv":
-        options = _options(words[3:], ("stride", "groups"))
-        return Convolution(channels=_number(words[1]), kernel=_odd(words[2]), **options)
-    if kind == "depthwise":
-        return Convolution(channels=None, kernel=_odd(words[1]), **_options(words[2:], ("stride",)))
-    if kind == "residual":
-        (kernel,) = words[1:]
-        return Residual(kernel=_odd(kernel))
-    if kind == "bases":
-        count, *rest = words[1:]
-        if rest not in ([], ["each"]) or _number(count) > BASES_MAX:
-            raise ValueError
-        return Bases(count=int(count), each=bool(rest))
-    if kind in ("pool", "average"):
-        if len(words) > 2 or (kind == "pool" and len(words) == 1):
-            raise ValueError
-        size = _number(words[1]) if len(words) == 2 else None
-        return Pooling(of="max" if kind == "pool" else kind, size=size)
-    if len(words) > 1:
-        raise ValueError
-    return _number(kind)
-
-
-def _options(words: list[str], accepted: tuple[str, ...]) -> dict[str, int]:
-    names = words[::2]
-    if len(words) % 2 or len(set(names)) < len(names) or not set(names) <= set(accepted):
-        raise ValueError
-    return {name: _number(value) for name, value in zip(names, words[1::2], strict=True)}
-
-
-def _number(word: str) -> int:
-    value = int(word)
-    if not 1 <= value <= WIDTH_MAX:
-        raise ValueError
-    return value
-
-
-def _odd(word: str) -> int:
-    value = _number(word)
-    if value % 2 == 0:
-        raise ValueError
-    return value
+    for form, layer in FORMS.items():
+        found = re.fullmatch(form, " ".join(part.split()))
+        numbers = {} if found is None else {k: int(v) for k, v in found.groupdict().items() if v}
+        fits = all(
+            1 <= value <= (BASES_MAX if name == "count" else WIDTH_MAX) for name, value in numbers.items()
+        )
+        if found is not None and fits and numbers.get("kernel", 1) % 2:
+            return layer(**numbers)
+    raise EmulatorError(f"{part.strip()!r} is no layer; accepted: {ACCEPTED}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from emulator.errors import EmulatorError
 from emulator.learning.training.architecture import Bases, Convolution, Hidden, Pooling, Residual
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar
 from emulator.learning.training.model import TrainedNetwork
-from emulator.learning.training.neurons import make_neuron, neuron_of
+from emulator.learning.training.neurons import NdrNeuron, make_neuron, neuron_of
 from emulator.learning.training.nodes import (
     SKIP_MIN,
-    TrainedBases,
     TrainedGate,
     TrainedNode,
     TrainedPool,
@@ -27,86 +28,8 @@ from emulator.spec.patches import Shape
 
 FIXED = ("ndr-fixed",)
 """Kinds of neurons whose devices, those of bases too, stay as they are."""
-
-
-class Builder:
-    """Appends layers to a network, each on the map before it; arguments as ``of_layers``."""
-
-    def __init__(
-        self, shape: Shape, view: ChipView, *, neuron: str, normalise: bool, height: float | None
-    ) -> None:
-        self.nodes: list[TrainedNode] = []
-        self.shapes = [shape]
-        self._view, self._neuron, self._normalise, self._height = view, neuron, normalise, height
-
-    def add(self, layer: Hidden, *, to_bases: bool = False) -> None:
-        """A layer; ``to_bases``: its sums go to bases, so that it has no function of its own. Raises
-        EmulatorError when it does not fit the map."""
-        shape = self.shapes[-1]
-        last = "linear" if to_bases else self._neuron
-        try:
-            if isinstance(layer, Convolution):
-                self._product(self._kernels(layer), layer.channels or shape[0], last)
-            elif isinstance(layer, Residual):
-                kernels = self._kernels(Convolution(channels=shape[0], kernel=layer.kernel))
-                at = len(self.nodes)
-                self._product(kernels, shape[0], self._neuron)
-                self._product(kernels, shape[0], last, skip=at)
-            elif isinstance(layer, Pooling):
-                self._pool(layer)
-            elif isinstance(layer, Bases):
-                self._bases(layer)
-            else:
-                self._product(Patches.whole(shape), layer, last)
-        except (ProgramError, EmulatorError) as error:
-            raise EmulatorError(f"layer {layer} on a map of {shape}: {error}") from None
-
-    def finished(self, outputs: int) -> TrainedNetwork:
-        """The network, with a last full layer of so many sums."""
-        shape = self.shapes[-1]
-        patches = Patches.whole(shape)
-        crossbar = Crossbar(patches.inputs, outputs, self._view)
-        self.nodes.append(TrainedProduct((len(self.nodes),), patches, crossbar, None))
-        return TrainedNetwork(self.nodes, [*self.shapes, (outputs, 1, 1)])
-
-    def _kernels(self, layer: Convolution) -> Patches:
-        shape = self.shapes[-1]
-        side = layer.kernel // 2
-        outputs = layer.channels or shape[0]
-        if outputs % layer.groups:
-            raise EmulatorError(f"{outputs} channels; accepted: a multiple of {layer.groups} groups")
-        return Patches(
-            shape=shape,
-            kernel=(layer.kernel, layer.kernel),
-            stride=(layer.stride, layer.stride),
-            padding=(side, side, side, side),
-            groups=shape[0] if layer.channels is None else layer.groups,
-        )
-
-    def _product(self, patches: Patches, outputs: int, kind: str, skip: int | None = None) -> None:
-        crossbar = Crossbar(patches.inputs, outputs, self._view, patches)
-        height = None if kind == "linear" else self._height
-        neuron = make_neuron(kind, outputs, self._view, normalise=self._normalise, height=height)
-        self.nodes.append(TrainedProduct((len(self.nodes),), patches, crossbar, neuron, skip=skip))
-        self.shapes.append((outputs, *patches.grid))
-
-    def _bases(self, layer: Bases) -> None:
-        channels, *rest = self.shapes[-1]
-        at = len(self.nodes)
-        trainable = self._neuron not in FIXED
-        self.nodes.append(
-            TrainedBases((at,), channels, layer, self._view, height=self._height, trainable=trainable)
-        )
-        self.shapes.append((layer.count * channels, rest[0], rest[1]))
-
-    def _pool(self, layer: Pooling) -> None:
-        shape = self.shapes[-1]
-        patches = Patches.whole(shape)
-        if layer.size is not None:
-            size = (layer.size, layer.size)
-            patches = Patches(shape=shape, kernel=size, stride=size)
-        self.nodes.append(TrainedPool(Pool(layer.of, (len(self.nodes),), patches)))
-        self.shapes.append((shape[0], *patches.grid))
+SPREAD = 2.0
+"""Peak voltages that the inputs of bases span when training starts, times their number."""
 
 
 def of_layers(
@@ -141,11 +64,77 @@ def of_layers(
         Start of every neuron's height, and keeps heights as they are at export: room for the ECRAM to move
         them both ways. None: near 1, and export makes the largest 1. NDR only.
     """
-    builder = Builder(shape, view, neuron=neuron, normalise=normalise, height=height)
+    nodes: list[TrainedNode] = []
+    shapes = [shape]
+
+    def product(patches: Patches, outputs: int, kind: str | None, skip: int | None = None) -> None:
+        own = None if kind == "linear" else height
+        fires = None if kind is None else make_neuron(kind, outputs, view, normalise=normalise, height=own)
+        crossbar = Crossbar(patches.inputs, outputs, view, patches)
+        nodes.append(TrainedProduct((len(nodes),), patches, crossbar, fires, skip=skip))
+        shapes.append((outputs, *patches.grid))
+
+    def add(layer: Hidden, last: str) -> None:
+        before, at = shapes[-1], len(nodes)
+        if isinstance(layer, Convolution):
+            product(kernels(before, layer), layer.channels or before[0], last)
+        elif isinstance(layer, Residual):
+            same = kernels(before, Convolution(channels=before[0], kernel=layer.kernel))
+            product(same, before[0], neuron)
+            product(same, before[0], last, skip=at)
+        elif isinstance(layer, Pooling):
+            size = None if layer.size is None else (layer.size, layer.size)
+            windows = (
+                Patches.whole(before) if size is None else Patches(shape=before, kernel=size, stride=size)
+            )
+            nodes.append(TrainedPool(Pool(layer.of, (at,), windows)))
+            shapes.append((before[0], *windows.grid))
+        elif isinstance(layer, Bases):
+            nodes.append(bases(at, before[0], layer, view, height, trainable=neuron not in FIXED))
+            shapes.append((layer.count * before[0], *before[1:]))
+        else:
+            product(Patches.whole(before), layer, last)
+
     for i, layer in enumerate(hidden):
         after = next((h for h in hidden[i + 1 :] if not isinstance(h, Pooling)), None)
-        builder.add(layer, to_bases=isinstance(after, Bases))
-    return builder.finished(outputs)
+        before = shapes[-1]
+        try:  # sums that go to bases have no function of their own
+            add(layer, "linear" if isinstance(after, Bases) else neuron)
+        except (ProgramError, EmulatorError) as error:
+            raise EmulatorError(f"layer {layer} on a map of {before}: {error}") from None
+    product(Patches.whole(shapes[-1]), outputs, None)
+    return TrainedNetwork(nodes, shapes)
+
+
+def kernels(shape: Shape, layer: Convolution) -> Patches:
+    """Where a convolution's kernels lie on a map. Raises EmulatorError when groups do not divide channels."""
+    outputs, side = layer.channels or shape[0], layer.kernel // 2
+    if outputs % layer.groups:
+        raise EmulatorError(f"{outputs} channels; accepted: a multiple of {layer.groups} groups")
+    return Patches(
+        shape=shape,
+        kernel=(layer.kernel, layer.kernel),
+        stride=(layer.stride, layer.stride),
+        padding=(side, side, side, side),
+        groups=shape[0] if layer.channels is None else layer.groups,
+    )
+
+
+def bases(
+    source: int, channels: int, layer: Bases, view: ChipView, height: float | None, *, trainable: bool
+) -> TrainedTable:
+    """``f((gain_k * x_c + shift_k) / peak)`` of basis k and channel c, basis by basis.
+
+    Gain and shift are those of row drivers, one pair a basis. Peak, height and, where the ECRAM sets it,
+    shape are the devices': of every channel and basis with ``each``, else of every basis. Peaks start evenly
+    spread over the inputs.
+    """
+    count = layer.count
+    devices = count * channels if layer.each else count
+    neuron = NdrNeuron(devices, view, normalise=False, height=height, trainable=trainable)
+    gain, centres = SPREAD * count, (np.arange(count) + 0.5) / count
+    channel = np.tile(np.arange(channels), count)
+    return TrainedTable((source,), channel, np.full(count, gain), 1.0 - gain * centres, neuron)
 
 
 def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
@@ -174,7 +163,13 @@ def _trained_product(node: Product, view: ChipView) -> TrainedProduct:
 TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
     "pool": lambda node, view: TrainedPool(node),
-    "table": lambda node, view: TrainedTable(node, neuron_of(node.activation, len(node.channel), view)),
+    "table": lambda node, view: TrainedTable(
+        node.sources,
+        node.channel,
+        node.gain,
+        node.shift_by,
+        neuron_of(node.activation, len(node.channel), view),
+    ),
     "gate": lambda node, view: TrainedGate(node),
 }
 """By the kind of the network's node."""

@@ -97,9 +97,7 @@ class Reading(torch.nn.Module):
         """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn."""
         if not self.training or self.view.adc_bits is None:
             return self.sums(x, weight)
-        if self.patches is None:
-            return self._converted(x, weight, self.view.adc_bits)
-        return self._converted_maps(x, weight, self.view.adc_bits)
+        return self._converted(x, weight, self.view.adc_bits)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """As ``read`` without converters."""
@@ -133,36 +131,24 @@ class Reading(torch.nn.Module):
         return sums
 
     def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
-        sums = self._tiled(x, weight)
-        tiles = len(sums)
+        whole = self.patches is not None
+        sums = self.sums(x, weight)[None] if whole else self._tiled(x, weight)
+        tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
-            step = self._step(sums, bits)
-        reach = self.reach.clone()  # the next call of a sequence moves it before gradients are taken
+            seen = self._tile_sums(x[:RANGE_SAMPLES], weight) if whole else sums
+            step = along(self._step(seen, bits), sums[0])
+        if tiles > len(sums):  # kernels of several tiles
+            with torch.no_grad():
+                error = torch.randn_like(sums[0]).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
+            return sums[0] + error
+        # The next call of a sequence moves the range before gradients are taken.
+        reach = along(self.reach.clone(), sums[0])
         limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
             error = limited.div(step).round_().mul_(step).sub_(limited).sum(dim=0)
-            if self.view.adc_noise:
-                # Noise of every tile's conversion, drawn at once for their sum.
-                error += torch.randn_like(error) * (step * self.view.adc_noise * tiles**0.5)
-        total: Tensor = limited.sum(dim=0) + error
-        return total
-
-    def _converted_maps(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
-        sums = self.sums(x, weight)
-        tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
-        with torch.no_grad():
-            step = along(self._step(self._tile_sums(x[:RANGE_SAMPLES], weight), bits), sums)
-            if tiles > 1:
-                error = torch.randn_like(sums).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
-        if tiles > 1:
-            return sums + error
-        reach = along(self.reach.clone(), sums)
-        limited = torch.clamp(sums, -reach, reach)
-        with torch.no_grad():
-            error = limited.div(step).round_().mul_(step).sub_(limited)
-            if noise:
-                error += torch.randn_like(error).mul_(step * noise)
-        return limited + error
+            if noise:  # of every tile's conversion, drawn at once for their sum
+                error += torch.randn_like(error).mul_(step * (noise * tiles**0.5))
+        return limited.sum(dim=0) + error
 
     def _step(self, sums: Tensor, bits: int) -> Tensor:
         """Follow the range of tile sums (tiles, n, M); a converter's step (M,)."""

@@ -27,14 +27,11 @@ AT_ONCE = 1 << 24
 
 
 class _Trained:
-    """The arithmetic of nodes that hold what is trained; ``settle`` sets normalisation to what they see."""
-
-    def __init__(self, settle: bool) -> None:
-        self._settle = settle
+    """The arithmetic of nodes that hold what is trained."""
 
     def trained(self, at: At, node: TrainedNode, maps: list[Tensor]) -> Tensor:
         """The node's own result."""
-        result: Tensor = node(maps, self._settle)
+        result: Tensor = node(maps)
         return result
 
 
@@ -83,13 +80,13 @@ class TrainedNetwork(torch.nn.Module):
         """Values of the largest map."""
         return max(c * h * w for c, h, w in self.shapes)
 
-    def forward(self, x: Tensor, settle: bool = False) -> Tensor:
-        """Outputs (n, outputs) of inputs (n, inputs) in [0, 1]; ``settle`` sets normalisation to them."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (n, outputs) of inputs (n, inputs) in [0, 1]."""
         n = len(x)
         parts = x.reshape(n, self.calls, *self.shapes[0])
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
         firsts = (parts[:, call].contiguous(memory_format=torch.channels_last) for call in range(self.calls))
-        calls = run(_Trained(settle), list(self.nodes), self.states, firsts, states)
+        calls = run(_Trained(), list(self.nodes), self.states, firsts, states)
         return deque(calls, maxlen=1).pop()[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
@@ -106,8 +103,10 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
     any at all. Of large maps, the first samples are taken (``SETTLED_VALUES``).
     """
     model.eval()
+    for neuron in model.neurons:
+        neuron.settling = True
     with torch.no_grad():
-        model(x[: max(1, SETTLED_VALUES // model.largest)], settle=True)
+        model(x[: max(1, SETTLED_VALUES // model.largest)])
 
 
 def export(

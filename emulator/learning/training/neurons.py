@@ -97,6 +97,8 @@ class Neuron(torch.nn.Module):
         self.norm = Normalise(outputs) if normalise else None
         self.shift = torch.nn.Parameter(torch.full((outputs,), SHIFT))
         self.view = view
+        self.settling = False
+        """Whether the normalisation is to be set to the next sums."""
 
     def forward(
         self,
@@ -107,17 +109,16 @@ class Neuron(torch.nn.Module):
     ) -> Tensor:
         """Outputs of sums ``v``; ``beside``: a second operand of that shape, with its weight (M,); ``added``:
         errors of the sums, which normalisation does not see."""
+        if self.settling:
+            self.settling = False
+            self.settle(v, beside, weight)
         gain = self.gain()
-        shift = self.shift if gain is None else self.shift * gain
-        if self.norm is None:
-            z = (v if gain is None else v * along(gain, v)) + along(shift, v)
-        else:
-            z = self.norm(v, gain, shift)
+        shift = self.shift * gain
+        z = v * along(gain, v) + along(shift, v) if self.norm is None else self.norm(v, gain, shift)
         if added is not None:
-            factor = 1.0 / self.spread() if gain is None else gain / self.spread()
-            z = z + added * along(factor, v)
+            z = z + added * along(gain / self.spread(), v)
         if beside is not None and weight is not None:
-            z = z + beside * along(weight if gain is None else weight * gain, v)
+            z = z + beside * along(weight * gain, v)
         y = self.shape(z)
         return SteppedOutput.apply(y) if self.bounded and self.view.output_codes and self.training else y
 
@@ -131,9 +132,9 @@ class Neuron(torch.nn.Module):
         """Factor on a second operand that makes its slope 1 when training starts."""
         return 1.0
 
-    def gain(self) -> Tensor | None:
-        """Factor (M,) on the pre-activation before ``shape``, for what is trained as one; None: 1."""
-        return None
+    def gain(self) -> Tensor:
+        """Factor (M,) on the pre-activation before ``shape``, for what is trained as one."""
+        return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
         """What normalisation divides sums by, as last seen, (M,)."""
@@ -141,8 +142,7 @@ class Neuron(torch.nn.Module):
 
     def unit(self) -> Tensor:
         """Sums (M,) that make one unit of every neuron's function, as last seen, without gradient."""
-        gain = self.gain()
-        return (self.spread() if gain is None else self.spread() / gain).detach()
+        return (self.spread() / self.gain()).detach()
 
     def held(self) -> Tensor:
         """What bias cells hold, in the unit of the sums, (M,), as last seen, without gradient."""
@@ -293,9 +293,9 @@ class MonotonicNeuron(Neuron):
         """All but the unbounded ReLU."""
         return self.kind != "relu"
 
-    def gain(self) -> Tensor | None:
+    def gain(self) -> Tensor:
         """Trained where the layer is normalised."""
-        return torch.exp(self.log_gain) if self.log_gain.requires_grad else None
+        return torch.exp(self.log_gain)
 
     def unit(self) -> Tensor:
         """Sums of one unit of the function; of ``relu``, of its largest value."""

@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.architecture import Bases
 from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar, along
-from emulator.learning.training.neurons import NdrNeuron, Neuron
-from emulator.learning.training.view import FLOAT, ChipView
+from emulator.learning.training.neurons import Neuron
 from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
 from emulator.spec.patches import Shape
 
@@ -94,8 +92,8 @@ class TrainedNode(torch.nn.Module):
         """The sources, joined."""
         return join([maps[s] for s in self.sources])
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
-        """The result; ``settle`` sets normalisation to these maps first."""
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """The result."""
         raise NotImplementedError
 
     def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
@@ -127,7 +125,7 @@ class TrainedProduct(TrainedNode):
             gain = 1.0 if neuron is None else neuron.beside_gain
             self.log_skip = torch.nn.Parameter(torch.full((outputs,), float(np.log(gain))))
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
         x = self.source(maps)
         whole = self.crossbar.patches is None
@@ -144,8 +142,6 @@ class TrainedProduct(TrainedNode):
             if beside is not None and weight is not None:
                 y = y + beside * along(weight, v)
         else:
-            if settle:
-                self.neuron.settle(v, beside, weight)
             y = self.neuron(v, beside, weight, added)
         result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
         return result
@@ -190,7 +186,7 @@ class TrainedPool(TrainedNode):
         counts = torch.from_numpy(pool.counts.reshape(pool.patches.grid).astype(np.float32))
         self.register_buffer("counts", counts, persistent=False)
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, C, rows, columns)."""
         y, (g, h) = self._pooled(self.source(maps)), self.pool.block
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
@@ -215,32 +211,45 @@ class TrainedPool(TrainedNode):
 
 
 class TrainedTable(TrainedNode):
-    """Functions of single values: gain (kept above 0) and shift are trained."""
+    """Functions of single values, ``channel`` (E,) of the sources: gain (kept above 0) and shift are trained.
+
+    ``gain`` and ``shift`` (G,), and the devices of ``neuron``, are of as many channels each, side by side. In
+    front of a crossbar that sums them the functions are a Kolmogorov-Arnold layer.
+    """
 
     channel: Tensor
 
-    def __init__(self, table: Table, neuron: Neuron) -> None:
-        super().__init__(table.sources)
+    def __init__(
+        self, sources: tuple[int, ...], channel: npt.NDArray[Any], gain: Any, shift: Any, neuron: Neuron
+    ) -> None:
+        super().__init__(sources)
         self.neuron = neuron
-        self.register_buffer("channel", torch.from_numpy(table.channel.astype(np.int64)), persistent=False)
-        self.log_slope = torch.nn.Parameter(torch.from_numpy(np.log(table.gain)))
-        with torch.no_grad():
-            neuron.shift.copy_(torch.tensor(table.shift_by))
+        self.register_buffer("channel", torch.from_numpy(channel.astype(np.int64)), persistent=False)
+        self.log_slope = torch.nn.Parameter(torch.tensor(gain, dtype=torch.float32).log())
+        self.shift = torch.nn.Parameter(torch.tensor(shift, dtype=torch.float32))
+        neuron.shift.requires_grad_(False).zero_()
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, E, H, W)."""
         x = self.source(maps)[:, self.channel]
-        y: Tensor = self.neuron(x * along(torch.exp(self.log_slope), x))
-        return y
+        gain, shift = self._each(torch.exp(self.log_slope)), self._each(self.shift)
+        z = x * along(gain, x) + along(shift, x)
+        y: Tensor = self.neuron(z.reshape(len(x), len(self.neuron.shift), -1, x.shape[3]))
+        return y.reshape(x.shape)
 
     def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """Gain and shift as trained."""
+        """Gain and shift as trained, and a device for every channel."""
         factor = one_factor("a table", self.sources, factors)
         activation, divisor, after = self.neuron.exported()
-        gain = torch.exp(self.log_slope.double()) * factor / divisor
-        shift = self.neuron.shift.double() / divisor
-        channel = self.channel.numpy()
-        return Table(self.sources, channel, _floats(gain), _floats(shift), activation), after
+        if isinstance(activation, Ndr):
+            activation = _repeated(activation, len(self.channel) // len(activation.peak))
+        gain = self._each(torch.exp(self.log_slope.double())) * factor / self._each(divisor)
+        shift = self._each(self.shift.double()) / self._each(divisor)
+        return Table(self.sources, self.channel.numpy(), _floats(gain), _floats(shift), activation), after
+
+    def _each(self, values: Tensor) -> Tensor:
+        """Values of every channel, (E,)."""
+        return values.repeat_interleave(len(self.channel) // len(values))
 
 
 class TrainedGate(TrainedNode):
@@ -250,7 +259,7 @@ class TrainedGate(TrainedNode):
         super().__init__(gate.reads)
         self.gate = gate
 
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """The sum of the terms, held in 0..1."""
         total: Any = self.gate.zero
         for term in self.gate.terms:
@@ -283,68 +292,6 @@ def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Te
 def _floats(tensor: Tensor) -> npt.NDArray[np.float32]:
     array: npt.NDArray[np.float32] = tensor.numpy().astype(np.float32)
     return array
-
-
-SPREAD = 2.0
-"""Peak voltages that the input spans when training starts, times the number of bases."""
-
-
-class TrainedBases(TrainedNode):
-    """``count`` curves of every channel: basis k of channel c is ``f((gain_k * x_c + shift_k) / peak)``.
-
-    The crossbar behind them sums them: a Kolmogorov-Arnold layer is ``y_j = sum_i sum_k w_jik f_k(x_i)``.
-
-    Gain (kept above 0) and shift are those of row drivers, one pair a basis for the whole layer. Peak, height
-    and, where the ECRAM sets it, shape are the devices': of every channel and basis with ``each``, else of
-    every basis. Peaks start evenly spread over the inputs. The result's channels go basis by basis.
-    ``height`` as ``NdrNeuron``; ``trainable``: whether the devices are trained, as gain and shift always are.
-    """
-
-    def __init__(
-        self,
-        sources: tuple[int, ...],
-        channels: int,
-        bases: Bases,
-        view: ChipView = FLOAT,
-        *,
-        height: float | None = None,
-        trainable: bool = True,
-    ) -> None:
-        super().__init__(sources)
-        self.channels, self.bases = channels, bases
-        count = bases.count
-        outputs = count * channels if bases.each else count
-        self.neuron = NdrNeuron(outputs, view, normalise=False, height=height, trainable=trainable)
-        self.neuron.shift.requires_grad_(False).zero_()
-        gain = SPREAD * count
-        centres = (torch.arange(count) + 0.5) / count
-        self.log_slope = torch.nn.Parameter(torch.full((count,), float(np.log(gain))))
-        self.shift = torch.nn.Parameter(1.0 - gain * centres)
-
-    def forward(self, maps: list[Tensor], settle: bool = False) -> Tensor:
-        """(n, count * C, H, W)."""
-        x = self.source(maps)
-        n, _, height, width = x.shape
-        gain, shift = torch.exp(self.log_slope), self.shift
-        z = x.reshape(n, 1, -1, width) * gain.view(-1, 1, 1) + shift.view(-1, 1, 1)
-        if self.bases.each:
-            z = z.reshape(n, -1, height, width)
-        y: Tensor = self.neuron(z)
-        return y.reshape(n, -1, height, width)
-
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """A table of every channel and basis."""
-        factor = one_factor("a table of bases", self.sources, factors)
-        activation, _, after = self.neuron.exported()
-        assert isinstance(activation, Ndr)
-        if not self.bases.each:
-            activation = _repeated(activation, self.channels)
-        gain = torch.exp(self.log_slope.double()) * factor
-        channel = np.tile(np.arange(self.channels, dtype=np.int32), self.bases.count)
-        gains, shifts = (
-            values.double().numpy().astype(np.float32).repeat(self.channels) for values in (gain, self.shift)
-        )
-        return Table(self.sources, channel, gains, shifts, activation), after
 
 
 def _repeated(activation: Ndr, times: int) -> Ndr:

@@ -15,6 +15,36 @@ from emulator.network.importing.values import Value
 
 DOMAIN = "ndrite"
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+QUANTISER = """
+<opset_import: ["" : 17], domain: "qonnx.custom_op.general">
+Quant <signed, narrow> (x, scale, zero, bits) => (y) {
+    one = Constant <value_float = 1.0> ()
+    two = Constant <value_float = 2.0> ()
+    sign = Constant <value_int: int = @signed> ()
+    less = Constant <value_int: int = @narrow> ()
+    signs = Cast <to = 1> (sign)
+    kept = Cast <to = 1> (less)
+    count = Squeeze(bits)
+    places = Sub(count, signs)
+    codes = Pow(two, places)
+    below = Neg(codes)
+    least = Add(below, kept)
+    nothing = Sub(one, one)
+    lowest = Mul(least, signs)
+    low = Add(lowest, nothing)
+    top = Sub(codes, one)
+    lacks = Sub(one, signs)
+    missing = Mul(lacks, kept)
+    high = Sub(top, missing)
+    scaled = Div(x, scale)
+    moved = Add(scaled, zero)
+    rounded = Round(moved)
+    held = Clip(rounded, low, high)
+    counted = Sub(held, zero)
+    y = Mul(counted, scale)
+}
+"""
+"""Integers of so many bits, scaled: QONNX's Quant(x, scale, zero, bits)."""
 NDR, NDR_CURVE = "Ndr", "NdrCurve"
 """``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
 TUNNEL = """
@@ -58,31 +88,41 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 """
 
 
-def with_bodies(proto: Any) -> Any:
-    """The model with bodies for what it uses of the domain, so that a runtime can run it."""
+def prepared(proto: Any) -> Any:
+    """The model with bodies for what it uses of these domains, so that any runtime runs it, and its functions
+    inlined, but for NDR devices. Raises UnsupportedNodeError when a quantiser rounds otherwise."""
     import onnx
+    from onnx import inliner
 
-    used = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
-    there = {f.name for f in proto.functions if f.domain == DOMAIN}
-    missing = used - there
-    if not missing:
-        return proto
     whole = onnx.ModelProto()
     whole.CopyFrom(proto)
-    for text, name in ((TUNNEL, NDR), (SAMPLED, NDR_CURVE)):
-        if name in missing:
-            whole.functions.append(onnx.parser.parse_function(text))
-    if not any(o.domain == DOMAIN for o in whole.opset_import):
-        whole.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
-    return whole
+    there = {(f.domain, f.name) for f in proto.functions}
+    bodies = {(DOMAIN, NDR): TUNNEL, (DOMAIN, NDR_CURVE): SAMPLED, **{(d, "Quant"): QUANTISER for d in QONNX}}
+    for domain, kind in sorted({(n.domain, n.op_type) for n in proto.graph.node} & bodies.keys() - there):
+        body = onnx.parser.parse_function(bodies[domain, kind])
+        body.domain = domain
+        if domain != DOMAIN:
+            body.opset_import[0].version = next((o.version for o in proto.opset_import if not o.domain), 17)
+        whole.functions.append(body)
+        if not any(o.domain == domain for o in whole.opset_import):
+            whole.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    for node in (n for n in whole.graph.node if n.domain in QONNX and n.op_type == "Quant"):
+        a = {"signed": 1, "narrow": 0} | {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if a.pop("rounding_mode", b"ROUND") != b"ROUND":
+            raise UnsupportedNodeError(node.name or node.output[0], "Quant", "use rounding to the nearest")
+        del node.attribute[:]
+        node.attribute.extend(onnx.helper.make_attribute(name, a[name]) for name in ("signed", "narrow"))
+    others = [(f.domain, f.name) for f in whole.functions if f.domain != DOMAIN]
+    return inliner.inline_selected_functions(whole, others) if others else whole
 
 
 def _devices(call: Call) -> Value:
     """Neurons of one device a channel."""
-    value = call.value.settled()
+    value = call.value if call.value.counts(1) else call.value.vector(call.name)
+    if value is None:
+        raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")
+    value = value.settled()
     channels = value.op.shape[0]
-    if value.axes[1:2] != "c":
-        raise call.refused(f"on values of {value.own}; use it on channels (n, C, ..)")
     peak, height = (
         np.broadcast_to(np.asarray(call.constant(i), np.float64).reshape(-1), (channels,)) for i in (1, 2)
     )
@@ -95,65 +135,7 @@ def _devices(call: Call) -> Value:
         devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
     except NetworkError as error:
         raise call.refused(str(error)) from None
-    return value.then(replace(table(value.op, devices), name=call.name))
+    return value.then(replace(table(value.op, devices), name=call.name), value.places)
 
 
 DEVICES = {NDR: _devices, NDR_CURVE: _devices}
-
-
-def prepared(proto: Any) -> Any:
-    """The model with its functions inlined, but for NDR devices, and ``Quant`` as standard operators."""
-    import onnx
-    from onnx import inliner
-
-    others = [(f.domain, f.name) for f in proto.functions if f.domain != DOMAIN]
-    if others:
-        proto = inliner.inline_selected_functions(proto, others)
-    proto = with_bodies(proto)
-    if not any(n.op_type == "Quant" and n.domain in QONNX for n in proto.graph.node):
-        return proto
-    whole = onnx.ModelProto()
-    whole.CopyFrom(proto)
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in whole.graph.initializer}
-    nodes = [made for node in whole.graph.node for made in _quantiser(node, constants)]
-    del whole.graph.node[:]
-    whole.graph.node.extend(nodes)
-    return whole
-
-
-def _quantiser(node: Any, constants: dict[str, Any]) -> list[Any]:
-    """QONNX's Quant(x, scale, zero, bits): integers of so many bits, scaled; any other node as it is."""
-    import onnx
-
-    if node.op_type != "Quant" or node.domain not in QONNX:
-        return [node]
-    name, (x, scale, zero, bits) = node.name or node.output[0], node.input
-    a = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-    if bits not in constants or a.get("rounding_mode", b"ROUND") != b"ROUND":
-        raise UnsupportedNodeError(
-            name, "Quant", "use a constant number of bits, and rounding to the nearest"
-        )
-    count, narrow, signed = float(constants[bits]), int(a.get("narrow", 0)), int(a.get("signed", 1))
-    low = -(2.0 ** (count - 1)) + narrow if signed else 0.0
-    high = 2.0 ** (count - 1) - 1 if signed else 2.0**count - 1 - narrow
-    ends = {end: np.asarray(value, np.float32) for end, value in (("low", low), ("high", high))}
-    steps = [
-        ("Div", [x, scale], "scaled"),
-        ("Add", [f"{name}.scaled", zero], "moved"),
-        ("Round", [f"{name}.moved"], "rounded"),
-        ("Clip", [f"{name}.rounded", f"{name}.low", f"{name}.high"], "held"),
-        ("Sub", [f"{name}.held", zero], "counted"),
-        ("Mul", [f"{name}.counted", scale], None),
-    ]
-    return [
-        *(
-            onnx.helper.make_node(
-                "Constant", [], [f"{name}.{end}"], value=onnx.numpy_helper.from_array(value)
-            )
-            for end, value in ends.items()
-        ),
-        *(
-            onnx.helper.make_node(kind, given, [node.output[0] if to is None else f"{name}.{to}"], name=name)
-            for kind, given, to in steps
-        ),
-    ]

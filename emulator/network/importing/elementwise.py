@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Array, Call, join, with_constant
+from emulator.network.importing.call import Array, Call
+from emulator.network.importing.joining import join, with_constant
 from emulator.network.importing.layers import prelu
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats
@@ -67,7 +68,7 @@ def _function(call: Call) -> Value:
     first, operands = call.value, call.computed
     for other in operands:
         other.check_open()
-        if other.op is not first.op or other.axes != first.axes:
+        if other.op is not first.op or not np.array_equal(other.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference or product")
     # Numbers are given as such: a shape of (1, 1, 1) would make values of three axes.
     pairs = zip(call.node.input, call.known, strict=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.axes import concatenate
-from emulator.network.importing.call import Call, with_constant
+from emulator.network.importing.call import Call
+from emulator.network.importing.joining import with_constant
 from emulator.network.importing.layers import linear
+from emulator.network.importing.moving import concatenate
 from emulator.network.importing.recurrent import SIGMOID
-from emulator.network.importing.values import LeftOut, Stack, Value
+from emulator.network.importing.values import LeftOut, Value
 
 TAKEN = "outputs are taken before the softmax; the largest one is the same"
 
@@ -49,7 +50,7 @@ def _scores(call: Call) -> Value:
     return replace(scores, left_out=left_out)
 
 
-def _joined(call: Call) -> Value | Stack:
+def _joined(call: Call) -> Value:
     """Joined values; ``[1 - p, p]``, p a sigmoid, as scikit-learn writes two classes: half of -z and z."""
     if len(call.computed) == 2 == len(call.known):
         classes = _two_classes(call, *call.computed)
@@ -59,7 +60,7 @@ def _joined(call: Call) -> Value | Stack:
 
 
 def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
-    if a.op is not b.op or a.axes != b.axes or a.op.shape != (1, 1, 1):
+    if a.op is not b.op or a.op.shape != (1, 1, 1) or not np.array_equal(a.places, b.places):
         return None
     z = np.linspace(-4, 4, 65)
     no, yes = (np.full(65, 0.5) if v.function is None else v.function(z) for v in (a, b))
@@ -71,7 +72,7 @@ def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
     if not straight or np.abs(no + yes - 1).max() >= 1e-5:
         return None
     halves = np.array([-0.5, 0.5])
-    before = Value(b.op, b.axes, node=b.node, calls=b.calls, at=b.at)
+    before = Value(b.op, b.places, b.calls, node=b.node)
     both = linear(call, before, slope * halves[None], offset * halves)
     call.notes.append(f"{call.name} ({call.kind}): two classes; outputs are taken before the softmax")
     return replace(both, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))

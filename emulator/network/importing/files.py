@@ -11,13 +11,6 @@ from emulator.errors import MissingExtraError, NetworkError
 
 FILE_MAX = 2 << 30
 """Bytes of a model file: what its format can hold."""
-LAYERS = (
-    "Sequential Linear Flatten Unflatten Softmax LogSoftmax LSTM GRU RNN LSTMCell GRUCell RNNCell Upsample "
-    "ReLU Sigmoid Tanh ReLU6 LeakyReLU ELU SELU CELU GELU SiLU Mish Softplus Softsign Hardtanh Hardswish "
-    "Hardsigmoid LogSigmoid Tanhshrink Softshrink Hardshrink Threshold PReLU RReLU GLU "
-    "Identity Dropout Dropout1d Dropout2d AlphaDropout".split()
-)
-"""Layers whose class has one name, of those that have one for each number of axes."""
 
 
 def extra(package: str, needs: str, of: str) -> Any:
@@ -28,14 +21,18 @@ def extra(package: str, needs: str, of: str) -> Any:
         raise MissingExtraError(f"{needs}: pip install 'ndrite[{of}]'") from None
 
 
-def load_onnx(path: Path) -> Any:
-    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
-    NetworkError when the file is not a valid model."""
-    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
+def _check(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if path.stat().st_size > FILE_MAX:
         raise NetworkError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {FILE_MAX}")
+
+
+def load_onnx(path: Path) -> Any:
+    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
+    NetworkError when the file is not a valid model."""
+    onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
+    _check(path)
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -63,24 +60,12 @@ def load_torch(path: Path) -> Any:
     """A module written by ``torch.save(module, path)``, of PyTorch's own layers only: no code in it is run.
     Raises MissingExtraError: without PyTorch. Raises NetworkError when the file holds anything else."""
     torch = extra("torch", "reading .pt files needs PyTorch", "train")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
+    _check(path)
     nn = torch.nn
-    names = list(LAYERS)
-    kinds = (
-        "Conv",
-        "MaxPool",
-        "AvgPool",
-        "BatchNorm",
-        "AdaptiveAvgPool",
-        "AdaptiveMaxPool",
-        "ZeroPad",
-        "ConstantPad",
-    )
-    names += [f"{kind}{d}d" for kind in kinds for d in (1, 2)]
+    layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
         with (
-            torch.serialization.safe_globals([getattr(nn, name) for name in names]),
+            torch.serialization.safe_globals(layers),
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # of the pickle's protocol: nothing that a user could change

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
-from emulator.network.importing.axes import first_axes, flatten
-from emulator.network.importing.call import Call, join
-from emulator.network.importing.graph import Given, given, pool, product
-from emulator.network.importing.values import Value
+from emulator.network.importing.call import Call
+from emulator.network.importing.graph import pool, product
+from emulator.network.importing.joining import join, of_channels
+from emulator.network.importing.values import Value, turned
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Pair, Patches
 
@@ -23,53 +22,55 @@ Four = tuple[int, int, int, int]
 def standard(call: Call) -> Value:
     """The operand as a map (channel, row, column); the model's input may still be named so. Raises
     UnsupportedNodeError when it is no map in this order."""
-    value = call.value
-    letters = value.axes.replace("1", "")
-    if letters in ("nchw", "ncw") and len(value.axes) <= 4:
-        return value.settled()
-    if value.is_raw and value.op.only(Given).axes is None and "t" not in letters:
-        own, shape = first_axes(value.own)[1:], value.own
-        axes = tuple(own.index(axis) for axis in value.axes[1:])
-        c, h, w = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-        return Value(given("input", (c, h, w), axes=axes), f"n{own}")
+    for value in (call.value, turned(call.value), call.value.picked(call.name)):
+        if value is not None and value.in_order and _is_map(value):
+            return value.settled()
     raise call.refused(
-        f"of {value.own} (axes {value.axes}); use maps (channel, row, column), the input's shape given"
+        f"of {call.value.own}; use maps of one call (channel, row, column), the input's shape given"
     )
+
+
+def _is_map(value: Value) -> bool:
+    c, h, w = value.op.shape
+    return value.own == (c, h, w) or (value.own == (c, w) and h == 1)
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
     """A full layer on the last axis, ``weights`` (K, M); at each place of a map (row, column, channel)."""
     w = np.asarray(weights, np.float64)
-    if not value.axes.endswith("c") or w.ndim != 2 or w.shape[0] != value.op.shape[0]:
+    found = value if value.counts(-1) else value.vector(call.name)
+    if found is None or found.axis == found.places.ndim - 1 or w.ndim != 2 or w.shape[0] != found.op.shape[0]:
         raise call.refused(
             f"weights of shape {w.shape} on values of {value.own}; flatten the values to one axis before it"
         )
-    return mixed(call, value, w, bias)
+    return mixed(call, found, -1, w, bias)
 
 
-def mixed(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """Channels (or features) mixed by ``weights`` (C, M), position by position."""
+def mixed(
+    call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
+) -> Value:
+    """Channels (or features), which ``axis`` counts, mixed by ``weights`` (C, M), position by position."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    return value.then(product(call.name, value.op, w, np.broadcast_to(b, w.shape[1:]).copy(), patches))
+    op = product(call.name, value.op, w, np.broadcast_to(b, w.shape[1:]).copy(), patches)
+    return value.mixed(op, axis)
 
 
 def prelu(call: Call) -> Value:
     """A slope for each channel or feature: ``relu(x) - slope * relu(-x)``, so twice the neurons, exactly."""
-    value, slopes = call.value, call.constant(1)
-    wanted = tuple(value.op.shape[0] if axis == "c" else 1 for axis in value.axes)
-    by_channel = call.opsets.get("", 1) < 7 and slopes.shape == (
-        value.op.shape[0],
-    )  # the first operator sets
-    if not by_channel and (1,) * (len(wanted) - slopes.ndim) + slopes.shape != wanted:
-        raise call.refused(f"slopes of shape {slopes.shape}; use one slope, or one a channel")
-    a = np.asarray(slopes, np.float64).reshape(-1)
+    value, slopes = call.value, np.asarray(call.constant(1), np.float64)
+    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the first operator sets
+        slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
+    value, (a,) = of_channels(call, value, slopes)
+    axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)
+    if axis is None:
+        raise call.refused("its channels are on no axis of their own; use one slope, or one a channel")
     eye = np.eye(a.size)
-    halves = mixed(call, value, np.hstack([eye, -eye])).apply(
+    halves = mixed(call, value, axis, np.hstack([eye, -eye])).apply(
         call.name, "relu({})", lambda z: np.maximum(z, 0.0)
     )
-    return mixed(call, halves, np.vstack([eye, -np.diag(a)]))
+    return mixed(call, halves, axis, np.vstack([eye, -np.diag(a)]))
 
 
 def _gemm(call: Call) -> Value:
@@ -83,8 +84,6 @@ def _gemm(call: Call) -> Value:
     full = linear(call, call.value, w.T if a.get("transB", 0) else w, None if bias is None else bias * beta)
     if computed is None:
         return full
-    if not isinstance(computed, Value):
-        raise call.refused("its bias is no tensor of one call")
     return join(call, full, computed.affine(call.name, beta, 0.0), np.add)
 
 
@@ -110,7 +109,7 @@ def _convolution(call: Call) -> Value:
     patches = _windows(call, value, (k.shape[2], k.shape[3]), groups=groups)
     bias = call.optional(2)
     b = np.zeros(len(k)) if bias is None else np.asarray(bias, np.float64)
-    return value.then(product(call.name, value.op, k.reshape(len(k), -1).T.copy(), b, patches))
+    return value.laid(product(call.name, value.op, k.reshape(len(k), -1).T.copy(), b, patches))
 
 
 def _pooling(call: Call) -> Value:
@@ -125,7 +124,7 @@ def _pooling(call: Call) -> Value:
                 "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
             )
     inside = not call.a.get("count_include_pad", 0)
-    return value.then(pool(call.name, value.op, _largest_or_average(call), patches, inside=inside))
+    return value.laid(pool(call.name, value.op, _largest_or_average(call), patches, inside=inside))
 
 
 def _largest_or_average(call: Call) -> str:
@@ -173,24 +172,29 @@ def _two(sizes: list[int]) -> Pair:
 
 def _global(call: Call) -> Value:
     """The largest or the average of a whole map."""
-    value = call.value.settled() if "c" in call.value.axes else standard(call)
+    return _whole(call, standard(call), keep=True)
+
+
+def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: bool) -> Value:
+    """Of the whole map, which ``axes`` count."""
+    value, rank = value.settled(), value.places.ndim
+    axes = list(range(2, rank)) if axes is None else [a % rank for a in axes]
+    part = value.places.take([0], axes[0]) if axes else value.places
+    for a in axes[1:]:
+        part = part.take([0], a)
+    sizes = [value.places.shape[a] for a in axes]
+    if int(np.prod(sizes)) != value.area or (part // value.area != value.places // value.area).any():
+        raise call.refused(f"over axes {axes} of {value.own}; use it over all rows and columns of a map")
     patches = Patches(shape=value.op.shape, kernel=value.op.shape[1:], stride=value.op.shape[1:])
-    return value.then(pool(call.name, value.op, _largest_or_average(call), patches))
+    places = part // value.area if keep else (part // value.area).squeeze(tuple(axes))
+    return value.then(pool(call.name, value.op, _largest_or_average(call), patches), places)
 
 
 def _reduced(call: Call) -> Value:
     """Mean or largest value over rows and columns."""
-    value, axes = call.value, call.numbers(1, "axes")
-    axes = list(range(1, len(value.axes))) if axes is None else axes
-    gone = {value.axes[a % len(value.axes)] for a in axes}
-    spatial = {a for a in value.axes if a in "hw" and value.shape[value.axes.index(a)] > 1}
-    if not spatial <= gone <= {"h", "w", "1"}:
-        raise call.refused(f"over axes {axes} of {value.own}; use it over all rows and columns of a map")
-    pooled = _global(call)
-    if call.a.get("keepdims", 1):
-        return pooled
-    letters = "".join(a for a in pooled.axes if a not in gone)
-    return flatten(call, pooled) if letters == "nc" else replace(pooled, axes=letters)
+    axes = call.numbers(1, "axes")
+    axes = list(range(1, call.value.places.ndim)) if axes is None else axes
+    return _whole(call, call.value, axes, keep=bool(call.a.get("keepdims", 1)))
 
 
 def _batch_norm(call: Call) -> Value:
@@ -201,16 +205,16 @@ def _batch_norm(call: Call) -> Value:
     gamma, beta, mean, variance = (np.asarray(call.constant(i), np.float64) for i in range(1, 5))
     scale = gamma / np.sqrt(variance + call.a.get("epsilon", 1e-5))
     shift = beta - mean * scale
-    if scale.shape != (value.op.shape[0],) or value.axes[1:2] != "c":
-        raise call.refused(f"{scale.shape} on values of {value.own}; normalise the first axis")
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         raise NetworkError(f"node {call.name!r} holds a weight that is not finite; accepted: finite numbers")
-    return value.by_channel(call.name, scale, shift)
+    ones = [1] * (value.places.ndim - 2)
+    value, by_channel = of_channels(call, value, scale.reshape(-1, *ones), shift.reshape(-1, *ones))
+    return value.by_channel(call.name, *by_channel)
 
 
 def _pad(call: Call) -> Value:
     """A number around a map."""
-    pads, rank = call.numbers(1, "pads"), len(call.value.axes)
+    pads, rank = call.numbers(1, "pads"), call.value.places.ndim
     axes = call.numbers(3, "axes")
     if pads is not None and axes is not None:
         places = [a % rank for a in axes]
@@ -226,32 +230,32 @@ def _pad(call: Call) -> Value:
     if not any(pads):
         return call.value
     value = standard(call)
-    before = dict(zip(value.axes, pads[:rank], strict=True))
-    after = dict(zip(value.axes, pads[rank:], strict=True))
-    if min(pads) < 0 or any(before[a] or after[a] for a in value.axes if a not in "hw"):
+    before, after = pads[:rank], pads[rank:]
+    if min(pads) < 0 or any((*before[:2], *after[:2])):
         raise call.refused("use a constant around rows and columns")
-    top, left, bottom, right = (d.get(a, 0) for d in (before, after) for a in "hw")
+    (top, left), (bottom, right) = (([0, *ends] if rank == 3 else ends) for ends in (before[2:], after[2:]))
     patches = Patches(shape=value.op.shape, kernel=(1, 1), padding=(top, left, bottom, right))
-    return value.then(pool(call.name, value.op, "average", patches, pad=around))
+    return value.laid(pool(call.name, value.op, "average", patches, pad=around))
 
 
 def _resize(call: Call) -> Value:
     """The nearest value in rows and columns that are a whole number of times as many."""
     value = standard(call)
     scales, sizes = call.optional(1 if call.kind == "Upsample" else 2), call.optional(3)
-    axes = call.a.get("axes", list(range(len(value.axes))))
+    rank = value.places.ndim
+    axes = call.a.get("axes", list(range(rank)))
     if sizes is not None and sizes.size:
-        times = sizes.reshape(-1) / np.array([max(value.shape[a], 1) for a in axes])
+        times = sizes.reshape(-1) / np.array([value.places.shape[a] for a in axes])
     else:
         times = np.ones(0) if scales is None else scales.reshape(-1)
-    by = {value.axes[a]: float(f) for a, f in zip(axes, times, strict=False) if value.axes[a] != "n"}
+    by = {a % rank: float(f) for a, f in zip(axes, times, strict=False) if a % rank}
     whole = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
-    turned = call.a.get("coordinate_transformation_mode") == "align_corners"
-    if call.a.get("mode", "nearest") != "nearest" or not whole or turned or by.get("c", 1) != 1:
+    turned_ends = call.a.get("coordinate_transformation_mode") == "align_corners"
+    if call.a.get("mode", "nearest") != "nearest" or not whole or turned_ends or by.get(1, 1) != 1:
         raise call.refused("use mode nearest, and whole numbers of times as many rows and columns")
-    block = (int(by.get("h", 1)), int(by.get("w", 1)))
+    block = (int(by.get(2, 1)) if rank == 4 else 1, int(by.get(rank - 1, 1)))
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
-    return value.then(pool(call.name, value.op, "max", patches, block=block))
+    return value.laid(pool(call.name, value.op, "max", patches, block=block))
 
 
 LAYERS: dict[str, Callable[[Call], Any]] = {

@@ -17,8 +17,9 @@ from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
-from emulator.network.importing.reading import Read
+from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
+from emulator.network.importing.rolled import rolled
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.stretch import stretch_of
@@ -28,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 
 def lower(
-    read: Read,
+    read: Reading,
     *,
     name: str,
     samples: Floats | None = None,
@@ -57,6 +58,8 @@ def lower(
         Called as ``progress(done, total)`` after every operator and after the measurement.
     """
     graph, notes = simplified(read.graph), list(read.notes)
+    if len(read.own_shape) == 2 and graph.calls == 1:
+        graph = rolled(graph)
     if samples is not None:
         graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out
@@ -91,16 +94,18 @@ def lower(
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
-    shape = graph.output.shape
+    shape, (c, h, w) = graph.output.shape, graph.input.shape
+    shapes = network.map_shapes[1 + len(network.states) :]
+    own = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,
-        shape=tuple(read.shape),
+        shape=(graph.calls, c) if graph.calls > 1 else own,
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
         blocks=tuple(
-            m.block(beyond / seen_of if seen_of else None)
-            for m, (beyond, seen_of) in zip(made, counts.tolist(), strict=True)
+            m.block(outputs, beyond / seen_of if seen_of else None)
+            for m, (outputs, *_), (beyond, seen_of) in zip(made, shapes, counts.tolist(), strict=True)
             if m.node.kind != "pool"
         ),
         error_bound=bound,

@@ -37,15 +37,12 @@ class Original:
     answers:
         The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
         outputs, or what one of them has to be; None: the graph is the model.
-    calls_first:
-        Whether the model takes a sequence's calls before its samples.
     classes:
         Names of the outputs, where the model has them.
     """
 
     proto: Any
     answers: Callable[[Array], list[Array]] | None = None
-    calls_first: bool = False
     classes: tuple[str, ...] = ()
 
 
@@ -90,7 +87,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
             proto = onnx.load_from_string(buffer.getvalue())
         except Exception as error:  # whatever the module's own code or the exporter raises
             proto = _by_other_exporter(module, example, int(calls_first), error)
-    return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first), calls_first)
+    return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first))
 
 
 def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:

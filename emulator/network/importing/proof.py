@@ -13,7 +13,7 @@ from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.files import only_input
 from emulator.network.importing.graph import BATCH, Op
 from emulator.network.importing.original import Original
-from emulator.network.importing.reading import Read
+from emulator.network.importing.reading import Reading
 from emulator.network.importing.values import Value
 from emulator.network.importing.view import Floats
 
@@ -35,7 +35,7 @@ WHERE_MAX = 16
 class Proof:
     """A reading and its model, which answers beside it."""
 
-    read: Read
+    read: Reading
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
@@ -103,11 +103,13 @@ class Proof:
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
         few, seen = x[:WHERE_MAX], dict[Op, Floats]()
-        names = [name for name in self.read.values if name != self.read.tensor]
+        made = {n: node for node in self.original.proto.graph.node for n in node.output}
+        known = {n: v for n, v in self.read.values.items() if n in made and v.at is not None}
+        names = [n for n, v in known.items() if n != self.read.tensor and v.left_out is None]
         self.read.graph.run(self.read.ordered(few), seen.__setitem__)
         theirs = self._run(names, few)
         for name in names:
-            node, kind, value = self.read.values[name]
+            value, node, kind = known[name], made[name].name or made[name].output[0], made[name].op_type
             if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
             try:
@@ -124,22 +126,13 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W). Raises ValueError when it has
-    another size."""
-    sizes = value.shape
-    axis = value.axes.index("n") if "n" in value.axes else 0
-    whole = np.concatenate([_moved(p, sizes, axis) for p in parts])[:n]
-    letters = value.axes.replace("n", "")
-    order = [letters.index(a) for a in ("g", "c", "h", "w") if a in letters]
-    rest = [i for i in range(len(letters)) if i not in order]
-    return np.asarray(whole.transpose(0, *(1 + i for i in (*rest, *order))).reshape(n, -1), np.float64)
-
-
-def _moved(part: Array, sizes: tuple[int, ...], axis: int) -> Array:
-    """A batch with its samples first, the other axes of ``sizes``."""
-    own = [size for i, size in enumerate(sizes) if i != axis]
-    each = int(np.prod(own))
-    return np.moveaxis(part.reshape(*sizes[:axis], part.size // max(each, 1), *sizes[axis + 1 :]), axis, 0)
+    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W) of its operator. Raises
+    ValueError when it has another size."""
+    axis = value.axis or 0
+    whole = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
+    found = np.empty((n, value.size))
+    found[:, value.first.reshape(-1)] = whole
+    return found
 
 
 def _same(a: Floats, b: Floats) -> bool:

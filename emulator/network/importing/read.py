@@ -18,7 +18,7 @@ from emulator.network.importing.files import load_onnx, load_torch
 from emulator.network.importing.lower import lower
 from emulator.network.importing.original import Original
 from emulator.network.importing.proof import Proof
-from emulator.network.importing.reading import Read, read_onnx
+from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.values import OwnShape
 from emulator.network.importing.view import Floats
@@ -104,7 +104,7 @@ def import_model(
     given = None if samples is None else _finite(samples)
     try:
         found = _original(model, path, input_shape, given)
-        read = read_onnx(found.proto, shape=input_shape, output=output)
+        read = Reading(found.proto, input_shape, output)
         own = None if given is None else _samples(given, read)
         proof = Proof(read, found)
         compared = proof.check(own, *(input_range or (0.0, 1.0)))
@@ -164,7 +164,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
     return x
 
 
-def _samples(x: Floats, read: Read) -> Floats:
+def _samples(x: Floats, read: Reading) -> Floats:
     """In the model's own shape, float64 (n, ...)."""
     shape = read.own_shape
     if x.ndim < 2 or not len(x) or x.size != len(x) * int(np.prod(shape)):

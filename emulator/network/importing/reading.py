@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.axes import AXES, raw_input
 from emulator.network.importing.call import Call
 from emulator.network.importing.domains import DEVICES, DOMAIN
 from emulator.network.importing.elementwise import CASTS, elementwise
 from emulator.network.importing.estimators import ESTIMATORS
 from emulator.network.importing.files import only_input
-from emulator.network.importing.graph import BATCH, Given, Graph, Memories, given, ordered
+from emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
 from emulator.network.importing.layers import LAYERS
+from emulator.network.importing.moving import MOVING
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
-from emulator.network.importing.rolled import loop_of
-from emulator.network.importing.values import LeftOut, OwnShape, Stack, Value
+from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, raw_input
 from emulator.network.importing.view import Floats
 
-HANDLERS = {**LAYERS, **AXES, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
+HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
@@ -67,47 +65,67 @@ OTHERWISE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Read:
-    """What reading makes of a model.
+class Reading:
+    """An ``onnx.ModelProto``, as ``prepared`` gives it, as a graph.
 
     Attributes
     ----------
     graph, own_shape, notes:
         The operators, shape of one sample as the model takes it, and what was left out.
     end:
-        The graph's output as the model sees it: its axes, and what of the model's end is not read.
+        The graph's output as the model sees it: its places, and what of the model's end is not read.
     name, tensor:
         The model's output that was taken, and the tensor of the model that the graph gives.
     values:
-        Inner tensors, each with its node and kind.
+        All tensors that are computed.
     calls_first:
         Whether the model takes a sequence's calls before its samples.
     """
 
-    graph: Graph
-    own_shape: OwnShape
-    notes: tuple[str, ...]
-    end: Value
-    name: str = ""
-    tensor: str = ""
-    values: dict[str, tuple[str, str, Value]] = field(default_factory=dict)
-    calls_first: bool = False
+    def __init__(self, proto: Any, shape: OwnShape | None = None, output: str | None = None) -> None:
+        """``shape`` of one sample where the file leaves it open, of a sequence (calls, features); ``output``
+        to take where the model has several that are values. Raises NetworkError when the output is not one of
+        the model's, or it has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot be
+        imported."""
+        from onnx import numpy_helper
+
+        self._proto, source = proto.graph, only_input(proto)
+        self._opsets = {o.domain: o.version for o in proto.opset_import}
+        self._constants = {t.name: numpy_helper.to_array(t) for t in self._proto.initializer}
+        self._refused: dict[str, UnsupportedNodeError] = {}
+        self._memories: Memories = []
+        self.notes: list[str] = []
+        names = [o.name for o in self._proto.output]
+        if output is not None and output not in names:
+            raise NetworkError(f"output is {output!r}; accepted: {', '.join(names)}")
+        sequence = sequence_axes(self._proto, source.name)
+        dims = [d.dim_value for d in source.type.tensor_type.shape.dim]
+        self.calls_first = sequence == "tnc" or (len(dims) == 3 and dims[0] > 0 == dims[1])
+        self.own_shape = shape or _sample_shape(source, calls_first=self.calls_first)
+        if sequence and len(self.own_shape) != 2:
+            raise NetworkError(
+                f"samples have shape {self.own_shape}; accepted: (calls, features), of a sequence"
+            )
+        samples = (dims[int(self.calls_first)] if dims else 0) or SAMPLES
+        first = raw_input(self.own_shape, samples, sequence=bool(sequence), calls_first=self.calls_first)
+        self.values: dict[str, Value] = {source.name: first}
+        for node in self._proto.node:
+            try:
+                self._node(node)
+            except UnsupportedNodeError as error:
+                # Only what the output needs has to be understood.
+                for name in node.output:
+                    self._refused.setdefault(name, error)
+        self.name = self._chosen([output] if output else names)
+        self.graph, self.end = _finished(self.values[self.name], self._memories)
+        self.tensor = self.name if self.end.left_out is None else self.end.left_out.tensor
+        if (np.diff(self.end.first.reshape(-1)) < 0).any():
+            self.notes.append("output: its values are in the order (channel, row, column)")
 
     @property
     def axes(self) -> tuple[int, ...] | None:
         """Axes of the graph's input in the model's own samples; None: the same."""
         return self.graph.input.only(Given).axes
-
-    @property
-    def shape(self) -> OwnShape:
-        """Shape of one sample as the graph takes it, calls first."""
-        c, h, w = self.graph.input.shape
-        if self.graph.calls > 1:
-            return (self.graph.calls, c)
-        if len(self.own_shape) == 2:
-            return (c, w) if h == 1 else (c, h, w)
-        return (c,) if h == w == 1 else (c, h, w)
 
     def ordered(self, x: Floats) -> Floats:
         """The model's own samples (n, ...) flat, as the graph takes them."""
@@ -119,165 +137,53 @@ class Read:
         """The graph's outputs (n, M) of flat samples."""
         return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
-
-def read_onnx(proto: Any, *, shape: OwnShape | None = None, output: str | None = None) -> Read:
-    """An ``onnx.ModelProto``, as ``prepared`` gives it, as a graph.
-
-    ``shape`` of one sample where the file leaves it open, of a sequence (calls, features); ``output`` to take
-    where the model has several that are values. Raises NetworkError when the output is not one of the
-    model's, or it has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot be
-    imported.
-    """
-    return _Reader(proto, shape).read(output)
-
-
-class _Reader:
-    """Walks a graph; ``values`` holds what is computed, ``constants`` what is known."""
-
-    def __init__(self, model: Any, shape: OwnShape | None) -> None:
-        from onnx import numpy_helper
-
-        self.graph = model.graph
-        self.opsets = {o.domain: o.version for o in model.opset_import}
-        self.constants: dict[str, npt.NDArray[Any]] = {
-            t.name: numpy_helper.to_array(t) for t in self.graph.initializer
-        }
-        for node in self.graph.node:  # constants written as nodes, which a loop's copies are told apart by
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        self.values: dict[str, Value | Stack] = {}
-        self.refused: dict[str, UnsupportedNodeError] = {}
-        self.notes: list[str] = []
-        self.memories: Memories = []
-        source = only_input(model)
-        self.loop = loop_of(model, source.name, self.constants)
-        self.sequence = sequence_axes(self.graph, source.name)
-        if self.loop is not None:
-            self.sequence = "ntc" if self.loop.axis == 1 else "tnc"
-        self.shape = shape or _sample_shape(source, self.sequence)
-        if self.sequence and len(self.shape) != 2:
-            raise NetworkError(f"samples have shape {self.shape}; accepted: (calls, features), of a sequence")
-        self.values[source.name] = raw_input(self.shape, sequence=self.sequence)
-        self.states: dict[str, Value] = {}
-        if self.loop is not None:
-            for state, after in self.loop.states.items():
-                sizes, calls = self.loop.sizes[after], self.loop.calls
-                memory = given(after, (sizes[-1], 1, 1), 0.0)
-                self.states[state] = Value(memory, "1nc"[3 - len(sizes) :], calls=calls, at=calls - 1)
-        self.values |= self.states
-
-    def read(self, output: str | None) -> Read:
-        names = [o.name for o in self.graph.output]
-        if output is not None and output not in names:
-            raise NetworkError(f"output is {output!r}; accepted: {', '.join(names)}")
-        for node in self.graph.node:
-            if self.loop is not None and node.output[0] in self.loop.skipped:
-                continue
-            try:
-                self._node(node)
-            except UnsupportedNodeError as error:
-                # Only what the output needs has to be understood.
-                for name in node.output:
-                    self.refused.setdefault(name, error)
-        self._close_loop()
-        name = self._chosen([output] if output else names)
-        value = self.values[name]
-        if isinstance(value, Stack) and len(value.layers) == 1:
-            value = value.layers[0]
-        graph, end = _finished(value, self.memories)
-        letters = "".join(a for a in end.axes if a in "chw")
-        if end.op.shape[1:] != (1, 1) and letters not in ("chw", "cw", "ch"):
-            self.notes.append("output: its values are in the order (channel, row, column)")
-        tensor = name if end.left_out is None else end.left_out.tensor
-        notes, first = tuple(self.notes), self.sequence[:1] == "t"
-        return Read(graph, self.shape, notes, end, name, tensor, self._inner(), calls_first=first)
-
-    def _close_loop(self) -> None:
-        """Every state of a loop takes what its source gives."""
-        if self.loop is None:
-            return
-        for theirs, ours in self.loop.alias.items():
-            if ours in self.values:
-                self.values[theirs] = self.values[ours]
-        for state, source in self.loop.states.items():
-            value = self.values.get(source)
-            if not isinstance(value, Value):
-                raise self.refused.get(source) or NetworkError(f"tensor {source!r} is no value of one call")
-            self.memories.append((self.states[state].op, value.settled().op))
-
     def _chosen(self, wanted: list[str]) -> str:
         """The output that is taken: the one that can be read; of a recurrent layer's, the one that has an
         end."""
-        ends = [name for name in wanted if self._is_value(name)]
+        ends = {name: self.values[name] for name in wanted if name in self.values}
+        ends = {name: value for name, value in ends.items() if not value.is_raw}
         if not ends:
-            raise self.refused.get(wanted[0]) or NetworkError("no output depends on the input")
-        single = [name for name in ends if self._is_single(name)]
-        apart = {self._identity(name) for name in single}
-        lost = [name for name in wanted if name in self.refused and not self._is_label(name)]
-        if len(wanted) > 1 and (len(apart) > 1 or (lost and not self.memories)):
+            raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
+        single = [name for name, value in ends.items() if value.at is not None]
+        # A recurrent layer's last call and its last result are the same.
+        apart = {(ends[name].op, ends[name].label) for name in single}
+        lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
+        if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
             choice = ", ".join(repr(name) for name in (*single, *lost))
             raise NetworkError(
                 f"the model has several outputs; accepted: one of {choice}, given as the output"
             )
-        return single[0] if single else ends[-1]
-
-    def _is_value(self, name: str) -> bool:
-        value = self.values.get(name)
-        return value is not None and not (isinstance(value, Value) and value.is_raw)
-
-    def _is_single(self, name: str) -> bool:
-        value = self.values[name]
-        return isinstance(value, Value) and ("t" not in value.axes or value.calls == 1)
-
-    def _identity(self, name: str) -> Any:
-        """The same for two outputs of one value, such as a recurrent layer's last call and last result."""
-        value = self.values[name]
-        assert isinstance(value, Value)
-        return value.op, value.label
+        return single[0] if single else list(ends)[-1]
 
     def _is_label(self, name: str) -> bool:
         """Whether an output is a label, which no network computes, and not values."""
         from onnx import TensorProto
 
         kinds = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
-        (found,) = (o for o in self.graph.output if o.name == name)
+        (found,) = (o for o in self._proto.output if o.name == name)
         return found.type.tensor_type.elem_type not in kinds
 
-    def _inner(self) -> dict[str, tuple[str, str, Value]]:
-        """Tensors with the node and kind that make them, where they are values of one call."""
-        found = {}
-        for node in self.graph.node:
-            for name in node.output:
-                value = self.values.get(name)
-                if isinstance(value, Value) and "t" not in value.axes and value.left_out is None:
-                    found[name] = (node.name or node.output[0], node.op_type, value)
-        return found
-
     def _node(self, node: Any) -> None:
-        alias = {} if self.loop is None else self.loop.alias
-        inputs = [alias.get(s, s) for s in node.input]
-        for source in inputs:
-            if source in self.refused:
-                raise self.refused[source]
-        known = [self.constants.get(s) if s else None for s in inputs]
-        values = [self.values.get(s) if s else None for s in inputs]
-        call = Call(node, self.opsets, known, values, self.notes, self.memories)
+        for source in node.input:
+            if source in self._refused:
+                raise self._refused[source]
+        known = [self._constants.get(s) if s else None for s in node.input]
+        values = [self.values.get(s) if s else None for s in node.input]
+        call = Call(node, self._opsets, known, values, self.notes, self._memories)
         if node.domain not in (*DOMAINS, DOMAIN):
             raise call.refused(
                 f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
             )
         if node.op_type == "Constant" or all(v is None for v in values):
-            self.constants |= zip(node.output, call.folded(), strict=False)
+            self._constants |= zip(node.output, call.folded(), strict=False)
             return
         if node.op_type == "Shape":
-            sizes = np.array(call.value.shape, np.int64)
-            self.constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
+            sizes = np.array(call.value.places.shape, np.int64)
+            self._constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
             return
         for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):
-                self.refused[key] = result
-            elif key and self.loop is not None and isinstance(result, Value) and result.at is not None:
-                self.values[key] = replace(result, at=self.loop.calls - 1)  # one call stands for all
+                self._refused[key] = result
             elif key:
                 self.values[key] = result
 
@@ -298,10 +204,10 @@ def _results(call: Call) -> list[Any]:
 
 def _normalised(call: Call) -> Value:
     """What comes before a softmax or a normalisation of all outputs, which may only end a model."""
-    value = call.value
-    axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(value.axes)
-    rest = [size for i, size in enumerate(value.shape) if i != axis and value.axes[i] != "n"]
-    if not value.axes.startswith("n") or axis == 0 or any(size > 1 for size in rest):
+    value, shape = call.value, call.value.places.shape
+    axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
+    rest = [size for i, size in enumerate(shape) if i not in (0, axis)]
+    if value.axis != 0 or axis == 0 or any(size > 1 for size in rest):
         raise call.refused(
             f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
         )
@@ -312,11 +218,11 @@ def _normalised(call: Call) -> Value:
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
 
 
-def _sample_shape(value: Any, sequence: str) -> OwnShape:
-    """Shape of one sample: all but the axis of samples, which may be open, as may the first axis."""
+def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
+    """Shape of one sample: all but the axis of samples, which may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
-    own = [s for a, s in zip(sequence, sizes, strict=False) if a != "n"] if sequence else sizes[1:]
+    own = [size for i, size in enumerate(sizes) if i != int(calls_first)]
     if not own or any(s <= 0 for s in own):
         raise NetworkError(
             f"input {value.name!r} has shape {sizes} (0: open); give the shape of one sample (--input-shape)"
@@ -324,23 +230,19 @@ def _sample_shape(value: Any, sequence: str) -> OwnShape:
     return tuple(own)
 
 
-def _finished(value: Any, memories: Memories) -> tuple[Graph, Value]:
-    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not one tensor,
-    not the last call's of a sequence, or the input is read in two shapes."""
+def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
+    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not the last
+    call's of a sequence, or the input is read in two shapes."""
     where = ("output", "output")
-    if not isinstance(value, Value):
-        raise UnsupportedNodeError(
-            *where, "return one tensor; of a recurrent layer, the last call's: out[:, -1]"
-        )
-    if "t" in value.axes and value.calls > 1:
+    if value.at is None:
         raise UnsupportedNodeError(
             *where, "it is of every call; take the last one, out[:, -1], and Linear after it"
         )
-    if value.at is not None and value.at != value.calls - 1:
+    if value.at != value.calls - 1:
         raise UnsupportedNodeError(
             *where, f"it is of call {value.at}; accepted: the last one, {value.calls - 1}"
         )
-    value = value.settled()
+    value = value.vector("output") or value.settled()
     used: Memories = []
     ends = [value.op]
     while True:  # memories that the output needs, and those that these need

@@ -65,7 +65,8 @@ def _layer(call: Call) -> list[Any]:
     if kind == "LSTM" and call.optional(7) is not None:
         raise call.refused("use it without peepholes")
     layout, value = int(a.get("layout", 0)), call.value
-    if value.axes != ("ntc" if layout else "tnc"):
+    by_sample = value.places if layout else value.places.swapaxes(0, 1)
+    if not np.array_equal(by_sample.reshape(-1), np.arange(by_sample.size)):
         raise call.refused(
             f"its values are {value.own}; give sequences (calls, features) as the model's input"
         )
@@ -80,9 +81,10 @@ def _layer(call: Call) -> list[Any]:
     else:
         memories = [(h, _apply(RELU if relu else TANH, _both(call.name, value.op, h, gates["h"])))]
     call.memories.extend(memories)
-    out = value.then(memories[0][1], "ntdc" if layout else "tdnc")
-    last = replace(out, axes="ndc" if layout else "dnc", at=value.calls - 1)
-    return [out, last, replace(last, op=memories[-1][1])]
+    out = value.mixed(memories[0][1], -1)
+    whole = replace(out, places=np.expand_dims(out.places, 2 if layout else 1))
+    last = replace(out, places=out.places.take([-1], layout))
+    return [whole, last, replace(last, op=memories[-1][1])]
 
 
 def _lstm(node: str, x: Op, h: Op, c: Op, gates: Gates) -> Memories:

@@ -7,7 +7,8 @@ it exactly, so tanh and GELU need no second pass for their negative values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +32,14 @@ GAIN_MAX = 64.0
 EVERYTHING = (-np.inf, np.inf)
 
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A node of the network, the model's node that it comes from, its sizes, and what its codes stand for.
+class Made(NamedTuple):
+    """A node of the network, the model's node that it comes from, and what its codes stand for.
 
     No ``stretch`` of sums, nor where codes are passed on.
     """
 
     node: Node
     name: str
-    inputs: int
-    outputs: int
     stretch: Stretch | None = None
 
     @property
@@ -49,7 +47,7 @@ class Made:
         """Largest one of its table, relative to its codes' span."""
         return 0.0 if self.stretch is None else self.stretch.error
 
-    def block(self, beyond: float | None) -> BlockReport:
+    def block(self, outputs: int, beyond: float | None) -> BlockReport:
         """Its part of the report."""
         node, stretch = self.node, self.stretch
         step = 0.0 if stretch is None else stretch.span.width / INPUT_MAX
@@ -58,8 +56,8 @@ class Made:
             node=self.name,
             kind=node.kind,
             function="none: outputs" if stretch is None else stretch.label,
-            inputs=self.inputs,
-            outputs=self.outputs,
+            inputs=node.dense.inputs if isinstance(node, Product) else len(node.reads),
+            outputs=outputs,
             low=low,
             high=high,
             step=step,
@@ -157,7 +155,7 @@ class Scaling:
         channels = joined([self.shapes[m] for m in x.sources])[0]
         patches = replace(node.patches, shape=(channels, *node.patches.shape[1:]))
         pool = replace(node, sources=x.sources, patches=patches, pad=pad, gain=gain)
-        return replace(x, sources=(self._add(Made(pool, op.name, 1, x.channels)),), scale=x.scale / gain)
+        return replace(x, sources=(self._add(Made(pool, op.name)),), scale=x.scale / gain)
 
     def gate(self, op: Op, node: Gate) -> View:
         """Sums and products of maps, whose codes all mean the same."""
@@ -170,7 +168,7 @@ class Scaling:
         stretch = self._stretch(op)
         starts = [self._start(i) for i in op.inputs]
         made = gate_on_codes(op.name, node, x, starts, stretch.span)
-        return self._with(op, Made(made, op.name, len(made.reads), op.shape[0], stretch))
+        return self._with(op, Made(made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
         """Values moved: no node."""
@@ -241,7 +239,7 @@ class Scaling:
             x, stretch = replace(x, scale=-x.scale, shift=-x.shift), stretch.mirrored
         gain, shift = x.scale.astype(np.float32), x.shift.astype(np.float32)
         node = Table(x.sources, x.places.astype(np.int32), gain, shift, stretch.activation)
-        return self._with(op, Made(node, op.name, len(node.reads), x.channels, stretch))
+        return self._with(op, Made(node, op.name, stretch))
 
     def _product(
         self,
@@ -254,7 +252,7 @@ class Scaling:
     ) -> View:
         """A product on the codes, with the function of ``stretch``; without, the sums."""
         made = product_on_codes(name, node, x, second, stretch, self.shapes)
-        return self._with(op, Made(made, name, made.dense.inputs, made.dense.outputs, stretch))
+        return self._with(op, Made(made, name, stretch))
 
     def _plainly(self, op: Op) -> View:
         """The value in one map whose codes all mean the same, 0 among them; one more rounding."""

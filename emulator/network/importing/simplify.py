@@ -107,11 +107,8 @@ def _scaled_gate(op: Op, by: View, before: Op, gate: Gate, alone: Alone) -> Op:
 
 
 def _table(op: Op, node: Table, alone: Alone) -> Op:
-    """A function of a flattened map is one of the map; one function of another is one."""
+    """One function of another is one."""
     outer, before = op.sampled, op.inputs[0]
-    moved = before.of(View)
-    if outer is not None and moved is not None and moved.flat:
-        return replace(before, inputs=(table(before.inputs[0], outer),))
     first = before.sampled if before.kind == "table" and alone(before) else None
     if outer is None or first is None:
         return op
@@ -141,9 +138,6 @@ def _is_border(pool: Pool) -> bool:
 
 def _gate(op: Op, node: Gate, alone: Alone) -> Op:
     """Sums of products, and of matrix products of one geometry."""
-    first = op.inputs[0]
-    if all(_flattens(x) and x.inputs[0].shape == first.inputs[0].shape for x in op.inputs):
-        return replace(first, inputs=(replace(op, inputs=tuple(x.inputs[0] for x in op.inputs)),))
     if node.is_sum and len(node.terms) == 2 == len(op.inputs):
         a, b = (op.inputs[t.a] for t in node.terms)
         if a.kind == b.kind == "product" and alone(a) and alone(b):
@@ -161,11 +155,6 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
             continue  # that product takes the gate in as its second operand
         return _unfolded(op, node, i, inner)
     return op
-
-
-def _flattens(op: Op) -> bool:
-    moved = op.of(View)
-    return moved is not None and moved.flat and moved.index is None
 
 
 def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:

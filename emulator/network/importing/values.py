@@ -1,23 +1,29 @@
-"""What a front end builds a graph from: an operator's result, how the model sees it, and a function of it.
+"""What a front end builds a graph from: an operator's result, where the model sees it, and a function of it.
 
 ``x * sigmoid(x)`` reaches us as two nodes and is one function here: a value carries the function of its
-operator that is still being put together.
+operator that is still being put together. Whatever only moves values moves their places: a tensor of the
+model is an array of whole numbers that say where each of its elements comes from.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Function, Op, table, view
-from emulator.network.importing.view import Floats
+from emulator.network.importing.graph import Function, Op, given, table, view
+from emulator.network.importing.view import Floats, View
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
+Places = npt.NDArray[np.int64]
+SAMPLES = 2
+"""How many a graph is read with where the model leaves it open: two tell their axis from all others."""
 
 
 @dataclass(frozen=True)
@@ -38,45 +44,80 @@ class LeftOut:
 class Value:
     """A tensor of the model.
 
-    ``axes``: a letter for each axis that the model sees: ``n`` samples, ``t`` calls of a sequence, ``d`` one
-    direction or layer of a recurrent cell, ``c`` channels or features, ``h`` and ``w``, ``1`` an empty one,
-    ``g`` the ``groups`` that channels were taken apart into, ``c`` then one's.
-    ``line`` is (scale, shift) where the function is a straight line. ``left_out``: a softmax that was left
-    out because only the largest output counts; nothing may follow it. ``calls``: size of ``t``; ``at``: the
-    call that it is of, where a model goes through them one by one.
+    ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of each element, ``place``
+    in the flat map (C, H, W) of the operator's ``size`` values; each of them once. ``line`` is (scale, shift)
+    where the function is a straight line. ``left_out``: a softmax that was left out because only the largest
+    output counts; nothing may follow it.
     """
 
     op: Op
-    axes: str
+    places: Places
+    calls: int = 1
     label: str = "x"
     node: str = ""
     function: Callable[[Floats], Floats] | None = None
     line: tuple[float, float] | None = (1.0, 0.0)
     left_out: LeftOut | None = None
-    calls: int = 1
-    at: int | None = None
-    groups: int = 1
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes, 1 for samples."""
-        c, h, w = self.op.shape
-        sizes = {"t": self.calls, "g": self.groups, "c": c // self.groups, "h": h, "w": w}
-        return tuple(sizes.get(axis, 1) for axis in self.axes)
+    def size(self) -> int:
+        """Values of the operator's map."""
+        return int(np.prod(self.op.shape))
+
+    @property
+    def area(self) -> int:
+        """Positions of the operator's map."""
+        return self.op.shape[1] * self.op.shape[2]
+
+    @cached_property
+    def axis(self) -> int | None:
+        """The axis that counts samples; None: they are mixed with others."""
+        sample = self.places // (self.size * self.calls)
+        count = int(sample.max()) + 1
+        fits = (a for a, size in enumerate(sample.shape) if size == count)
+        return next((a for a in fits if (sample == _along(np.arange(count), a, sample.ndim)).all()), None)
+
+    @cached_property
+    def at(self) -> int | None:
+        """The call that it is of; None: of several."""
+        call = self.places // self.size % self.calls
+        return int(call.flat[0]) if np.ptp(call) == 0 else None
 
     @property
     def own(self) -> OwnShape:
         """Sizes of the axes but that of samples."""
-        return tuple(size for axis, size in zip(self.axes, self.shape, strict=True) if axis != "n")
+        return tuple(size for axis, size in enumerate(self.places.shape) if axis != self.axis)
+
+    @property
+    def first(self) -> Places:
+        """Places of one sample's elements in the operator's map."""
+        return np.asarray(self.places.take(0, self.axis) % self.size)
+
+    @property
+    def channel(self) -> Places:
+        """The operator's channel of each element."""
+        return np.asarray(self.places % self.size // self.area)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a sample of one call is the operator's map, value by value."""
+        return self.axis == 0 and self.at is not None and _counts(self.first.reshape(-1), self.size)
 
     @property
     def is_raw(self) -> bool:
-        """Whether it is the model's input, untouched."""
+        """Whether it is the model's input, moved at most."""
         return self.op.is_input and self.function is None
 
     def of(self, z: Floats) -> Floats:
         """The function of its operator's values."""
         return z if self.function is None else self.function(z)
+
+    def counts(self, axis: int) -> bool:
+        """Whether an axis counts the operator's channels."""
+        axis, c = axis % self.places.ndim, self.op.shape[0]
+        if axis == self.axis or self.places.shape[axis] != c:
+            return False
+        return bool((self.channel == _along(np.arange(c), axis, self.places.ndim)).all())
 
     def check_open(self) -> None:
         """Raise UnsupportedNodeError when something follows a softmax."""
@@ -99,12 +140,64 @@ class Value:
             op = view(self.node, self.op, scale=scale, shift=shift)
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
-    def then(self, op: Op, axes: str | None = None) -> Value:
+    def then(self, op: Op, places: Places) -> Value:
         """The value of an operator that reads this one's, settled."""
         self.check_open()
-        if self.groups > 1:
-            raise UnsupportedNodeError(op.name, "grouped channels", "bring them back to one axis of channels")
-        return Value(op, self.axes if axes is None else axes, node=op.name, calls=self.calls, at=self.at)
+        return Value(op, places, self.calls, node=op.name)
+
+    def laid(self, op: Op) -> Value:
+        """The value of an operator that reads this one's map: (n, C, H, W), or (n, C, W) as this one."""
+        rank, numbers = len(self.own), self.places.reshape(len(self.places), -1)[:, 0] // self.size
+        return self.then(op, laid(op, (op.shape[0], *op.shape[4 - max(rank, 2) :]), numbers))
+
+    def mixed(self, op: Op, axis: int) -> Value:
+        """The value of an operator that gives other channels at each position, where ``axis`` counts them."""
+        base = self.places.take([0], axis)
+        number, position = base // self.size * int(np.prod(op.shape)), base % self.area
+        channels = _along(np.arange(op.shape[0]), axis % base.ndim, base.ndim)
+        return self.then(op, number + position + self.area * channels)
+
+    def moved(self, places: Places, name: str) -> Value | None:
+        """With its elements at other places, by the node ``name``; what is left out is so in an operator of
+        its own. None: samples are mixed, or it is no choice of channels."""
+        value = replace(self, places=places)
+        if not places.size or value.axis is None:
+            return None
+        numbers = len(np.unique(places // self.size))
+        seen = np.zeros(self.size, np.bool_)
+        seen[places % self.size] = True
+        return value if seen.all() and places.size == numbers * self.size else value.picked(name)
+
+    def picked(self, name: str) -> Value | None:
+        """Its channels in the order in which an axis has them, or its one axis of features."""
+        value, rank, position = self.settled(), self.places.ndim, self.places % self.area
+        each = len(np.unique(self.places // self.size)) * self.area
+        whole = len(np.unique(position)) == self.area
+        for axis, count in enumerate(self.places.shape):
+            index = np.moveaxis(value.channel, axis, 0).reshape(count, -1)[:, 0]
+            fits = whole and axis != self.axis and count * each == self.places.size
+            if fits and (value.channel == _along(index, axis, rank)).all():
+                op, channels = _chosen(name, value.op, index), _along(np.arange(count), axis, rank)
+                number = value.places // self.size * int(np.prod(op.shape))
+                return value.then(op, number + position + self.area * channels)
+        return self.vector(name)
+
+    def vector(self, name: str) -> Value | None:
+        """One axis of features as a vector (F, 1, 1); None: it has others, or several calls."""
+        if len(self.own) != 1 or self.at is None:
+            return None
+        value, index = self.settled(), self.first
+        flat, whole = self.area > 1, _counts(index, self.size)
+        if not flat and whole:
+            return value
+        op = view(name, value.op, flat=flat, index=None if whole else index)
+        numbers = value.places // value.size * len(index)
+        return value.then(op, numbers + _along(np.arange(len(index)), 1 - (self.axis or 0), 2))
+
+    def by_channel(self, name: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
+        """``scale * value + shift``, (C,) each."""
+        scale, shift = np.broadcast_arrays(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
+        return self.then(view(name, self.settled().op, scale=scale, shift=shift), self.places)
 
     def apply(self, node: str, label: str, function: Callable[[Floats], Floats]) -> Value:
         """The value under a unary function, ``label`` with ``{}`` for its operand."""
@@ -127,14 +220,51 @@ class Value:
             line=None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift),
         )
 
-    def by_channel(self, node: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
-        """``scale * value + shift``, (C,) each."""
-        scale, shift = np.broadcast_arrays(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
-        return self.then(view(node, self.settled().op, scale=scale, shift=shift))
+
+def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
+    """The model's input; ``sequence``: of (calls, features), a call at a time."""
+    if len(shape) > 3:
+        raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
+    c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+    op = given("input", (w, 1, 1) if sequence else (c, h, w))
+    places = np.arange(samples * c * h * w).reshape(samples, *shape)
+    return Value(op, places.swapaxes(0, 1) if calls_first else places, c if sequence else 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """A tensor (layers, n, H): the last result of every layer of a recurrent model."""
+def laid(op: Op, own: OwnShape, numbers: Places) -> Places:
+    """Places of an operator's map in order, samples first, of calls of these numbers (n,)."""
+    size = int(np.prod(op.shape))
+    return numbers.reshape(-1, *[1] * len(own)) * size + np.arange(size).reshape(own)
 
-    layers: tuple[Value, ...]
+
+def turned(value: Value) -> Value | None:
+    """The model's input, moved to (channel, row, column), named so; None: it was not only transposed."""
+    own, rank = value.own, len(value.own)
+    if not value.is_raw or value.at is None or value.axis != 0 or rank not in (2, 3):
+        return None
+    for axes in itertools.permutations(range(rank)):
+        before = [own[axes.index(a)] for a in range(rank)]
+        if value.calls == 1 and (np.arange(value.size).reshape(before).transpose(axes) == value.first).all():
+            op = given("input", (own[0], 1 if rank == 2 else own[1], own[-1]), axes=axes)
+            return Value(op, laid(op, own, np.arange(len(value.places))))
+    return None
+
+
+def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[np.intp]:
+    """Numbers that an axis of so many counts."""
+    return numbers.reshape([-1 if a == axis else 1 for a in range(rank)])
+
+
+def _counts(places: Places, size: int) -> bool:
+    return np.array_equal(places, np.arange(size))
+
+
+def _chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
+    """Channels of an operator, or of the one that has them all where it joins several."""
+    moved, start = op.of(View), 0
+    for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
+        end = start + part.shape[0]
+        if ((index >= start) & (index < end)).all():
+            return part if _counts(index - start, end - start) else view(name, part, index=index - start)
+        start = end
+    return view(name, op, index=index)

@@ -12,13 +12,10 @@ torch = pytest.importorskip("torch")
 
 from emulator.device.description import Chip, load_chip  # noqa: E402
 from emulator.device.ndr.curves import tunnel  # noqa: E402
-from emulator.errors import EmulatorError  # noqa: E402
 from emulator.golden import Core  # noqa: E402
-from emulator.learning.training.architecture import Bases, read_hidden  # noqa: E402
+from emulator.learning.training.architecture import read_hidden  # noqa: E402
 from emulator.learning.training.build import of_layers, of_network  # noqa: E402
-from emulator.learning.training.job import Job, Samples  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
-from emulator.learning.training.nodes import TrainedBases  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Named, Ndr, Network, Table  # noqa: E402
@@ -95,7 +92,6 @@ def test_is_a_sum_of_functions_of_single_inputs() -> None:
     model = learned("bases 3 each", steps=20)
     bases, product = model.nodes
     x = waves(50)[0] / 255
-    assert isinstance(bases, TrainedBases)
     with torch.no_grad():
         gain, shift = np.exp(bases.log_slope.numpy()), bases.shift.numpy()
         peak = np.exp(bases.neuron.log_peak.numpy()).reshape(3, INPUTS)
@@ -122,7 +118,7 @@ def test_learns_what_no_weighted_sum_can() -> None:
 
 
 def test_peaks_start_evenly_over_the_inputs() -> None:
-    bases = TrainedBases((0,), 4, Bases(count=3))
+    bases = of_layers((4, 1, 1), read_hidden("bases 3"), CLASSES).nodes[0]
     x = torch.linspace(0, 1, 1201).repeat(4, 1).t().reshape(-1, 4, 1, 1)
     with torch.no_grad():
         y = bases([x]).reshape(-1, 3, 4)
@@ -211,19 +207,3 @@ def test_what_the_ecram_does_not_reach_is_said() -> None:
     with pytest.warns(UserWarning, match=r"table 0: \d+ of 24 functions want a curve the ECRAM does not"):
         report = map_network(far, "dendritic-ndr+ecram-pair", waves(100)[0]).report
     assert report.tables[0].unreachable >= 1
-
-
-def test_vectors_need_no_side() -> None:
-    x, labels = waves(100)
-    samples = Samples(x, labels, "waves")
-    assert Job(hidden=read_hidden("bases 2, 4"), held_out=10).model(samples).shapes[1] == (2 * INPUTS, 1, 1)
-    with pytest.raises(EmulatorError, match="square images of a known side"):
-        Job(hidden=read_hidden("bases 2, conv 4 3"), held_out=10).model(samples)
-
-
-@pytest.mark.parametrize(
-    "text", ["bases", "bases 0", "bases 17", "bases 2 all", "bases 2 each each", "bases x"]
-)
-def test_refused(text: str) -> None:
-    with pytest.raises(EmulatorError, match=rf"'{text}' is no layer; .*bases COUNT \[each\]"):
-        read_hidden(text)

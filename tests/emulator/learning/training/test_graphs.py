@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.errors import EmulatorError  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
-from emulator.learning.training.architecture import Convolution, Pooling, Residual, read_hidden  # noqa: E402
+from emulator.learning.training.architecture import Bases, Convolution, Pooling, Residual, read_hidden  # noqa: E402
 from emulator.learning.training.build import of_layers, of_network  # noqa: E402
 from emulator.learning.training.job import Job, Samples, accuracy_of, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
@@ -239,7 +239,8 @@ def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
 
 def test_layers_by_their_text() -> None:
     assert read_hidden(
-        "conv 16 3 stride 2 groups 4, residual 3,depthwise 5, pool 2, average, average 4, 128"
+        "conv 16 3 stride 2 groups 4, residual 3,depthwise 5, pool 2, average, average 4, 128, "
+        "bases 3, bases 2 each"
     ) == (
         Convolution(channels=16, kernel=3, stride=2, groups=4),
         Residual(kernel=3),
@@ -248,20 +249,21 @@ def test_layers_by_their_text() -> None:
         Pooling(of="average", size=None),
         Pooling(of="average", size=4),
         128,
+        Bases(count=3),
+        Bases(count=2, each=True),
     )
-    for wrong in (
-        "",
-        "conv 16",
-        "conv 16 2",
-        "conv 16 3 stride",
-        "residual 3 stride 2",
-        "pool",
-        "0",
-        "8 8",
-        "x",
+
+
+WRONG = "|conv 16|conv 16 2|conv 16 3 stride|conv 16 3 stride 2 stride 1|residual 3 stride 2|pool|0|8 8|x"
+WRONG_BASES = "bases|bases 0|bases 17|bases 2 all|bases 2 each each|bases x"
+
+
+@pytest.mark.parametrize("text", [*WRONG.split("|"), *WRONG_BASES.split("|")])
+def test_no_layers(text: str) -> None:
+    with pytest.raises(
+        EmulatorError, match=rf"'{text}' is no layer; accepted: widths .*bases COUNT \[each\]"
     ):
-        with pytest.raises(EmulatorError, match="accepted: widths"):
-            read_hidden(f"4,{wrong}")
+        read_hidden(f"4,{text}")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,9 @@ def test_layers_that_do_not_fit(text: str, neuron: str, message: str) -> None:
 
 def test_samples_that_do_not_fit(tmp_path: Path) -> None:
     samples = dataclasses.replace(pictures(), side=None)
-    job = Job(hidden=read_hidden("conv 4 3"), held_out=60)
+    bases = Job(hidden=read_hidden("bases 2, 4"), held_out=60)
+    assert bases.model(samples).shapes[1] == (2 * SIDE * SIDE, 1, 1)
+    job = Job(hidden=read_hidden("bases 2, conv 4 3"), held_out=60)
     with pytest.raises(EmulatorError, match="square images of a known side"):
         run_job(job, samples, tmp_path / "n.npz", name="n")
     NETWORKS["small"].save(tmp_path / "small.npz")

@@ -229,7 +229,12 @@ REFUSED: dict[str, tuple[str, tuple[int, ...], int, str]] = {
         "Normalizer",
     ),
     "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", (6,), 6, "over axis 0"),
-    "slopes by width": ("c = Conv(x, k) p = PRelu(c, s) y = Flatten(p)", (2, 6, 6), 48, "one slope"),
+    "slopes by width": (
+        "c = Conv(x, k) p = PRelu(c, s) y = Flatten(p)",
+        (2, 6, 6),
+        48,
+        "one value a channel",
+    ),
     "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", (6,), 6, "domain is 'mine'"),
     "a constant in front": ("y = MatMul(w, x)", (6,), 6, "only constants"),
     # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.

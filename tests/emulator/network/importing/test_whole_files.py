@@ -11,7 +11,7 @@ onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
 
 from emulator.network.importing.domains import prepared  # noqa: E402
 from emulator.network.importing.graph import Op  # noqa: E402
-from emulator.network.importing.reading import read_onnx  # noqa: E402
+from emulator.network.importing.reading import Reading  # noqa: E402
 from emulator.network.importing.simplify import simplified  # noqa: E402
 from emulator.network.importing.view import View  # noqa: E402
 
@@ -36,7 +36,7 @@ def kind(op: Op) -> str:
 def test_every_product_is_read(name: str) -> None:
     path = LIGHT / f"light_{name}.onnx"
     kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
-    graph = simplified(read_onnx(prepared(onnx.load(path))).graph)
+    graph = simplified(Reading(prepared(onnx.load(path))).graph)
     found = Counter(kind(op) for op in graph.uses)
     assert found["product"] == kinds["Conv"] + kinds["Gemm"]
     assert {key: found[key] for key in READ[name]} == READ[name]

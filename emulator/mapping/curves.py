@@ -1,0 +1,57 @@
+"""The curve tables of a program, put together step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.device.ndr.pwl import fit_pwl
+from emulator.errors import CompileError
+
+Index = npt.NDArray[np.uint16]
+CURVES_MAX = 1 << 16
+
+
+class Curves:
+    """Tables of so many segments, and their numbers."""
+
+    def __init__(self, segments: int) -> None:
+        self._segments = segments
+        self._rows: list[npt.NDArray[np.int32]] = []
+        self._known: dict[bytes, int] = {}
+
+    @property
+    def base(self) -> npt.NDArray[np.int32]:
+        """All of them, int32 (Q, segments); a curve of zeros where there are none."""
+        return self._tables[:, : self._segments].copy()
+
+    @property
+    def slope(self) -> npt.NDArray[np.int32]:
+        """All of them, int32 (Q, segments)."""
+        return self._tables[:, self._segments :].copy()
+
+    def fit(
+        self, wanted: npt.NDArray[np.float64], table_bits: int, *, each: bool = False
+    ) -> tuple[Index, float]:
+        """Numbers (Q,) of curves (Q, 4096), and their largest error in output steps; ``each`` gets a table of
+        its own, else equal ones are one."""
+        fitted = fit_pwl(wanted, segments=self._segments, table_bits=table_bits)
+        return self.add(fitted.base, fitted.slope, each=each), fitted.max_error_lsb
+
+    def add(self, base: npt.NDArray[np.int32], slope: npt.NDArray[np.int32], *, each: bool = True) -> Index:
+        """Numbers (Q,) of tables (Q, segments), which are there already where not ``each`` is its own."""
+        numbers = []
+        for row in np.hstack([base, slope]):
+            number = len(self._rows)
+            if not each:
+                number = self._known.setdefault(row.tobytes(), number)
+            if number == len(self._rows):
+                self._rows.append(row)
+            numbers.append(number)
+        if len(self._rows) > CURVES_MAX:
+            raise CompileError(f"curves are {len(self._rows)}; accepted: at most {CURVES_MAX}")
+        return np.array(numbers, np.uint16)
+
+    @property
+    def _tables(self) -> npt.NDArray[np.int32]:
+        return np.stack(self._rows or [np.zeros(2 * self._segments, np.int32)])
