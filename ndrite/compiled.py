@@ -255,6 +255,8 @@ def _block(block: Any) -> tuple[str, str, str]:
 def _text(value: object) -> str:
     if isinstance(value, tuple | list):
         return " .. ".join(_text(part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

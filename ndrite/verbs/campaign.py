@@ -19,7 +19,7 @@ from ndrite import campaigns
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.pages import chips as drawn
-from ndrite.pages.points import check_picture
+from ndrite.pages.points import is_page
 from ndrite.results import Result, Table, percents, shown
 from ndrite.samples import judged_samples
 from ndrite.url import connect
@@ -72,7 +72,7 @@ class Wafer(Result):
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        drawn.draw(self.summary, 0, Path(path), name=self.name)
+        drawn.draw(self.summary, Path(path), name=self.name)
         return Path(path)
 
     def tables(self) -> Iterable[Table]:
@@ -166,7 +166,7 @@ def campaign(
     (3,)
     """
     if picture is not None:
-        check_picture(Path(picture), chips)
+        is_page(Path(picture), chips)
     given, whole = held(program)
     what = campaigns.with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)

@@ -142,7 +142,7 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = np.zeros(20, np.int64)
     found = summary(CampaignResult(votes, np.array([10, 14, 12, 19]), 1, 7, 0), labels, threshold=0.5)
     found |= {"samples": 20, "trials": 1, "seed": 7}
-    draw(found, 0, folder / "campaign.html", name="mine")
+    draw(found, folder / "campaign.html", name="mine")
     return folder
 
 
