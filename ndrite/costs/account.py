@@ -14,9 +14,8 @@ from emulator.mapping import Die
 from emulator.spec import Program
 from host.api import Progress
 from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple, load_constants
-from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, costs
+from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, Work, costs
 from ndrite.costs.program import works
-from ndrite.costs.work import Work
 from ndrite.results import Result, Table
 
 MODELLED = "modelled"

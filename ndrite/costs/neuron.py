@@ -14,7 +14,7 @@ import numpy as np
 
 from ndrite.costs.account import MODELLED, ranged, sum_of
 from ndrite.costs.constants import ACCOUNTINGS, REFERENCES, Constants, Triple
-from ndrite.costs.parts import NEURON_BITS, NONE, Cost, adc, buffer, dac, device
+from ndrite.costs.parts import NONE, Cost, adc, buffer, dac, device
 from ndrite.results import Table
 
 GROUP = 128
@@ -37,7 +37,7 @@ def shared_by(constants: Constants) -> Triple:
 def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
     """Ways to compute one activation and their parts; times are the activation's, energies and areas add."""
     k = constants
-    converter, row, driver = adc(NEURON_BITS, k), dac(k), buffer(k)
+    converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
     # uW ns is a femtojoule.
     circuit = Cost(k["circuit_uW"] * k["activation_ns"] * 1e-3, NONE, k["circuit_um2"])
