@@ -4,6 +4,7 @@ import dataclasses
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from host import LinkError
 from ndrite.bringup.run import STAGES, stages_of, standard_errors
 from ndrite.bringup.ways import Hardware, Simulated, attached
 from ndrite.selftest import Check
-from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
+from ndrite.shell.main import FAILED_CHECK, run
 from tests.system.serving import Server
 
 TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=PRESETS["tiny"], small=False)
@@ -28,16 +29,14 @@ SIMULATED = ["board", "bringup", "--simulated", "--inferences", "16"]
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
+def small(here, monkeypatch):
     """The command's boards are the small one, its folder an empty one."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ndrite.verbs.bringup.find_target", lambda name: TARGET)
 
 
 @pytest.mark.slow
-def test_every_line_of_a_whole_board_passes(small, capsys):
-    assert run([*SIMULATED, "--seed", "3", "--json"]) == OK
-    report = json.loads(capsys.readouterr().out)
+def test_every_line_of_a_whole_board_passes(small, said: Any):
+    report = said([*SIMULATED, "--seed", "3"])
     assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-9k", True, 0)
     stages = [check["stage"] for check in report["checks"]]
     assert sorted(set(stages), key=stages.index) == list(STAGES)
@@ -143,9 +142,8 @@ def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
         (["board", "bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
     ],
 )
-def test_one_clear_line(arguments, message, capsys):
-    assert run(arguments) == BAD_INPUT
-    assert message in capsys.readouterr().err
+def test_one_clear_line(arguments, message, fails: Any):
+    fails(arguments, message)
 
 
 @pytest.mark.slow

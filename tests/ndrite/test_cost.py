@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -369,10 +368,9 @@ def entries(value: Any) -> list[dict[str, Any]]:
     return found + [e for v in value.values() for e in entries(v)]
 
 
-def test_every_entry_says_modelled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_entry_says_modelled(said: Any) -> None:
     for options in ([], ["--neuron"]):
-        assert run(["cost", "--json", *options]) == OK
-        content = json.loads(capsys.readouterr().out)
+        content = said(["cost", *options])
         found = entries(content)
         assert len(found) > 20
         assert all(e["basis"] == "modelled" for e in found)
@@ -393,9 +391,8 @@ UNSCALED = (
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(here: Path) -> Path:
     """The working folder: mine, 12-6-2, and x.npy."""
-    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     layers = (
         Dense(rng.normal(size=(12, 6)), np.zeros(6), Ndr(np.ones(6), np.ones(6))),
@@ -404,18 +401,16 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     samples = rng.integers(0, 256, (32, 12)).astype(np.uint8)
     ndrite.compile(Network.chain(layers=layers), chip_of(), samples=samples, output="mine")
     np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
-    return tmp_path
+    return here
 
 
-def test_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["cost", "mine", "--inputs", "x.npy"]) == OK
-    out = capsys.readouterr().out
+def test_command(work: Path, capsys: pytest.CaptureFixture[str], said: Any, prints: Any) -> None:
+    out = prints(["cost", "mine", "--inputs", "x.npy"])
     for name in COMPONENTS:
         assert f"│ {name}" in out
     assert "modelled" in out
     assert "TOPS/W" in out
-    assert run(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65", "--json"]) == OK
-    found = json.loads(capsys.readouterr().out)
+    found = said(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65"])
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
     assert run(["cost", "--show"]) == OK
     assert capsys.readouterr().out == CONSTANTS.read_text()
@@ -440,10 +435,9 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
 
 
-def test_own_constants_count(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_constants_count(work: Path, said: Any) -> None:
     def array(*words: str) -> float:
-        assert run(["cost", "mine", "--inputs", "x.npy", "--json", *words]) == OK
-        found = json.loads(capsys.readouterr().out)["components"]
+        found = said(["cost", "mine", "--inputs", "x.npy", *words])["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 
     changed = CONSTANTS.read_text().replace("read_ns: {low: 1, typical: 10", "read_ns: {low: 1, typical: 30")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Meaning, Network
-from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
+from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import VOLATILE, resource, run_point
 
@@ -53,11 +53,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(prepared: Path, here: Path) -> Path:
     """A working folder with both."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    shutil.copytree(prepared, here, dirs_exist_ok=True)
+    return here
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +171,8 @@ def test_bad_samples_of_a_plan_are_named(folder: Path, change: tuple[str, str], 
 
 
 @pytest.mark.slow
-def test_command_equals_the_points_alone(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sweep", "plan.yaml", "-o", "out", "--json"]) == OK
-    got = json.loads(capsys.readouterr().out)
+def test_command_equals_the_points_alone(swept: Path, said: Any) -> None:
+    got = said(["sweep", "plan.yaml", "-o", "out"])
     plan = load_plan(swept / "plan.yaml")
     for row, point in zip(got["rows"], plan.points, strict=True):
         alone = run_point(point, "golden:")
@@ -204,9 +202,8 @@ def test_a_points_cost_is_its_dies(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sweep", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
-    got = json.loads(capsys.readouterr().out)
+def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> None:
+    got = said(["sweep", "plan.yaml", "-o", "out", "-p", "front.png"])
     assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
     assert len(got["rows"]) == 6
     assert all(row["basis"] == "modelled" for row in got["rows"])
@@ -214,8 +211,7 @@ def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[
     marked = [row for row in got["rows"] if row["front"]]
     assert max(row["accuracy"] for row in marked) == best
     page = ["sweep", "plan.yaml", "-o", "out", "-p", "explore.html"]
-    assert run(page) == OK
-    assert "modelled" in capsys.readouterr().out
+    assert "modelled" in prints(page)
     first = (swept / "explore.html").read_bytes()
     assert run(page) == OK
     assert (swept / "explore.html").read_bytes() == first
@@ -228,20 +224,17 @@ def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_picture_is_refused_before_the_work(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "plotly.offline", None)
-        assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == BAD_INPUT
-        assert "pip install 'ndrite[sweep]'" in capsys.readouterr().err
+        fails(["sweep", "plan.yaml", "-p", "explore.html"], "pip install 'ndrite[sweep]'")
         assert not (folder / "plan").exists()
-    assert run(["sweep", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
-    assert (
-        "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf"
-        in capsys.readouterr().err
+    fails(
+        ["sweep", "plan.yaml", "-p", "front.jpg"],
+        "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf",
     )
-    assert run(["sweep", "none.yaml"]) == BAD_INPUT
-    assert "none.yaml" in capsys.readouterr().err
+    fails(["sweep", "none.yaml"], "none.yaml")
 
 
 def test_virtual_chips_in_a_point(folder: Path) -> None:
@@ -344,25 +337,23 @@ def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
     assert len(list(points.glob("*.parquet"))) < 1200
 
 
-def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_results_are_named(folder: Path, fails: Any) -> None:
     plan = load_plan(folder / "plan.yaml")
     points = folder / "out" / "points"
     points.mkdir(parents=True)
     for point in plan.points:
         (points / f"{point.key}.parquet").write_bytes(b"nothing")
-    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
-    assert "delete it" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "-o", "out"], "delete it")
 
 
 @pytest.mark.slow
-def test_an_edited_result_is_refused(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_result_is_refused(swept: Path, fails: Any) -> None:
     before = table(swept / "out")
     point = next((swept / "out" / "points").glob("*.parquet"))
     whole = pyarrow.parquet.read_table(point)
     better = whole.to_pylist()[0] | {"accuracy": 0.999}
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([better]), point)
-    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
-    assert f"{point.name}: checksum differs; delete it" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "-o", "out"], f"{point.name}: checksum differs; delete it")
     point.unlink()
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
     assert table(swept / "out") == before
@@ -373,7 +364,7 @@ def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
 
 
-def test_a_scheduler_of_ones_own_gives_the_same(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scheduler_of_ones_own_gives_the_same(swept: Path) -> None:
     cluster_of = pytest.importorskip("distributed", reason="needs ndrite[sweep]").LocalCluster
     with cluster_of(n_workers=1, processes=False, dashboard_address=None) as cluster:
         line = ["sweep", "plan.yaml", "-o", "theirs", "--scheduler", cluster.scheduler_address]
@@ -387,10 +378,7 @@ def fatal(point: Any, url: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_workers_that_always_die_are_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_workers_that_always_die_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
     monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
     monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 0)
-    assert run(["sweep", "plan.yaml", "--workers", "2"]) == BAD_INPUT
-    assert "workers died, attempt 1 too; 6 points are left" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "--workers", "2"], "workers died, attempt 1 too; 6 points are left")
