@@ -12,9 +12,9 @@ import numpy as np
 
 from emulator.yaml_file import read_yaml
 from ndrite.costs import ACCOUNTINGS, load_constants
-from ndrite.costs.account import MODELLED, UM2_PER_MM2, Account, account, ranged
+from ndrite.costs.account import UM2_PER_MM2, Account, account
 from ndrite.costs.constants import Constants, CostError
-from ndrite.costs.parts import Use, Work
+from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
 from studies.published import Found
 from studies.runs import Runs

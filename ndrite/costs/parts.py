@@ -9,12 +9,14 @@ answers for the best fifth of the survey.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
-from ndrite.costs.constants import Constants, Triple
+from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple
 
 BITS_MIN = 4.0
 """The law ends here; converters of fewer bits cost as much."""
@@ -54,6 +56,8 @@ COMPONENTS = {
     "memory": "maps between steps",
     "wires": "memory to arrays and back",
 }
+MODELLED = "modelled"
+"""What every entry says of itself."""
 CODE_BITS = 8
 FEMTO_IN_PICO = 1e-3
 NONE = np.zeros(3)
@@ -71,8 +75,28 @@ class Cost:
         energy, latency = self.energy_pJ + other.energy_pJ, self.latency_ns + other.latency_ns
         return Cost(energy, latency, self.area_um2 + other.area_um2)
 
+    def as_dict(self, *quantities: str) -> dict[str, Any]:
+        """Plain values of these fields, called modelled."""
+        return {"basis": MODELLED} | {name: ranged(getattr(self, name)) for name in quantities}
+
 
 NOTHING = Cost(NONE, NONE, NONE)
+
+
+def sum_of(found: Iterable[Cost]) -> Cost:
+    return reduce(Cost.__add__, found, NOTHING)
+
+
+def ranged(value: Triple) -> dict[str, float]:
+    """Low, typical and high by name."""
+    return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
+
+
+def words_of(value: Iterable[float]) -> str:
+    """``typical (low .. high)`` of a range; ``-`` where it is 0."""
+    numbers = [float(v) for v in value]
+    low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in numbers)
+    return f"{typical} ({low} .. {high})" if numbers[2] else "-"
 
 
 def adc(k: Constants, bits: float = CODE_BITS) -> Cost:

@@ -147,8 +147,8 @@ def convolution(
     alone = input.dim() == dimensions + 1  # without a dimension of samples
     x = input[None] if alone else input
     if x.dim() != dimensions + 2 or x.shape[1] != channels:
-        sizes = ", ".join("DHW"[-dimensions:])
-        raise InputError(f"{product.name} is given {tuple(input.shape)}; accepted: (n, {channels}, {sizes})")
+        accepted = ", ".join(("n", str(channels), *"DHW"[-dimensions:]))
+        raise InputError(f"{product.name} is given {tuple(input.shape)}; accepted: ({accepted})")
     if padding == "same":
         ends = [((r - 1) // 2, r - 1 - (r - 1) // 2) for r in reach[3 - dimensions :]]
     else:
@@ -181,7 +181,7 @@ def transposed(
     *,
     dimensions: int,
 ) -> Any:
-    """Every place's channels times all that its kernel makes of them; overlaps and the bias are added here."""
+    """Every place's channels times all that its kernel makes of them; overlaps and bias are added here."""
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
     x = maps.reshape(len(maps), groups, -1, math.prod(maps.shape[2:]))
