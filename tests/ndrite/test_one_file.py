@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import zipfile
@@ -13,21 +14,23 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network, load_network, zoo
+from emulator.network import Dense, Meaning, Ndr, Network, load_network, zoo
+from emulator.network.datasets import digits
 from ndrite.compiled import CONTENTS, MEMBERS
 from ndrite.shell.main import BAD_INPUT, OK, run
+from tests.ndrite.test_any_network import residual
 
-KINDS = ("onnx", "module", "estimator", "network")
+KINDS = ("onnx", "module", "estimator", "network", "graph")
 
 
 def model_of(kind: str, folder: Path) -> tuple[Any, np.ndarray]:
     """A model of one kind, as Python has it, and samples in its own unit."""
     rng = np.random.default_rng(0)
+    if kind == "graph":
+        return dataclasses.replace(residual(), meaning=Meaning()), digits()[0][:64]
     if kind == "network":
-        weights = rng.normal(size=(12, 3)) / 3
-        return Network.chain((Dense(weights, np.zeros(3)),), "plain"), rng.integers(
-            0, 256, (64, 12), np.uint8
-        )
+        network = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
+        return network, rng.integers(0, 256, (64, 12), np.uint8)
     if kind == "module":
         torch = pytest.importorskip("torch", reason="needs ndrite[train]")
         torch.manual_seed(0)
@@ -55,7 +58,7 @@ def written(kind: str, model: Any) -> str | None:
 
         torch.save(model, "model.pt")
         return "model.pt"
-    if kind == "network":
+    if kind in ("network", "graph"):
         model.save("float.npz")
         return "float.npz"
     return "model.onnx" if kind == "onnx" else None
@@ -63,9 +66,7 @@ def written(kind: str, model: Any) -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_command_takes_the_file_alone(
-    kind: str, here: Path, capsys: pytest.CaptureFixture[str], fails: Any
-) -> None:
+def test_every_command_takes_the_file_alone(kind: str, here: Path, fails: Any, said: Any) -> None:
     model, x = model_of(kind, here)
     np.save("x.npy", x)
     file = written(kind, model)
@@ -76,25 +77,19 @@ def test_every_command_takes_the_file_alone(
         line = ["compile", file, "--chip", "wan2022", "--samples", "x.npy", "--seed", "5", "-o", "mine"]
         assert run(line) == OK
         assert ndrite.load("mine").program.checksum() == compiled.program.checksum()
-    capsys.readouterr()
-
-    def said(*words: str) -> Any:
-        assert run([*words, "--json"]) == OK, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    judged = said("evaluate", "mine")
+    judged = said(["evaluate", "mine"])
     assert judged["samples"] == 64
-    assert judged["accuracy"] >= 0.7
+    assert judged["accuracy"] >= (0.5 if kind == "graph" else 0.7)
     assert judged["accuracy_float"] == 1, "the float network's own answers"
     assert judged["accuracy"] == ndrite.evaluate(compiled).accuracy
-    assert said("explain", "mine")["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
-    assert said("cost", "mine")["total"] == ndrite.cost(compiled).as_dict()["total"]
-    assert said("campaign", "mine", "--chips", "2")["chips"] == len(
+    assert said(["explain", "mine"])["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
+    assert said(["cost", "mine"])["total"] == ndrite.cost(compiled).as_dict()["total"]
+    assert said(["campaign", "mine", "--chips", "2"])["chips"] == len(
         ndrite.campaign("mine", chips=2).accuracy_per_chip
     )
-    assert said("infer", "mine", "-o", "y.npy")["inferences"] == 64
+    assert said(["infer", "mine", "-o", "y.npy"])["inferences"] == 64
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
-    assert said("report", "mine", "--no-timeline", "-o", "page.html")["samples"] == 64
+    assert said(["report", "mine", "--no-timeline", "-o", "page.html"])["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
     # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
     fails(["calibrate", "mine"], "ecram.tunes of chip 'wan2022'")
@@ -263,7 +258,7 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
         assert not Path("mine").exists()
 
 
-def test_what_ships_is_its_float_network(tmp_path: Path) -> None:
+def test_what_ships_is_its_float_network() -> None:
     whole = ndrite.load()
     assert whole.network.digest() == load_network(zoo.float_network()).digest()
     assert len(whole.samples) == 2000
