@@ -187,21 +187,18 @@ def test_slices_tiles_and_converters() -> None:
     assert beside.works[1].use("row DAC").there == 2 * whole.works[1].use("row DAC").there
 
 
+def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]:
+    """A program of the first product alone, over other patches, on the cells of a full layer."""
+    program, die = of
+    step = dataclasses.replace(program.products[0], patches=patches)
+    curves = {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
+    alone = Program(name="alone", rows=program.rows, shape=patches.shape, steps=(step,), **curves)
+    return alone, dataclasses.replace(die, arrays=die.arrays[:1])
+
+
 def convolution(side: int) -> tuple[Program, Die]:
-    """One kernel of 1 x 1 over ``side`` x 2 positions, on the cells of a full layer."""
-    program, die = hidden(2, 3)
-    first = program.products[0]
-    patches = Patches(shape=(2, side, 2), kernel=(1, 1))
-    step = dataclasses.replace(first, patches=patches)
-    conv = Program(
-        name="conv",
-        rows=program.rows,
-        shape=(2, side, 2),
-        steps=(step,),
-        curve_base=program.curve_base,
-        curve_slope=program.curve_slope,
-    )
-    return conv, dataclasses.replace(die, arrays=die.arrays[:1])
+    """One kernel of 1 x 1 over ``side`` x 2 positions."""
+    return first_step(hidden(2, 3), Patches(shape=(2, side, 2), kernel=(1, 1)))
 
 
 def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
@@ -216,19 +213,8 @@ def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
 
 def grouped(groups: int) -> tuple[Program, Die]:
     """Four columns over the same two rows, for ``groups`` groups of them."""
-    program, die = hidden(2, 4)
-    first = program.products[0]
     patches = Patches(shape=(2 * groups, 1, 1), kernel=(1, 1), groups=groups)
-    whole = patches if groups > 1 else Patches.whole((2, 1, 1))
-    conv = Program(
-        name="grouped",
-        rows=program.rows,
-        shape=(2 * groups, 1, 1),
-        steps=(dataclasses.replace(first, patches=whole),),
-        curve_base=program.curve_base,
-        curve_slope=program.curve_slope,
-    )
-    return conv, dataclasses.replace(die, arrays=die.arrays[:1])
+    return first_step(hidden(2, 4), patches if groups > 1 else Patches.whole((2, 1, 1)))
 
 
 def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from emulator.network import Dense, Meaning, Network
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import VOLATILE, resource, run_point
+from tests.system.serving import MAIN
 
 pytest.importorskip("plotly", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
@@ -181,9 +183,9 @@ def test_command_equals_the_points_alone(swept: Path, said: Any) -> None:
         }
     assert [Path(path).name for path in got["figures"]] == ["cell.stuck_low_percent.svg", "seed.svg"]
     # Nothing is computed twice: now not even a worker is started.
-    before = {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()}
+    before = points(swept)
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
-    assert {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()} == before
+    assert points(swept) == before
 
 
 def test_a_points_cost_is_its_dies(folder: Path) -> None:
@@ -271,70 +273,67 @@ def worker_of(pid: int) -> int | None:
     return None
 
 
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
-def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
-    # So many points that a busy machine does not end the sweep while the test looks away.
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 10"))
-    assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
-    command = [
-        sys.executable,
-        "-c",
-        "from ndrite.shell import main; main()",
-        "sweep",
-        "plan.yaml",
-        "-o",
-        "broken",
-        "--workers",
-        "2",
-    ]
-    points = folder / "broken" / "points"
+@contextlib.contextmanager
+def started(folder: Path, seeds: int) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], None]]]:
+    """A sweep into ``out`` by two workers, and what waits until so many points are done.
 
-    def until(count: int, process: subprocess.Popen[bytes]) -> None:
+    It has so many of them that a busy machine does not end it while the test looks away.
+    """
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", f"seeds: {seeds}"))
+    line = [sys.executable, "-c", MAIN, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
+
+    def until(count: int) -> None:
         deadline = time.monotonic() + 120
-        while len(list(points.glob("*.parquet"))) < count:
-            assert process.poll() is None, f"the sweep ended early, code {process.poll()}"
+        while len(points(folder)) < count:
+            assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "no result within two minutes"
             time.sleep(0.02)
 
-    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
-        until(1, process)
+    with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        until(1)
+        yield process, until
+
+
+def points(folder: Path) -> dict[Path, int]:
+    """Rows that are done, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "out" / "points").glob("*.parquet")}
+
+
+PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
+
+
+@PROC
+@pytest.mark.long
+@pytest.mark.slow
+def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
+    with started(folder, 10) as (process, until):
         worker = worker_of(process.pid)
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
-        until(3, process)
+        until(3)
         os.killpg(process.pid, signal.SIGKILL)
-    kept = {p: p.stat().st_mtime_ns for p in points.iterdir()}
-    assert not (folder / "broken" / "results.parquet").exists()
+    kept = points(folder)
+    assert not (folder / "out" / "results.parquet").exists()
     assert 3 <= len(kept) < 30
-    assert run(["sweep", "plan.yaml", "-o", "broken"]) == OK
-    assert table(folder / "broken") == table(folder / "whole")
-    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
+    assert table(folder / "out") == table(folder / "whole")
+    assert kept.items() <= points(folder).items()
 
 
+@PROC
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 400"))
-    program = "from ndrite.shell import main; main()"
-    command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
-    points = folder / "out" / "points"
-    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not list(points.glob("*.parquet")):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline, "no result within two minutes"
-            time.sleep(0.02)
+    with started(folder, 400) as (process, _):
         workers = children(process.pid)
         # As a terminal does: to all of them at once.
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[1].decode()
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == INTERRUPTED, said
     assert said.endswith("ndrite: interrupted\n")
     assert len(workers) >= 2
     assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
-    assert len(list(points.glob("*.parquet"))) < 1200
+    assert len(points(folder)) < 1200
 
 
 def test_damaged_results_are_named(folder: Path, fails: Any) -> None:
