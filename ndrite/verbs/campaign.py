@@ -20,7 +20,7 @@ from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.pages import chips as drawn
 from ndrite.pages.points import is_page
-from ndrite.results import Result, Table, percents, shown
+from ndrite.results import Summary, Table, percents
 from ndrite.samples import judged_samples
 from ndrite.url import connect
 
@@ -31,7 +31,7 @@ GOOD = 0.85
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Wafer(Result):
+class Wafer(Summary):
     """What ``ndrite.campaign`` gives: how well many virtual chips of one program do.
 
     Attributes
@@ -53,6 +53,7 @@ class Wafer(Result):
     votes: CampaignResult | None
     summary: dict[str, Any]
     on_host: bool
+    left_out = ("accuracy_per_chip", "rms_error_per_chip", "worst_samples", "votes")
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
@@ -75,38 +76,20 @@ class Wafer(Result):
         drawn.draw(self.summary, Path(path), name=self.name)
         return Path(path)
 
+    @property
+    def title(self) -> str:
+        """Program and board."""
+        return f"{self.name}: virtual chips on {self.board}"
+
     def tables(self) -> Iterable[Table]:
         """How good the chips are, and the hardest samples."""
-        found = self.summary
-        measure, unit, said = "rms_error", "", shown
-        if self.votes is not None:
-            measure, unit, said = "accuracy", ", %", percents
-        name = measure.replace("_", " ")
-        rows = [
-            ("chips x samples x trials", f"{found['chips']} x {found['samples']} x {found['trials']}"),
-            (f"float network, {name}{unit}", said(found[f"{measure}_float"])),
-            (f"{name}, mean{unit}", said(found[f"{measure}_mean"])),
-            (f"its 95 % interval{unit}", said(found[f"{measure}_mean_interval_95"])),
-            (f"standard deviation over chips{unit and ', points'}", said(found[f"{measure}_std"])),
-            (
-                f"least / median / greatest of a chip{unit}",
-                " / ".join(said(found[f"{measure}_{k}"]) for k in ("min", "median", "max")),
-            ),
-        ]
-        if "threshold" in found:
-            rows += [
-                (f"yield at {said(found['threshold'])}{unit and ' %'}, % of chips", percents(found["yield"])),
-                ("its 95 % interval, %", percents(found["yield_interval_95"])),
-            ]
-        rows.append(("judged by", found["judged_by"]))
-        yield Table(f"{self.name}: virtual chips on {self.board}", ("quantity", "value"), rows)
-        if self.votes is None:
-            return
+        yield from super().tables()
         worst = [
             (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
-            for w in found["worst_samples"]
+            for w in self.summary.get("worst_samples", ())
         ]
-        yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
+        if worst:
+            yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
 
 
 @sig.verb

@@ -112,7 +112,7 @@ def test_a_state_of_another_campaign_or_an_edited_one_is_refused(
 def test_figure_and_table(varied: Program, capsys: pytest.CaptureFixture[str], fails: Any) -> None:
     assert run(["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.svg"]) == OK
     assert Path("f.svg").read_text().count("<svg") == 1
-    assert "95 % interval" in capsys.readouterr().out
+    assert "accuracy_mean_interval_95" in capsys.readouterr().out
     fails(["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.xyz"], ".html, .svg, .png, .pdf")
     pytest.importorskip("plotly", reason="needs ndrite[sweep]")
     command = ["campaign", "program.npz", "--chips", "8", *OPTIONS, "-p", "f.html", "--json"]

@@ -188,7 +188,7 @@ def test_targets_everywhere(here: Path, capsys: pytest.CaptureFixture[str], said
     said = json.loads(Path("c.json").read_text())
     assert (said["yield"], said["threshold"]) == (1.0, 9.0)
     assert said["rms_error_float"] == pytest.approx(0.25, rel=1e-4)
-    assert "rms error" in capsys.readouterr().out
+    assert "rms_error_mean" in capsys.readouterr().out
 
 
 def test_accuracy_stands_beside_its_interval_and_the_floats(here: Path, said: Any) -> None:
