@@ -97,7 +97,7 @@ def report(
             files = [Path(name_of(v, "")).name for v in (source, inputs, labels)]
             sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
             sources["warnings"] = "; ".join(str(w.message) for w in caught)
-            geometry = geometry_for(on_array(whole.program, product), preset)
+            geometry = geometry_for(on_array(whole.program, product)[0], preset)
             steps = 3 if timeline else 2
             causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
             bar(1, steps)
