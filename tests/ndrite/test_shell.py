@@ -112,8 +112,7 @@ def test_configuration_file(
 def test_every_default_of_the_file_is_a_parameter() -> None:
     import click
 
-    from ndrite.shell.main import group
-    from ndrite.shell.settings import KEYS
+    from ndrite.shell.main import KEYS, group
 
     boards = group.get_command(click.Context(group), "board")
     assert isinstance(boards, click.Group)
