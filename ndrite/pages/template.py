@@ -8,10 +8,18 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from emulator.spec import brief
 from ndrite.pages import drawing
+
+
+class Html(str):
+    """Text that is not escaped again."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
 
 
 @lru_cache(1)
@@ -24,9 +32,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {
-        "source": lambda name: Markup(files(__package__ or "").joinpath(name).read_text(encoding="utf-8")),
-        "table": lambda head, rows: Markup(brief.table(head, rows)),
-        "shown": lambda result: Markup(result._repr_html_()),
+        "source": lambda name: Html(files(__package__ or "").joinpath(name).read_text(encoding="utf-8")),
+        "table": lambda head, rows: Html(brief.table(head, rows)),
+        "shown": lambda result: Html(result._repr_html_()),
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
     }
     return made
