@@ -35,7 +35,7 @@ from ndrite.compiled import MODELS, network_of
 from ndrite.costs import account_of
 from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
-from ndrite.labelled import check_classes, chosen_data_set, judging_set
+from ndrite.samples import check_classes, chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
 from ndrite.url import connect
 

@@ -15,12 +15,11 @@ from emulator.network import Network
 from emulator.spec import Program
 from host import BoardApi
 from host.api import Progress
+from ndrite import samples as kept
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn, compiled_of
 from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
-from ndrite.labelled import Labelled, both_or_neither, check_classes, chosen_data_set, data_set
-from ndrite.samples import OWN_ANSWERS, answers, codes_of, holds
 from ndrite.url import connect
 
 HELD = 4
@@ -149,19 +148,20 @@ def calibrate(
 
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
-) -> Labelled:
+) -> kept.Labelled:
     what = whole.program
-    if both_or_neither(inputs, labels):
+    if kept.both_or_neither(inputs, labels):
         by = name_of(labels, "labels")
-        x, y = codes_of(inputs, what, codes=codes), array_of(labels)
-    elif holds(what, data):
-        x, y, by = whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS
+        x, y = kept.codes_of(inputs, what, codes=codes), array_of(labels)
+    elif kept.holds(what, data):
+        x, y, by = whole.samples, kept.answers(whole.network, whole.samples), kept.OWN_ANSWERS
         count = min(count, max(1, len(x) // HELD))
     else:
-        found = data_set(chosen_data_set(what.meaning, what.inputs, data, "inputs and labels"), folder)
+        name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
+        found = kept.data_set(name, folder)
         return dataclasses.replace(found, test_x=found.test_x[:count], test_labels=found.test_labels[:count])
-    check_classes(y, len(x), what.outputs, by)
-    return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
+    kept.check_classes(y, len(x), what.outputs, by)
+    return kept.Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 
 
 def calibrate_board(

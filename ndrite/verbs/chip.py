@@ -13,8 +13,8 @@ from emulator.device.description.schema import SECTIONS
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.mapping.explain import judge
-from ndrite.labelled import typical, unseen
 from ndrite.results import Found, Table
+from ndrite.samples import typical, unseen
 from ndrite.shipped import shipped_network
 from ndrite.signature import DieSeed, Option, verb
 

@@ -20,9 +20,9 @@ from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.compiled import Compiled, load
 from ndrite.evaluations import Evaluation, evaluate
 from ndrite.intervals import percent
-from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
 from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table
+from ndrite.samples import CALIBRATION_SAMPLES, judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 

@@ -24,8 +24,8 @@ from host.api import LearningApi
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
-from ndrite.labelled import Labelled, learning_samples
 from ndrite.results import Table, percents
+from ndrite.samples import Labelled, learning_samples
 from ndrite.url import connect_learner
 
 CALIBRATION = 512

@@ -21,7 +21,7 @@ from emulator.spec.steps import Product
 from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import adc_area_um2, adc_energy_pJ
-from ndrite.labelled import DATA, typical
+from ndrite.samples import DATA, typical
 from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
 

@@ -41,7 +41,7 @@ samples: 64
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
-    from ndrite.labelled import judging_set
+    from ndrite.samples import judging_set
 
     made = tmp_path_factory.mktemp("sweep")
     x, labels = judging_set("fashion-mnist")
