@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description.schema import Array
 from emulator.golden.neuron import table_of
 from emulator.mapping import Die
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
@@ -58,12 +59,12 @@ def used_share(found: list[Tiling]) -> float:
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
 
 
-def tiles(whole: Compiled, lanes: int) -> Any:
+def tiles(array: Array, found: list[Tiling]) -> Any:
     """Every layer's tiles at their size in weights: outlined what is there, filled what is used."""
     from matplotlib.patches import Rectangle
 
     figure = drawing.figure(9.0, 2.8)
-    axes, array, found = figure.subplots(), whole.die.chip.array, tilings(whole, lanes)
+    axes = figure.subplots()
     rows, columns = array.rows, array.weights_across
     highest = max(t.down for t in found) * rows
     gap = 0.04 * sum(t.across for t in found) * columns

@@ -21,6 +21,7 @@ from ndrite.compiled import Compiled
 from ndrite.costs import MODELLED, Account
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
+from ndrite.pages.figures import Tiling, used_share
 from ndrite.pages.template import rendered
 from ndrite.results import Result, Table
 from ndrite.waveforms import Trace
@@ -110,13 +111,13 @@ class Report(Result):
     @cached_property
     def figures(self) -> dict[str, Any]:
         """Name -> matplotlib figure, drawn when first asked for; those that the run has something for."""
-        found, lanes, curves = self.subject, self.geometry.lanes, drawing.figure(6.4, 5.0)
+        found, curves = self.subject, drawing.figure(6.4, 5.0)
         made = {
             "answers": self._answers(),
             "errors": causes.draw(self.explanation),
             "curves": curves if figures.curves(found, curves) else None,
             "cells": figures.cells(found.die),
-            "tiles": figures.tiles(found, lanes),
+            "tiles": figures.tiles(found.die.chip.array, self.tilings),
             "timeline": None if self.trace is None else figures.timeline(self.trace),
         }
         return {name: figure for name, figure in made.items() if figure is not None}
@@ -192,11 +193,15 @@ class Report(Result):
         lost, won = (int((a & ~b).sum()) for a, b in ((self.right, other.right), (other.right, self.right)))
         return loss(lost, won, self.samples)
 
+    @cached_property
+    def tilings(self) -> list[Tiling]:
+        """One for each product of the program, in order."""
+        return figures.tilings(self.subject, self.geometry.lanes)
+
     @property
     def quantities(self) -> dict[str, str]:
         """The headline's in words, then what it is compared by; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
-        found = figures.tilings(self.subject, self.geometry.lanes)
         error = causes.relative_error(self.explanation.program.snr_db)
         return {
             f"float software, {measure}": self.scores[0],
@@ -210,8 +215,8 @@ class Report(Result):
             f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
             f"latency, us ({MODELLED}, typical)": f"{1e-3 * total.latency_ns[1]:.3g}",
             f"area, mm2 ({MODELLED}, typical)": f"{1e-6 * total.area_um2[1]:.3g}",
-            "arrays": str(sum(t.arrays for t in found)),
-            "cells used": f"{figures.used_share(found):.1%}",
+            "arrays": str(sum(t.arrays for t in self.tilings)),
+            "cells used": f"{used_share(self.tilings):.1%}",
         }
 
     def compared(self) -> list[tuple[str, str, str]]:
@@ -219,34 +224,6 @@ class Report(Result):
         assert self.against is not None
         both = zip(self.quantities.items(), self.against.quantities.values(), strict=True)
         return [(name, a, b) for (name, a), b in both]
-
-    def chips_compared(self) -> list[tuple[str, str, str]]:
-        """Fields of the chips that differ."""
-        assert self.against is not None
-        of_a, of_b = (report.subject.die.chip.fields() for report in (self, self.against))
-        return [(name, _plain(v), _plain(of_b[name])) for name, v in of_a.items() if v != of_b[name]]
-
-    @property
-    def causes(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """The explanation as a table."""
-        return causes.table(self.explanation)
-
-    @property
-    def tiling(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """A row a layer, then all of them."""
-        found, rows = figures.tilings(self.subject, self.geometry.lanes), []
-        for i, t in enumerate(found):
-            weights, tiles = f"{t.rows} x {t.columns}", f"{t.down} x {t.across}"
-            rows.append((f"layer {i}", weights, tiles, str(t.arrays), f"{t.used:.1%}", str(t.passes)))
-        arrays, passes = (str(sum(getattr(t, name) for t in found)) for name in ("arrays", "passes"))
-        rows.append(("all", "", "", arrays, f"{figures.used_share(found):.1%}", passes))
-        return ("layer", "weights", "tiles (rows x columns)", "arrays", "cells used", "FPGA passes"), [*rows]
-
-    @property
-    def fields(self) -> list[tuple[str, str, str]]:
-        """Every field of the chip, its value and source."""
-        chip = self.subject.die.chip
-        return [(name, _plain(v), chip.sources.get(name, "default")) for name, v in chip.fields().items()]
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -272,11 +249,3 @@ class Report(Result):
 
 def _digest(array: npt.NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple) and len(value) > 6:
-        return f"{len(value)} values"
-    return str(value)

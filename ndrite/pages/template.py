@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emulator.spec import brief
-from ndrite.pages import drawing
+from ndrite.pages import causes, drawing
+from ndrite.pages.figures import used_share
 
 
 class Html(str):
@@ -35,9 +36,19 @@ def _environment() -> Environment:
         "source": lambda name: Html(files(__package__ or "").joinpath(name).read_text(encoding="utf-8")),
         "table": lambda head, rows: Html(brief.table(head, rows)),
         "shown": lambda result: Html(result._repr_html_()),
+        "causes": causes.table,
+        "used_share": used_share,
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
     }
+    made.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
     return made
+
+
+def plain(value: Any) -> str:
+    """A field of a chip."""
+    if isinstance(value, list | tuple) and len(value) > 6:
+        return f"{len(value)} values"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def rendered(name: str, **values: Any) -> str:
