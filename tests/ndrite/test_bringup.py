@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.errors import BuildError
+from boards.sim import SimLink
 from emulator.spec import PRESETS
 from host import LinkError
 from ndrite.bringup.run import STAGES, stages_of, standard_errors
-from ndrite.bringup.ways import Hardware, Simulated, attached
+from ndrite.bringup.ways import SIMULATED_TIMEOUT_S, Hardware, Simulated, attached
 from ndrite.selftest import Check
 from ndrite.shell.main import FAILED_CHECK, run
+from tests.faulty_link import FaultRates, FaultyLink
 from tests.system.serving import Server
 
 TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=PRESETS["tiny"], small=False)
@@ -54,6 +57,42 @@ def test_every_line_of_a_whole_board_passes(small, said: Any):
     assert json.loads(written.split("```json")[1].split("```")[0]) == report
 
 
+class Broken(Board):
+    """A board with ``fault``, one that is not the link's."""
+
+    fault = ""
+
+    @property
+    def build_id(self):
+        return super().build_id ^ (self.fault == "build-id")
+
+    def write_words(self, first, words):
+        if self.fault == "memory":  # a bit that sticks
+            words = words.copy()
+            words[len(words) // 2] ^= 1
+        super().write_words(first, words)
+
+    def infer(self, x, *, noise=True, **options):
+        y = super().infer(x, noise=noise and self.fault != "noise", **options)
+        if self.fault == "arithmetic":
+            y[len(y) // 2, -1] ^= 1
+        return y
+
+
+@dataclasses.dataclass(frozen=True)
+class Faulty(Simulated):
+    """The gateware compiled for this machine, broken."""
+
+    fault: str = ""
+
+    def open(self):
+        rates = FaultRates(flip=1e-4 if self.fault == "link" else 0.0)
+        link = FaultyLink(SimLink(self.target.geometry), rates, seed=1)
+        board = Broken(link, timeout_s=SIMULATED_TIMEOUT_S)
+        board.fault = self.fault
+        return board
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "line"),
@@ -66,7 +105,7 @@ def test_every_line_of_a_whole_board_passes(small, said: Any):
     ],
 )
 def test_the_line_about_a_fault_fails(fault, line):
-    found = list(stages_of(Simulated(TARGET, fault), inferences=16))
+    found = list(stages_of(Faulty(TARGET, fault), inferences=16))
     assert line in [check.name for _, check in found if not check.passed]
     # Nothing before it, so the first red line is the one to look at; noise is in networks with noise too.
     first = next(check.name for _, check in found if not check.passed)
@@ -92,7 +131,7 @@ def test_noise_is_judged_by_mean_and_deviation():
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
     checks = [("link", Check("round trips", True, "seen")), ("identity", Check("build id", False, "another"))]
     monkeypatch.setattr("ndrite.verbs.bringup.stages_of", lambda way, **options: iter(checks))
-    assert run([*SIMULATED, "--fault", "build-id", "-o", "r.md"]) == FAILED_CHECK
+    assert run([*SIMULATED, "-o", "r.md"]) == FAILED_CHECK
     _, err = capsys.readouterr()
     assert "1 of 2 checks failed; see r.md" in err
     assert "| identity | build id | **FAIL** | another |" in Path("r.md").read_text()
@@ -126,7 +165,6 @@ def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monke
     [
         (["board", "bringup"], "board and port are needed"),
         (["board", "bringup", "ulx3s-85f"], "board and port are needed"),
-        (["board", "bringup", "ulx3s-85f", "--port", "p", "--fault", "link"], "fault needs simulated"),
         (["board", "bringup", "no-board", "--simulated"], "no-board"),
         (["board", "bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
     ],
