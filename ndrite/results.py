@@ -96,6 +96,17 @@ def shown(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
+def plain(value: Any) -> str:
+    """A value of a description or a report: five digits, a range as its two ends, of many values the ends."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) > 8:
+            return f"{plain(value[0])} .. {plain(value[-1])} ({len(value)} values)"
+        return (" .. " if len(value) == 2 else ", ").join(map(plain, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def said(name: str, value: Any) -> str:
     """A quantity in words: a share in percent, a shape as 64-16-10, other numbers of a list one by one."""
     if value is None:

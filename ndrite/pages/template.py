@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emulator.spec import brief
 from ndrite.pages import causes, drawing
 from ndrite.pages.figures import used_share
+from ndrite.results import plain
 
 
 class Html(str):
@@ -42,13 +43,6 @@ def _environment() -> Environment:
     }
     made.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
     return made
-
-
-def plain(value: Any) -> str:
-    """A field of a chip."""
-    if isinstance(value, list | tuple) and len(value) > 6:
-        return f"{len(value)} values"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def rendered(name: str, **values: Any) -> str:
