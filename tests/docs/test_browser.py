@@ -22,10 +22,10 @@ import yaml
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.reference import reference
-from ndrite.campaigns import summary
 from ndrite.pages.chips import draw
 from ndrite.pages.sweep import front, sweep_page
 from ndrite.sweeps.plan import load_plan, plan_of
+from ndrite.verbs.campaign import summary
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from emulator.golden.redraw import virtual_chip
 from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Meaning, Network, zoo
 from emulator.network.datasets import digits
-from ndrite.campaigns import with_variation
 from ndrite.shell.main import BAD_INPUT, OK, run
+from ndrite.verbs.campaign import with_variation
 
 
 def nearest_means(x: np.ndarray, labels: np.ndarray, **said: Any) -> Network:
