@@ -88,7 +88,7 @@ test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an inde
 	NDRITE_PCIE=all $(BIN)/python -m pytest tests/hdl/pcie tests/host/pcie
 
 test-ethernet: compiler $(DEV_STAMP) ## RGMII pins, frames and the driver through them, datagram faults at length
-	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_datagram_faults.py
+	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/hdl/ethernet tests/host/test_udp.py tests/system/test_udp.py tests/trust/test_faults.py
 
 CHECKED := ulx3s-25f ulx3s-85f
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed

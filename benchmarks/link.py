@@ -43,7 +43,7 @@ from emulator.spec.sparse import sparse
 from host.links.pcie import PcieChannel
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket
-from ndrite.labelled import judging_set
+from ndrite.samples import judging_set
 from ndrite.shipped import shipped_program
 
 WINDOW = 16

@@ -32,7 +32,7 @@ from emulator.golden import Core
 from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.network import Dense, Ndr, Network
 from ndrite.intervals import mean_interval
-from ndrite.labelled import data_set
+from ndrite.samples import data_set
 
 HERE = Path(__file__).parent / "peers"
 RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)

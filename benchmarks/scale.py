@@ -32,7 +32,7 @@ from emulator.mapping.variation import variation_of
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from host.campaign import samples_at_once
-from ndrite.labelled import judging_set
+from ndrite.samples import judging_set
 from ndrite.shipped import shipped_program
 
 CASES = (

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ndrite.classifier import Classifier as Classifier
     from ndrite.compiled import Compiled as Compiled
     from ndrite.compiled import load as load
-    from ndrite.labelled import data_set as data_set
+    from ndrite.samples import data_set as data_set
     from ndrite.tiles import analog as analog
     from ndrite.tiles import cost_of as cost_of
     from ndrite.url import connect as connect
@@ -50,7 +50,7 @@ _LATER = {
     "host": "HostError InputError",
     "ndrite.classifier": "Classifier",
     "ndrite.compiled": "Compiled load",
-    "ndrite.labelled": "data_set",
+    "ndrite.samples": "data_set",
     "ndrite.tiles": "analog cost_of",
     "ndrite.url": "connect",
 }

@@ -31,7 +31,7 @@ from emulator.spec.archive import read_array, read_member
 from host import InputError
 from host.api import Progress
 from ndrite.files import array_of
-from ndrite.results import Result, Summary, Table
+from ndrite.results import Result, Summary, Table, plain
 
 FORMAT, FORMAT_VERSION = "ndrite-compiled", 1
 CONTENTS = "contents.json"
@@ -124,7 +124,7 @@ class Compiled(Result):
         for kind in ("layer", "table"):
             parts = found.get(f"{kind}s")
             if parts:
-                rows = [(name, *(_text(part[name]) for part in parts)) for name in parts[0]]
+                rows = [(name, *(plain(part[name]) for part in parts)) for name in parts[0]]
                 parts_of = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
                 yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
 
@@ -250,12 +250,6 @@ def _block(block: Any) -> tuple[str, str, str]:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
     return f"{block.table_error:.3g}", f"{block.table_error_lsb:.2f}", beyond
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return " .. ".join(_text(part) for part in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 MODELS = (".onnx", ".pt", ".pth")

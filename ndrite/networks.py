@@ -5,7 +5,7 @@ from emulator.network import Dense, Named, Ndr, load_network
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-from ndrite.labelled import Labelled, judging_set
+from ndrite.samples import Labelled, judging_set
 from ndrite.shipped import shipped_network, shipped_program
 
 __all__ = [

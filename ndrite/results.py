@@ -57,9 +57,11 @@ class Result:
 
 
 class Summary(Result):
-    """A result that ``summary``, plain values by name, says; a subclass has a ``title``."""
+    """A result that ``summary``, plain values by name, says; a subclass has a ``title``, and ``left_out``
+    names what its table does not show."""
 
     summary: dict[str, Any]
+    left_out: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -72,7 +74,8 @@ class Summary(Result):
 
     def tables(self) -> Iterable[Table]:
         """The values in words."""
-        rows = [(name, said(name, value)) for name, value in self.as_dict().items()]
+        known = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
+        rows = [(name, said(name, value)) for name, value in known.items()]
         yield Table(self.title, ("quantity", "value"), rows)
 
 
@@ -93,11 +96,22 @@ def shown(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
+def plain(value: Any) -> str:
+    """A value of a description or a report: five digits, a range as its two ends, of many values the ends."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) > 8:
+            return f"{plain(value[0])} .. {plain(value[-1])} ({len(value)} values)"
+        return (" .. " if len(value) == 2 else ", ").join(map(plain, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def said(name: str, value: Any) -> str:
-    """A quantity in words: accuracies in percent, a shape as 64-16-10, other numbers of a list one by one."""
+    """A quantity in words: a share in percent, a shape as 64-16-10, other numbers of a list one by one."""
     if value is None:
         return "not known"
-    if "accuracy" in name:
+    if "accuracy" in name or "yield" in name:
         return percents(value) + " %"
     if isinstance(value, list | tuple):
         whole = all(isinstance(v, int) for v in value)

@@ -2,24 +2,186 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.brief import brief_repr
+from emulator.spec.meaning import Meaning
 from host import InputError
-from ndrite.compiled import Compiled
 from ndrite.files import array_of, encode, name_of
-from ndrite.labelled import both_or_neither, check_classes, chosen_data_set, judging_set, typical, unseen
+
+if TYPE_CHECKING:
+    from ndrite.compiled import Compiled
 
 Codes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[Any]
+Takes = Network | Program
+"""It says what its inputs and outputs are."""
+
+DATA = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}
+"""Name -> inputs of a sample."""
+DIGITS = tuple("0123456789")
+CALIBRATION_SAMPLES = 512
+"""Samples that set converter ranges where the user gives none."""
 OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
 
 
-Takes = Network | Program
-"""It says what its inputs and outputs are."""
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Training and test samples, uint8 (n, inputs), and their classes (n,); of a user's own, no test samples.
+
+    ``side``: side of square images; None where samples are a user's own and not known to be images.
+    ``classes``: their names.
+    """
+
+    __repr__ = brief_repr
+
+    name: str
+    x: Codes
+    labels: Labels
+    test_x: Codes
+    test_labels: Labels
+    side: int | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a network that learns from them is told of its inputs and outputs."""
+        return Meaning(data_set=self.name, classes=self.classes) if self.classes else Meaning()
+
+    def held_out(self, count: int, what: str) -> Labelled:
+        """The last ``count`` samples are to be measured on; ``what`` is the name of the parameter."""
+        n = len(self.x) - count
+        if n < 1:
+            raise InputError(f"{what} is {count}; accepted: 1..{len(self.x) - 1}, less than the samples")
+        x, y = self.x, self.labels
+        return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])
+
+
+def both_or_neither(inputs: Any, labels: Any) -> bool:
+    """Whether a user gave samples of their own. InputError where one of the two is missing."""
+    if (inputs is None) != (labels is None):
+        raise InputError("inputs and labels belong together; accepted: both or neither")
+    return inputs is not None
+
+
+def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
+    """The user's samples with classes, none held out, or a data set's; Fashion-MNIST where none is named.
+
+    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, with a class each.
+    """
+    if not both_or_neither(inputs, labels):
+        return data_set(data or "fashion-mnist", None if folder is None else str(folder))
+    x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
+    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2:
+        raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
+    check_classes(y, len(x), 1 << 16, name_of(labels, "labels"))
+    return Labelled(Path(what).stem, x, y, x[:0], y[:0])
+
+
+def data_set(name: str, folder: str | None = None) -> Labelled:
+    """A data set by name (``DATA``); ``folder`` has Fashion-MNIST's training files where Debian's has not, or
+    all of MNIST's, of which a small part is taken otherwise.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown.
+    DatasetError
+        When files are missing or damaged.
+    MissingExtraError
+        When the data set needs a package that is not installed.
+    """
+    from emulator.network.datasets import (
+        CLASSES,
+        digits,
+        enlarged,
+        fashion_mnist_test,
+        fashion_mnist_train,
+        mnist,
+    )
+    from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
+
+    _check(name)
+    if name == "digits":
+        return Labelled(name, *digits(), 8, DIGITS)
+    if name == "digits-32":
+        x, y, test_x, test_y = digits()
+        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32, DIGITS)
+    if name == "mnist":
+        return Labelled(name, *mnist(folder), 28, DIGITS)
+    x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
+    return Labelled(name, x, y, *fashion_mnist_test(), 28, CLASSES)
+
+
+def judging_set(name: str) -> tuple[Codes, Labels]:
+    """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
+    from emulator.network.datasets import fashion_mnist_test
+
+    if name == "fashion-mnist":
+        return fashion_mnist_test()
+    found = data_set(name)
+    return found.test_x, found.test_labels
+
+
+def typical(name: str) -> Codes:
+    """Samples of a data set that set converter ranges; errors as ``data_set``.
+
+    Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
+    """
+    if name == "fashion-mnist":
+        return judging_set(name)[0][:CALIBRATION_SAMPLES]
+    return data_set(name).x[:CALIBRATION_SAMPLES]
+
+
+def unseen(name: str) -> tuple[Codes, Labels]:
+    """The test samples that ``typical`` does not hold."""
+    x, labels = judging_set(name)
+    first = CALIBRATION_SAMPLES if name == "fashion-mnist" else 0
+    return x[first:], labels[first:]
+
+
+def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
+    """``given``, or the data set that the network names.
+
+    Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
+    another size, or ``given`` ones are in another unit than the network's inputs.
+    """
+    stored = meaning.inputs
+    if given is not None and stored is not None and stored.low.size > 1:
+        raise InputError(
+            f"data {given}: every input of the network has a range of its own; accepted: {wanted}"
+        )
+    name = given or meaning.data_set
+    if name is None:
+        raise InputError(f"the network names no data set; give {wanted}, or data: {', '.join(DATA)}")
+    _check(name)
+    if DATA[name] != inputs:
+        raise InputError(f"data set {name} has {DATA[name]} inputs; accepted: {inputs}, as the network takes")
+    return name
+
+
+def check_classes(labels: Labels, samples: int, outputs: int, what: str) -> Labels:
+    """``labels`` as they are, when they are classes 0..outputs-1 of so many samples.
+
+    Raises InputError when they are not.
+    """
+    if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: integer classes, ({samples},)")
+    if samples and not (labels.min() >= 0 and labels.max() < outputs):
+        raise InputError(f"{what}: classes are {labels.min()}..{labels.max()}; accepted: 0..{outputs - 1}")
+    return labels
+
+
+def _check(name: str) -> None:
+    if name not in DATA:
+        raise InputError(f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own inputs and labels")
 
 
 class Judged(NamedTuple):

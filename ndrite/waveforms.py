@@ -194,8 +194,9 @@ def trace_inference(
     return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes), activity)
 
 
-def product_on_array(program: Program, product: int | None) -> int:
-    """Number of the product; for None that of the first one that the array computes, and 0 of a chain.
+def on_array(program: Program, product: int | None) -> tuple[Program, int]:
+    """What of a program is on the array while ``product`` is at work, and that product's number; None: the
+    first that is there. A chain is there as it is.
 
     Raises InputError when there is no such product, or it is grouped and so never on the array.
     """
@@ -207,13 +208,7 @@ def product_on_array(program: Program, product: int | None) -> int:
         raise InputError(f"product is {number}; accepted: 0..{len(program.products) - 1}")
     if program.products[number].patches.groups > 1:
         raise InputError(f"product {number} is grouped; accepted: one that the array computes")
-    return number
-
-
-def on_array(program: Program, product: int | None) -> Program:
-    """What of a program is on the array while ``product`` is at work (None: the first that is there); a chain
-    is there as it is. Raises as ``product_on_array``."""
-    return program if program.is_chain else program.piece(product_on_array(program, product))
+    return (program if program.is_chain else program.piece(number)), number
 
 
 def traced(
@@ -228,10 +223,10 @@ def traced(
     """``on_array``, the product's first patch in the last call of inference ``index``, and the patch's number
     in the read noise; of a chain the inference itself. Raises as ``on_array``.
     """
-    part = on_array(program, product)
+    part, number = on_array(program, product)
     if part is program:
         return program, x, index
-    step = program.products[product_on_array(program, product)]
+    step = program.products[number]
     maps = Core(program, fast=False).maps(x[None], seed=seed, first_index=index, noise=noise)
     patches = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
     calls = index * program.calls + program.calls - 1

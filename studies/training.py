@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.network import Network
-from ndrite.labelled import Labelled
+from ndrite.samples import Labelled
 from studies.data import data as data_of
 from studies.data import learning_data
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -134,43 +135,44 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
     others is followed by one failed check for each that was not reached. The board is closed at the end.
     """
-    board, stage = None, STAGES[0]
+    reached: list[str] = []
     try:
-        build_id, said = way.bitstream()
-        yield stage, Check(stage, True, said)
-        stage = "loading"
-        yield stage, Check(stage, True, way.load())
-        stage = "connection"
-        board = way.open()
-        yield stage, Check(stage, True, f"protocol {board.identity()['protocol']}")
-        rng = np.random.default_rng(seed)
-        for stage, work in _of_a_board(board, way.target.geometry, build_id, inferences, rng):
-            for check in work():
-                yield stage, check
+        for check in _checks(way, inferences, np.random.default_rng(seed), reached):
+            yield reached[-1], check
     except (StageFailed, HostError) as error:
+        stage = reached[-1]
         yield stage, Check(stage, False, str(error))
         for later in STAGES[STAGES.index(stage) + 1 :]:
             yield later, Check(later, False, f"not reached: {stage} failed")
-    finally:
-        if board is not None:
-            board.channel.close()
 
 
-def _of_a_board(
-    board: Board, geometry: Geometry, build_id: int, inferences: int, rng: np.random.Generator
-) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
-    each = -(-inferences // networks_of(board.geometry))
-    test_seed = int(rng.integers(0, 1 << 31))
-    yield "identity", lambda: identity(board, geometry, build_id)
-    board.clear_counters()
-    before = heard(board)
-    yield "link", lambda: [round_trips(board, rng)]
-    yield "self test", lambda: checks_of(board, seed=test_seed, inferences=each)
-    if board.geometry.noise:
-        yield "noise", lambda: [noise(board, rng)]
-    # Before the counters are cleared to measure speed.
-    yield "faults", lambda: [faults(board, before)]
-    yield "speed", lambda: [speed(board, SPEED_INFERENCES, rng)]
+def _checks(way: Way, inferences: int, rng: np.random.Generator, reached: list[str]) -> Iterator[Check]:
+    """All of them; a stage goes into ``reached`` before it begins."""
+    reached.append("bitstream")
+    build_id, said = way.bitstream()
+    yield Check("bitstream", True, said)
+    reached.append("loading")
+    yield Check("loading", True, way.load())
+    reached.append("connection")
+    board = way.open()
+    with contextlib.closing(board.channel):
+        yield Check("connection", True, f"protocol {board.identity()['protocol']}")
+        test_seed = int(rng.integers(0, 1 << 31))
+        reached.append("identity")
+        yield from identity(board, way.target.geometry, build_id)
+        board.clear_counters()
+        before = heard(board)
+        reached.append("link")
+        yield round_trips(board, rng)
+        reached.append("self test")
+        yield from checks_of(board, seed=test_seed, inferences=-(-inferences // networks_of(board.geometry)))
+        if board.geometry.noise:
+            reached.append("noise")
+            yield noise(board, rng)
+        reached.append("faults")  # before the counters are cleared to measure speed
+        yield faults(board, before)
+        reached.append("speed")
+        yield speed(board, SPEED_INFERENCES, rng)
 
 
 def versions(loader: str | None) -> dict[str, str]:

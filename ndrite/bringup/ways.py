@@ -6,11 +6,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from boards.board import Board
 from boards.fpga.build import build
@@ -28,50 +25,6 @@ from host.links import Link
 from host.links.uart import UartLink
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
-
-EVERY = 1000
-"""One write in so many is damaged on the way."""
-
-
-class NoisyLink:
-    """A link that flips a bit in one of ``EVERY`` writes."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._sent = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._link, name)
-
-    def write(self, data: bytes) -> None:
-        """Send; see the class."""
-        self._sent += 1
-        if self._sent % EVERY == 0 and len(data) > 4:
-            data = data[:3] + bytes([data[3] ^ 0x10]) + data[4:]
-        self._link.write(data)
-
-
-class BrokenBoard(Board):
-    """A board with ``fault``, one that is not the link's."""
-
-    fault = ""
-
-    @property
-    def build_id(self) -> int:
-        return super().build_id ^ (self.fault == "build-id")
-
-    def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
-        if self.fault == "memory":  # a bit that sticks
-            words = words.copy()
-            words[len(words) // 2] ^= 1
-        super().write_words(first, words)
-
-    def infer(self, x: npt.NDArray[np.uint8], *, noise: bool = True, **options: Any) -> npt.NDArray[np.int32]:
-        y = super().infer(x, noise=noise and self.fault != "noise", **options)
-        if self.fault == "arithmetic":
-            y[len(y) // 2, -1] ^= 1
-        return y
-
 
 SIMULATED_TIMEOUT_S = 4.0
 """A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
@@ -148,10 +101,9 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Simulated:
-    """The target's gateware compiled for this machine, without its pins; with ``fault``, broken."""
+    """The target's gateware compiled for this machine, without its pins."""
 
     target: Target
-    fault: str = ""
 
     @property
     def _design(self) -> Design | None:
@@ -172,16 +124,10 @@ class Simulated:
 
     def open(self) -> Board:
         """Compiled when it is not in the cache."""
-        link: Link
+        link: Callable[..., Link] = sim_udp_link
         if self.target.ethernet is None:
-            link = SimLink(self.target.geometry, platform=self._design)
-        else:
-            link = sim_udp_link(self.target.geometry)
-        if self.fault == "link":
-            link = NoisyLink(link)
-        board = BrokenBoard(link, timeout_s=SIMULATED_TIMEOUT_S)
-        board.fault = self.fault
-        return board
+            link = partial(SimLink, platform=self._design)
+        return Board(link(self.target.geometry), timeout_s=SIMULATED_TIMEOUT_S)
 
 
 Way = Hardware | Simulated

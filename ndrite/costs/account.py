@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,12 @@ import numpy.typing as npt
 from emulator.mapping import Die
 from emulator.spec import Program
 from host.api import Progress
-from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple, load_constants
-from ndrite.costs.parts import COMPONENTS, NOTHING, Cost, costs
+from ndrite.costs.constants import Constants, Triple, load_constants
+from ndrite.costs.parts import COMPONENTS, MODELLED, Cost, Work, costs, ranged, sum_of, words_of
 from ndrite.costs.program import works
-from ndrite.costs.work import Work
 from ndrite.results import Result, Table
 
-MODELLED = "modelled"
-"""What every entry says of itself."""
+QUANTITIES = ("energy_pJ", "latency_ns", "area_um2")
 OPS_PER_MAC = 2
 UM2_PER_MM2 = 1e6
 
@@ -103,6 +100,7 @@ class Account(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; every entry says ``modelled``."""
+        operations = {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC}
         return {
             "basis": MODELLED,
             "program": self.name,
@@ -110,16 +108,17 @@ class Account(Result):
             "node_nm": self.node_nm,
             "samples": self.samples,
             "macs": self.macs,
-            "total": _plain(self.total),
-            "tops_per_W": ranged(self.tops_per_W) | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
-            "tops_per_mm2": ranged(self.tops_per_mm2)
-            | {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC},
-            "components": [{"component": c, **_plain(v)} for c, v in self.by_component().items()],
-            "steps": [{"step": s, **_plain(v)} for s, v in self.by_step().items()],
+            "total": self.total.as_dict(*QUANTITIES),
+            "tops_per_W": ranged(self.tops_per_W) | operations,
+            "tops_per_mm2": ranged(self.tops_per_mm2) | operations,
+            "components": [
+                {"component": name, **cost.as_dict(*QUANTITIES)} for name, cost in self.by_component().items()
+            ],
+            "steps": [{"step": name, **cost.as_dict(*QUANTITIES)} for name, cost in self.by_step().items()],
             "entries": [
-                {"step": e.step, "component": e.component, **_plain(e.cost)}
+                {"step": e.step, "component": e.component, **e.cost.as_dict(*QUANTITIES)}
                 for e in self.entries
-                if any(q.any() for q in (e.cost.energy_pJ, e.cost.latency_ns, e.cost.area_um2))
+                if any(getattr(e.cost, name).any() for name in QUANTITIES)
             ],
         }
 
@@ -161,30 +160,6 @@ def account(
     return Account(entries, macs, constants.node_nm, samples, name, chip, tuple(found))
 
 
-def sum_of(found: Any) -> Cost:
-    return reduce(Cost.__add__, found, NOTHING)
-
-
 def _over(amount: float, by: Triple) -> Triple:
     """``amount / by`` in rising order; 0 where there is nothing to divide by."""
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)
-
-
-def ranged(value: Triple) -> dict[str, float]:
-    """Low, typical and high by name."""
-    return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
-
-
-def words_of(value: Triple) -> str:
-    """``typical (low .. high)`` of a range; ``-`` where it is 0."""
-    low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in map(float, value))
-    return f"{typical} ({low} .. {high})" if value[2] else "-"
-
-
-def _plain(cost: Cost) -> dict[str, Any]:
-    return {
-        "basis": MODELLED,
-        "energy_pJ": ranged(cost.energy_pJ),
-        "latency_ns": ranged(cost.latency_ns),
-        "area_um2": ranged(cost.area_um2),
-    }

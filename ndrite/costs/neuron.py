@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.costs.account import MODELLED, ranged, sum_of
-from ndrite.costs.constants import ACCOUNTINGS, REFERENCES, Constants, Triple
-from ndrite.costs.parts import NEURON_BITS, NONE, Cost, adc, buffer, dac, device
+from ndrite.costs.constants import REFERENCES, Constants, Triple
+from ndrite.costs.parts import MODELLED, NONE, Cost, adc, buffer, dac, device, ranged, sum_of, words_of
 from ndrite.results import Table
 
 GROUP = 128
@@ -25,6 +24,7 @@ NAMES = {
     "ndr": "NDR + ECRAM: column buffer, device, buffer behind it, row driver",
     "ndr with converters": "NDR + ECRAM between converters: in place of the table alone",
 }
+SHOWN = ("area_um2", "energy_pJ")
 NDR = ("ndr", "ndr with converters")
 
 
@@ -37,7 +37,7 @@ def shared_by(constants: Constants) -> Triple:
 def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
     """Ways to compute one activation and their parts; times are the activation's, energies and areas add."""
     k = constants
-    converter, row, driver = adc(NEURON_BITS, k), dac(k), buffer(k)
+    converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
     # uW ns is a femtojoule.
     circuit = Cost(k["circuit_uW"] * k["activation_ns"] * 1e-3, NONE, k["circuit_um2"])
@@ -58,39 +58,8 @@ def report(constants: Constants) -> dict[str, Any]:
     but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
     is the paper's ratio: its circuits and its definition of LAE are not public.
     """
-    ns = constants["activation_ns"]
-    found = paths(constants)
+    ns, found = constants["activation_ns"], paths(constants)
     totals = {name: sum_of(parts.values()) for name, parts in found.items()}
-
-    def ratio(neuron: str, reference: str) -> dict[str, Any]:
-        both = sum_of(found[neuron][part] for part in found[neuron].keys() & found[reference])
-        three = [
-            [getattr(cost, quantity) for cost in (both, totals[reference], totals[neuron])]
-            for quantity in ("area_um2", "energy_pJ")
-        ]
-
-        def over(common: int, a: int, b: int) -> list[float]:
-            """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
-            return [
-                float((c[common] + (theirs[a] - c[a])) / (c[common] + (ours[b] - c[b])))
-                for c, theirs, ours in three
-            ]
-
-        typical = over(1, 1, 1)
-        least = min(math.prod(over(common, 0, 2)) for common in range(3))
-        greatest = max(math.prod(over(common, 2, 0)) for common in range(3))
-        return {
-            "basis": MODELLED,
-            "neuron": neuron,
-            "against": reference,
-            "quoted": constants.quoted[reference],
-            "typical": math.prod(typical),
-            "least": least,
-            "greatest": greatest,
-            "verdict": "better" if least > 1 else "worse" if greatest < 1 else "cannot be told",
-            "typical_by": {"latency": 1.0, "area": typical[0], "energy": typical[1]},
-        }
-
     return {
         "basis": MODELLED,
         "node_nm": constants.node_nm,
@@ -99,34 +68,64 @@ def report(constants: Constants) -> dict[str, Any]:
         "table_shared_by": ranged(shared_by(constants)),
         "paths": [
             {
-                "basis": MODELLED,
                 "path": name,
                 "latency_ns": ranged(ns),
-                **_plain(totals[name]),
+                **totals[name].as_dict(*SHOWN),
                 "lae": ranged(np.asarray(ns * totals[name].area_um2 * totals[name].energy_pJ, np.float64)),
-                "parts": [{"basis": MODELLED, "part": part, **_plain(cost)} for part, cost in parts.items()],
+                "parts": [{"part": part, **cost.as_dict(*SHOWN)} for part, cost in parts.items()],
             }
             for name, parts in found.items()
         ],
-        "ratios": [ratio(neuron, reference) for neuron in NDR for reference in REFERENCES],
+        "ratios": [
+            _ratio(found, totals, neuron, reference) | {"quoted": constants.quoted[reference]}
+            for neuron in NDR
+            for reference in REFERENCES
+        ],
     }
 
 
-def _plain(cost: Cost) -> dict[str, Any]:
-    return {"area_um2": ranged(cost.area_um2), "energy_pJ": ranged(cost.energy_pJ)}
+def _ratio(
+    found: dict[str, dict[str, Cost]], totals: dict[str, Cost], neuron: str, reference: str
+) -> dict[str, Any]:
+    both = sum_of(found[neuron][part] for part in found[neuron].keys() & found[reference])
+    three = [[getattr(cost, name) for cost in (both, totals[reference], totals[neuron])] for name in SHOWN]
+
+    def over(common: int, a: int, b: int) -> list[float]:
+        """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
+        return [
+            float((c[common] + (theirs[a] - c[a])) / (c[common] + (ours[b] - c[b])))
+            for c, theirs, ours in three
+        ]
+
+    area, energy = over(1, 1, 1)
+    least = min(math.prod(over(common, 0, 2)) for common in range(3))
+    greatest = max(math.prod(over(common, 2, 0)) for common in range(3))
+    return {
+        "basis": MODELLED,
+        "neuron": neuron,
+        "against": reference,
+        "typical": area * energy,
+        "least": least,
+        "greatest": greatest,
+        "verdict": "better" if least > 1 else "worse" if greatest < 1 else "cannot be told",
+        "typical_by": {"latency": 1.0, "area": area, "energy": energy},
+    }
 
 
 def tables(found: dict[str, Any]) -> Iterable[Table]:
     """A report in words."""
     rows = [
-        (NAMES[p["path"]] if line is p else f"  {line['part']}", *map(_words, quantities), line["basis"])
+        (
+            NAMES[p["path"]] if line is p else f"  {line['part']}",
+            *(words_of(line[name].values()) for name in SHOWN),
+            line["basis"],
+        )
         for p in found["paths"]
         for line in (p, *p["parts"])
-        for quantities in [(line["area_um2"], line["energy_pJ"])]
     ]
     at = f"{found['node_nm']:g} nm, currents from {found['supply_V']:g} V, {found['speed_ns']:g} ns each way"
-    header: tuple[str, ...] = ("path and parts", "area, um2", "energy, pJ", "basis")
-    yield Table(f"one activation, {at}; typical (low .. high)", header, rows)
+    parts = ("path and parts", "area, um2", "energy, pJ", "basis")
+    yield Table(f"one activation, {at}; typical (low .. high)", parts, rows)
     ratios = [
         (
             NAMES[r["neuron"]],
@@ -139,17 +138,6 @@ def tables(found: dict[str, Any]) -> Iterable[Table]:
         )
         for r in found["ratios"]
     ]
-    header = (
-        "neuron",
-        "against CMOS",
-        "range",
-        "the NDR neuron is",
-        "typical = area x energy",
-        "paper quotes",
-    )
-    yield Table("how many times the CMOS way's LAE is the NDR neuron's", (*header, "basis"), ratios)
-
-
-def _words(value: dict[str, float]) -> str:
-    low, typical, high = (f"{value[a]:.3g}" for a in ACCOUNTINGS)
-    return f"{typical} ({low} .. {high})"
+    header = ("neuron", "against CMOS", "range", "the NDR neuron is", "typical = area x energy")
+    title = "how many times the CMOS way's LAE is the NDR neuron's"
+    yield Table(title, (*header, "paper quotes", "basis"), ratios)

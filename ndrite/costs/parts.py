@@ -1,4 +1,4 @@
-"""What a step's work costs, component by component.
+"""Units of a chip: what one of them costs, and what a step asks of them.
 
 Of a converter the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553: energy from Schreier's
 figure of merit, bounded by resolution and rate, with a correction by technology node; area from a regression
@@ -9,12 +9,14 @@ answers for the best fifth of the survey.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
-from ndrite.costs.constants import Constants, Triple
-from ndrite.costs.work import Work
+from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple
 
 BITS_MIN = 4.0
 """The law ends here; converters of fewer bits cost as much."""
@@ -54,8 +56,9 @@ COMPONENTS = {
     "memory": "maps between steps",
     "wires": "memory to arrays and back",
 }
-FULL_DAC_BITS = 8
-NEURON_BITS = 8
+MODELLED = "modelled"
+"""What every entry says of itself."""
+CODE_BITS = 8
 FEMTO_IN_PICO = 1e-3
 NONE = np.zeros(3)
 
@@ -69,104 +72,145 @@ class Cost:
     area_um2: Triple
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.energy_pJ + other.energy_pJ,
-            self.latency_ns + other.latency_ns,
-            self.area_um2 + other.area_um2,
-        )
+        energy, latency = self.energy_pJ + other.energy_pJ, self.latency_ns + other.latency_ns
+        return Cost(energy, latency, self.area_um2 + other.area_um2)
+
+    def as_dict(self, *quantities: str) -> dict[str, Any]:
+        """Plain values of these fields, called modelled."""
+        return {"basis": MODELLED} | {name: ranged(getattr(self, name)) for name in quantities}
 
 
 NOTHING = Cost(NONE, NONE, NONE)
 
 
-def costs(work: Work, constants: Constants) -> dict[str, Cost]:
-    """A step's cost by component, all of ``COMPONENTS``."""
-    k = constants
-    dac = k["dac_pJ"] * (work.dac_bits / FULL_DAC_BITS)
-    row, analog = buffer(k), work.analog_drives
-    gates = work.gated_cells * k["word_line_fJ_per_cell"] * FEMTO_IN_PICO
-    # uS V^2 ns is a femtojoule.
-    array = work.array_uS_V2 * k["read_ns"] * FEMTO_IN_PICO
-    cell_um2 = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
-    column = adc(work.adc_bits, k)
-    device, buffers = neurons(work, k)
-    digital = Cost(
-        work.shift_adds * k["shift_add_pJ"]
-        + work.multiplies * k["multiply_pJ"]
-        + work.tables * k["table_pJ"]
-        + work.compares * k["compare_pJ"],
-        work.cycles * k["cycle_ns"],
-        work.adders * k["shift_add_um2"]
-        + work.multipliers * k["multiply_um2"]
-        + work.table_units * k["table_um2"]
-        + work.comparators * k["compare_um2"],
-    )
-    return {
-        "drivers": Cost(
-            work.drives * dac + analog * row.energy_pJ + gates,
-            NONE,
-            work.drivers * k["dac_um2"] + work.analog_drivers * row.area_um2,
-        ),
-        "array": Cost(array, work.reads * k["read_ns"], work.cells * cell_um2),
-        "converters": Cost(
-            work.conversions * column.energy_pJ,
-            work.converts_serially * column.latency_ns,
-            work.converters * column.area_um2,
-        ),
-        "neurons": device,
-        "buffers": buffers,
-        "digital": digital,
-        "memory": Cost(
-            work.moved_bits * k["memory_pJ_per_bit"], NONE, work.held_bits * k["memory_um2_per_bit"]
-        ),
-        "wires": Cost(work.moved_bits * k["wire_pJ_per_bit"], NONE, work.arrays * k["wire_um2_per_array"]),
-    }
+def sum_of(found: Iterable[Cost]) -> Cost:
+    return reduce(Cost.__add__, found, NOTHING)
 
 
-def adc(bits: float, constants: Constants) -> Cost:
+def ranged(value: Triple) -> dict[str, float]:
+    """Low, typical and high by name."""
+    return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
+
+
+def words_of(value: Iterable[float]) -> str:
+    """``typical (low .. high)`` of a range; ``-`` where it is 0."""
+    numbers = [float(v) for v in value]
+    low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in numbers)
+    return f"{typical} ({low} .. {high})" if numbers[2] else "-"
+
+
+def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
     """One conversion by one converter of ``bits``: the law's, times the constants' factors."""
-    ns = constants["adc_ns"]
-    rate_Hz = 1e9 / float(ns[1])
+    rate_Hz = 1e9 / float(k["adc_ns"][1])
     return Cost(
-        constants["adc_energy_factor"] * adc_energy_pJ(bits, constants.node_nm, rate_Hz),
-        ns,
-        constants["adc_area_factor"] * adc_area_um2(bits, constants.node_nm, rate_Hz),
+        k["adc_energy_factor"] * adc_energy_pJ(bits, k.node_nm, rate_Hz),
+        k["adc_ns"],
+        k["adc_area_factor"] * adc_area_um2(bits, k.node_nm, rate_Hz),
     )
 
 
-def dac(constants: Constants) -> Cost:
-    """One 8-bit voltage set by one driver; its time is part of the read it is for."""
-    return Cost(constants["dac_pJ"], NONE, constants["dac_um2"])
+def dac(k: Constants, bits: float = CODE_BITS) -> Cost:
+    """One voltage set by one driver; its time is part of the read it is for."""
+    return Cost(k["dac_pJ"] * (bits / CODE_BITS), NONE, k["dac_um2"])
 
 
-def device(constants: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
+def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
     """One NDR device read once at ``level`` of its peak current, and its ECRAM, which holds its state.
 
     Its current comes from the chip's supply: whatever stands between supply and device burns the rest.
     """
-    ns = constants["activation_ns"]
+    ns = k["activation_ns"]
     # V mA ns is a picojoule.
-    return Cost(
-        np.asarray(constants["supply_V"] * peak_mA * level * ns, np.float64),
-        ns,
-        constants["ndr_um2"] + constants["ecram_um2"],
-    )
+    energy = np.asarray(k["supply_V"] * peak_mA * level * ns, np.float64)
+    return Cost(energy, ns, k["ndr_um2"] + k["ecram_um2"])
 
 
-def buffer(constants: Constants) -> Cost:
+def buffer(k: Constants) -> Cost:
     """What turns a current into a voltage that drives a device or a row of cells."""
-    return Cost(constants["buffer_pJ"], constants["buffer_ns"], constants["buffer_um2"])
+    return Cost(k["buffer_pJ"], k["buffer_ns"], k["buffer_um2"])
 
 
-def neurons(work: Work, constants: Constants) -> tuple[Cost, Cost]:
-    """The devices of a step, and what surrounds them."""
-    if work.device is None:
-        return NOTHING, NOTHING
-    one = device(constants, work.device.peak_mA, work.device.level)
-    one_side = buffer(constants)
-    around = one_side + one_side if work.buffered else dac(constants) + adc(NEURON_BITS, constants)
-    return _times(one, work), _times(around, work)
+def cell(k: Constants) -> Cost:
+    """One cell, and a read of all; an operation is a microsiemens at a volt, squared, for as long."""
+    # uS V^2 ns is a femtojoule.
+    area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
+    return Cost(k["read_ns"] * FEMTO_IN_PICO, k["read_ns"], area)
 
 
-def _times(one: Cost, work: Work) -> Cost:
-    return Cost(work.fires * one.energy_pJ, work.fires_serially * one.latency_ns, work.neurons * one.area_um2)
+UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
+    "row DAC": ("drivers", dac),
+    "row buffer": ("drivers", buffer),
+    "word line": ("drivers", lambda k: Cost(k["word_line_fJ_per_cell"] * FEMTO_IN_PICO, NONE, NONE)),
+    "cell": ("array", cell),
+    "converter": ("converters", adc),
+    "device": ("neurons", device),
+    "device's buffers": ("buffers", lambda k: buffer(k) + buffer(k)),
+    "device's converters": ("buffers", lambda k: dac(k) + adc(k)),
+    "shift-add": ("digital", lambda k: Cost(k["shift_add_pJ"], NONE, k["shift_add_um2"])),
+    "multiply": ("digital", lambda k: Cost(k["multiply_pJ"], NONE, k["multiply_um2"])),
+    "table": ("digital", lambda k: Cost(k["table_pJ"], NONE, k["table_um2"])),
+    "compare": ("digital", lambda k: Cost(k["compare_pJ"], NONE, k["compare_um2"])),
+    "cycle": ("digital", lambda k: Cost(NONE, k["cycle_ns"], NONE)),
+    "memory bit": ("memory", lambda k: Cost(k["memory_pJ_per_bit"], NONE, k["memory_um2_per_bit"])),
+    "bus bit": ("wires", lambda k: Cost(k["wire_pJ_per_bit"], NONE, k["wire_um2_per_array"])),
+}
+"""Name -> component, and what one operation takes one after the other, and one unit of hardware."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a step asks of one kind of unit, in one inference with all its calls.
+
+    ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
+    hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;
+    peak current (mA) of a device, and the mean output 0..1 it was read at.
+    """
+
+    unit: str
+    times: float = 0.0
+    serially: float = 0.0
+    there: float = 0.0
+    of: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step: counts before any constant. ``macs``: multiplications of weights, two operations each."""
+
+    name: str
+    macs: int = 0
+    uses: tuple[Use, ...] = ()
+
+    def use(self, unit: str) -> Use:
+        """Of one unit, all of it."""
+        some = [use for use in self.uses if use.unit == unit]
+        times, serially, there = (
+            sum(parts)
+            for parts in zip(*((u.times, u.serially, u.there) for u in [Use(unit), *some]), strict=True)
+        )
+        return Use(unit, times, serially, there, some[0].of if some else ())
+
+    def times(self, factor: float) -> Work:
+        """The same hardware used ``factor`` times as often."""
+        uses = (replace(u, times=factor * u.times, serially=factor * u.serially) for u in self.uses)
+        return replace(self, macs=round(factor * self.macs), uses=tuple(uses))
+
+    def and_again(self, other: Work) -> Work:
+        """Both on the same hardware, one after the other."""
+        uses = (
+            replace(a, times=a.times + b.times, serially=a.serially + b.serially)
+            for a, b in zip(self.uses, other.uses, strict=True)
+        )
+        return replace(self, macs=self.macs + other.macs, uses=tuple(uses))
+
+
+def costs(work: Work, constants: Constants) -> dict[str, Cost]:
+    """A step's cost by component, all of ``COMPONENTS``."""
+    found = dict.fromkeys(COMPONENTS, NOTHING)
+    for use in work.uses:
+        component, of_unit = UNITS[use.unit]
+        one = of_unit(constants, *use.of)
+        found[component] += Cost(
+            use.times * one.energy_pJ, use.serially * one.latency_ns, use.there * one.area_um2
+        )
+    return found

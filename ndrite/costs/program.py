@@ -18,9 +18,8 @@ from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
 from emulator.spec.steps import Gate, Pool, Product, Table, join
 from host.api import Progress
 from ndrite.costs.constants import CostError
-from ndrite.costs.work import Device, Work
+from ndrite.costs.parts import CODE_BITS, Use, Work
 
-CODE_BITS = 8
 BATCH = 16
 Maps = Sequence[npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
@@ -45,13 +44,7 @@ def works(
         if progress is not None:
             progress(min(start + BATCH, len(x)), len(x))
     digital = digital_maps(program)
-    found = [
-        Work(
-            name="inputs",
-            moved_bits=CODE_BITS * program.inputs,
-            held_bits=CODE_BITS * math.prod(program.shape),
-        )
-    ]
+    found = [Work("inputs", uses=_moved(CODE_BITS * program.inputs, CODE_BITS * math.prod(program.shape)))]
     pairs = zip(seen / len(x), die.arrays, strict=True)
     for i, step in enumerate(program.steps):
         if isinstance(step, Product):
@@ -109,109 +102,76 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
     return np.array([power, nonzero, level])
 
 
+def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
+    """What is read from and written to the memory of maps; wires carry the same."""
+    return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
+
+
 def _product(
     program: Program, i: int, step: Product, array: DieArray, chip: Chip, mean: Floats, digital: set[int]
 ) -> Work:
     layer, patches = step.layer, step.patches
     k, m, groups = layer.inputs, layer.outputs, patches.groups
-    adc = layer.readout == "adc"
+    adc, skip = layer.readout == "adc", step.skip is not None
     result = len(program.states) + 1 + i
-    leaves = not adc and result in digital
-    calls, positions = program.calls, program.calls * patches.positions
+    from_codes, to_codes = any(s in digital for s in step.sources), result in digital
+    positions = program.calls * patches.positions
     width = chip.array.weights_across
     held_rows = k + (0 if array.bias is None else len(array.bias.mapped.codes))
     tiles, blocks = chip.array.tiles(held_rows, m)
-    arrays = tiles * blocks * chip.array.arrays_a_tile
-    steps = slices(layer.dac_bits)
-    reads = positions * steps * groups
-    outputs = positions * m
+    arrays, steps = tiles * blocks * chip.array.arrays_a_tile, slices(layer.dac_bits)
+    reads, outputs = positions * steps * groups, positions * m
     sums = outputs * steps * layer.tiles(program.rows)
-    from_codes = any(s in digital for s in step.sources)
-    to_codes = result in digital
+    uses = [
+        Use("cell", float(mean[0]), reads, arrays * chip.array.rows * chip.array.columns),
+        Use("word line", 2.0 * positions * steps * held_rows * m),
+    ]
+    if from_codes:
+        drives = float(mean[1]) * math.ceil(m / groups / width)
+        uses.append(Use("row DAC", drives, there=tiles * blocks * chip.array.rows, of=(layer.dac_bits,)))
+    else:
+        uses.append(Use("row buffer", positions * k * blocks, there=k * blocks))
+    if adc:
+        converters = tiles * blocks * width
+        uses += [
+            Use("converter", sums, reads, converters, (layer.adc_bits,)),
+            Use("shift-add", sums + outputs, there=converters),
+            Use("multiply", outputs, there=blocks),
+        ]
+    elif to_codes:
+        uses.append(Use("converter", outputs, positions, m, (CODE_BITS,)))
+    if skip:
+        uses += [Use("shift-add", outputs), Use("multiply", outputs, there=0 if adc else blocks)]
     activates = step.fires and array.neurons is None
-    # Digital units are shared by the columns of an array, one column a cycle.
-    serial = positions * min(m, width)
-    device = None
+    if activates:
+        uses.append(Use("table", outputs, there=blocks))
+    if adc or activates or skip:
+        # Digital units are shared by the columns of an array, one column a cycle.
+        uses.append(Use("cycle", serially=positions * min(m, width)))
     if array.neurons is not None:
-        peak_mA = 1e3 * chip.neuron.device.peak[1]
-        device = Device(peak_mA=peak_mA, level=float(mean[2]) / calls)
-    return Work(
-        name=f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else ""),
-        macs=positions * k * m,
-        reads=reads,
-        drives=float(mean[1]) * math.ceil(m / groups / width) if from_codes else 0.0,
-        dac_bits=layer.dac_bits,
-        analog_drives=0.0 if from_codes else float(positions * k * blocks),
-        gated_cells=2.0 * positions * steps * held_rows * m,
-        array_uS_V2=float(mean[0]),
-        conversions=sums if adc else outputs if leaves else 0,
-        converts_serially=reads if adc else positions if leaves else 0,
-        adc_bits=layer.adc_bits if adc else CODE_BITS,
-        shift_adds=(sums if adc else 0) + (outputs if adc else 0) + (outputs if step.skip is not None else 0),
-        multiplies=(outputs if adc else 0) + (outputs if step.skip is not None else 0),
-        tables=outputs if activates else 0,
-        fires=outputs if device is not None else 0,
-        fires_serially=positions if device is not None else 0,
-        device=device,
-        buffered=not adc,
-        cycles=serial if adc or activates or step.skip is not None else 0,
-        moved_bits=CODE_BITS * (positions * k * groups * from_codes + outputs * to_codes),
-        arrays=arrays,
-        cells=arrays * chip.array.rows * chip.array.columns,
-        drivers=tiles * blocks * chip.array.rows if from_codes else 0,
-        analog_drivers=0 if from_codes else k * blocks,
-        converters=tiles * blocks * width if adc else m if leaves else 0,
-        adders=tiles * blocks * width if adc else 0,
-        multipliers=blocks if adc or step.skip is not None else 0,
-        table_units=blocks if activates else 0,
-        neurons=m if device is not None else 0,
-        held_bits=CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0,
-    )
+        read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / program.calls)
+        around = "device's converters" if adc else "device's buffers"
+        uses += [Use("device", outputs, positions, m, read_at), Use(around, outputs, positions, m)]
+    held = CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0
+    uses += _moved(CODE_BITS * (positions * k * groups * from_codes + outputs * to_codes), held, arrays)
+    name = f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else "")
+    return Work(name, positions * k * m, tuple(uses))
 
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
     """Digital steps: one unit a channel, all channels of a position together."""
     channels, height, width = program.map_shapes[len(program.states) + 1 + i]
-    calls, positions = program.calls, height * width
-    values = calls * channels * positions
-    held = CODE_BITS * channels * positions
-    name = f"step {i}: {step.kind}"
+    values, name = program.calls * channels * height * width, f"step {i}: {step.kind}"
     if isinstance(step, Pool):
-        window = math.prod(step.patches.kernel)
-        average = step.of == "average"
-        return Work(
-            name=f"{name}, {step.of}",
-            compares=0 if average else values * (window - 1),
-            shift_adds=values * window if average else 0,
-            multiplies=values if average else 0,
-            cycles=calls * positions * window,
-            moved_bits=CODE_BITS * values * (window + 1),
-            comparators=0 if average else channels,
-            adders=channels if average else 0,
-            multipliers=channels if average else 0,
-            held_bits=held,
-        )
-    if isinstance(step, Table):
-        return Work(
-            name=name,
-            shift_adds=values,
-            multiplies=values,
-            tables=values,
-            cycles=calls * positions,
-            moved_bits=2 * CODE_BITS * values,
-            adders=channels,
-            multipliers=channels,
-            table_units=channels,
-            held_bits=held,
-        )
-    products = sum(1 if term.b is None else 2 for term in step.terms)
-    return Work(
-        name=name,
-        shift_adds=values * len(step.terms),
-        multiplies=values * products,
-        cycles=calls * positions * products,
-        moved_bits=CODE_BITS * values * (len(step.reads) + 1),
-        adders=channels,
-        multipliers=channels,
-        held_bits=held,
-    )
+        name, window = f"{name}, {step.of}", math.prod(step.patches.kernel)
+        units = {"compare": window - 1} if step.of == "max" else {"shift-add": window, "multiply": 1}
+        cycles = moved = window
+    elif isinstance(step, Table):
+        units, cycles, moved = dict.fromkeys(("shift-add", "multiply", "table"), 1), 1, 1
+    else:
+        cycles, moved = sum(1 if term.b is None else 2 for term in step.terms), len(step.reads)
+        units = {"shift-add": len(step.terms), "multiply": cycles}
+    uses = [Use(unit, values * each, there=channels) for unit, each in units.items()]
+    uses.append(Use("cycle", serially=program.calls * height * width * cycles))
+    held = CODE_BITS * channels * height * width
+    return Work(name, uses=(*uses, *_moved(CODE_BITS * values * (moved + 1), held)))

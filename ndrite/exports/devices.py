@@ -1,4 +1,4 @@
-"""A chip's devices in the forms of other tools: Verilog-A, and aihwkit both ways.
+"""A chip's devices in the forms of other tools: Verilog-A and aihwkit.
 
 aihwkit has our law (``emulator.device.ecram.pulses.LinearStep``): there ``dw_min`` is the larger one of the
 steps up and down, and ``up_down`` what the other one lacks of it (src/rpucuda/rpu_pulsed_device.cpp). The
@@ -11,10 +11,7 @@ the models' steps are linear functions of the state.
 
 from __future__ import annotations
 
-import ast
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,42 +69,6 @@ def weights(die: Die) -> dict[str, npt.NDArray[np.float32]]:
         plus, minus = mapped.cells.effective * (code_max(die.chip.cell) / mapped.full_scale_uS)
         found[f"weights_{i}"] = ((plus - minus) * mapped.unit).T.astype(np.float32)
     return found
-
-
-def preset_values(path: Path, name: str) -> dict[str, Any]:
-    """Fields of the section ``ecram`` from a class of aihwkit's ``simulator/presets/devices.py``; nothing of
-    the file is executed.
-
-    Raises InputError when there is no such class, or it is not a plain LinearStepDevice.
-    """
-    classes = {node.name: node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)}
-    known = [n for n, node in classes.items() if [getattr(b, "id", "") for b in node.bases] == [BASE]]
-    if name not in known:
-        raise InputError(f"{path}: preset is {name!r}; accepted: {', '.join(known) or f'a {BASE}'}")
-    given = {
-        line.target.id: ast.literal_eval(line.value)
-        for line in classes[name].body
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None
-    }
-    if not given.get("mult_noise", True) or given.get("write_noise_std"):
-        raise InputError(
-            f"{path}: {name} has additive or write noise; accepted: mult_noise and no write noise"
-        )
-    step, tilt = given["dw_min"], given.get("up_down", 0.0)
-    gammas = [
-        given[f"gamma_{way}_dtod"] / given[f"gamma_{way}"] for way in ("up", "down") if given[f"gamma_{way}"]
-    ]
-    return {
-        "model": "linear-step",
-        "step_up": step * (1 + min(tilt, 0.0)),
-        "step_down": step * (1 - max(tilt, 0.0)),
-        **{field: given[field] for field in ("w_min", "w_max", "gamma_up", "gamma_down")},
-        "cycle_percent": 100 * given["dw_min_std"],
-        "step_variation_percent": 100 * given["dw_min_dtod"],
-        "asymmetry_variation_percent": 100 * given["up_down_dtod"],
-        "bound_variation_percent": 50 * (given["w_max_dtod"] + given["w_min_dtod"]),
-        "gamma_variation_percent": 100 * float(np.mean(gammas)) if gammas else 0.0,
-    }
 
 
 PULSE_S = 1e-6

@@ -1,80 +1,112 @@
-"""The picture of an explanation: one cause of error at a time."""
+"""An explanation, one cause of error at a time, as a table and as a picture."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation
-from ndrite.intervals import paired
+from emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation, Row
+from ndrite.intervals import is_noise, paired
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK
 
+WAYS = ((False, "", INK, "as it is"), (True, ", corrected", ACCENT, "gains and biases corrected"))
 SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
-SERIES = (("as it is", INK), ("gains and biases corrected", ACCENT))
 
 
-def drawn(explanation: Explanation) -> Any:
-    """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
-    rms error of targets."""
-    rows = [
-        row
-        for row in explanation.rows
-        if row.score() is None
-        or any(s is not None and s < SNR_MAX_DB for s in (row.snr_db, row.snr_corrected_db))
-    ]
-    figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
-    left, right = figure.subplots(1, 2, sharey=True)
-    y = np.arange(len(rows))[::-1]
-    for i, (label, colour) in enumerate(SERIES):
-        known = [(p, r) for p, r in zip(y, rows, strict=True) if r.score(corrected=bool(i)) is not None]
-        places = np.array([place for place, _ in known]) + 0.18 - 0.36 * i
-        snrs = [r.snr_corrected_db if i else r.snr_db for _, r in known]
-        errors = [100 * relative_error(snr) for snr in snrs if snr is not None]
-        left.barh(places, errors, height=0.34, color=colour, label=label)
-        if explanation.measure == RMS_ERROR:
-            right.barh(places, [r.score(corrected=bool(i)) for _, r in known], height=0.34, color=colour)
-            continue
-        flips = [(r.lost_corrected, r.won_corrected) if i else (r.lost, r.won) for _, r in known]
-        lost = np.array([(a - b) / explanation.samples for a, b in flips if a is not None and b is not None])
-        right.barh(places, 100 * lost, height=0.34, color=colour)
-        for place, snr, (a, b) in zip(places, snrs, flips, strict=True):
-            # Without deviation the outputs are the float network's, whatever the samples.
-            if snr is not None and snr < SNR_MAX_DB and a is not None and b is not None:
-                low, high = paired(a, b, explanation.samples)
-                right.plot([100 * low, 100 * high], [place, place], color="0.45", lw=0.9)
-    left.set_yticks(y, [row.cause for row in rows])
-    without = len(explanation.rows) - len(rows)
-    if without:
-        note = f"{without} causes without effect are left out"
-        right.text(1, 1.02, note, transform=right.transAxes, **SMALL)
-    left.set(xlabel="error of the outputs, rms, % of their spread; longer is worse", xlim=(0, None))
-    left.legend(frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
-    right.axvline(0, color="0.6", lw=0.8)
-    if explanation.measure == RMS_ERROR:
-        right.axvline(explanation.reference, color="0.45", lw=0.9, ls="--")
-        right.set(
-            xlabel=f"rms error, in the model's unit; dashed: float network, {explanation.reference:.4g}"
-        )
-        return figure
-    right.set(
-        xlabel=f"points lost from {100 * explanation.reference:.2f} %; further right is worse\n"
-        f"lines: 95 % over {explanation.samples:,} samples; across 0: noise"
-    )
-    return figure
+class _Seen(NamedTuple):
+    """One way of a row; without a score there is none."""
+
+    score: float | None
+    snr_db: float | None
+    lost: int | None
+    won: int | None
+
+    @property
+    def error(self) -> float:
+        """Root mean square of the outputs' error over their spread, percent."""
+        return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
+
+    @property
+    def differs(self) -> bool:
+        """Without deviation the outputs are the float network's, whatever the samples."""
+        return self.snr_db is not None and self.snr_db < SNR_MAX_DB
+
+    def flips(self, n: int) -> str:
+        """Points in a table; never a negative loss."""
+        if self.lost is None or self.won is None:
+            return ""
+        change = self.lost - self.won
+        what = f"{100 * abs(change) / n:.2f} {'won' if change < 0 else 'lost'}" if change else "0"
+        return f"{what}, noise" if self.lost + self.won and is_noise(self.lost, self.won, n) else what
 
 
-def draw(explanation: Explanation, path: Path) -> None:
-    """Write the picture (PNG, or what the file's suffix says)."""
-    figure = drawn(explanation)
-    figure.suptitle(
-        f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11
-    )
-    drawing.save(figure, path)
+def _seen(row: Row, corrected: bool) -> _Seen:
+    if corrected:
+        return _Seen(row.score(corrected=True), row.snr_corrected_db, row.lost_corrected, row.won_corrected)
+    return _Seen(row.score(), row.snr_db, row.lost, row.won)
 
 
 def relative_error(snr_db: float) -> float:
     """Root mean square of an error over that of the signal, of their ratio in decibels."""
     return float(10 ** (-snr_db / 20))
+
+
+def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and a row a cause; columns that say nothing are left out."""
+    measure = found.measure.replace("_", " ")
+    columns = [("cause", *(row.cause for row in found.rows))]
+    for corrected, also, _, _ in WAYS:
+        ways = [_seen(row, corrected) for row in found.rows]
+        errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
+        columns += [
+            (measure + also, *(found.said(w.score) for w in ways)),
+            ("points" + also, *(w.flips(found.samples) for w in ways)),
+            ("error" + also, *errors),
+        ]
+    columns.append(("covers", *(row.covers for row in found.rows)))
+    header, *rows = zip(*(column for column in columns if any(column[1:])), strict=True)
+    return header, rows
+
+
+def draw(found: Explanation) -> Any:
+    """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
+    rms error of targets."""
+    shown = [r for r in found.rows if r.score() is None or any(_seen(r, way[0]).differs for way in WAYS)]
+    figure = drawing.figure(11, 0.42 * len(shown) + 1.3)
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = np.arange(len(shown))[::-1]
+    for corrected, _, colour, label in WAYS:
+        bar: dict[str, Any] = {"height": 0.34, "color": colour}
+        for row, place in zip(shown, places + (-0.18 if corrected else 0.18), strict=True):
+            seen = _seen(row, corrected)
+            if seen.score is None:
+                continue
+            left.barh(place, seen.error, label=label, **bar)
+            label = ""
+            if found.measure == RMS_ERROR:
+                right.barh(place, seen.score, **bar)
+            elif seen.lost is not None and seen.won is not None:
+                right.barh(place, 100 * (seen.lost - seen.won) / found.samples, **bar)
+                if seen.differs:
+                    interval = 100 * np.array(paired(seen.lost, seen.won, found.samples))
+                    right.plot(interval, [place, place], color="0.45", lw=0.9)
+    left.set_yticks(places, [row.cause for row in shown])
+    without = len(found.rows) - len(shown)
+    if without:
+        right.text(
+            1, 1.02, f"{without} causes without effect are left out", transform=right.transAxes, **SMALL
+        )
+    left.set(xlabel="error of the outputs, rms, % of their spread; longer is worse", xlim=(0, None))
+    left.legend(frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    right.axvline(0, color="0.6", lw=0.8)
+    label = (
+        f"points lost from {100 * found.reference:.2f} %; further right is worse\n"
+        f"lines: 95 % over {found.samples:,} samples; across 0: noise"
+    )
+    if found.measure == RMS_ERROR:
+        right.axvline(found.reference, color="0.45", lw=0.9, ls="--")
+        label = f"rms error, in the model's unit; dashed: float network, {found.reference:.4g}"
+    right.set(xlabel=label)
+    return figure

@@ -3,80 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.files import write_whole
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK
-from ndrite.pages.points import Look, Point, Quantity, check_picture, points_page
+from ndrite.pages.points import Page, Point, is_page
 
 
-def draw(summary: dict[str, Any], first_chip: int, path: Path, *, name: str) -> None:
-    """A page or a picture of the chips, as the suffix says; errors as ``check_picture``."""
-    if "accuracy_mean" in summary:
-        each = 100 * np.array(summary["accuracy_per_chip"])
-        measured = _Measured("accuracy, %", each, 100 * summary["threshold"], True)
-    else:
-        each = np.array(summary["rms_error_per_chip"])
-        measured = _Measured("rms error", each, summary.get("threshold"), False)
-    title = f"{len(measured.each)} chips, {summary['samples']} samples"
-    if check_picture(path, len(measured.each)):
-        write_whole(path, chips_page(measured, summary, first_chip, f"{name}: {title}"))
-    else:
-        _figure(measured, path, title)
+def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
+    """A page or a picture of the chips, as the suffix says; errors as ``is_page``.
 
-
-class _Measured(NamedTuple):
-    """What is drawn of every chip: accuracy in %, or rms error, with the threshold of a good chip."""
-
-    what: str
-    each: npt.NDArray[np.float64]
-    threshold: float | None
-    higher: bool
-
-    def as_good(self, value: float) -> float:
-        """Share of chips at least as good."""
-        return float((self.each >= value if self.higher else self.each <= value).mean())
-
-
-def _figure(measured: _Measured, path: Path, title: str) -> None:
-    """Histogram of the chips with the threshold, and yield against threshold."""
-    each = np.sort(measured.each)
+    The page shows at first yield against threshold, and a selection is a list of chips. The picture is a
+    histogram of the chips with the threshold, and yield against threshold.
+    """
+    what, each, threshold = "rms error", "rms_error_per_chip", summary.get("threshold")
+    higher = "accuracy_mean" in summary
+    if higher:
+        what, each, threshold = "accuracy, %", "accuracy_per_chip", 100 * summary["threshold"]
+    values = np.array(summary[each]) * (100 if higher else 1)
+    as_good = [100 * float((values >= v if higher else values <= v).mean()) for v in values]
+    title, seed = f"{len(values)} chips, {summary['samples']} samples", summary["seed"]
+    if is_page(path, len(values)):
+        said = f"{summary['samples']} samples, {summary['trials']} trials"
+        points = [
+            Point(
+                f"chip {chip}: {value:.4g}",
+                (float(value), good, chip),
+                0.0,
+                f"# {what} {value:.4g}, {said}\nseed: {seed}\nchips: [{chip}]\n",
+                {"chips": chip},
+            )
+            for chip, (value, good) in enumerate(zip(values, as_good, strict=True))
+        ]
+        quantities: list[tuple[str, str | None]] = [
+            (f"{what} of a chip", "high" if higher else "low"),
+            ("chips at least as good, % (yield at this threshold)", None),
+            ("chip", None),
+        ]
+        note = f"Virtual chips of seed {seed}; every point is one chip, drawn anew."
+        page = Page(f"{name}: {title}", note, quantities, points, 0, 1, None, f"seed: {seed}\n")
+        write_whole(path, page.html())
+        return
     figure = drawing.figure(9, 3.6)
     left, right = figure.subplots(1, 2)
-    left.hist(each, bins=min(40, max(5, len(each) // 4)), color=INK)
-    left.set(xlabel=f"{measured.what} of a chip", ylabel="chips", title=title)
-    share = [100 * measured.as_good(value) for value in each]
-    right.step(each, share, where="pre" if measured.higher else "post", color=INK)
-    right.set(xlabel=f"threshold: {measured.what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
-    if measured.threshold is not None:
+    left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
+    left.set(xlabel=f"{what} of a chip", ylabel="chips", title=title)
+    order = np.argsort(values)
+    right.step(values[order], np.array(as_good)[order], where="pre" if higher else "post", color=INK)
+    right.set(xlabel=f"threshold: {what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    if threshold is not None:
         for axes in (left, right):
-            axes.axvline(measured.threshold, color=ACCENT, ls="--", label=f"threshold {measured.threshold:g}")
+            axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")
         left.legend()
     drawing.save(figure, path)
-
-
-def chips_page(measured: _Measured, summary: dict[str, Any], first_chip: int, title: str) -> str:
-    """A page of all chips: at first yield against threshold; a selection is a list of chips."""
-    quantities = (
-        Quantity(f"{measured.what} of a chip", "high" if measured.higher else "low"),
-        Quantity("chips at least as good, % (yield at this threshold)"),
-        Quantity("chip"),
-    )
-    seed = f"seed: {summary['seed']}\n"
-    points = [
-        Point(
-            f"chip {chip}: {value:.4g}",
-            (float(value), 100 * measured.as_good(value), chip),
-            (None, None, None),
-            f"# {measured.what} {value:.4g}, {summary['samples']} samples, {summary['trials']} trials\n"
-            f"{seed}chips: [{chip}]\n",
-            {"chips": chip},
-        )
-        for chip, value in enumerate(measured.each, first_chip)
-    ]
-    note = f"Virtual chips of seed {summary['seed']}; every point is one chip, drawn anew."
-    return points_page(Look(title, note, 0, 1, None, seed), quantities, points)

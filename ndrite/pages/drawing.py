@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from emulator.files import write_whole
 
@@ -18,31 +17,16 @@ SERIES = (INK, ACCENT, "#5b8e7d", "#d9a441", "#7d5ba6", PALE)
 
 def figure(width: float, height: float) -> Any:
     """An empty figure of so many inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    return made
-
-
-def confusion(axes: Any, matrix: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Labels (rows) against answers (columns), counts of samples; of many classes the shades alone."""
-    share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.argwhere(matrix > 0) if len(matrix) <= 16 else ():
-        ink = "white" if share[i, j] > 0.5 else "black"
-        axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=size, color=ink)
-    turned = any(isinstance(name, str) for name in names)
-    axes.set_xticks(
-        range(len(names)), names, rotation=60 if turned else 0, ha="right" if turned else "center"
-    )
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="answer", ylabel="label")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
-    """The figure as png, svg or pdf. ``salt`` names parts of an SVG, which a page keeps apart."""
+    """The figure as png, svg or pdf; the same figure gives the same bytes.
+
+    ``salt`` names parts of an SVG, which a page keeps apart.
+    """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
@@ -55,3 +39,16 @@ def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
 def save(made: Any, path: Path) -> None:
     """Write the figure; the name's suffix says in which format."""
     write_whole(path, written(made, path.suffix.lower().lstrip(".") or "png"))
+
+
+@contextmanager
+def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Any, Any]]:
+    """A picture of a fit, to be written: axes of the data with their model, and of the residuals below."""
+    made = figure(7, 6)
+    upper, lower = made.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    yield upper, lower
+    upper.set(**above)
+    lower.set(**below)
+    upper.legend(frameon=False)
+    lower.axhline(0, color="0.6", lw=0.8)
+    save(made, path)

@@ -15,7 +15,7 @@ at("colour").value = data.colour ?? "";
 
 // Points that none other beats on both axes, best of the first axis first; of several alike the first stays.
 function front(x, y) {
-  const sign = [x, y].map((q) => ({ high: -1, low: 1 })[data.quantities[q].better]);
+  const sign = [x, y].map((q) => ({ high: -1, low: 1 })[data.quantities[q][1]]);
   if (x === y || sign.includes(undefined)) return [];
   const value = (i, q, s) => s * data.points[i].values[q];
   const order = data.points.map((_, i) => i);
@@ -31,7 +31,7 @@ function marker(q) {
   const base = { size: 9, line: { width: 1, color: colourOf("--soft") } };
   if (q === "") return { ...base, color: colourOf("--link") };
   const values = data.points.map((point) => point.values[q]);
-  const bar = { title: { text: data.quantities[q].label, side: "right" }, thickness: 12 };
+  const bar = { title: { text: data.quantities[q][0], side: "right" }, thickness: 12 };
   if (values.every((value) => typeof value === "number")) {
     return { ...base, color: values, colorscale: "Viridis", colorbar: bar };
   }
@@ -44,7 +44,7 @@ function marker(q) {
 function axis(q, logarithmic) {
   const words = data.points.some((point) => typeof point.values[q] !== "number");
   return {
-    title: { text: data.quantities[q].label }, type: words ? "category" : logarithmic ? "log" : "linear",
+    title: { text: data.quantities[q][0] }, type: words ? "category" : logarithmic ? "log" : "linear",
     gridcolor: colourOf("--line"), zerolinecolor: colourOf("--line"), automargin: true,
   };
 }
@@ -54,14 +54,14 @@ function draw() {
   const of = (q, some) => some.map((i) => data.points[i].values[q]);
   const every = data.points.map((_, i) => i), best = front(x, y), taken = chosen();
   const bars = (q) => ({
-    array: every.map((i) => data.points[i].halves[q] ?? 0), thickness: 1,
-    visible: every.some((i) => data.points[i].halves[q]), color: colourOf("--soft"),
+    array: data.points.map((point) => point.half), thickness: 1,
+    visible: q === 0 && data.points.some((point) => point.half), color: colourOf("--soft"),
   });
   const hover = data.points.map((point) =>
-    data.quantities.map((quantity, q) => `${quantity.label}: ${shown(point.values[q])}`).join("<br>"));
+    data.quantities.map((quantity, q) => `${quantity[0]}: ${shown(point.values[q])}`).join("<br>"));
   const traces = [
     { type: "scatter", mode: "lines", x: of(x, best), y: of(y, best), hoverinfo: "skip",
-      line: { color: "#c8553d", width: 2, shape: data.quantities[x].better === "low" ? "hv" : "linear" } },
+      line: { color: "#c8553d", width: 2, shape: data.quantities[x][1] === "low" ? "hv" : "linear" } },
     { type: "scatter", mode: "markers", x: of(x, every), y: of(y, every), text: hover, marker: marker(at("colour").value),
       hovertemplate: "%{text}<extra></extra>", error_x: bars(x), error_y: bars(y) },
     { type: "scatter", mode: "markers", x: of(x, taken), y: of(y, taken), hoverinfo: "skip",

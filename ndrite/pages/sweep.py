@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ndrite.costs import MODELLED
 from ndrite.intervals import percent
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
-from ndrite.pages.points import Look, Point, Quantity, points_page
+from ndrite.pages.points import Page, Point
 from ndrite.sweeps.plan import Plan, with_fields
 
 
@@ -23,28 +24,25 @@ def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float
     return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
 
 
-def draw_axes(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> list[Path]:
+def draw_axes(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> None:
     """One figure an axis, ``AXIS.svg`` in ``folder``: mean accuracy and the range over all other axes."""
-    paths = []
     for axis in axes:
         found = axis_summary(rows, axis)
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, *_ in found)
         if numeric:
             found.sort(key=lambda entry: entry[0])
-        where = [entry[0] for entry in found] if numeric else list(range(len(found)))
-        mean, low, high = ([100 * entry[i] for entry in found] for i in (1, 2, 3))
+        values, mean, low, high = (list(column) for column in zip(*found, strict=True))
+        where = values if numeric else range(len(values))
         figure = drawing.figure(5, 3.4)
         ax = figure.subplots()
-        ax.fill_between(where, low, high, alpha=0.25, color=INK, label="range over the other axes")
-        ax.plot(where, mean, "o-", color=INK, label="mean")
+        label = "range over the other axes"
+        ax.fill_between(where, *(100 * np.array([low, high])), alpha=0.25, color=INK, label=label)
+        ax.plot(where, 100 * np.array(mean), "o-", color=INK, label="mean")
         ax.set(xlabel=axis, ylabel="accuracy, %")
         if not numeric:
-            ax.set_xticks(where, [str(entry[0]) for entry in found])
+            ax.set_xticks(where, [str(value) for value in values])
         ax.legend()
-        path = folder / f"{axis}.svg"
-        drawing.save(figure, path)
-        paths.append(path)
-    return paths
+        drawing.save(figure, folder / f"{axis}.svg")
 
 
 def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -61,56 +59,39 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
     """All points, and the front joined and named by its values of ``axes``; the format is the suffix."""
-    best = front(rows)
-    figure = drawing.figure(6.4, 4.2)
+    best, figure = front(rows), drawing.figure(6.4, 4.2)
     ax = figure.subplots()
-    ax.errorbar(
-        [r["energy_pJ"] * 1e-3 for r in rows],
-        [100 * r["accuracy"] for r in rows],
-        yerr=[100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows],
-        fmt="o",
-        color=PALE,
-        label="points",
-    )
-    ax.plot(
-        [r["energy_pJ"] * 1e-3 for r in best],
-        [100 * r["accuracy"] for r in best],
-        "o-",
-        color=ACCENT,
-        drawstyle="steps-post",
-        zorder=3,
-        label="Pareto front",
-    )
-    for row in best:
+
+    def places(some: list[dict[str, Any]]) -> list[Any]:
+        return [[r["energy_pJ"] * 1e-3 for r in some], [100 * r["accuracy"] for r in some]]
+
+    halves = [100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows]
+    ax.errorbar(*places(rows), yerr=halves, fmt="o", color=PALE, label="points")
+    line = {"color": ACCENT, "drawstyle": "steps-post", "zorder": 3, "label": "Pareto front"}
+    ax.plot(*places(best), "o-", **line)
+    for row, *place in zip(best, *places(best), strict=True):
         text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
-        ax.annotate(
-            text,
-            (row["energy_pJ"] * 1e-3, 100 * row["accuracy"]),
-            fontsize=6,
-            xytext=(4, -8),
-            textcoords="offset points",
-        )
+        ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
     ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
     ax.legend()
     drawing.save(figure, path)
 
 
-MEASURES = (
-    # field of a row, quantity, factor, field of half its interval
-    ("accuracy", Quantity("accuracy, %", "high"), 100, "accuracy_half_interval_95"),
-    ("energy_pJ", Quantity(f"energy of an inference, nJ ({MODELLED}, typical)", "low"), 1e-3, None),
-    ("latency_ns", Quantity(f"latency, µs ({MODELLED}, typical)", "low"), 1e-3, None),
-    ("area_um2", Quantity(f"area, mm² ({MODELLED}, typical)", "low"), 1e-6, None),
-    ("snr_db", Quantity("output SNR of the last layer, dB", "high"), 1, None),
-)
+MEASURES: dict[str, tuple[str, str | None, float]] = {
+    "accuracy": ("accuracy, %", "high", 100),
+    "energy_pJ": (f"energy of an inference, nJ ({MODELLED}, typical)", "low", 1e-3),
+    "latency_ns": (f"latency, µs ({MODELLED}, typical)", "low", 1e-3),
+    "area_um2": (f"area, mm² ({MODELLED}, typical)", "low", 1e-6),
+    "snr_db": ("output SNR of the last layer, dB", "high", 1),
+}
+"""Field of a row -> name, which is better, factor."""
 
 
 def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
     """One HTML file; at first accuracy against energy, coloured by the plan's first axis.
 
-    Raises MissingExtraError, EmulatorError as ``points_page``.
+    Raises MissingExtraError, EmulatorError as ``is_page``.
     """
-    quantities = [quantity for _, quantity, _, _ in MEASURES] + [Quantity(axis) for axis in plan.axes]
     note = (
         f"{len(rows)} points of the plan {plan.name} on the chip {plan.fields['chip']}. The line joins "
         "points that none other beats on both axes."
@@ -121,18 +102,28 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
         best = max(rows, key=lambda row: row["accuracy"])
         known = percent(best["accuracy"], best["count"])
         note += f" The best has {known} of {best['count']:,} samples right; in brackets: 95 % over samples."
+    listed = {"grid"} | {f"{axis}s" for axis in ("seed", "network") if axis in plan.axes}
+    kept = {name: value for name, value in plan.fields.items() if name not in listed}
+    head = f"# a plan of the values selected, in every combination; save it beside that of {plan.name}\n"
     varied = {point.key: dict(point.axes) for point in plan.points}
-    look = Look(plan.name, note, 1, 0, len(MEASURES) if plan.axes else None, _head(plan))
-    return points_page(look, quantities, [_point(plan, row, varied[row["key"]]) for row in rows])
+    page = Page(
+        title=plan.name,
+        note=note,
+        quantities=[(name, better) for name, better, _ in MEASURES.values()] + [(a, None) for a in plan.axes],
+        points=[_point(plan, row, varied[row["key"]]) for row in rows],
+        x=1,
+        y=0,
+        colour=len(MEASURES) if plan.axes else None,
+        head=head + str(yaml.safe_dump(kept, sort_keys=False)),
+    )
+    return page.html()
 
 
 def _point(plan: Plan, row: dict[str, Any], varied: dict[str, Any]) -> Point:
     where = ", ".join(f"{axis} {row[axis]}" for axis in plan.axes) or plan.name
     label = f"{100 * row['accuracy']:.2f} %, {1e-3 * row['energy_pJ']:.4g} nJ: {where}"
-    values = [factor * row[name] for name, _, factor, _ in MEASURES] + [row[axis] for axis in plan.axes]
-    halves = [
-        None if half is None or not row[half] else factor * row[half] for _, _, factor, half in MEASURES
-    ]
+    values = [factor * row[name] for name, (_, _, factor) in MEASURES.items()]
+    half = 100 * (row["accuracy_half_interval_95"] or 0.0)
     grid = {axis: varied[axis] for axis in plan.fields.get("grid", {})}
     fields: dict[str, Any] = {"grid": grid} if grid else {}
     if "seed" in plan.axes:
@@ -141,7 +132,7 @@ def _point(plan: Plan, row: dict[str, Any], varied: dict[str, Any]) -> Point:
         names = {Path(name).stem: name for name in plan.fields["networks"]}
         fields["networks"] = names[row["network"]]
     text = f"# {label} ({MODELLED}, typical)\n{_of_chip(plan, grid)}"
-    return Point(label, tuple(values), (*halves, *(None for _ in plan.axes)), text, fields)
+    return Point(label, (*values, *(row[axis] for axis in plan.axes)), half, text, fields)
 
 
 def _of_chip(plan: Plan, grid: dict[str, Any]) -> str:
@@ -151,11 +142,3 @@ def _of_chip(plan: Plan, grid: dict[str, Any]) -> str:
         return f"# its chip is {plan.fields['chip']}\n"
     words = f"# its chip: ndrite compile FLOAT.npz --chip {plan.fields['chip']}+selection.yaml\n"
     return words + str(yaml.safe_dump(chip, sort_keys=False))
-
-
-def _head(plan: Plan) -> str:
-    """The plan without what a selection lists."""
-    listed = {"grid"} | {f"{axis}s" for axis in ("seed", "network") if axis in plan.axes}
-    kept = {name: value for name, value in plan.fields.items() if name not in listed}
-    words = f"# a plan of the values selected, in every combination; save it beside that of {plan.name}\n"
-    return words + str(yaml.safe_dump(kept, sort_keys=False))

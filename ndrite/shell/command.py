@@ -18,7 +18,7 @@ from ndrite.signature import PathName, parted
 
 SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 TYPES = {int: click.INT, float: click.FLOAT, str: click.STRING, Any: click.STRING}
-TOLD = {"progress": terminal.progress_bar, "announce": terminal.note, "status": terminal.status_line}
+TOLD = {"progress": terminal.progress_bar, "announce": terminal.note, "status": terminal.progress_bar}
 """Parameters that a person at a terminal is told by."""
 FILES = ("output", "picture")
 """Parameters that name what is written: ``--json`` says where."""

@@ -1,21 +1,28 @@
-"""The commands by name, and how errors become one line and an exit code."""
+"""The commands by name, the user's defaults, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import importlib.util
+import os
 import re
 import sys
+import tomllib
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
+from click.shell_completion import get_completion_class
+from platformdirs import user_config_path
 
+from host import HostError, InputError
+from ndrite.results import Found
 from ndrite.shell.command import CheckFailed, command_of
+from ndrite.signature import verb
 
 OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 Names = Mapping[str, "str | tuple[str, Names]"]
@@ -47,7 +54,7 @@ COMMANDS: Names = {
         | _verbs("ndrite.verbs.bringup", "bringup")
         | _verbs("ndrite.verbs.board", "selftest scrub serve info"),
     ),
-    "completion": "ndrite.shell.completion:completion",
+    "completion": "ndrite.shell.main:completion",
 }
 """Name of a command -> module and function of the verb, or what a group is about and its commands."""
 START = """\
@@ -139,6 +146,42 @@ group = click.version_option(package_name="ndrite", prog_name="ndrite")(group)
 group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 
+SETTINGS = "NDRITE_CONFIG"
+KEYS = {
+    "board": ("infer", "evaluate", "calibrate", "campaign"),
+    "chip": ("compile",),
+    "preset": ("serve", "trace", "report"),
+}
+"""Key of the configuration file -> commands whose parameter of that name it is the default of."""
+
+
+def defaults() -> dict[str, Any]:
+    """Defaults by command, for click, of the file that ``$NDRITE_CONFIG`` names, else ``config.toml`` in the
+    user's folder; empty without a file.
+
+    Raises InputError when the file is not TOML, or has an unknown key or a value that is no text.
+    """
+    given = os.environ.get(SETTINGS)
+    path = Path(given) if given else user_config_path("ndrite") / "config.toml"
+    if not path.is_file():
+        if given:
+            raise InputError(f"{path}: no such file, named by {SETTINGS}")
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not a TOML file ({error})") from None
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in KEYS:
+            raise InputError(f"{path}: key is {key!r}; accepted: {', '.join(KEYS)}")
+        if not isinstance(value, str):
+            raise InputError(f"{path}: {key} is {value!r}; accepted: text")
+        for command in KEYS[key]:
+            found.setdefault(command, {})[key] = value
+    return {**found, "board": {"serve": found.pop("serve", {})}}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, exit with its code."""
     sys.exit(run(arguments))
@@ -148,9 +191,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Errors go to stderr as one line."""
     from emulator.errors import EmulatorError
     from emulator.spec import SpecError
-    from host import HostError, InputError
     from ndrite.shell import terminal
-    from ndrite.shell.settings import defaults
 
     terminal.quiet = False
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -207,3 +248,23 @@ def _fail(message: str, code: int, verbose: bool) -> int:
         traceback.print_exc()
     print("ndrite: error: " + printable(" ".join(message.split())), file=sys.stderr)
     return code
+
+
+@verb
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> Found:
+    """The script for a shell's completion.
+
+    The shell reads it when it starts.
+
+    Examples
+    --------
+    $ ndrite completion bash > ~/.local/share/bash-completion/completions/ndrite
+    > ndrite completion zsh > ~/.zfunc/_ndrite          (with ~/.zfunc in fpath)
+    > ndrite completion fish > ~/.config/fish/completions/ndrite.fish
+    """
+    found = get_completion_class(shell)
+    assert found is not None  # the choices are click's own
+    complete = found(group, {}, "ndrite", "_NDRITE_COMPLETE")
+    # click's own source() starts bash to learn its version; the script is the same without.
+    script = complete.source_template % complete.source_vars()
+    return Found({"script": script}, said=(script,))

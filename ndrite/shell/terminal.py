@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import Any
 
 import click
 from rich import progress as bars
@@ -15,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from host.api import Progress as Report
 from ndrite.results import Table as Shown
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
@@ -47,61 +47,38 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def _shown(words: Callable[[], str], *columns: bars.ProgressColumn) -> Iterator[bars.Progress]:
-    """What stands on stderr while a block runs; a line every ten seconds where stderr is no terminal."""
-    console = Console(stderr=True)
+def progress_bar(what: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr while the block runs; a line every ten seconds where stderr is no terminal.
+
+    What it gives is told how far things are: ``(done, total)``, or in words.
+    """
+    console, said = Console(stderr=True), what
     over, began = Event(), time.monotonic()
 
     def told() -> None:
         while not over.wait(EVERY_S):
-            note(f"{words()}, {time.monotonic() - began:.0f} s so far")
+            note(f"{said}, {time.monotonic() - began:.0f} s so far")
+
+    def report(*at: Any) -> None:
+        nonlocal said
+        if len(at) == 1:
+            said = f"{what}: {at[0]}"
+            bar.update(task, description=said)
+        else:
+            said = f"{what}: {at[0]} of {at[1]}"
+            bar.update(task, completed=at[0], total=at[1])
 
     if not quiet and not console.is_terminal:
         Thread(target=told, daemon=True).start()
+    words, count = bars.TextColumn("{task.description}"), bars.MofNCompleteColumn()
+    columns = (words, bars.BarColumn(), count, bars.TimeElapsedColumn(), bars.TimeRemainingColumn())
     hidden = quiet or not console.is_terminal
     try:
         with bars.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-            yield bar
+            task = bar.add_task(what, total=None)
+            yield report
     finally:
         over.set()
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Report]:
-    """A bar on stderr while the block runs."""
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    said = what
-    with _shown(lambda: said, *columns) as bar:
-        task = bar.add_task(what, total=None)
-
-        def report(done: int, total: int) -> None:
-            nonlocal said
-            said = f"{what}: {done} of {total}"
-            bar.update(task, completed=done, total=total)
-
-        yield report
-
-
-@contextmanager
-def status_line(what: str) -> Iterator[Callable[[str], None]]:
-    """A line on stderr that says what goes on and for how long."""
-    said = what
-    with _shown(
-        lambda: said, bars.SpinnerColumn(), bars.TextColumn("{task.description}"), bars.TimeElapsedColumn()
-    ) as line:
-        task = line.add_task(what)
-
-        def update(words: str) -> None:
-            nonlocal said
-            said = f"{what}: {words}"
-            line.update(task, description=said)
-
-        yield update
 
 
 def print_table(shown: Shown) -> None:

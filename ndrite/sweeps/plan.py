@@ -6,30 +6,48 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy.typing as npt
+from annotated_types import Len
+from pydantic import Field, TypeAdapter, ValidationError
 
 from emulator.device.description import load_chip, parse_chip
 from emulator.device.description.schema import SECTIONS
 from emulator.device.fields import fields_of
 from emulator.errors import ChipError, EmulatorError
+from emulator.network import zoo
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
 ROW_FORMAT = 3  # of a point's row of results; 3: samples judged by are a `count`
-SCALE = {
-    "count": (1, 10_000, 1000),
-    "trials": (1, 4096, 1),
-    "chips": (0, 100_000, 0),
-    "samples": (16, 5000, 512),
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+FIELDS: dict[str, tuple[Any, Any, str]] = {
+    "name": (str, None, "text"),
+    "chip": (str, None, "a preset, a YAML file, or several joined with +"),
+    "networks": (Annotated[list[str], Len(1)], None, "a list of files of networks or models"),
+    "inputs": (str, None, "an existing .npy file"),
+    "labels": (str, None, "an existing .npy file"),
+    "grid": (dict[str, Any], {}, "a mapping of chip fields to lists"),
+    "seeds": (
+        Annotated[int, Field(ge=1, le=POINTS_MAX)] | Annotated[list[Seed], Len(1)],
+        1,
+        "a count, or a list of integers 0..2^63-1",
+    ),
+    "boards": (Annotated[list[str], Len(1)], ["golden:"], "a list of board URLs"),
+    "count": (Annotated[int, Field(ge=1, le=10_000)], 1000, "an integer, 1..10000"),
+    "trials": (Annotated[int, Field(ge=1, le=4096)], 1, "an integer, 1..4096"),
+    "chips": (Annotated[int, Field(ge=0, le=100_000)], 0, "an integer, 0..100000"),
+    "samples": (Annotated[int, Field(ge=16, le=5000)], 512, "an integer, 16..5000"),
 }
-"""Field -> (least, greatest, default)."""
+"""Field -> what it takes, its default, and the first in words."""
+SCALE = ("count", "trials", "chips", "samples")
 
 
 class SweepError(EmulatorError):
@@ -138,43 +156,24 @@ def plan_of(content: Mapping[str, Any]) -> Plan:
 
 
 def _plan(content: Any, path: Path) -> Plan:
-    _require(isinstance(content, dict), "plan", type(content).__name__, "a mapping of fields")
-    known = ("name", "chip", "networks", "inputs", "labels", "grid", "seeds", "boards", *SCALE)
-    for key in content:
-        _require(key in known, f"field {key}", "unknown", ", ".join(known))
-    _require("chip" in content, "chip", "missing", "a preset, a YAML file, or several joined with +")
-    scale = {}
-    for name, (low, high, default) in SCALE.items():
-        value = content.get(name, default)
-        _require(type(value) is int and low <= value <= high, name, value, f"an integer, {low}..{high}")
-        scale[name] = value
+    given = _fields(content)
+    _require(given["chip"] is not None, "chip", "missing", FIELDS["chip"][2])
     _require(
-        scale["chips"] > 0 or scale["trials"] == 1, "trials", scale["trials"], "1, unless chips is above 0"
+        given["chips"] > 0 or given["trials"] == 1, "trials", given["trials"], "1, unless chips is above 0"
     )
-    seeds = _seeds(content.get("seeds", 1))
-    grid = content.get("grid", {})
-    _require(isinstance(grid, dict), "grid", grid, "a mapping of chip fields to lists")
+    grid, seeds = given["grid"], given["seeds"]
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
     for field, values in grid.items():
-        section, _, name = str(field).partition(".")
+        section, _, name = field.partition(".")
         accepted = section in SECTIONS and name in fields_of(SECTIONS[section])
         _require(accepted, f"grid field {field}", "unknown", "section.field of a chip description")
         _require(isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values")
-    boards = content.get("boards", ["golden:"])
-    _require(
-        isinstance(boards, list) and len(boards) > 0 and all(isinstance(b, str) for b in boards),
-        "boards",
-        boards,
-        "a list of board URLs",
-    )
-    networks = _networks(content.get("networks"), path.parent)
-    inputs, labels = _samples(content, path.parent, scale["samples"] + scale["count"])
-    count = len(networks) * len(seeds)
-    for values in grid.values():
-        count *= len(values)
+    networks = _networks(given["networks"], path.parent)
+    inputs, labels = _samples(given, path.parent, given["samples"] + given["count"])
+    count = len(networks) * len(seeds) * math.prod(len(values) for values in grid.values())
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
-    beside = path.parent / str(content["chip"])
-    base = load_chip(str(beside if beside.is_file() else content["chip"])).as_dict()
-    axes = tuple(grid) + (("network",) if len(networks) > 1 else ()) + (("seed",) if len(seeds) > 1 else ())
+    beside = path.parent / given["chip"]
+    base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
     points = []
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
@@ -192,16 +191,31 @@ def _plan(content: Any, path: Path) -> Plan:
                     chip=chip,
                     axes=tuple((varied | extra).items()),
                     seed=seed,
-                    **scale,
+                    **{name: given[name] for name in SCALE},
                 )
             )
     return Plan(
-        name=str(content.get("name", path.stem)),
+        name=given["name"] or path.stem,
         points=tuple(points),
-        axes=axes,
-        boards=tuple(boards),
+        axes=(*grid, *("network",) * (len(networks) > 1), *("seed",) * (len(seeds) > 1)),
+        boards=tuple(given["boards"]),
         fields=dict(content),
     )
+
+
+def _fields(content: Any) -> dict[str, Any]:
+    """Every field of a plan: what is given, checked, or its default."""
+    _require(isinstance(content, dict), "plan", type(content).__name__, "a mapping of fields")
+    for name in content:
+        _require(name in FIELDS, f"field {name}", "unknown", ", ".join(FIELDS))
+    given: dict[str, Any] = {name: default for name, (_, default, _) in FIELDS.items()} | content
+    for name, value in content.items():
+        kind, _, accepted = FIELDS[name]
+        try:
+            TypeAdapter(kind).validate_python(value, strict=True)
+        except ValidationError:
+            raise SweepError(f"{name} is {value}; accepted: {accepted}") from None
+    return given
 
 
 def with_fields(chip: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:
@@ -213,54 +227,30 @@ def with_fields(chip: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:
     return dict(content)
 
 
-def _seeds(value: Any) -> list[int]:
-    if type(value) is int and 1 <= value <= POINTS_MAX:
-        return list(range(value))
-    good = (
-        isinstance(value, list) and len(value) > 0 and all(type(s) is int and 0 <= s < 1 << 63 for s in value)
-    )
-    _require(good, "seeds", value, "a count, or a list of integers 0..2^63-1")
-    return list(dict.fromkeys(value))
-
-
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
     """The user's samples and classes, enough of both; (None, None) where the plan names none."""
-    names = {field: content[field] for field in ("inputs", "labels") if field in content}
+    names = {field: content[field] for field in ("inputs", "labels") if content[field] is not None}
     if not names:
         return None, None
     _require(len(names) == 2, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
-    files, arrays = [], []
     for field, name in names.items():
-        path = folder / str(name)
-        _require(isinstance(name, str) and path.is_file(), field, name, "an existing .npy file")
-        files.append(File.of(path))
-        arrays.append(files[-1].array())
-    x, labels = arrays
+        _require((folder / name).is_file(), field, name, FIELDS[field][2])
+    files = [File.of(folder / name) for name in names.values()]
+    x, labels = (file.array() for file in files)
     _require(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, f"(n, ...), n at least {wanted}")
-    integers = labels.ndim == 1 and labels.dtype.kind in "ui"
-    _require(
-        integers and len(labels) == len(x),
-        "labels",
-        f"{labels.dtype} {labels.shape}",
-        f"integers ({len(x)},)",
-    )
+    classes = labels.ndim == 1 and labels.dtype.kind in "ui" and len(labels) == len(x)
+    _require(classes, "labels", f"{labels.dtype} {labels.shape}", f"integers ({len(x)},)")
     return files[0], files[1]
 
 
-def _networks(names: Any, folder: Path) -> list[File]:
-    from emulator.network import zoo
-
-    if names is None:
-        files = [Path(zoo.float_network())]
-    else:
-        good = isinstance(names, list) and len(names) > 0 and all(isinstance(n, str) for n in names)
-        _require(good, "networks", names, "a list of files of networks or models")
-        files = [folder / name for name in names]
+def _networks(names: list[str] | None, folder: Path) -> list[File]:
+    files = [Path(zoo.float_network())] if names is None else [folder / name for name in names]
     for file in files:
         _require(file.is_file(), "networks", file, "an existing file")
     return [File.of(file) for file in files]
 
 
 def _require(ok: bool, what: str, value: object, accepted: str) -> None:
+    """Raise SweepError unless it is ``ok``."""
     if not ok:
         raise SweepError(f"{what} is {value}; accepted: {accepted}")

@@ -22,6 +22,7 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning, MissingExtraError
@@ -34,7 +35,7 @@ from ndrite.compiled import MODELS, network_of
 from ndrite.costs import account_of
 from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
-from ndrite.labelled import check_classes, chosen_data_set, judging_set
+from ndrite.samples import check_classes, chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
 from ndrite.url import connect
 
@@ -179,8 +180,6 @@ SOFTWARE = ("golden:", "sim:")
 """Boards that every worker can have for itself."""
 RETRIES = 3
 """Times points are tried again after a worker died."""
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""A process a worker, one thread each; NumPy's own threads would fight over the cores."""
 Placed = tuple[Point, str]
 """A point, and the URL of the board that it runs on."""
 Rows = Generator[dict[str, Any], None, None]
@@ -267,20 +266,14 @@ def _in_processes(placed: list[Placed], workers: int) -> Rows:
 
 
 def _tried(left: dict[int, Placed], workers: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
-    kept = dict(os.environ)
-    os.environ.update(ONE_THREAD)  # what is spawned inherits it
     with contextlib.ExitStack() as stack:
         pools: dict[str, ProcessPoolExecutor] = {}
         futures = {}
-        try:
-            for number, (point, url) in left.items():
-                board = url if resource(url) else ""
-                if board not in pools:
-                    pools[board] = stack.enter_context(_pool(1 if board else workers))
-                futures[pools[board].submit(run_point, point, url)] = number
-        finally:
-            os.environ.clear()
-            os.environ.update(kept)
+        for number, (point, url) in left.items():
+            board = url if resource(url) else ""
+            if board not in pools:
+                pools[board] = stack.enter_context(_pool(1 if board else workers))
+            futures[pools[board].submit(run_point, point, url)] = number
         for future in as_completed(futures):
             yield futures[future], future.result()
 
@@ -301,8 +294,10 @@ def _pool(size: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that started it, and ends with it."""
+    """A worker leaves Ctrl-C to the process that started it, and ends with it; it has one thread, as NumPy's
+    own ones would fight over the cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(1)
     parent = parent_process()
     assert parent is not None
 

@@ -5,7 +5,6 @@
 
 from ndrite.tiles.convert import analog
 from ndrite.tiles.cost import cost_of
-from ndrite.tiles.placement import Placement
-from ndrite.tiles.table import Row, Table
+from ndrite.tiles.placement import Placement, Row, Table
 
 __all__ = ["Placement", "Row", "Table", "analog", "cost_of"]

@@ -16,8 +16,7 @@ from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
 from ndrite.tiles.executor import Hook, tensors_of
-from ndrite.tiles.placement import Placement
-from ndrite.tiles.table import Row, Table
+from ndrite.tiles.placement import Placement, Row, Table
 
 Progress = Callable[[int, int], None]
 PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)

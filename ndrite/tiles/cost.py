@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from ndrite.costs import Account, Constants, load_constants
 from ndrite.costs.account import account
+from ndrite.costs.parts import Work
 from ndrite.costs.program import works
-from ndrite.costs.work import HARDWARE, QUALITIES, Work
 from ndrite.tiles.placement import Placement
 
 
@@ -46,14 +47,13 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     for product in sorted(read, key=lambda product: product.number):
         weight, bias, *_ = read[product][0]
         die = product.die(weight, bias)
-        parts = [
+        calls = [
             [w.times(len(codes) / count) for w in works(program, die, codes)]
             for _, _, program, codes in read[product]
         ]
-        for same in zip(*parts, strict=True):  # calls of one step: counts add, the hardware is the same
-            fields = {f.name for f in dataclasses.fields(Work)} - HARDWARE - QUALITIES
-            counts = {field: sum(getattr(work, field) for work in same) for field in fields}
-            found.append(dataclasses.replace(same[0], name=f"{product.name}: {same[0].name}", **counts))
+        for same in zip(*calls, strict=True):
+            work = functools.reduce(Work.and_again, same)
+            found.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
     if not found:
         raise EmulatorError(
             "no product was read; accepted: a module whose products are used by its forward pass"

@@ -117,15 +117,6 @@ def _each(value: Any, dimensions: int) -> tuple[int, ...]:
     return values * dimensions if len(values) == 1 else values
 
 
-def _maps(run: Executor, x: Tensor, channels: int, dimensions: int, name: str) -> Tensor:
-    """With a first dimension of samples, which one sample alone may lack."""
-    maps = x if x.dim() == dimensions + 2 else x.unsqueeze(0)
-    if maps.dim() != dimensions + 2 or maps.shape[1] != channels:
-        sizes = ", ".join("DHW"[-dimensions:])
-        raise InputError(f"{name} is given {tuple(x.shape)}; accepted: (n, {channels}, {sizes})")
-    return maps
-
-
 def convolution(
     run: Executor,
     input: Tensor,
@@ -153,7 +144,11 @@ def convolution(
     product = run.product(weight, matrix, patches)
     if product is None:
         return NotImplemented
-    x = _maps(run, input, channels, dimensions, product.name)
+    alone = input.dim() == dimensions + 1  # without a dimension of samples
+    x = input[None] if alone else input
+    if x.dim() != dimensions + 2 or x.shape[1] != channels:
+        accepted = ", ".join(("n", str(channels), *"DHW"[-dimensions:]))
+        raise InputError(f"{product.name} is given {tuple(input.shape)}; accepted: ({accepted})")
     if padding == "same":
         ends = [((r - 1) // 2, r - 1 - (r - 1) // 2) for r in reach[3 - dimensions :]]
     else:
@@ -170,7 +165,7 @@ def convolution(
     y = product.read(run, maps, matrix, bias, each)
     y = y.view(n, each, *y.shape[1:]).transpose(1, 2)
     y = y.reshape(*y.shape[:2], *y.shape[5 - dimensions :])
-    return y if input.dim() == dimensions + 2 else y[0]
+    return y[0] if alone else y
 
 
 def transposed(
@@ -186,28 +181,24 @@ def transposed(
     *,
     dimensions: int,
 ) -> Any:
-    """Every place's channels times all that its kernel makes of them; overlaps and the bias are added here.
-
-    Columns are in the order group, channel, row, column.
-    """
-    channels, flat = len(weight), 2 - dimensions
-    matrix = weight.reshape(groups, channels // groups, -1).transpose(0, 1).flatten(1)
-    product = run.product(weight, matrix, Patches(shape=(channels, 1, 1), kernel=(1, 1), groups=groups))
-    if product is None:
+    """Every place's channels times all that its kernel makes of them; overlaps and bias are added here."""
+    alone, flat = input.dim() == dimensions + 1, 2 - dimensions
+    maps = input[None] if alone else input
+    x = maps.reshape(len(maps), groups, -1, math.prod(maps.shape[2:]))
+    columns = contract(run, x, weight.reshape(groups, len(weight) // groups, -1), "ngcp", "gcm", "ngmp")
+    if columns is NotImplemented:
         return NotImplemented
-    x = _maps(run, input, channels, dimensions, product.name)
     kernel, more = tuple(weight.shape[2:]), _each(output_padding, dimensions)
     stride, padding, dilation = (_each(v, dimensions) for v in (stride, padding, dilation))
-    fields = zip(x.shape[2:], stride, padding, dilation, kernel, more, strict=True)
+    fields = zip(maps.shape[2:], stride, padding, dilation, kernel, more, strict=True)
     size = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in fields]
-    maps = x.reshape(*x.shape[:2], *(1,) * flat, *x.shape[2:])
-    columns = product.read(run, maps, matrix, None, 1).flatten(2)
     one, none = (1,) * flat, (0,) * flat
-    y = F.fold(columns, (*one, *size), (*one, *kernel), (*one, *dilation), (*none, *padding), (*one, *stride))
+    folded = ((*one, *size), (*one, *kernel), (*one, *dilation), (*none, *padding), (*one, *stride))
+    y = F.fold(columns.flatten(1, 2), *folded)
     y = y.reshape(*y.shape[:2], *size)
     if bias is not None:
         y = y + bias.view(-1, *[1] * dimensions)
-    return y if input.dim() == dimensions + 2 else y[0]
+    return y[0] if alone else y
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

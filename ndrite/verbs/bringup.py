@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from boards.fpga import build as builder
 from boards.fpga import find_target
@@ -127,7 +127,6 @@ def bringup(
     folder: Folder | None = None,
     loaded: bool = False,
     simulated: bool = False,
-    fault: Literal["build-id", "link", "memory", "arithmetic", "noise"] | None = None,
     inferences: Annotated[int, Option("N", least=16, most=1_000_000)] = 500,
     seed: Whole = 0,
     output: Output | None = None,
@@ -151,8 +150,6 @@ def bringup(
         The bitstream is on the board already: do not load it.
     simulated:
         The same on the board's compiled gateware.
-    fault:
-        With ``simulated``: a board that has this fault.
     inferences:
         Random inferences compared with the golden model, at least.
     seed:
@@ -165,15 +162,13 @@ def bringup(
     $ ndrite board bringup --simulated
     > ndrite board bringup ulx3s-85f --port /dev/ttyUSB0
     """
-    if fault and not simulated:
-        raise InputError("fault needs simulated: it is no fault of a real board")
     if not simulated and (board is None or port is None):
         raise InputError("board and port are needed; without a board: ndrite board bringup --simulated")
     target = find_target(board or SIMULATED)
     path = Path(f"bringup-{target.name}.md" if output is None else output)
     say = announce or (lambda line: None)
     built = Path("build") / target.name if folder is None else Path(folder)
-    way = Simulated(target, fault or "") if simulated else Hardware(target, str(port), built, loaded, say)
+    way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, say)
     found = []
     for stage, check in stages_of(way, inferences=inferences, seed=seed):
         say(f"{check.result:4} {stage}: {check.name}: {check.seen}")

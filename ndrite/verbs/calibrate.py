@@ -5,19 +5,29 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from emulator.learning.tuning import Plan
+import numpy as np
+import numpy.typing as npt
+
+from emulator.learning import tuning
+from emulator.mapping import Die
 from emulator.mapping.explain import accuracy
+from emulator.network import Network
+from emulator.spec import Program
+from host import BoardApi
+from host.api import Progress
+from ndrite import samples as kept
 from ndrite import signature as sig
-from ndrite.calibration import calibrate_board
 from ndrite.compiled import Compiled, LearnedOn, compiled_of
 from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
-from ndrite.labelled import Labelled, both_or_neither, check_classes, chosen_data_set, data_set
-from ndrite.samples import OWN_ANSWERS, answers, codes_of, holds
 from ndrite.url import connect
 
 HELD = 4
 """One of so many of the samples that a file holds is measured on, where nothing else is given."""
+LEARNING_SEED = 1 << 32
+"""Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
+CORRECTED_ON = 2000
+"""Last samples, which the model's columns are corrected on."""
 
 
 class Calibrated(LearnedOn):
@@ -95,7 +105,7 @@ def calibrate(
     """
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
-    plan = Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
+    plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
     stage = progress or sig.silent
     with connect(board) as chosen:
         with stage("programming") as report:
@@ -138,16 +148,54 @@ def calibrate(
 
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
-) -> Labelled:
+) -> kept.Labelled:
     what = whole.program
-    if both_or_neither(inputs, labels):
+    if kept.both_or_neither(inputs, labels):
         by = name_of(labels, "labels")
-        x, y = codes_of(inputs, what, codes=codes), array_of(labels)
-    elif holds(what, data):
-        x, y, by = whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS
+        x, y = kept.codes_of(inputs, what, codes=codes), array_of(labels)
+    elif kept.holds(what, data):
+        x, y, by = whole.samples, kept.answers(whole.network, whole.samples), kept.OWN_ANSWERS
         count = min(count, max(1, len(x) // HELD))
     else:
-        found = data_set(chosen_data_set(what.meaning, what.inputs, data, "inputs and labels"), folder)
+        name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
+        found = kept.data_set(name, folder)
         return dataclasses.replace(found, test_x=found.test_x[:count], test_labels=found.test_labels[:count])
-    check_classes(y, len(x), what.outputs, by)
-    return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
+    kept.check_classes(y, len(x), what.outputs, by)
+    return kept.Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
+
+
+def calibrate_board(
+    board: BoardApi,
+    program: Program,
+    die: Die,
+    network: Network | None,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.integer[Any]],
+    *,
+    plan: tuning.Plan,
+    seed: int = 0,
+    noise: bool = True,
+    cells: bool = False,
+    progress: Progress | None = None,
+) -> tuning.CalibrationResult:
+    """Tune the neurons of ``die`` on ``board``, which holds its program at the end.
+
+    Raises CompileError when the program's chip has no ECRAM, or network, samples and program do not fit
+    together. Raises HostError as ``BoardApi.program`` and ``infer``.
+
+    ``network``: the float network the program was compiled from; None only with ``plan.method`` perturb;
+    ``x``, ``labels``: labelled samples to learn from, uint8 (n, inputs) and (n,); ``seed``, ``noise``: read
+    noise of the forward passes, as ``BoardApi.infer``; ``cells``: whether gradients go back through the
+    cells as a test read shows them, instead of the network's weights.
+    """
+    chip = tuning.Tunable(program, die)
+    learner = None if network is None else tuning.Learner(network, chip, cells=cells)
+    if learner is not None and cells and die.mitigation.bias_correction:
+        learner.correct(x[-CORRECTED_ON:], die.chip, die.mitigation)
+    low = (seed + LEARNING_SEED) % (1 << 64)
+
+    def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
+        return board.infer(batch, seed=low, first_index=first % (1 << 32), noise=noise)
+
+    run: dict[str, Any] = {"infer": infer, "load": board.program, "plan": plan, "progress": progress}
+    return tuning.calibrate(chip, learner, x, labels, **run)

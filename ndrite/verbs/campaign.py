@@ -1,26 +1,36 @@
-"""campaign: many virtual chips of one program."""
+"""campaign: many virtual chips of one program, in resumable pieces, and what their votes say."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.device.description import Chip, load_chip, parse_chip
 from emulator.files import write_whole
+from emulator.golden.redraw import virtual_chip
 from emulator.mapping.explain import rms_error
+from emulator.mapping.variation import variation_of
+from emulator.spec import Program
 from emulator.spec.campaign import Campaign, CampaignResult
-from ndrite import campaigns
+from emulator.spec.state_file import load_state, save_state
+from host import BoardApi, InputError
+from host.api import Progress
 from ndrite import signature as sig
 from ndrite.compiled import held
+from ndrite.intervals import mean_interval, wilson
 from ndrite.pages import chips as drawn
-from ndrite.pages.points import check_picture
-from ndrite.results import Result, Table, percents, shown
+from ndrite.pages.points import is_page
+from ndrite.results import Summary, Table, percents
 from ndrite.samples import judged_samples
 from ndrite.url import connect
 
@@ -28,10 +38,13 @@ SAMPLES = 1000
 """Of a data set, where the caller does not say."""
 GOOD = 0.85
 """Accuracy that a good chip reaches."""
+PIECE_CHIPS = 16
+"""Chips between two saved states: what an interruption costs at most."""
+WORST = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Wafer(Result):
+class Wafer(Summary):
     """What ``ndrite.campaign`` gives: how well many virtual chips of one program do.
 
     Attributes
@@ -53,6 +66,7 @@ class Wafer(Result):
     votes: CampaignResult | None
     summary: dict[str, Any]
     on_host: bool
+    left_out = ("accuracy_per_chip", "rms_error_per_chip", "worst_samples", "votes")
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
@@ -72,41 +86,23 @@ class Wafer(Result):
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        drawn.draw(self.summary, 0, Path(path), name=self.name)
+        drawn.draw(self.summary, Path(path), name=self.name)
         return Path(path)
+
+    @property
+    def title(self) -> str:
+        """Program and board."""
+        return f"{self.name}: virtual chips on {self.board}"
 
     def tables(self) -> Iterable[Table]:
         """How good the chips are, and the hardest samples."""
-        found = self.summary
-        measure, unit, said = "rms_error", "", shown
-        if self.votes is not None:
-            measure, unit, said = "accuracy", ", %", percents
-        name = measure.replace("_", " ")
-        rows = [
-            ("chips x samples x trials", f"{found['chips']} x {found['samples']} x {found['trials']}"),
-            (f"float network, {name}{unit}", said(found[f"{measure}_float"])),
-            (f"{name}, mean{unit}", said(found[f"{measure}_mean"])),
-            (f"its 95 % interval{unit}", said(found[f"{measure}_mean_interval_95"])),
-            (f"standard deviation over chips{unit and ', points'}", said(found[f"{measure}_std"])),
-            (
-                f"least / median / greatest of a chip{unit}",
-                " / ".join(said(found[f"{measure}_{k}"]) for k in ("min", "median", "max")),
-            ),
-        ]
-        if "threshold" in found:
-            rows += [
-                (f"yield at {said(found['threshold'])}{unit and ' %'}, % of chips", percents(found["yield"])),
-                ("its 95 % interval, %", percents(found["yield_interval_95"])),
-            ]
-        rows.append(("judged by", found["judged_by"]))
-        yield Table(f"{self.name}: virtual chips on {self.board}", ("quantity", "value"), rows)
-        if self.votes is None:
-            return
+        yield from super().tables()
         worst = [
             (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
-            for w in found["worst_samples"]
+            for w in self.summary.get("worst_samples", ())
         ]
-        yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
+        if worst:
+            yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
 
 
 @sig.verb
@@ -166,9 +162,9 @@ def campaign(
     (3,)
     """
     if picture is not None:
-        check_picture(Path(picture), chips)
+        is_page(Path(picture), chips)
     given, whole = held(program)
-    what = campaigns.with_variation(given, chip)
+    what = with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     if count is None and inputs is None:
         count = min(SAMPLES, len(found.x))
@@ -179,22 +175,21 @@ def campaign(
     votes, on_host = None, True
     said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
-        if y.ndim == 2:
-            with stage("chips") as report:
-                _, errors = campaigns.run_campaign(chosen, what, x, y, plan, state=state, progress=report)
-            said |= campaigns.spread("rms_error", errors)
-            said |= {} if threshold is None else campaigns.chip_yield(errors <= threshold, threshold)
-            floats = None if whole is None else whole.network.forward(x / np.float32(255))
-            said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
-        else:
+        if y.ndim == 1:
             with stage("programming") as report:
                 chosen.program(what, progress=report)
-            on_host = campaigns.warn_of_host(chosen)
-            with stage("chips") as report:
-                answers = campaigns.run_campaign(chosen, what, x, y, plan, state=state, progress=report)
-            votes = CampaignResult(*answers, trials, seed, plan.first_chip)
-            said |= campaigns.summary(votes, y, threshold=GOOD if threshold is None else threshold)
-            said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
+            on_host = warn_of_host(chosen)
+        with stage("chips") as report:
+            found_votes, each = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
+    if y.ndim == 1:
+        votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
+        said |= summary(votes, y, threshold=GOOD if threshold is None else threshold)
+        said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
+    else:
+        said |= spread("rms_error", each)
+        said |= {} if threshold is None else chip_yield(each <= threshold, threshold)
+        floats = None if whole is None else whole.network.forward(x / np.float32(255))
+        said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
     said |= {"noise": noise, "judged_by": by}
     wafer = Wafer(what.name, board, votes, said, on_host)
     if picture is not None:
@@ -203,3 +198,133 @@ def campaign(
         wafer.save(output)
         state.unlink(missing_ok=True)
     return wafer
+
+
+def run_campaign(
+    board: BoardApi,
+    program: Program,
+    x: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    plan: Campaign,
+    *,
+    state: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Votes (n, outputs) of all chips, and correct answers (chips,); of targets (n, outputs) 0, and the root
+    mean square error of each chip, in their unit.
+
+    Goes on from ``state`` where that holds chips already done; it is written after ``PIECE_CHIPS`` more chips
+    and left in place. The board is programmed for classes; for targets chips are drawn on the host and
+    programmed one after another, each trial with a read-noise seed of its own. Raises StateError where
+    ``state`` belongs to another campaign, or was edited; HostError, CampaignError as ``BoardApi.campaign``.
+    """
+    mark = {field: value for field, value in asdict(plan).items() if field != "chips"} | {
+        "program": [program.tag, program.checksum()],
+        "chip": program.variation and program.variation.scalars(),
+        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
+        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
+    }
+    step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
+    whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
+    if state is not None and state.exists():
+        with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
+            whole, each = file["whole"], file["each"]
+    tell(len(each), plan.chips)
+    while len(each) < plan.chips:
+        first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
+
+        def report(done: int, total: int, first: int = first, count: int = count) -> None:
+            tell(first + done * count // max(total, 1), plan.chips)
+
+        if labels.ndim == 1:
+            part = replace(plan, chips=count, first_chip=first)
+            piece = board.campaign(x, labels, part, progress=report)
+            whole, each = whole + piece.votes, np.concatenate([each, piece.correct])
+        for chip in range(first, first + count) if labels.ndim == 2 else ():
+            board.program(virtual_chip(program, seed=plan.seed, chip=chip))
+            seeds = [(plan.seed + chip * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
+            found = np.array([board.infer(x, seed=seed, noise=plan.noise) for seed in seeds])
+            each = np.append(each, rms_error(found * step, labels))
+            report(chip + 1 - first, count)
+        if state is not None:
+            buffer = io.BytesIO()
+            np.savez(buffer, whole=whole, each=each)
+            save_state(state, mark, buffer.getvalue())
+    return whole, each
+
+
+class CampaignWarning(UserWarning):
+    """What a campaign does that a user may not expect."""
+
+
+def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
+    """``program`` with the spread of a chip's cells: its own, ``chip``'s, or the one it was made for.
+
+    Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
+    such chip.
+    """
+    if program.variation is not None and chip is None:
+        return program
+    if chip is not None:
+        chosen = chip if isinstance(chip, Chip) else load_chip(chip)
+    elif isinstance(program.provenance.get("chip"), dict):
+        chosen = parse_chip(program.provenance["chip"])
+        warnings.warn(
+            f"this program is of one individual chip of {chosen.name!r}; its cells, errors included, are the "
+            "targets (compiling them nominal avoids it)",
+            CampaignWarning,
+            stacklevel=3,
+        )
+    else:
+        raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
+    return replace(program, variation=variation_of(chosen))
+
+
+def warn_of_host(board: BoardApi) -> bool:
+    """Whether the programmed board leaves campaigns to the host; ``CampaignWarning`` says so."""
+    on_host = bool(getattr(board, "campaigns_on_host", False))
+    if on_host:
+        warnings.warn(
+            "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full "
+            "layers that fits",
+            CampaignWarning,
+            stacklevel=3,
+        )
+    return on_host
+
+
+def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
+    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst samples; fit for JSON."""
+    accuracy = result.accuracy_per_chip
+    share = result.votes[np.arange(result.samples), labels] / result.votes.sum(axis=1)
+    worst = [
+        {
+            "sample": int(i),
+            "label": int(labels[i]),
+            "share_correct": float(share[i]),
+            "usual_vote": int(result.votes[i].argmax()),
+        }
+        for i in np.argsort(share, kind="stable")[:WORST]
+    ]
+    found = spread("accuracy", accuracy) | chip_yield(accuracy >= threshold, threshold)
+    return found | {"worst_samples": worst, "votes": result.votes.tolist()}
+
+
+def spread(measure: str, each: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """How a measure is spread over chips; the mean's interval is 95 % by the t law over them."""
+    mean, half = mean_interval(each)
+    return {
+        f"{measure}_mean": mean,
+        f"{measure}_mean_interval_95": None if half is None else [mean - half, mean + half],
+        f"{measure}_std": float(each.std(ddof=1)) if len(each) > 1 else None,
+        f"{measure}_min": float(each.min()),
+        f"{measure}_median": float(np.median(each)),
+        f"{measure}_max": float(each.max()),
+        f"{measure}_per_chip": [float(value) for value in each],
+    }
+
+
+def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
+    """Share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
+    n, good = len(passed), int(passed.sum())
+    return {"threshold": threshold, "yield": good / n, "yield_interval_95": list(wilson(good, n))}

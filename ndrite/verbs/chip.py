@@ -13,8 +13,8 @@ from emulator.device.description.schema import SECTIONS
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.mapping.explain import judge
-from ndrite.labelled import typical, unseen
-from ndrite.results import Found, Table
+from ndrite.results import Found, Table, plain
+from ndrite.samples import typical, unseen
 from ndrite.shipped import shipped_network
 from ndrite.signature import DieSeed, Option, verb
 
@@ -60,7 +60,7 @@ def show(name: Name, /) -> Found:
         named = {"name": single.get("name", name), "description": _summary(single, None)}
         content = named | given | {key: content[key] for key in ("sources", "cards")}
     rows = [
-        (f"{section}.{field}", _text(value), chip.sources.get(f"{section}.{field}", "default"))
+        (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS
         for field, value in content.get(section, {}).items()
     ]
@@ -113,7 +113,7 @@ def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
     """
     one, two = load_chip(first).fields(), load_chip(second).fields()
     found = {field: [one[field], two[field]] for field in one if one[field] != two[field]}
-    rows = [(field, _text(a), _text(b)) for field, (a, b) in found.items()]
+    rows = [(field, plain(a), plain(b)) for field, (a, b) in found.items()]
     failed = f"{first} and {second} differ in {len(found)} fields" if exit_code and found else None
     if not found:
         return Found({"differences": {}}, said=("no difference",))
@@ -205,11 +205,6 @@ def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
     ``ideal``."""
     single = load_content(name) if "+" not in name else None
     return load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name), single
-
-
-def _text(value: Any) -> str:
-    text = ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
-    return text if len(text) <= 60 else f"{text[:50]}... ({len(value)} values)"
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -20,9 +20,9 @@ from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.compiled import Compiled, load
 from ndrite.evaluations import Evaluation, evaluate
 from ndrite.intervals import percent
-from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
-from ndrite.pages.demo import draw
+from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table
+from ndrite.samples import CALIBRATION_SAMPLES, judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
@@ -67,7 +67,14 @@ class Demo(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw neurons' curves and their tables, the confusion matrix, and where the accuracy goes."""
-        draw(self.whole, self.confusion, self.losses, Path(path))
+        figure = drawing.figure(15, 5)
+        left, middle, right = figure.subfigures(1, 3, width_ratios=(1.0, 1.15, 1.0))
+        figures.curves(self.whole, left)
+        axes = middle.subplots()
+        figures.confusion(axes, self.confusion, CLASSES, 6.5)
+        axes.set(title=f"golden, {self.confusion.sum():,} test samples")
+        figures.losses(right.subplots(), self.losses)
+        drawing.save(figure, Path(path))
         return Path(path)
 
     @property

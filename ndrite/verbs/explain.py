@@ -13,7 +13,7 @@ from emulator.mapping.explain import explain as measure
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
 from ndrite.intervals import percent
-from ndrite.pages.causes import draw
+from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 
@@ -43,7 +43,9 @@ class Loss(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw it into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
-        draw(self.explanation, Path(path))
+        found, figure = self.explanation, causes.draw(self.explanation)
+        figure.suptitle(f"{found.network} on {found.chip}, {found.samples} samples", fontsize=11)
+        drawing.save(figure, Path(path))
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:

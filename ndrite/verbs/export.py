@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 
 from emulator.device.description import load_chip
-from emulator.device.description.loader import save_preset
 from emulator.files import write_whole
 from emulator.golden import Core
 from emulator.spec.steps import join
@@ -19,7 +18,7 @@ from ndrite.exports import devices
 from ndrite.exports.spice import drawn
 from ndrite.results import Found
 from ndrite.samples import seen_samples
-from ndrite.signature import ChipName, Inputs, Option, Output, Source, verb
+from ndrite.signature import ChipName, Inputs, Option, Source, verb
 
 File = Annotated[Any, Option("FILE")]
 
@@ -36,9 +35,6 @@ def export(
     verilog_a: File | None = None,
     aihwkit: File | None = None,
     chip: ChipName | None = None,
-    presets: File | None = None,
-    preset: Annotated[str, Option("CLASS")] | None = None,
-    output: Output | None = None,
 ) -> Found:
     """A die for ngspice, its devices as Verilog-A or for aihwkit.
 
@@ -65,19 +61,12 @@ def export(
         programming error, go into a file beside it that ends in .npz.
     chip:
         For Verilog-A and aihwkit: this chip in place of the die's.
-    presets, preset:
-        The other way: aihwkit's simulator/presets/devices.py, which is read and not run, and the class in it,
-        a LinearStepDevice, to be made a device of `output`.
-    output:
-        Device to write, such as mine.yaml.
 
     Examples
     --------
     $ ndrite export mine --inputs x.npy --spice deck.cir --count 2
     $ ndrite export --chip dendritic-analog --verilog-a devices.va --aihwkit config.py
     """
-    if preset is not None:
-        return _imported(presets, preset, output)
     if not (spice or verilog_a or aihwkit):
         raise InputError("there is nothing to write; accepted: --spice, --verilog-a or --aihwkit")
     content: dict[str, Any] = {}
@@ -109,13 +98,3 @@ def export(
             content["weights"] = str(write_whole(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
     names = ("spice", "verilog_a", "aihwkit", "weights")
     return Found(content, said=tuple(f"{n}: {content[n]}" for n in names if n in content))
-
-
-def _imported(presets: Any, name: str, output: Any) -> Found:
-    if presets is None or output is None:
-        raise InputError("preset needs presets, the file that it is in, and output; accepted: all three")
-    values = devices.preset_values(Path(presets), name)
-    save_preset(
-        Path(output), "ecram", values, source=f"aihwkit {name}", description=f"ECRAM of aihwkit's {name}"
-    )
-    return Found({"preset": name, "output": str(output), "values": values}, said=(f"output: {output}",))

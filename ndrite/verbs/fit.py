@@ -12,7 +12,7 @@ from emulator.device import fitting
 from emulator.device.description.loader import check_values, save_preset
 from host import InputError
 from ndrite.pages.fits import DRAWN
-from ndrite.results import Result, Table
+from ndrite.results import Result, Table, plain
 from ndrite.signature import File, Option, Output, Picture, verb
 
 
@@ -84,8 +84,8 @@ class Fit(Result):
 
     def tables(self) -> Iterable[Table]:
         """Field and value, then the summary."""
-        rows = [(f"{self.section}.{name}", _text(value)) for name, value in self.values.items()]
-        rows += [(name, _text(value)) for name, value in self.summary.items()]
+        rows = [(f"{self.section}.{name}", plain(value)) for name, value in self.values.items()]
+        rows += [(name, plain(value)) for name, value in self.summary.items()]
         yield Table(self.measured.name, ("field", "value"), rows)
 
     def lines(self) -> Iterable[str]:
@@ -173,11 +173,3 @@ def fit(
     if picture is not None:
         found.plot(picture)
     return found
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple) and len(value) > 8:
-        return f"{value[0]:g} .. {value[-1]:g} ({len(value)} values)"
-    if isinstance(value, tuple):
-        return ", ".join(f"{v:g}" for v in value)
-    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -24,8 +24,8 @@ from host.api import LearningApi
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
-from ndrite.labelled import Labelled, learning_samples
 from ndrite.results import Table, percents
+from ndrite.samples import Labelled, learning_samples
 from ndrite.url import connect_learner
 
 CALIBRATION = 512
@@ -38,10 +38,11 @@ class LearnedInSitu(LearnedOn):
     """What ``ndrite.learn`` gives: the chip that learned, ``compiled``, and ``summary``: accuracy (0..1) with
     its interval, right answers of each epoch, pulses of each device."""
 
+    left_out = ("right_by_epoch",)
+
     def tables(self) -> Iterable[Table]:
         """The same in words, then epoch by epoch."""
-        (whole,) = super().tables()
-        yield whole._replace(rows=[row for row in whole.rows if row[0] != "right_by_epoch"])
+        yield from super().tables()
         epochs = [(str(i + 1), percents(value)) for i, value in enumerate(self.summary["right_by_epoch"])]
         yield Table("answers before each update", ("epoch", "right, %"), epochs)
 

@@ -2,86 +2,29 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from emulator.files import write_whole
+import numpy as np
+
+from boards.fpga.registry import find_target
+from boards.fpga.reports import load as board_report
+from emulator.golden import Core
+from emulator.mapping.explain import explain
+from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
+from ndrite.costs import account_of
 from ndrite.files import InputWarning, name_of
-from ndrite.pages.figures import figures, pdf, svg
-from ndrite.pages.page import page, title
-from ndrite.pages.run import Report, gather
-from ndrite.results import Result, Table
+from ndrite.pages.report import Report
 from ndrite.samples import judged_samples
+from ndrite.url import geometry_for
+from ndrite.waveforms import on_array, trace_inference
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Page(Result):
-    """What ``ndrite.report`` gives: every number of the page, to be looked at or written.
-
-    ``against`` is the other network's report, where two are compared.
-    """
-
-    report: Report
-    against: Report | None = None
-
-    @cached_property
-    def figures(self) -> dict[str, Any]:
-        """Name -> matplotlib figure, drawn when first asked for; of the first of two."""
-        return figures(self.report)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file that needs no other.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be written.
-        """
-        other = None if self.against is None else (self.against, figures(self.against))
-        return write_whole(path, page(self.report, self.figures, other))
-
-    def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
-        into = Path(folder)
-        into.mkdir(parents=True, exist_ok=True)
-        written = []
-        for name, figure in self.figures.items():
-            for suffix, content in (("svg", svg(figure, name)), ("pdf", pdf(figure))):
-                written.append(into / f"{name}.{suffix}")
-                written[-1].write_bytes(content)
-        return written
-
-    def as_dict(self) -> dict[str, Any]:
-        """The headline's numbers, for JSON; accuracies 0..1, or rms errors."""
-        content = {"figures": sorted(self.figures), **_headline(self.report)}
-        if self.against is not None:
-            content["against"] = _headline(self.against)
-        return content
-
-    def tables(self) -> Iterable[Table]:
-        """The headline's numbers, of both where there are two."""
-        reports = [self.report] if self.against is None else [self.report, self.against]
-        measure = reports[0].explanation.measure.replace("_", " ")
-        rows = [
-            *(
-                (f"{who}, {measure}", *(dict(r.scores())[who] for r in reports))
-                for who, _ in reports[0].scores()
-            ),
-            ("samples", *(str(r.samples) for r in reports)),
-            (
-                "clock cycles of an inference",
-                *("-" if r.trace is None else str(r.trace.cycles) for r in reports),
-            ),
-        ]
-        head = ("quantity", "value") if self.against is None else ("quantity", "A", "B")
-        yield Table(" against ".join(title(r) for r in reports), head, rows)
+COST_SAMPLES = 100
+"""Inputs that the cost of an inference is counted on."""
 
 
 @sig.verb
@@ -103,7 +46,7 @@ def report(
     figures: sig.Folder | None = None,
     seed: sig.Seed = 0,
     progress: sig.Stages | None = None,
-) -> Page:
+) -> Report:
     """One page about a compiled network, or about two.
 
     The page is one HTML file that needs no other. It shows the chip with sources, the network, accuracy and
@@ -141,44 +84,58 @@ def report(
     >>> found.save("report.html").name
     'report.html'
     """
-    stages = progress or sig.silent
-    reports = []
-    for source, stage in ((program, "report"), (against, "report of the other")):
+    board = None if fpga is None else _board(fpga)
+    found: Report | None = None
+    for source, stage in ((against, "report of the other"), (program, "report")):
         if source is None:
             continue
-        with stages(stage) as bar, warnings.catch_warnings(record=True) as caught:
+        with (progress or sig.silent)(stage) as bar, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputWarning)
             whole = compiled_of(source)
             given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
+            x, y = given.x[:count], given.labels[:count]
             files = [Path(name_of(v, "")).name for v in (source, inputs, labels)]
-            said = {"files": ", ".join(filter(None, files)), "judged by": given.by}
-            said["warnings"] = "; ".join(str(w.message) for w in caught)
-            found = gather(
-                whole,
-                given.x[:count],
-                given.labels[:count],
-                preset=preset,
-                product=product,
-                timeline=timeline,
-                fpga=fpga,
+            sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
+            sources["warnings"] = "; ".join(str(w.message) for w in caught)
+            geometry = geometry_for(on_array(whole.program, product)[0], preset)
+            steps = 3 if timeline else 2
+            causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
+            bar(1, steps)
+            answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
+            bar(2, steps)
+            trace = None
+            if timeline:
+                with tempfile.TemporaryDirectory() as work:
+                    path = Path(work) / "trace.vcd"
+                    trace = trace_inference(whole.program, x[0], path, geometry, product=product, seed=seed)
+                bar(3, steps)
+            found = Report(
+                subject=whole,
+                explanation=causes,
+                cost=account_of(whole.program, whole.die, x[:COST_SAMPLES]),
+                x=x,
+                labels=y,
+                answers=answers * (whole.program.meaning.output_step or 1.0),
+                geometry=geometry,
+                trace=trace,
+                board=board,
                 seed=seed,
-                sources={name: value for name, value in said.items() if value},
-                progress=bar,
+                sources={name: value for name, value in sources.items() if value},
+                against=found,
             )
-        reports.append(found)
-    result = Page(*reports)
+    assert found is not None
     if output is not None:
-        result.save(output)
+        found.save(output)
     if figures is not None:
-        result.save_figures(figures)
-    return result
+        found.save_figures(figures)
+    return found
 
 
-def _headline(found: Report) -> dict[str, Any]:
-    measure = found.explanation.measure
-    return {
-        f"{measure}_float": found.explanation.reference,
-        f"{measure}_golden": found.explanation.program.score(),
-        "samples": found.samples,
-        "cycles": None if found.trace is None else found.trace.cycles,
-    }
+def _board(name: str) -> dict[str, Any]:
+    find_target(name)
+    report = board_report(name)
+    if report is None:
+        raise InputError(
+            f"board {name!r} has no committed build; accepted: one of `ndrite board list` with figures"
+        )
+    return report

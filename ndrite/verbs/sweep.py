@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from emulator.files import write_whole
 from ndrite.costs import MODELLED
-from ndrite.pages.points import check_picture
+from ndrite.pages.points import is_page
 from ndrite.pages.sweep import axis_summary, draw_axes, draw_front, front, sweep_page
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
@@ -65,7 +65,7 @@ class Grid(Result):
         MissingExtraError
             Of a page, without plotly.
         """
-        if check_picture(Path(path), len(self.rows)):
+        if is_page(Path(path), len(self.rows)):
             write_whole(path, sweep_page(self.plan, self.rows))
         else:
             draw_front(self.rows, self.plan.axes, Path(path))
@@ -151,7 +151,7 @@ def sweep(
     2
     """
     if picture is not None:
-        check_picture(Path(picture), 1)
+        is_page(Path(picture), 1)
     if isinstance(plan, str | os.PathLike):
         chosen = load_plan(Path(plan))
         folder = Path(plan).with_suffix("")

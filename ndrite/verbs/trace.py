@@ -61,7 +61,7 @@ def trace(
     x = check_inputs(x, what.inputs, seed=seed, first_index=0)
     if sample >= len(x):
         raise InputError(f"sample is {sample}; accepted: 0..{len(x) - 1}")
-    geometry = geometry_for(on_array(what, product), preset)
+    geometry = geometry_for(on_array(what, product)[0], preset)
     options: dict[str, Any] = {"product": product, "index": sample, "seed": seed, "noise": noise}
     with (progress or silent)("programming") as report:
         found = trace_inference(what, x[sample], Path(output), geometry, **options, progress=report)

@@ -18,8 +18,8 @@ from ndrite import signature as sig
 from ndrite.compiled import MODELS, network_of, whole_of
 from ndrite.files import name_of
 from ndrite.intervals import proportion
-from ndrite.labelled import learning_samples
 from ndrite.results import Summary
+from ndrite.samples import learning_samples
 
 AVERAGED_STEPS = 20
 """A short training averages its weights over this fraction of its steps: 1 in so many."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import ndrite
 from emulator.network import zoo
-from ndrite.labelled import CALIBRATION_SAMPLES, judging_set
+from ndrite.samples import CALIBRATION_SAMPLES, judging_set
 from ndrite.shell.main import OK, run
 from tests.docs import cast
 from tests.docs.browser import View, browser

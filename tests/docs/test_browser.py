@@ -22,10 +22,10 @@ import yaml
 from emulator.device.description import load_chip
 from emulator.spec.campaign import CampaignResult
 from emulator.spec.reference import reference
-from ndrite.campaigns import summary
 from ndrite.pages.chips import draw
 from ndrite.pages.sweep import front, sweep_page
 from ndrite.sweeps.plan import load_plan, plan_of
+from ndrite.verbs.campaign import summary
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = np.zeros(20, np.int64)
     found = summary(CampaignResult(votes, np.array([10, 14, 12, 19]), 1, 7, 0), labels, threshold=0.5)
     found |= {"samples": 20, "trials": 1, "seed": 7}
-    draw(found, 0, folder / "campaign.html", name="mine")
+    draw(found, folder / "campaign.html", name="mine")
     return folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from boards.fpga import find_target
-from ndrite.labelled import judging_set as labelled_test_set
+from ndrite.samples import judging_set as labelled_test_set
 
 PAGE = (Path(__file__).parents[2] / "docs" / "campaigns.md").read_text()
 ROW = re.compile(

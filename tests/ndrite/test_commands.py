@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,20 +32,17 @@ def test_infer_without_noise(folder: Path, program: Program) -> None:
     np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(program).infer(x, noise=False))
 
 
-def test_infer_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy", "--json"]) == OK
-    assert json.loads(capsys.readouterr().out)["inferences"] == 5
+def test_infer_json(folder: Path, said: Any) -> None:
+    assert said(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"])["inferences"] == 5
 
 
-def test_info_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["board", "info", "golden:tiny", "--json"]) == OK
-    report = json.loads(capsys.readouterr().out)
+def test_info_json(said: Any) -> None:
+    report = said(["board", "info", "golden:tiny"])
     assert report["geometry"]["lanes"] == 4
 
 
-def test_selftest_of_the_golden_board(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["board", "selftest", "golden:tiny", "--json"]) == OK
-    report = json.loads(capsys.readouterr().out)
+def test_selftest_of_the_golden_board(said: Any) -> None:
+    report = said(["board", "selftest", "golden:tiny"])
     assert report["failed"] == 0
     assert len(report["checks"]) == 16
 
@@ -77,19 +74,17 @@ EVERY = [
 
 
 @pytest.mark.parametrize("words", EVERY, ids="-".join)
-def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_with_an_example(words: list[str], prints: Any) -> None:
     """And a line for each of its options: what the docstring leaves out, the help would."""
-    assert run([*words, "--help"]) == OK
-    text = capsys.readouterr().out
+    text = prints([*words, "--help"])
     assert f"Example: ndrite {' '.join(words)}" in text
     entries = re.split(r"^  (?=-)", text.partition("\nOptions:\n")[2], flags=re.M)[1:]
     assert entries
     assert not [entry for entry in entries if not re.search(r"[a-z]{2,}.*[.;]", entry.partition("  ")[2])]
 
 
-def test_the_overview_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--help"]) == OK
-    lines = capsys.readouterr().out.splitlines()
+def test_the_overview_fits_a_screen(capsys: pytest.CaptureFixture[str], prints: Any) -> None:
+    lines = prints(["--help"]).splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert all(any(line.startswith(f"  {name} ") for line in lines) for name in COMMANDS)

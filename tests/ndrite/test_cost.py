@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from emulator.spec.steps import Product
 from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import adc_area_um2, adc_energy_pJ
-from ndrite.labelled import DATA, typical
+from ndrite.samples import DATA, typical
 from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
 
@@ -177,32 +176,29 @@ def test_slices_tiles_and_converters() -> None:
     """Four slices: four times the conversions; 20 rows on arrays of 8: three tiles of them."""
     x = np.random.default_rng(0).integers(0, 256, (4, 20))
     whole, sliced = (account(*hidden(20, 4, input__dac_bits=d), x) for d in (8, 2))
-    per = adc_energy_pJ(whole.works[1].adc_bits, 130, 1e7)
+    per = adc_energy_pJ(whole.works[1].use("converter").of[0], 130, 1e7)
     assert energy(whole, "converters", 0) == pytest.approx(3 * 4 * per)
     assert energy(sliced, "converters", 0) == pytest.approx(4 * energy(whole, "converters", 0))
-    assert sliced.works[1].reads == 4 * whole.works[1].reads
-    assert whole.works[1].arrays == 3 * 1 * 2
+    assert sliced.works[1].use("cell").serially == 4 * whole.works[1].use("cell").serially
+    assert whole.works[1].use("bus bit").there == 3 * 1 * 2
     # Interleaved pairs: twice as many columns of cells, half the arrays.
     beside = account(*hidden(20, 4, array__pairs="interleaved"), x)
-    assert beside.works[1].arrays == 3 * 2
-    assert beside.works[1].drivers == 2 * whole.works[1].drivers
+    assert beside.works[1].use("bus bit").there == 3 * 2
+    assert beside.works[1].use("row DAC").there == 2 * whole.works[1].use("row DAC").there
+
+
+def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]:
+    """A program of the first product alone, over other patches, on the cells of a full layer."""
+    program, die = of
+    step = dataclasses.replace(program.products[0], patches=patches)
+    curves = {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
+    alone = Program(name="alone", rows=program.rows, shape=patches.shape, steps=(step,), **curves)
+    return alone, dataclasses.replace(die, arrays=die.arrays[:1])
 
 
 def convolution(side: int) -> tuple[Program, Die]:
-    """One kernel of 1 x 1 over ``side`` x 2 positions, on the cells of a full layer."""
-    program, die = hidden(2, 3)
-    first = program.products[0]
-    patches = Patches(shape=(2, side, 2), kernel=(1, 1))
-    step = dataclasses.replace(first, patches=patches)
-    conv = Program(
-        name="conv",
-        rows=program.rows,
-        shape=(2, side, 2),
-        steps=(step,),
-        curve_base=program.curve_base,
-        curve_slope=program.curve_slope,
-    )
-    return conv, dataclasses.replace(die, arrays=die.arrays[:1])
+    """One kernel of 1 x 1 over ``side`` x 2 positions."""
+    return first_step(hidden(2, 3), Patches(shape=(2, side, 2), kernel=(1, 1)))
 
 
 def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
@@ -217,19 +213,8 @@ def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
 
 def grouped(groups: int) -> tuple[Program, Die]:
     """Four columns over the same two rows, for ``groups`` groups of them."""
-    program, die = hidden(2, 4)
-    first = program.products[0]
     patches = Patches(shape=(2 * groups, 1, 1), kernel=(1, 1), groups=groups)
-    whole = patches if groups > 1 else Patches.whole((2, 1, 1))
-    conv = Program(
-        name="grouped",
-        rows=program.rows,
-        shape=(2 * groups, 1, 1),
-        steps=(dataclasses.replace(first, patches=whole),),
-        curve_base=program.curve_base,
-        curve_slope=program.curve_slope,
-    )
-    return conv, dataclasses.replace(die, arrays=die.arrays[:1])
+    return first_step(hidden(2, 4), patches if groups > 1 else Patches.whole((2, 1, 1)))
 
 
 def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
@@ -238,8 +223,8 @@ def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
     found = account(program, die, [[255, 255, 0, 0]])
     assert energy(found, "array", 0) == pytest.approx(cells[:, :2].sum() * READ_V**2 * 10 * 1e-3)
     one = account(*grouped(1), [[255, 255]])
-    assert found.works[1].reads == 2 * one.works[1].reads
-    assert found.works[1].conversions == one.works[1].conversions
+    assert found.works[1].use("cell").serially == 2 * one.works[1].use("cell").serially
+    assert found.works[1].use("converter").times == one.works[1].use("converter").times
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
@@ -247,13 +232,14 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
     program, die = hidden(12, 6, **fields)
     found = account(program, die, np.full((1, 12), 99))
     first, last = found.works[1:]
-    assert first.conversions == 0
-    assert first.buffered
-    assert last.drives == 0
-    assert last.conversions == 2
+    assert first.use("converter").times == 0
+    assert first.use("device's buffers").times == 6
+    assert last.use("row DAC").times == 0
+    assert last.use("converter").times == 2
     # Before each device and behind it, and one for every row of the next array: by hand, 1.45 pJ each.
     assert energy(found, "buffers", 0) == pytest.approx(6 * 2 * 1.45)
-    assert (last.analog_drives, last.analog_drivers, first.analog_drives) == (6, 6, 0)
+    row = last.use("row buffer")
+    assert (row.times, row.there, first.use("row buffer").times) == (6, 6, 0)
     word_lines = 2 * 6 * 2 * 3.9e-3
     assert energy(found, "drivers", 1) == pytest.approx(6 * 1.45 + word_lines)
 
@@ -273,7 +259,7 @@ def test_rows_that_hold_biases_count() -> None:
     word_lines = 2 * rows * 3 * 3.9e-3
     assert energy(found, "drivers", 0) - energy(bare, "drivers", 0) == pytest.approx(word_lines)
     # Arrays of 8 rows: the bias takes another one.
-    assert (found.works[1].arrays, bare.works[1].arrays) == (4, 2)
+    assert [one.works[1].use("bus bit").there for one in (found, bare)] == [4, 2]
 
 
 @pytest.mark.parametrize(
@@ -299,8 +285,8 @@ def test_any_program_has_an_account(name: str) -> None:
     assert (found.total.energy_pJ > 0).all()
     for work, step in zip(found.works[1:], program.steps, strict=True):
         if not isinstance(step, Product):
-            assert work.moved_bits > 0
-            assert work.cycles > 0
+            assert work.use("memory bit").times > 0
+            assert work.use("cycle").serially > 0
 
 
 @pytest.mark.parametrize(
@@ -368,10 +354,9 @@ def entries(value: Any) -> list[dict[str, Any]]:
     return found + [e for v in value.values() for e in entries(v)]
 
 
-def test_every_entry_says_modelled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_entry_says_modelled(said: Any) -> None:
     for options in ([], ["--neuron"]):
-        assert run(["cost", "--json", *options]) == OK
-        content = json.loads(capsys.readouterr().out)
+        content = said(["cost", *options])
         found = entries(content)
         assert len(found) > 20
         assert all(e["basis"] == "modelled" for e in found)
@@ -392,9 +377,8 @@ UNSCALED = (
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(here: Path) -> Path:
     """The working folder: mine, 12-6-2, and x.npy."""
-    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     layers = (
         Dense(rng.normal(size=(12, 6)), np.zeros(6), Ndr(np.ones(6), np.ones(6))),
@@ -403,18 +387,16 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     samples = rng.integers(0, 256, (32, 12)).astype(np.uint8)
     ndrite.compile(Network.chain(layers=layers), chip_of(), samples=samples, output="mine")
     np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
-    return tmp_path
+    return here
 
 
-def test_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["cost", "mine", "--inputs", "x.npy"]) == OK
-    out = capsys.readouterr().out
+def test_command(work: Path, capsys: pytest.CaptureFixture[str], said: Any, prints: Any) -> None:
+    out = prints(["cost", "mine", "--inputs", "x.npy"])
     for name in COMPONENTS:
         assert f"│ {name}" in out
     assert "modelled" in out
     assert "TOPS/W" in out
-    assert run(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65", "--json"]) == OK
-    found = json.loads(capsys.readouterr().out)
+    found = said(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65"])
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
     assert run(["cost", "--show"]) == OK
     assert capsys.readouterr().out == CONSTANTS.read_text()
@@ -439,10 +421,9 @@ def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
 
 
-def test_own_constants_count(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_constants_count(work: Path, said: Any) -> None:
     def array(*words: str) -> float:
-        assert run(["cost", "mine", "--inputs", "x.npy", "--json", *words]) == OK
-        found = json.loads(capsys.readouterr().out)["components"]
+        found = said(["cost", "mine", "--inputs", "x.npy", *words])["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 
     changed = CONSTANTS.read_text().replace("read_ns: {low: 1, typical: 10", "read_ns: {low: 1, typical: 30")

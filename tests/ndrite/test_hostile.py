@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("name: x\ncell: !!python/object/apply:os.system [true]\n", "not YAML"),
     ],
 )
-def test_chip_descriptions(fails: Callable[..., None], text: str, words: str) -> None:
+def test_chip_descriptions(fails: Any, text: str, words: str) -> None:
     Path("chip.yaml").write_text(text)
     began = time.monotonic()
     fails(["chip", "check", "chip.yaml"], "chip.yaml", words)
@@ -77,7 +77,7 @@ def _lzma_member(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_archives(fails: Callable[..., None]) -> None:
+def test_archives(fails: Any) -> None:
     _lzma_member(Path("program.npz"))
     np.save("x.npy", np.zeros((1, 3), np.uint8))
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz: not")
@@ -85,7 +85,7 @@ def test_archives(fails: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("header", ["((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\"])
-def test_array_headers(fails: Callable[..., None], header: str) -> None:
+def test_array_headers(fails: Any, header: str) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     program.save("program.npz")
     body = header.encode().ljust(600) + b"\n"
@@ -108,7 +108,7 @@ def test_array_headers(fails: Callable[..., None], header: str) -> None:
         ({"output_unit": "a\u001b[2J"}, "output_unit is"),
     ],
 )
-def test_meaning_of_the_wrong_kind(fails: Callable[..., None], content: object, words: str) -> None:
+def test_meaning_of_the_wrong_kind(fails: Any, content: object, words: str) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     manifest = program.manifest() | {"meaning": content}
     manifest["sha256"] = digest(manifest, program.arrays())
@@ -117,14 +117,14 @@ def test_meaning_of_the_wrong_kind(fails: Callable[..., None], content: object, 
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz", words)
 
 
-def test_provenance_of_the_wrong_kind(fails: Callable[..., None]) -> None:
+def test_provenance_of_the_wrong_kind(fails: Any) -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
     dataclasses.replace(program, provenance={"network": 7, "chip": 3}).save("program.npz")
     np.save("x.npy", np.zeros((2, 20)))
     fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "x.npy")
 
 
-def test_a_network_whose_provenance_is_no_object(fails: Callable[..., None]) -> None:
+def test_a_network_whose_provenance_is_no_object(fails: Any) -> None:
     Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
     with np.load("float.npz") as file:
         arrays = {name: file[name] for name in file.files}
@@ -136,9 +136,7 @@ def test_a_network_whose_provenance_is_no_object(fails: Callable[..., None]) -> 
         fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
 
 
-def test_names_do_not_command_the_terminal(
-    fails: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A name from a file is shown as it is: no markup, no escape sequence."""
     rng = np.random.default_rng(1)
     Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
@@ -156,7 +154,7 @@ def test_names_do_not_command_the_terminal(
         assert SHOWN in out
 
 
-def test_a_pickle_is_not_run(fails: Callable[..., None]) -> None:
+def test_a_pickle_is_not_run(fails: Any) -> None:
     pytest.importorskip("torch", reason="needs ndrite[train]")
     import pickle
 
@@ -176,7 +174,7 @@ def test_a_pickle_is_not_run(fails: Callable[..., None]) -> None:
     assert not Path("pwned").exists()
 
 
-def test_settings_nested_too_deeply(fails: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_nested_too_deeply(fails: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("config.toml").write_text("board = " + "[" * 5000)
     monkeypatch.setenv("NDRITE_CONFIG", "config.toml")
     fails(["chip", "list"], "config.toml: not a TOML file")
@@ -186,11 +184,11 @@ def test_settings_nested_too_deeply(fails: Callable[..., None], monkeypatch: pyt
     "url",
     ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],
 )
-def test_odd_port_urls(fails: Callable[..., None], url: str) -> None:
+def test_odd_port_urls(fails: Any, url: str) -> None:
     fails(["board", "info", url], url.removeprefix("uart:"), code=DEVICE)
 
 
-def test_two_servers_on_one_path(fails: Callable[..., None]) -> None:
+def test_two_servers_on_one_path() -> None:
     """The second is told, and the first one's link survives it."""
     import tty
 
@@ -251,7 +249,7 @@ def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
         ["trace", "program.npz", "-o"],
     ],
 )
-def test_a_destination_is_judged_before_the_work(fails: Callable[..., None], command: list[str]) -> None:
+def test_a_destination_is_judged_before_the_work(fails: Any, command: list[str]) -> None:
     """Nothing is read or trained first, and the file in the message is the user's."""
     if command[0] == "train":
         pytest.importorskip("torch", reason="needs ndrite[train]")
@@ -277,7 +275,7 @@ def test_a_destination_is_judged_before_the_work(fails: Callable[..., None], com
         ("train --start n.npz -o n.npz", "output is n.npz, the file of start"),
     ],
 )
-def test_an_output_is_no_input(command: str, words: str, fails: Callable[..., None], tmp_path: Path) -> None:
+def test_an_output_is_no_input(command: str, words: str, fails: Any, tmp_path: Path) -> None:
     """Whatever a command reads is there after it, bit for bit."""
     network = Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),))
     network.save("n.npz")

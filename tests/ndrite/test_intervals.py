@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from ndrite import intervals
-from ndrite.campaigns import chip_yield, spread
 from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired
+from ndrite.verbs.campaign import chip_yield, spread
 
 
 @pytest.mark.parametrize("n", [2, 3, 7, 40])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -27,15 +26,8 @@ WORDS = ["learn", "--data", "digits", "--hidden", "32", "--samples", "400", "--e
 # Enough to tell one die from another, and a third of a second.
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_what_it_writes_is_a_die_like_any_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*WORDS, "-o", "learned", "--json"]) == OK
-    said = json.loads(capsys.readouterr().out)
+def test_what_it_writes_is_a_die_like_any_other(here: Path, said: Any) -> None:
+    said = said([*WORDS, "-o", "learned"])
     assert said["updates"] == 2400
     assert said["accuracy"] > 0.6
     assert len(said["right_by_epoch"]) == 6
@@ -120,7 +112,12 @@ def cut() -> None:
     ids=["ctrl-c", "cut"],
 )
 def test_it_goes_on_where_it_was_stopped(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: Any, code: int
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    how: Any,
+    code: int,
+    fails: Any,
 ) -> None:
     assert run([*WORDS, "-o", "whole"]) == OK
     with stopped_after(monkeypatch, 5, how):
@@ -129,8 +126,7 @@ def test_it_goes_on_where_it_was_stopped(
     assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
     assert not Path("part").exists()
     assert Path("part.course").is_file()
-    assert run([*WORDS, "-o", "part", "--resume", "--rate", "0.01"]) == BAD_INPUT
-    assert "state of a run with another plan" in capsys.readouterr().err
+    fails([*WORDS, "-o", "part", "--resume", "--rate", "0.01"], "state of a run with another plan")
     assert run([*WORDS, "-o", "part", "--resume"]) == OK
     assert not Path("part.course").exists()
     assert ndrite.load("part").program.tag == ndrite.load("whole").program.tag
@@ -186,17 +182,15 @@ def test_endurance_is_counted_in_epochs() -> None:
         (["--labels", "y.npy"], "inputs and labels belong together"),
     ],
 )
-def test_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
-    assert run(["learn", "--data", "digits", "--samples", "50", *words]) == BAD_INPUT
-    assert message in capsys.readouterr().err
+def test_refused(here: Path, words: list[str], message: str, fails: Any) -> None:
+    fails(["learn", "--data", "digits", "--samples", "50", *words], message)
 
 
 def test_a_board_that_does_not_learn_is_refused(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
 ) -> None:
     monkeypatch.setattr("ndrite.verbs.learn.connect_learner", lambda url: contextlib.nullcontext(object()))
-    assert run([*WORDS, "-o", "learned"]) == BAD_INPUT
-    assert "board golden: does not learn" in capsys.readouterr().err
+    fails([*WORDS, "-o", "learned"], "board golden: does not learn")
 
 
 @pytest.mark.parametrize(

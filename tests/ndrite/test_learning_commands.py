@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,9 +47,8 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_train_on_maps_and_go_on_through_a_chip(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], fails: Any
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     layers = ["--hidden", "conv 8 3, residual 3, pool 2, 16", "--neuron", "clipped-relu"]
     common = ["train", "--data", "digits", "--batch", "64", "--weight-decay", "0.01", "--half", "--json"]
     assert run([*common, *layers, "--epochs", "6", "-o", "maps.npz"]) == OK
@@ -64,8 +64,7 @@ def test_train_on_maps_and_go_on_through_a_chip(
     ] * 2
     assert networks[1].products[2].skip == 1
     assert networks[1].provenance["job"]["recipe"]["weight_decay"] == 0.01
-    assert run([*common, "--start", "chip.npz", "-o", "chip.npz"]) == BAD_INPUT
-    assert "the file of start; accepted: another file" in capsys.readouterr().err
+    fails([*common, "--start", "chip.npz", "-o", "chip.npz"], "the file of start; accepted: another file")
     x = digits()[0]
     program = map_network(networks[1], "wan2022", x[:200], seed=1).program
     *_, test, labels = digits()
@@ -136,10 +135,7 @@ def test_one_clear_line(
     assert not Path("x.npz").exists()
 
 
-def test_a_network_of_curves_from_training_to_a_die(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_network_of_curves_from_training_to_a_die(here: Path, said: Any, prints: Any, fails: Any) -> None:
     train = [
         "train",
         "--data",
@@ -151,15 +147,11 @@ def test_a_network_of_curves_from_training_to_a_die(
         "--batch",
         "64",
     ]
-    assert run([*train, "--rate", "0.03", "-o", "kan.npz", "--json"]) == OK
-    assert json.loads(capsys.readouterr().out)["test_accuracy"] > 0.85
-    assert run(["compile", "kan.npz", "--chip", "wan2022", "-o", "program.npz"]) == OK
-    out = capsys.readouterr().out
+    assert said([*train, "--rate", "0.03", "-o", "kan.npz"])["test_accuracy"] > 0.85
+    out = prints(["compile", "kan.npz", "--chip", "wan2022", "-o", "program.npz"])
     assert "table 1" in out
     assert "functions" in out
-    assert run(["evaluate", "program.npz", "--count", "60", "--json"]) == OK
-    said = json.loads(capsys.readouterr().out)
+    said = said(["evaluate", "program.npz", "--count", "60"])
     assert said["mismatches"] == 0
     assert said["accuracy"] > 0.85
-    assert run([*train[:4], "bases 30", "-o", "x.npz"]) == BAD_INPUT
-    assert "'bases 30' is no layer" in capsys.readouterr().err
+    fails([*train[:4], "bases 30", "-o", "x.npz"], "'bases 30' is no layer")

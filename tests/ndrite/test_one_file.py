@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import zipfile
@@ -13,21 +14,23 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network, load_network, zoo
+from emulator.network import Dense, Meaning, Ndr, Network, load_network, zoo
+from emulator.network.datasets import digits
 from ndrite.compiled import CONTENTS, MEMBERS
 from ndrite.shell.main import BAD_INPUT, OK, run
+from tests.ndrite.test_any_network import residual
 
-KINDS = ("onnx", "module", "estimator", "network")
+KINDS = ("onnx", "module", "estimator", "network", "graph")
 
 
 def model_of(kind: str, folder: Path) -> tuple[Any, np.ndarray]:
     """A model of one kind, as Python has it, and samples in its own unit."""
     rng = np.random.default_rng(0)
+    if kind == "graph":
+        return dataclasses.replace(residual(), meaning=Meaning()), digits()[0][:64]
     if kind == "network":
-        weights = rng.normal(size=(12, 3)) / 3
-        return Network.chain((Dense(weights, np.zeros(3)),), "plain"), rng.integers(
-            0, 256, (64, 12), np.uint8
-        )
+        network = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
+        return network, rng.integers(0, 256, (64, 12), np.uint8)
     if kind == "module":
         torch = pytest.importorskip("torch", reason="needs ndrite[train]")
         torch.manual_seed(0)
@@ -55,7 +58,7 @@ def written(kind: str, model: Any) -> str | None:
 
         torch.save(model, "model.pt")
         return "model.pt"
-    if kind == "network":
+    if kind in ("network", "graph"):
         model.save("float.npz")
         return "float.npz"
     return "model.onnx" if kind == "onnx" else None
@@ -63,11 +66,8 @@ def written(kind: str, model: Any) -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_command_takes_the_file_alone(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    model, x = model_of(kind, tmp_path)
+def test_every_command_takes_the_file_alone(kind: str, here: Path, fails: Any, said: Any) -> None:
+    model, x = model_of(kind, here)
     np.save("x.npy", x)
     file = written(kind, model)
     compiled = ndrite.compile(model, "wan2022", samples=x, seed=5)
@@ -77,38 +77,30 @@ def test_every_command_takes_the_file_alone(
         line = ["compile", file, "--chip", "wan2022", "--samples", "x.npy", "--seed", "5", "-o", "mine"]
         assert run(line) == OK
         assert ndrite.load("mine").program.checksum() == compiled.program.checksum()
-    capsys.readouterr()
-
-    def said(*words: str) -> Any:
-        assert run([*words, "--json"]) == OK, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    judged = said("evaluate", "mine")
+    judged = said(["evaluate", "mine"])
     assert judged["samples"] == 64
-    assert judged["accuracy"] >= 0.7
+    assert judged["accuracy"] >= (0.5 if kind == "graph" else 0.7)
     assert judged["accuracy_float"] == 1, "the float network's own answers"
     assert judged["accuracy"] == ndrite.evaluate(compiled).accuracy
-    assert said("explain", "mine")["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
-    assert said("cost", "mine")["total"] == ndrite.cost(compiled).as_dict()["total"]
-    assert said("campaign", "mine", "--chips", "2")["chips"] == len(
+    assert said(["explain", "mine"])["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
+    assert said(["cost", "mine"])["total"] == ndrite.cost(compiled).as_dict()["total"]
+    assert said(["campaign", "mine", "--chips", "2"])["chips"] == len(
         ndrite.campaign("mine", chips=2).accuracy_per_chip
     )
-    assert said("infer", "mine", "-o", "y.npy")["inferences"] == 64
+    assert said(["infer", "mine", "-o", "y.npy"])["inferences"] == 64
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
-    assert said("report", "mine", "--no-timeline", "-o", "page.html")["samples"] == 64
+    assert said(["report", "mine", "--no-timeline", "-o", "page.html"])["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
     # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
-    assert run(["calibrate", "mine"]) == BAD_INPUT
-    assert "ecram.tunes of chip 'wan2022'" in capsys.readouterr().err
+    fails(["calibrate", "mine"], "ecram.tunes of chip 'wan2022'")
     assert run(["compile", "mine", "--chip", "ideal", "-o", "other"]) == OK
     assert ndrite.load("other").network.digest() == compiled.network.digest()
     if kind == "estimator":
         assert ndrite.load("mine").program.meaning.classes == ("ash", "beech", "oak")
 
 
-def test_calibrate_with_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calibrate_with_the_file_alone(here: Path) -> None:
     """NDR neurons with ECRAM, no data set named: the samples held are learned from and measured on."""
-    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     activation = ndrite.networks.Ndr(rng.uniform(0.8, 1.6, 12), rng.uniform(0.4, 0.8, 12))
     hidden = Dense(rng.normal(size=(20, 12)) / 3, np.full(12, 0.3), activation)
@@ -126,10 +118,9 @@ def test_calibrate_with_the_file_alone(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ndrite.Compiled:
+def mine(here: Path) -> ndrite.Compiled:
     """The file ``mine`` in the working folder: 12-3 on wan2022."""
-    monkeypatch.chdir(tmp_path)
-    network, x = model_of("network", tmp_path)
+    network, x = model_of("network", here)
     names = ("a", "b", "c")
     return ndrite.compile(network, "wan2022", samples=x, classes=names, input_unit="mV", output="mine")
 
@@ -169,12 +160,11 @@ def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
 
 @pytest.mark.parametrize("command", ["explain", "cost", "report", "calibrate"])
 def test_a_program_alone_or_of_an_earlier_format(
-    command: str, mine: ndrite.Compiled, capsys: pytest.CaptureFixture[str]
+    command: str, mine: ndrite.Compiled, capsys: pytest.CaptureFixture[str], fails: Any
 ) -> None:
     mine.program.save("alone.npz")
     mine.network.save("float.npz")
-    assert run([command, "model.onnx"]) == BAD_INPUT
-    assert "model.onnx: a model; compile it first: ndrite compile" in capsys.readouterr().err
+    fails([command, "model.onnx"], "model.onnx: a model; compile it first: ndrite compile")
     for file in ("alone.npz", "float.npz", str(zoo.lenet5())):
         assert run([command, file]) == BAD_INPUT
         err = capsys.readouterr().err
@@ -227,18 +217,14 @@ def test_damage_is_refused(mine: ndrite.Compiled, capsys: pytest.CaptureFixture[
         refused(words)
 
 
-def test_models_take_their_options(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: Any) -> None:
     torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     torch.save(torch.nn.Sequential(torch.nn.Linear(10, 8), torch.nn.ELU(), torch.nn.Linear(8, 3)), "model.pt")
     x = np.random.default_rng(0).normal(size=(40, 10)).astype(np.float32)
     np.save("x.npy", x)
     line = ["compile", "model.pt", "--chip", "ideal", "--samples", "x.npy", "-o", "mine"]
-    assert run([*line, "--classes", "a,b, c", "--input-range", "-4", "4", "--json"]) == OK
-    report = json.loads(capsys.readouterr().out)["imported"]
+    report = said([*line, "--classes", "a,b, c", "--input-range", "-4", "4"])["imported"]
     assert [block["function"] for block in report["blocks"]] == ["elu(x)", "none: outputs"]
     assert 0 < report["error_rms"] < 0.05 * report["output_rms"]
     whole = ndrite.load("mine")
@@ -248,8 +234,7 @@ def test_models_take_their_options(
     assert (stored.low.min(), stored.high.max()) == (-4, 4)
     y = ndrite.infer("mine", x).outputs
     assert np.corrcoef(y.ravel(), whole.network.forward(stored.unit(x)).ravel())[0, 1] > 0.999
-    assert run(line) == OK
-    out = capsys.readouterr().out
+    out = prints(line)
     assert "elu(x)" in out
     assert "largest error possible" in out
     Path("mine").unlink()
@@ -269,20 +254,18 @@ def test_models_take_their_options(
             "only of a model",
         ),
     ):
-        assert run(words) == BAD_INPUT
-        assert told in capsys.readouterr().err
+        fails(words, told)
         assert not Path("mine").exists()
 
 
-def test_what_ships_is_its_float_network(tmp_path: Path) -> None:
+def test_what_ships_is_its_float_network() -> None:
     whole = ndrite.load()
     assert whole.network.digest() == load_network(zoo.float_network()).digest()
     assert len(whole.samples) == 2000
 
 
-def test_rows_and_units_are_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_and_units_are_placed(here: Path) -> None:
     """The file's float network has its units in the order of the die, and answers as before."""
-    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     ndr = Ndr(np.ones(10), np.linspace(0.3, 1, 10))
     layers = (

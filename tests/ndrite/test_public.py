@@ -76,14 +76,11 @@ def test_every_name_says_what_it_is(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_docstrings_example_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_docstrings_example_runs(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if name == "train":
         pytest.importorskip("torch", reason="needs ndrite[train]")
     if name == "sweep":
         pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
-    monkeypatch.chdir(tmp_path)
     found = doctest.DocTestFinder(recurse=False).find(getattr(ndrite, name), name, globs={})
     assert sum(len(test.examples) for test in found) >= 3
     for test in found:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,12 +165,10 @@ def test_in_a_browser(page: Path, compared: Path) -> None:
         assert view.page.evaluate("document.querySelector('details').open")
 
 
-def test_refusals(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refusals(folder: Path, tmp_path: Path, fails: Any) -> None:
     page = ["-o", str(tmp_path / "r.html")]
-    assert run(["report", str(tmp_path / "none"), *page]) == BAD_INPUT
-    assert "none: no such file" in capsys.readouterr().err
-    assert run([*report(folder)[:-2], *page]) == BAD_INPUT
-    assert "inputs and labels belong together" in capsys.readouterr().err
+    fails(["report", str(tmp_path / "none"), *page], "none: no such file")
+    fails([*report(folder)[:-2], *page], "inputs and labels belong together")
     assert run([*report(folder), "--fpga", "none", *page]) == BAD_INPUT
     assert run([*report(folder), "--no-timeline", "-o", str(tmp_path / "no" / "r.html")]) == BAD_INPUT
     assert not (tmp_path / "r.html").exists()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,14 +92,12 @@ def test_no_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
 
 def test_configuration_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prints: Any, fails: Any
 ) -> None:
     monkeypatch.setenv("NDRITE_CONFIG", str(folder / "config.toml"))
-    assert run(["board", "info", "golden:"]) == BAD_INPUT
-    assert "named by NDRITE_CONFIG" in capsys.readouterr().err
+    fails(["board", "info", "golden:"], "named by NDRITE_CONFIG")
     (folder / "config.toml").write_text('board = "golden:tiny"\n')
-    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == OK
-    assert "on golden:tiny" in capsys.readouterr().out
+    assert "on golden:tiny" in prints(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"])
     assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy", "--board", "golden:"]) == OK
     assert "golden:tiny" not in capsys.readouterr().out
     for text, message in (
@@ -107,15 +106,13 @@ def test_configuration_file(
         ("board =", "not a TOML file"),
     ):
         (folder / "config.toml").write_text(text)
-        assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
-        assert message in capsys.readouterr().err
+        fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], message)
 
 
 def test_every_default_of_the_file_is_a_parameter() -> None:
     import click
 
-    from ndrite.shell.main import group
-    from ndrite.shell.settings import KEYS
+    from ndrite.shell.main import KEYS, group
 
     boards = group.get_command(click.Context(group), "board")
     assert isinstance(boards, click.Group)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Meaning, Network
-from ndrite.shell.main import BAD_INPUT, INTERRUPTED, OK, run
+from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import VOLATILE, resource, run_point
+from tests.system.serving import MAIN
 
 pytest.importorskip("plotly", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
@@ -39,7 +41,7 @@ samples: 64
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
-    from ndrite.labelled import judging_set
+    from ndrite.samples import judging_set
 
     made = tmp_path_factory.mktemp("sweep")
     x, labels = judging_set("fashion-mnist")
@@ -53,11 +55,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(prepared: Path, here: Path) -> Path:
     """A working folder with both."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    shutil.copytree(prepared, here, dirs_exist_ok=True)
+    return here
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +173,8 @@ def test_bad_samples_of_a_plan_are_named(folder: Path, change: tuple[str, str], 
 
 
 @pytest.mark.slow
-def test_command_equals_the_points_alone(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sweep", "plan.yaml", "-o", "out", "--json"]) == OK
-    got = json.loads(capsys.readouterr().out)
+def test_command_equals_the_points_alone(swept: Path, said: Any) -> None:
+    got = said(["sweep", "plan.yaml", "-o", "out"])
     plan = load_plan(swept / "plan.yaml")
     for row, point in zip(got["rows"], plan.points, strict=True):
         alone = run_point(point, "golden:")
@@ -183,9 +183,9 @@ def test_command_equals_the_points_alone(swept: Path, capsys: pytest.CaptureFixt
         }
     assert [Path(path).name for path in got["figures"]] == ["cell.stuck_low_percent.svg", "seed.svg"]
     # Nothing is computed twice: now not even a worker is started.
-    before = {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()}
+    before = points(swept)
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
-    assert {p: p.stat().st_mtime_ns for p in (swept / "out" / "points").iterdir()} == before
+    assert points(swept) == before
 
 
 def test_a_points_cost_is_its_dies(folder: Path) -> None:
@@ -204,9 +204,8 @@ def test_a_points_cost_is_its_dies(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sweep", "plan.yaml", "-o", "out", "-p", "front.png", "--json"]) == OK
-    got = json.loads(capsys.readouterr().out)
+def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> None:
+    got = said(["sweep", "plan.yaml", "-o", "out", "-p", "front.png"])
     assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
     assert len(got["rows"]) == 6
     assert all(row["basis"] == "modelled" for row in got["rows"])
@@ -214,8 +213,7 @@ def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[
     marked = [row for row in got["rows"] if row["front"]]
     assert max(row["accuracy"] for row in marked) == best
     page = ["sweep", "plan.yaml", "-o", "out", "-p", "explore.html"]
-    assert run(page) == OK
-    assert "modelled" in capsys.readouterr().out
+    assert "modelled" in prints(page)
     first = (swept / "explore.html").read_bytes()
     assert run(page) == OK
     assert (swept / "explore.html").read_bytes() == first
@@ -228,20 +226,17 @@ def test_the_picture_marks_the_front(swept: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_picture_is_refused_before_the_work(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "plotly.offline", None)
-        assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == BAD_INPUT
-        assert "pip install 'ndrite[sweep]'" in capsys.readouterr().err
+        fails(["sweep", "plan.yaml", "-p", "explore.html"], "pip install 'ndrite[sweep]'")
         assert not (folder / "plan").exists()
-    assert run(["sweep", "plan.yaml", "-p", "front.jpg"]) == BAD_INPUT
-    assert (
-        "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf"
-        in capsys.readouterr().err
+    fails(
+        ["sweep", "plan.yaml", "-p", "front.jpg"],
+        "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf",
     )
-    assert run(["sweep", "none.yaml"]) == BAD_INPUT
-    assert "none.yaml" in capsys.readouterr().err
+    fails(["sweep", "none.yaml"], "none.yaml")
 
 
 def test_virtual_chips_in_a_point(folder: Path) -> None:
@@ -278,91 +273,86 @@ def worker_of(pid: int) -> int | None:
     return None
 
 
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker through /proc")
-def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
-    # So many points that a busy machine does not end the sweep while the test looks away.
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 10"))
-    assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
-    command = [
-        sys.executable,
-        "-c",
-        "from ndrite.shell import main; main()",
-        "sweep",
-        "plan.yaml",
-        "-o",
-        "broken",
-        "--workers",
-        "2",
-    ]
-    points = folder / "broken" / "points"
+@contextlib.contextmanager
+def started(folder: Path, seeds: int) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], None]]]:
+    """A sweep into ``out`` by two workers, and what waits until so many points are done.
 
-    def until(count: int, process: subprocess.Popen[bytes]) -> None:
+    It has so many of them that a busy machine does not end it while the test looks away.
+    """
+    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", f"seeds: {seeds}"))
+    line = [sys.executable, "-c", MAIN, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
+
+    def until(count: int) -> None:
         deadline = time.monotonic() + 120
-        while len(list(points.glob("*.parquet"))) < count:
-            assert process.poll() is None, f"the sweep ended early, code {process.poll()}"
+        while len(points(folder)) < count:
+            assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "no result within two minutes"
             time.sleep(0.02)
 
-    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as process:
-        until(1, process)
+    with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        until(1)
+        yield process, until
+
+
+def points(folder: Path) -> dict[Path, int]:
+    """Rows that are done, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "out" / "points").glob("*.parquet")}
+
+
+PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
+
+
+@PROC
+@pytest.mark.long
+@pytest.mark.slow
+def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
+    with started(folder, 10) as (process, until):
         worker = worker_of(process.pid)
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
-        until(3, process)
+        until(3)
         os.killpg(process.pid, signal.SIGKILL)
-    kept = {p: p.stat().st_mtime_ns for p in points.iterdir()}
-    assert not (folder / "broken" / "results.parquet").exists()
+    kept = points(folder)
+    assert not (folder / "out" / "results.parquet").exists()
     assert 3 <= len(kept) < 30
-    assert run(["sweep", "plan.yaml", "-o", "broken"]) == OK
-    assert table(folder / "broken") == table(folder / "whole")
-    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+    assert run(["sweep", "plan.yaml", "-o", "whole"]) == OK
+    assert table(folder / "out") == table(folder / "whole")
+    assert kept.items() <= points(folder).items()
 
 
+@PROC
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers through /proc")
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", "seeds: 400"))
-    program = "from ndrite.shell import main; main()"
-    command = [sys.executable, "-c", program, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
-    points = folder / "out" / "points"
-    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not list(points.glob("*.parquet")):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline, "no result within two minutes"
-            time.sleep(0.02)
+    with started(folder, 400) as (process, _):
         workers = children(process.pid)
         # As a terminal does: to all of them at once.
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[1].decode()
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == INTERRUPTED, said
     assert said.endswith("ndrite: interrupted\n")
     assert len(workers) >= 2
     assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
-    assert len(list(points.glob("*.parquet"))) < 1200
+    assert len(points(folder)) < 1200
 
 
-def test_damaged_results_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_results_are_named(folder: Path, fails: Any) -> None:
     plan = load_plan(folder / "plan.yaml")
     points = folder / "out" / "points"
     points.mkdir(parents=True)
     for point in plan.points:
         (points / f"{point.key}.parquet").write_bytes(b"nothing")
-    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
-    assert "delete it" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "-o", "out"], "delete it")
 
 
 @pytest.mark.slow
-def test_an_edited_result_is_refused(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_result_is_refused(swept: Path, fails: Any) -> None:
     before = table(swept / "out")
     point = next((swept / "out" / "points").glob("*.parquet"))
     whole = pyarrow.parquet.read_table(point)
     better = whole.to_pylist()[0] | {"accuracy": 0.999}
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([better]), point)
-    assert run(["sweep", "plan.yaml", "-o", "out"]) == BAD_INPUT
-    assert f"{point.name}: checksum differs; delete it" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "-o", "out"], f"{point.name}: checksum differs; delete it")
     point.unlink()
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
     assert table(swept / "out") == before
@@ -373,7 +363,7 @@ def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
     assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
 
 
-def test_a_scheduler_of_ones_own_gives_the_same(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scheduler_of_ones_own_gives_the_same(swept: Path) -> None:
     cluster_of = pytest.importorskip("distributed", reason="needs ndrite[sweep]").LocalCluster
     with cluster_of(n_workers=1, processes=False, dashboard_address=None) as cluster:
         line = ["sweep", "plan.yaml", "-o", "theirs", "--scheduler", cluster.scheduler_address]
@@ -387,10 +377,7 @@ def fatal(point: Any, url: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_workers_that_always_die_are_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_workers_that_always_die_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
     monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
     monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 0)
-    assert run(["sweep", "plan.yaml", "--workers", "2"]) == BAD_INPUT
-    assert "workers died, attempt 1 too; 6 points are left" in capsys.readouterr().err
+    fails(["sweep", "plan.yaml", "--workers", "2"], "workers died, attempt 1 too; 6 points are left")

@@ -17,7 +17,7 @@ from emulator.spec import PRESETS, Program
 from emulator.spec.patches import Patches
 from host import InputError
 from ndrite.shell.main import BAD_INPUT, OK, run
-from ndrite.waveforms import SIGNALS, on_array, product_on_array, read_activity
+from ndrite.waveforms import SIGNALS, on_array, read_activity
 
 
 @pytest.mark.slow
@@ -83,8 +83,8 @@ def test_the_array_is_as_large_as_the_program(program: Program) -> None:
 
 def test_the_first_product_on_the_array_is_not_a_grouped_one() -> None:
     program = _graph([2, 1, 1])
-    assert product_on_array(program, None) == 1
-    assert on_array(program, None).tag == program.piece(1).tag
+    part, number = on_array(program, None)
+    assert (part.tag, number) == (program.piece(1).tag, 1)
     with pytest.raises(InputError, match="product 0 is grouped; accepted: one that the array computes"):
         on_array(program, 0)
     with pytest.raises(InputError, match="'groups': all products are grouped"):

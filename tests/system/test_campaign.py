@@ -22,7 +22,7 @@ from host import DeviceError, InputError
 from host.campaign import RUN, samples_at_once
 from host.session import Command
 from ndrite import connect
-from ndrite.labelled import judging_set
+from ndrite.samples import judging_set
 from ndrite.shipped import shipped_program
 from tests.stimulus import random_inputs, same_cells
 

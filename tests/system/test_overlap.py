@@ -16,7 +16,7 @@ from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from host.links.pcie import PcieChannel
-from ndrite.labelled import judging_set
+from ndrite.samples import judging_set
 from ndrite.shipped import shipped_program
 from tests.stimulus import random_inputs
 

@@ -23,7 +23,7 @@ from emulator.spec import PRESETS, Program
 from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
-from ndrite.labelled import judging_set, typical
+from ndrite.samples import judging_set, typical
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from ndrite.shipped import shipped_program

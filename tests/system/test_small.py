@@ -15,7 +15,7 @@ from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.spec import Program
-from ndrite.labelled import judging_set
+from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shipped import shipped_network
 

@@ -21,6 +21,19 @@ def tile(model: Any, name: str) -> Any:
     return found
 
 
+def read(model: Any, *arguments: Any) -> Any:
+    """What a module gives, without gradients."""
+    import torch
+
+    with torch.no_grad():
+        return model(*arguments)
+
+
+def relative(y: Any, wanted: Any) -> float:
+    """Root mean square of a deviation, over the deviation of what is wanted."""
+    return float((y - wanted).square().mean().sqrt() / wanted.std())
+
+
 def codes_of(program: Program, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Inputs in their own unit as codes 0..255."""
     assert program.meaning.inputs is not None

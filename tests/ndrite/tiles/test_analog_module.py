@@ -17,7 +17,7 @@ from torch import nn
 
 import ndrite
 from emulator.device.description import load_chip
-from tests.ndrite.tiles.conftest import tile
+from tests.ndrite.tiles.conftest import read, tile
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -51,11 +51,6 @@ def model(net: Any, x: Any) -> Any:
     return ndrite.analog(net, "wan2022", samples=x, seed=2)
 
 
-def read(model: Any, *x: Any) -> Any:
-    with torch.no_grad():
-        return model(*x)
-
-
 def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
     assert type(net.conv) is nn.Conv2d
     assert not hasattr(net, "ndrite")
@@ -65,28 +60,19 @@ def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
     assert not model.training
 
 
-def test_the_same_call_gives_the_same_result_whatever_is_beside_it(model: Any, x: Any) -> None:
+def test_the_same_call_gives_the_same_result_whatever_is_beside_it(
+    model: Any, x: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     y = read(model, x)
     assert torch.equal(read(model, x), y)
     assert torch.equal(read(model, x[:7]), y[:7])
     assert not torch.equal(read(model, x[3:]), y[3:])  # other numbers in the batch, other noise
-    model.ndrite.first_index = 3
-    try:
-        assert torch.equal(read(model, x[3:]), y[3:])
-    finally:
-        model.ndrite.first_index = 0
-
-
-def test_noise_can_be_left_out(model: Any, x: Any) -> None:
-    noisy = read(model, x)
-    model.ndrite.noise = False
-    try:
-        y = read(model, x)
-        assert not torch.equal(y, noisy)
-        assert torch.equal(read(model, x[3:]), y[3:])
-    finally:
-        model.ndrite.noise = True
-    assert torch.equal(read(model, x), noisy)
+    monkeypatch.setattr(model.ndrite, "first_index", 3)
+    assert torch.equal(read(model, x[3:]), y[3:])
+    monkeypatch.setattr(model.ndrite, "noise", False)
+    quiet = read(model, x)
+    assert not torch.equal(quiet, y)
+    assert torch.equal(read(model, x[3:]), quiet[3:])
 
 
 def test_state_copies_and_files(net: Any, model: Any, x: Any) -> None:

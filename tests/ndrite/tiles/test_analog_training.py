@@ -14,10 +14,7 @@ from torch import nn
 
 import ndrite
 from emulator.device.description import load_chip
-
-
-def relative(y: Any, wanted: Any) -> float:
-    return float((y - wanted).square().mean().sqrt() / wanted.std())
+from tests.ndrite.tiles.conftest import relative
 
 
 @pytest.mark.parametrize(

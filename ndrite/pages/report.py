@@ -1,0 +1,251 @@
+"""Report: every number of a page about one compiled network, or about two beside each other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.files import write_whole
+from emulator.mapping.explain import ACCURACY, Explanation
+from emulator.spec import Geometry
+from ndrite.compiled import Compiled
+from ndrite.costs import MODELLED, Account
+from ndrite.intervals import loss, percent
+from ndrite.pages import causes, drawing, figures
+from ndrite.pages.figures import Tiling, used_share
+from ndrite.pages.template import rendered
+from ndrite.results import Result, Table
+from ndrite.waveforms import Trace
+
+CLASSES_MAX = 32
+"""Classes that a confusion matrix is drawn for."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Result):
+    """What ``ndrite.report`` gives: every number of the page, to be looked at or written.
+
+    Attributes
+    ----------
+    subject, explanation, cost:
+        The compiled network, its causes of error, and what an inference costs, modelled.
+    x, labels:
+        Codes uint8 (samples, inputs), and classes (samples,) or targets (samples, outputs) to judge by.
+    answers:
+        The golden model's, float64 (samples, outputs), in the model's unit.
+    geometry, trace, board:
+        Of the array; one simulated inference, None where none was asked for; the committed report of an FPGA
+        build, if any.
+    seed, sources:
+        Of the read noise; where things come from.
+    against:
+        The other network's report, where two are compared.
+    """
+
+    subject: Compiled
+    explanation: Explanation
+    cost: Account
+    x: npt.NDArray[np.uint8]
+    labels: npt.NDArray[Any]
+    answers: npt.NDArray[np.float64]
+    geometry: Geometry
+    trace: Trace | None
+    board: dict[str, Any] | None
+    seed: int
+    sources: dict[str, str]
+    against: Report | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one HTML file that needs no other.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written.
+        """
+        title, wide = self.name, ""
+        if self.against is not None:
+            title, wide = f"{title} against {self.against.name}", " class=two"
+        return write_whole(path, rendered("report.html", title=title, wide=wide, report=self))
+
+    def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
+        into, written = Path(folder), []
+        into.mkdir(parents=True, exist_ok=True)
+        for name, figure in self.figures.items():
+            for suffix in ("svg", "pdf"):
+                written.append(into / f"{name}.{suffix}")
+                written[-1].write_bytes(drawing.written(figure, suffix, name))
+        return written
+
+    def as_dict(self) -> dict[str, Any]:
+        """The headline's numbers, for JSON; accuracies 0..1, or rms errors."""
+        measure = self.explanation.measure
+        content = {
+            "figures": sorted(self.figures),
+            f"{measure}_float": self.explanation.reference,
+            f"{measure}_golden": self.explanation.program.score(),
+            "samples": self.samples,
+            "cycles": None if self.trace is None else self.trace.cycles,
+        }
+        if self.against is not None:
+            content["against"] = {k: v for k, v in self.against.as_dict().items() if k != "figures"}
+        return content
+
+    def tables(self) -> Iterable[Table]:
+        """The headline's numbers, of both where there are two."""
+        if self.against is None:
+            yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
+        else:
+            yield Table(f"{self.name} against {self.against.name}", ("quantity", "A", "B"), self.compared())
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """Name -> matplotlib figure, drawn when first asked for; those that the run has something for."""
+        found, curves = self.subject, drawing.figure(6.4, 5.0)
+        made = {
+            "answers": self._answers(),
+            "errors": causes.draw(self.explanation),
+            "curves": curves if figures.curves(found, curves) else None,
+            "cells": figures.cells(found.die),
+            "tiles": figures.tiles(found.die.chip.array, self.tilings),
+            "timeline": None if self.trace is None else figures.timeline(self.trace),
+        }
+        return {name: figure for name, figure in made.items() if figure is not None}
+
+    def _answers(self) -> Any:
+        meaning = self.subject.program.meaning
+        if not self.classes:
+            return figures.targets(self.labels, self.answers, meaning.output_unit)
+        if len(self.confusion) > CLASSES_MAX:
+            return None
+        made = drawing.figure(5.2, 5.0)
+        names = meaning.classes or range(len(self.confusion))
+        figures.confusion(made.subplots(), self.confusion, names)
+        return made
+
+    @property
+    def name(self) -> str:
+        """Program and chip."""
+        return f"{self.subject.program.name} on {self.subject.die.chip.name}"
+
+    @property
+    def samples(self) -> int:
+        return len(self.labels)
+
+    @property
+    def judged(self) -> tuple[str, str]:
+        """SHA-256 of samples and labels."""
+        return _digest(self.x), _digest(self.labels)
+
+    @property
+    def classes(self) -> bool:
+        """Whether samples have classes, not targets."""
+        return self.explanation.measure == ACCURACY
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Which classes the golden model has right, bool (samples,)."""
+        return np.asarray(self.answers.argmax(axis=1) == self.labels)
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Samples of a class (row) by answer of the golden model (column)."""
+        counts = np.zeros((self.answers.shape[1],) * 2, np.int64)
+        np.add.at(counts, (self.labels, self.answers.argmax(axis=1)), 1)
+        return counts
+
+    @property
+    def worst_class(self) -> str:
+        """The class with the least share of right answers, in words."""
+        right, total = self.confusion.diagonal(), self.confusion.sum(axis=1)
+        worst = int(np.where(total, right / np.maximum(total, 1), 2.0).argmin())
+        names = self.subject.program.meaning.classes
+        return f"class {names[worst] if names else worst}, {right[worst]} of {total[worst]}"
+
+    @property
+    def scores(self) -> tuple[str, str]:
+        """Accuracy with its interval over samples, or rms error: in floats, and of the golden model."""
+        found, unit = self.explanation, self.subject.program.meaning.output_unit
+        float_does, golden_does = (
+            percent(score or 0.0, self.samples) if self.classes else f"{found.said(score)} {unit}".strip()
+            for score in (found.reference, found.program.score())
+        )
+        return float_does, golden_does
+
+    @property
+    def flips(self) -> str:
+        """What the golden model has lost against floats."""
+        found = self.explanation.program
+        return loss(found.lost or 0, found.won or 0, self.samples) if self.classes else "-"
+
+    def flips_to(self, other: Report) -> str:
+        """What the other one has lost against this one, on the same samples."""
+        lost, won = (int((a & ~b).sum()) for a, b in ((self.right, other.right), (other.right, self.right)))
+        return loss(lost, won, self.samples)
+
+    @cached_property
+    def tilings(self) -> list[Tiling]:
+        """One for each product of the program, in order."""
+        return figures.tilings(self.subject, self.geometry.lanes)
+
+    @property
+    def quantities(self) -> dict[str, str]:
+        """The headline's in words, then what it is compared by; ``-`` of what is not known."""
+        measure, total = self.explanation.measure.replace("_", " "), self.cost.total
+        error = causes.relative_error(self.explanation.program.snr_db)
+        return {
+            f"float software, {measure}": self.scores[0],
+            f"golden model, {measure}": self.scores[1],
+            "samples": f"{self.samples:,}",
+            "clock cycles of an inference (simulated)": "-"
+            if self.trace is None
+            else f"{self.trace.cycles:,}",
+            "golden model against float": self.flips,
+            "error of the outputs, % of their spread": f"{100 * error:.2g}",
+            f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
+            f"latency, us ({MODELLED}, typical)": f"{1e-3 * total.latency_ns[1]:.3g}",
+            f"area, mm2 ({MODELLED}, typical)": f"{1e-6 * total.area_um2[1]:.3g}",
+            "arrays": str(sum(t.arrays for t in self.tilings)),
+            "cells used": f"{used_share(self.tilings):.1%}",
+        }
+
+    def compared(self) -> list[tuple[str, str, str]]:
+        """Quantities of both."""
+        assert self.against is not None
+        both = zip(self.quantities.items(), self.against.quantities.values(), strict=True)
+        return [(name, a, b) for (name, a), b in both]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the page is of, by digest, and what computed it."""
+        from importlib.metadata import version
+
+        import scipy
+
+        whole, (inputs, labels) = self.subject, self.judged
+        return {
+            "program": f"SHA-256 of what it computes {whole.program.checksum()}",
+            "die": f"SHA-256 {whole.program.provenance['die']}",
+            "float network": f"{whole.network.name}, SHA-256 {whole.network.digest()}",
+            "inputs": f"{self.samples}, SHA-256 {inputs}",
+            "labels": f"SHA-256 {labels}",
+            "chip seed": str(whole.die.seed),
+            "read-noise seed": str(self.seed),
+            "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
+            f"Python {platform.python_version()}",
+            **self.sources,
+        }
+
+
+def _digest(array: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -1,0 +1,212 @@
+"""Programming and inference over links that damage bytes, and where datagrams get lost, doubled, overtaken
+and damaged: golden results or a typed error, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.board import Board
+from boards.sim import SimLink
+from boards.sim.udp import SimDatagrams, UdpModel
+from emulator.golden import Core
+from emulator.golden.random_program import random_program
+from emulator.spec import PRESETS
+from host import HostError
+from host.links.uart import UartLink
+from host.links.udp import UdpLink
+from host.links.udp_socket import UdpSocket, udp_address
+from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
+from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
+from tests.marks import long_where
+from tests.stimulus import random_inputs
+from tests.system.serving import Server
+
+TINY = PRESETS["tiny"]
+INFERENCES = 11
+"""After each programming."""
+TIMEOUT_S = 0.02
+"""Simulated: 20,000 cycles, several times the longest answer."""
+ATTEMPTS = 40
+"""More than usual: at one fault in 100 bytes half the frames are damaged."""
+OPENING_S = 0.12
+"""Simulated: an opening is tried again after 10,000 cycles."""
+REAL_TIMEOUT_S = 0.5
+"""Of real time: longer than the serving process sleeps between two looks."""
+
+
+@dataclass
+class Tally:
+    """What came of a run; ``wrong`` is what must stay 0."""
+
+    programmings: int = 0
+    inferences: int = 0
+    refused_programmings: int = 0
+    refused_inferences: int = 0
+    wrong: int = 0
+
+    def line(self, link: Faulty) -> str:
+        """For the summary."""
+        return (
+            f"{self.programmings} programmings ({self.refused_programmings} refused), {self.inferences} "
+            f"inferences ({self.refused_inferences} refused), {sum(link.injected.values())} faults, "
+            f"{self.wrong} wrong numbers"
+        )
+
+
+def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Tally:
+    """Program two programs in turn and infer after each, with faults at ``rates``; at last without."""
+    whole, tally = link.rates, Tally()
+    rng = np.random.default_rng([seed, 31])
+    images = [random_program(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
+    for i in range(rounds):
+        program = images[i % 2]
+        x = random_inputs(program, rng, INFERENCES)
+        expected = Core(program).infer(x, seed=i)
+        link.rates = rates
+        tally.programmings += 1
+        try:
+            board.program(program)
+        except HostError:
+            tally.refused_programmings += 1
+            continue
+        tally.inferences += len(x)
+        try:
+            y = board.infer(x, seed=i)
+        except HostError:
+            tally.refused_inferences += len(x)
+            continue
+        tally.wrong += int((y != expected).any(axis=1).sum())
+    # Once the link is whole again, so is the board.
+    link.rates = whole
+    x = random_inputs(images[0], rng, 4)
+    board.program(images[0])
+    np.testing.assert_array_equal(board.infer(x, seed=1), Core(images[0]).infer(x, seed=1))
+    return tally
+
+
+def serial(seed: int) -> tuple[Any, Faulty]:
+    """A simulated board's link, and what damages it."""
+    link = FaultyLink(SimLink(TINY), FaultRates(), seed=seed)
+    return link, link
+
+
+def datagrams(seed: int) -> tuple[Any, Faulty]:
+    """The same of datagrams."""
+    faulty = FaultyDatagrams(SimDatagrams(UdpModel(TINY)), DatagramRates(), seed=seed)
+    return UdpLink(faulty, opening_s=OPENING_S), faulty
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to a simulated board: faults at each of ``rates``, a byte or a datagram (reads are delayed and
+    split, and writes held back, at ten times the rate a call). Up to ``none_to`` nothing is refused, from
+    ``all_from`` every kind of fault happens. ``programmings`` at each rate, times the scale."""
+
+    link: Callable[[int], tuple[Any, Faulty]]
+    of: Callable[[float], Rates]
+    rates: tuple[float, ...]
+    programmings: int
+    none_to: float
+    all_from: float
+
+
+WAYS = {
+    "link": Way(serial, FaultRates.per_byte, (1e-6, 1e-5, 1e-4, 1e-3, 1e-2), 8, 1e-5, 1e-3),
+    "datagrams": Way(datagrams, DatagramRates.each, (1e-3, 1e-2, 5e-2, 0.1), 4, 1e-2, 5e-2),
+}
+CASES = [(name, rate) for name, way in WAYS.items() for rate in way.rates]
+LONG = {("link", 1e-6), ("link", 1e-2), ("datagrams", 0.1)}
+
+
+@pytest.mark.parametrize(("name", "rate"), long_where(LONG.__contains__, CASES))
+def test_no_wrong_number(name: str, rate: float, scale: int, counted: list[str]) -> None:
+    """A quarter at the highest rate, where half of all frames are damaged and each takes many attempts."""
+    way, seed = WAYS[name], round(1 / rate)
+    link, faulty = way.link(seed)
+    rounds = way.programmings * scale // (4 if rate == way.rates[-1] else 1)
+    with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
+        tally = work(board, faulty, way.of(rate), rounds, seed=seed)
+        damaged = board.session.statistics.damaged_frames
+    counted.append(f"{name}, faults at {rate:g}: {tally.line(faulty)}")
+    assert tally.wrong == 0
+    assert tally.programmings == rounds
+    if rate <= way.none_to:
+        assert tally.refused_inferences == tally.refused_programmings == 0
+    if rate >= way.all_from:
+        assert tally.inferences > tally.refused_inferences
+        kinds = faulty.injected.keys() - {"coalesce", "disconnect"}
+        assert all(faulty.injected[kind] for kind in kinds), faulty.injected
+        assert damaged > 0 or name != "link"
+
+
+KINDS = {name: DatagramRates(**{name: 0.1}) for name in ("lose", "duplicate", "overtake", "cut")}
+KINDS["flip"] = DatagramRates(flip=2e-3)
+
+
+@pytest.mark.parametrize("kind", long_where({"duplicate", "overtake"}.__contains__, KINDS))
+def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
+    link, faulty = datagrams(5)
+    with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
+        tally = work(board, faulty, KINDS[kind], 3, seed=5)
+    counted.append(f"datagrams, {kind} alone: {tally.line(faulty)}")
+    assert tally.wrong == tally.refused_programmings == tally.refused_inferences == 0
+    assert faulty.injected[kind] > 0
+
+
+@pytest.mark.parametrize("name", ["terminal", "kernel"])
+def test_no_wrong_number_from_another_process(
+    name: str, scale: int, counted: list[str], tmp_path: Path
+) -> None:
+    """Time is real: 2 programmings, and 2 more for each 10 of the scale."""
+    port = tmp_path / "port" if name == "terminal" else None
+    server, rounds = Server("tiny", port), 2 + 2 * (scale // 10)
+    link: Any
+    faulty: Any
+    try:
+        if port is not None:
+            link = faulty = FaultyLink(UartLink(str(port)), FaultRates(), seed=7)
+            rates: Rates = FaultRates.per_byte(1e-3)
+        else:
+            socket = UdpSocket(*udp_address(server.url.removeprefix("udp:")))
+            faulty = FaultyDatagrams(socket, DatagramRates(), seed=7)
+            link, rates = UdpLink(faulty), DatagramRates.each(1e-2)
+        with Board(link, timeout_s=REAL_TIMEOUT_S) as board:
+            tally = work(board, faulty, rates, rounds, seed=7)
+    finally:
+        server.stop()
+    counted.append(f"{name}: {tally.line(faulty)}")
+    assert tally.wrong == 0
+    assert tally.programmings == rounds
+    assert tally.inferences > tally.refused_inferences
+
+
+def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
+    link = FaultyLink(SimLink(TINY), FaultRates(), seed=3)
+    rng = np.random.default_rng(3)
+    program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
+    x = random_inputs(program, rng, 40)
+    expected = Core(program).infer(x, seed=1)
+    cuts = 0
+    with Board(link, timeout_s=TIMEOUT_S) as board:
+        board.program(program)
+        link.rates = FaultRates(disconnect=0.01)
+        for _ in range(20):
+            try:
+                np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+            except HostError:
+                cuts += 1
+        link.rates = FaultRates()
+        np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+    assert cuts == link.injected["disconnect"] > 0
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
+def test_rates_out_of_range_are_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match=r"fault rate drop is .*; accepted: 0 to 1"):
+        FaultRates(drop=rate)
