@@ -74,14 +74,13 @@ def places_of(
     units = {beside.get(number, (number,)) for number in first}
     places: dict[int, Place] = {SAMPLE: Place.alone(0, ours.shapes[SAMPLE])}
     taken = [(0, sample, first[SAMPLE], last[SAMPLE])]
-    over = {} if tight is None else _in_place(ours, pooled, last)
+    in_place = {} if tight is None else _in_place(ours, pooled, last, beside)
     for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
         begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
         whole = sum(size(ours.shapes[m]) for m in unit)
         spans = [(low, high) for low, high, since, until in taken if since <= end and until >= begin]
-        second = over.get(unit[0])
-        if second is not None and unit == (unit[0],) and second not in beside:
-            base = places[second].base
+        if unit[0] in in_place:
+            base = places[in_place[unit[0]]].base
         elif tight is not None and begin <= last[SAMPLE]:
             rounded = -(-whole // WORD_ROWS) * WORD_ROWS
             base = tight - rounded - _first_fit(rounded, [(tight - high, tight - low) for low, high in spans])
@@ -97,14 +96,16 @@ def places_of(
     return places
 
 
-def _in_place(ours: Lowered, pooled: Container[int], last: dict[int, int]) -> dict[int, int]:
+def _in_place(
+    ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
+) -> dict[int, int]:
     """Maps that may lie where the second operands of their sums do -> the map of these."""
     found = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if not isinstance(step, Product) or step.skip is None or not step.fires or i in pooled:
             continue
         read_again = last[step.skip] > i or step.skip in (SAMPLE, *step.sources, *ours.kept)
-        if not read_again and ours.shapes[target] == ours.shapes[step.skip]:
+        if not (read_again or target in beside or step.skip in beside):
             found[target] = step.skip
     return found
 
