@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import cocotb
 import numpy as np
@@ -50,6 +51,16 @@ class Copies:
         assert bytes(self.arenas[target[0]][1]) == wanted, f"copy of {length} bytes {source} -> {target}"
         other = 1 - target[0]
         assert bytes(self.arenas[other][1]) == before[other]
+
+    async def ask(self, offset: int, length: int) -> None:
+        """Have ``length`` bytes go from there in the first arena to the beginning of the second."""
+        await self.transfer("read", self.arenas[0][0] + offset, length)
+        await self.transfer("write", self.arenas[1][0], length)
+
+    async def arrived(self, offset: int, length: int) -> None:
+        """What was asked for is there once all is quiet."""
+        await self.quiet()
+        assert bytes(self.arenas[1][1][:length]) == bytes(self.arenas[0][1][offset : offset + length])
 
     async def quiet(self, cycles: int = 60_000) -> None:
         for _ in range(cycles):
@@ -134,76 +145,65 @@ async def reads_beyond_the_tags(dut: Any) -> None:
     assert block.most_under_way == TAGS
 
 
+def parted(tlp: Tlp, at: int) -> list[Tlp]:
+    """A completion in two, the first of ``at`` bytes."""
+    first, rest = Tlp(tlp), Tlp(tlp)
+    first.set_data(tlp.data[:at])
+    rest.set_data(tlp.data[at:])
+    rest.byte_count -= at
+    return [first, rest]
+
+
+def changed(tlp: Tlp, **fields: Any) -> list[Tlp]:
+    """A completion with other header fields."""
+    other = Tlp(tlp)
+    for name, value in fields.items():
+        setattr(other, name, value)
+    return [other]
+
+
+def refused(tlp: Tlp, status: CplStatus) -> list[Tlp]:
+    """A completion without data."""
+    return changed(tlp, fmt_type=TlpType.CPL, status=status, data=bytearray(), length=0)
+
+
+def lengthened(tlp: Tlp) -> list[Tlp]:
+    """A completion with more data than its byte count says."""
+    longer = Tlp(tlp)
+    longer.set_data(bytes(tlp.data) + bytes(8))
+    return [longer]
+
+
+BAD: dict[str, Callable[[Tlp], list[Tlp]]] = {
+    "longer than its byte count": lengthened,
+    "split off a word's boundary": lambda tlp: parted(tlp, 12),
+    "parts in the wrong order": lambda tlp: parted(tlp, 64)[::-1],
+    "unsupported": lambda tlp: refused(tlp, CplStatus.UR),
+    "abort": lambda tlp: refused(tlp, CplStatus.CA),
+    "poisoned": lambda tlp: changed(tlp, ep=True),
+    "short": lambda tlp: changed(tlp, byte_count=tlp.byte_count - 4),
+    "lost": lambda tlp: [],
+}
+
+
 @cocotb.test()
 async def errors_and_cancel(dut: Any) -> None:
     """Every kind of failed read is reported once; after cancel everything works and old data is dropped."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.host.block
-
-    def failing(status: CplStatus | None) -> Any:
-        def tamper(tlp: Tlp) -> list[Tlp]:
-            block.tamper = lambda t: [t]
-            bad = Tlp(tlp)
-            if status is None:
-                bad.ep = True
-            else:
-                bad.fmt_type, bad.status, bad.data, bad.length = TlpType.CPL, status, bytearray(), 0
-            return [bad]
-
-        return tamper
-
-    def short(tlp: Tlp) -> list[Tlp]:
-        block.tamper = lambda t: [t]
-        bad = Tlp(tlp)
-        bad.byte_count -= 4
-        return [bad]
-
-    def long(tlp: Tlp) -> list[Tlp]:
-        block.tamper = lambda t: [t]
-        bad = Tlp(tlp)
-        bad.set_data(bytes(bad.data) + host.random_bytes(8))
-        return [bad]
-
-    def split(tlp: Tlp) -> list[Tlp]:
-        block.tamper = lambda t: [t]
-        first, rest = Tlp(tlp), Tlp(tlp)
-        first.set_data(tlp.data[:12])
-        rest.set_data(tlp.data[12:])
-        rest.byte_count -= 12
-        return [first, rest]
-
-    def swapped(tlp: Tlp) -> list[Tlp]:
-        block.tamper = lambda t: [t]
-        first, rest = Tlp(tlp), Tlp(tlp)
-        first.set_data(tlp.data[:64])
-        rest.set_data(tlp.data[64:])
-        rest.byte_count -= 64
-        return [rest, first]
-
-    def lost(tlp: Tlp) -> list[Tlp]:
-        block.tamper = lambda t: [t]
-        return []
-
-    kinds = {
-        "longer than its byte count": (long, "failed"),
-        "split off a word's boundary": (split, "failed"),
-        "parts in the wrong order": (swapped, "failed"),
-        "unsupported": (failing(CplStatus.UR), "failed"),
-        "abort": (failing(CplStatus.CA), "failed"),
-        "poisoned": (failing(None), "failed"),
-        "short": (short, "failed"),
-        "lost": (lost, "timed_out"),
-    }
     dut.timeout.value = 3000
-    for kind, (tamper, event) in kinds.items():
-        block.tamper = tamper
-        watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
-        await copies.transfer("read", copies.arenas[0][0], 5000)
-        await copies.transfer("write", copies.arenas[1][0], 5000)
+    for kind, bad in BAD.items():
+
+        def once(tlp: Tlp, bad: Callable[[Tlp], list[Tlp]] = bad) -> list[Tlp]:
+            block.tamper = untouched
+            return bad(tlp)
+
+        block.tamper = once
+        events = Events(dut)
+        await copies.ask(0, 5000)
         await host.cycles(6000)
-        seen = await finish(watch, dut)
-        assert seen[event] == 1, f"{kind}: {seen}"
-        assert sum(seen.values()) == 1, f"{kind}: {seen}"
+        event = "timed_out" if kind == "lost" else "failed"
+        assert await events.seen() == Events.NONE | {event: 1}, kind
         await cancel(dut)
         await copies.quiet()
         await copies.copy((0, 16), (1, 32), 3001)
@@ -214,73 +214,46 @@ async def late_completions(dut: Any) -> None:
     """Completions that come after cancel are counted as nobody's and touch nothing."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.host.block
-    held: list[Tlp] = []
-
-    def hold(tlp: Tlp) -> list[Tlp]:
-        held.append(Tlp(tlp))
-        return []
-
-    block.tamper = hold
+    held = Held(block)
     await copies.transfer("read", copies.arenas[0][0], 700)
     await host.cycles(300)
     asked = min(6, TAGS)
-    assert len(held) == asked
+    assert len(held.tlps) == asked
     await cancel(dut)
-    block.tamper = lambda tlp: [tlp]
-    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
-    await copies.transfer("read", copies.arenas[0][0] + 4096, 2000)
-    await copies.transfer("write", copies.arenas[1][0], 2000)
-    block.waiting[:0] = held
-    await copies.quiet()
-    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": asked}
-    assert bytes(copies.arenas[1][1][:2000]) == bytes(copies.arenas[0][1][4096:6096])
+    block.tamper = untouched
+    events = Events(dut)
+    await copies.ask(4096, 2000)
+    block.waiting[:0] = held.tlps
+    await copies.arrived(4096, 2000)
+    assert await events.seen() == Events.NONE | {"unexpected": asked}
 
 
 @cocotb.test()
-async def completions_for_others(dut: Any) -> None:
-    """What answers another requester, or a tag beyond ours, is nobody's, however well it fits."""
+@cocotb.parametrize(kind=["of another requester or tag", "locked"])
+async def completions_for_others(dut: Any, kind: str) -> None:
+    """What answers another requester, tag or kind of request is nobody's, however well it fits."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.host.block
     bad = 0
 
     def foreign(tlp: Tlp) -> list[Tlp]:
         nonlocal bad
-        other = Tlp(tlp)
-        other.set_data(host.random_bytes(len(tlp.data)))
-        if bad % 2:
+        (other,) = changed(tlp)
+        if kind == "locked":
+            other.fmt_type = TlpType.CPL_LOCKED_DATA
+        elif bad % 2:
             other.tag += 32
         else:
             other.requester_id = PcieId.from_int(int(tlp.requester_id) ^ 1 << bad // 2 % 16)
+        other.set_data(host.random_bytes(len(tlp.data)))
         bad += 1
         return [other, tlp]
 
     block.tamper = foreign
-    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
+    events = Events(dut)
     await copies.copy((0, 64), (1, 8), 128 * 32 + 5)
     assert bad == 33
-    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": bad}
-
-
-@cocotb.test()
-async def locked_completions(dut: Any) -> None:
-    """What answers a locked request is nobody's, however well it fits: we make none."""
-    copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
-    bad = 0
-
-    def locked(tlp: Tlp) -> list[Tlp]:
-        nonlocal bad
-        other = Tlp(tlp)
-        other.fmt_type = TlpType.CPL_LOCKED_DATA
-        other.set_data(host.random_bytes(len(tlp.data)))
-        bad += 1
-        return [other, tlp]
-
-    block.tamper = locked
-    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
-    await copies.copy((0, 64), (1, 8), 128 * 16 + 5)
-    assert bad == 17
-    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": bad}
+    assert await events.seen() == Events.NONE | {"unexpected": bad}
 
 
 @cocotb.test()
@@ -294,13 +267,11 @@ async def a_lost_completion_holds_up_its_own_tag_only(dut: Any, lost: int) -> No
     await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
     await host.cycles(600)
     await cancel(dut)
-    block.tamper = lambda tlp: [tlp]
+    block.tamper = untouched
     block.sent.clear()
     length = 128 * 3 * TAGS + 9
-    await copies.transfer("read", copies.arenas[0][0] + 4096, length)
-    await copies.transfer("write", copies.arenas[1][0], length)
-    await copies.quiet()
-    assert bytes(copies.arenas[1][1][:length]) == bytes(copies.arenas[0][1][4096 : 4096 + length])
+    await copies.ask(4096, length)
+    await copies.arrived(4096, length)
     assert {t.tag for t in block.sent if not t.has_data()} == {*range(TAGS)} - {lost}
 
 
@@ -311,55 +282,36 @@ async def stale_completions(dut: Any, cancels: int, late: str) -> None:
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.host.block
     dut.timeout.value = 4000
-    held: list[Tlp] = []
-
-    def hold(tlp: Tlp) -> list[Tlp]:
-        if late == "in parts":
-            first, rest = Tlp(tlp), Tlp(tlp)
-            first.set_data(tlp.data[:64])
-            rest.set_data(tlp.data[64:])
-            rest.byte_count -= 64
-            held.extend([first, rest])
-        else:
-            held.append(Tlp(tlp))
-        return []
-
-    block.tamper = hold
+    held = Held(block, (lambda tlp: parted(tlp, 64)) if late == "in parts" else untouched)
     await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
     await host.cycles(600)
-    assert len({tlp.tag for tlp in held}) == TAGS
+    assert len({tlp.tag for tlp in held.tlps}) == TAGS
     for _ in range(cancels):
         await cancel(dut)
         await host.cycles(50)
-    fresh: list[Tlp] = []
-
-    def keep(tlp: Tlp) -> list[Tlp]:
-        fresh.append(tlp)
-        return []
-
-    block.tamper = keep if late == "whole" else lambda tlp: [tlp]
+    fresh = Held(block)
+    if late != "whole":
+        block.tamper = untouched
     length = 128 * TAGS + 77
-    watch = cocotb.start_soon(count(dut, ("failed", "timed_out", "unexpected")))
-    await copies.transfer("read", copies.arenas[0][0] + 8192, length)
-    await copies.transfer("write", copies.arenas[1][0], length)
+    events = Events(dut)
+    await copies.ask(8192, length)
     before = len(block.sent)
     if late == "never":
         await host.cycles(2000)
         assert len(block.sent) == before, "a read under a tag that is not free"
     elif late == "whole":
         await host.cycles(600)
-        block.waiting += held + fresh
-        block.tamper = lambda tlp: [tlp]
+        block.waiting += held.tlps + fresh.tlps
+        block.tamper = untouched
     else:
-        for i, tlp in enumerate(held):
+        for i, tlp in enumerate(held.tlps):
             block.waiting.append(tlp)
             await host.cycles(50)
             if i == 0:
                 assert len(block.sent) == before, "a tag is free with half of its answer"
-    await copies.quiet()
-    expected = 0 if late == "never" else len(held)
-    assert await finish(watch, dut) == {"failed": 0, "timed_out": 0, "unexpected": expected}
-    assert bytes(copies.arenas[1][1][:length]) == bytes(copies.arenas[0][1][8192 : 8192 + length])
+    await copies.arrived(8192, length)
+    expected = 0 if late == "never" else len(held.tlps)
+    assert await events.seen() == Events.NONE | {"unexpected": expected}
 
 
 @cocotb.test()
@@ -368,28 +320,20 @@ async def quarantine_of_reads_since(dut: Any) -> None:
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.host.block
     dut.timeout.value = 2000
-    held: list[Tlp] = []
-
-    def hold(tlp: Tlp) -> list[Tlp]:
-        held.append(Tlp(tlp))
-        return []
-
     await cancel(dut)
     await host.cycles(1500)
-    block.tamper = hold
+    held = Held(block)
     await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
     await host.cycles(1000)
-    assert len(held) == TAGS
+    assert len(held.tlps) == TAGS
     await cancel(dut)
-    block.tamper = lambda tlp: [tlp]
+    block.tamper = untouched
     sent = len(block.sent)
-    await copies.transfer("read", copies.arenas[0][0] + 8192, 999)
-    await copies.transfer("write", copies.arenas[1][0], 999)
+    await copies.ask(8192, 999)
     await host.cycles(300)
     assert len(block.sent) == sent, "a read under a tag that is not free"
-    block.waiting += held
-    await copies.quiet()
-    assert bytes(copies.arenas[1][1][:999]) == bytes(copies.arenas[0][1][8192 : 8192 + 999])
+    block.waiting += held.tlps
+    await copies.arrived(8192, 999)
 
 
 @cocotb.test()
@@ -422,20 +366,35 @@ async def cancel(dut: Any) -> None:
     await RisingEdge(dut.clk)
 
 
-STOP: dict[str, bool] = {}
+class Events:
+    """Counts what the copier reports, from now until ``seen``."""
+
+    NONE: ClassVar = {"failed": 0, "timed_out": 0, "unexpected": 0}
+
+    def __init__(self, dut: Any) -> None:
+        self._dut, self._seen, self._over = dut, dict(self.NONE), False
+        self._task = cocotb.start_soon(self._count())
+
+    async def _count(self) -> None:
+        while not self._over:
+            await RisingEdge(self._dut.clk)
+            for name in self._seen:
+                self._seen[name] += int(getattr(self._dut, name).value)
+
+    async def seen(self) -> dict[str, int]:
+        self._over = True
+        await self._task
+        return self._seen
 
 
-async def count(dut: Any, names: tuple[str, ...]) -> dict[str, int]:
-    seen = dict.fromkeys(names, 0)
-    STOP["now"] = False
-    while not STOP["now"]:
-        await RisingEdge(dut.clk)
-        for name in names:
-            seen[name] += int(getattr(dut, name).value)
-    return seen
+def untouched(tlp: Tlp) -> list[Tlp]:
+    """A completion as it is."""
+    return [tlp]
 
 
-async def finish(task: Any, dut: Any) -> dict[str, int]:
-    STOP["now"] = True
-    seen: dict[str, int] = await task
-    return seen
+class Held:
+    """Completions that do not come, each as ``parts`` makes it."""
+
+    def __init__(self, block: Any, parts: Callable[[Tlp], list[Tlp]] = untouched) -> None:
+        self.tlps: list[Tlp] = []
+        block.tamper = lambda tlp: self.tlps.extend(parts(Tlp(tlp))) or []
