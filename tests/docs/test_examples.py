@@ -35,7 +35,6 @@ NEEDS = {
     "train": ("torch",),
     "sweep": ("pyarrow", "plotly"),
 }
-SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "bringup")
 
 
 def examples(command: list[str]) -> list[str]:
