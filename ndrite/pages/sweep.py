@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ndrite.costs import MODELLED
+from ndrite.costs.parts import MODELLED
 from ndrite.intervals import percent
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from emulator.files import write_whole
-from ndrite.costs import MODELLED
+from ndrite.costs.parts import MODELLED
 from ndrite.pages.points import is_page
 from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front, sweep_page
 from ndrite.results import Result, Table, percents
