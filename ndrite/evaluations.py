@@ -213,11 +213,17 @@ def evaluate(
         judged[name + who] = None if found is None else measure(found, labels)
     if labels.ndim == 2:
         judged["target_rms"] = float(np.sqrt(labels.var(axis=0).mean()))
+    how = ran(board)
     return Evaluation(
+        program=program.name,
+        seed=seed,
+        noise=noise,
+        unit=program.meaning.output_unit,
         samples=len(y),
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         outputs=y,
+        **how | {"on_host": tuple(how["on_host"])},
         **used,
         **judged,
     )

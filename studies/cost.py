@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from emulator.yaml_file import read_yaml
-from ndrite.costs import ACCOUNTINGS, load_constants
 from ndrite.costs.account import UM2_PER_MM2, Account, account
-from ndrite.costs.constants import Constants, CostError
+from ndrite.costs.constants import ACCOUNTINGS, Constants, CostError, load_constants
 from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
 from studies.published import Found

@@ -10,7 +10,8 @@ from typing import Any
 
 from emulator.device.rram.drift import DAY
 from emulator.network import Network
-from ndrite.costs import account_of, load_constants
+from ndrite.costs.account import account_of
+from ndrite.costs.constants import load_constants
 from ndrite.intervals import crossed, points
 from ndrite.samples import Labelled
 from studies import dies, runs, table

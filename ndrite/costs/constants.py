@@ -29,34 +29,22 @@ class CostError(EmulatorError):
 
 
 @dataclass(frozen=True)
-class Constant:
-    """One constant as given: its range, unit, node in nanometres (None: does not scale) and source."""
-
-    value: Triple
-    unit: str
-    node_nm: float | None
-    source: str
-
-    def at(self, node_nm: float) -> Triple:
-        """Its range at another node."""
-        if self.node_nm is None or self.unit not in EXPONENTS:
-            return self.value
-        return np.asarray(self.value * (node_nm / self.node_nm) ** EXPONENTS[self.unit], np.float64)
-
-
-@dataclass(frozen=True)
 class Constants:
-    """All of them; ``constants["dac_pJ"]`` is the range at ``node_nm``.
+    """All of them; ``constants["dac_pJ"]`` is the range at ``node_nm``, nanometres.
 
-    ``quoted``: what the paper's abstract says the neuron is better by, by reference.
+    ``given``: low, typical and high of each by name, its ``unit``, and the node it was given at (None: it
+    does not scale); ``quoted``: what the paper's abstract says the neuron is better by, by reference.
     """
 
-    given: dict[str, Constant]
+    given: dict[str, dict[str, Any]]
     node_nm: float
     quoted: dict[str, float]
 
     def __getitem__(self, name: str) -> Triple:
-        return self.given[name].at(self.node_nm)
+        one = self.given[name]
+        power = 0.0 if one["node_nm"] is None else EXPONENTS.get(one["unit"], 0.0)
+        scale = (self.node_nm / (one["node_nm"] or self.node_nm)) ** power
+        return np.asarray([scale * one[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Constants:
         """The same constants at another node; None: as they are. Raises CostError outside 5..500 nm."""
@@ -66,11 +54,11 @@ class Constants:
 
     def with_values(self, **values: float) -> Constants:
         """Some constants at a single value each, at whatever node: what is known of one chip."""
-        given = {
-            name: Constant(np.full(3, float(v)), self.given[name].unit, None, "given")
+        single = {
+            name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
             for name, v in values.items()
         }
-        return replace(self, given=self.given | given)
+        return replace(self, given=self.given | single)
 
 
 def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Constants:
@@ -94,22 +82,20 @@ def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Cons
 
 
 def _constants(content: Any) -> Constants:
-    given = {name: _constant(f"constants.{name}", entry) for name, entry in content["constants"].items()}
+    given = {}
+    for name, entry in content["constants"].items():
+        where, node = f"constants.{name}", entry["node_nm"]
+        values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
+        if sorted(values) != values:
+            raise CostError(f"{where} is {values}; accepted: low, typical and high in rising order")
+        node = None if node is None else _number(f"{where}.node_nm", node, *NODES_NM)
+        kept = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
+        given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | kept
     quoted = {
         name: _number(f"quoted.{name}.ratio", content["quoted"][name]["ratio"], 1e-9, LARGEST)
         for name in REFERENCES
     }
     return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM), quoted)
-
-
-def _constant(where: str, entry: Any) -> Constant:
-    values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
-    if sorted(values) != values:
-        raise CostError(f"{where} is {values}; accepted: low, typical and high in rising order")
-    node = entry["node_nm"]
-    if node is not None:
-        node = _number(f"{where}.node_nm", node, *NODES_NM)
-    return Constant(np.array(values), str(entry["unit"]), node, str(entry["source"]))
 
 
 def _number(where: str, value: Any, low: float, high: float) -> float:

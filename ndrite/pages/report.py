@@ -18,7 +18,8 @@ from emulator.files import write_whole
 from emulator.mapping.explain import ACCURACY, Explanation
 from emulator.spec import Geometry
 from ndrite.compiled import Compiled
-from ndrite.costs import MODELLED, Account
+from ndrite.costs.account import Account
+from ndrite.costs.parts import MODELLED
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ndrite.costs import MODELLED
+from ndrite.costs.parts import MODELLED
 from ndrite.intervals import percent
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
@@ -79,10 +79,10 @@ def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) ->
 
 MEASURES: dict[str, tuple[str, str | None, float]] = {
     "accuracy": ("accuracy, %", "high", 100),
-    "energy_pJ": (f"energy of an inference, nJ ({MODELLED}, typical)", "low", 1e-3),
+    "energy_pJ": (f"energy, nJ ({MODELLED}, typical)", "low", 1e-3),
     "latency_ns": (f"latency, µs ({MODELLED}, typical)", "low", 1e-3),
     "area_um2": (f"area, mm² ({MODELLED}, typical)", "low", 1e-6),
-    "snr_db": ("output SNR of the last layer, dB", "high", 1),
+    "snr_db": ("output SNR, dB", "high", 1),
 }
 """Field of a row -> name, which is better, factor."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from emulator.spec import brief
 from ndrite.pages import causes, drawing
 from ndrite.pages.figures import used_share
 from ndrite.results import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 class Html(str):
@@ -26,6 +27,8 @@ class Html(str):
 
 @lru_cache(1)
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     made = Environment(
         loader=PackageLoader(__package__ or "", "."),
         autoescape=True,

@@ -6,7 +6,6 @@ import ast
 import importlib
 import importlib.util
 import os
-import re
 import sys
 import tomllib
 import traceback
@@ -19,8 +18,11 @@ import click
 from click.shell_completion import get_completion_class
 from platformdirs import user_config_path
 
+from emulator.errors import EmulatorError
+from emulator.spec import SpecError
 from host import HostError, InputError
 from ndrite.results import Found
+from ndrite.shell import terminal
 from ndrite.shell.command import CheckFailed, command_of
 from ndrite.signature import verb
 
@@ -121,11 +123,9 @@ def summary(where: str) -> str:
 
 
 def _start(ctx: click.Context, quiet: bool, verbose: bool) -> None:
-    from ndrite.shell import terminal
-
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
-    terminal.quiet = quiet
+    terminal.quiet, terminal.verbose = quiet, verbose
     if ctx.invoked_subcommand is None:
         click.echo(START, nl=False)
 
@@ -189,13 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Errors go to stderr as one line."""
-    from emulator.errors import EmulatorError
-    from emulator.spec import SpecError
-    from ndrite.shell import terminal
-
-    terminal.quiet = False
+    terminal.quiet = terminal.verbose = False
     words = list(sys.argv[1:] if arguments is None else arguments)
-    verbose = _asked(words)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _note  # a line like every other note, without the place in our sources
@@ -212,41 +207,31 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message())
         return OK
     except click.ClickException as error:
-        return _fail(error.format_message(), BAD_INPUT, verbose)
+        return _fail(error.format_message(), BAD_INPUT)
     except CheckFailed as error:
-        return _fail(str(error), FAILED_CHECK, verbose)
+        return _fail(str(error), FAILED_CHECK)
     except (InputError, SpecError, EmulatorError) as error:
-        return _fail(str(error), BAD_INPUT, verbose)
+        return _fail(str(error), BAD_INPUT)
     except HostError as error:
-        return _fail(str(error), DEVICE, verbose)
+        return _fail(str(error), DEVICE)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         return OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", BAD_INPUT, verbose)
-
-
-def _asked(words: list[str]) -> bool:
-    """Whether ``--verbose`` stands before the command."""
-    options = words[: next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))]
-    return "--verbose" in options or any(re.fullmatch("-[qh]*v[qhv]*", word) for word in options)
+        return _fail(f"{where}{error.strerror or error}", BAD_INPUT)
 
 
 def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """A warning of ours as a note; those of other packages are for programmers, and are dropped."""
-    from ndrite.shell.terminal import note
-
     if category.__module__.partition(".")[0] in ("emulator", "host", "ndrite"):
-        note(f"ndrite: warning: {message}")
+        terminal.note(f"ndrite: warning: {message}")
 
 
-def _fail(message: str, code: int, verbose: bool) -> int:
-    from ndrite.shell.terminal import printable
-
-    if verbose:
+def _fail(message: str, code: int) -> int:
+    if terminal.verbose:
         traceback.print_exc()
-    print("ndrite: error: " + printable(" ".join(message.split())), file=sys.stderr)
+    print("ndrite: error: " + terminal.printable(" ".join(message.split())), file=sys.stderr)
     return code
 
 

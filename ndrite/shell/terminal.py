@@ -26,8 +26,8 @@ WIDE = 10_000
 EVERY_S = 10.0
 """Between two lines on a stderr that is no terminal."""
 
-quiet = False
-"""Set by ``ndrite --quiet``: nothing on stderr but errors."""
+quiet = verbose = False
+"""Set by ``ndrite --quiet``: nothing on stderr but errors; by ``--verbose``: where they are from."""
 
 
 def printable(text: str) -> str:

@@ -32,7 +32,7 @@ from emulator.network import Network
 from emulator.spec.archive import FIELD, digest
 from emulator.spec.campaign import Campaign
 from ndrite.compiled import MODELS, network_of
-from ndrite.costs import account_of
+from ndrite.costs.account import account_of
 from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
 from ndrite.samples import check_classes, chosen_data_set, judging_set

@@ -8,8 +8,8 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
-from ndrite.costs import Account, Constants, load_constants
-from ndrite.costs.account import account
+from ndrite.costs.account import Account, account
+from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Work
 from ndrite.costs.program import works
 from ndrite.tiles.placement import Placement

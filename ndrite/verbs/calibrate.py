@@ -18,7 +18,6 @@ from host.api import Progress
 from ndrite import samples as kept
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn, compiled_of
-from ndrite.files import array_of, name_of
 from ndrite.intervals import proportion
 from ndrite.url import connect
 
@@ -149,18 +148,14 @@ def calibrate(
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
 ) -> kept.Labelled:
-    what = whole.program
-    if kept.both_or_neither(inputs, labels):
-        by = name_of(labels, "labels")
-        x, y = kept.codes_of(inputs, what, codes=codes), array_of(labels)
-    elif kept.holds(what, data):
-        x, y, by = whole.samples, kept.answers(whole.network, whole.samples), kept.OWN_ANSWERS
-        count = min(count, max(1, len(x) // HELD))
-    else:
+    what, own = whole.program, inputs is not None or labels is not None
+    if not own and not kept.holds(what, data):
         name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
         found = kept.data_set(name, folder)
         return dataclasses.replace(found, test_x=found.test_x[:count], test_labels=found.test_labels[:count])
+    x, y, by = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     kept.check_classes(y, len(x), what.outputs, by)
+    count = count if own else min(count, max(1, len(x) // HELD))
     return kept.Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from host import InputError
 from ndrite.compiled import compiled_of
-from ndrite.costs import CONSTANTS, Account, Constants, account_of, load_constants
 from ndrite.costs import neuron as activation
+from ndrite.costs.account import Account, account_of
+from ndrite.costs.constants import CONSTANTS, Constants, load_constants
 from ndrite.results import Found
 from ndrite.samples import seen_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, Stages, silent, verb

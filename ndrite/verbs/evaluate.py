@@ -9,7 +9,7 @@ import numpy as np
 
 from ndrite import signature as sig
 from ndrite.compiled import held
-from ndrite.evaluations import Evaluation, ran
+from ndrite.evaluations import Evaluation
 from ndrite.evaluations import evaluate as judge
 from ndrite.samples import judged_samples
 from ndrite.url import connect
@@ -72,13 +72,4 @@ def evaluate(
             network = None if whole is None else whole.network
             options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
             found = judge(chosen, what, x, labels, **options, progress=report)
-        where = {
-            **ran(chosen),
-            "program": what.name,
-            "board": board,
-            "seed": seed,
-            "noise": noise,
-            "judged_by": by,
-        }
-    where["on_host"] = tuple(where["on_host"])
-    return dataclasses.replace(found, **where, unit=what.meaning.output_unit)
+    return dataclasses.replace(found, board=board, judged_by=by)

@@ -16,7 +16,7 @@ from emulator.mapping.explain import explain
 from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
-from ndrite.costs import account_of
+from ndrite.costs.account import account_of
 from ndrite.files import InputWarning, name_of
 from ndrite.pages.report import Report
 from ndrite.samples import judged_samples

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from emulator.files import write_whole
-from ndrite.costs import MODELLED
+from ndrite.costs.parts import MODELLED
 from ndrite.pages.points import is_page
-from ndrite.pages.sweep import axis_summary, draw_axes, draw_front, front, sweep_page
+from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front, sweep_page
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
 from ndrite.sweeps.run import Results, run_sweep
-
-POINT = ("point", "accuracy, %", "energy, nJ", "latency, us", "area, mm2", "cost is")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,15 +91,11 @@ class Grid(Result):
         rows = [
             (
                 ", ".join(f"{axis} {row[axis]}" for axis in self.plan.axes) or self.plan.name,
-                percents(row["accuracy"]),
-                f"{row['energy_pJ'] * 1e-3:.4g}",
-                f"{row['latency_ns'] * 1e-3:.4g}",
-                f"{row['area_um2'] * 1e-6:.4g}",
-                MODELLED,
+                *(f"{factor * row[name]:.4g}" for name, (_, _, factor) in MEASURES.items()),
             )
             for row in best
         ]
-        yield Table(title, POINT, rows)
+        yield Table(title, ("point", *(label for label, _, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
         """Where the rows are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,9 @@ SUMS = {"lstm": (16, 3, 14866), "transformer": (16, 14, 27858), "unet": (2, 13, 
 
 def model_of(name: str) -> Any:
     """One of the example's modules, its weights as they are drawn."""
-    spec = importlib.util.spec_from_file_location("any_model", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    example: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    models = runpy.run_path(str(EXAMPLE))["MODELS"]
     torch.manual_seed(0)
-    return example.MODELS[name][0]().eval()
+    return models[name][0]().eval()
 
 
 @pytest.mark.parametrize("name", long_where({"resnet", "unet"}.__contains__, INPUTS))

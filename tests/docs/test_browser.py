@@ -183,7 +183,7 @@ def test_axes_are_chosen_and_a_click_selects(points: Path, view: View) -> None:
     view.page.set_viewport_size({"width": 1280, "height": 900})
     view.open(points / "sweep.html")
     title = "document.querySelector('.xtitle').textContent"
-    assert view.page.evaluate(title).startswith("energy of an inference, nJ (modelled")
+    assert view.page.evaluate(title).startswith("energy, nJ (modelled")
     # The front is that of the command, whose arithmetic is another's.
     plan = plan_of(PLAN)
     best = [(1e-3 * row["energy_pJ"], 100 * row["accuracy"]) for row in front(rows_of(plan))]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ndrite.shell.main import COMMANDS, OK, run
-from tests.docs.given import in_shell, shorter, write_files, write_onnx
+from tests.docs.given import shorter, write_files, write_onnx
+from tests.docs.test_blocks import execute
 from tests.system.serving import Server
 
 GROUPS = {name: list(where[1]) for name, where in COMMANDS.items() if isinstance(where, tuple)}
@@ -35,7 +35,6 @@ NEEDS = {
     "train": ("torch",),
     "sweep": ("pyarrow", "plotly"),
 }
-SIMULATED = ("sim:", "uart:", "ndrite trace", "ndrite report", "ndrite demo", "bringup")
 
 
 def examples(command: list[str]) -> list[str]:
@@ -78,7 +77,7 @@ CASES = [pytest.param(command, marks=marks(command[-1])) for command in EVERY]
 
 
 @pytest.mark.parametrize("command", CASES, ids=lambda c: "-".join(c))
-def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_examples(command: list[str], files: Path) -> None:
     for package in NEEDS.get(command[0], ()):
         pytest.importorskip(package)
     if command[0] == "calibrate":  # neurons that can be tuned
@@ -91,17 +90,7 @@ def test_help_examples(command: list[str], files: Path, capsys: pytest.CaptureFi
         for line in lines:
             if line in ELSEWHERE:
                 continue
-            short = shorter(line)
-            if "|" in short:
-                in_shell(short)
-            else:
-                words = shlex.split(short)
-                target = Path(words.pop()) if ">" in words else None
-                words = words[: words.index(">")] if ">" in words else words
-                capsys.readouterr()
-                assert run(words[1:]) == OK, f"{line}\n{capsys.readouterr().err}"
-                if target is not None:
-                    Path(target.name).write_text(capsys.readouterr().out)
+            execute(re.sub(r"> \S+/", "> ", shorter(line)), OK)
             ran += 1
     assert ran or all(line in ELSEWHERE for line in lines)
 

@@ -61,7 +61,7 @@ def foreign(text: str) -> list[str]:
 def test_there_is_something_to_look_at() -> None:
     assert len(shown()) >= 15
     assert foreign("from emulator.spec import Program") == ["emulator.spec: Program"]
-    assert foreign("from ndrite.costs import Account\nimport ndrite.url") != []
+    assert foreign("from ndrite.costs.account import Account\nimport ndrite.url") != []
     assert foreign("import numpy\nfrom ndrite import compile\nfrom ndrite.networks import Dense") == []
 
 

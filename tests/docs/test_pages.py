@@ -7,11 +7,11 @@ import json
 import re
 from pathlib import Path
 
-import pytest
+import click
 import yaml
 
 import ndrite
-from ndrite.shell.main import COMMANDS, OK, run
+from ndrite.shell.main import COMMANDS, group
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -31,29 +31,22 @@ def test_the_command_page_has_every_command_and_exit_code() -> None:
         assert re.search(rf"^\| {code} \|", page, re.M)
 
 
-def test_commands_on_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every `ndrite ...` line of a code block names a command and options that it has."""
-    helps: dict[str, str] = {}
+def test_commands_on_the_pages_exist() -> None:
+    """Every `ndrite ...` line of a code block, run or not, names a command and options that it has."""
     checked = 0
     for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
-        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", path.read_text(), re.M | re.S):
-            if kind not in ("", "sh"):
-                continue
-            for line in re.findall(r"^ndrite (.*)", block, re.M):
-                words = line.split("#")[0].split()
-                name = words[0] if words else "-"
-                if name.startswith("-"):
-                    continue
-                assert name in COMMANDS, f"{path.name}: ndrite {line}"
-                group = [name] if isinstance(COMMANDS[name], str) else words[:2]
-                key = " ".join(group)
-                if key not in helps:
-                    assert run([*group, "--help"]) == OK, f"{path.name}: ndrite {line}"
-                    helps[key] = capsys.readouterr().out
-                for word in words[len(group) :]:
-                    if word.startswith("--"):
-                        assert word in helps[key], f"{path.name}: ndrite {line}"
-                checked += 1
+        blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", path.read_text(), re.M | re.S)
+        for line in (line for block in blocks for line in re.findall(r"^ndrite (?!-)(.*)", block, re.M)):
+            words, command, context = line.split("#")[0].split(), group, click.Context(group)
+            while isinstance(command, click.Group) and words:
+                command = command.get_command(context, words.pop(0))
+            assert command is not None, f"{path.name}: ndrite {line}"
+            options = {
+                name for parameter in command.params for name in parameter.opts + parameter.secondary_opts
+            }
+            unknown = {word for word in words if word.startswith("--")} - options
+            assert not unknown, f"{path.name}: ndrite {line}"
+            checked += 1
     assert checked > 30
 
 

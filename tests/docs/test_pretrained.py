@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "pretrained.py"
 
 @pytest.fixture(scope="module")
 def example() -> Any:
-    spec = importlib.util.spec_from_file_location("pretrained", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(EXAMPLE)))
 
 
 def test_the_wake_word_is_the_packages(example: Any) -> None:

@@ -32,10 +32,6 @@ def test_infer_without_noise(folder: Path, program: Program) -> None:
     np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(program).infer(x, noise=False))
 
 
-def test_infer_json(folder: Path, said: Any) -> None:
-    assert said(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"])["inferences"] == 5
-
-
 def test_info_json(said: Any) -> None:
     report = said(["board", "info", "golden:tiny"])
     assert report["geometry"]["lanes"] == 4

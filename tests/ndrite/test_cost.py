@@ -18,9 +18,10 @@ from emulator.network import Product as NetworkProduct
 from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
-from ndrite.costs import ACCOUNTINGS, COMPONENTS, CONSTANTS, Account, account_of, load_constants
+from ndrite.costs.account import Account, account_of
+from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, load_constants
 from ndrite.costs.neuron import NDR, report
-from ndrite.costs.parts import adc_area_um2, adc_energy_pJ
+from ndrite.costs.parts import COMPONENTS, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, typical
 from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
@@ -432,7 +433,7 @@ def test_own_constants_count(work: Path, said: Any) -> None:
 
 
 def test_another_die_is_refused() -> None:
-    from ndrite.costs import CostError
+    from ndrite.costs.constants import CostError
 
     program, die = hidden(2, 3)
     with pytest.raises(CostError, match="the die has arrays of"):

@@ -20,6 +20,7 @@ from host.links.uart import UartLink
 from ndrite.shell.main import DEVICE
 from tests.host.responder import Responder, ResponderLink
 
+HEADERS = ("((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\")
 INFER = ["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"]
 
 
@@ -45,6 +46,19 @@ def deep(program: Program) -> None:
     Program.chain(layers=layers, name=program.name, rows=program.rows, **curves).save("program.npz")
 
 
+def headed(header: str) -> Any:
+    """What gives the samples' file such a header."""
+    body = header.encode().ljust(600) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + bytes(20)
+    return lambda program: Path("x.npy").write_bytes(content)
+
+
+def of_nobody(program: Program) -> None:
+    """Provenance of the wrong kind, and samples of another dtype."""
+    dataclasses.replace(program, provenance={"network": 7, "chip": 3}).save("program.npz")
+    np.save("x.npy", np.zeros((2, 20)))
+
+
 WRONG: list[tuple[Any, str]] = [
     (lambda p: Path("program.npz").unlink(), "program.npz: no such file"),
     (lambda p: Path("program.npz").write_bytes(b""), "program.npz: not a program"),
@@ -57,6 +71,8 @@ WRONG: list[tuple[Any, str]] = [
     (lambda p: Path("x.npy").write_bytes(b""), "x.npy: not a NumPy .npy file"),
     (lambda p: Path("x.npy").write_bytes(b"1,2,3\n"), "x.npy: not a NumPy .npy file"),
     (lambda p: Path("x.npy").write_bytes(b"\x93NUMPY\x01\x00"), "x.npy: not a NumPy .npy file"),
+    *((headed(text), "x.npy: not a NumPy .npy file") for text in HEADERS),
+    (of_nobody, "x.npy"),
     (lambda p: np.save("x.npy", np.array([print], object)), "x.npy: not a NumPy .npy file"),  # not run
     (lambda p: np.save("x.npy", np.zeros((5, 21), np.uint8)), "shape (5, 21); accepted: (n, 20)"),
     (lambda p: np.save("x.npy", np.zeros(20, np.uint8)), "shape (20,)"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,7 @@ def test_a_curve_is_even() -> None:
 
 def _example() -> Any:
     path = Path(__file__).parents[2] / "examples" / "from_pykan.py"
-    spec = importlib.util.spec_from_file_location("from_pykan", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(path)))
 
 
 def test_functions_are_fitted_by_bases() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from emulator.golden import Core
 from emulator.network import Dense, Ndr, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
-from ndrite.shell.main import BAD_INPUT, OK, run
+from ndrite.shell.main import OK, run
 from tests.docs.browser import browser
 
 SECTIONS = "chip network accuracy errors neurons cells tiles cycles cost board provenance".split()
@@ -42,37 +42,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def report(folder: Path) -> list[str]:
-    """The command on the network there and its samples."""
-    judged = ["--inputs", str(folder / "x.npy"), "--labels", str(folder / "y.npy")]
-    return ["report", str(folder / "mine"), *judged]
+JUDGED = "report mine --inputs x.npy --labels y.npy"
+TIMELINE = "NDRITE_REPORT_TIMELINE" in os.environ
+"""Asked for: the RTL has to be compiled with waveforms."""
+
+
+def written(folder: Path, name: str, options: str) -> Path:
+    """The page that the command writes there."""
+    with contextlib.chdir(folder):
+        assert run(f"{JUDGED} -o {name} {options}".split()) == OK
+    return folder / name
 
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> Path:
-    """The page, with the timeline when that is asked for: the RTL has to be compiled with waveforms."""
-    timeline = "--timeline" if os.environ.get("NDRITE_REPORT_TIMELINE") else "--no-timeline"
-    assert run([*report(folder), "-o", str(folder / "report.html"), timeline]) == OK
-    return folder / "report.html"
+    """Of the one network, with the timeline when that is asked for."""
+    return written(folder, "report.html", "--timeline" if TIMELINE else "--no-timeline")
 
 
 @pytest.mark.slow
-def test_numbers_and_figures(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [
-        "-o",
-        str(tmp_path / "r.html"),
-        "--no-timeline",
-        "--figures",
-        str(tmp_path / "figures"),
-        "--json",
-    ]
-    assert run([*report(folder), "--seed", "5", *options]) == OK
-    result = json.loads(capsys.readouterr().out)
-    y = Core(Program.load(folder / "mine")).infer(np.load(folder / "x.npy"), seed=5).argmax(axis=1)
-    assert result["accuracy_golden"] == (y == np.load(folder / "y.npy")).mean()
+def test_numbers_and_figures(folder: Path, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    result = said(f"{JUDGED} --seed 5 -o r.html --no-timeline --figures figures".split())
+    y = Core(Program.load("mine")).infer(np.load("x.npy"), seed=5).argmax(axis=1)
+    assert result["accuracy_golden"] == (y == np.load("y.npy")).mean()
     for name in ("answers", "errors", "curves", "cells", "tiles"):
-        assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-        assert b"<svg" in (tmp_path / "figures" / f"{name}.svg").read_bytes()[:1000]
+        assert Path("figures", f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert b"<svg" in Path("figures", f"{name}.svg").read_bytes()[:1000]
 
 
 @pytest.mark.slow
@@ -82,15 +78,13 @@ def test_the_page_is_self_contained_and_the_same_again(page: Path, folder: Path)
     links = re.findall(r'(?:src|href)="([^"]{0,40})', text)
     assert all(link.startswith(("data:", "#")) for link in links)
     assert "<script" not in text
-    for key in SECTIONS:
-        assert f'id="{key}"' in text
+    assert all(f'id="{key}"' in text for key in SECTIONS)
     # Sources of the chip's values, and checksums.
     assert "aihwkit ReRamWan2022NoiseModel" in text
     assert "SHA-256 of what it computes" in text
-    assert ("clock cycles; schedule bound" in text) == bool(os.environ.get("NDRITE_REPORT_TIMELINE"))
-    if not os.environ.get("NDRITE_REPORT_TIMELINE"):
-        assert run([*report(folder), "-o", str(folder / "again.html"), "--no-timeline"]) == OK
-        assert (folder / "again.html").read_bytes() == page.read_bytes()
+    assert ("clock cycles; schedule bound" in text) == TIMELINE
+    if not TIMELINE:
+        assert written(folder, "again.html", "--no-timeline").read_bytes() == page.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +94,7 @@ def compared(folder: Path) -> Path:
     chip["cell"]["levels"] = 4
     chip["array"] |= {"rows": 32, "columns": 16, "pairs": "interleaved"}
     ndrite.compile(folder / "mine", parse_chip(chip), seed=3, output=folder / "other")
-    options = ["--against", str(folder / "other"), "-o", str(folder / "two.html"), "--no-timeline"]
-    assert run([*report(folder), *options]) == OK
-    return folder / "two.html"
+    return written(folder, "two.html", "--against other --no-timeline")
 
 
 @pytest.mark.slow
@@ -165,10 +157,13 @@ def test_in_a_browser(page: Path, compared: Path) -> None:
         assert view.page.evaluate("document.querySelector('details').open")
 
 
-def test_refusals(folder: Path, tmp_path: Path, fails: Any) -> None:
-    page = ["-o", str(tmp_path / "r.html")]
-    fails(["report", str(tmp_path / "none"), *page], "none: no such file")
-    fails([*report(folder)[:-2], *page], "inputs and labels belong together")
-    assert run([*report(folder), "--fpga", "none", *page]) == BAD_INPUT
-    assert run([*report(folder), "--no-timeline", "-o", str(tmp_path / "no" / "r.html")]) == BAD_INPUT
-    assert not (tmp_path / "r.html").exists()
+def test_refusals(folder: Path, fails: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for words, told in (
+        ("report none", "none: no such file"),
+        ("report mine --inputs x.npy", "inputs and labels belong together"),
+        (f"{JUDGED} --fpga none", "none"),
+        (f"{JUDGED} --no-timeline -o no/r.html", "no: no such folder"),
+    ):
+        fails([*words.split(), *(["-o", "refused.html"] if "-o" not in words else [])], told)
+    assert not Path("refused.html").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndrite.costs import load_constants
+from ndrite.costs.constants import load_constants
 from studies import cmo_hfox, cost, published, runner
 from studies.published import MISSED, WITHIN, Found, publication, verdict
 from tests.studies import command

@@ -11,6 +11,7 @@ from boards.board import Board
 from boards.sim import SimLink
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
+from tests.emulator.backend.test_walk import MAPS
 
 
 @pytest.fixture
@@ -19,6 +20,13 @@ def tiny() -> Iterator[tuple[Board, SimLink]]:
     link = SimLink(PRESETS["tiny"])
     with Board(link) as board:
         yield board, link
+
+
+@pytest.fixture
+def walker() -> Iterator[Board]:
+    """A fresh board with maps, which walks through programs that are no chains."""
+    with Board(SimLink(MAPS)) as board:
+        yield board
 
 
 @pytest.fixture(scope="session")

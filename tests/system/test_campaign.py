@@ -97,6 +97,16 @@ def test_shipped_network_twenty_chips() -> None:
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
+@pytest.fixture
+def programmed(tiny: tuple[Board, SimLink]) -> tuple[Board, Program, np.ndarray, np.ndarray]:
+    """A board with a program whose cells vary, samples, and their answers at seed 2."""
+    board, rng = tiny[0], np.random.default_rng(0)
+    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
+    x = random_inputs(program, rng, 6)
+    board.program(program)
+    return board, program, x, board.infer(x, seed=2)
+
+
 def prepare(board: Board, program: Program, trials: int) -> None:
     """All but the start of a long campaign, set up behind the host's back."""
     x = np.zeros((1, program.inputs), np.uint8)
@@ -105,20 +115,10 @@ def prepare(board: Board, program: Program, trials: int) -> None:
         board.write_register(name, value)
 
 
-def start(board: Board, program: Program, trials: int) -> None:
-    """A long campaign, started behind the host's back."""
-    prepare(board, program, trials)
+def test_a_running_campaign_refuses_what_would_disturb_it(programmed: Any) -> None:
+    board, program, x, before = programmed
+    prepare(board, program, 4000)
     board.write_register("campaign_control", RUN)
-
-
-def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, SimLink]) -> None:
-    board, _ = tiny
-    rng = np.random.default_rng(0)
-    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x = random_inputs(program, rng, 4)
-    board.program(program)
-    before = board.infer(x, seed=2)
-    start(board, program, 4000)
     assert board.read_register("campaign_busy") == 1
     for attempt in (
         lambda: board.infer(x),
@@ -136,14 +136,9 @@ def test_a_running_campaign_refuses_what_would_disturb_it(tiny: tuple[Board, Sim
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
-def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimLink]) -> None:
+def test_an_inference_on_the_heels_of_a_start_is_refused(programmed: Any) -> None:
     """Both packets are there before the first is answered: the second must not load past the campaign."""
-    board, _ = tiny
-    rng = np.random.default_rng(5)
-    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x = random_inputs(program, rng, 4)
-    board.program(program)
-    before = board.infer(x, seed=2)
+    board, program, x, before = programmed
     prepare(board, program, 4000)
     control = address("registers", BY_NAME["campaign_control"].address)
     both = [
@@ -158,13 +153,9 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(tiny: tuple[Board, SimL
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
-def test_ctrl_c_stops_the_board(tiny: tuple[Board, SimLink]) -> None:
-    board, _ = tiny
-    rng = np.random.default_rng(0)
-    program = varied(random_program(TINY, rng, sizes=(32, 9, 4)), rng)
-    x, labels = random_inputs(program, rng, 6), np.zeros(6, int)
-    board.program(program)
-    before = board.infer(x, seed=2)
+def test_ctrl_c_stops_the_board(programmed: Any) -> None:
+    board, program, x, before = programmed
+    labels = np.zeros(6, int)
 
     def interrupt(done: int, total: int) -> None:
         if done >= 2:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -25,12 +24,6 @@ from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
-
-
-@pytest.fixture
-def board() -> Iterator[Board]:
-    with Board(SimLink(MAPS)) as board:
-        yield board
 
 
 def blocks() -> Program:
@@ -63,9 +56,9 @@ def blocks() -> Program:
     return dataclasses.replace(base, name="blocks", shape=(2, 6, 6), steps=tuple(steps))
 
 
-def test_three_segments_of_walks(board: Board) -> None:
+def test_three_segments_of_walks(walker: Board) -> None:
     """All of it on the device, two maps over each cut."""
-    program, stepped = blocks(), SteppedBoard(board)
+    program, stepped = blocks(), SteppedBoard(walker)
     stepped.program(program)
     assert stepped.segments == 3
     assert stepped.on_host == ()
@@ -80,7 +73,7 @@ def test_three_segments_of_walks(board: Board) -> None:
     assert stepped.swapped_words > 8 * 16 * 24, "at least the weights of eight wide layers"
 
 
-def test_random_programs_cut_as_for_a_smaller_device(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """States, calls, groups, joined maps: what does not fit the smaller one is put here in segments."""
     pieces = calls = 0
     for trial in range(TRIALS):
@@ -89,7 +82,7 @@ def test_random_programs_cut_as_for_a_smaller_device(board: Board, monkeypatch: 
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
         monkeypatch.setattr(Board, "abilities", Abilities.of(small))
         x = random_inputs(program, rng, 3)
-        stepped = SteppedBoard(board)
+        stepped = SteppedBoard(walker)
         stepped.program(program)
         y = stepped.infer(x, seed=trial, first_index=trial)
         expected = Core(program, fast=False).infer(x, seed=trial, first_index=trial)

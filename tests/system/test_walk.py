@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -22,26 +21,20 @@ from tests.stimulus import random_inputs
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 
 
-@pytest.fixture
-def board() -> Iterator[Board]:
-    with Board(SimLink(MAPS)) as board:
-        yield board
-
-
-def test_random_walks_equal_golden(board: Board) -> None:
+def test_random_walks_equal_golden(walker: Board) -> None:
     """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside."""
     compared = kinds = 0
     for trial in range(TRIALS):
         rng = np.random.default_rng(trial)
         program = random_walk(MAPS, rng, corner=trial % 4 == 3)
         x = random_inputs(program, rng, 3)
-        board.program(program)
-        board.clear_counters()
+        walker.program(program)
+        walker.clear_counters()
         first, noise = (1 << 32) - 3 - trial, bool(trial % 5)
-        y = board.infer(x, seed=trial, first_index=first, noise=noise)
+        y = walker.infer(x, seed=trial, first_index=first, noise=noise)
         expected = Core(program, fast=False).infer(x, seed=trial, first_index=first, noise=noise)
         np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
-        counters = board.counters()
+        counters = walker.counters()
         assert counters["inferences"] == 3
         assert counters["watchdog_resets"] == 0
         compared += y.size
@@ -50,7 +43,7 @@ def test_random_walks_equal_golden(board: Board) -> None:
     assert kinds == 3
 
 
-def test_chains_and_walks_take_turns(board: Board) -> None:
+def test_chains_and_walks_take_turns(walker: Board) -> None:
     """What one leaves behind is nothing to the other, in banks, results and noise."""
     rng = np.random.default_rng(5)
     for _ in range(2):
@@ -58,20 +51,20 @@ def test_chains_and_walks_take_turns(board: Board) -> None:
         walk = random_walk(MAPS, rng)
         for program in (chain, walk):
             x = random_inputs(program, rng, 5)
-            board.program(program)
+            walker.program(program)
             np.testing.assert_array_equal(
-                board.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3), err_msg=program.name
+                walker.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3), err_msg=program.name
             )
-        assert board.scrub(walk) == []
+        assert walker.scrub(walk) == []
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 6, 7, 8, 9])
-def test_the_largest_of_a_window_as_it_comes(board: Board, channels: int) -> None:
+def test_the_largest_of_a_window_as_it_comes(walker: Board, channels: int) -> None:
     """Each place is read again as soon as it may be."""
     program = windowed(channels)
     x = random_inputs(program, np.random.default_rng(channels), 6)
-    board.program(program)
-    np.testing.assert_array_equal(board.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
+    walker.program(program)
+    np.testing.assert_array_equal(walker.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
 
 
 def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
@@ -89,18 +82,18 @@ def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
     assert (spent[1] - spent[0]) / 8 < walk + 8
 
 
-def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(board: Board) -> None:
+def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(walker: Board) -> None:
     program = random_walk(MAPS, np.random.default_rng(8))
-    board.program(program)
+    walker.program(program)
     x = random_inputs(program, np.random.default_rng(9), 2)
     with pytest.raises(InputError, match="accepted"):
-        board.infer(np.hstack([x, x[:, :1]]))
-    np.testing.assert_array_equal(board.infer(x), Core(program, fast=False).infer(x))
+        walker.infer(np.hstack([x, x[:, :1]]))
+    np.testing.assert_array_equal(walker.infer(x), Core(program, fast=False).infer(x))
 
 
-def test_nothing_runs_on_the_host_and_virtual_chips_do(board: Board) -> None:
+def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
     """``SteppedBoard`` leaves a walk to the device; its campaigns, which it cannot run, stay here."""
-    stepped = SteppedBoard(board)
+    stepped = SteppedBoard(walker)
     program = random_walk(MAPS, np.random.default_rng(3))
     stepped.program(program)
     assert stepped.on_host == ()
@@ -108,6 +101,6 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(board: Board) -> None:
     x = random_inputs(program, np.random.default_rng(1), 2)
     np.testing.assert_array_equal(stepped.infer(x, seed=2), Core(program, fast=False).infer(x, seed=2))
     with pytest.raises(InputError, match="no chain of full layers; virtual chips of such run on the golden"):
-        board.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
+        walker.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
     with pytest.raises(InputError, match="one individual chip"):
         stepped.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))

@@ -13,7 +13,7 @@ from torch import nn
 
 import ndrite
 from emulator.errors import EmulatorError
-from ndrite.costs import Account
+from ndrite.costs.account import Account
 from ndrite.tiles import cost_of
 
 
