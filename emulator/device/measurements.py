@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr
 
-Floats = npt.NDArray[np.float64]
 Place = tuple[int, float, bool]
 """Index of a column, factor to SI, and whether values are resistances."""
 

@@ -17,10 +17,9 @@ from emulator.device.rram.drift import age
 from emulator.device.rram.programming import STUCK_LOW, readable
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
+from emulator.spec.arrays import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
 Stuck = npt.NDArray[np.int8]
-Ints = npt.NDArray[np.int64]
 
 
 def level_targets(cell: Cell) -> Floats:
@@ -28,7 +27,7 @@ def level_targets(cell: Cell) -> Floats:
     return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
-def pair_targets(levels: npt.NDArray[np.int64], cell: Cell) -> Floats:
+def pair_targets(levels: Ints, cell: Cell) -> Floats:
     """Target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is G+."""
     return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 

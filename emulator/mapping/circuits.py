@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT
 from emulator.errors import CompileError
 from emulator.mapping.states import States
+from emulator.spec.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
 
 

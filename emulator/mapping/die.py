@@ -26,9 +26,8 @@ from emulator.mapping.states import States, kept
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr, titled
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.window import Window
@@ -37,9 +36,7 @@ from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Activation, Dense, Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from emulator.spec.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.mapping.cells import pair_targets, places, stuck_cells
@@ -17,11 +16,10 @@ from emulator.mapping.nodes import layer_generators
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import nearest
 from emulator.network import Dense, Ndr, Network
+from emulator.spec.arrays import Codes, Ints
 
-Ints = npt.NDArray[np.int64]
 
-
-def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed: int) -> Network:
+def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
     """``network`` with the units of its wired layers in the order for chip ``seed``; it computes the same.
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).

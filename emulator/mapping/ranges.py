@@ -18,9 +18,9 @@ from emulator.golden.readout import readout
 from emulator.mapping.mitigation import Mitigation
 from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
+from emulator.spec.arrays import Codes, Floats, Ints
 
 Sums = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
@@ -47,7 +47,7 @@ class AdcRange:
         return float(1 << self.shift) / self.gain.astype(np.float64)
 
 
-def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
     """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
     return np.stack(
         [
@@ -62,7 +62,7 @@ def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: in
     )
 
 
-def partial_sums(sums: Sums, layer: Layer) -> npt.NDArray[np.int64]:
+def partial_sums(sums: Sums, layer: Layer) -> Ints:
     """p (n, M) of ``column_sums``: what the readout makes of each tile and slice, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
@@ -233,7 +233,7 @@ def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float
     return np.full(wanted.shape[1], common_gain(wanted / unit, linear / unit) if which == "common" else 1.0)
 
 
-def row_voltages(x: npt.NDArray[np.uint8], chip: Chip) -> Floats:
+def row_voltages(x: Codes, chip: Chip) -> Floats:
     """Root mean square voltage (K,) on the rows over inputs ``x`` uint8 (n, K) and their slices."""
     bits = chip.input.dac_bits
     power = [np.square(dac_slice(x, j, bits).astype(np.float64)).mean(axis=0) for j in range(slices(bits))]

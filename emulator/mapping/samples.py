@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,8 @@ from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Dense
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.brief import brief_repr
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +43,7 @@ class Rows:
     second: Second | None = None
     movable: bool = True
 
-    def product(self, x: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def product(self, x: Array, weights: Array) -> Array:
         """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""
         if self.groups == 1:
             return np.asarray(x @ weights)

@@ -13,8 +13,7 @@ from emulator.device.fields import choice, number, section
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
 from emulator.errors import ChipError, PhysicsError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 @section("ecram")

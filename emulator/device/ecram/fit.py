@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, smoothed
 from emulator.errors import DatasetError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
+from emulator.spec.arrays import Floats
 
 POINTS_MAX = 4096
 SMALLEST_PEAK = 0.05
@@ -161,7 +161,7 @@ class Neuron:
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
-    def sampled(self) -> npt.NDArray[np.float64] | None:
+    def sampled(self) -> Floats | None:
         """The curve to train with, (2, P): u and outputs 0..1; None for the pure tunnel term, which networks
         have in closed form. From 0 where the device is off below it."""
         if self.model == "tunnel" and not self.source_resistance_ohm:

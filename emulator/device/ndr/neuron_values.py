@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
-
-Floats = npt.NDArray[np.float64]
 
 TABLE_POINTS = 201
 """Points of a tabulated curve."""

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+from emulator.spec.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Shape = Callable[[Floats], Floats]
 
 CODES = 1 << V_BITS

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from emulator.device.measurements import Measurements
 from emulator.errors import DatasetError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Bools, Floats
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0
@@ -157,9 +156,7 @@ def _refuse_offset(
         )
 
 
-def _stuck(
-    group: Floats, level: float, low: float, high: float
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools, Bools]:
     middle = float(np.median(group))
     deviation = 1.4826 * float(np.median(np.abs(group - middle)))
     far = np.abs(group - middle) > STUCK_SIGMAS * max(deviation, SIGMA_FLOOR)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import PhysicsError
+from emulator.spec.arrays import Floats
 
 Conductances = npt.NDArray[np.float64]
 
@@ -149,6 +150,6 @@ class Faults:
         stuck[u >= 1.0 - self.high_rate] = STUCK_HIGH
         return stuck
 
-    def apply(self, g_uS: npt.NDArray[np.float64], stuck: npt.NDArray[np.int8]) -> npt.NDArray[np.float64]:
+    def apply(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
         """``g_uS`` with the stuck cells at their conductances."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, self.low_uS, self.high_uS))

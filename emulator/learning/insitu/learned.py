@@ -15,9 +15,10 @@ from emulator.mapping.cells import aged_cells
 from emulator.mapping.weights import conductance_codes
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.arrays import Array
 from emulator.spec.learning import WEIGHT_MAX, program_of
 
-States = list[npt.NDArray[Any]]
+States = list[Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

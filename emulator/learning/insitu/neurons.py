@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import LinearStep
@@ -19,6 +17,7 @@ from emulator.learning.insitu.laws import devices_of
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States
 from emulator.spec import Program
+from emulator.spec.arrays import Array, Ints
 from emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,
@@ -32,7 +31,6 @@ from emulator.spec.learning import (
     levels_of,
 )
 
-Floats = npt.NDArray[np.float64]
 BITS = 5
 """An ECRAM chooses among 2^BITS curves. With more of them two neighbours differ by too few codes to say which
 way is up."""
@@ -92,13 +90,13 @@ def with_ecrams(
     return program.with_layers(program.layers, **curves), tuple(found)
 
 
-def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
+def at_states(die: Die, states: Sequence[Array]) -> Die:
     """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
     in the middle of a level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
-def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
+def _at(die: Die, levels: Sequence[Ints]) -> Die:
     law, given = law_of(die.chip), iter(levels)
     found: list[States | None] = []
     for states in die.states:
@@ -111,7 +109,7 @@ def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
     return die.tuned(found)
 
 
-def _start(die: Die, layer: int, law: LinearStep) -> npt.NDArray[np.int64]:
+def _start(die: Die, layer: int, law: LinearStep) -> Ints:
     """Where the ECRAMs of a layer are after mapping, in states."""
     states = die.states[layer]
     assert states is not None
@@ -143,7 +141,7 @@ def with_transfer(
     return tuple(found)
 
 
-def symmetry_points(law: Devices, own: Constants) -> npt.NDArray[np.int64]:
+def symmetry_points(law: Devices, own: Constants) -> Ints:
     """Where a pulse up and a pulse down are equally large, so that alternating pulses settle there; a device
     without such a point within its bounds: the bound at which they end."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
@@ -152,5 +150,5 @@ def symmetry_points(law: Devices, own: Constants) -> npt.NDArray[np.int64]:
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
-    found: npt.NDArray[np.int64] = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
+    found: Ints = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
     return found

@@ -26,6 +26,7 @@ from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.learning import (
     PROBABILITY_ONE,
     STATE_ONE,
@@ -37,7 +38,6 @@ from emulator.spec.learning import (
 )
 from emulator.spec.meaning import Meaning
 
-Floats = npt.NDArray[np.float64]
 UNIT = WEIGHT_MAX * INPUT_MAX
 """Accumulator units of the nominal bound at a full input."""
 LOGIT_SPAN = 8.0
@@ -120,13 +120,13 @@ class Prepared:
     units: tuple[float, ...]
     meaning: Meaning | None = None
 
-    def network(self, states: list[npt.NDArray[Any]]) -> Network:
+    def network(self, states: list[Array]) -> Network:
         """The float network of weights and neurons that ``states`` are read as."""
         found = [weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)]
         neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
         return network_of(self.plan, found, self.meaning, self.die.chip, neurons)
 
-    def die_at(self, states: list[npt.NDArray[Any]]) -> Die:
+    def die_at(self, states: list[Array]) -> Die:
         """The die with its neurons' ECRAMs, where they learn, at ``states``."""
         if not self.plan.neuron_rate:
             return self.die
@@ -140,7 +140,7 @@ def prepare(
     chip: Chip,
     law: LinearStep,
     spread: EcramSpread,
-    samples: npt.NDArray[np.uint8],
+    samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
     """Draw the chip and its states, and work out what updates need.

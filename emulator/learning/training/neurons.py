@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import SteppedOutput, along
 from emulator.learning.training.view import FLOAT, ChipView
 from emulator.network import Activation, Named, Ndr, Sampled
+from emulator.spec.arrays import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -191,7 +192,7 @@ class NdrNeuron(Neuron):
         shared: bool = False,
         trainable: bool = True,
         height: float | None = None,
-        curve: npt.NDArray[Any] | None = None,
+        curve: Array | None = None,
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         count = 1 if shared else outputs

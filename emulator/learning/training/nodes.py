@@ -17,6 +17,7 @@ from emulator.learning.training.extra import torch
 from emulator.learning.training.layers import Crossbar, along
 from emulator.learning.training.neurons import Neuron
 from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
+from emulator.spec.arrays import Array
 from emulator.spec.patches import Shape
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class TrainedTable(TrainedNode):
     channel: Tensor
 
     def __init__(
-        self, sources: tuple[int, ...], channel: npt.NDArray[Any], gain: Any, shift: Any, neuron: Neuron
+        self, sources: tuple[int, ...], channel: Array, gain: Any, shift: Any, neuron: Neuron
     ) -> None:
         super().__init__(sources)
         self.neuron = neuron

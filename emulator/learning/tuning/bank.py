@@ -8,8 +8,8 @@ import numpy.typing as npt
 from emulator.device.description import Ecram
 from emulator.device.ecram.pulses import LinearStep
 from emulator.errors import PhysicsError
+from emulator.spec.arrays import Bools, Floats
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 PULSES_MAX = 100_000
@@ -52,7 +52,7 @@ class EcramBank:
         span = self.nominal.high - self.nominal.low
         return np.asarray(np.clip((self._w - self.nominal.low) / span, 0.0, 1.0), np.float64)
 
-    def step_sizes(self, up: npt.NDArray[np.bool_]) -> Floats:
+    def step_sizes(self, up: Bools) -> Floats:
         """What the nominal device's next pulse does at these states, as a change of state > 0, (n,)."""
         w = self.nominal.low + self.states * (self.nominal.high - self.nominal.low)
         moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))

@@ -17,8 +17,8 @@ from emulator.golden import Core
 from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
 from emulator.network import Network
+from emulator.spec.arrays import Codes
 
-Codes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
 
 WRITE_VERIFY_ATTEMPTS = 5

@@ -39,10 +39,10 @@ from emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Produc
 from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
+from emulator.spec.arrays import Codes, Floats
 from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
 
-Floats = npt.NDArray[np.float64]
 Maps = list[Floats]
 
 EVERY_GAIN = Mitigation(gain_calibration=True)
@@ -155,7 +155,7 @@ class Forward(FloatArithmetic):
     seed: int = 0
     corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
-    def correct(self, samples: npt.NDArray[np.uint8]) -> None:
+    def correct(self, samples: Codes) -> None:
         """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
         most = max((s.node.patches.positions for s in self.built), default=1)
         few = samples if most == 1 else samples[: max(16, CORRECTED_ROWS // most)]
@@ -165,14 +165,14 @@ class Forward(FloatArithmetic):
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
         self.causes = causes
 
-    def logits(self, x: npt.NDArray[np.uint8]) -> Floats:
+    def logits(self, x: Codes) -> Floats:
         """Outputs (n, outputs) of input codes uint8 (n, inputs)."""
         most = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
         batch = max(1, VALUES_MAX // most)
         parts = [self._run(x[i : i + batch], None, i) for i in range(0, len(x), batch)]
         return np.concatenate(parts)
 
-    def _run(self, x: npt.NDArray[np.uint8], exact: list[Maps] | None, first: int = 0) -> Floats:
+    def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
         """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
         are being found."""
         network, n = self.network, len(x)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.arrays import Floats
 
 FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")
@@ -77,7 +78,7 @@ def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, L
     return x, np.array([label for _, label in series], np.uint8)
 
 
-def _series(at: str, line: str) -> tuple[npt.NDArray[np.float64], int]:
+def _series(at: str, line: str) -> tuple[Floats, int]:
     """Values (frames, 12) and label 0..8 of one line."""
     *parts, label = line.split(":")
     if len(parts) != FEATURES:

@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
 from emulator.network.importing.arithmetic import REALS
-from emulator.network.importing.view import Floats, View, view_of
+from emulator.network.importing.view import View, view_of
+from emulator.spec.arrays import Array, Floats
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair, Shape
 
@@ -36,7 +36,7 @@ class Function:
     label: str
     of: Callable[[Floats], Floats]
 
-    def __call__(self, z: npt.NDArray[Any]) -> Floats:
+    def __call__(self, z: Array) -> Floats:
         return np.asarray(self.of(z), np.float64)
 
 
@@ -49,8 +49,8 @@ def identity(node: str) -> Function:
 class Exact(Dense):
     """Weights and bias in float64, the activation a ``Function`` or devices; finite or not."""
 
-    weights: npt.NDArray[Any]
-    bias: npt.NDArray[Any]
+    weights: Array
+    bias: Array
     activation: Any = None
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emulator.network.importing.call import Call
 from emulator.network.importing.graph import Op, gate, spread, view
 from emulator.network.importing.values import Places, Value
-from emulator.network.importing.view import Floats
+from emulator.spec.arrays import Array, Floats
 from emulator.spec.patches import Shape
 
 
@@ -95,7 +95,7 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
     return value.by_channel(call.name, scale, shift)
 
 
-def of_channels(call: Call, value: Value, *constants: npt.NDArray[Any]) -> tuple[Value, list[Floats]]:
+def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
     """Constants of a tensor's shape as (C,) each, and the value whose channels they are of: it may have to be
     one axis of features. Raises UnsupportedNodeError when they differ by anything else."""
     shape = constants[0].shape

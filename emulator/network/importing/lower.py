@@ -23,7 +23,8 @@ from emulator.network.importing.rolled import rolled
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.stretch import stretch_of
-from emulator.network.importing.view import Floats, code_span
+from emulator.network.importing.view import code_span
+from emulator.spec.arrays import Floats
 
 Progress = Callable[[int, int], None]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.files import only_input
@@ -15,9 +14,7 @@ from emulator.network.importing.graph import BATCH, Op
 from emulator.network.importing.original import Original
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.values import Value
-from emulator.network.importing.view import Floats
-
-Array = npt.NDArray[Any]
+from emulator.spec.arrays import Array, Floats
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""

@@ -21,8 +21,8 @@ from emulator.network.importing.proof import Proof
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.values import OwnShape
-from emulator.network.importing.view import Floats
 from emulator.network.network import Network
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr
 from emulator.spec.meaning import InputRange
 

@@ -11,19 +11,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
 from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from emulator.network.importing.report import BlockReport
 from emulator.network.importing.stretch import Stretch, stretch_of, with_room
-from emulator.network.importing.view import Floats, Span, View, code_span, view_of
+from emulator.network.importing.view import Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Bools, Floats
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import joined
-
-Bools = npt.NDArray[np.bool_]
 
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from emulator.network import Gate, Pool, Product, Table
 from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, table, view
-from emulator.network.importing.view import Floats, View
+from emulator.network.importing.view import View
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.patches import Patches
 from emulator.spec.steps import GATE_TERMS_MAX
 

@@ -12,8 +12,9 @@ from emulator.errors import UnsupportedNodeError
 from emulator.network.activation import Activation, Ndr, Sampled
 from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.network.importing.graph import Function, Reach
-from emulator.network.importing.view import Floats, Span, code_span
+from emulator.network.importing.view import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""

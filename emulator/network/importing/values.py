@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.graph import Function, Op, given, table, view
-from emulator.network.importing.view import Floats, View
+from emulator.network.importing.view import View
+from emulator.spec.arrays import Floats
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
