@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from emulator.network import Gate, Pool, Product
-from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, identity, table
+from emulator.network.importing.graph import Exact, Graph, Op, identity, table
+from emulator.network.importing.stretch import stretch_of
 from emulator.network.importing.view import View
 
-Rises = Callable[[Function, Reach | None], bool]
-"""Whether a function falls nowhere on a range."""
 
-
-def fused(graph: Graph, rises: Rises) -> Graph:
+def fused(graph: Graph) -> Graph:
     """The graph with every sum and function inside the product before it, where nothing else reads that.
 
     A function that falls nowhere may stand before the largest of a window, too.
@@ -35,7 +33,7 @@ def fused(graph: Graph, rises: Rises) -> Graph:
             fresh = _ended(head, fresh)
         elif fresh.sampled and head.kind == "pool" and uses[head] == 1 and head.only(Pool).of == "max":
             inner = head.inputs[0]
-            if _is_open(inner, uses) and rises(fresh.sampled, inner.before):
+            if _is_open(inner, uses) and stretch_of(fresh.sampled, inner.before).rises:
                 ended = replace(_ended(inner, fresh), reach=None)
                 fresh = replace(head, inputs=(ended,), reach=fresh.reach)
         uses[fresh], new[op] = count, fresh

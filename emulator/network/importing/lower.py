@@ -22,7 +22,6 @@ from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rolled import rolled
 from emulator.network.importing.scaling import Made, Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
-from emulator.network.importing.stretch import stretch_of
 from emulator.network.importing.view import code_span
 from emulator.spec.arrays import Floats
 
@@ -65,7 +64,7 @@ def lower(
         graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out
     graph = settled(graph) if samples is None else measured(settled(graph), samples)
-    graph = fused(graph, lambda function, reach: stretch_of(function, reach).rises)
+    graph = fused(graph)
     holds = holds_of(graph)
     by_call = input_range or _range_of(graph, samples, holds[graph.input])
     still = np.zeros(1, np.bool_)

@@ -83,28 +83,15 @@ def _view(op: Op, node: View, alone: Alone) -> Op:
         whole = pooled.inside or not any(pooled.patches.padding)
         if (node.scale > 0).all() if pooled.of == "max" else whole:
             return replace(before, inputs=(replace(op, inputs=before.inputs),))
-    return op if gated is None else _scaled_gate(op, node, before, gated, alone)
+    if gated is None or np.ptp(node.scale) > 0 or np.ptp(node.shift) > 0:
+        return op
+    factor, shift = float(node.scale[0]), float(node.shift[0])
+    terms = tuple(replace(t, gain=t.gain * factor) for t in gated.terms)
+    return replace(before, node=replace(gated, terms=terms, zero=gated.zero * factor + shift))
 
 
 def _joins(op: Op) -> bool:
     return op.kind == "view" and len(op.inputs) > 1
-
-
-def _scaled_gate(op: Op, by: View, before: Op, gate: Gate, alone: Alone) -> Op:
-    if np.ptp(by.scale) == 0 and np.ptp(by.shift) == 0:
-        factor, shift = float(by.scale[0]), float(by.shift[0])
-        terms = tuple(replace(t, gain=t.gain * factor) for t in gate.terms)
-        return replace(before, node=replace(gate, terms=terms, zero=gate.zero * factor + shift))
-    products = [t for t in gate.terms if before.inputs[t.a].kind == "product" and alone(before.inputs[t.a])]
-    if not gate.is_sum or not products:
-        return op
-    first = products[0]
-    shifts = {first.a: (by.shift + gate.zero * by.scale) / first.gain}
-    inputs = tuple(
-        view(op.name, x, scale=by.scale, shift=shifts.get(i, np.zeros_like(by.shift)))
-        for i, x in enumerate(before.inputs)
-    )
-    return replace(before, node=replace(gate, zero=0.0), inputs=inputs)
 
 
 def _table(op: Op, node: Table, alone: Alone) -> Op:
