@@ -161,7 +161,9 @@ class CompiledLayer:
         # converter takes only after.
         which, gains = measures.gains(chip, final=final), np.ones(outputs)
         if which == "column":
-            gains = ranges.column_gain(wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
+            gains = ranges.fitted_gain(
+                "column", wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX)
+            )
         unit = mapped.unit * gains
         designed = ranges.design(sums, mapped.codes, chip, measures, unit if final else None)
         built = ranges.build(designed, chip, mismatch)
@@ -188,7 +190,7 @@ class CompiledLayer:
         places = sum(1 << (j * bits) for j in range(slices(bits)))
         pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places if adc else 0)
         if which == "column":
-            rest = ranges.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
+            rest = ranges.fitted_gain(which, wanted, (partial_sums(sums, layer) - pedestal) * step)
             if final:
                 layer = dataclasses.replace(layer, gain=ranges.trim(built, rest).gain)
             else:
