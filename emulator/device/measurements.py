@@ -323,3 +323,8 @@ def smoothed(x: Floats) -> Floats:
     """Running median of five, the ends held: a single outlier makes no peak."""
     padded = np.pad(x, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
+
+
+def rounded(value: float) -> float:
+    """To the six digits that a description is given."""
+    return float(f"{value:.6g}")

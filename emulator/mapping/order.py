@@ -16,7 +16,7 @@ from emulator.mapping.nodes import layer_generators
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import nearest
 from emulator.network import Dense, Ndr, Network
-from emulator.spec.arrays import Codes, Ints
+from emulator.spec.arrays import Codes
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
@@ -33,12 +33,8 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
         before, after = products[number - 1], products[number]
         read = [k for k, node in enumerate(nodes) if first + i in node.reads]
         whole = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
-        if (
-            chip.readout.kind != "analog"
-            or not whole
-            or read != [j]
-            or not isinstance(before.dense.activation, Ndr)
-        ):
+        devices = before.dense.activation
+        if chip.readout.kind != "analog" or not whole or read != [j] or not isinstance(devices, Ndr):
             continue
         weights = after.dense.weights.astype(np.float64)
         top = chip.cell.levels - 1
@@ -47,18 +43,8 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
         stuck = stuck_cells(target.shape, chip, layer_generators(seed, number)[0])
         outputs = maps[first + i].reshape(len(samples), -1).astype(np.float64)
         order = np.argsort(places(target, stuck, chip, np.sqrt(np.square(outputs).mean(axis=0))))
-        nodes[i] = products[number - 1] = dataclasses.replace(before, dense=_outputs(before.dense, order))
+        columns = Dense(before.dense.weights[:, order], before.dense.bias[order], devices.of(order))
+        nodes[i] = products[number - 1] = dataclasses.replace(before, dense=columns)
         rows = dataclasses.replace(after.dense, weights=after.dense.weights[order])
         nodes[j] = dataclasses.replace(after, dense=rows)
     return dataclasses.replace(network, nodes=tuple(nodes))
-
-
-def _outputs(dense: Dense, order: Ints) -> Dense:
-    """``dense`` with its outputs in another order."""
-    activation = dense.activation
-    assert isinstance(activation, Ndr)
-    curve = activation.curve
-    if curve is not None and len(curve) > 2:
-        curve = np.concatenate([curve[:1], curve[1:][order]])
-    turned = Ndr(activation.peak[order], activation.height[order], curve)
-    return Dense(dense.weights[:, order], dense.bias[order], turned)

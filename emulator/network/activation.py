@@ -86,6 +86,13 @@ class Ndr:
         own = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
         return np.stack(own, axis=-1)
 
+    def of(self, neurons: npt.ArrayLike) -> Ndr:
+        """These of its neurons, by number, in this order."""
+        index, curve = np.asarray(neurons), self.curve
+        if curve is not None and self.individual:
+            curve = np.concatenate([curve[:1], curve[1:][index]])
+        return Ndr(self.peak[index], self.height[index], curve)
+
     def __call__(self, v: Floats) -> Floats:
         """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
         return (self.height * self.shape(v / self.peak)).astype(np.float32)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emulator.device.measurements import rounded
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 
 TABLE_POINTS = 201
@@ -28,8 +29,8 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
     if name == "table":
         device = fits[len(fits) // 2] if len(fits) == 1 else _median_table(fits)
         assert isinstance(device, Table)
-        values["table_voltage_V"] = tuple(float(f"{v:.6g}") for v in device.voltage_V)
-        values["table_current_A"] = tuple(float(f"{i:.6g}") for i in device.current_A)
+        values["table_voltage_V"] = tuple(map(rounded, device.voltage_V))
+        values["table_current_A"] = tuple(map(rounded, device.current_A))
         spread = {p: [getattr(f, p) for f in fits] for p in ("peak_voltage_V", "peak_current_A")}
         values |= {f"{FIELDS[p][1]}_variation_percent": _percent(v) for p, v in spread.items()}
         return values, device
@@ -39,7 +40,7 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
         each = [float(getattr(fit, parameter)) for fit in fits]
         field, stem, factor = FIELDS[parameter]
         medians[parameter] = float(np.median(each))
-        values[field] = float(f"{medians[parameter] * factor:.6g}")
+        values[field] = rounded(medians[parameter] * factor)
         values[f"{stem}_variation_percent"] = _percent(each)
     if name == "esaki":
         values["saturation_current_A"] = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.measurements import Measurements
+from emulator.device.measurements import Measurements, rounded
 from emulator.errors import DatasetError
 from emulator.spec.arrays import Bools, Floats
 
@@ -125,7 +125,7 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
         "g_max_uS": high,
         "levels": min(len(levels), 256),
         "programming_error": "fitted",
-        "error_coefficients_uS": tuple(float(f"{c:.6g}") for c in coefficients),
+        "error_coefficients_uS": tuple(map(rounded, coefficients)),
         "error_reference_uS": high,
         "fitted_min_uS": low,
         "fitted_max_uS": high,

@@ -15,6 +15,7 @@ from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.words import key_of
 from emulator.learning.insitu.laws import devices_of
 from emulator.mapping import Die, program_of
+from emulator.mapping.curves import Curves
 from emulator.mapping.states import States
 from emulator.spec import Program
 from emulator.spec.arrays import Array, Ints
@@ -66,28 +67,24 @@ def with_ecrams(
     devices = devices_of(law, die.chip.ecram.spread)
     counts = [len(s.current) for s in die.states if s is not None]
     at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
-    bases, slopes = [program.curve_base], [program.curve_slope]
-    found, count = list(layers), len(program.curve_base)
+    curves = Curves(program.curve_base.shape[1])
+    curves.add(program.curve_base, program.curve_slope)
+    found = list(layers)
     for i, (rate, shift) in enumerate(rates):
-        of_level = [p.layers[i].curve for p in at]
-        base = np.stack(
-            [p.curve_base[c] for p, c in zip(at, of_level, strict=True)], 1
-        )  # (M, levels, segments)
-        slope = np.stack([p.curve_slope[c] for p, c in zip(at, of_level, strict=True)], 1)
+        of_level = [(p, p.layers[i].curve) for p in at]
+        base, slope = (  # (M, levels, segments)
+            np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
+        )
         columns = len(base)
         if (base == base[:1]).all() and (slope == slope[:1]).all():
             base, slope = base[:1], slope[:1]
-        first = count + (np.arange(columns) if len(base) > 1 else np.zeros(columns, np.int64)) * (1 << BITS)
-        bases.append(base.reshape(-1, base.shape[-1]))
-        slopes.append(slope.reshape(-1, slope.shape[-1]))
-        count += len(bases[-1])
-        if count > 1 << 16:
-            raise CompileError(f"neurons choose among {count} curves; accepted: at most 65536, fewer neurons")
-        tuned = Tuned(devices=devices, first=first.astype(np.uint16), bits=BITS, rate=rate, shift=shift)
+        numbers = curves.add(*(a.reshape(-1, a.shape[-1]) for a in (base, slope)))
+        first = np.broadcast_to(numbers[:: 1 << BITS], columns)
+        tuned = Tuned(devices=devices, first=first.copy(), bits=BITS, rate=rate, shift=shift)
         states = np.vstack([layers[i].states, _start(die, i, law)])
         found[i] = dataclasses.replace(layers[i], states=states.astype(np.int32), tuned=tuned)
-    curves = {"curve_base": np.concatenate(bases), "curve_slope": np.concatenate(slopes)}
-    return program.with_layers(program.layers, **curves), tuple(found)
+    whole = program.with_layers(program.layers, curve_base=curves.base, curve_slope=curves.slope)
+    return whole, tuple(found)
 
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError, CompileWarning
 from emulator.learning.insitu.laws import devices_of, learning_chip
 from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from emulator.mapping.curves import Curves
 from emulator.mapping.devices import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import int32, output_noise, scale_and_shift
@@ -186,10 +186,13 @@ def prepare(
             )
         )
         arrays.append(dataclasses.replace(array, step=step, designed=designed, built=built))
-    table = _with_sigmoid(mapped.program, layers[-1].segment_bits, layers[-1].table_bits)
-    last_curve = np.full(layers[-1].outputs, len(table.base) - 1, np.uint16)
-    layers[-1] = dataclasses.replace(layers[-1], curve=last_curve)
-    program = mapped.program.with_layers(layers, curve_base=table.base, curve_slope=table.slope)
+    curves = Curves(mapped.program.curve_base.shape[1])
+    if len(layers) > 1:
+        curves.add(mapped.program.curve_base, mapped.program.curve_slope)
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # output codes are made with a sigmoid
+    last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], layers[-1].table_bits, each=True)
+    layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
+    program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
     steps = [array.step for array in arrays]
     units, laws, backward = _laws(plan, program, layers, steps, states, devices, law, chip)
     if plan.neuron_rate:
@@ -259,17 +262,6 @@ def _place(
         return array.window.per_unit, array.window.zero, array.neurons.peaks
     window = window_of(activation, shape_of(activation, chip.neuron), segments)
     return window.per_unit, window.zero, 1.0
-
-
-def _with_sigmoid(program: Program, segment_bits: int, table_bits: int) -> PwlTable:
-    """The program's curves, and behind them the one that output codes are made with."""
-    segments = 1 << (V_BITS - segment_bits)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)
-    fitted = fit_pwl(INPUT_MAX / (1.0 + np.exp(-v)), segments=segments, table_bits=table_bits)
-    base, slope = fitted.base, fitted.slope
-    if len(program.layers) > 1:
-        base, slope = np.concatenate([program.curve_base, base]), np.concatenate([program.curve_slope, slope])
-    return dataclasses.replace(fitted, base=base, slope=slope)
 
 
 def _laws(

@@ -6,7 +6,6 @@ neuron's height set it; who reads the map multiplies its weights by it.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -239,7 +238,8 @@ class TrainedTable(TrainedNode):
         factor = one_factor("a table", self.sources, factors)
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
-            activation = _repeated(activation, len(self.channel) // len(activation.peak))
+            devices = len(activation.peak)
+            activation = activation.of(np.arange(devices).repeat(len(self.channel) // devices))
         gain = self._each(torch.exp(self.log_slope.double())) * factor / self._each(divisor)
         shift = self._each(self.shift.double()) / self._each(divisor)
         return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
@@ -284,12 +284,3 @@ def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Te
             "(clipped-relu, sigmoid, or ndr with a height)"
         )
     return factors[sources[0]]
-
-
-def _repeated(activation: Ndr, times: int) -> Ndr:
-    """Every neuron so many times, side by side."""
-    curve = activation.curve
-    if activation.individual and curve is not None:
-        curve = np.concatenate([curve[:1], curve[1:].repeat(times, axis=0)])
-    peak, height = activation.peak.repeat(times), activation.height.repeat(times)
-    return dataclasses.replace(activation, peak=peak, height=height, curve=curve)
