@@ -20,7 +20,7 @@ from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rolled import rolled
-from emulator.network.importing.scaling import Made, Scaling
+from emulator.network.importing.scaling import Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.view import code_span
 from emulator.spec.arrays import Floats
@@ -85,12 +85,18 @@ def lower(
         graph.calls,
         Meaning(inputs=input_range, classes=classes),
     )
-    counts = np.zeros((len(made), 2))
+    counts = np.zeros((len(made), 2))  # pre-activations beyond the tables, and all, by node
+
+    def watch(number: int, z: Floats) -> None:
+        stretch = made[number].stretch
+        if stretch is not None:
+            counts[number] += stretch.lost(z), z.size
+
     errors: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
     bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
-        errors = _errors(network, inputs, samples, wanted, _watch(made, counts))
+        errors = _errors(network, inputs, samples, wanted, watch)
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
@@ -128,17 +134,6 @@ def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) ->
         return given
     span = code_span(float(given.low.min()), float(given.high.max()), holds)
     return InputRange(np.array([span.low]), np.array([span.low + span.width]))
-
-
-def _watch(made: list[Made], counts: Floats) -> Callable[[int, Floats], None]:
-    """Counts pre-activations beyond the tables, and all, by node: (nodes, 2)."""
-
-    def watch(number: int, z: Floats) -> None:
-        stretch = made[number].stretch
-        if stretch is not None:
-            counts[number] += stretch.lost(z), z.size
-
-    return watch
 
 
 def _errors(

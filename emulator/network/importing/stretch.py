@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
@@ -105,7 +106,7 @@ def stretch_of(
         )
     wide = (-FAR, FAR) if reach is None else with_room(*reach)
     low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
-    if reach is not None and not _finite(function, low, high):
+    if reach is not None and not np.isfinite(_at(function, np.linspace(low, high, 257))).all():
         low, high = reach
     if not low < high:
         low, high = low - 0.5, low + 0.5
@@ -126,20 +127,19 @@ def with_room(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _finite(function: Function, low: float, high: float) -> bool:
+def _at(function: Function, z: npt.ArrayLike) -> Floats:
+    """What it gives, finite or not."""
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(np.asarray(function.of(np.linspace(low, high, 257)), np.float64)).all())
+        return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 
 
 def _bounded(function: Function) -> bool:
-    with np.errstate(all="ignore"):
-        far = np.asarray(function.of(np.array([-FURTHER, -FAR, FAR, FURTHER])), np.float64)
+    far = _at(function, [-FURTHER, -FAR, FAR, FURTHER])
     return bool(np.isfinite(far).all() and abs(far[0] - far[1]) < 1e-6 and abs(far[2] - far[3]) < 1e-6)
 
 
 def _values(function: Function, z: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        y = np.asarray(function.of(z), np.float64)
+    y = _at(function, z)
     if y.shape != z.shape or not np.isfinite(y).all():
         raise UnsupportedNodeError(
             function.node, function.label, "it is not finite on the values it meets; keep them in its domain"
