@@ -98,11 +98,6 @@ def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) ->
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 
 
-def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
-    """Wanted outputs in steps, float64 (len(heights), 4096)."""
-    return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
-
-
 def _several(shape: Shape) -> Shape:
     """The same with an axis of curves at the end."""
     return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]

@@ -209,17 +209,10 @@ class Value:
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
         """``scale * value + shift``, still part of the function."""
-        self.check_open()
-        inner = self.function
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
-        return replace(
-            self,
-            node=node,
-            label=label,
-            function=lambda z: scale * (z if inner is None else inner(z)) + shift,
-            line=None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift),
-        )
+        line = None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift)
+        return replace(self.apply(node, "", lambda z: scale * z + shift), label=label, line=line)
 
 
 def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
