@@ -31,6 +31,18 @@ CURVE_POINTS, MORE_POINTS = 801, 1201
 the ends it is held."""
 
 
+VARIED = {
+    "peak_voltage_V": "peak_voltage",
+    "peak_current_A": "peak_current",
+    "valley_voltage_V": "valley_voltage",
+    "excess_current_A": "excess_current",
+    "excess_slope_per_V": "excess_slope",
+    "saturation_current_A": "saturation_current",
+    "width_V": "width",
+}
+"""Parameters of devices that differ from one to the next, and the stem of the field that says by how much."""
+
+
 @section("neuron")
 class Neuron:
     """The NDR device of a neuron. What is computed is the curve in units of its peak.
@@ -186,20 +198,10 @@ class Neuron:
     @property
     def variation(self) -> dict[str, float]:
         """Percent by parameter of the device's class."""
-        percent = {
-            "peak_voltage_V": self.peak_voltage_variation_percent,
-            "peak_current_A": self.peak_current_variation_percent,
+        device = self.device
+        return {
+            p: getattr(self, f"{stem}_variation_percent") for p, stem in VARIED.items() if hasattr(device, p)
         }
-        if self.model == "esaki":
-            percent |= {
-                "valley_voltage_V": self.valley_voltage_variation_percent,
-                "excess_current_A": self.excess_current_variation_percent,
-                "excess_slope_per_V": self.excess_slope_variation_percent,
-                "saturation_current_A": self.saturation_current_variation_percent,
-            }
-        if self.model == "bell":
-            percent["width_V"] = self.width_variation_percent
-        return percent
 
     @property
     def varies(self) -> bool:
