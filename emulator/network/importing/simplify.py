@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, table, view
+from emulator.network import Gate, Pool, Product
+from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, view
 from emulator.network.importing.view import View
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
@@ -18,28 +18,31 @@ from emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
 """Whether an operator is read once."""
+Rule = Callable[[Op, Any, Alone], Op]
+"""What takes the place of an operator, of its node."""
 ROUNDS_MAX = 100
 
 
 def simplified(graph: Graph) -> Graph:
     """The graph with the rules applied until none does anything more."""
     for _ in range(ROUNDS_MAX):
-        fresh = _rewritten(graph)
+        fresh = rewritten(graph, RULES)
         if fresh is graph:
             break
         graph = fresh
     return graph
 
 
-def _rewritten(graph: Graph) -> Graph:
+def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
+    """The graph with the rule of its kind applied to each operator once."""
     new: dict[Op, Op] = {}
     count: dict[Op, int] = {}
     known: dict[Any, Op] = {}
     for op, uses in graph.uses.items():
         inputs = tuple(new[i] for i in op.inputs)
         fresh = op if inputs == op.inputs else replace(op, inputs=inputs)
-        if fresh.kind in RULES:
-            fresh = RULES[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
+        if fresh.kind in rules:
+            fresh = rules[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
         if key in known:  # read once more
             fresh = known[key]
@@ -94,16 +97,6 @@ def _joins(op: Op) -> bool:
     return op.kind == "view" and len(op.inputs) > 1
 
 
-def _table(op: Op, node: Table, alone: Alone) -> Op:
-    """One function of another is one."""
-    outer, before = op.sampled, op.inputs[0]
-    first = before.sampled if before.kind == "table" and alone(before) else None
-    if outer is None or first is None:
-        return op
-    both, label = (lambda z: outer.of(first.of(z))), f"{outer.label} of {first.label}"
-    return table(before.inputs[0], replace(outer, of=both, label=label))
-
-
 def _product(op: Op, node: Product, alone: Alone) -> Op:
     """A matrix product right behind another one, or behind a border of zeros, is one."""
     before = op.inputs[0]
@@ -111,17 +104,13 @@ def _product(op: Op, node: Product, alone: Alone) -> Op:
     if weighted is not None and alone(before):
         both = _one_product(weighted, node)
         return op if both is None else replace(op, node=both, inputs=before.inputs)
-    if pooled is not None and _is_border(pooled):
+    plain = pooled is not None and pooled.patches.kernel == (1, 1) == pooled.patches.stride
+    if pooled is not None and plain and pooled.of == "average" and pooled.pad == 0:
         pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
         top, left, bottom, right = (a + b for a, b in pads)
         patches = replace(node.patches, shape=pooled.patches.shape, padding=(top, left, bottom, right))
         return replace(op, node=replace(node, patches=patches), inputs=before.inputs)
     return op
-
-
-def _is_border(pool: Pool) -> bool:
-    one = pool.patches.kernel == (1, 1) == pool.patches.stride
-    return pool.of == "average" and one and pool.pad == 0
 
 
 def _gate(op: Op, node: Gate, alone: Alone) -> Op:
@@ -244,9 +233,8 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
 
 
-RULES: dict[str, Callable[[Op, Any, Alone], Op]] = {
+RULES: dict[str, Rule] = {
     "view": _view,
-    "table": _table,
     "product": _product,
     "gate": _gate,
     "pool": _pool,
