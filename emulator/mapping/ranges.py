@@ -20,8 +20,6 @@ from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
 from emulator.spec.arrays import Codes, Floats, Ints
 
-Sums = npt.NDArray[np.int64]
-
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
@@ -47,7 +45,7 @@ class AdcRange:
         return float(1 << self.shift) / self.gain.astype(np.float64)
 
 
-def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
     """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
     return np.stack(
         [
@@ -62,7 +60,7 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
     )
 
 
-def partial_sums(sums: Sums, layer: Layer) -> Ints:
+def partial_sums(sums: Ints, layer: Layer) -> Ints:
     """p (n, M) of ``column_sums``: what the readout makes of each tile and slice, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
@@ -71,7 +69,7 @@ def partial_sums(sums: Sums, layer: Layer) -> Ints:
 
 
 def design(
-    sums: Sums, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
+    sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
     """Gain, shift and offset as designed for column sums, int64 (tiles, slices, n, M) of ``column_sums``.
 
@@ -146,7 +144,7 @@ GAIN_CORRECTION = (0.25, 4.0)
 """A column's gain is corrected within these factors."""
 
 
-def placed(sums: Sums, chip: Chip) -> Floats:
+def placed(sums: Ints, chip: Chip) -> Floats:
     """What ideal converters would add to p (n, M): sums (tiles, slices, n, M) at their place values."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.mapping.ranges import Sums, column_sums
+from emulator.mapping.ranges import column_sums
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Dense
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
-from emulator.spec.arrays import Array, Codes, Floats
+from emulator.spec.arrays import Array, Codes, Floats, Ints
 from emulator.spec.brief import brief_repr
 
 
@@ -54,7 +54,7 @@ class Rows:
         """The float network's sums without bias, (n, M)."""
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
-    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
         """Accumulator values int64 (tiles, slices, n, M)."""
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from emulator.errors import PhysicsError
 from emulator.spec.arrays import Floats
 
-Conductances = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class ProgrammingError:
@@ -38,7 +36,7 @@ class ProgrammingError:
     fitted_uS: tuple[float, float]
     source: str
 
-    def sigma(self, target_uS: npt.ArrayLike) -> Conductances:
+    def sigma(self, target_uS: npt.ArrayLike) -> Floats:
         """Standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape). Raises
         PhysicsError when a target lies outside the fitted range."""
         g = np.asarray(target_uS, np.float64)
@@ -52,7 +50,7 @@ class ProgrammingError:
         sigma = np.polynomial.polynomial.polyval(g / self.reference_uS, self.coefficients_uS)
         return np.asarray(sigma, np.float64)
 
-    def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Conductances:
+    def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
         """Cells after programming: target + sigma(target) * N(0, 1), same shape; below 0 they read as 0.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
@@ -61,13 +59,13 @@ class ProgrammingError:
         # The draw is made even where sigma is 0, so that chips differing in one value stay comparable.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
-    def programmed(self, target_uS: npt.ArrayLike, noise: Conductances) -> Conductances:
+    def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
         """The same with given standard normal draws ``noise``, one a cell."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
 
-def readable(g_uS: npt.ArrayLike) -> Conductances:
+def readable(g_uS: npt.ArrayLike) -> Floats:
     """The conductances that a read finds of cells at ``g_uS``: never below 0."""
     return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
