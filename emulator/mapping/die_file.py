@@ -201,9 +201,8 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
 
 
 def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> MappedWeights:
-    g = held["programmed"]  # what time makes of it follows
-    ways, stuck, ageing = (held.get("row_voltage"), held.get("place")), held["stuck"], held["ageing"]
-    cells = Cells(held["target"], g, g, g, g, stuck, ageing, *ways)
+    drawn = (held[name] for name in ("target", "programmed", "stuck", "ageing"))
+    cells = Cells.fresh(*drawn, row_voltage_V=held.get("row_voltage"), place=held.get("place"))
     known = {name: held[name] for name in ("levels", "limits", "unit")}
     mapped = MappedWeights(
         **known, cells=cells, codes=held["levels"], full_scale_uS=full_scale_uS, saturated=0, limited=limited
