@@ -25,37 +25,21 @@ from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.view import code_span
 from emulator.spec.arrays import Floats
 
-Progress = Callable[[int, int], None]
-
 
 def lower(
     read: Reading,
-    *,
     name: str,
-    samples: Floats | None = None,
-    wanted: Floats | None = None,
-    input_range: InputRange | None = None,
-    classes: tuple[str, ...] = (),
-    progress: Progress | None = None,
+    samples: Floats | None,
+    wanted: Floats | None,
+    input_range: InputRange | None,
+    classes: tuple[str, ...],
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
-    """The network, the range of its inputs, and the report.
+    """The network of a reading, the range of its inputs, and the report; the rest as ``import_model``'s.
 
-    Raises UnsupportedNodeError when a function is unbounded and there are no samples. Raises NetworkError
-    when a weight is not finite.
-
-    Parameters
-    ----------
-    read:
-        The model.
-    samples:
-        Inputs (n, values) in the model's unit, as the graph takes them, n >= 1; needed where a function is
-        unbounded.
-    wanted:
-        The model's own outputs (n, M) for them, which errors are measured against.
-    input_range:
-        What input codes stand for; by default what the samples span, or 0..1.
-    progress:
-        Called as ``progress(done, total)`` after every operator and after the measurement.
+    ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
+    which errors are measured against. Raises UnsupportedNodeError when a function is unbounded and there are
+    no samples. Raises NetworkError when a weight is not finite.
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if len(read.own_shape) == 2 and graph.calls == 1:

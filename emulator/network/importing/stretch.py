@@ -79,24 +79,14 @@ class Stretch:
 
 
 def stretch_of(
-    function: Function,
-    reach: Reach | None,
-    holds: tuple[float, ...] = (),
-    limits: Reach = (-np.inf, np.inf),
+    function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
     """Where to span a function's table.
 
+    ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
+    must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
     Raises UnsupportedNodeError when there are no samples and the function has no bounds, or it is not finite
     where it is needed.
-
-    Parameters
-    ----------
-    reach:
-        Least and greatest pre-activation of samples; None without samples.
-    holds:
-        Values that the outputs' range must hold too: what a padded convolution puts around them.
-    limits:
-        No pre-activation lies outside.
     """
     if reach is None and not np.isfinite(limits).all() and not _bounded(function):
         raise UnsupportedNodeError(
