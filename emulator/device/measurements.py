@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr
 
-Floats = npt.NDArray[np.float64]
 Place = tuple[int, float, bool]
 """Index of a column, factor to SI, and whether values are resistances."""
 
@@ -323,3 +323,8 @@ def smoothed(x: Floats) -> Floats:
     """Running median of five, the ends held: a single outlier makes no peak."""
     padded = np.pad(x, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
+
+
+def rounded(value: float) -> float:
+    """To the six digits that a description is given."""
+    return float(f"{value:.6g}")

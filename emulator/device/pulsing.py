@@ -15,8 +15,7 @@ from emulator.device.ecram.description import Pulsed
 from emulator.device.ecram.pulses import EcramModel
 from emulator.device.fields import number, section
 from emulator.errors import PhysicsError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +38,11 @@ class Written:
     whether its last read was in the window. ``wear``: the most pulsed cell's part of the endurance."""
 
     conductance_uS: Floats
-    pulses: npt.NDArray[np.int64]
-    reads: npt.NDArray[np.int64]
+    pulses: Ints
+    reads: Ints
     time_s: Floats
     energy_J: Floats
-    accepted: npt.NDArray[np.bool_]
+    accepted: Bools
     wear: float
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.network import Activation, Dense, Ndr, Product
+from emulator.network import Dense, Ndr, Product
 from emulator.spec.patches import Pair
 
 
@@ -35,12 +35,10 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(channels, kh, kw, outputs)
     for i, j in np.ndindex(rows, columns):
         weights[:, i * sh : i * sh + kh, j * sw : j * sw + kw, i, j] = kernel
-    copies = rows * columns
-    wide = Dense(
-        weights.reshape(-1, copies * outputs),
-        np.tile(dense.bias, copies),
-        _copied(dense.activation, copies),
-    )
+    copies, activation = rows * columns, dense.activation
+    if isinstance(activation, Ndr):
+        activation = activation.of(np.tile(np.arange(outputs), copies))
+    wide = Dense(weights.reshape(-1, copies * outputs), np.tile(dense.bias, copies), activation)
     top, left, _, _ = patches.padding
     # The padded map's last rows and columns that no kernel reaches are left out, so that blocks tile it.
     grid = patches.grid
@@ -150,12 +148,3 @@ def _fewest_groups(node: Product, lanes: int, rows: int, inputs_max: int) -> int
         if groups % fewer == 0 and together * k <= rows and together * share <= lanes and whole <= inputs_max:
             return fewer
     return groups
-
-
-def _copied(activation: Activation | None, copies: int) -> Activation | None:
-    if isinstance(activation, Ndr):
-        curve = activation.curve
-        if curve is not None and activation.individual:
-            curve = np.concatenate([curve[:1], np.tile(curve[1:], (copies, 1))])
-        return Ndr(np.tile(activation.peak, copies), np.tile(activation.height, copies), curve)
-    return activation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,9 @@ from emulator.device.rram.drift import age
 from emulator.device.rram.programming import STUCK_LOW, readable
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
+from emulator.spec.arrays import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
 Stuck = npt.NDArray[np.int8]
-Ints = npt.NDArray[np.int64]
 
 
 def level_targets(cell: Cell) -> Floats:
@@ -28,7 +28,7 @@ def level_targets(cell: Cell) -> Floats:
     return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
-def pair_targets(levels: npt.NDArray[np.int64], cell: Cell) -> Floats:
+def pair_targets(levels: Ints, cell: Cell) -> Floats:
     """Target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is G+."""
     return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 
@@ -67,6 +67,20 @@ class Cells:
     place: Ints | None = None
     pulses: PulseCount | None = None
 
+    @classmethod
+    def fresh(cls, target: Floats, programmed: Floats, stuck: Stuck, ageing: Floats, **rest: Any) -> Cells:
+        """Right after programming: ``at`` says what becomes of them."""
+        return cls(target, programmed, programmed, programmed, programmed, stuck, ageing, **rest)
+
+    def at(self, chip: Chip) -> Cells:
+        """These cells at the chip's time, with its stuck cells and through its wires. Nothing is drawn here.
+        Raises PhysicsError when the time is outside the drift model's."""
+        time_s = chip.conditions.time_since_programming_s
+        aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
+        faulted = chip.cell.faults.apply(aged, self.stuck)
+        effective = through_wires(faulted, chip, self.row_voltage_V, self.place)
+        return dataclasses.replace(self, aged=aged, faulted=faulted, effective=effective)
+
 
 def make_cells(
     target_uS: Floats,
@@ -103,17 +117,19 @@ def make_cells(
         target_uS = compensate(target_uS, stuck, chip)
     programmed = cell.error_model.programmed(target_uS, noise)
     ageing = rng.standard_normal(shape)
+    pulses = None
     if chip.programming.model == "none":
         programmed = _verified(programmed, target_uS, chip, mitigation, rng)
-        return aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
-    if mitigation.write_verify_attempts:
+    elif mitigation.write_verify_attempts:
         raise CompileError(
             f"write_verify_attempts is {mitigation.write_verify_attempts}; accepted: 0, as programming.model "
             f"is {chip.programming.model!r}, which verifies each pulse"
         )
-    programmed, pulses = _pulsed(target_uS, stuck, chip, rng)
-    cells = aged_cells(target_uS, programmed, stuck, ageing, chip, row_voltage_V, place)
-    return dataclasses.replace(cells, pulses=pulses)
+    else:
+        programmed, pulses = _pulsed(target_uS, stuck, chip, rng)
+    volts = row_voltage_V if cell.iv_cubic_per_V2 else None
+    cells = Cells.fresh(target_uS, programmed, stuck, ageing, row_voltage_V=volts, place=place, pulses=pulses)
+    return cells.at(chip)
 
 
 def _pulsed(
@@ -136,35 +152,6 @@ def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) ->
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
     return chip.cell.faults.draw(shape, ahead)
-
-
-def aged_cells(
-    target_uS: Floats,
-    programmed: Floats,
-    stuck: Stuck,
-    ageing: Floats,
-    chip: Chip,
-    row_voltage_V: Floats | None = None,
-    place: Ints | None = None,
-) -> Cells:
-    """Programmed cells at the chip's time, with its stuck cells and through its wires; shapes as ``Cells``.
-
-    Nothing is drawn here. Raises PhysicsError when the time is outside the drift model's.
-    """
-    cell = chip.cell
-    aged = age(programmed, target_uS, cell.drift_model, chip.conditions.time_since_programming_s, ageing)
-    faulted = cell.faults.apply(aged, stuck)
-    return Cells(
-        target=target_uS,
-        programmed=programmed,
-        aged=aged,
-        faulted=faulted,
-        effective=through_wires(faulted, chip, row_voltage_V, place),
-        stuck=stuck,
-        ageing=ageing,
-        row_voltage_V=row_voltage_V if cell.iv_cubic_per_V2 else None,
-        place=place,
-    )
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.tuning import CURRENT
 from emulator.errors import CompileError
 from emulator.mapping.states import States
+from emulator.spec.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
 
 
@@ -30,7 +29,7 @@ def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
     if circuit is None:
         return np.asarray(voltage * device.peak[0], np.float64)
     pairs, which = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
-    units = np.array([circuit.tuned_unit_V(float(c), float(v)) for c, v in pairs])
+    units = np.array([circuit.tuned(float(c), float(v)).unit_V * float(v) for c, v in pairs])
     return np.asarray(units[which.ravel()], np.float64)
 
 
@@ -77,9 +76,7 @@ def loaded_curves(
         circuit = chip.neuron.in_circuit(device)
         assert circuit is not None
         models.append(circuit.tuned(float(c), float(s)))
-    limits_nH = [
-        m.circuit.inductance_limit_H / m.circuit.inductance_H for m in models if m.circuit.oscillates
-    ]
+    limits_nH = [m.inductance_limit_H / m.inductance_H for m in models if m.oscillates]
     if limits_nH:
         neuron = chip.neuron
         raise CompileError(
@@ -91,7 +88,8 @@ def loaded_curves(
 
     def curves(u: Floats) -> Floats:
         v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
-        drawn = np.stack([model.current(v[..., m]) for m, model in enumerate(models)], axis=-1)
-        return np.clip(gain * drawn / amperes, 0.0, 1.0)
+        each = enumerate(zip(models, current, voltage, strict=True))
+        drawn = np.stack([c * model.current(v[..., m] / s) for m, (model, c, s) in each], axis=-1)
+        return np.asarray(np.clip(gain * drawn / amperes, 0.0, 1.0), np.float64)
 
-    return curves, sum(m.circuit.bistable for m in models)
+    return curves, sum(m.bistable for m in models)

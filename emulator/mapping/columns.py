@@ -10,15 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.weights import MappedWeights, map_weights
 from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 BIAS_ROWS_MAX = 64
 

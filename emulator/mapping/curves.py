@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.errors import CompileError
+from emulator.spec.arrays import Floats
 
 Index = npt.NDArray[np.uint16]
 CURVES_MAX = 1 << 16
@@ -30,9 +31,7 @@ class Curves:
         """All of them, int32 (Q, segments)."""
         return self._tables[:, self._segments :].copy()
 
-    def fit(
-        self, wanted: npt.NDArray[np.float64], table_bits: int, *, each: bool = False
-    ) -> tuple[Index, float]:
+    def fit(self, wanted: Floats, table_bits: int, *, each: bool = False) -> tuple[Index, float]:
         """Numbers (Q,) of curves (Q, 4096), and their largest error in output steps; ``each`` gets a table of
         its own, else equal ones are one."""
         fitted = fit_pwl(wanted, segments=self._segments, table_bits=table_bits)

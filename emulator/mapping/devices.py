@@ -27,8 +27,8 @@ from emulator.mapping.states import (
 )
 from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Curves = Callable[[Floats], Floats]
 
 Shape = Callable[[Floats], Floats]

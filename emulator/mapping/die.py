@@ -17,7 +17,6 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.ndr.window import Window
 from emulator.errors import CompileError
-from emulator.mapping.cells import aged_cells
 from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
@@ -26,9 +25,8 @@ from emulator.mapping.states import States, kept
 from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr, titled
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +198,7 @@ def _kept(neurons: Neurons, chip: Chip, passed_s: float) -> Neurons:
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
     """With what ``chip``, at its time, makes of the programmed cells."""
-    old = mapped.cells
-    cells = aged_cells(old.target, old.programmed, old.stuck, old.ageing, chip, old.row_voltage_V, old.place)
+    cells = mapped.cells.at(chip)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
 

@@ -10,7 +10,6 @@ import os
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import parse_chip
 from emulator.device.ndr.curves import NdrModel
@@ -28,6 +27,7 @@ from emulator.mapping.states import States
 from emulator.mapping.weights import MappedWeights
 from emulator.spec import Program
 from emulator.spec.archive import FIELD, Arrays, digest, head, load_file, save_file
+from emulator.spec.arrays import Floats
 
 FORMAT, FORMAT_VERSION = "die", 1
 BYTES_MAX = 4 << 30
@@ -201,9 +201,8 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
 
 
 def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> MappedWeights:
-    g = held["programmed"]  # what time makes of it follows
-    ways, stuck, ageing = (held.get("row_voltage"), held.get("place")), held["stuck"], held["ageing"]
-    cells = Cells(held["target"], g, g, g, g, stuck, ageing, *ways)
+    drawn = (held[name] for name in ("target", "programmed", "stuck", "ageing"))
+    cells = Cells.fresh(*drawn, row_voltage_V=held.get("row_voltage"), place=held.get("place"))
     known = {name: held[name] for name in ("levels", "limits", "unit")}
     mapped = MappedWeights(
         **known, cells=cells, codes=held["levels"], full_scale_uS=full_scale_uS, saturated=0, limited=limited
@@ -222,14 +221,14 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
     return ndr_neurons(chip, held["neuron.heights"], held["neuron.peaks"], unreachable, states, devices)
 
 
-def _parameters(device: NdrModel) -> npt.NDArray[np.float64]:
+def _parameters(device: NdrModel) -> Floats:
     """A device's parameters; of a measured curve, where its peak lies."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
     return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]
 
 
-def _device(base: NdrModel, parameters: npt.NDArray[np.float64]) -> NdrModel:
+def _device(base: NdrModel, parameters: Floats) -> NdrModel:
     if isinstance(base, MeasuredTable):
         return scaled_device(base, parameters[0] / base.peak_voltage_V, parameters[1] / base.peak_current_A)
     names = [f.name for f in dataclasses.fields(base)]  # type: ignore[arg-type]

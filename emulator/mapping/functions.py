@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 CODES = INPUT_MAX + 1
 WHOLE = -(CODES // 2), 16

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.window import Window
@@ -37,9 +36,7 @@ from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Activation, Dense, Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from emulator.spec.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +161,9 @@ class CompiledLayer:
         # converter takes only after.
         which, gains = measures.gains(chip, final=final), np.ones(outputs)
         if which == "column":
-            gains = ranges.column_gain(wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
+            gains = ranges.fitted_gain(
+                "column", wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX)
+            )
         unit = mapped.unit * gains
         designed = ranges.design(sums, mapped.codes, chip, measures, unit if final else None)
         built = ranges.build(designed, chip, mismatch)
@@ -191,7 +190,7 @@ class CompiledLayer:
         places = sum(1 << (j * bits) for j in range(slices(bits)))
         pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places if adc else 0)
         if which == "column":
-            rest = ranges.column_gain(wanted, (partial_sums(sums, layer) - pedestal) * step)
+            rest = ranges.fitted_gain(which, wanted, (partial_sums(sums, layer) - pedestal) * step)
             if final:
                 layer = dataclasses.replace(layer, gain=ranges.trim(built, rest).gain)
             else:

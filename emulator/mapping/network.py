@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError, CompileWarning
@@ -25,6 +24,7 @@ from emulator.mapping.weights import MappedWeights
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Codes, Floats
 
 SAMPLES_MIN = 16
 USUAL = MapOptions()
@@ -41,12 +41,12 @@ class Mapped(NamedTuple):
 def map_network(
     network: Network,
     chip: Chip | str | os.PathLike[str],
-    samples: npt.NDArray[np.uint8],
+    samples: Codes,
     *,
     seed: int = 0,
     name: str | None = None,
     options: MapOptions = USUAL,
-    exact: npt.NDArray[np.float64] | None = None,
+    exact: Floats | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
     """Map, program and calibrate a network on a chip.

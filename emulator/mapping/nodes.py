@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.errors import CompileError
@@ -25,12 +22,10 @@ from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from emulator.network.floats import result
 from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, slices
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
 from emulator.spec.steps import join
-
-Codes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
@@ -269,7 +264,7 @@ class Mapper:
         )
 
 
-def _by_call(samples: npt.NDArray[Any], network: Network) -> npt.NDArray[Any]:
+def _by_call(samples: Array, network: Network) -> Array:
     """Input maps (calls * n, C, H, W) of samples (n, calls * values): one call behind the other."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)

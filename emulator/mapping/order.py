@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.mapping.cells import pair_targets, places, stuck_cells
@@ -17,11 +16,10 @@ from emulator.mapping.nodes import layer_generators
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import nearest
 from emulator.network import Dense, Ndr, Network
+from emulator.spec.arrays import Codes
 
-Ints = npt.NDArray[np.int64]
 
-
-def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed: int) -> Network:
+def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
     """``network`` with the units of its wired layers in the order for chip ``seed``; it computes the same.
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
@@ -35,12 +33,8 @@ def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed:
         before, after = products[number - 1], products[number]
         read = [k for k, node in enumerate(nodes) if first + i in node.reads]
         whole = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
-        if (
-            chip.readout.kind != "analog"
-            or not whole
-            or read != [j]
-            or not isinstance(before.dense.activation, Ndr)
-        ):
+        devices = before.dense.activation
+        if chip.readout.kind != "analog" or not whole or read != [j] or not isinstance(devices, Ndr):
             continue
         weights = after.dense.weights.astype(np.float64)
         top = chip.cell.levels - 1
@@ -49,18 +43,8 @@ def in_order(network: Network, chip: Chip, samples: npt.NDArray[np.uint8], seed:
         stuck = stuck_cells(target.shape, chip, layer_generators(seed, number)[0])
         outputs = maps[first + i].reshape(len(samples), -1).astype(np.float64)
         order = np.argsort(places(target, stuck, chip, np.sqrt(np.square(outputs).mean(axis=0))))
-        nodes[i] = products[number - 1] = dataclasses.replace(before, dense=_outputs(before.dense, order))
+        columns = Dense(before.dense.weights[:, order], before.dense.bias[order], devices.of(order))
+        nodes[i] = products[number - 1] = dataclasses.replace(before, dense=columns)
         rows = dataclasses.replace(after.dense, weights=after.dense.weights[order])
         nodes[j] = dataclasses.replace(after, dense=rows)
     return dataclasses.replace(network, nodes=tuple(nodes))
-
-
-def _outputs(dense: Dense, order: Ints) -> Dense:
-    """``dense`` with its outputs in another order."""
-    activation = dense.activation
-    assert isinstance(activation, Ndr)
-    curve = activation.curve
-    if curve is not None and len(curve) > 2:
-        curve = np.concatenate([curve[:1], curve[1:][order]])
-    turned = Ndr(activation.peak[order], activation.height[order], curve)
-    return Dense(dense.weights[:, order], dense.bias[order], turned)

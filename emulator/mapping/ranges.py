@@ -18,9 +18,7 @@ from emulator.golden.readout import readout
 from emulator.mapping.mitigation import Mitigation
 from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
-
-Sums = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Codes, Floats, Ints
 
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
@@ -47,7 +45,7 @@ class AdcRange:
         return float(1 << self.shift) / self.gain.astype(np.float64)
 
 
-def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
     """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
     return np.stack(
         [
@@ -62,7 +60,7 @@ def column_sums(x: npt.NDArray[np.uint8], codes: npt.NDArray[np.int16], rows: in
     )
 
 
-def partial_sums(sums: Sums, layer: Layer) -> npt.NDArray[np.int64]:
+def partial_sums(sums: Ints, layer: Layer) -> Ints:
     """p (n, M) of ``column_sums``: what the readout makes of each tile and slice, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
@@ -70,31 +68,24 @@ def partial_sums(sums: Sums, layer: Layer) -> npt.NDArray[np.int64]:
     return p
 
 
-def calibrate(
-    sums: Sums,
-    *,
-    adc_bits: int,
-    dac_bits: int,
-    policy: str,
-    ratio: Floats | None = None,
-    bound: Floats | None = None,
+def design(
+    sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
-    """Choose gain, shift and offset.
+    """Gain, shift and offset as designed for column sums, int64 (tiles, slices, n, M) of ``column_sums``.
 
-    Parameters
-    ----------
-    sums:
-        int64 (tiles, slices, n, M), from ``column_sums``.
-    adc_bits, dac_bits:
-        Resolution B of the converter, bits of an input slice.
-    policy:
-        ``column``: each column its own step; ``layer``: one step for all.
-    ratio:
-        (M,), when given the gains are in exactly this ratio, whatever the policy: an output layer's steps
-        must stand for equal logits.
-    bound:
-        (M,), when given the range is -bound..bound instead of one that the sums call for.
+    ``readout.range_policy``: each column has a step of its own, or one is for all. ``ratio`` (M,): when given
+    the gains are in exactly this ratio, whatever the policy: an output layer's steps must stand for equal
+    logits. Without range calibration the range is that of the largest sum that ``weights`` (K, M) could make.
     """
+    adc_bits, dac_bits, policy = chip.readout.adc_bits, chip.input.dac_bits, chip.readout.range_policy
+    if chip.readout.kind == "analog":
+        columns = sums.shape[3]
+        return AdcRange(np.zeros(columns, np.uint16), np.zeros(columns, np.int16), 0, 0.0)
+    bound = None
+    if not mitigation.range_calibration:
+        rows, size = chip.array.rows, np.abs(weights.astype(np.float64))
+        tiled = [size[k : k + rows].sum(axis=0) for k in range(0, len(size), rows)]
+        bound = ((1 << dac_bits) - 1) * np.max(tiled, axis=0)
     tiles, steps, n, columns = sums.shape
     flat = sums.transpose(3, 0, 1, 2).reshape(columns, -1).astype(np.float64)
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
@@ -153,32 +144,7 @@ GAIN_CORRECTION = (0.25, 4.0)
 """A column's gain is corrected within these factors."""
 
 
-def design(
-    sums: Sums, codes: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
-) -> AdcRange:
-    """Ranges as designed for these column sums; ``ratio`` as in ``ranges.calibrate``."""
-    columns = sums.shape[3]
-    if chip.readout.kind == "analog":
-        return AdcRange(np.zeros(columns, np.uint16), np.zeros(columns, np.int16), 0, 0.0)
-    bound = None
-    if not mitigation.range_calibration:
-        rows = min(chip.array.rows, len(codes))
-        largest = (1 << chip.input.dac_bits) - 1
-        tiles = [
-            np.abs(codes[k : k + rows].astype(np.float64)).sum(axis=0) for k in range(0, len(codes), rows)
-        ]
-        bound = largest * np.max(tiles, axis=0)
-    return calibrate(
-        sums,
-        adc_bits=chip.readout.adc_bits,
-        dac_bits=chip.input.dac_bits,
-        policy=chip.readout.range_policy,
-        ratio=ratio,
-        bound=bound,
-    )
-
-
-def placed(sums: Sums, chip: Chip) -> Floats:
+def placed(sums: Ints, chip: Chip) -> Floats:
     """What ideal converters would add to p (n, M): sums (tiles, slices, n, M) at their place values."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
@@ -203,37 +169,25 @@ def trim(built: AdcRange, factor: Floats) -> AdcRange:
     return _range(built.gain * factor, built.offset.astype(np.float64), built)
 
 
-def column_gain(wanted: Floats, linear: Floats) -> Floats:
-    """Factor (M,) that brings ``linear`` (n, M) closest to ``wanted``, about their means; 1 where dead."""
-    together, power = _together(wanted, linear)
+def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
+    """Gains (M,) that bring ``linear`` (n, M) closest to ``wanted``, about their means; 1 where dead.
+
+    ``which`` as ``Mitigation.gains`` says: one a column, one for all, or none. ``unit`` (M,): one unit of
+    each column's neuron in the unit of the sums; by it columns count that have one gain together.
+    """
+    if which == "none":
+        return np.ones(wanted.shape[1])
+    if which == "common":
+        wanted, linear = wanted / unit, linear / unit
+    a, b = wanted - wanted.mean(axis=0), linear - linear.mean(axis=0)
+    together, power = (a * b).sum(axis=0), np.square(b).sum(axis=0)
+    if which == "common":
+        together, power = (np.full(len(power), values.sum()) for values in (together, power))
     factor = np.divide(together, power, out=np.ones(power.shape), where=power > 0)
     return np.asarray(np.clip(factor, *GAIN_CORRECTION), np.float64)
 
 
-def common_gain(wanted: Floats, linear: Floats) -> float:
-    """The one factor that brings all of ``linear`` (n, M) closest to ``wanted``; 1 where all is dead."""
-    together, power = (float(values.sum()) for values in _together(wanted, linear))
-    return float(np.clip(together / power, *GAIN_CORRECTION)) if power > 0 else 1.0
-
-
-def _together(wanted: Floats, linear: Floats) -> tuple[Floats, Floats]:
-    """Of every column, about its mean: sums of ``wanted`` times ``linear``, and of ``linear`` squared."""
-    a, b = wanted - wanted.mean(axis=0), linear - linear.mean(axis=0)
-    return (a * b).sum(axis=0), np.square(b).sum(axis=0)
-
-
-def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
-    """Gains (M,) of columns ``linear`` (n, M), as many as ``Mitigation.gains`` says.
-
-    ``unit`` (M,): one unit of each column's neuron in the unit of the sums; by it columns count that have one
-    gain together.
-    """
-    if which == "column":
-        return column_gain(wanted, linear)
-    return np.full(wanted.shape[1], common_gain(wanted / unit, linear / unit) if which == "common" else 1.0)
-
-
-def row_voltages(x: npt.NDArray[np.uint8], chip: Chip) -> Floats:
+def row_voltages(x: Codes, chip: Chip) -> Floats:
     """Root mean square voltage (K,) on the rows over inputs ``x`` uint8 (n, K) and their slices."""
     bits = chip.input.dac_bits
     power = [np.square(dac_slice(x, j, bits).astype(np.float64)).mean(axis=0) for j in range(slices(bits))]

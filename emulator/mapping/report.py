@@ -15,6 +15,7 @@ from emulator.device.pulsing import PulseCount
 from emulator.golden import Core
 from emulator.network.activation import Activation, Ndr
 from emulator.spec import Program
+from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
@@ -236,12 +237,7 @@ class CompileReport:
 
 
 def golden_accuracy(
-    program: Program,
-    samples: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.integer],
-    *,
-    seed: int = 0,
-    noise: bool = True,
+    program: Program, samples: Codes, labels: npt.NDArray[np.integer], *, seed: int = 0, noise: bool = True
 ) -> float:
     """Fraction of uint8 samples (n, inputs) whose largest output on the golden model is the label's (n,)."""
     out = Core(program).infer(samples, seed=seed, noise=noise)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.mapping.ranges import Sums, column_sums
+from emulator.mapping.ranges import column_sums
 from emulator.mapping.scaling import SCALE_MAX, shift_for
 from emulator.network import Dense
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
+from emulator.spec.arrays import Array, Codes, Floats, Ints
 from emulator.spec.brief import brief_repr
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +43,7 @@ class Rows:
     second: Second | None = None
     movable: bool = True
 
-    def product(self, x: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def product(self, x: Array, weights: Array) -> Array:
         """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""
         if self.groups == 1:
             return np.asarray(x @ weights)
@@ -57,7 +54,7 @@ class Rows:
         """The float network's sums without bias, (n, M)."""
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
-    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Sums:
+    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
         """Accumulator values int64 (tiles, slices, n, M)."""
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True

@@ -10,9 +10,7 @@ from emulator.errors import CompileError
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, V_MAX
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from emulator.spec.arrays import Floats, Ints
 
 SCALE_MAX = 65535
 STEP = 2.0 * V_MAX

@@ -14,8 +14,7 @@ from emulator.device.ndr.curves import NdrModel
 from emulator.device.ndr.description import CURVE_END, CURVE_START
 from emulator.device.ndr.tuning import CURRENT
 from emulator.device.ndr.window import Shape, Window, choose_window
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

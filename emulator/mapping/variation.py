@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.device.pulsing import Programming
 from emulator.mapping.weights import code_max, full_scale
+from emulator.spec.arrays import Floats
 from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 RATE_ONE = 1 << 16
@@ -33,8 +34,8 @@ def variation_of(chip: Chip) -> Variation:
     sigma = cell.spread(g, time) * per_uS
     low, high = cell.stuck_at_uS
 
-    def fixed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
-        scaled: npt.NDArray[np.float64] = np.rint(values * (1 << CODE_FRACTION))
+    def fixed(values: Floats) -> npt.NDArray[np.uint16]:
+        scaled: Floats = np.rint(values * (1 << CODE_FRACTION))
         return np.minimum(scaled, FIXED_MAX).astype(np.uint16)
 
     def rate(percent: float) -> int:

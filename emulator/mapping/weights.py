@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,7 @@ from emulator.errors import CompileError
 from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.wires import compensated, nearest
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Array, Floats
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Column limits tried, relative to the column's largest weight."""
@@ -95,7 +93,7 @@ def full_scale(chip: Chip) -> float:
     return max(top, cell.stuck_at_uS[1]) if cell.stuck_high_percent else top
 
 
-def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = False) -> Floats:
+def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
     """Limit s (M,) of each column: the one of ``LIMIT_FACTORS`` times its largest weight with least error.
 
     The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
@@ -119,7 +117,7 @@ def column_limits(weights: npt.NDArray[Any], levels: int, *, uniform: bool = Fal
 
 
 def map_weights(
-    weights: npt.NDArray[Any],
+    weights: Array,
     chip: Chip,
     rng: np.random.Generator,
     *,

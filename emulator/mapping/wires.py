@@ -9,13 +9,10 @@ a larger limit, whose smaller currents cost less of it, against the cells' error
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
 from emulator.mapping.cells import level_targets, pair_targets, through_wires
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from emulator.spec.arrays import Floats, Ints
 
 LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """Factors on the limits that are tried."""

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.device.ndr.curves import tunnel
 from emulator.errors import NetworkError
+from emulator.spec.arrays import Array
 from emulator.spec.brief import brief_repr
 
 Floats = npt.NDArray[np.float32]
 
-NAMED: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+NAMED: dict[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.clip(x, 0.0, 1.0),
     "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
     "tanh": lambda x: np.maximum(np.tanh(x), 0.0),
@@ -75,7 +75,7 @@ class Ndr:
         """Whether every neuron has a shape of its own."""
         return self.curve is not None and len(self.curve) > 2
 
-    def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def shape(self, u: Array) -> npt.NDArray[np.float64]:
         """f(u), the curve in its own unit, of any shape; (..., M) where every neuron has its own."""
         if self.curve is None:
             return tunnel(u)
@@ -85,6 +85,13 @@ class Ndr:
         wide = np.broadcast_to(u, (*np.shape(u)[:-1], len(self.peak)))
         own = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
         return np.stack(own, axis=-1)
+
+    def of(self, neurons: npt.ArrayLike) -> Ndr:
+        """These of its neurons, by number, in this order."""
+        index, curve = np.asarray(neurons), self.curve
+        if curve is not None and self.individual:
+            curve = np.concatenate([curve[:1], curve[1:][index]])
+        return Ndr(self.peak[index], self.height[index], curve)
 
     def __call__(self, v: Floats) -> Floats:
         """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
@@ -134,7 +141,7 @@ class Sampled:
         """First and last pre-activation."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
-    def shape(self, u: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def shape(self, u: Array) -> npt.NDArray[np.float64]:
         """The function at ``u``, of any shape."""
         values: npt.NDArray[np.float64] = np.interp(u, *self.points.astype(np.float64))
         return values

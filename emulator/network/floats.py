@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.network.activation import Activation, Floats
 from emulator.network.nodes import Gate, Maps, Pool, Product, Table
+from emulator.spec.arrays import Array
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.steps import filled, join
 
@@ -19,11 +19,11 @@ class FloatArithmetic:
     lowest = 0.0
     """Around a map whose largest values are taken."""
 
-    def product(self, at: At, node: Product, maps: Maps) -> npt.NDArray[Any]:
+    def product(self, at: At, node: Product, maps: Maps) -> Array:
         """``activation(patches(x) @ weights + bias + skip_weight * skip)``."""
         return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)))
 
-    def pool(self, at: At, node: Pool, maps: Maps) -> npt.NDArray[Any]:
+    def pool(self, at: At, node: Pool, maps: Maps) -> Array:
         """The largest of each window, or its average."""
         border = self.lowest if node.of == "max" else 0.0 if node.inside else self.number(node.pad)
         windows = node.patches.windows(join([maps[s] for s in node.sources]), border)
@@ -32,12 +32,12 @@ class FloatArithmetic:
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / node.counts.reshape(node.patches.grid)
         return filled(self.held(mean * node.gain), node.block)
 
-    def table(self, at: At, node: Table, maps: Maps) -> npt.NDArray[Any]:
+    def table(self, at: At, node: Table, maps: Maps) -> Array:
         """The function of each value."""
         v = node.voltages(join([maps[s] for s in node.sources]))
         return np.ascontiguousarray(np.moveaxis(self.function(at, node.activation, v), -1, 1))
 
-    def gate(self, at: At, node: Gate, maps: Maps) -> npt.NDArray[Any]:
+    def gate(self, at: At, node: Gate, maps: Maps) -> Array:
         """The sum of the terms."""
         total = self.number(node.zero)
         for term in node.terms:
@@ -45,7 +45,7 @@ class FloatArithmetic:
             total = total + (value if term.b is None else value * (maps[term.b] - self.number(term.b_zero)))
         return self.held(total)
 
-    def sums(self, node: Product, maps: Maps) -> npt.NDArray[Any]:
+    def sums(self, node: Product, maps: Maps) -> Array:
         """Pre-activations (n, positions, M)."""
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
         x = node.patches.cut(join([maps[s] for s in node.sources]), self.number(node.pad))
@@ -59,12 +59,12 @@ class FloatArithmetic:
             z = z + node.patches.gather(maps[node.skip]) * node.skip_weight
         return np.asarray(z)
 
-    def function(self, at: At, activation: Activation | None, z: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def function(self, at: At, activation: Activation | None, z: Array) -> Array:
         """What pre-activations (.., M) become, one device an M; None: themselves."""
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 
-    def held(self, y: Any) -> npt.NDArray[Any]:
+    def held(self, y: Any) -> Array:
         """Values of an average or a gate, as a map holds them: in 0..1."""
         return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
 

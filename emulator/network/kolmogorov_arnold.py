@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.floats import result
 from emulator.network.network import Network
+from emulator.spec.arrays import Floats
 
 
 def layers_of_functions(network: Network) -> list[int]:
@@ -24,7 +25,7 @@ def layers_of_functions(network: Network) -> list[int]:
     return found
 
 
-def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
     """What input i adds to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
 
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.

@@ -15,6 +15,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product, State
+from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run
@@ -190,7 +191,7 @@ class Network:
         """Outputs float32 (n, outputs) of inputs ``x`` (n, inputs) in [0, 1]; errors as ``calls_of``'s."""
         return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
-    def accuracy(self, samples: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> float:
+    def accuracy(self, samples: Codes, labels: npt.NDArray[np.integer]) -> float:
         """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
         each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1

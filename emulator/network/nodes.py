@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
+from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.steps import Reads, joined
@@ -187,7 +188,7 @@ class Pool(_OfPatches):
         return self.of == "average" and not self.inside and any(self.patches.padding)
 
     @property
-    def counts(self) -> npt.NDArray[np.int64]:
+    def counts(self) -> Ints:
         """Values that each window's average is of, (positions,)."""
         size = self.patches.kernel[0] * self.patches.kernel[1]
         if not self.inside:
@@ -234,7 +235,7 @@ class Table(_Node):
         if not ((self.channel >= 0) & (self.channel < channels)).all():
             raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
 
-    def voltages(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def voltages(self, x: Array) -> Array:
         """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 

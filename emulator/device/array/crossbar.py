@@ -44,8 +44,7 @@ from scipy.sparse.linalg import splu
 
 from emulator.errors import PhysicsError
 from emulator.golden.threads import one_blas_thread
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 MICRO = 1e-6
 

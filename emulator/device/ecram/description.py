@@ -13,8 +13,7 @@ from emulator.device.fields import choice, number, section
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
 from emulator.errors import ChipError, PhysicsError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 @section("ecram")
@@ -51,20 +50,12 @@ class Pulsed:
     @property
     def device(self) -> EcramModel | None:
         """The device; None of model ``none``."""
-        sigma = self.cycle_percent / 100
-        if self.model == "linear-step":
-            return LinearStep(
-                step_up=self.step_up,
-                step_down=self.step_down,
-                w_min=self.w_min,
-                w_max=self.w_max,
-                gamma_up=self.gamma_up,
-                gamma_down=self.gamma_down,
-                cycle_sigma=sigma,
-            )
-        if self.model == "exponential":
-            return Exponential(pulses=self.pulses, a_up=self.a_up, a_down=self.a_down, cycle_sigma=sigma)
-        return None
+        kind = {"linear-step": LinearStep, "exponential": Exponential}.get(self.model)
+        if kind is None:
+            return None
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(kind) if hasattr(self, f.name)}
+        made: EcramModel = kind(**own, cycle_sigma=self.cycle_percent / 100)
+        return made
 
 
 @section("ecram")

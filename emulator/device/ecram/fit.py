@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, smoothed
+from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rounded, smoothed
 from emulator.errors import DatasetError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8
@@ -106,13 +104,13 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     if model == "linear-step":
         values: dict[str, Any] = {
             "model": model,
-            "step_up": _rounded(step_up),
-            "step_down": _rounded(step_down),
+            "step_up": rounded(step_up),
+            "step_down": rounded(step_down),
             "w_min": -1.0,
             "w_max": 1.0,
-            "gamma_up": _rounded(gamma_up),
-            "gamma_down": _rounded(gamma_down),
-            "cycle_percent": _rounded(100 * cycle),
+            "gamma_up": rounded(gamma_up),
+            "gamma_down": rounded(gamma_down),
+            "cycle_percent": rounded(100 * cycle),
             "step_variation_percent": _percent([s for s, _, _ in (*found[True], *found[False])], len(traces)),
         }
     else:
@@ -125,9 +123,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
         values = {
             "model": model,
             "pulses": max(2, round(float(np.median(counts)))),
-            "a_up": _rounded(a_up),
-            "a_down": _rounded(a_down),
-            "cycle_percent": _rounded(100 * cycle * (step_up + step_down) / 4),
+            "a_up": rounded(a_up),
+            "a_down": rounded(a_down),
+            "cycle_percent": rounded(100 * cycle * (step_up + step_down) / 4),
         }
     return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, rms, tuple(notes))
 
@@ -211,11 +209,7 @@ def _walk(n: Floats, beside: Floats) -> float:
     return math.sqrt(max(more - one, 0.0) / pulses)
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
-
-
 def _percent(values: list[float], devices: int) -> float:
     if devices < 2:
         return 0.0
-    return _rounded(min(100.0, 100 * float(np.std(values, ddof=1)) / float(np.mean(values))))
+    return rounded(min(100.0, 100 * float(np.std(values, ddof=1)) / float(np.mean(values))))

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import PhysicsError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 class EcramModel(Protocol):

@@ -37,7 +37,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table
+from emulator.device.ndr.curves import Curve, NdrModel, Table, not_negative
 from emulator.errors import PhysicsError
 
 POINTS = 12_001
@@ -82,10 +82,7 @@ class Circuit(NdrModel):
     inductance_H: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("source_resistance_ohm", "capacitance_F", "read_time_s", "inductance_H"):
-            value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise PhysicsError(f"{name} is {value}; accepted: 0 or more, finite")
+        not_negative(self, "source_resistance_ohm", "capacitance_F", "read_time_s", "inductance_H")
         if self.read_time_s and not self.time_constant_s:
             raise PhysicsError(
                 f"read_time_s is {self.read_time_s}; accepted: 0, as there is no capacitance behind a "
@@ -160,18 +157,13 @@ class Circuit(NdrModel):
         """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
         return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
 
-    def tuned(self, current: float, voltage: float) -> Tuned:
+    def tuned(self, current: float, voltage: float) -> Circuit:
         """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
-        large: I(V) becomes current * I(V / voltage), behind the same resistance."""
+        large, I(V) -> current * I(V / voltage), behind the same resistance; in units of the device's own
+        axes, so that it draws ``current * tuned.current(v / voltage)``."""
         part = current / voltage
         ohm, henry = self.source_resistance_ohm * part, self.inductance_H * part
-        scaled = Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)
-        return Tuned(scaled, current, voltage)
-
-    def tuned_unit_V(self, current: float, voltage: float) -> float:
-        """``unit_V`` of the circuit ``tuned`` so."""
-        tuned = self.tuned(current, voltage)
-        return tuned.circuit.unit_V * tuned.voltage_factor
+        return Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)
 
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
@@ -222,20 +214,6 @@ class Circuit(NdrModel):
         left = source - middle - self.source_resistance_ohm * self.device.current(middle)
         step = self.time_constant_s * np.diff(v) / np.maximum(left, 1e-12 * max(source, 1e-300))
         return v, np.concatenate([[0.0], np.cumsum(step)])
-
-
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """``Circuit.tuned``: a circuit in units of its device's own axes, and those units."""
-
-    circuit: Circuit
-    current_factor: float
-    voltage_factor: float
-
-    def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at source voltages ``v`` (any shape)."""
-        at = np.asarray(v, np.float64) / self.voltage_factor
-        return np.asarray(self.current_factor * self.circuit.current(at), np.float64)
 
 
 def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, ...]]:

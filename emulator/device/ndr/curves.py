@@ -102,7 +102,7 @@ class Esaki(NdrModel):
 
     def __post_init__(self) -> None:
         _positive(self, "peak_voltage_V", "peak_current_A", "excess_slope_per_V", "temperature_K")
-        _not_negative(self, "excess_current_A", "saturation_current_A")
+        not_negative(self, "excess_current_A", "saturation_current_A")
         if not self.valley_voltage_V > self.peak_voltage_V:
             raise PhysicsError(
                 f"valley_voltage_V is {self.valley_voltage_V}; accepted: above peak_voltage_V "
@@ -177,7 +177,7 @@ class Double(NdrModel):
 
     def __post_init__(self) -> None:
         _positive(self, "peak_voltage_V", "peak_current_A", "second_peak_voltage_V")
-        _not_negative(self, "second_peak_part")
+        not_negative(self, "second_peak_part")
         if not self.second_peak_voltage_V >= 2 * self.peak_voltage_V:
             raise PhysicsError(
                 f"second_peak_voltage_V is {self.second_peak_voltage_V}; accepted: at least twice "
@@ -263,7 +263,8 @@ def _positive(model: object, *fields: str) -> None:
             raise PhysicsError(f"{field} is {value}; accepted: above 0, finite")
 
 
-def _not_negative(model: object, *fields: str) -> None:
+def not_negative(model: object, *fields: str) -> None:
+    """Raise PhysicsError where one of the fields is below 0 or not finite."""
     for field in fields:
         value = getattr(model, field)
         if not (0 <= value < np.inf):

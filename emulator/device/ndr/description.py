@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.errors import ChipError, PhysicsError
+from emulator.spec.arrays import Floats
 
 POINTS_MAX = 4096
 SMALLEST_PEAK = 0.05
@@ -29,6 +29,18 @@ CURVE_START, CURVE_END = -4.0, 8.0
 CURVE_POINTS, MORE_POINTS = 801, 1201
 """A curve to train with is tabulated in steps of 0.01 of the peak voltage, from 0 or ``CURVE_START``; beyond
 the ends it is held."""
+
+
+VARIED = {
+    "peak_voltage_V": "peak_voltage",
+    "peak_current_A": "peak_current",
+    "valley_voltage_V": "valley_voltage",
+    "excess_current_A": "excess_current",
+    "excess_slope_per_V": "excess_slope",
+    "saturation_current_A": "saturation_current",
+    "width_V": "width",
+}
+"""Parameters of devices that differ from one to the next, and the stem of the field that says by how much."""
 
 
 @section("neuron")
@@ -161,7 +173,7 @@ class Neuron:
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
-    def sampled(self) -> npt.NDArray[np.float64] | None:
+    def sampled(self) -> Floats | None:
         """The curve to train with, (2, P): u and outputs 0..1; None for the pure tunnel term, which networks
         have in closed form. From 0 where the device is off below it."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
@@ -186,20 +198,10 @@ class Neuron:
     @property
     def variation(self) -> dict[str, float]:
         """Percent by parameter of the device's class."""
-        percent = {
-            "peak_voltage_V": self.peak_voltage_variation_percent,
-            "peak_current_A": self.peak_current_variation_percent,
+        device = self.device
+        return {
+            p: getattr(self, f"{stem}_variation_percent") for p, stem in VARIED.items() if hasattr(device, p)
         }
-        if self.model == "esaki":
-            percent |= {
-                "valley_voltage_V": self.valley_voltage_variation_percent,
-                "excess_current_A": self.excess_current_variation_percent,
-                "excess_slope_per_V": self.excess_slope_variation_percent,
-                "saturation_current_A": self.saturation_current_variation_percent,
-            }
-        if self.model == "bell":
-            percent["width_V"] = self.width_variation_percent
-        return percent
 
     @property
     def varies(self) -> bool:

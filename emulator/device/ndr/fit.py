@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, smoothed
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
 from emulator.errors import DatasetError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8

@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from emulator.device.measurements import rounded
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
-
-Floats = npt.NDArray[np.float64]
+from emulator.device.ndr.description import VARIED
 
 TABLE_POINTS = 201
 """Points of a tabulated curve."""
-
-FIELDS = {
-    "peak_voltage_V": ("peak_voltage_V", "peak_voltage", 1.0),
-    "peak_current_A": ("peak_current_mA", "peak_current", 1e3),
-    "valley_voltage_V": ("valley_voltage_V", "valley_voltage", 1.0),
-    "excess_current_A": ("excess_current_mA", "excess_current", 1e3),
-    "excess_slope_per_V": ("excess_slope_per_V", "excess_slope", 1.0),
-    "width_V": ("width_V", "width", 1.0),
-}
-"""Parameter -> field of the section ``neuron``, stem of its variation field, factor."""
 
 
 def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrModel]:
@@ -31,19 +20,18 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
     if name == "table":
         device = fits[len(fits) // 2] if len(fits) == 1 else _median_table(fits)
         assert isinstance(device, Table)
-        values["table_voltage_V"] = tuple(float(f"{v:.6g}") for v in device.voltage_V)
-        values["table_current_A"] = tuple(float(f"{i:.6g}") for i in device.current_A)
+        values["table_voltage_V"] = tuple(map(rounded, device.voltage_V))
+        values["table_current_A"] = tuple(map(rounded, device.current_A))
         spread = {p: [getattr(f, p) for f in fits] for p in ("peak_voltage_V", "peak_current_A")}
-        values |= {f"{FIELDS[p][1]}_variation_percent": _percent(v) for p, v in spread.items()}
+        values |= {f"{VARIED[p]}_variation_percent": _percent(v) for p, v in spread.items()}
         return values, device
-    parameters = [p for p in FIELDS if hasattr(fits[0], p)]
     medians = {}
-    for parameter in parameters:
+    for parameter in (p for p in VARIED if hasattr(fits[0], p) and p != "saturation_current_A"):
         each = [float(getattr(fit, parameter)) for fit in fits]
-        field, stem, factor = FIELDS[parameter]
-        medians[parameter] = float(np.median(each))
-        values[field] = float(f"{medians[parameter] * factor:.6g}")
-        values[f"{stem}_variation_percent"] = _percent(each)
+        middle = medians[parameter] = float(np.median(each))
+        milli = parameter.endswith("_A")
+        values[parameter.replace("_A", "_mA")] = rounded(middle * 1e3 if milli else middle)
+        values[f"{VARIED[parameter]}_variation_percent"] = _percent(each)
     if name == "esaki":
         values["saturation_current_A"] = 0.0
         return values, Esaki(**medians, saturation_current_A=0.0)

@@ -7,13 +7,13 @@ bent curve that halves the error of joining end points.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import CompileError
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN
 
 CODES = 1 << V_BITS
@@ -41,14 +41,14 @@ class PwlTable:
     slope: npt.NDArray[np.int32]
     segment_bits: int
     table_bits: int
-    error_lsb: npt.NDArray[np.float64]
+    error_lsb: Floats
 
     @property
     def max_error_lsb(self) -> float:
         """Largest error of any curve, in output steps."""
         return float(self.error_lsb.max())
 
-    def evaluate(self) -> npt.NDArray[np.uint8]:
+    def evaluate(self) -> Codes:
         """Output codes of every voltage code -2048..2047, uint8 (Q, 4096), in the neuron's arithmetic."""
         return _evaluate(self.base, self.slope, self.segment_bits, self.table_bits)
 
@@ -98,7 +98,7 @@ def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -
     return PwlTable(base, slope, f, table_bits, error)
 
 
-def _minimax_slope(pieces: npt.NDArray[np.float64], r: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
     """Slope per code (Q, segments) whose best line has the least largest error.
 
     The spread max - min of ``piece - slope * r`` is convex in the slope; its least is half the minimax
@@ -108,17 +108,12 @@ def _minimax_slope(pieces: npt.NDArray[np.float64], r: npt.NDArray[np.float64]) 
     low, high = steps.min(axis=-1), steps.max(axis=-1)
     # Straight pieces (half of a curve is flat) need no search.
     bent = low < high
-    found: npt.NDArray[np.float64] = (low + high) / 2
+    found: Floats = (low + high) / 2
     found[bent] = _searched(pieces[bent], low[bent], high[bent], r)
     return found
 
 
-def _searched(
-    pieces: npt.NDArray[np.float64],
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
-    r: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
     """Golden-section search between ``low`` and ``high`` (n,) for pieces (n, codes)."""
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     work = np.empty_like(pieces)
@@ -138,21 +133,14 @@ def _searched(
     return np.asarray((low + high) / 2, np.float64)
 
 
-def _spread(
-    pieces: npt.NDArray[np.float64],
-    slope: npt.NDArray[np.float64],
-    r: npt.NDArray[np.float64],
-    work: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+def _spread(pieces: Floats, slope: Floats, r: Floats, work: Floats) -> Floats:
     """Largest less least of ``piece - slope * r``, (n,); ``work`` is overwritten."""
     np.multiply(slope[:, None], r, out=work)
     np.subtract(pieces, work, out=work)
     return np.asarray(work.max(axis=1) - work.min(axis=1), np.float64)
 
 
-def _evaluate(
-    base: npt.NDArray[Any], slope: npt.NDArray[Any], f: int, table_bits: int
-) -> npt.NDArray[np.uint8]:
+def _evaluate(base: Array, slope: Array, f: int, table_bits: int) -> Codes:
     r = np.arange(1 << f, dtype=np.int64)
     line = (base.astype(np.int64)[..., None] << f) + slope.astype(np.int64)[..., None] * r
     y = clip(rshift_round(line, f + table_bits), 0, INPUT_MAX)

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+from emulator.spec.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Shape = Callable[[Floats], Floats]
 
 CODES = 1 << V_BITS
@@ -97,11 +96,6 @@ def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) ->
         if error < least or (error == least and i < best):  # the first of several that are as good
             best, least = i, error
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
-
-
-def curves(shape: Shape, window: Window, heights: Floats) -> Floats:
-    """Wanted outputs in steps, float64 (len(heights), 4096)."""
-    return np.clip(INPUT_MAX * heights[:, None] * shape(window.values()), 0.0, INPUT_MAX)
 
 
 def _several(shape: Shape) -> Shape:

@@ -8,10 +8,11 @@ from typing import Annotated
 import numpy as np
 
 from emulator.device.fields import choice, number, numbers, section
-from emulator.device.rram.drift import DRIFTS, Conductances, Drift
+from emulator.device.rram.drift import DRIFTS, Drift
 from emulator.device.rram.programming import MODELS, Faults, ProgrammingError
 from emulator.device.rram.read_noise import READ_LAWS, effective_read_sigma, telegraph_sigma
 from emulator.errors import ChipError
+from emulator.spec.arrays import Floats
 
 FITTED = "fitted"
 """The programming error whose polynomial is in the description itself."""
@@ -124,21 +125,21 @@ class Cell:
         """The drift model by name."""
         return dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
 
-    def spread(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def spread(self, target_uS: Floats, time_s: float) -> Floats:
         """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to
         ``target_uS``: programming error and drift, added as variances. Raises as their models."""
         drift = self.drift_model
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
 
-    def read_sigma(self, pairs_uS: Conductances, time_s: float) -> float:
+    def read_sigma(self, pairs_uS: Floats, time_s: float) -> float:
         """Deviation in microsiemens of an effective weight at a read, telegraph noise apart: the root mean
         square over pairs (2, ...), ``time_s`` seconds after programming. Raises as the law."""
         if self.read_noise_model == "constant":
             return effective_read_sigma(self.read_noise_percent, self.g_max_uS)
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
-    def telegraph_sigma(self, pairs_uS: Conductances) -> float:
+    def telegraph_sigma(self, pairs_uS: Floats) -> float:
         """The same of telegraph noise."""
         return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
 
@@ -162,6 +163,6 @@ class Cell:
         return Faults(self.stuck_low_percent / 100, self.stuck_high_percent / 100, low, high)
 
 
-def _over_pairs(sigma_uS: Conductances) -> float:
+def _over_pairs(sigma_uS: Floats) -> float:
     """Root mean square over pairs (2, ...) of both cells' deviations together."""
     return float(np.sqrt(np.square(sigma_uS).sum(axis=0).mean()))

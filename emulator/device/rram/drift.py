@@ -11,8 +11,7 @@ import numpy.typing as npt
 from emulator.device.rram.programming import readable
 from emulator.device.rram.read_noise import PCM_MAX_uS
 from emulator.errors import PhysicsError
-
-Conductances = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 DAY = 86_400.0
 
@@ -42,19 +41,19 @@ class Drift:
     scale: float = 1.0
     times_s: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def shift(self, target_uS: Floats, time_s: float) -> Floats:
         """What cells move by on average."""
         return np.zeros_like(target_uS)
 
-    def sigma(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def sigma(self, target_uS: Floats, time_s: float) -> Floats:
         """What is added to their spread."""
         return self.scale * self.added(target_uS, time_s)
 
-    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def added(self, target_uS: Floats, time_s: float) -> Floats:
         """The same as published."""
         return np.zeros_like(target_uS)
 
-    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def fade(self, target_uS: Floats, time_s: float) -> Floats:
         """What is left of the programming error, a factor."""
         return np.ones_like(target_uS)
 
@@ -69,7 +68,7 @@ class WanRelaxation(Drift):
 
     times_s = (WAN_TIMES_S[0], WAN_TIMES_S[-1])
 
-    def total(self, target_uS: npt.ArrayLike, time_s: float) -> Conductances:
+    def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
         """Deviation from the target, programming error and relaxation together."""
         x = np.asarray(target_uS, np.float64) / WAN_REFERENCE_uS
         at = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
@@ -77,10 +76,10 @@ class WanRelaxation(Drift):
         knots = np.log(WAN_TIMES_S)
         i = int(np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(knots) - 2))
         part = (t - knots[i]) / (knots[i + 1] - knots[i])
-        result: Conductances = at[i] + part * (at[i + 1] - at[i])
+        result: Floats = at[i] + part * (at[i + 1] - at[i])
         return result
 
-    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def added(self, target_uS: Floats, time_s: float) -> Floats:
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
 
@@ -94,10 +93,10 @@ class CmoDrift(Drift):
 
     times_s = (1.0, 1e9)
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def shift(self, target_uS: Floats, time_s: float) -> Floats:
         return np.full_like(target_uS, CMO_MEAN_uS * np.log(time_s))
 
-    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def added(self, target_uS: Floats, time_s: float) -> Floats:
         return np.full_like(target_uS, CMO_STD_uS[0] + CMO_STD_uS[1] * np.log(time_s))
 
 
@@ -118,28 +117,28 @@ class PcmDrift(Drift):
     times_s = (PCM_FIRST_S, 1e9)
 
     @staticmethod
-    def exponent(target_uS: npt.ArrayLike) -> tuple[Conductances, Conductances]:
+    def exponent(target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Mean and deviation of nu."""
         log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
         return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
 
-    def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Conductances, Conductances]:
+    def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Floats, Floats]:
         """Mean and mean square of (t / 20 s)^-nu."""
         mean, deviation = self.exponent(target_uS)
         age = np.log(time_s / PCM_FIRST_S)
         first = np.exp(-mean * age + np.square(deviation * age) / 2)
         return first, np.square(first) * np.exp(np.square(deviation * age))
 
-    def shift(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def shift(self, target_uS: Floats, time_s: float) -> Floats:
         """What the mean factor takes."""
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
-    def added(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def added(self, target_uS: Floats, time_s: float) -> Floats:
         """What exponents that differ spread a cell without programming error by."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
 
-    def fade(self, target_uS: Conductances, time_s: float) -> Conductances:
+    def fade(self, target_uS: Floats, time_s: float) -> Floats:
         """The factor's root mean square."""
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
@@ -153,9 +152,7 @@ DRIFTS: dict[str, Drift] = {
 """Drift models by the name chip descriptions use."""
 
 
-def age(
-    g_uS: Conductances, target_uS: Conductances, model: Drift, time_s: float, noise: Conductances
-) -> Conductances:
+def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
     One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the

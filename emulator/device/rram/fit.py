@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.measurements import Measurements
+from emulator.device.measurements import Measurements, rounded
 from emulator.errors import DatasetError
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Bools, Floats
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0
@@ -126,7 +125,7 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
         "g_max_uS": high,
         "levels": min(len(levels), 256),
         "programming_error": "fitted",
-        "error_coefficients_uS": tuple(float(f"{c:.6g}") for c in coefficients),
+        "error_coefficients_uS": tuple(map(rounded, coefficients)),
         "error_reference_uS": high,
         "fitted_min_uS": low,
         "fitted_max_uS": high,
@@ -157,9 +156,7 @@ def _refuse_offset(
         )
 
 
-def _stuck(
-    group: Floats, level: float, low: float, high: float
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools, Bools]:
     middle = float(np.median(group))
     deviation = 1.4826 * float(np.median(np.abs(group - middle)))
     far = np.abs(group - middle) > STUCK_SIGMAS * max(deviation, SIGMA_FLOOR)

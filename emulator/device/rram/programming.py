@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import PhysicsError
-
-Conductances = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class ProgrammingError:
     fitted_uS: tuple[float, float]
     source: str
 
-    def sigma(self, target_uS: npt.ArrayLike) -> Conductances:
+    def sigma(self, target_uS: npt.ArrayLike) -> Floats:
         """Standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape). Raises
         PhysicsError when a target lies outside the fitted range."""
         g = np.asarray(target_uS, np.float64)
@@ -51,7 +50,7 @@ class ProgrammingError:
         sigma = np.polynomial.polynomial.polyval(g / self.reference_uS, self.coefficients_uS)
         return np.asarray(sigma, np.float64)
 
-    def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Conductances:
+    def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
         """Cells after programming: target + sigma(target) * N(0, 1), same shape; below 0 they read as 0.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
@@ -60,13 +59,13 @@ class ProgrammingError:
         # The draw is made even where sigma is 0, so that chips differing in one value stay comparable.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
-    def programmed(self, target_uS: npt.ArrayLike, noise: Conductances) -> Conductances:
+    def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
         """The same with given standard normal draws ``noise``, one a cell."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
 
-def readable(g_uS: npt.ArrayLike) -> Conductances:
+def readable(g_uS: npt.ArrayLike) -> Floats:
     """The conductances that a read finds of cells at ``g_uS``: never below 0."""
     return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
@@ -149,6 +148,6 @@ class Faults:
         stuck[u >= 1.0 - self.high_rate] = STUCK_HIGH
         return stuck
 
-    def apply(self, g_uS: npt.NDArray[np.float64], stuck: npt.NDArray[np.int8]) -> npt.NDArray[np.float64]:
+    def apply(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
         """``g_uS`` with the stuck cells at their conductances."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, self.low_uS, self.high_uS))

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import PhysicsError
-
-Conductances = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 CMO_READ_uS = 0.0277316483
 CMO_READ_TIME_S = 1e-6
@@ -33,7 +32,7 @@ def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
     return read_noise_percent / 100 * g_max_uS
 
 
-def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Conductances:
+def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
     """Standard deviation of a cell at conductance ``g_uS``, microsiemens, over cells and moments.
 
     A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
@@ -51,7 +50,7 @@ def _growth(time_s: float, read_time_s: float) -> float:
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 
-def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
     """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
     Below 1 uS the published logarithm changes sign; it is taken as 0 there. Raises PhysicsError when the time
@@ -62,7 +61,7 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     return np.asarray(sigma, np.float64)
 
 
-def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
+def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
     """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
     The source takes the factor in front from the conductance right after programming; here it is that of the
@@ -75,7 +74,7 @@ def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Conductances:
     return np.asarray(g * factor * growth, np.float64)
 
 
-READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Conductances]] = {
+READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Floats]] = {
     "ibm-cmo-hfox": cmo_read_sigma,
     "joshi2020": pcm_read_sigma,
 }

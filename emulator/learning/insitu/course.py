@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from emulator.spec.arrays import Array, Codes, Ints
 from emulator.spec.learning import Counts
 from emulator.spec.state_file import load_state, save_state
 
@@ -26,9 +26,7 @@ PORTION = 256
 class Learns(Protocol):
     """A board that learns, or the golden model."""
 
-    def learn(
-        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0
-    ) -> Counts: ...
+    def learn(self, x: Codes, labels: Array, *, first_update: int = 0) -> Counts: ...
 
 
 @dataclass(eq=False)
@@ -48,7 +46,7 @@ class Course:
 
 
 @lru_cache(maxsize=1)
-def order(seed: int, epoch: int, samples: int) -> npt.NDArray[np.int64]:
+def order(seed: int, epoch: int, samples: int) -> Ints:
     """Samples of an epoch in the order in which they are shown; kept for the epoch's other portions."""
     shown = np.random.default_rng([seed, epoch]).permutation(samples)
     shown.flags.writeable = False
@@ -58,8 +56,8 @@ def order(seed: int, epoch: int, samples: int) -> npt.NDArray[np.int64]:
 def follow(
     board: Learns,
     course: Course,
-    x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    x: Codes,
+    labels: Array,
     *,
     epochs: int,
     seed: int,
@@ -98,7 +96,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def save_course(
-    path: str | os.PathLike[str], course: Course, states: list[npt.NDArray[Any]], mark: dict[str, Any]
+    path: str | os.PathLike[str], course: Course, states: list[Array], mark: dict[str, Any]
 ) -> None:
     """Write what going on needs, in whole or not at all; ``mark``: what the learning depends on."""
     counts = [[c.updates, c.right, *c.pulses] for c in course.counts]
@@ -108,9 +106,7 @@ def save_course(
     save_state(Path(path), mark, content.getvalue())
 
 
-def load_course(
-    path: str | os.PathLike[str], mark: dict[str, Any]
-) -> tuple[Course, list[npt.NDArray[np.int64]]]:
+def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
     """What ``save_course`` wrote: how far it came, and the states. Raises StateError when the file is none,
     was changed, or is of another learning: chip, network, seed or samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:

@@ -12,6 +12,7 @@ from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.errors import CompileError
 from emulator.mapping.variation import without_errors
+from emulator.spec.arrays import Floats
 from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
 
 BOUND_ONE = 1024
@@ -19,7 +20,7 @@ BOUND_ONE = 1024
 COUNT_ONE = 64
 
 
-def normal_table() -> npt.NDArray[np.float64]:
+def normal_table() -> Floats:
     """16 values of which the sum of two, drawn independently, is standard normal in four moments.
 
     The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is

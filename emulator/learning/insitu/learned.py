@@ -11,13 +11,14 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.learning.insitu.plan import Prepared
 from emulator.mapping import Die, MappedWeights, die_digest
-from emulator.mapping.cells import aged_cells
+from emulator.mapping.cells import Cells
 from emulator.mapping.weights import conductance_codes
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.arrays import Array
 from emulator.spec.learning import WEIGHT_MAX, program_of
 
-States = list[npt.NDArray[Any]]
+States = list[Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWei
     scale = chip.cell.g_max_uS
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)
-    cells = aged_cells(target, target, np.zeros(target.shape, np.int8), np.zeros(target.shape), chip)
+    cells = Cells.fresh(target, target, np.zeros(target.shape, np.int8), np.zeros(target.shape)).at(chip)
     found, saturated = conductance_codes(cells, WEIGHT_MAX, scale)
     columns = codes.shape[1]
     return MappedWeights(

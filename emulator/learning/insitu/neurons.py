@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import LinearStep
@@ -17,8 +15,10 @@ from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.words import key_of
 from emulator.learning.insitu.laws import devices_of
 from emulator.mapping import Die, program_of
+from emulator.mapping.curves import Curves
 from emulator.mapping.states import States
 from emulator.spec import Program
+from emulator.spec.arrays import Array, Ints
 from emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,
@@ -32,7 +32,6 @@ from emulator.spec.learning import (
     levels_of,
 )
 
-Floats = npt.NDArray[np.float64]
 BITS = 5
 """An ECRAM chooses among 2^BITS curves. With more of them two neighbours differ by too few codes to say which
 way is up."""
@@ -68,37 +67,33 @@ def with_ecrams(
     devices = devices_of(law, die.chip.ecram.spread)
     counts = [len(s.current) for s in die.states if s is not None]
     at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
-    bases, slopes = [program.curve_base], [program.curve_slope]
-    found, count = list(layers), len(program.curve_base)
+    curves = Curves(program.curve_base.shape[1])
+    curves.add(program.curve_base, program.curve_slope)
+    found = list(layers)
     for i, (rate, shift) in enumerate(rates):
-        of_level = [p.layers[i].curve for p in at]
-        base = np.stack(
-            [p.curve_base[c] for p, c in zip(at, of_level, strict=True)], 1
-        )  # (M, levels, segments)
-        slope = np.stack([p.curve_slope[c] for p, c in zip(at, of_level, strict=True)], 1)
+        of_level = [(p, p.layers[i].curve) for p in at]
+        base, slope = (  # (M, levels, segments)
+            np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
+        )
         columns = len(base)
         if (base == base[:1]).all() and (slope == slope[:1]).all():
             base, slope = base[:1], slope[:1]
-        first = count + (np.arange(columns) if len(base) > 1 else np.zeros(columns, np.int64)) * (1 << BITS)
-        bases.append(base.reshape(-1, base.shape[-1]))
-        slopes.append(slope.reshape(-1, slope.shape[-1]))
-        count += len(bases[-1])
-        if count > 1 << 16:
-            raise CompileError(f"neurons choose among {count} curves; accepted: at most 65536, fewer neurons")
-        tuned = Tuned(devices=devices, first=first.astype(np.uint16), bits=BITS, rate=rate, shift=shift)
+        numbers = curves.add(*(a.reshape(-1, a.shape[-1]) for a in (base, slope)))
+        first = np.broadcast_to(numbers[:: 1 << BITS], columns)
+        tuned = Tuned(devices=devices, first=first.copy(), bits=BITS, rate=rate, shift=shift)
         states = np.vstack([layers[i].states, _start(die, i, law)])
         found[i] = dataclasses.replace(layers[i], states=states.astype(np.int32), tuned=tuned)
-    curves = {"curve_base": np.concatenate(bases), "curve_slope": np.concatenate(slopes)}
-    return program.with_layers(program.layers, **curves), tuple(found)
+    whole = program.with_layers(program.layers, curve_base=curves.base, curve_slope=curves.slope)
+    return whole, tuple(found)
 
 
-def at_states(die: Die, states: Sequence[npt.NDArray[Any]]) -> Die:
+def at_states(die: Die, states: Sequence[Array]) -> Die:
     """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
     in the middle of a level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
-def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
+def _at(die: Die, levels: Sequence[Ints]) -> Die:
     law, given = law_of(die.chip), iter(levels)
     found: list[States | None] = []
     for states in die.states:
@@ -111,7 +106,7 @@ def _at(die: Die, levels: Sequence[npt.NDArray[np.int64]]) -> Die:
     return die.tuned(found)
 
 
-def _start(die: Die, layer: int, law: LinearStep) -> npt.NDArray[np.int64]:
+def _start(die: Die, layer: int, law: LinearStep) -> Ints:
     """Where the ECRAMs of a layer are after mapping, in states."""
     states = die.states[layer]
     assert states is not None
@@ -143,7 +138,7 @@ def with_transfer(
     return tuple(found)
 
 
-def symmetry_points(law: Devices, own: Constants) -> npt.NDArray[np.int64]:
+def symmetry_points(law: Devices, own: Constants) -> Ints:
     """Where a pulse up and a pulse down are equally large, so that alternating pulses settle there; a device
     without such a point within its bounds: the bound at which they end."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
@@ -152,5 +147,5 @@ def symmetry_points(law: Devices, own: Constants) -> npt.NDArray[np.int64]:
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
-    found: npt.NDArray[np.int64] = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
+    found: Ints = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
     return found

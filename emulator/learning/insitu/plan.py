@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
 from emulator.errors import CompileError, CompileWarning
 from emulator.learning.insitu.laws import devices_of, learning_chip
 from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from emulator.mapping.curves import Curves
 from emulator.mapping.devices import shape_of, window_of
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import int32, output_noise, scale_and_shift
@@ -26,6 +26,7 @@ from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.learning import (
     PROBABILITY_ONE,
     STATE_ONE,
@@ -37,7 +38,6 @@ from emulator.spec.learning import (
 )
 from emulator.spec.meaning import Meaning
 
-Floats = npt.NDArray[np.float64]
 UNIT = WEIGHT_MAX * INPUT_MAX
 """Accumulator units of the nominal bound at a full input."""
 LOGIT_SPAN = 8.0
@@ -120,13 +120,13 @@ class Prepared:
     units: tuple[float, ...]
     meaning: Meaning | None = None
 
-    def network(self, states: list[npt.NDArray[Any]]) -> Network:
+    def network(self, states: list[Array]) -> Network:
         """The float network of weights and neurons that ``states`` are read as."""
         found = [weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)]
         neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
         return network_of(self.plan, found, self.meaning, self.die.chip, neurons)
 
-    def die_at(self, states: list[npt.NDArray[Any]]) -> Die:
+    def die_at(self, states: list[Array]) -> Die:
         """The die with its neurons' ECRAMs, where they learn, at ``states``."""
         if not self.plan.neuron_rate:
             return self.die
@@ -140,7 +140,7 @@ def prepare(
     chip: Chip,
     law: LinearStep,
     spread: EcramSpread,
-    samples: npt.NDArray[np.uint8],
+    samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
     """Draw the chip and its states, and work out what updates need.
@@ -186,10 +186,13 @@ def prepare(
             )
         )
         arrays.append(dataclasses.replace(array, step=step, designed=designed, built=built))
-    table = _with_sigmoid(mapped.program, layers[-1].segment_bits, layers[-1].table_bits)
-    last_curve = np.full(layers[-1].outputs, len(table.base) - 1, np.uint16)
-    layers[-1] = dataclasses.replace(layers[-1], curve=last_curve)
-    program = mapped.program.with_layers(layers, curve_base=table.base, curve_slope=table.slope)
+    curves = Curves(mapped.program.curve_base.shape[1])
+    if len(layers) > 1:
+        curves.add(mapped.program.curve_base, mapped.program.curve_slope)
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # output codes are made with a sigmoid
+    last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], layers[-1].table_bits, each=True)
+    layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
+    program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
     steps = [array.step for array in arrays]
     units, laws, backward = _laws(plan, program, layers, steps, states, devices, law, chip)
     if plan.neuron_rate:
@@ -259,17 +262,6 @@ def _place(
         return array.window.per_unit, array.window.zero, array.neurons.peaks
     window = window_of(activation, shape_of(activation, chip.neuron), segments)
     return window.per_unit, window.zero, 1.0
-
-
-def _with_sigmoid(program: Program, segment_bits: int, table_bits: int) -> PwlTable:
-    """The program's curves, and behind them the one that output codes are made with."""
-    segments = 1 << (V_BITS - segment_bits)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)
-    fitted = fit_pwl(INPUT_MAX / (1.0 + np.exp(-v)), segments=segments, table_bits=table_bits)
-    base, slope = fitted.base, fitted.slope
-    if len(program.layers) > 1:
-        base, slope = np.concatenate([program.curve_base, base]), np.concatenate([program.curve_slope, slope])
-    return dataclasses.replace(fitted, base=base, slope=slope)
 
 
 def _laws(

@@ -11,4 +11,6 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("this needs PyTorch: pip install 'ndrite[train]'") from None
 
-__all__ = ["torch"]
+Tensor = torch.Tensor
+
+__all__ = ["Tensor", "torch"]

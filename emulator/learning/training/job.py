@@ -21,6 +21,7 @@ from emulator.learning.training.model import TrainedNetwork, export, halved
 from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
 from emulator.spec.archive import digest
+from emulator.spec.arrays import Array, Codes
 from emulator.spec.meaning import Meaning
 
 
@@ -32,7 +33,7 @@ class Samples:
     ``meaning``: what the network's file says of inputs and outputs, such as the data set and class names.
     """
 
-    x: npt.NDArray[np.uint8]
+    x: Codes
     labels: npt.NDArray[np.integer[Any]]
     name: str
     side: int | None = None
@@ -52,7 +53,7 @@ class Samples:
 
     def digest(self) -> str:
         """SHA-256 of samples and labels."""
-        arrays: dict[str, npt.NDArray[Any]] = {"x": self.x, "labels": self.labels.astype(np.int64)}
+        arrays: dict[str, Array] = {"x": self.x, "labels": self.labels.astype(np.int64)}
         return digest({"side": self.side}, arrays)
 
 
@@ -202,7 +203,7 @@ def run_job(
     return network
 
 
-def accuracy_of(network: Network, samples: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> float:
+def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
     """``Network.accuracy`` by PyTorch, which is faster on maps and takes a part of the samples at a time."""
     x = torch.from_numpy(samples.astype(np.float32) / np.float32(255))
     outputs = of_network(network).outputs_of(x).numpy()

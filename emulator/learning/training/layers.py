@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from emulator.learning.training.extra import torch
+import numpy as np
+import numpy.typing as npt
+
+from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.view import FLOAT, ChipView
 from emulator.spec.patches import Patches
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 RANGE_MEMORY = 0.95
 """How much of a wider range is kept from one step to the next."""
@@ -21,6 +20,11 @@ RANGE_SAMPLES = 8
 def along(values: Tensor, like: Tensor) -> Tensor:
     """``values`` (M,) or (1,) so that they go with the channels of ``like``, (n, M) or (n, M, H, W)."""
     return values if like.dim() == 2 else values.view(-1, 1, 1)
+
+
+def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
+    """As an array of single precision."""
+    return np.asarray(values.numpy(), np.float32)
 
 
 class Reading(torch.nn.Module):

@@ -8,15 +8,12 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.model import TrainedNetwork, settle_normalisation
 from emulator.spec import state_file
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Augment:
@@ -53,39 +50,33 @@ class Augment:
         return self.flat[rows].gather(1, index)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a training step changes: model, averaged model, optimiser, schedule, generator of the batches."""
+def save_state(
+    path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any], epoch: int, best: float
+) -> None:
+    """Write the state in whole or not at all.
 
-    model: torch.nn.Module
-    average: torch.nn.Module
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    generator: torch.Generator
-
-
-STATEFUL = ("model", "average", "optimiser", "schedule")
-
-
-def save_state(path: Path, run: Run, mark: dict[str, Any], epoch: int, best: float) -> None:
-    """Write the state in whole or not at all; ``mark``: what training depends on, plain values by name."""
-    content = {name: getattr(run, name).state_dict() for name in STATEFUL}
-    generators = {"generator": run.generator.get_state(), "torch_generator": torch.get_rng_state()}
+    ``run``: what a training step changes, by name; ``batches``: the generator of their order; ``mark``: what
+    training depends on, plain values by name.
+    """
+    content = {name: part.state_dict() for name, part in run.items()}
+    generators = {"generator": batches.get_state(), "torch_generator": torch.get_rng_state()}
     buffer = io.BytesIO()
     torch.save({"epoch": epoch, "best": best, **content, **generators}, buffer)
     state_file.save_state(path, mark, buffer.getvalue())
 
 
-def load_state(path: Path, run: Run, mark: dict[str, Any]) -> tuple[int, float]:
-    """Put the state into ``run``; the epochs done and the best held-out accuracy. Nothing in it is executed.
-    Raises StateError when the file is no state, was edited, or is one of another training: model, recipe,
-    settings, samples or code. Raises EmulatorError when its content does not fit the model."""
+def load_state(
+    path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
+) -> tuple[int, float]:
+    """Put the state into ``run`` and ``batches``; the epochs done and the best held-out accuracy. Nothing in
+    it is executed. Raises StateError when the file is no state, was edited, or is one of another training:
+    model, recipe, settings, samples or code. Raises EmulatorError when its content does not fit the model."""
     kept = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(kept), weights_only=True)
-        for name in STATEFUL:
-            getattr(run, name).load_state_dict(content[name])
-        run.generator.set_state(content["generator"])
+        for name, part in run.items():
+            part.load_state_dict(content[name])
+        batches.set_state(content["generator"])
         torch.set_rng_state(content["torch_generator"])
         return int(content["epoch"]), float(content["best"])
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
@@ -177,10 +168,10 @@ def train(
     )
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
     average = copy.deepcopy(model)
-    run = Run(model, average, optimiser, schedule, generator)
-    best, done = 0.0, 0
+    run = {"model": model, "average": average, "optimiser": optimiser, "schedule": schedule}
+    mark, best, done = mark or vars(recipe), 0.0, 0
     if state is not None and state.exists():
-        done, best = load_state(state, run, mark or vars(recipe))
+        done, best = load_state(state, run, generator, mark)
     try:
         for epoch in range(done + 1, recipe.epochs + 1):
             model.train()
@@ -202,7 +193,7 @@ def train(
                 checkpoint(average, epoch, accuracy)
             done = epoch
             if state is not None:
-                save_state(state, run, mark or vars(recipe), done, best)
+                save_state(state, run, generator, mark, done, best)
             if progress is not None:
                 progress(epoch, recipe.epochs, accuracy, best)
     except KeyboardInterrupt:

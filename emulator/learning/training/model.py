@@ -5,20 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.neurons import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Node, Product, State
 from emulator.spec.evaluate import At, run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SETTLED_VALUES = 1 << 26
 """Normalisation is set from as many samples as make so many values of the largest map."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import SteppedOutput, along
+from emulator.learning.training.extra import Tensor, torch
+from emulator.learning.training.layers import SteppedOutput, along, floats_of
 from emulator.learning.training.view import FLOAT, ChipView
 from emulator.network import Activation, Named, Ndr, Sampled
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from emulator.spec.arrays import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "linear", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
@@ -191,7 +186,7 @@ class NdrNeuron(Neuron):
         shared: bool = False,
         trainable: bool = True,
         height: float | None = None,
-        curve: npt.NDArray[Any] | None = None,
+        curve: Array | None = None,
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         count = 1 if shared else outputs
@@ -242,9 +237,9 @@ class NdrNeuron(Neuron):
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
         curve = None if self.curve is None else np.asarray(self.curve, np.float32)
         if self.family and curve is not None:
-            curve = np.concatenate([curve[:1], _array(self._own_curves())])
+            curve = np.concatenate([curve[:1], floats_of(self._own_curves())])
         return (
-            Ndr(_array(peak), _array(height / scale), curve),
+            Ndr(floats_of(peak), floats_of(height / scale), curve),
             torch.ones(self.outputs, dtype=torch.float64),
             scale,
         )
@@ -344,11 +339,6 @@ class SampledNeuron(Neuron):
         """The function as it came."""
         one = torch.ones(1, dtype=torch.float64)
         return self.sampled, one.expand(len(self.shift)), one
-
-
-def _array(values: Tensor) -> npt.NDArray[np.float32]:
-    array: npt.NDArray[np.float32] = values.numpy().astype(np.float32)
-    return array
 
 
 def make_neuron(

@@ -6,21 +6,17 @@ neuron's height set it; who reads the map multiplies its weights by it.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import Crossbar, along
+from emulator.learning.training.extra import Tensor, torch
+from emulator.learning.training.layers import Crossbar, along, floats_of
 from emulator.learning.training.neurons import Neuron
 from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
+from emulator.spec.arrays import Array
 from emulator.spec.patches import Shape
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
@@ -155,11 +151,11 @@ class TrainedProduct(TrainedNode):
         else:
             spread, offset = self.neuron.folded()
             activation, divisor, factor = self.neuron.exported()
-        dense = Dense(_floats(weight / (spread * divisor)), _floats(offset / divisor), activation)
+        dense = Dense(floats_of(weight / (spread * divisor)), floats_of(offset / divisor), activation)
         pad = self.crossbar.pad / float(factors[self.sources[0]])
         skip_weight = None
         if self.skip is not None:
-            skip_weight = _floats(torch.exp(self.log_skip.double()) * factors[self.skip] / divisor)
+            skip_weight = floats_of(torch.exp(self.log_skip.double()) * factors[self.skip] / divisor)
         return Product(dense, self.sources, self.patches, pad, self.skip, skip_weight), factor.double()
 
     def _unit(self) -> Tensor:
@@ -220,7 +216,7 @@ class TrainedTable(TrainedNode):
     channel: Tensor
 
     def __init__(
-        self, sources: tuple[int, ...], channel: npt.NDArray[Any], gain: Any, shift: Any, neuron: Neuron
+        self, sources: tuple[int, ...], channel: Array, gain: Any, shift: Any, neuron: Neuron
     ) -> None:
         super().__init__(sources)
         self.neuron = neuron
@@ -242,10 +238,11 @@ class TrainedTable(TrainedNode):
         factor = one_factor("a table", self.sources, factors)
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
-            activation = _repeated(activation, len(self.channel) // len(activation.peak))
+            devices = len(activation.peak)
+            activation = activation.of(np.arange(devices).repeat(len(self.channel) // devices))
         gain = self._each(torch.exp(self.log_slope.double())) * factor / self._each(divisor)
         shift = self._each(self.shift.double()) / self._each(divisor)
-        return Table(self.sources, self.channel.numpy(), _floats(gain), _floats(shift), activation), after
+        return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
 
     def _each(self, values: Tensor) -> Tensor:
         """Values of every channel, (E,)."""
@@ -287,17 +284,3 @@ def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Te
             "(clipped-relu, sigmoid, or ndr with a height)"
         )
     return factors[sources[0]]
-
-
-def _floats(tensor: Tensor) -> npt.NDArray[np.float32]:
-    array: npt.NDArray[np.float32] = tensor.numpy().astype(np.float32)
-    return array
-
-
-def _repeated(activation: Ndr, times: int) -> Ndr:
-    """Every neuron so many times, side by side."""
-    curve = activation.curve
-    if activation.individual and curve is not None:
-        curve = np.concatenate([curve[:1], curve[1:].repeat(times, axis=0)])
-    peak, height = activation.peak.repeat(times), activation.height.repeat(times)
-    return dataclasses.replace(activation, peak=peak, height=height, curve=curve)

@@ -6,12 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.mapping.cells import level_targets
 from emulator.mapping.states import family
+from emulator.spec.arrays import Floats
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""
@@ -70,7 +70,7 @@ class ChipView:
         Least and greatest height, and factor on the layer's middle peak, that the ECRAM reaches.
     """
 
-    sigma: npt.NDArray[np.float64] | None = None
+    sigma: Floats | None = None
     read_noise: float = 0.0
     clip_rms: float | None = None
     noise_scale: float = 1.0
@@ -81,8 +81,8 @@ class ChipView:
     tile_rows: int = 128
     adc_noise: float = 0.0
     output_codes: bool = False
-    curve: npt.NDArray[np.float64] | None = None
-    family: npt.NDArray[np.float64] | None = None
+    curve: Floats | None = None
+    family: Floats | None = None
     heights: tuple[float, float] = (1e-6, 1.0)
     peaks: tuple[float, float] | None = None
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Ecram
 from emulator.device.ecram.pulses import LinearStep
 from emulator.errors import PhysicsError
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from emulator.spec.arrays import Bools, Floats, Ints
 
 PULSES_MAX = 100_000
 """Largest number of pulses one device takes at once."""
@@ -52,14 +49,14 @@ class EcramBank:
         span = self.nominal.high - self.nominal.low
         return np.asarray(np.clip((self._w - self.nominal.low) / span, 0.0, 1.0), np.float64)
 
-    def step_sizes(self, up: npt.NDArray[np.bool_]) -> Floats:
+    def step_sizes(self, up: Bools) -> Floats:
         """What the nominal device's next pulse does at these states, as a change of state > 0, (n,)."""
         w = self.nominal.low + self.states * (self.nominal.high - self.nominal.low)
         moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))
         span = self.nominal.high - self.nominal.low
         return np.asarray(np.abs(moved - w) / span, np.float64)
 
-    def pulse(self, counts: Counts) -> None:
+    def pulse(self, counts: Ints) -> None:
         """Apply pulses: ``counts`` int64 (n,), positive up, negative down. Raises PhysicsError when a device
         would take more than ``PULSES_MAX``."""
         if counts.shape != self._w.shape:
@@ -73,7 +70,7 @@ class EcramBank:
             self._w = np.where(counts > i, up, np.where(-counts > i, down, self._w))
         self.pulses += np.abs(counts)
 
-    def toward(self, change: Floats, limit: int) -> Counts:
+    def toward(self, change: Floats, limit: int) -> Ints:
         """Pulse counts that move the states by ``change`` (n,), by the nominal law at the present states.
 
         The fraction of a pulse is rounded up or down at random, so that small changes add up; no device gets

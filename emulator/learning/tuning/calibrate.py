@@ -16,9 +16,9 @@ from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Die
 from emulator.mapping.states import States
 from emulator.spec import Program
+from emulator.spec.arrays import Codes, Ints
 
-Floats = npt.NDArray[np.float64]
-Infer = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int32]]
+Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""
 Load = Callable[[Program], None]
 """``load(program)``: put it on the board."""
@@ -70,7 +70,7 @@ class CalibrationResult:
     program: Program
     die: Die
     losses: list[float]
-    pulses: list[dict[str, npt.NDArray[np.int64]]]
+    pulses: list[dict[str, Ints]]
 
     @property
     def pulses_total(self) -> int:
@@ -81,7 +81,7 @@ class CalibrationResult:
 def calibrate(
     tunable: Tunable,
     learner: Learner | None,
-    x: npt.NDArray[np.uint8],
+    x: Codes,
     labels: npt.NDArray[np.integer],
     *,
     infer: Infer,
@@ -174,7 +174,7 @@ def _perturbed(
     tunable: Tunable,
     banks: list[dict[str, EcramBank]],
     states: list[States],
-    x: npt.NDArray[np.uint8],
+    x: Codes,
     labels: npt.NDArray[np.integer],
     infer: Infer,
     load: Load,

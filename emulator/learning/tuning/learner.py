@@ -16,8 +16,7 @@ from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import fitted_gain
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Activation, Ndr, Network
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Array, Codes, Floats
 
 NEWTON_STEPS = 8
 SCALE_MAX = 100.0
@@ -71,7 +70,7 @@ class Learner:
                 codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
             ]
 
-    def correct(self, x: npt.NDArray[np.uint8], chip: Chip, measures: Mitigation) -> None:
+    def correct(self, x: Codes, chip: Chip, measures: Mitigation) -> None:
         """Let the model's biases and gains make up for what its cells do on ``x``, as compiling does."""
         exact: Floats = x.astype(np.float64) / 255
         h = exact
@@ -90,7 +89,7 @@ class Learner:
 
     def gradient(
         self,
-        x: npt.NDArray[np.uint8],
+        x: Codes,
         labels: npt.NDArray[np.integer],
         outputs: npt.NDArray[np.int32],
         states: Sequence[States],
@@ -132,7 +131,7 @@ class Learner:
         return {k: {"current": current, "voltage": voltage}[k] for k in kinds(ecram.tunes)}
 
     def _forward(
-        self, x: npt.NDArray[np.uint8], states: Sequence[States]
+        self, x: Codes, states: Sequence[States]
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
         """Outputs of every layer, and of hidden ones (z, dy/dz), float64 (n, M) each."""
         h: Floats = x.astype(np.float64) / 255
@@ -167,7 +166,7 @@ def weight_of_code(codes: Floats, weights: Floats) -> Floats:
     return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
 
 
-def shape_and_slope(shape: Callable[[Any], npt.NDArray[Any]], u: Floats) -> tuple[Floats, Floats]:
+def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, Floats]:
     """A curve cut to 0..1 and its slope, taken over 2 ``SLOPE_STEP``."""
     y, above, below = (
         np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)

@@ -6,16 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States
 from emulator.spec import Program
-
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

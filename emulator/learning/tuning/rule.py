@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
 """Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""

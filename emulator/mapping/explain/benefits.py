@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.errors import CompileWarning
@@ -17,9 +16,7 @@ from emulator.golden import Core
 from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
 from emulator.network import Network
-
-Codes = npt.NDArray[np.uint8]
-Labels = npt.NDArray[Any]
+from emulator.spec.arrays import Array, Codes
 
 WRITE_VERIFY_ATTEMPTS = 5
 
@@ -70,7 +67,7 @@ def mitigation_benefits(
     chip: Chip,
     samples: Codes,
     x: Codes,
-    labels: Labels,
+    labels: Array,
     *,
     seeds: Iterable[int] = (0,),
     progress: Callable[[int, int], None] | None = None,
@@ -100,7 +97,7 @@ def judge(
     network: Network,
     compiled: Mapped,
     x: Codes,
-    labels: Labels,
+    labels: Array,
     *,
     seed: int = 0,
     noise: bool = True,

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.golden import Core
 from emulator.mapping import Die
 from emulator.mapping.explain.forward import CAUSES, Forward, stages
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.arrays import Array, Bools, Codes, Floats
 from emulator.spec.brief import brief_repr, titled
-
-Floats = npt.NDArray[np.float64]
 
 ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
@@ -26,12 +24,12 @@ SNR_MAX_DB = 100.0
 ACCURACY, RMS_ERROR = "accuracy", "rms_error"
 
 
-def accuracy(outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+def accuracy(outputs: Array, labels: Array) -> float:
     """Fraction of rows whose largest output (the first of equals) is the label's; NaN without any."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 
 
-def rms_error(outputs: npt.NDArray[Any], targets: npt.NDArray[np.float64]) -> float:
+def rms_error(outputs: Array, targets: Floats) -> float:
     """Root mean square over all of outputs (..., n, outputs) less targets (n, outputs)."""
     return float(np.sqrt(np.square(outputs - targets).mean()))
 
@@ -42,14 +40,14 @@ class Judge:
     ``measure`` is ``"accuracy"``, 0..1, or ``"rms_error"`` over all outputs, in the model's unit.
     """
 
-    def __init__(self, labels: npt.NDArray[Any], reference: Floats) -> None:
+    def __init__(self, labels: Array, reference: Floats) -> None:
         self.labels = labels
         self.classes = labels.ndim == 1 and labels.dtype.kind in "iu"
         self.measure = ACCURACY if self.classes else RMS_ERROR
         self.reference = self.score(reference)
         self._known = self.right(reference) if self.classes else None
 
-    def right(self, out: Floats) -> npt.NDArray[np.bool_]:
+    def right(self, out: Floats) -> Bools:
         """Which samples' largest output is their class; of classes alone."""
         return np.asarray(out.argmax(axis=1) == self.labels)
 
@@ -139,9 +137,9 @@ def explain(
     network: Network,
     program: Program,
     die: Die,
-    samples: npt.NDArray[np.uint8],
-    x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    samples: Codes,
+    x: Codes,
+    labels: Array,
     *,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, Shaped
-from emulator.device.ndr.pwl import PwlTable, fit_pwl
-from emulator.device.ndr.window import Window
+from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.rram.drift import age
 from emulator.device.rram.programming import readable
 from emulator.mapping import Die, DieArray
@@ -39,10 +38,10 @@ from emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Produc
 from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
+from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
 
-Floats = npt.NDArray[np.float64]
 Maps = list[Floats]
 
 EVERY_GAIN = Mitigation(gain_calibration=True)
@@ -155,7 +154,7 @@ class Forward(FloatArithmetic):
     seed: int = 0
     corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
-    def correct(self, samples: npt.NDArray[np.uint8]) -> None:
+    def correct(self, samples: Codes) -> None:
         """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
         most = max((s.node.patches.positions for s in self.built), default=1)
         few = samples if most == 1 else samples[: max(16, CORRECTED_ROWS // most)]
@@ -165,14 +164,14 @@ class Forward(FloatArithmetic):
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
         self.causes = causes
 
-    def logits(self, x: npt.NDArray[np.uint8]) -> Floats:
+    def logits(self, x: Codes) -> Floats:
         """Outputs (n, outputs) of input codes uint8 (n, inputs)."""
         most = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
         batch = max(1, VALUES_MAX // most)
         parts = [self._run(x[i : i + batch], None, i) for i in range(0, len(x), batch)]
         return np.concatenate(parts)
 
-    def _run(self, x: npt.NDArray[np.uint8], exact: list[Maps] | None, first: int = 0) -> Floats:
+    def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
         """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
         are being found."""
         network, n = self.network, len(x)
@@ -190,11 +189,16 @@ class Forward(FloatArithmetic):
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
         held = self.die.tables[at.table] if at.table < len(self.die.tables) else None
         step: Any = self.program.steps[at.node]
-        x = join([maps[s] for s in node.sources])
-        segments = self.program.curve_base.shape[1]
-        return self.coded(
-            functions_with(self.causes, node, held, x, self.die.chip, segments, step.table_bits)
-        )
+        x, outputs = join([maps[s] for s in node.sources]), len(node.channel)
+        neurons = self._neurons(None if held is None else held.neurons, node.activation, outputs)
+        table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
+        v = np.moveaxis(x[:, node.channel], 1, -1)
+        if "PWL fit" in self.causes:
+            offset, scale, wanted = placed(table.values(), self._segments)
+            y = self._looked_up(wanted, np.arange(outputs), (v * INPUT_MAX + offset) * scale, step.table_bits)
+        else:
+            y = neurons.curves((v * table.gain + table.shift) / neurons.peaks)
+        return self.coded(np.moveaxis(y, -1, 1))
 
     def pool(self, at: At, node: Pool, maps: Maps) -> Floats:  # type: ignore[override]
         return self.coded(super().pool(at, node, _single(node, maps)).astype(np.float64))
@@ -274,19 +278,56 @@ class Forward(FloatArithmetic):
     def _activated(self, stage: Stage, z: Floats) -> Floats:
         if stage.activation is None:
             return z
-        outputs, chip = stage.layer.outputs, self.die.chip
-        neurons = neurons_with(self.causes, stage.array.neurons, stage.activation, outputs, chip)
-        if "PWL fit" in self.causes:
-            segments, bits = self.program.curve_base.shape[1], stage.layer.table_bits
-            window = stage.array.window
-            if not {"NDR device", "load line"} <= set(self.causes) or window is None:
-                window = window_of(
-                    stage.activation, shape_with(self.causes, stage.activation, chip), segments
-                )
-            y = table_of_neurons(neurons, window, z / neurons.peaks, segments, bits)
-        else:
-            y = neurons.curves(z / neurons.peaks)
-        return self.coded(y)
+        outputs, activation = stage.layer.outputs, stage.activation
+        neurons = self._neurons(stage.array.neurons, activation, outputs)
+        u = z / neurons.peaks
+        if "PWL fit" not in self.causes:
+            return self.coded(neurons.curves(u))
+        window = stage.array.window
+        if not {"NDR device", "load line"} <= set(self.causes) or window is None:
+            window = window_of(activation, self._shape(activation), self._segments)
+        wanted, which = curves_of(neurons, window, outputs)
+        voltage = u * window.per_unit + window.zero
+        return self.coded(self._looked_up(wanted, which, voltage, stage.layer.table_bits))
+
+    @property
+    def _segments(self) -> int:
+        return int(self.program.curve_base.shape[1])
+
+    def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
+        """The die's devices (``held``, None where there are none), or those the network was trained with,
+        behind their resistance or not."""
+        if "NDR device" in self.causes and held is not None:
+            return held if "load line" in self.causes else without_load(held, self.die.chip)
+        heights, peaks = heights_and_peaks(activation, outputs)
+        if held is not None and "load line" in self.causes:
+            shape = self._shape(activation)
+            return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
+        return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False, 0)
+
+    def _shape(self, activation: Activation) -> Shape:
+        """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
+        neuron, shape = self.die.chip.neuron, trained_shape(activation)
+        if not isinstance(activation, Ndr):
+            return shape
+        device: NdrModel = neuron.device
+        if "NDR device" not in self.causes:
+            device = Shaped(shape, *device.peak)
+        model = (neuron.in_circuit(device) if "load line" in self.causes else None) or device
+        return lambda u: np.clip(model.shape(u), 0.0, 1.0)
+
+    def _looked_up(
+        self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array, table_bits: int
+    ) -> Floats:
+        """Outputs 0..1, not rounded to codes, of tables of the curves ``wanted``, ``which`` (M,) of them, at
+        voltages in codes (..., M)."""
+        table = fit_pwl(wanted, segments=self._segments, table_bits=table_bits)
+        v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
+        f = table.segment_bits
+        q = np.broadcast_to(which, v.shape)
+        line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
+        y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
+        return y
 
 
 def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]:
@@ -301,74 +342,3 @@ def _sliced(x: Floats, bits: int) -> list[Floats]:
     parts = [((whole >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
     parts[0] = parts[0] + (x - whole)
     return parts
-
-
-def neurons_with(
-    causes: Collection[str], held: Neurons | None, activation: Activation, outputs: int, chip: Chip
-) -> Neurons:
-    """The die's devices (``held``, None where there are none), or those the network was trained with, behind
-    their resistance or not."""
-    if "NDR device" in causes and held is not None:
-        return held if "load line" in causes else without_load(held, chip)
-    heights, peaks = heights_and_peaks(activation, outputs)
-    if held is not None and "load line" in causes:
-        shape = shape_with(causes, activation, chip)
-        return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
-
-    def trained(u: Floats) -> Floats:
-        return trained_outputs(activation, u * peaks)
-
-    return Neurons(heights, peaks, trained, False, 0)
-
-
-def shape_with(causes: Collection[str], activation: Activation, chip: Chip) -> Shape:
-    """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
-    neuron, shape = chip.neuron, trained_shape(activation)
-    if not isinstance(activation, Ndr):
-        return shape
-    device: NdrModel = neuron.device
-    if "NDR device" not in causes:
-        device = Shaped(shape, *device.peak)
-    model = (neuron.in_circuit(device) if "load line" in causes else None) or device
-    return lambda u: np.clip(model.shape(u), 0.0, 1.0)
-
-
-def functions_with(
-    causes: Collection[str],
-    node: Table,
-    held: DieTable | None,
-    x: Floats,
-    chip: Chip,
-    segments: int,
-    table_bits: int,
-) -> Floats:
-    """What a table makes of maps ``x`` (n, C, H, W), not rounded to output codes: (n, E, H, W)."""
-    outputs = len(node.channel)
-    devices = None if held is None else held.neurons
-    neurons = neurons_with(causes, devices, node.activation, outputs, chip)
-    table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
-    at = np.moveaxis(x[:, node.channel], 1, -1)
-    if "PWL fit" in causes:
-        offset, scale, wanted = placed(table.values(), segments)
-        fitted = fit_pwl(wanted, segments=segments, table_bits=table_bits)
-        y = _looked_up(fitted, np.arange(outputs), (at * INPUT_MAX + offset) * scale, table_bits)
-    else:
-        y = neurons.curves((at * table.gain + table.shift) / neurons.peaks)
-    return np.moveaxis(y, -1, 1)
-
-
-def table_of_neurons(neurons: Neurons, window: Window, u: Floats, segments: int, table_bits: int) -> Floats:
-    """Outputs 0..1 of the neurons' tables at u (n, M), not rounded to output codes."""
-    wanted, which = curves_of(neurons, window, u.shape[1])
-    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
-    return _looked_up(table, which, u * window.per_unit + window.zero, table_bits)
-
-
-def _looked_up(table: PwlTable, which: npt.NDArray[np.intp], voltage: Floats, table_bits: int) -> Floats:
-    """Outputs 0..1 of curve ``which`` (M,) at voltages in codes (..., M)."""
-    v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
-    f = table.segment_bits
-    q = np.broadcast_to(which, v.shape)
-    line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
-    y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
-    return y

@@ -1,6 +1,6 @@
 """Real data: Fashion-MNIST's 10,000 test images and 1,797 small digits ship, other files do not.
 
-Imports NumPy and emulator.errors only.
+Imports NumPy, emulator.errors and emulator.spec only.
 """
 
 from emulator.network.datasets.digits import digits, enlarged

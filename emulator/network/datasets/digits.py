@@ -10,21 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import DatasetError
 from emulator.network.datasets.idx import read_idx
+from emulator.spec.arrays import Codes
 
 SIDE = 8
 COUNT, TEST = 1_797, 500
 GREY_MAX = 16
 LARGE, BORDER = 28, 2
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.uint8]
 
-
-def digits() -> tuple[Images, Labels, Images, Labels]:
+def digits() -> tuple[Codes, Codes, Codes, Codes]:
     """Training images uint8 (1297, 64) and labels, then the last 500 images as test set, grey values 0..255.
     Raises DatasetError when the packaged files are missing or damaged."""
     folder = Path(__file__).parent / "uci-digits"
@@ -36,7 +33,7 @@ def digits() -> tuple[Images, Labels, Images, Labels]:
     return grey[:-TEST], labels[:-TEST], grey[-TEST:], labels[-TEST:]
 
 
-def enlarged(images: Images) -> Images:
+def enlarged(images: Codes) -> Codes:
     """Digits uint8 (n, 64) as LeNet-5 takes them, uint8 (n, 1024): 28 x 28, bilinear, in a border of 2
     zeros."""
     centres = np.clip((np.arange(LARGE) + 0.5) * (SIDE / LARGE) - 0.5, 0, SIDE - 1)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from emulator.network.datasets.idx import original
+from emulator.spec.arrays import Codes
 
 CLASSES = (
     "T-shirt/top",
@@ -34,11 +32,8 @@ MISSING = (
     "original files"
 )
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.uint8]
 
-
-def fashion_mnist_test() -> tuple[Images, Labels]:
+def fashion_mnist_test() -> tuple[Codes, Codes]:
     """The 10,000 test images.
 
     Raises DatasetError when the packaged files are missing or damaged.
@@ -53,7 +48,7 @@ def fashion_mnist_test() -> tuple[Images, Labels]:
     return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
 
-def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Images, Labels]:
+def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Codes, Codes]:
     """The 60,000 training images, from the original ``train-*-ubyte[.gz]`` files in ``folder``.
 
     Raises DatasetError when the folder does not hold the files, or they are damaged.

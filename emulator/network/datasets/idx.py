@@ -9,9 +9,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.arrays import Codes
 
 UNSIGNED_BYTE = 0x08
 """The only element type these data sets use."""
@@ -19,7 +19,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 BYTES_MAX = 1 << 30
 
 
-def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> npt.NDArray[np.uint8]:
+def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> Codes:
     """Read an IDX file of unsigned bytes, plain or gzip-compressed.
 
     The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit size
@@ -80,8 +80,6 @@ def _bytes(path: Path) -> bytes:
 
 
 SIDE, CLASSES = 28, 10
-
-Codes = npt.NDArray[np.uint8]
 
 
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
+from emulator.spec.arrays import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")
@@ -25,12 +26,11 @@ INSIDE = "datasets/data/JapaneseVowels"
 """The folder of the files in the package aeon."""
 
 Sequences = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
 
 
 def japanese_vowels(
     where: str | os.PathLike[str] | None = None,
-) -> tuple[Sequences, Labels, Sequences, Labels]:
+) -> tuple[Sequences, Codes, Sequences, Codes]:
     """Training sequences and their labels, then the test set, each in the order of its file.
 
     Parameters
@@ -56,7 +56,7 @@ def japanese_vowels(
     return *train, *test
 
 
-def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, Labels]:
+def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, Codes]:
     """The series of a .ts file, the text format of timeseriesclassification.com.
 
     Lines with # are remarks and lines with @ describe the set; after @data each line is one series: its
@@ -77,7 +77,7 @@ def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, L
     return x, np.array([label for _, label in series], np.uint8)
 
 
-def _series(at: str, line: str) -> tuple[npt.NDArray[np.float64], int]:
+def _series(at: str, line: str) -> tuple[Floats, int]:
     """Values (frames, 12) and label 0..8 of one line."""
     *parts, label = line.split(":")
     if len(parts) != FEATURES:

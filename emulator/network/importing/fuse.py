@@ -11,35 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Pool, Product
-from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, identity, table
+from emulator.network import Gate, Pool, Product, Table
+from emulator.network.importing.graph import Exact, Graph, Op, identity, table
+from emulator.network.importing.simplify import Alone, rewritten
+from emulator.network.importing.stretch import stretch_of
 from emulator.network.importing.view import View
 
-Rises = Callable[[Function, Reach | None], bool]
-"""Whether a function falls nowhere on a range."""
 
-
-def fused(graph: Graph, rises: Rises) -> Graph:
+def fused(graph: Graph) -> Graph:
     """The graph with every sum and function inside the product before it, where nothing else reads that.
 
     A function that falls nowhere may stand before the largest of a window, too.
     """
-    new: dict[Op, Op] = {}
-    uses: dict[Op, int] = {}
-    for op, count in graph.uses.items():
-        fresh = replace(op, inputs=tuple(new[i] for i in op.inputs))
-        head = fresh.inputs[0] if fresh.kind == "table" else fresh
-        if fresh.kind == "gate":
-            fresh = _with_sum(fresh, uses)
-        elif _is_open(head, uses):
-            fresh = _ended(head, fresh)
-        elif fresh.sampled and head.kind == "pool" and uses[head] == 1 and head.only(Pool).of == "max":
-            inner = head.inputs[0]
-            if _is_open(inner, uses) and rises(fresh.sampled, inner.before):
-                ended = replace(_ended(inner, fresh), reach=None)
-                fresh = replace(head, inputs=(ended,), reach=fresh.reach)
-        uses[fresh], new[op] = count, fresh
-    return graph.made_of(new)
+    return rewritten(graph, {"gate": _with_sum, "table": _with_function})
 
 
 def settled(graph: Graph) -> Graph:
@@ -51,9 +35,21 @@ def settled(graph: Graph) -> Graph:
     return replace(graph, memories=memories)
 
 
-def _is_open(op: Op, uses: Mapping[Op, int]) -> bool:
+def _is_open(op: Op, alone: Alone) -> bool:
     """Whether it is a product that can end in the one that reads it."""
-    return op.kind == "product" and op.function is None and uses.get(op) == 1
+    return op.kind == "product" and op.function is None and alone(op)
+
+
+def _with_function(op: Op, node: Table, alone: Alone) -> Op:
+    head = op.inputs[0]
+    if _is_open(head, alone):
+        return _ended(head, op)
+    if op.sampled is None or head.kind != "pool" or not alone(head) or head.only(Pool).of != "max":
+        return op
+    inner = head.inputs[0]
+    if not _is_open(inner, alone) or not stretch_of(op.sampled, inner.before).rises:
+        return op
+    return replace(head, inputs=(replace(_ended(inner, op), reach=None),), reach=op.reach)
 
 
 def _ended(op: Op, table: Op) -> Op:
@@ -63,15 +59,14 @@ def _ended(op: Op, table: Op) -> Op:
     return replace(op, node=replace(node, dense=dense), reach=table.reach)
 
 
-def _with_sum(op: Op, uses: Mapping[Op, int]) -> Op:
+def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
     """A sum of two as the product that one of them is, the other its second operand."""
-    gate = op.only(Gate)
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
         before, other = op.inputs[first.a], op.inputs[second.a]
         node, moved = before.of(Product), other.of(View)
-        if node is None or node.skip is not None or not _is_open(before, uses):
+        if node is None or node.skip is not None or not _is_open(before, alone):
             continue
         if second.gain > 0 and (moved is None or (moved.scale > 0).all()):
             dense = Exact(node.dense.weights * first.gain, node.dense.bias * first.gain + gate.zero)

@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
 from emulator.network.importing.arithmetic import REALS
-from emulator.network.importing.view import Floats, View, view_of
+from emulator.network.importing.view import View, view_of
+from emulator.spec.arrays import Array, Floats
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.patches import Pair, Shape
+from emulator.spec.patches import Shape
 
 Reach = tuple[float, float]
 """Least and greatest value."""
@@ -36,7 +36,7 @@ class Function:
     label: str
     of: Callable[[Floats], Floats]
 
-    def __call__(self, z: npt.NDArray[Any]) -> Floats:
+    def __call__(self, z: Array) -> Floats:
         return np.asarray(self.of(z), np.float64)
 
 
@@ -49,8 +49,8 @@ def identity(node: str) -> Function:
 class Exact(Dense):
     """Weights and bias in float64, the activation a ``Function`` or devices; finite or not."""
 
-    weights: npt.NDArray[Any]
-    bias: npt.NDArray[Any]
+    weights: Array
+    bias: Array
     activation: Any = None
 
     def __post_init__(self) -> None:
@@ -147,18 +147,9 @@ def table(x: Op, function: Any) -> Op:
     return Op(name, Table((0,), np.arange(len(ones), dtype=np.int32), ones, 0 * ones, function), (x,))
 
 
-def pool(
-    name: str,
-    x: Op,
-    of: str,
-    patches: Patches,
-    *,
-    inside: bool = False,
-    pad: float = 0.0,
-    block: Pair = (1, 1),
-) -> Op:
-    """The largest or the average of windows."""
-    return Op(name, Pool(of, (0,), patches, pad, inside, block=block), (x,))
+def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
+    """The largest or the average of windows; ``rest``: other fields of a ``Pool``."""
+    return Op(name, Pool(of, (0,), patches, **rest), (x,))
 
 
 def spread(name: str, x: Op, height: int, width: int) -> Op:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from emulator.network.importing.call import Call
 from emulator.network.importing.graph import Op, gate, spread, view
-from emulator.network.importing.values import Places, Value
-from emulator.network.importing.view import Floats
+from emulator.network.importing.values import Value
+from emulator.spec.arrays import Array, Floats, Ints
 from emulator.spec.patches import Shape
 
 
@@ -50,7 +50,7 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
     return a.then(gate(call.name, *terms), at)
 
 
-def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Places] | None:
+def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
     """Both as maps of one shape, one value a channel over the map, one channel over all, and where the model
     sees its values; None: they do not fit each other."""
     c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
@@ -95,7 +95,7 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
     return value.by_channel(call.name, scale, shift)
 
 
-def of_channels(call: Call, value: Value, *constants: npt.NDArray[Any]) -> tuple[Value, list[Floats]]:
+def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
     """Constants of a tensor's shape as (C,) each, and the value whose channels they are of: it may have to be
     one axis of features. Raises UnsupportedNodeError when they differ by anything else."""
     shape = constants[0].shape

@@ -23,16 +23,13 @@ def standard(call: Call) -> Value:
     """The operand as a map (channel, row, column); the model's input may still be named so. Raises
     UnsupportedNodeError when it is no map in this order."""
     for value in (call.value, turned(call.value), call.value.picked(call.name)):
-        if value is not None and value.in_order and _is_map(value):
-            return value.settled()
+        if value is not None and value.in_order:
+            c, h, w = value.op.shape
+            if value.own == (c, h, w) or (value.own == (c, w) and h == 1):
+                return value.settled()
     raise call.refused(
         f"of {call.value.own}; use maps of one call (channel, row, column), the input's shape given"
     )
-
-
-def _is_map(value: Value) -> bool:
-    c, h, w = value.op.shape
-    return value.own == (c, h, w) or (value.own == (c, w) and h == 1)
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:

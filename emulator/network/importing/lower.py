@@ -20,42 +20,26 @@ from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.rolled import rolled
-from emulator.network.importing.scaling import Made, Scaling
+from emulator.network.importing.scaling import Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
-from emulator.network.importing.stretch import stretch_of
-from emulator.network.importing.view import Floats, code_span
-
-Progress = Callable[[int, int], None]
+from emulator.network.importing.view import code_span
+from emulator.spec.arrays import Floats
 
 
 def lower(
     read: Reading,
-    *,
     name: str,
-    samples: Floats | None = None,
-    wanted: Floats | None = None,
-    input_range: InputRange | None = None,
-    classes: tuple[str, ...] = (),
-    progress: Progress | None = None,
+    samples: Floats | None,
+    wanted: Floats | None,
+    input_range: InputRange | None,
+    classes: tuple[str, ...],
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
-    """The network, the range of its inputs, and the report.
+    """The network of a reading, the range of its inputs, and the report; the rest as ``import_model``'s.
 
-    Raises UnsupportedNodeError when a function is unbounded and there are no samples. Raises NetworkError
-    when a weight is not finite.
-
-    Parameters
-    ----------
-    read:
-        The model.
-    samples:
-        Inputs (n, values) in the model's unit, as the graph takes them, n >= 1; needed where a function is
-        unbounded.
-    wanted:
-        The model's own outputs (n, M) for them, which errors are measured against.
-    input_range:
-        What input codes stand for; by default what the samples span, or 0..1.
-    progress:
-        Called as ``progress(done, total)`` after every operator and after the measurement.
+    ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
+    which errors are measured against. Raises UnsupportedNodeError when a function is unbounded and there are
+    no samples. Raises NetworkError when a weight is not finite.
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if len(read.own_shape) == 2 and graph.calls == 1:
@@ -64,7 +48,7 @@ def lower(
         graph, left_out = without_roundings(measured(graph, samples))
         graph, notes = simplified(graph), notes + left_out
     graph = settled(graph) if samples is None else measured(settled(graph), samples)
-    graph = fused(graph, lambda function, reach: stretch_of(function, reach).rises)
+    graph = fused(graph)
     holds = holds_of(graph)
     by_call = input_range or _range_of(graph, samples, holds[graph.input])
     still = np.zeros(1, np.bool_)
@@ -85,12 +69,18 @@ def lower(
         graph.calls,
         Meaning(inputs=input_range, classes=classes),
     )
-    counts = np.zeros((len(made), 2))
+    counts = np.zeros((len(made), 2))  # pre-activations beyond the tables, and all, by node
+
+    def watch(number: int, z: Floats) -> None:
+        stretch = made[number].stretch
+        if stretch is not None:
+            counts[number] += stretch.lost(z), z.size
+
     errors: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
     bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
-        errors = _errors(network, inputs, samples, wanted, _watch(made, counts))
+        errors = _errors(network, inputs, samples, wanted, watch)
         bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
@@ -128,17 +118,6 @@ def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) ->
         return given
     span = code_span(float(given.low.min()), float(given.high.max()), holds)
     return InputRange(np.array([span.low]), np.array([span.low + span.width]))
-
-
-def _watch(made: list[Made], counts: Floats) -> Callable[[int, Floats], None]:
-    """Counts pre-activations beyond the tables, and all, by node: (nodes, 2)."""
-
-    def watch(number: int, z: Floats) -> None:
-        stretch = made[number].stretch
-        if stretch is not None:
-            counts[number] += stretch.lost(z), z.size
-
-    return watch
 
 
 def _errors(

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.domains import DOMAIN, prepared
 from emulator.network.importing.files import extra
-
-Array = npt.NDArray[Any]
+from emulator.spec.arrays import Array
 
 OPSET = 17
 EXAMPLES = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy.special import expit, softmax
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.files import only_input
@@ -15,9 +15,7 @@ from emulator.network.importing.graph import BATCH, Op
 from emulator.network.importing.original import Original
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.values import Value
-from emulator.network.importing.view import Floats
-
-Array = npt.NDArray[Any]
+from emulator.spec.arrays import Array, Floats
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""
@@ -72,19 +70,41 @@ class Proof:
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats) -> dict[str, list[Array]]:
-        """Tensors of the model, an array a batch."""
-        names = list(dict.fromkeys(tensors))
-        return tensors_of(self.original.proto, names, x, int(self.read.calls_first))
+        """Tensors of the model, inner ones among them, of samples (n, ...) in its shape: an array a batch.
+
+        Raises NetworkError when the runtime cannot run the model on them.
+        """
+        import onnx
+
+        proto, names = self.original.proto, list(dict.fromkeys(tensors))
+        source, part = only_input(proto), onnx.ModelProto()
+        part.CopyFrom(proto)
+        known = {o.name: o for o in proto.graph.output}
+        del part.graph.output[:], part.graph.node[:]
+        part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in names)
+        part.graph.node.extend(_needed(proto.graph, names))
+        session, dims = _session(part), source.type.tensor_type.shape.dim
+        axis = int(self.read.calls_first)
+        rows = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix how many samples it takes
+        given = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
+        found: dict[str, list[Array]] = {name: [] for name in names}
+        for start in range(0, len(given), rows or BATCH):
+            batch = given[start : start + (rows or BATCH)]
+            batch = np.resize(batch, (rows or len(batch), *batch.shape[1:]))
+            try:
+                results = session.run(names, {source.name: np.ascontiguousarray(np.moveaxis(batch, 0, axis))})
+            except Exception as error:  # runtimes raise what their kernels raise
+                raise _cannot_run(error, f" on samples of {given.shape[1:]}") from None
+            for name, values in zip(names, results, strict=True):
+                found[name].append(np.asarray(values))
+        return found
 
     def _after(self, y: Floats) -> Floats:
         """What the model makes of the graph's outputs before the tensor that can be compared."""
         left_out = self.read.end.left_out
         if left_out is None or not left_out.after:
             return y
-        if left_out.after == "sigmoid":
-            return np.asarray(0.5 + 0.5 * np.tanh(0.5 * y), np.float64)
-        e = np.exp(y - y.max(axis=1, keepdims=True))
-        return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
+        return np.asarray(expit(y) if left_out.after == "sigmoid" else softmax(y, axis=1), np.float64)
 
     def _check_answers(self, x: Floats, parts: list[Array]) -> None:
         """The user's model itself against the graph that was exported of it."""
@@ -147,43 +167,6 @@ def _same(a: Floats, b: Floats) -> bool:
     return bool(np.sqrt(np.square(away).mean()) <= LOST * size and far.mean() <= FAR_MAX)
 
 
-def tensors_of(proto: Any, tensors: Sequence[str], x: Floats, axis: int = 0) -> dict[str, list[Array]]:
-    """Tensors of an ONNX model, outputs or inner ones: a list of one array a batch for each name.
-
-    By onnxruntime, or where that is not installed by ONNX's own reference implementation, of samples ``x``
-    (n, ...) in the model's own shape. ``axis`` of the input counts samples: 1 where a sequence has its calls
-    first. Raises NetworkError when the runtime cannot run the model on them.
-    """
-    import onnx
-
-    source = only_input(proto)
-    part = onnx.ModelProto()
-    part.CopyFrom(proto)
-    known = {o.name: o for o in proto.graph.output}
-    del part.graph.output[:]
-    part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in tensors)
-    del part.graph.node[:]
-    part.graph.node.extend(_needed(proto.graph, tensors))
-    session, dims = _session(part), source.type.tensor_type.shape.dim
-    rows = dims[axis].dim_value if len(dims) > axis else 0
-    given = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
-    size = rows or BATCH
-    found: dict[str, list[Array]] = {name: [] for name in tensors}
-    for start in range(0, len(given), size):
-        batch = given[start : start + size]
-        if rows and len(batch) < size:  # the file fixes how many samples it takes
-            batch = np.resize(batch, (size, *batch.shape[1:]))
-        batch = np.ascontiguousarray(np.moveaxis(batch, 0, axis))
-        try:
-            results = session.run(list(tensors), {source.name: batch})
-        except Exception as error:  # runtimes raise what their kernels raise
-            first = " ".join(str(error).split())[:300]
-            raise NetworkError(f"the model cannot be run on samples of {given.shape[1:]} ({first})") from None
-        for name, values in zip(tensors, results, strict=True):
-            found[name].append(np.asarray(values))
-    return found
-
-
 def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
     """The nodes that the tensors depend on: nothing else of a file is run, as nothing else was read."""
     maker = {name: node for node in graph.node for name in node.output if name}
@@ -203,28 +186,31 @@ def _reads(node: Any) -> list[str]:
 
 
 def _session(proto: Any) -> Any:
+    """The model in onnxruntime, or else in ONNX's reference, which has operators of the first sets too."""
+    from onnx.reference import ReferenceEvaluator
+
+    why: Exception | None = None
     try:
         import onnxruntime
     except ModuleNotFoundError:
-        return _reference(proto)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    # Optimised graphs of quantised models round elsewhere than the file says.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as first:  # of onnxruntime's own kinds; it has no operators of the first sets
-        return _reference(proto, first)
-
-
-def _reference(proto: Any, why: Exception | None = None) -> Any:
-    from onnx.reference import ReferenceEvaluator
-
+        pass
+    else:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = 1
+        # Optimised graphs of quantised models round elsewhere than the file says.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        try:
+            return onnxruntime.InferenceSession(
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # of onnxruntime's own kinds
+            why = error
     try:
         return ReferenceEvaluator(proto)
     except Exception as error:
-        first = " ".join(str(why or error).split())[:300]
-        raise NetworkError(f"the model cannot be run ({first})") from None
+        raise _cannot_run(why or error) from None
+
+
+def _cannot_run(why: Exception, what: str = "") -> NetworkError:
+    return NetworkError(f"the model cannot be run{what} ({' '.join(str(why).split())[:300]})")

@@ -21,8 +21,8 @@ from emulator.network.importing.proof import Proof
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.report import ImportReport
 from emulator.network.importing.values import OwnShape
-from emulator.network.importing.view import Floats
 from emulator.network.network import Network
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr
 from emulator.spec.meaning import InputRange
 
@@ -110,12 +110,12 @@ def import_model(
         compared = proof.check(own, *(input_range or (0.0, 1.0)))
         lowered = lower(
             read,
-            name=name or (type(model).__name__ if path is None else path.stem),
-            samples=None if own is None else read.ordered(own),
-            wanted=None if own is None else proof.theirs(own),
-            input_range=limits,
-            classes=found.classes if len(found.classes) == read.graph.output.shape[0] else (),
-            progress=progress,
+            name or (type(model).__name__ if path is None else path.stem),
+            None if own is None else read.ordered(own),
+            None if own is None else proof.theirs(own),
+            limits,
+            found.classes if len(found.classes) == read.graph.output.shape[0] else (),
+            progress,
         )
         return Imported(*lowered, proof, compared)
     except UnsupportedNodeError as error:

@@ -18,7 +18,7 @@ from emulator.network.importing.layers import LAYERS
 from emulator.network.importing.moving import MOVING
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
 from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, raw_input
-from emulator.network.importing.view import Floats
+from emulator.spec.arrays import Floats
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 

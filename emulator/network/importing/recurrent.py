@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.network.importing.call import Call
 from emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
-from emulator.network.importing.view import Floats
+from emulator.spec.arrays import Floats
 from emulator.spec.patches import Patches
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}

@@ -11,19 +11,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
 from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from emulator.network.importing.report import BlockReport
 from emulator.network.importing.stretch import Stretch, stretch_of, with_room
-from emulator.network.importing.view import Floats, Span, View, code_span, view_of
+from emulator.network.importing.view import Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Bools, Floats
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import joined
-
-Bools = npt.NDArray[np.bool_]
 
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""
@@ -158,7 +156,8 @@ class Scaling:
         return replace(x, sources=(self._add(Made(pool, op.name)),), scale=x.scale / gain)
 
     def gate(self, op: Op, node: Gate) -> View:
-        """Sums and products of maps, whose codes all mean the same."""
+        """Sums and products of maps, whose codes all mean the same. Raises UnsupportedNodeError when the
+        value that it counts from is far outside of what its results span."""
         about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
         x = []
         for number, source in enumerate(op.inputs):
@@ -166,8 +165,27 @@ class Scaling:
             fits = held.is_plain and (number not in about_zero or held.zero is not None)
             x.append(held if fits else self._plainly(source))
         stretch = self._stretch(op)
-        starts = [self._start(i) for i in op.inputs]
-        made = gate_on_codes(op.name, node, x, starts, stretch.span)
+        span = stretch.span
+        terms, total = [], node.zero
+        for term in node.terms:
+            a = x[term.a]
+            gain = term.gain * float(a.scale[0]) / span.width
+            if term.b is not None:
+                b = x[term.b]
+                gain *= float(b.scale[0])
+                zeros = {"a_zero": a.zero or 0.0, "b_zero": b.zero or 0.0}
+                terms.append(Term(a=a.sources[0], b=b.sources[0], gain=gain, **zeros))
+                continue
+            y = np.clip((self._start(op.inputs[term.a]) - a.shift[0]) / a.scale[0], 0.0, 1.0)
+            code = round(float(y) * INPUT_MAX) / INPUT_MAX
+            total += term.gain * float(a.shift[0] + a.scale[0] * code)
+            terms.append(Term(a=a.sources[0], gain=gain, a_zero=code))
+        zero = (total - span.low) / span.width
+        if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
+            raise UnsupportedNodeError(
+                op.name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
+            )
+        made = Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
         return self._with(op, Made(made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
@@ -250,8 +268,25 @@ class Scaling:
         stretch: Stretch | None = None,
         second: View | None = None,
     ) -> View:
-        """A product on the codes, with the function of ``stretch``; without, the sums."""
-        made = product_on_codes(name, node, x, second, stretch, self.shapes)
+        """A product on the codes, with the function of ``stretch``; without, the sums. ``second``: in one
+        map. Raises NetworkError when a weight is not finite."""
+        _, height, width = node.patches.shape
+        whole = joined([self.shapes[m] for m in x.sources])
+        patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
+        weights, bias = _on_codes(node, x, patches)
+        pad = x.zero if any(patches.padding) else 0.0
+        if pad is None:
+            raise NetworkError(f"node {name!r}: its border of zeros is no code of what it pads")
+        skip, weight = None, None
+        if second is not None and node.skip_weight is not None:
+            factor = node.skip_weight.astype(np.float64)
+            bias, skip = bias + factor * second.shift, second.sources[0]
+            weight = (factor * second.scale).astype(np.float32)
+        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
+        activation = None if stretch is None else stretch.activation
+        dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
+        made = Product(dense, x.sources, patches, pad, skip, weight)
         return self._with(op, Made(made, name, stretch))
 
     def _plainly(self, op: Op) -> View:
@@ -264,55 +299,6 @@ class Scaling:
             else:
                 self._plain[op] = self._product(op.name, op, _passing(op, x), x, stretch)
         return self._plain[op]
-
-
-def product_on_codes(
-    name: str, node: Product, x: View, second: View | None, stretch: Stretch | None, maps: list[Shape]
-) -> Product:
-    """``node`` of ``x`` and ``second``, which is in one map; ``maps``: shapes by number. Raises NetworkError
-    when a weight is not finite."""
-    _, height, width = node.patches.shape
-    whole = joined([maps[m] for m in x.sources])
-    patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
-    weights, bias = _on_codes(node, x, patches)
-    pad = x.zero if any(patches.padding) else 0.0
-    if pad is None:
-        raise NetworkError(f"node {name!r}: its border of zeros is no code of what it pads")
-    skip, weight = None, None
-    if second is not None and node.skip_weight is not None:
-        factor = node.skip_weight.astype(np.float64)
-        bias, skip = bias + factor * second.shift, second.sources[0]
-        weight = (factor * second.scale).astype(np.float32)
-    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-        raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
-    activation = None if stretch is None else stretch.activation
-    dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
-    return Product(dense, x.sources, patches, pad, skip, weight)
-
-
-def gate_on_codes(name: str, node: Gate, x: list[View], starts: list[float], span: Span) -> Gate:
-    """The gate of plain values ``x``, those of sums counted from ``starts``. Raises UnsupportedNodeError when
-    the value that it counts from is far outside of what its results span."""
-    terms, total = [], node.zero
-    for term in node.terms:
-        a = x[term.a]
-        gain = term.gain * float(a.scale[0]) / span.width
-        if term.b is not None:
-            b = x[term.b]
-            gain *= float(b.scale[0])
-            zeros = {"a_zero": a.zero or 0.0, "b_zero": b.zero or 0.0}
-            terms.append(Term(a=a.sources[0], b=b.sources[0], gain=gain, **zeros))
-            continue
-        y = np.clip((starts[term.a] - a.shift[0]) / a.scale[0], 0.0, 1.0)
-        code = round(float(y) * INPUT_MAX) / INPUT_MAX
-        total += term.gain * float(a.shift[0] + a.scale[0] * code)
-        terms.append(Term(a=a.sources[0], gain=gain, a_zero=code))
-    zero = (total - span.low) / span.width
-    if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
-        raise UnsupportedNodeError(
-            name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
-        )
-    return Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
 
 
 def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]:

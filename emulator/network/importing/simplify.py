@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, table, view
-from emulator.network.importing.view import Floats, View
+from emulator.network import Gate, Pool, Product
+from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, view
+from emulator.network.importing.view import View
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.patches import Patches
 from emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
 """Whether an operator is read once."""
+Rule = Callable[[Op, Any, Alone], Op]
+"""What takes the place of an operator, of its node."""
 ROUNDS_MAX = 100
 
 
 def simplified(graph: Graph) -> Graph:
     """The graph with the rules applied until none does anything more."""
     for _ in range(ROUNDS_MAX):
-        fresh = _rewritten(graph)
+        fresh = rewritten(graph, RULES)
         if fresh is graph:
             break
         graph = fresh
     return graph
 
 
-def _rewritten(graph: Graph) -> Graph:
+def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
+    """The graph with the rule of its kind applied to each operator once."""
     new: dict[Op, Op] = {}
     count: dict[Op, int] = {}
     known: dict[Any, Op] = {}
     for op, uses in graph.uses.items():
         inputs = tuple(new[i] for i in op.inputs)
         fresh = op if inputs == op.inputs else replace(op, inputs=inputs)
-        if fresh.kind in RULES:
-            fresh = RULES[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
+        if fresh.kind in rules:
+            fresh = rules[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
         if key in known:  # read once more
             fresh = known[key]
@@ -82,38 +86,15 @@ def _view(op: Op, node: View, alone: Alone) -> Op:
         whole = pooled.inside or not any(pooled.patches.padding)
         if (node.scale > 0).all() if pooled.of == "max" else whole:
             return replace(before, inputs=(replace(op, inputs=before.inputs),))
-    return op if gated is None else _scaled_gate(op, node, before, gated, alone)
+    if gated is None or np.ptp(node.scale) > 0 or np.ptp(node.shift) > 0:
+        return op
+    factor, shift = float(node.scale[0]), float(node.shift[0])
+    terms = tuple(replace(t, gain=t.gain * factor) for t in gated.terms)
+    return replace(before, node=replace(gated, terms=terms, zero=gated.zero * factor + shift))
 
 
 def _joins(op: Op) -> bool:
     return op.kind == "view" and len(op.inputs) > 1
-
-
-def _scaled_gate(op: Op, by: View, before: Op, gate: Gate, alone: Alone) -> Op:
-    if np.ptp(by.scale) == 0 and np.ptp(by.shift) == 0:
-        factor, shift = float(by.scale[0]), float(by.shift[0])
-        terms = tuple(replace(t, gain=t.gain * factor) for t in gate.terms)
-        return replace(before, node=replace(gate, terms=terms, zero=gate.zero * factor + shift))
-    products = [t for t in gate.terms if before.inputs[t.a].kind == "product" and alone(before.inputs[t.a])]
-    if not gate.is_sum or not products:
-        return op
-    first = products[0]
-    shifts = {first.a: (by.shift + gate.zero * by.scale) / first.gain}
-    inputs = tuple(
-        view(op.name, x, scale=by.scale, shift=shifts.get(i, np.zeros_like(by.shift)))
-        for i, x in enumerate(before.inputs)
-    )
-    return replace(before, node=replace(gate, zero=0.0), inputs=inputs)
-
-
-def _table(op: Op, node: Table, alone: Alone) -> Op:
-    """One function of another is one."""
-    outer, before = op.sampled, op.inputs[0]
-    first = before.sampled if before.kind == "table" and alone(before) else None
-    if outer is None or first is None:
-        return op
-    both, label = (lambda z: outer.of(first.of(z))), f"{outer.label} of {first.label}"
-    return table(before.inputs[0], replace(outer, of=both, label=label))
 
 
 def _product(op: Op, node: Product, alone: Alone) -> Op:
@@ -123,17 +104,13 @@ def _product(op: Op, node: Product, alone: Alone) -> Op:
     if weighted is not None and alone(before):
         both = _one_product(weighted, node)
         return op if both is None else replace(op, node=both, inputs=before.inputs)
-    if pooled is not None and _is_border(pooled):
+    plain = pooled is not None and pooled.patches.kernel == (1, 1) == pooled.patches.stride
+    if pooled is not None and plain and pooled.of == "average" and pooled.pad == 0:
         pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
         top, left, bottom, right = (a + b for a, b in pads)
         patches = replace(node.patches, shape=pooled.patches.shape, padding=(top, left, bottom, right))
         return replace(op, node=replace(node, patches=patches), inputs=before.inputs)
     return op
-
-
-def _is_border(pool: Pool) -> bool:
-    one = pool.patches.kernel == (1, 1) == pool.patches.stride
-    return pool.of == "average" and one and pool.pad == 0
 
 
 def _gate(op: Op, node: Gate, alone: Alone) -> Op:
@@ -256,9 +233,8 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
 
 
-RULES: dict[str, Callable[[Op, Any, Alone], Op]] = {
+RULES: dict[str, Rule] = {
     "view": _view,
-    "table": _table,
     "product": _product,
     "gate": _gate,
     "pool": _pool,

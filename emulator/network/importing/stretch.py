@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.ndr.window import Window
@@ -12,8 +13,9 @@ from emulator.errors import UnsupportedNodeError
 from emulator.network.activation import Activation, Ndr, Sampled
 from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.network.importing.graph import Function, Reach
-from emulator.network.importing.view import Floats, Span, code_span
+from emulator.network.importing.view import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
@@ -77,24 +79,14 @@ class Stretch:
 
 
 def stretch_of(
-    function: Function,
-    reach: Reach | None,
-    holds: tuple[float, ...] = (),
-    limits: Reach = (-np.inf, np.inf),
+    function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
     """Where to span a function's table.
 
+    ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
+    must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
     Raises UnsupportedNodeError when there are no samples and the function has no bounds, or it is not finite
     where it is needed.
-
-    Parameters
-    ----------
-    reach:
-        Least and greatest pre-activation of samples; None without samples.
-    holds:
-        Values that the outputs' range must hold too: what a padded convolution puts around them.
-    limits:
-        No pre-activation lies outside.
     """
     if reach is None and not np.isfinite(limits).all() and not _bounded(function):
         raise UnsupportedNodeError(
@@ -104,7 +96,7 @@ def stretch_of(
         )
     wide = (-FAR, FAR) if reach is None else with_room(*reach)
     low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
-    if reach is not None and not _finite(function, low, high):
+    if reach is not None and not np.isfinite(_at(function, np.linspace(low, high, 257))).all():
         low, high = reach
     if not low < high:
         low, high = low - 0.5, low + 0.5
@@ -125,20 +117,19 @@ def with_room(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _finite(function: Function, low: float, high: float) -> bool:
+def _at(function: Function, z: npt.ArrayLike) -> Floats:
+    """What it gives, finite or not."""
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(np.asarray(function.of(np.linspace(low, high, 257)), np.float64)).all())
+        return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 
 
 def _bounded(function: Function) -> bool:
-    with np.errstate(all="ignore"):
-        far = np.asarray(function.of(np.array([-FURTHER, -FAR, FAR, FURTHER])), np.float64)
+    far = _at(function, [-FURTHER, -FAR, FAR, FURTHER])
     return bool(np.isfinite(far).all() and abs(far[0] - far[1]) < 1e-6 and abs(far[2] - far[3]) < 1e-6)
 
 
 def _values(function: Function, z: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        y = np.asarray(function.of(z), np.float64)
+    y = _at(function, z)
     if y.shape != z.shape or not np.isfinite(y).all():
         raise UnsupportedNodeError(
             function.node, function.label, "it is not finite on the values it meets; keep them in its domain"

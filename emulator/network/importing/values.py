@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.graph import Function, Op, given, table, view
-from emulator.network.importing.view import Floats, View
+from emulator.network.importing.view import View
+from emulator.spec.arrays import Floats, Ints
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
-Places = npt.NDArray[np.int64]
 SAMPLES = 2
 """How many a graph is read with where the model leaves it open: two tell their axis from all others."""
 
@@ -51,7 +51,7 @@ class Value:
     """
 
     op: Op
-    places: Places
+    places: Ints
     calls: int = 1
     label: str = "x"
     node: str = ""
@@ -89,12 +89,12 @@ class Value:
         return tuple(size for axis, size in enumerate(self.places.shape) if axis != self.axis)
 
     @property
-    def first(self) -> Places:
+    def first(self) -> Ints:
         """Places of one sample's elements in the operator's map."""
         return np.asarray(self.places.take(0, self.axis) % self.size)
 
     @property
-    def channel(self) -> Places:
+    def channel(self) -> Ints:
         """The operator's channel of each element."""
         return np.asarray(self.places % self.size // self.area)
 
@@ -140,7 +140,7 @@ class Value:
             op = view(self.node, self.op, scale=scale, shift=shift)
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
-    def then(self, op: Op, places: Places) -> Value:
+    def then(self, op: Op, places: Ints) -> Value:
         """The value of an operator that reads this one's, settled."""
         self.check_open()
         return Value(op, places, self.calls, node=op.name)
@@ -157,7 +157,7 @@ class Value:
         channels = _along(np.arange(op.shape[0]), axis % base.ndim, base.ndim)
         return self.then(op, number + position + self.area * channels)
 
-    def moved(self, places: Places, name: str) -> Value | None:
+    def moved(self, places: Ints, name: str) -> Value | None:
         """With its elements at other places, by the node ``name``; what is left out is so in an operator of
         its own. None: samples are mixed, or it is no choice of channels."""
         value = replace(self, places=places)
@@ -208,17 +208,10 @@ class Value:
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
         """``scale * value + shift``, still part of the function."""
-        self.check_open()
-        inner = self.function
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
-        return replace(
-            self,
-            node=node,
-            label=label,
-            function=lambda z: scale * (z if inner is None else inner(z)) + shift,
-            line=None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift),
-        )
+        line = None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift)
+        return replace(self.apply(node, "", lambda z: scale * z + shift), label=label, line=line)
 
 
 def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
@@ -231,7 +224,7 @@ def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_fi
     return Value(op, places.swapaxes(0, 1) if calls_first else places, c if sequence else 1)
 
 
-def laid(op: Op, own: OwnShape, numbers: Places) -> Places:
+def laid(op: Op, own: OwnShape, numbers: Ints) -> Ints:
     """Places of an operator's map in order, samples first, of calls of these numbers (n,)."""
     size = int(np.prod(op.shape))
     return numbers.reshape(-1, *[1] * len(own)) * size + np.arange(size).reshape(own)
@@ -255,7 +248,7 @@ def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[n
     return numbers.reshape([-1 if a == axis else 1 for a in range(rank)])
 
 
-def _counts(places: Places, size: int) -> bool:
+def _counts(places: Ints, size: int) -> bool:
     return np.array_equal(places, np.arange(size))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.patches import Shape
 from emulator.spec.steps import joined
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.mapping import Mitigation
-from emulator.mapping.ranges import GAIN_CORRECTION, AdcRange, build, column_gain, design, row_voltages, trim
+from emulator.mapping.ranges import GAIN_CORRECTION, AdcRange, build, design, fitted_gain, row_voltages, trim
 from tests.chips import changed
 
 
@@ -66,7 +66,7 @@ def test_a_columns_gain_is_fitted_about_its_means_and_limited():
     linear = np.random.default_rng(0).normal(size=(500, 5))
     wanted = linear * [1.25, 100.0, 0.01, -3.0, 1.0] + [50.0, 0, 0, 0, 0]
     linear[:, 4] = 7.0  # dead
-    got = column_gain(wanted, linear)
+    got = fitted_gain("column", wanted, linear)
     low, high = GAIN_CORRECTION
     assert (low, high) == (0.25, 4.0)
     np.testing.assert_allclose(got, [1.25, high, low, low, 1.0])

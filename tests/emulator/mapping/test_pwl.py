@@ -15,7 +15,6 @@ from emulator.device.ndr.window import (
     _several,
     _tails,
     choose_window,
-    curves,
 )
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
@@ -35,7 +34,7 @@ SHAPES = {
 def test_error_is_within_the_window_estimate_and_reported_truly(name, segments):
     shape = SHAPES[name]
     window = choose_window(shape, segments)
-    wanted = curves(shape, window, np.array([1.0, 0.37]))
+    wanted = np.clip(255 * np.array([[1.0], [0.37]]) * shape(window.values()), 0, 255)
     table = fit_pwl(wanted, segments=segments)
     got = table.evaluate().astype(float)
     np.testing.assert_allclose(table.error_lsb, np.abs(got - wanted).max(axis=1))
@@ -61,7 +60,7 @@ def test_no_window_is_better_than_the_chosen_one(name, segments):
 
 def test_tunnel_curve_at_32_segments():
     window = choose_window(tunnel, 32)
-    table = fit_pwl(curves(tunnel, window, np.ones(1)), segments=32)
+    table = fit_pwl(255 * tunnel(window.values())[None], segments=32)
     assert window.low == 0.0
     assert table.max_error_lsb < 4.5
     assert window.tail_lsb < 4.5

@@ -6,8 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.golden.readout import readout
-from emulator.mapping.ranges import AdcRange, calibrate
+from emulator.mapping import Mitigation
+from emulator.mapping.ranges import AdcRange, design
 from emulator.spec import Layer
+from tests.chips import changed
+
+
+def calibrate(sums, *, adc_bits, dac_bits, policy, ratio=None):
+    readout = {"adc_bits": adc_bits, "range_policy": policy}
+    chip = changed("ideal", readout=readout, input={"dac_bits": dac_bits})
+    return design(sums, np.zeros((1, sums.shape[3]), np.int16), chip, Mitigation(), ratio)
 
 
 def layer_of(sums, ranges, adc_bits, dac_bits):

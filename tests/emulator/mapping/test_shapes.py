@@ -79,28 +79,26 @@ def test_shapes_are_kept_as_long_as_states():
     np.testing.assert_allclose(held.shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("neuron", "ecram", "message"),
+    [
+        ("esaki", {"tunes": "width"}, r"ecram\.tunes is 'width' of a Esaki; accepted: valley of esaki"),
+        (
+            "esaki",
+            {"tunes": "valley", "shape_low_factor": 0.1},
+            r"ecram\.valley_voltage_V is 0\.05; accepted: above peak_voltage_V",
+        ),
+        ("double", {}, r"neuron\.second_peak_voltage_V is 0\.1; accepted: at least twice"),
+    ],
+)
+def test_descriptions_that_are_refused(neuron, ecram, message):
+    second = {"second_peak_voltage_V": 0.1} if neuron == "double" else {}
+    described = {"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": {"model": neuron} | second}
+    with pytest.raises(ChipError, match=message):
+        parse_chip(described | {"ecram": {"model": "linear-step"} | ecram})
+
+
 def test_refusals():
-    cell = {"g_max_uS": 40, "levels": 16}
-    with pytest.raises(ChipError, match=r"ecram\.tunes is 'width' of a Esaki; accepted: valley of esaki"):
-        parse_chip(
-            {
-                "name": "x",
-                "cell": cell,
-                "neuron": {"model": "esaki"},
-                "ecram": {"model": "linear-step", "tunes": "width"},
-            }
-        )
-    with pytest.raises(ChipError, match=r"ecram\.valley_voltage_V is 0\.05; accepted: above peak_voltage_V"):
-        parse_chip(
-            {
-                "name": "x",
-                "cell": cell,
-                "neuron": {"model": "esaki"},
-                "ecram": {"model": "linear-step", "tunes": "valley", "shape_low_factor": 0.1},
-            }
-        )
-    with pytest.raises(ChipError, match=r"neuron\.second_peak_voltage_V is 0\.1; accepted: at least twice"):
-        parse_chip({"name": "x", "cell": cell, "neuron": {"model": "double", "second_peak_voltage_V": 0.1}})
     with pytest.raises(NetworkError, match=r"activation curve has shape \(3, 1201\); accepted: \(2, P\) or"):
         Ndr(np.ones(5), np.ones(5), np.stack([U, 0 * U, 0 * U]))
     described = chip("valley")

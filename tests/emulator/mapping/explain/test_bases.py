@@ -7,8 +7,9 @@ import pytest
 
 from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import explain
-from emulator.mapping.explain.forward import Forward, functions_with, stages
+from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Table
+from emulator.spec.evaluate import At
 from tests.chips import changed
 from tests.stimulus import step_of
 from tests.system.test_kan import INPUTS, kan
@@ -23,8 +24,12 @@ def made(name: str = "ideal", **neuron: float) -> Mapped:
     return map_network(NET, chip, X, seed=3)
 
 
+def forward(one: Mapped, *causes: str) -> Forward:
+    return Forward(NET, one.program, one.die, stages(NET, one.program, one.die), causes)
+
+
 def answers(one: Mapped, *causes: str) -> np.ndarray:
-    return Forward(NET, one.program, one.die, stages(NET, one.program, one.die), causes).logits(X)
+    return forward(one, *causes).logits(X)
 
 
 def test_no_cause_is_the_float_network() -> None:
@@ -67,8 +72,8 @@ def test_tables_of_bases_are_the_programs(chip: str) -> None:
     assert isinstance(node, Table)
     x = X.reshape(len(X), INPUTS, 1, 1)
     causes = ["NDR device", "load line", "PWL fit"]
-    got = functions_with(causes, node, one.die.tables[0], x / 255, one.die.chip, 32, 6)
+    got = forward(one, *causes).table(At(), node, [x / 255])
     golden = step_of(one.program, 0, {0: x})
     assert np.abs(255 * got - golden).max() <= 0.51
-    plain = functions_with(causes[:2], node, one.die.tables[0], x / 255, one.die.chip, 32, 6)
+    plain = forward(one, *causes[:2]).table(At(), node, [x / 255])
     assert 0.51 < np.abs(255 * plain - golden).max() < 12

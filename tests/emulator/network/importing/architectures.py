@@ -324,6 +324,21 @@ def temporal(m: Any, x: Any) -> Any:
     return m.out(x.mean(-1))
 
 
+@net(
+    lambda: {
+        "c": nn.Conv2d(1, 2, 1),
+        "a": nn.Linear(144, 16),
+        "b": nn.Linear(288, 16),
+        "out": nn.Linear(16, 3),
+    }
+)
+def rearranged(m: Any, x: Any) -> Any:
+    """Blocks of pixels behind one another, and maps turned and flattened, before full layers."""
+    blocks = x.view(-1, 3, 4, 3, 4).permute(0, 1, 3, 2, 4).flatten(1)
+    turned = torch.relu(m.c(x)).flip(3).transpose(1, 3).flatten(1)
+    return m.out(torch.tanh(m.a(blocks) + m.b(turned)))
+
+
 def autoencoder() -> Any:
     sizes = [144, 32, 8, 32, 144]
     layers: list[Any] = []

@@ -161,7 +161,6 @@ CONSTANTS = {
     "w": W,
     "b": B,
     "k": K,
-    "s": RNG.normal(size=(4,)),
     "slopes": np.linspace(-0.5, 0.9, 6),
     "pads": np.array([1, 0, 0, 2], np.int64),
     "axes": np.array([3, 2], np.int64),
@@ -171,31 +170,25 @@ CONSTANTS = {
     "high": np.float32(0.6),
 }
 
+FLAT = ((6,), 6)
+"""Shape of a file's input, and its outputs."""
 FILES: dict[str, tuple[str, tuple[int, ...], int]] = {
-    "a bias that is computed": ("t = Tanh(x) y = Gemm <beta = 0.5> (x, w, t)", (6,), 6),
+    "a bias that is computed": ("t = Tanh(x) y = Gemm <beta = 0.5> (x, w, t)", *FLAT),
     "alpha and beta of a Gemm": (
-        """g = Gemm <alpha = -0.7, beta = 1.9> (x, w, b)
-           t = Tanh(g)
-           y = Gemm <alpha = 0.3, transB = 1> (t, w)""",
-        (6,),
-        6,
+        "g = Gemm <alpha = -0.7, beta = 1.9> (x, w, b) t = Tanh(g) y = Gemm <alpha = 0.3, transB = 1> (t, w)",
+        *FLAT,
     ),
     "pads of permuted axes": ("q = Pad(x, pads, , axes) c = Conv(q, k) y = Flatten(c)", (2, 5, 5), 3 * 5 * 4),
-    "slopes by feature": ("g = Gemm(x, w, b) y = PRelu(g, slopes)", (6,), 6),
+    "slopes by feature": ("g = Gemm(x, w, b) y = PRelu(g, slopes)", *FLAT),
     "the codes of a quantiser": (
-        """g = Gemm(x, w, b)
-           q = QuantizeLinear(g, step, zero)
-           d = DequantizeLinear(q, step, zero)
-           y = Gemm(d, w, b)""",
-        (6,),
-        6,
+        """g = Gemm(x, w, b) q = QuantizeLinear(g, step, zero)
+           d = DequantizeLinear(q, step, zero) y = Gemm(d, w, b)""",
+        *FLAT,
     ),
-    "a clip whose ends are the wrong way round": ("g = Gemm(x, w, b) y = Clip(g, high, low)", (6,), 6),
-    "a sum over features as a mean": ("g = Gemm(x, w, b) m = Mul(g, g) y = Sub(m, x)", (6,), 6),
+    "a clip whose ends are the wrong way round": ("g = Gemm(x, w, b) y = Clip(g, high, low)", *FLAT),
+    "a sum over features as a mean": ("g = Gemm(x, w, b) m = Mul(g, g) y = Sub(m, x)", *FLAT),
     "dilated kernels and strides that leave a rest": (
-        """c = Conv <dilations = [2, 1], strides = [1, 2]> (x, k)
-           a = GlobalAveragePool(c)
-           y = Flatten(a)""",
+        "c = Conv <dilations = [2, 1], strides = [1, 2]> (x, k) a = GlobalAveragePool(c) y = Flatten(a)",
         (2, 8, 8),
         3,
     ),
@@ -215,41 +208,22 @@ def test_files(name: str, tmp_path: Path) -> None:
     check(path, x, outputs_of(path, x))
 
 
-REFUSED: dict[str, tuple[str, tuple[int, ...], int, str]] = {
-    "a normaliser of the inputs": (
-        'q = ai.onnx.ml.Normalizer <norm = "L2"> (x) y = Gemm(q, w)',
-        (6,),
-        6,
-        "Normalizer",
-    ),
-    "a normaliser in the middle": (
+REFUSED: dict[str, tuple[str, str]] = {
+    "a normaliser": (
         'g = Gemm(x, w) q = ai.onnx.ml.Normalizer <norm = "L1"> (g) y = Gemm(q, w)',
-        (6,),
-        6,
         "Normalizer",
     ),
-    "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", (6,), 6, "over axis 0"),
-    "slopes by width": (
-        "c = Conv(x, k) p = PRelu(c, s) y = Flatten(p)",
-        (2, 6, 6),
-        48,
-        "one value a channel",
-    ),
-    "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", (6,), 6, "domain is 'mine'"),
-    "a constant in front": ("y = MatMul(w, x)", (6,), 6, "only constants"),
+    "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "over axis 0"),
+    "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", "domain is 'mine'"),
+    "a constant in front": ("y = MatMul(w, x)", "only constants"),
     # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.
     "a regressor with a sigmoid": (
         """y = ai.onnx.ml.LinearRegressor <post_transform = "LOGISTIC", intercepts = [0.1],
                coefficients = [0.3, -1.0, 0.5, 2.0, 0.1, -0.4]> (x)""",
-        (6,),
-        1,
         "differ from the model's own",
     ),
     "batch norm in training mode": (
-        """g = Gemm(x, w)
-           y, m2, v2 = BatchNormalization <training_mode = 1> (g, slopes, b, b, slopes)""",
-        (6,),
-        6,
+        "g = Gemm(x, w) y, m, v = BatchNormalization <training_mode = 1> (g, slopes, b, b, slopes)",
         "training mode",
     ),
 }
@@ -257,10 +231,10 @@ REFUSED: dict[str, tuple[str, tuple[int, ...], int, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_files_that_are_refused(name: str, tmp_path: Path) -> None:
-    nodes, shape, outputs, message = REFUSED[name]
-    path = hostile_file(tmp_path, nodes, shape, outputs)
+    nodes, message = REFUSED[name]
+    path = hostile_file(tmp_path, nodes, (6,), 1 if "Regressor" in nodes else 6)
     with pytest.raises(NetworkError, match=message) as refusal:
-        import_model(path, samples=normal(100, *shape))
+        import_model(path, samples=normal(100, 6))
     assert "\n" not in str(refusal.value)
 
 

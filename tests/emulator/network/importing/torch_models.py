@@ -264,6 +264,7 @@ TORCH: dict[str, Build] = {
     "torch two inputs": _net(nets.two_inputs, 200, 12),
     "torch functions of inputs": _net(nets.on_inputs, 40, 2, 12, 12),
     "torch channels last": _net(nets.channels_last, 40, 2, 9, 9),
+    "torch rearranged": _net(nets.rearranged, 60, 1, 12, 12),
     "torch temporal": _net(nets.temporal, 60, 3, 20),
     "torch autoencoder": _net(nets.autoencoder, 100, 1, 12, 12),
     "torch convolutional autoencoder": _net(nets.convolutional_autoencoder, 30, 1, 12, 12),
