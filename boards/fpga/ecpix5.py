@@ -46,7 +46,6 @@ TARGETS = (
         name="ecpix5-85f-maps-udp",
         clock_mhz=90,
         lane_sites_from=28,
-        note="placed, not routed: nextpnr estimates 94 MHz after placement, with 150 asked",
         **_COMMON,
         **ECP5_85F_WIDE_UDP,
     ),
