@@ -46,7 +46,6 @@ TARGETS = (
         name="ecpix5-85f-maps-udp",
         clock_mhz=90,
         lane_sites_from=28,
-        note="103 MHz estimated after placement; some 90 of 306,000 connections not routed after an hour",
         **_COMMON,
         **ECP5_85F_WIDE_UDP,
     ),
