@@ -53,7 +53,7 @@ def markdown() -> str:
             missing.append(row["board"])
     if missing:
         lines.append("\nNo build is committed of:\n")
-        lines += [f"- `{name}`" + (f": {note}" if (note := TARGETS[name].note) else "") for name in missing]
+        lines += [f"- `{name}`" for name in missing]
     networks = {r["network"] for name in TARGETS if (r := load(name))}
     if networks:
         lines.append(f"\nSamples/s are for `{', '.join(sorted(networks))}`; `-` where it does not fit.\n")

@@ -112,8 +112,6 @@ class Target:
         rest of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
-    note:
-        Why there is no bitstream, for the page, where the design does not fit.
 
     Raises
     ------
@@ -153,7 +151,6 @@ class Target:
     aim: float | None = None
     lane_sites_from: int | None = None
     pins_from: str
-    note: str = ""
 
     def __post_init__(self) -> None:
         if self.ethernet is not None and self.family != "ecp5":
