@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from emulator.spec.arrays import Floats
 
 LEVEL = 0.95
 NORMAL_95 = 1.959963984540054

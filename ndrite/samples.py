@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
 from emulator.spec.meaning import Meaning
 from host import InputError
@@ -19,7 +20,6 @@ from ndrite.files import array_of, encode, name_of
 if TYPE_CHECKING:
     from ndrite.compiled import Compiled
 
-Codes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
 Takes = Network | Program
 """It says what its inputs and outputs are."""

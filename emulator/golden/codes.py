@@ -16,6 +16,7 @@ from emulator.golden.noise import gaussian, noise, pass_key, sigma
 from emulator.golden.readout import readout
 from emulator.golden.steps import gate, pool, second_operand, table
 from emulator.spec.arithmetic import dac_slice, slices
+from emulator.spec.arrays import Ints
 from emulator.spec.evaluate import At
 from emulator.spec.layer import LAYER_ARRAYS, Layer
 from emulator.spec.program import Program
@@ -23,7 +24,6 @@ from emulator.spec.steps import Gate, Pool, Product, Table, join
 
 Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""
-Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
 """Product number, step, patches uint8 (n, groups * K) and draw: p + bias, int64 (n, outputs)."""

@@ -22,13 +22,13 @@ from emulator.golden.noise import key_schedule
 from emulator.golden.steps import table
 from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
+from emulator.spec.arrays import Codes
 from emulator.spec.evaluate import At, run
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Table, filled, of_kind
 
-Codes = npt.NDArray[np.uint8]
 Maps = list[npt.NDArray[Any]]
 
 CHUNK = 448

@@ -16,14 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr, shown
 from emulator.spec.errors import MeaningError
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
-
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

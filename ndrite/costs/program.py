@@ -15,6 +15,7 @@ from emulator.mapping import Die
 from emulator.mapping.die import DieArray
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
+from emulator.spec.arrays import Floats
 from emulator.spec.steps import Gate, Pool, Product, Table, join
 from host.api import Progress
 from ndrite.costs.constants import CostError
@@ -22,7 +23,6 @@ from ndrite.costs.parts import CODE_BITS, Use, Work
 
 BATCH = 16
 Maps = Sequence[npt.NDArray[Any]]
-Floats = npt.NDArray[np.float64]
 
 
 def works(

@@ -22,6 +22,7 @@ from emulator.mapping.die import Die, DieArray
 from emulator.mapping.states import stretch_at
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arrays import Floats
 from host import InputError
 
 
@@ -71,7 +72,6 @@ def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
     return f"{text(peak_A)}*{x}*exp(1.0-{x})"
 
 
-Floats = npt.NDArray[np.float64]
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 
 

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from emulator.golden.learn.words import U16
 from emulator.golden.noise import gaussian, noise, sigma
 from emulator.spec.arithmetic import clip, rshift_round
+from emulator.spec.arrays import Ints
 from emulator.spec.learning import LearningLayer
-
-Ints = npt.NDArray[np.int64]
 
 
 def row_sums(weights: npt.NDArray[Any], error: Ints) -> Ints:

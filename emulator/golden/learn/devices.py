@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from emulator.golden.learn.words import nibbles, words
 from emulator.spec.arithmetic import clip
+from emulator.spec.arrays import Ints
 from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN, STEP_MAX, Devices
-
-Ints = npt.NDArray[np.int64]
 
 
 class Constants(NamedTuple):

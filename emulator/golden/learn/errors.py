@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from emulator.golden.neuron import look_up
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from emulator.spec.arrays import Ints
 from emulator.spec.layer import Layer
 from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX, Tuned
-
-Ints = npt.NDArray[np.int64]
 
 
 def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:

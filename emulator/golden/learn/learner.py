@@ -17,6 +17,7 @@ from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of, words
 from emulator.golden.neuron import neuron, preneuron
 from emulator.spec.arithmetic import INPUT_MAX, clip
+from emulator.spec.arrays import Ints
 from emulator.spec.errors import SpecError
 from emulator.spec.learning import (
     COLUMNS,
@@ -38,8 +39,6 @@ from emulator.spec.learning import (
     weights_of,
 )
 from emulator.spec.program import Program
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(eq=False)

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.learn.words import U16, slots, words
+from emulator.spec.arrays import Ints
 from emulator.spec.learning import PROBABILITY_ONE
-
-Ints = npt.NDArray[np.int64]
 
 
 def row_thresholds(x: npt.NDArray[np.uint8], rate: int, shift: int) -> Ints:

@@ -8,9 +8,8 @@ import numpy.typing as npt
 from emulator.golden.learn.devices import Constants
 from emulator.golden.learn.words import U16, nibbles
 from emulator.spec.arithmetic import clip, rshift_round
+from emulator.spec.arrays import Ints
 from emulator.spec.learning import COUNT_SHIFT, FACTOR_MAX, FACTOR_ONE, ROOTS, SLOPE_SHIFT, Devices
-
-Ints = npt.NDArray[np.int64]
 
 
 def updated(
