@@ -7,13 +7,12 @@ from pathlib import Path
 
 from amaranth import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from boards.sim.build import cached_library
 from boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
 from hdl.pcie.framer import Framer
 from hdl.pcie.reader import Reader
-from hdl.pcie.sim_top import CONFIG
+from hdl.pcie.sim_top import CONFIG, plain_ports
 
 TRANSFER_BYTES = 1 << 20
 COMPLETION_HEADER_BYTES = 12
@@ -27,14 +26,7 @@ class Meter(wiring.Component):
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes
-        fields = {"data": 64, "half": 1, "last": 1}
-        super().__init__(
-            {f"rx_{name}": In(width) for name, width in fields.items()}
-            | {f"tx_{name}": Out(width) for name, width in fields.items()}
-            | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
-            | {name: In(width) for name, width in CONFIG.items()}
-            | {"msi": Out(1), "msi_taken": In(1)}
-        )
+        super().__init__(plain_ports())
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

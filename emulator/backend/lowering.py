@@ -34,7 +34,9 @@ class Fill:
 
     code: int
     shape: Shape
-    reads: tuple[int, ...] = ()
+    sources: ClassVar[tuple[int, ...]] = ()
+    alone: ClassVar[tuple[int, ...]] = ()
+    reads: ClassVar[tuple[int, ...]] = ()
 
 
 Walked = Product | Pool | Gate | Fill
@@ -111,9 +113,11 @@ def _at_once(program: Program) -> dict[int, int]:
     found: dict[int, int] = {}
     for number, source in enumerate(sources, 1):
         i = source - 1 - len(sources)
-        asked = any(number in step.reads for step in program.steps[i + 1 :])
-        if i >= 0 and of_kind(Gate, program.steps[i : i + 1]) and sources.count(source) == 1:
-            found |= {} if asked or number in sources else {i: number}
+        if i < 0 or not of_kind(Gate, [program.steps[i]]):
+            continue
+        asked = number in sources or any(number in step.reads for step in program.steps[i + 1 :])
+        if not asked and sources.count(source) == 1:
+            found[i] = number
     return found
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from emulator.backend.lowering import SAMPLE, Lowered
 from emulator.spec.geometry import WORD_ROWS
 from emulator.spec.patches import Pair, Shape
-from emulator.spec.steps import Product
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ def places_of(
     ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
     ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
     enough. Maps that live beside the sample then lie at its end, so that the sample's place and what lies
-    behind it is free for one map after it; and results take the place of their second operands, which are
-    read before them, where nothing reads these again.
+    behind it is free for one map after it; and results take the place of a map that their step reads place by
+    place, each before it writes there, where nothing reads that again. Some base is negative where even that
+    is not enough.
     """
     never = len(ours.steps)
     first, last = {SAMPLE: -1}, {SAMPLE: 0}
@@ -99,14 +99,15 @@ def places_of(
 def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
-    """Maps that may lie where the second operands of their sums do -> the map of these."""
+    """Maps that may lie where one that their step reads place by place does -> that one."""
     found = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
-        if not isinstance(step, Product) or step.skip is None or not step.fires or i in pooled:
+        if i in pooled or target in ours.kept or target in beside:
             continue
-        read_again = last[step.skip] > i or step.skip in (SAMPLE, *step.sources, *ours.kept)
-        if not (read_again or target in beside or step.skip in beside):
-            found[target] = step.skip
+        for read in step.alone:
+            again = last[read] > i or read in (SAMPLE, *step.sources, *ours.kept)
+            if not again and read not in beside:
+                found[target] = read
     return found
 
 

@@ -32,11 +32,10 @@ be read again no sooner."""
 
 @dataclass(frozen=True)
 class Walk:
-    """Record 0 and the steps' records, by field, and how many codes of map memory they take."""
+    """Record 0 and the steps' records, by field."""
 
     header: dict[str, int]
     steps: tuple[dict[str, int], ...]
-    codes: int
 
     def words(self) -> npt.NDArray[np.int32]:
         """Records int32 ((1 + steps) * RECORD_WORDS,)."""
@@ -85,7 +84,9 @@ def codes_of_maps(program: Program) -> int:
 
 
 def _codes(places: dict[int, Place]) -> int:
-    return max(place.base + size(place.shape) for place in places.values())
+    """Codes from the lowest place to the highest one's end."""
+    lowest = min(place.base for place in places.values())
+    return max(place.base + size(place.shape) for place in places.values()) - lowest
 
 
 def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
@@ -98,11 +99,9 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
     _check(program, ours, geometry)
     pooled = _pooled(ours)
     places = places_of(ours, pooled, program.inputs)
+    if _codes(places) > geometry.map_codes:
+        places = places_of(ours, pooled, program.inputs, geometry.map_codes)
     codes = _codes(places)
-    if codes > geometry.map_codes:
-        tight = places_of(ours, pooled, program.inputs, geometry.map_codes)
-        if min(place.base for place in tight.values()) >= 0 and _codes(tight) <= geometry.map_codes:
-            places, codes = tight, geometry.map_codes
     if codes > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
@@ -158,7 +157,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
         "calls": program.calls,
         "call_codes": program.inputs // program.calls,
     }
-    return Walk(header, tuple(made), codes)
+    return Walk(header, tuple(made))
 
 
 def check_maps(program: Program, geometry: Geometry) -> None:

@@ -12,6 +12,18 @@ from hdl.pcie.endpoint import Endpoint
 CONFIG = {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
 
 
+def plain_ports() -> dict[str, wiring.Member]:
+    """Streams of transaction-layer packets and what the hard block says, one port for each signal."""
+    fields = {"data": 64, "half": 1, "last": 1}
+    return (
+        {f"rx_{name}": In(width) for name, width in fields.items()}
+        | {f"tx_{name}": Out(width) for name, width in fields.items()}
+        | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
+        | {name: In(width) for name, width in CONFIG.items()}
+        | {"msi": Out(1), "msi_taken": In(1)}
+    )
+
+
 class PcieSimTop(wiring.Component):
     """``Endpoint`` with its streams and sideband taken apart."""
 
@@ -19,14 +31,7 @@ class PcieSimTop(wiring.Component):
         self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
     ) -> None:
         self.endpoint = Endpoint(geometry, build_id=build_id, tags=tags, slot_bytes=slot_bytes)
-        fields = {"data": 64, "half": 1, "last": 1}
-        super().__init__(
-            {f"rx_{name}": In(width) for name, width in fields.items()}
-            | {f"tx_{name}": Out(width) for name, width in fields.items()}
-            | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
-            | {name: In(width) for name, width in CONFIG.items()}
-            | {"msi": Out(1), "msi_taken": In(1)}
-        )
+        super().__init__(plain_ports())
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -176,24 +176,29 @@ def test_maps_that_are_done_with_make_room() -> None:
     assert {place.base for place in places.values()} == {0, 64}
 
 
-@pytest.mark.parametrize("source", [2, 1])
-def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int) -> None:
+@pytest.mark.parametrize("source", [2, 1, None])
+def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -> None:
     """The first map lies behind the sample, at the end; the sum takes the place of its second operand, map 1,
-    unless the product itself reads that.
+    unless the product itself reads that. None: a gate of maps 1 and 2 in its place.
     """
     base = random_program(MAPS, np.random.default_rng(6), sizes=[3, 8, 8, 2], readout="adc")
     wide, last = random_program(MAPS, np.random.default_rng(8), sizes=[72, 8, 16], readout="adc").layers
     last = dataclasses.replace(last, weights=np.tile(last.weights, (64, 1)))
     around = Patches(shape=(8, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
     gain = np.full(8, 300, np.uint16)
+    third = (
+        Gate(terms=(Term(a=1, b=2, gain=1),), gate_shift=8)
+        if source is None
+        else Product(layer=wide, sources=(source,), patches=around, skip=1, skip_gain=gain)
+    )
     steps = (
         Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(3, 8, 8), kernel=(1, 1))),
         Product(layer=base.layers[1], sources=(1,), patches=Patches(shape=(8, 8, 8), kernel=(1, 1))),
-        Product(layer=wide, sources=(source,), patches=around, skip=1, skip_gain=gain),
+        third,
         Product(layer=last, sources=(3,), patches=Patches.whole((8, 8, 8)), fires=False),
     )
     program = dataclasses.replace(base, shape=(3, 8, 8), steps=steps)
-    assert codes_of_maps(program) == 3 * 64 + (3 if source == 2 else 2) * 512
+    assert codes_of_maps(program) == 3 * 64 + (2 if source == 1 else 3) * 512
     x = random_inputs(program, np.random.default_rng(7), 2)
     expected = Core(program, fast=False).infer(x, noise=False)
     for codes in (2048, 1024):
