@@ -156,6 +156,11 @@ class _Graph:
             except ProgramError:
                 continue
 
+    def _trimmed(self, shape: Shape) -> Shape:
+        """The shape, or in one of ten a row less, and a column."""
+        c, h, w = shape
+        return (c, max(1, h - int(self._rng.random() < 0.1)), max(1, w - int(self._rng.random() < 0.1)))
+
     def _convolution(self, shapes: list[Shape]) -> Step | None:
         rng = self._rng
         sources = self._sources(shapes)
@@ -170,9 +175,8 @@ class _Graph:
             same = [s[0] for s in shapes if s[1:] == (h, w) and s[0] % groups == 0]
             m = int(rng.choice(same)) if same else m
         else:
-            trimmed = (c, max(1, h - int(rng.random() < 0.1)), max(1, w - int(rng.random() < 0.1)))
-            patches = self._patches(trimmed, groups)
-            if groups == 1 and rng.random() < 0.3:
+            patches = self._patches(self._trimmed((c, h, w)), groups)
+            if rng.random() < 0.3:
                 block = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
         layer = self._layer(patches.inputs, m * block[0] * block[1])
         grid = (patches.grid[0] * block[0], patches.grid[1] * block[1])
@@ -192,7 +196,7 @@ class _Graph:
     def _pool(self, shapes: list[Shape]) -> Step | None:
         rng = self._rng
         sources = self._sources(shapes)
-        patches = self._patches(joined([shapes[s] for s in sources]), 1)
+        patches = self._patches(self._trimmed(joined([shapes[s] for s in sources])), 1)
         shift = int(rng.integers(0, 17))
         unit = (1 << shift) / (patches.kernel[0] * patches.kernel[1])
         mul = (unit * rng.uniform(0.7, 1.5, patches.positions)).clip(1, 65535).astype(np.uint16)

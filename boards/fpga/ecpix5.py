@@ -44,7 +44,7 @@ TARGETS = (
     # 128 lanes with feature maps: what infers fastest.
     Target(
         name="ecpix5-85f-maps-udp",
-        clock_mhz=90,
+        clock_mhz=125,
         lane_sites_from=28,
         **_COMMON,
         **ECP5_85F_WIDE_UDP,

@@ -138,7 +138,8 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
             if step.fires:
                 place = _written(places[target], pooled[i]) if i in pooled else places[target]
                 turn = _turn(step, place, geometry, window)
-                fields |= place_fields(place, block=step.block, window=window, turn=turn)
+                groups = 1 if step.block == (1, 1) else step.patches.groups
+                fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
             elif step.skip is not None:  # sums go nowhere; their second operands are read for one pixel
                 place = Place.alone(0, ours.shapes[target])
                 fields |= place_fields(place, block=step.block)
@@ -207,6 +208,8 @@ def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
             ungrouped or share <= geometry.lanes, f"a group has {share} columns", f"at most {geometry.lanes}"
         )
         require(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
+        few = step.block == (1, 1) or patches.groups <= 255
+        require(few, f"a product has a block and {patches.groups} groups", "at most 255 groups")
         one = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
         require(one, f"the result is sums at {patches.positions} positions", "sums at one, of no groups")
 
@@ -237,7 +240,7 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
         and patches.dilation == (1, 1)
         and not any(patches.padding)
         and pool.block == (1, 1)
-        and ours.shapes[made][0] >= POOLED_TURNS_MIN
+        and ours.shapes[made][0] // product.patches.groups >= POOLED_TURNS_MIN
     )
 
 
@@ -345,16 +348,16 @@ def _each(place: Place) -> dict[str, int]:
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
     """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide."""
-    share = place.shape[0] if step.patches.groups == 1 else step.layer.outputs // step.patches.groups
+    share = place.shape[0] // step.patches.groups
     turn = geometry.neurons if place.plane == 1 else 1
     pooled = window != (1, 1)
-    while turn > 1 and (share % turn or (pooled and place.shape[0] < POOLED_TURNS_MIN * turn)):
+    while turn > 1 and (share % turn or (pooled and share < POOLED_TURNS_MIN * turn)):
         turn //= 2
     return turn
 
 
 def place_fields(
-    place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1
+    place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1, groups: int = 1
 ) -> dict[str, int]:
     """The fields of where results are written, ``turn`` at once."""
     channels, rows, columns = place.shape
@@ -366,7 +369,8 @@ def place_fields(
         "to_line": place.line,
         "to_rows": rows,
         "to_columns": columns,
-        "to_channels": channels // turn,
+        "to_channels": channels // groups // turn,
+        "to_groups": groups,
         "block_rows": block[0],
         "block_columns": block[1],
         "pool_rows": window[0],

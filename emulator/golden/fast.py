@@ -172,8 +172,9 @@ class FastProduct:
         if step.skip is not None:
             skip = maps[step.skip]
             if step.block != (1, 1):
-                # A column's place in the block comes before its channel.
-                parts = skip.reshape(-1, n, rows, g, columns, h).transpose(3, 5, 0, 1, 2, 4)
+                # Of a group's columns their place in the block comes before their channel.
+                parts = skip.reshape(patches.groups, -1, n, rows, g, columns, h)
+                parts = parts.transpose(0, 4, 6, 1, 2, 3, 5)
                 skip = np.ascontiguousarray(parts)
             skip = skip.reshape(m, n * positions)
         out = np.empty((m, n * positions), np.uint8 if step.fires else np.int32)
@@ -189,7 +190,7 @@ class FastProduct:
             part(0, n * positions)
         if step.block == (1, 1):
             return out.reshape(m, n, rows, columns)
-        blocks = out.reshape(g, h, -1, n, rows, columns).transpose(2, 3, 4, 0, 5, 1)
+        blocks = out.reshape(patches.groups, g, h, -1, n, rows, columns).transpose(0, 3, 4, 5, 1, 6, 2)
         return np.ascontiguousarray(blocks).reshape(-1, n, rows * g, columns * h)
 
 

@@ -48,7 +48,7 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
                 for j in range(kw):
                     begin = columns if outside else begins[j]
                     end = columns if outside else ends[j]
-                    source = (plane * height + row) * width + j * dw - left
+                    source = (plane * x.shape[2] + row) * x.shape[3] + j * dw - left
                     if average:
                         for s in range(begin):
                             held[s] = np.int32(held[s] + border)

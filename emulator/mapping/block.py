@@ -10,7 +10,8 @@ rows pay the same way.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,31 +21,34 @@ from emulator.spec.patches import Pair
 
 
 def blocked(node: Product, block: Pair) -> Product:
-    """The product for ``block`` positions at once; outputs row, column, channel.
+    """The product for ``block`` positions at once; outputs group, row, column, channel.
 
-    ``block`` divides the grid's rows and columns. Kernels with dilation or groups are laid out for (1, 1)
-    only.
+    Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
+    with dilation are laid out for (1, 1) only.
     """
     if block == (1, 1):
         return node
     dense, patches = node.dense, node.patches
     (rows, columns), (kh, kw), (sh, sw) = block, patches.kernel, patches.stride
-    channels, outputs = patches.shape[0], dense.outputs
+    (channels, height, width), groups = patches.shape, patches.groups
     reach = (kh + (rows - 1) * sh, kw + (columns - 1) * sw)
-    weights = np.zeros((channels, *reach, rows, columns, outputs), np.float32)
-    kernel = dense.weights.reshape(channels, kh, kw, outputs)
+    weights = np.zeros(
+        (channels // groups, *reach, groups, rows, columns, dense.outputs // groups), np.float32
+    )
+    kernel = dense.weights.reshape(channels // groups, kh, kw, groups, -1)
     for i, j in np.ndindex(rows, columns):
-        weights[:, i * sh : i * sh + kh, j * sw : j * sw + kw, i, j] = kernel
-    copies, activation = rows * columns, dense.activation
+        weights[:, i * sh : i * sh + kh, j * sw : j * sw + kw, :, i, j] = kernel
+    # Which of the node's outputs a column gives.
+    given = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
+    activation = dense.activation
     if isinstance(activation, Ndr):
-        activation = activation.of(np.tile(np.arange(outputs), copies))
-    wide = Dense(weights.reshape(-1, copies * outputs), np.tile(dense.bias, copies), activation)
+        activation = activation.of(given)
+    wide = Dense(weights.reshape(-1, given.size), dense.bias[given], activation)
     top, left, _, _ = patches.padding
-    # The padded map's last rows and columns that no kernel reaches are left out, so that blocks tile it.
-    grid = patches.grid
-    height, width = patches.shape[1:]
-    bottom = (grid[0] - 1) * sh + kh - height - top
-    right = (grid[1] - 1) * sw + kw - width - left
+    # The padded map ends where the last block's kernels do.
+    down, across = _tiles(patches.grid, block)
+    bottom = (down * rows - 1) * sh + kh - height - top
+    right = (across * columns - 1) * sw + kw - width - left
     cut = dataclasses.replace(
         patches,
         shape=(channels, height + min(bottom, 0), width + min(right, 0)),
@@ -52,8 +56,13 @@ def blocked(node: Product, block: Pair) -> Product:
         stride=(sh * rows, sw * columns),
         padding=(top, left, max(bottom, 0), max(right, 0)),
     )
-    weight = None if node.skip_weight is None else np.tile(node.skip_weight, copies)
+    weight = None if node.skip_weight is None else node.skip_weight[given]
     return Product(wide, node.sources, cut, node.pad, node.skip, weight)
+
+
+def _tiles(grid: Pair, block: Pair) -> Pair:
+    """Rows and columns of blocks that cover a grid."""
+    return -(-grid[0] // block[0]), -(-grid[1] // block[1])
 
 
 def packed(node: Product, groups: int) -> Product:
@@ -71,38 +80,46 @@ def packed(node: Product, groups: int) -> Product:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to lay out a product: in ``block`` positions at once; cycles a map, weight words a lane."""
+    """A way to lay out a product: in ``block`` positions at once; cycles a map, words a lane, columns."""
 
     block: Pair
     cycles: int
     words: int
+    columns: int
 
 
-def ways(node: Product, lanes: int, slices: int, inputs_max: int) -> list[Way]:
-    """Every block that tiles the grid and fits, (1, 1) first.
+def ways(
+    node: Product, lanes: int, slices: int, inputs_max: int, *, rows: int, beyond: bool = False
+) -> list[Way]:
+    """Every block that fits, (1, 1) first: those that tile the grid, and pairs of an odd number of rows or
+    columns where the last of them may lie ``beyond`` it.
 
     A position takes as many cycles as rows go through the array, or as its neurons, of which one fires in a
-    cycle.
+    cycle. Each group begins a word of eight rows, and stays within a tile of ``rows``; groups lie in lanes
+    beside each other.
     """
-    patches, outputs = node.patches, node.dense.outputs
-    share = outputs // patches.groups
+    patches, outputs, groups = node.patches, node.dense.outputs, node.patches.groups
 
     def way(block: Pair, inputs: int) -> Way:
-        copies = block[0] * block[1]
-        words = inputs * patches.groups * -(-share * copies // lanes)
-        cycles = max(words * slices, outputs * copies) * patches.positions // copies
-        return Way(block, cycles, words)
+        copies, (down, across) = block[0] * block[1], _tiles(patches.grid, block)
+        columns = outputs // groups * copies
+        turns, beside = -(-columns // lanes), max(1, lanes // columns)
+        cycles = max(inputs * groups * turns * slices, outputs * copies) * down * across
+        return Way(block, cycles, inputs * turns * -(-groups // beside), groups * columns)
 
     found = [way((1, 1), node.dense.inputs)]
-    if patches.dilation != (1, 1) or patches.groups > 1:
+    if patches.dilation != (1, 1):
         return found
-    for rows, columns in np.ndindex(patches.grid):
-        block = (rows + 1, columns + 1)
-        if patches.grid[0] % block[0] or patches.grid[1] % block[1] or block == (1, 1):
-            continue
+    down, across = (
+        [n for n in range(1, size + 1) if size % n == 0 or (beyond and n == 2)] for size in patches.grid
+    )
+    for block in itertools.product(down, across):
         reach = [k + (g - 1) * s for k, g, s in zip(patches.kernel, block, patches.stride, strict=True)]
-        inputs = patches.shape[0] * reach[0] * reach[1]
-        if outputs * block[0] * block[1] <= lanes and inputs <= inputs_max:
+        inputs = patches.shape[0] // groups * reach[0] * reach[1]
+        whole = inputs if groups == 1 else -(-inputs // 8) * 8 * groups
+        one_tile = groups == 1 or inputs <= rows
+        columns = outputs // groups * block[0] * block[1]
+        if block != (1, 1) and columns <= lanes and whole <= inputs_max and one_tile:
             found.append(way(block, inputs))
     return found
 
@@ -114,23 +131,30 @@ def laid_out(
     rows: int,
     slices: int = 1,
     depth: int | None = None,
+    columns: int | None = None,
     inputs_max: int = 1024,
+    beyond: Container[int] = (),
 ) -> list[tuple[Product, Pair]]:
     """Each product as it is laid out for so many lanes, and its block.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that weight
-    memories of ``depth`` words a lane allow (None: any): the block that saves most for its words goes first.
+    memories of ``depth`` words a lane and parameters of ``columns`` allow (None: any): the block that saves
+    most for its words goes first.
+    ``beyond``: numbers of products whose maps may have more rows and columns than their nodes'.
     """
     ours = [packed(node, _fewest_groups(node, lanes, rows, inputs_max)) for node in nodes]
-    known = [ways(node, lanes, slices, inputs_max) for node in ours]
+    known = [
+        ways(node, lanes, slices, inputs_max, rows=rows, beyond=i in beyond) for i, node in enumerate(ours)
+    ]
     chosen = [of_node[0] for of_node in known]
     while True:
         left = float("inf") if depth is None else depth - sum(way.words for way in chosen)
+        more = float("inf") if columns is None else columns - sum(way.columns for way in chosen)
         gains = [
             ((now.cycles - way.cycles) / max(1, way.words - now.words), way.cycles, -i, way)
             for i, (now, of_node) in enumerate(zip(chosen, known, strict=True))
             for way in of_node
-            if way.cycles < now.cycles and way.words - now.words <= left
+            if way.cycles < now.cycles and way.words - now.words <= left and way.columns - now.columns <= more
         ]
         if not gains:
             break

@@ -57,6 +57,8 @@ class MapOptions:
         (``emulator.mapping.block``), where that takes fewer cycles on so many lanes; else once and apart.
     depth:
         With ``lanes``: weight words that each of them has, which copies of kernels must not exceed.
+    columns:
+        With ``lanes``: columns that there are parameters for, which copies must not exceed either.
     column_steps:
         Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
         for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
@@ -77,6 +79,7 @@ class MapOptions:
     nominal: bool = False
     lanes: int | None = None
     depth: int | None = None
+    columns: int | None = None
     column_steps: bool = False
     first_product: int = 0
     one_limit: bool = False

@@ -46,6 +46,20 @@ def generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
+def _cut_again(network: Network) -> set[int]:
+    """Products whose maps are only read in patches, each map by itself: what lies behind the rows and columns
+    that these are of does not count.
+    """
+    first = 1 + len(network.states)
+    kept = {state.source for state in network.states} | {len(network.map_shapes) - 1}
+    for node in network.nodes:
+        if node.kind not in ("product", "pool") or len(node.sources) > 1:
+            kept.update(node.sources)
+        kept.update(node.alone)
+    made = [(first + i, node) for i, node in enumerate(network.nodes) if node.kind == "product"]
+    return {n for n, (m, node) in enumerate(made) if m not in kept and node.alone == ()}
+
+
 class Mapper:
     """Maps a network's nodes, in order, and keeps what the samples make of them.
 
@@ -65,9 +79,14 @@ class Mapper:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
         self._ways: list[tuple[Product, Pair]] = [(product, (1, 1)) for product in network.products]
         if options.lanes is not None:
-            d, depth = slices(chip.input.dac_bits), options.depth
             self._ways = laid_out(
-                network.products, options.lanes, rows=chip.array.rows, slices=d, depth=depth
+                network.products,
+                options.lanes,
+                rows=chip.array.rows,
+                slices=slices(chip.input.dac_bits),
+                depth=options.depth,
+                columns=options.columns,
+                beyond=_cut_again(network),
             )
         self._steps: list[steps.Step] = []
         self._curves = Curves(options.segments)

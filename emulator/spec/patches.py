@@ -104,7 +104,8 @@ class Patches:
         """The patches ``numbers`` of maps (n, C, H, W), counted map by map: (len(numbers), groups * K)."""
         sample, position = np.divmod(numbers, self.positions)
         if self.is_whole:
-            return np.ascontiguousarray(x[sample]).reshape(len(numbers), -1)
+            held = x[sample, :, : self.shape[1], : self.shape[2]]
+            return np.ascontiguousarray(held).reshape(len(numbers), -1)
         row, column = np.divmod(position, self.grid[1])
         windows = self.windows(x, pad)
         return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(numbers), -1)
@@ -112,14 +113,14 @@ class Patches:
     def place(self, y: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
         """Maps (n, M, rows, columns) of results (n, positions, g * h * M) of ``block`` (g, h).
 
-        Each result then holds a block of g x h neighbours: row, column, channel.
+        Each result then holds a block of g x h neighbours of each group: row, column, channel.
         """
         rows, columns = self.grid
-        parts = y.reshape(len(y), rows, columns, *block, -1).transpose(0, 5, 1, 3, 2, 4)
+        parts = y.reshape(len(y), rows, columns, self.groups, *block, -1).transpose(0, 3, 6, 1, 4, 2, 5)
         return np.ascontiguousarray(parts).reshape(len(y), -1, rows * block[0], columns * block[1])
 
     def gather(self, maps: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
         """Results (n, positions, g * h * M) of maps (n, M, rows, columns): what ``place`` undoes."""
-        (rows, columns), m = self.grid, maps.shape[1]
-        parts = maps.reshape(len(maps), m, rows, block[0], columns, block[1]).transpose(0, 2, 4, 3, 5, 1)
+        (rows, columns), (g, h) = self.grid, block
+        parts = maps.reshape(len(maps), self.groups, -1, rows, g, columns, h).transpose(0, 3, 5, 1, 4, 6, 2)
         return np.ascontiguousarray(parts).reshape(len(maps), rows * columns, -1)

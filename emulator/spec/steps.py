@@ -110,9 +110,9 @@ class Product(_Step):
     """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
-    columns in the order (row, column, channel); a kernel is then programmed that many times. With ``skip``, a
-    map of the output's shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z; ``skip_gain``
-    uint16 (M,).
+    a group's columns in the order (row, column, channel); a kernel is then programmed that many times. With
+    ``skip``, a map of the output's shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z;
+    ``skip_gain`` uint16 (M,).
     """
 
     __repr__ = brief_repr
@@ -148,9 +148,7 @@ class Product(_Step):
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         layer, patches = self.layer, self.patches
         check_layer(where, layer)
-        channels, height, width = joined([maps[s] for s in self.sources])
-        fits = patches.shape[0] == channels and patches.shape[1] <= height and patches.shape[2] <= width
-        require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {(channels, height, width)}")
+        check_source(where, patches, joined([maps[s] for s in self.sources]))
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
         _check_block(where, self.block)
         copies = self.block[0] * self.block[1] * patches.groups
@@ -159,9 +157,6 @@ class Product(_Step):
             f"{where}.outputs",
             layer.outputs,
             f"a multiple of {copies}, its groups and block",
-        )
-        require(
-            patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups"
         )
         check_ints(f"{where}.", self, {"border": (0, INPUT_MAX)})
         if self.fires:
@@ -209,8 +204,7 @@ class Pool(_Step):
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         require(self.of in ("max", "average"), f"{where}.of", self.of, "max or average")
-        wanted = joined([maps[s] for s in self.sources])
-        require(self.patches.shape == wanted, f"{where}.patches shape", self.patches.shape, str(wanted))
+        check_source(where, self.patches, joined([maps[s] for s in self.sources]))
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
         check_ints(f"{where}.", self, {"border": (0, INPUT_MAX), "pool_shift": (0, SHIFT_MAX)})
         _check_block(where, self.block)
@@ -331,6 +325,14 @@ class State:
     shape: Shape
     source: int
     start: int = 0
+
+
+def check_source(where: str, patches: Patches, source: Shape) -> None:
+    """Raise ProgramError unless ``patches`` are of a map of shape ``source``, or of its first rows and
+    columns.
+    """
+    fits = patches.shape[0] == source[0] and patches.shape[1] <= source[1] and patches.shape[2] <= source[2]
+    require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {source}")
 
 
 def _check_block(where: str, block: Pair) -> None:

@@ -71,6 +71,7 @@ STEP: Fields = {
     "to_plane": (16, 0, 24),
     "block_columns": (16, 24, 8),
     "to_line": (17, 0, 24),
+    "to_groups": (17, 24, 8),
     "to_rows": (18, 0, 16),
     "to_columns": (18, 16, 16),
     "to_pixel": (19, 0, 24),
@@ -94,8 +95,9 @@ lie partly beside the map. ``area``: places of a kernel. ``pause``: cycles betwe
 part, or of a product's group, and the next one.
 
 The ``to_`` fields say where the results go, ``second_`` where the second operands come from. As many codes as
-two to the power of ``turn`` lie beside each other and are written at once: ``to_channels`` counts such turns,
-``to_plane`` is what they take. ``group_columns``: results of a group, whose last turns may be fewer than
+two to the power of ``turn`` lie beside each other and are written at once: ``to_channels`` counts such turns
+of one of ``to_groups`` groups, ``to_plane`` is what they take. Without blocks all channels are one group.
+``group_columns``: results of a group, whose last turns may be fewer than
 neurons.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}

@@ -28,6 +28,7 @@ def field_layout() -> StructLayout:
             "rows": 16,
             "columns": 16,
             "channels": 16,
+            "groups": 8,
             "grid_rows": 16,
             "grid_columns": 16,
             "block_rows": 8,
@@ -39,7 +40,7 @@ def field_layout() -> StructLayout:
 
 
 class Places(wiring.Component):
-    """Order: grid row, grid column, row of the block, column of the block, channel.
+    """Order: grid row, grid column, group of channels, row of the block, column of the block, channel.
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
     into. ``first`` says that it is the window's first, ``inside`` that the map has such a window; ``again``
@@ -72,8 +73,10 @@ class Places(wiring.Component):
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)
         row, first_row = Signal(shape), Signal(shape)
-        channel = Signal(bits)
-        names = ("channels", "block_columns", "block_rows", "grid_columns", "grid_rows")
+        channel, first_channel, next_channel = (
+            Signal(bits, name=n) for n in ("channel", "first_channel", "next_channel")
+        )
+        names = ("channels", "block_columns", "block_rows", "groups", "grid_columns", "grid_rows")
         counts = {name: Countdown(m, field[name], name) for name in names}
         end = {name: count.last for name, count in counts.items()}
         next_column, next_row = Signal(shape), Signal(shape)
@@ -90,19 +93,27 @@ class Places(wiring.Component):
                 after.ends.eq(Mux(now.ends, single[name], now.into + 2 == field[name])),
                 after.base.eq(Mux(now.ends, now.base + hop, now.base)),
             ]
-        block_end = end["channels"] & end["block_columns"]
-        m.d.comb += self.turn.eq(block_end & end["block_rows"])
+        line_end, group_end = end["channels"] & end["block_columns"], Signal()
+        m.d.comb += [
+            group_end.eq(line_end & end["block_rows"]),
+            self.turn.eq(group_end & end["groups"]),
+            next_channel.eq(channel + field.plane),
+        ]
         with m.If(self.next):
-            m.d.sync += [*counts["channels"].down(), channel.eq(channel + field.plane)]
+            m.d.sync += [*counts["channels"].down(), channel.eq(next_channel)]
             with m.If(end["channels"]):
-                m.d.sync += [*counts["channels"].again(), channel.eq(0)]
+                m.d.sync += [*counts["channels"].again(), channel.eq(first_channel)]
                 m.d.sync += [column.eq(next_column), *counts["block_columns"].down()]
-            with m.If(block_end):
+            with m.If(line_end):
                 m.d.sync += [*counts["block_columns"].again(), column.eq(first_column)]
                 m.d.sync += [row.eq(next_row), *counts["block_rows"].down()]
+            with m.If(group_end):
+                m.d.sync += [*counts["block_rows"].again(), *counts["groups"].down(), row.eq(first_row)]
+                m.d.sync += [channel.eq(next_channel), first_channel.eq(next_channel)]
             with m.If(self.turn):
-                m.d.sync += [*counts["block_rows"].again(), *counts["grid_columns"].down()]
-                m.d.sync += [column.eq(next_column), first_column.eq(next_column), row.eq(first_row)]
+                m.d.sync += [*counts["groups"].again(), *counts["grid_columns"].down()]
+                m.d.sync += [channel.eq(0), first_channel.eq(0)]
+                m.d.sync += [column.eq(next_column), first_column.eq(next_column)]
             with m.If(self.turn & end["grid_columns"]):
                 m.d.sync += [*counts["grid_columns"].again(), *counts["grid_rows"].down()]
                 m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
@@ -110,7 +121,7 @@ class Places(wiring.Component):
                 m.d.sync += self.over.eq(end["grid_rows"])
         with m.If(self.begin):
             m.d.sync += [count.again() for count in counts.values()]
-            m.d.sync += [self.over.eq(0), channel.eq(0)]
+            m.d.sync += [self.over.eq(0), channel.eq(0), first_channel.eq(0)]
             m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
             for one in (row, first_row):
                 m.d.sync += [one.number.eq(0), one.into.eq(0), one.ends.eq(single["pool_rows"])]

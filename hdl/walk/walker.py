@@ -47,8 +47,9 @@ class Walker(wiring.Component):
 
     A step begins when the one before has left everything. Patches are inferences of one layer each, numbered
     (inference * calls + call) * positions + position.
-    Latency: the copy, about 30 cycles a step more than its patches take, and those in which the last of them
-    goes through the core. Resources: the map memory, a sample's, about 3,000 LUTs, one multiplier.
+    Latency: the copy, about 30 cycles a step more than its patches take (60 where it begins a call), and
+    those in which the last of them goes through the core. Resources: the map memory, a sample's, about 3,000
+    LUTs, one multiplier.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -94,7 +95,9 @@ class Walker(wiring.Component):
         wiring.connect(m, wiring.flipped(self.operand_window), scaler.window)
         wiring.connect(m, seconds.operands, wiring.flipped(self.second))
         step, gate = Signal(step_layout(), reset_less=True), Signal(gate_layout(), reset_less=True)
-        m.d.sync += [step.eq(records.step), gate.eq(records.gate)]
+        taking = Signal()
+        with m.If(taking):
+            m.d.sync += [step.eq(records.step), gate.eq(records.gate)]
         is_product, average, gating = Signal(), Signal(), Signal()
         m.d.sync += [
             is_product.eq(step.kind == KINDS["product"]),
@@ -102,7 +105,7 @@ class Walker(wiring.Component):
             gating.eq(step.kind == KINDS["gate"]),
         ]
         self.patch_began = reader.began
-        beginning = self._control(m, records, step, reader.done & gates.done, is_product)
+        beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
         # It reaches far: a register for each that begins.
         begin = Signal()
         m.d.sync += [
@@ -177,8 +180,12 @@ class Walker(wiring.Component):
         self._launch(m, step, reader, packer, is_product)
         return m
 
-    def _control(self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal) -> Signal:
-        """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes."""
+    def _control(
+        self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
+    ) -> Signal:
+        """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes;
+        ``taking``: ``step`` becomes the record that was read.
+        """
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
@@ -195,6 +202,8 @@ class Walker(wiring.Component):
             body_done.eq((number == header.body) & (call + 1 == header.calls)),
             all_done.eq(number == header.steps - 1),
         ]
+        # The record of the step behind it is read while one runs, unless that begins another call.
+        ahead = Signal()
         m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
         ended = self.activation.valid & self.activation.last
         m.d.sync += [
@@ -210,7 +219,10 @@ class Walker(wiring.Component):
                 with m.If(self.start.valid & self.walking):
                     m.d.comb += self.began.eq(1)
                     m.d.sync += index.eq(self.start.payload.inference)
-                    m.next = "copy"
+                    m.next = "loaded"
+            with m.State("loaded"):
+                # A start may come a cycle before the sample's last code is there.
+                m.next = "copy"
             with m.State("copy"):
                 m.d.comb += self.copying.eq(1)
                 m.d.sync += self.word.eq(self.word + 1)
@@ -234,6 +246,7 @@ class Walker(wiring.Component):
                 m.next = "fetching"
             with m.State("fetching"):
                 with m.If(records.ready):
+                    m.d.comb += taking.eq(1)
                     m.next = "settle"
             with m.State("settle"):
                 m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(CODE_BITS)]
@@ -254,7 +267,10 @@ class Walker(wiring.Component):
                 m.next = "settled"
             with m.State("begin"):
                 m.d.comb += beginning.eq(1)
-                m.d.sync += quiet.eq(QUIET)
+                m.d.sync += [quiet.eq(QUIET), ahead.eq(0)]
+                with m.If(~body_done & ~all_done):
+                    m.d.comb += records.fetch.eq(1)
+                    m.d.sync += [ahead.eq(1), number.eq(number + 1)]
                 m.next = "run"
             with m.State("run"):
                 with m.If(asked & (outstanding == 0)):
@@ -265,6 +281,8 @@ class Walker(wiring.Component):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
                     m.next = "settled"
+                    with m.If(ahead):
+                        m.next = "fetching"
         return beginning
 
     def _scale(
@@ -298,6 +316,7 @@ class Walker(wiring.Component):
             field.rows.eq(0),
             field.columns.eq(0),
             field.channels.eq(step.to_channels),
+            field.groups.eq(step.to_groups),
             field.pool_rows.eq(1),
             field.pool_columns.eq(1),
             seconds.turn.eq(step.turn),

@@ -30,6 +30,7 @@ def compile(
     nominal: bool = False,
     lanes: sig.Count | None = None,
     depth: sig.Count | None = None,
+    columns: sig.Count | None = None,
     mitigation: Mitigation | None = None,
     place_rows: bool = False,
     input_range: Annotated[tuple[float, float], sig.Option("LOW HIGH")] | None = None,
@@ -74,6 +75,8 @@ def compile(
         Program kernels several times over, side by side, where that is faster on so many lanes.
     depth:
         With lanes: weight words of each lane, which those copies must not exceed.
+    columns:
+        With lanes: columns that the board has parameters for, which those copies must not exceed.
     mitigation:
         The measures against the chip's errors; default: gain and bias correction.
     place_rows:
@@ -108,8 +111,9 @@ def compile(
     >>> compiled.save("mine").name
     'mine'
     """
-    if depth is not None and lanes is None:
-        raise InputError("depth is given without lanes; accepted: both, or lanes alone")
+    for limit, most in (("depth", depth), ("columns", columns)):
+        if most is not None and lanes is None:
+            raise InputError(f"{limit} is given without lanes; accepted: both, or lanes alone")
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
     stage = progress or sig.silent
@@ -134,7 +138,9 @@ def compile(
             seed=seed,
             name=name,
             progress=report,
-            options=MapOptions(nominal=nominal, lanes=lanes, depth=depth, mitigation=measures),
+            options=MapOptions(
+                nominal=nominal, lanes=lanes, depth=depth, columns=columns, mitigation=measures
+            ),
         )
     found = Compiled(
         floats,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -13,6 +14,8 @@ from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec.campaign import Campaign
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Pool
 from host import InputError
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
@@ -65,6 +68,21 @@ def test_the_largest_of_a_window_as_it_comes(walker: Board, channels: int) -> No
     x = random_inputs(program, np.random.default_rng(channels), 6)
     walker.program(program)
     np.testing.assert_array_equal(walker.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
+
+
+@pytest.mark.parametrize("codes", [1, 3, 4, 5])
+def test_a_sample_of_few_codes_is_whole_before_it_is_walked(walker: Board, codes: int) -> None:
+    """Its last code comes with the start of a walk that waits for nothing."""
+    base = random_program(MAPS, np.random.default_rng(codes), sizes=[codes, 2], readout="analog")
+    pool = Pool(of="max", sources=(0,), patches=Patches(shape=(codes, 1, 1), kernel=(1, 1)))
+    last = dataclasses.replace(base.products[0], sources=(1,))
+    program = dataclasses.replace(base, shape=(codes, 1, 1), steps=(pool, last))
+    x = np.random.default_rng(1).integers(0, 256, (6, codes)).astype(np.uint8)
+    expected = Core(program, fast=False).infer(x, noise=False)
+    assert len(np.unique(expected, axis=0)) == 6
+    walker.program(program)
+    alone = [walker.infer(sample[None], noise=False)[0] for sample in x]
+    np.testing.assert_array_equal(alone, expected)
 
 
 def test_the_next_sample_is_loaded_while_one_is_walked() -> None:

@@ -60,11 +60,13 @@ def test_random_walks_by_hand_equal_golden() -> None:
         seen |= {"codes"} if not isinstance(last, Product) or last.fires else {"sums"}
         for step in ours.steps:
             if isinstance(step, Product):
-                kinds = {"groups": step.patches.groups > 1, "skip": step.skip is not None}
-                seen |= {name for name, there in (kinds | {"block": step.block != (1, 1)}).items() if there}
+                groups, block = step.patches.groups > 1, step.block != (1, 1)
+                kinds = {"groups": groups, "block": block, "both": groups and block}
+                kinds |= {"skip": step.skip is not None}
+                seen |= {name for name, there in kinds.items() if there}
     assert seen == {
         *(kind.__name__ for kind in (Product, Pool, Table, Gate, Fill)),
-        *("calls", "joined", "codes", "sums", "groups", "skip", "block"),
+        *("calls", "joined", "codes", "sums", "groups", "skip", "block", "both"),
     }
 
 

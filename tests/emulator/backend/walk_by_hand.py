@@ -180,13 +180,15 @@ class Hand:
     @staticmethod
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:
         """Row, column and channel of each result in turn."""
+        channels = f["to_channels"] << f["turn"]
         return [
-            (row * f["block_rows"] + i, column * f["block_columns"] + j, c)
+            (row * f["block_rows"] + i, column * f["block_columns"] + j, group * channels + c)
             for row in range(f["grid_rows"])
             for column in range(f["grid_columns"])
+            for group in range(f["to_groups"])
             for i in range(f["block_rows"])
             for j in range(f["block_columns"])
-            for c in range(f["to_channels"] << f["turn"])
+            for c in range(channels)
         ]
 
     def _places(self, f: dict[str, int]) -> Any:

@@ -94,10 +94,11 @@ def product(
                 for code in window(p, x, step.border, c, at)
             ]
             z = partial_sum(program, layer, patch, m, number, field, sample) + int(layer.bias[m])
-            # Columns of a block are in the order (row, column, channel).
-            channels = m_all // (step.block[0] * step.block[1])
-            i, j = divmod(m // channels, step.block[1])
-            key = (m % channels, at[0] * step.block[0] + i, at[1] * step.block[1] + j)
+            # A group's columns of a block are in the order (row, column, channel).
+            channels = m_all // (step.block[0] * step.block[1] * p.groups)
+            i, j = divmod(m % (m_all // p.groups) // channels, step.block[1])
+            channel = group * channels + m % channels
+            key = (channel, at[0] * step.block[0] + i, at[1] * step.block[1] + j)
             if step.skip is not None:
                 z += rshift_round(maps[step.skip][key] * int(step.skip_gain[m]), step.skip_shift)
             if step.fires:

@@ -217,7 +217,7 @@ BAD: list[tuple[Any, str]] = [
     (step(0, groups=2), "step0.inputs is 18; accepted: 9, a patch"),
     (step(0, layer=layer(9, 3), groups=2), "step0.outputs is 3; accepted: a multiple of 2, its groups"),
     (step(6, layer=layer(12, 6)), "step6.outputs is 6; accepted: a multiple of 4"),
-    (step(6, layer=layer(6, 8), groups=2), r"step6.block is \(2, 2\); accepted: \(1, 1\) with groups"),
+    (step(6, layer=layer(6, 12), groups=2), "step6.outputs is 12; accepted: a multiple of 8, its groups"),
     (step(6, block=(0, 2)), r"step6.block is \(0, 2\); accepted: two numbers from 1"),
     (step(6, block=(1.0, 2)), r"step6.block is \(1.0, 2\); accepted"),
     (step(0, border=256), "step0.border is 256; accepted: 0..255"),
@@ -255,7 +255,7 @@ BAD: list[tuple[Any, str]] = [
     ),
     # Pooling
     (step(2, of="median"), "step2.of is median; accepted: max or average"),
-    (step(2, shape=(2, 4, 4)), r"step2.patches shape is \(2, 4, 4\); accepted: \(4, 4, 4\)"),
+    (step(2, shape=(2, 4, 4)), r"step2.patches shape is \(2, 4, 4\); accepted: of its sources, \(4, 4, 4\)"),
     (step(2, groups=2), "step2.groups is 2; accepted: 1"),
     (step(2, border=300), "step2.border is 300; accepted: 0..255"),
     (step(2, mul=np.ones(4, np.uint16)), "step2.mul is given; accepted: none with max"),

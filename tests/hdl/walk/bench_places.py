@@ -55,12 +55,13 @@ async def small_products(dut: Any) -> None:
     compared = 0
     grids, blocks = ((1, 1), (2, 3), (3, 2)), ((1, 1), (2, 1), (1, 3), (2, 2))
     windows = ((1, 1), (2, 2), (1, 3), (3, 1))
-    for grid, block, window, channels in itertools.product(grids, blocks, windows, (1, 3)):
+    for grid, block, window, share, groups in itertools.product(grids, blocks, windows, (1, 3), (1, 2)):
+        channels = share * groups
         rows, columns = grid[0] * block[0], grid[1] * block[1]
         pooled = (rows // window[0], columns // window[1])
         # Each column's number, put where the golden model puts it.
         count = rows * columns * channels
-        patches = Patches(shape=(1, *grid), kernel=(1, 1))
+        patches = Patches(shape=(groups, *grid), kernel=(1, 1), groups=groups)
         order = np.arange(count).reshape(1, grid[0] * grid[1], -1)
         where = {int(n): at for at, n in np.ndenumerate(patches.place(order, block)[0])}
         base = int(rng.integers(0, 300))
@@ -73,7 +74,8 @@ async def small_products(dut: Any) -> None:
             "line": pooled[1] * pixel,
             "rows": pooled[0],
             "columns": pooled[1],
-            "channels": channels,
+            "channels": share,
+            "groups": groups,
             "grid_rows": grid[0],
             "grid_columns": grid[1],
             "block_rows": block[0],
@@ -85,7 +87,7 @@ async def small_products(dut: Any) -> None:
         for n, (address, first, inside, turn) in enumerate(await places(dut, rng, fields, count)):
             c, row, column = where[n]
             q, r = row // window[0], column // window[1]
-            what = (grid, block, window, channels, n)
+            what = (grid, block, window, share, groups, n)
             assert inside == int(q < pooled[0] and r < pooled[1]), what
             assert first == int(row % window[0] == 0 and column % window[1] == 0), what
             assert turn == int(n % each == each - 1), what

@@ -35,7 +35,7 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
         "channels": channels,
         "grid_rows": 1,
     }
-    field |= {"grid_columns": WINDOWS * WIDTH, "block_rows": 1, "block_columns": 1}
+    field |= {"grid_columns": WINDOWS * WIDTH, "block_rows": 1, "block_columns": 1, "groups": 1}
     field |= {"pool_rows": 1, "pool_columns": WIDTH}
     m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
     m.d.comb += [
