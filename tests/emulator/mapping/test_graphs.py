@@ -27,7 +27,7 @@ from emulator.network import (
     Term,
     load_network,
 )
-from emulator.network.floats import result
+from emulator.network.floats import FLOATS, result
 from emulator.spec import ProgramError
 
 
@@ -54,6 +54,7 @@ def test_patches_give_the_convolution(stride: tuple[int, int], padding: tuple[in
     np.testing.assert_allclose(y, plain(x, kernels, stride, padding), atol=1e-12)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize(
     ("block", "stride", "padding"),
     [
@@ -61,23 +62,27 @@ def test_patches_give_the_convolution(stride: tuple[int, int], padding: tuple[in
         ((1, 4), (1, 1), (1, 1, 1, 1)),
         ((2, 4), (2, 2), (0, 0, 0, 0)),
         ((4, 2), (2, 1), (1, 0, 1, 1)),
+        ((3, 3), (1, 2), (1, 1, 0, 0)),
     ],
 )
 def test_a_block_gives_what_its_positions_give(
-    block: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int]
+    block: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int], groups: int
 ) -> None:
+    """Behind the last row and column too, where it does not divide them."""
     rng = np.random.default_rng(1)
     height, width = 7 * stride[0] + 3 - padding[0] - padding[2], 7 * stride[1] + 2 - padding[1] - padding[3]
-    patches = Patches(shape=(2, height, width), kernel=(3, 2), stride=stride, padding=padding)
+    patches = Patches(
+        shape=(2 * groups, height, width), kernel=(3, 2), stride=stride, padding=padding, groups=groups
+    )
     assert patches.grid == (8, 8)
-    dense = Dense(rng.normal(size=(12, 3)), rng.normal(size=3), Named("relu"))
-    x = rng.integers(0, 256, (4, 2, height, width)).astype(np.uint8)
-    wide = blocked(Product(dense, (0,), patches), block)
+    dense = Dense(rng.normal(size=(12, 3 * groups)), rng.normal(size=3 * groups), Named("relu"))
+    x = rng.integers(0, 256, (4, 2 * groups, height, width)).astype(np.float32)
+    node = Product(dense, (0,), patches)
+    wide = blocked(node, block)
     cut = wide.patches
-    assert cut.positions * block[0] * block[1] == patches.positions
-    z = cut.cut(x) @ wide.dense.weights + wide.dense.bias
-    single = patches.place(patches.cut(x) @ dense.weights + dense.bias)
-    np.testing.assert_allclose(cut.place(z, block), single, rtol=1e-4, atol=1e-2)
+    assert cut.grid == (-(-8 // block[0]), -(-8 // block[1]))
+    z, single = FLOATS.sums(wide, {0: x}), patches.place(FLOATS.sums(node, {0: x}))
+    np.testing.assert_allclose(cut.place(z, block)[:, :, :8, :8], single, rtol=1e-4, atol=1e-2)
     np.testing.assert_array_equal(cut.gather(cut.place(z, block), block), z)
 
 
@@ -107,6 +112,8 @@ def test_words_go_where_they_save_most() -> None:
     assert (first, second) == ((1, 1), (2, 2))
     (_, first), (_, second) = laid_out([few, many], 64, rows=128, depth=16 + 16)
     assert (first, second) == ((2, 2), (2, 2))
+    (_, first), (_, second) = laid_out([few, many], 64, rows=128, columns=4 + 16)
+    assert (first, second) == ((1, 1), (2, 2))
 
 
 @pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
@@ -204,20 +211,39 @@ def codes_out() -> Network:
     return Network(nodes, (20, 1, 1), "codes")
 
 
-NETWORKS = {n.name: n for n in (plain_network(), residual(), functions(), recurrent(), codes_out())}
+def separable() -> Network:
+    """Depthwise, of sixteen channels of five rows and columns: groups of eight, in blocks of two each way."""
+    rng = np.random.default_rng(7)
+    first = Patches(shape=(1, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1))
+    deep = Patches(shape=(16, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=16)
+    nodes = (
+        Product(dense(rng, 9, 16), (0,), first),
+        Product(dense(rng, 9, 16), (1,), deep),
+        Product(dense(rng, 16, 8), (2,), Patches(shape=(16, 5, 5), kernel=(1, 1))),
+        Pool("max", (3,), Patches(shape=(8, 5, 5), kernel=(2, 2), stride=(1, 2))),
+        Product(dense(rng, 64, 3, last=True), (4,), Patches.whole((8, 4, 2))),
+    )
+    return Network(nodes, (1, 5, 5), "separable")
+
+
+MADE = (plain_network(), residual(), functions(), recurrent(), codes_out(), separable())
+NETWORKS = {n.name: n for n in MADE}
 
 
 def inputs(network: Network) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (60, network.inputs)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("lanes", [None, 16])
+@pytest.mark.parametrize("lanes", [None, 32])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes: int | None) -> None:
     x = inputs(network)
     compiled = map_network(network, "ideal", x, options=MapOptions(lanes=lanes))
     blocks = {product.block for product in compiled.program.products}
     assert len(blocks) == 1 or lanes is not None
+    maps = zip(compiled.program.map_shapes, network.map_shapes, strict=True)
+    wider = [m for m, (made, node) in enumerate(maps) if made != node]
+    assert wider == ([2] if lanes and network.name == "separable" else [])
     wanted = network.forward(x / np.float32(255))
     y = Core(compiled.program, fast=False).infer(x) * compiled.program.meaning.output_step
     assert y.shape == wanted.shape == (60, network.outputs)
