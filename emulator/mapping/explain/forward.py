@@ -16,7 +16,7 @@ from emulator.device.ndr.pwl import fit_pwl
 from emulator.device.rram.drift import age
 from emulator.device.rram.programming import readable
 from emulator.mapping import Die, DieArray
-from emulator.mapping.block import blocked
+from emulator.mapping.block import blocked, packed
 from emulator.mapping.devices import (
     Neurons,
     Shape,
@@ -130,7 +130,7 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
     """What ``Forward`` needs of a mapped network, product by product."""
     built = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
-        wide = blocked(node, step.block)
+        wide = blocked(packed(node, step.patches.groups), step.block)
         changes = weight_changes(wide.dense, array, die.chip)
         weights = wide.dense.weights.astype(np.float64)
         telegraph = telegraph_share(die.chip, array.mapped)
