@@ -11,32 +11,34 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined, of_kind
+from emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table, joined, of_kind
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fill:
-    """Every code of a map is ``code``: how a state begins."""
+class Fill(StepBase):
+    """Every code of a map, whose shape is ``of``, is ``code``: how a state begins."""
 
-    fires: ClassVar[bool] = True
+    kind: ClassVar[str] = "fill"
+    sources = ()
 
     code: int
-    shape: Shape
-    sources: ClassVar[tuple[int, ...]] = ()
-    alone: ClassVar[tuple[int, ...]] = ()
-    reads: ClassVar[tuple[int, ...]] = ()
+    of: Shape
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        return self.of
 
 
 Walked = Product | Pool | Gate | Fill
@@ -69,6 +71,11 @@ class Lowered:
     def products(self) -> tuple[Product, ...]:
         """What the array holds, in order."""
         return of_kind(Product, self.steps)
+
+    @property
+    def fires(self) -> bool:
+        """Whether any neuron does."""
+        return any(product.fires for product in self.products)
 
 
 @lru_cache(maxsize=16)
@@ -113,7 +120,7 @@ def _at_once(program: Program) -> dict[int, int]:
     found: dict[int, int] = {}
     for number, source in enumerate(sources, 1):
         i = source - 1 - len(sources)
-        if i < 0 or not of_kind(Gate, [program.steps[i]]):
+        if i < 0 or program.steps[i].kind != "gate":
             continue
         asked = number in sources or any(number in step.reads for step in program.steps[i + 1 :])
         if not asked and sources.count(source) == 1:
@@ -149,11 +156,10 @@ class _Lowering:
         if to is None:
             to, self._next = self._next, self._next + 1
             # A step asks for shapes by number, which a dictionary gives as well as a list.
-            self.shapes[to] = step.shape if isinstance(step, Fill) else step.shape(self.shapes)  # type: ignore[arg-type]
+            self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
-        if isinstance(step, Product):
-            self.numbers.append(number)
+        self.numbers += [number] * len(step.layers)
         return to
 
     def copy(self, source: int, *, to: int | None = None) -> int:
@@ -172,22 +178,19 @@ class _Lowering:
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
-        moved = self.here(step)
-        if isinstance(moved, Table):
-            moved = self._looked_up(moved)
-        self.moved[number] = to = self.add(moved, to=to, number=self.number_of(step))
-        if isinstance(moved, Pool):
-            for place in range(1, moved.block[0] * moved.block[1]):
-                self.places[len(self.steps)] = place
-                self.add(moved, to=to)
+        take: Callable[..., int] = getattr(self, step.kind, self.add)
+        self.moved[number] = take(self.here(step), to=to, number=self.number_of(step))
 
-    def here(self, step: Step) -> Step:
-        """``step`` with its maps where they are now."""
-        alone = cache(lambda m: self._alone(self.moved[m]))
-        return step.moved(lambda maps: self._side_by_side(tuple(self.moved[m] for m in maps)), alone)
+    def pool(self, step: Pool, **where: Any) -> int:
+        """Once for each place of its blocks."""
+        to = self.add(step, **where)
+        for place in range(1, step.block[0] * step.block[1]):
+            self.places[len(self.steps)] = place
+            self.add(step, to=to)
+        return to
 
-    def _looked_up(self, step: Table) -> Product:
-        """A table as a product whose weights pick channels."""
+    def table(self, step: Table, **where: Any) -> int:
+        """As a product whose weights pick channels."""
         shape = joined([self.shapes[s] for s in step.sources])
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
@@ -198,7 +201,13 @@ class _Lowering:
             segment_bits=step.segment_bits,
             table_bits=step.table_bits,
         )
-        return Product(layer=layer, sources=step.sources, patches=Patches(shape=shape, kernel=(1, 1)))
+        patches = Patches(shape=shape, kernel=(1, 1))
+        return self.add(Product(layer=layer, sources=step.sources, patches=patches), **where)
+
+    def here(self, step: Step) -> Step:
+        """``step`` with its maps where they are now."""
+        alone = cache(lambda m: self._alone(self.moved[m]))
+        return step.moved(lambda maps: self._side_by_side(tuple(self.moved[m] for m in maps)), alone)
 
     def number_of(self, step: Step) -> int:
         """A product's number in the key of the read noise; 0 of other steps."""

@@ -113,8 +113,8 @@ class Codes:
         index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
         draw = dataclasses.replace(self.draw, index=index)
         given = self.sums if self.given is None else self.given
-        z = given(at.product, step, rows.reshape(n * positions, -1), draw)
-        return self.ended(at.product, step, z, maps)
+        z = given(at.nth, step, rows.reshape(n * positions, -1), draw)
+        return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
         """A pooling's map."""

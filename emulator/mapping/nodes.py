@@ -228,7 +228,7 @@ class Mapper:
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
         first = 1 + len(self._network.states)
         made = [self._steps[s - first] for s in node.sources if s >= first]
-        wired = self._chip.readout.kind == "analog" and any(s.kind == "product" for s in made)
+        wired = self._chip.readout.kind == "analog" and any(s.layers for s in made)
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:

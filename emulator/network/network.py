@@ -14,14 +14,14 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
-from emulator.network.nodes import Dense, Node, Product, State
+from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import of_kind, shapes_of
+from emulator.spec.steps import State, of_kind, shapes_of
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
@@ -61,7 +61,7 @@ class Network:
                 node.check(shapes)
             except NetworkError as error:
                 raise NetworkError(f"node {i}: {error}") from None
-            if node.kind == "product" and node.activation is None and i < len(self.nodes) - 1:
+            if not node.fires and i < len(self.nodes) - 1:
                 raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
             shapes.append(node.shape(shapes))
         try:
@@ -125,13 +125,13 @@ class Network:
 
     @property
     def activation_kinds(self) -> tuple[Activation | None, ...]:
-        """The activations of products and tables, in order."""
-        return tuple(node.activation for node in self.nodes if node.kind in ("product", "table"))
+        """The activation of each node, in order."""
+        return tuple(node.activation for node in self.nodes)
 
     @property
     def gives_sums(self) -> bool:
         """Whether the outputs are a product's sums, not values in 0..1."""
-        return self.nodes[-1].kind == "product" and self.nodes[-1].activation is None
+        return not self.nodes[-1].fires
 
     @property
     def is_chain(self) -> bool:

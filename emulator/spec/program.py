@@ -65,7 +65,7 @@ class Program:
         rows = []
         for i, step in enumerate(self.steps):
             size = "x".join(map(str, self.map_shapes[len(self.states) + 1 + i]))
-            how = f"{step.layer.inputs} rows, {step.layer.readout}" if isinstance(step, Product) else ""
+            how = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
             rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
         title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
         return titled(title, ("step", "kind", "reads maps", "rows and readout", "gives"), rows)
@@ -115,7 +115,7 @@ class Program:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The products' layers."""
-        return tuple(product.layer for product in self.products)
+        return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def is_chain(self) -> bool:
@@ -141,10 +141,7 @@ class Program:
             len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products"
         )
         fresh = iter(layers)
-        steps = tuple(
-            dataclasses.replace(step, layer=next(fresh)) if isinstance(step, Product) else step
-            for step in self.steps
-        )
+        steps = tuple(step.holding(fresh) for step in self.steps)
         return dataclasses.replace(self, steps=steps, **changes)
 
     def piece(self, product: int) -> Self:

@@ -8,7 +8,7 @@ what every step computes, with numbers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -39,6 +39,8 @@ Alone = Callable[[int], int]
 Kind = TypeVar("Kind")
 Curves = tuple[int, ...]
 """Shape of the program's tables, (Q, segments)."""
+Number = Any
+"""A code or another integer of a program, a float of a network, whose maps are in 0..1."""
 GATE_TERMS_MAX = 4
 
 
@@ -71,6 +73,11 @@ class Reads:
     sources: tuple[int, ...]
 
     @property
+    def fires(self) -> bool:
+        """Whether it gives codes or values in 0..1, not sums."""
+        return True
+
+    @property
     def alone(self) -> tuple[int, ...]:
         """Maps that it does not join with others."""
         return ()
@@ -85,9 +92,22 @@ class Reads:
         raise NotImplementedError
 
 
-class _Step(Reads):
-    fires = True
-    """Whether it gives codes, not sums."""
+class StepBase(Reads):
+    """What every step of a program has."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What the array holds of it: the layer of a product."""
+        return ()
+
+    def holding(self, fresh: Iterator[Layer]) -> Any:
+        """The step with the next of ``fresh`` in place of its layer, where it has one."""
+        return self
+
+    @property
+    def operands(self) -> IntArray | None:
+        """What lies beside the columns' parameters: gains of second operands, or an average's divisors."""
+        return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:
         """The step with its maps at other numbers: those that it joins, those that it reads alone."""
@@ -106,7 +126,7 @@ def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Reads]) -> 
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Product(_Step):
+class Product(StepBase):
     """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
@@ -129,12 +149,28 @@ class Product(_Step):
     skip_shift: int = 0
 
     @property
+    def layers(self) -> tuple[Layer, ...]:
+        return (self.layer,)
+
+    def holding(self, fresh: Iterator[Layer]) -> Product:
+        return dataclasses.replace(self, layer=next(fresh))
+
+    @property
+    def operands(self) -> IntArray | None:
+        return self.skip_gain
+
+    @property
     def alone(self) -> tuple[int, ...]:
         return () if self.skip is None else (self.skip,)
 
     def moved(self, joined: Joined, alone: Alone) -> Product:
         skip = None if self.skip is None else alone(self.skip)
         return dataclasses.replace(self, sources=joined(self.sources), skip=skip)
+
+    @property
+    def share(self) -> int:
+        """Columns of each group of channels."""
+        return self.layer.outputs // self.patches.groups
 
     @property
     def is_full(self) -> bool:
@@ -184,7 +220,7 @@ class Product(_Step):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool(_Step):
+class Pool(StepBase):
     """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
@@ -202,6 +238,10 @@ class Pool(_Step):
     mul: IntArray | None = None
     pool_shift: int = 0
     block: Pair = (1, 1)
+
+    @property
+    def operands(self) -> IntArray | None:
+        return self.mul
 
     def shape(self, maps: list[Shape]) -> Shape:
         (rows, columns), (g, h) = self.patches.grid, self.block
@@ -221,7 +261,7 @@ class Pool(_Step):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table(_Step):
+class Table(StepBase):
     """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
@@ -262,20 +302,26 @@ class Table(_Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """``(a - a_zero) * (b - b_zero) * gain`` of maps ``a`` and ``b``.
-
-    Without ``b`` it is ``(a - a_zero) * gain``.
-    """
+    """``(a - a_zero) * (b - b_zero) * gain`` of two maps; without ``b``, ``(a - a_zero) * gain``."""
 
     a: int
-    gain: int
+    gain: Number
     b: int | None = None
-    a_zero: int = 0
-    b_zero: int = 0
+    a_zero: Number = 0
+    b_zero: Number = 0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that it needs."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def on(self, numbers: Sequence[int] | Mapping[int, int]) -> Term:
+        """The term of the maps ``numbers`` in place of its own."""
+        return dataclasses.replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gate(_Step):
+class Gate(StepBase):
     """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
     One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
@@ -291,13 +337,11 @@ class Gate(_Step):
 
     @property
     def alone(self) -> tuple[int, ...]:
-        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+        return tuple(m for term in self.terms for m in term.reads)
 
     def moved(self, joined: Joined, alone: Alone) -> Gate:
-        terms = (
-            dataclasses.replace(t, a=alone(t.a), b=None if t.b is None else alone(t.b)) for t in self.terms
-        )
-        return dataclasses.replace(self, terms=tuple(terms))
+        numbers = {m: alone(m) for m in self.alone}
+        return dataclasses.replace(self, terms=tuple(t.on(numbers) for t in self.terms))
 
     def shape(self, maps: list[Shape]) -> Shape:
         return maps[self.terms[0].a]
@@ -314,6 +358,7 @@ class Gate(_Step):
 
 
 Step = Product | Pool | Table | Gate
+KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
@@ -323,14 +368,12 @@ def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A map that keeps its value from one call of a sequence to the next.
-
-    It begins at code ``start`` everywhere; at the end of a call it takes the value of map ``source``.
-    """
+    """A map that keeps its value from one call of a sequence to the next: it begins at ``start`` everywhere,
+    and takes the value of map ``source`` at the end of a call."""
 
     shape: Shape
     source: int
-    start: int = 0
+    start: Number = 0
 
 
 def _check_block(where: str, block: Pair) -> None:
