@@ -89,10 +89,10 @@ class Programming(Pulsed):
     ) -> tuple[Floats, PulseCount]:
         """Conductances that cells (n,) land on, and what it took.
 
-        Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed until
-        a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the cell's
-        g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError when a target is outside
-        the device's range.
+        Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
+        until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the
+        cell's g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError when a target is
+        outside the device's range.
         """
         model, n = self.device, len(target_uS)
         assert model is not None

@@ -77,7 +77,7 @@ class Cells:
         Raises PhysicsError when the time is outside the drift model's."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
-        faulted = chip.cell.faults.apply(aged, self.stuck)
+        faulted = chip.cell.with_stuck(aged, self.stuck)
         effective = through_wires(faulted, chip, self.row_voltage_V, self.place)
         return dataclasses.replace(self, aged=aged, faulted=faulted, effective=effective)
 
@@ -110,7 +110,7 @@ def make_cells(
     cell = chip.cell
     shape = target_uS.shape
     noise = rng.standard_normal(shape)  # G+ of the whole layer, then G-
-    stuck = cell.faults.draw(shape, rng)
+    stuck = cell.draw_stuck(shape, rng)
     if place is not None:
         stuck = stuck[:, place]
     if mitigation.fault_aware:
@@ -151,7 +151,7 @@ def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) ->
     test read before programming finds."""
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
-    return chip.cell.faults.draw(shape, ahead)
+    return chip.cell.draw_stuck(shape, ahead)
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
@@ -244,7 +244,7 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
         missed = np.empty((target.shape[1],) * 2)
         for place, of_row in enumerate(stuck[:, part].swapaxes(0, 1)):
             everywhere = np.broadcast_to(of_row[:, None], target.shape)
-            held = chip.cell.faults.apply(compensate(target, everywhere, chip), everywhere)
+            held = chip.cell.with_stuck(compensate(target, everywhere, chip), everywhere)
             lost = (held[0] - held[1]) - (target[0] - target[1])
             missed[:, place] = np.square(lost).sum(axis=1) * energy
         found[part] = start + linear_sum_assignment(missed)[1]

@@ -150,14 +150,6 @@ class Cubic:
     coefficient_per_V2: float
     read_voltage_V: float
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.coefficient_per_V2 < np.inf:
-            raise PhysicsError(
-                f"coefficient_per_V2 is {self.coefficient_per_V2}; accepted: 0 or more, finite"
-            )
-        if not 0 < self.read_voltage_V < np.inf:
-            raise PhysicsError(f"read_voltage_V is {self.read_voltage_V}; accepted: above 0, finite")
-
     def secant(self, g_uS: Floats, v: Floats) -> Floats:
         """I / V in microsiemens of cells ``g_uS`` at ``v`` volts across them."""
         c = self.coefficient_per_V2

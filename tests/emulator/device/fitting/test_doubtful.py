@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.fitting import NdrFit, fit_ndr, read_measurements
+from emulator.device.ndr.curves import Bell, Esaki, Tunnel
 from emulator.errors import DatasetError
 
 RNG = np.random.default_rng(11)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
@@ -15,6 +14,7 @@ from emulator.device.fitting import (
     read_measurements,
     save_preset,
 )
+from emulator.device.ndr.curves import Bell, Esaki, Tunnel
 from emulator.errors import DatasetError
 from tests.stimulus import trace
 
