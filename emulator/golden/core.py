@@ -45,7 +45,7 @@ class Core:
             raise ValueError("compiled loops need numba (pip install 'ndrite[fast]') and sums below 2^24")
         self._fast = FastCore(program) if usable else None
         self._always = bool(fast)
-        self._work, self._batch = work(program), batch_of(program)
+        self._work, self._batch = work(program), batch_of(program.steps)
 
     def infer(
         self,
@@ -132,13 +132,8 @@ def _last(calls: Iterator[list[npt.NDArray[Any]]]) -> list[npt.NDArray[Any]]:
     return deque(calls, maxlen=1).pop()
 
 
-def batch_of(program: Program) -> int:
+def batch_of(steps: Sequence[Step]) -> int:
     """Samples computed together: their patches, and what products give for them, are in memory at once."""
-    return batch_of_steps(program.steps)
-
-
-def batch_of_steps(steps: Sequence[Step]) -> int:
-    """The same of some steps."""
     each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

@@ -14,8 +14,9 @@ from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.errors import derivative, hidden_error, output_error, state_change
 from emulator.golden.learn.trains import coincidences, column_thresholds, row_thresholds, trains
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
 from emulator.golden.neuron import neuron, preneuron
+from emulator.golden.noise import words
 from emulator.spec.arithmetic import INPUT_MAX, clip
 from emulator.spec.arrays import Ints
 from emulator.spec.errors import SpecError
