@@ -28,14 +28,9 @@ FAST_WORK = 1 << 30
 class Core:
     """The golden model of one programmed chip.
 
-    Parameters
-    ----------
-    program:
-        What it computes.
-    fast:
-        Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, and
-        has been loaded or is worth loading, for ``FAST_FROM`` samples or ``FAST_WORK`` multiplications (that
-        costs a second). The answers are the same.
+    ``fast``: whether to use the compiled loops of ``emulator.golden.fast``;
+    None: where numba is installed, and has been loaded or is worth loading, for ``FAST_FROM`` samples or
+    ``FAST_WORK`` multiplications (that costs a second). The answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:

@@ -93,19 +93,11 @@ def make_cells(
     """Program pairs of cells and age them.
 
     Raises PhysicsError when a target lies outside the error model's fitted range. Raises CompileError when
-    cells that pulses program are to be verified once more.
-
-    Parameters
-    ----------
-    target_uS:
-        Wanted conductances, (2, K, M).
-    rng:
-        Draws are always made in the same order and number (write-verify's last), whatever the chip, so that
-        chips differing in one value are comparable.
-    row_voltage_V:
-        (K,), where cells with a cubic I-V curve are linearised; the read voltage by default.
-    place:
-        Physical row (K,) of every row; the same by default.
+    cells that pulses program are to be verified once more. ``target_uS``: wanted conductances, (2, K, M).
+    ``rng``: draws are always made in the same order and number (write-verify's last), whatever the chip, so
+    that chips differing in one value are comparable. ``row_voltage_V``: (K,), where cells with a cubic I-V
+    curve are linearised; the read voltage by default. ``place``: physical row (K,) of every row; the same by
+    default.
     """
     cell = chip.cell
     shape = target_uS.shape
@@ -223,17 +215,10 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
 
     Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
     assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
-    square of its input (Hungarian method).
-
-    Parameters
-    ----------
-    target_uS:
-        Wanted conductances (2, K, M), in the network's order.
-    stuck:
-        Of the physical rows, (2, K, M).
-    row_voltage_V:
-        Root mean square over samples, (K,). Rows of converters' tiles stay in their tile, as partial sums are
-        converted tile by tile; without converters all rows of a layer may change places.
+    square of its input (Hungarian method). ``target_uS``: wanted conductances (2, K, M), in the network's
+    order. ``stuck``: of the physical rows, (2, K, M). ``row_voltage_V``: root mean square over samples, (K,).
+    Rows of converters' tiles stay in their tile, as partial sums are converted tile by tile; without
+    converters all rows of a layer may change places.
     """
     rows = len(row_voltage_V)
     span = chip.array.rows if chip.readout.kind == "adc" else rows

@@ -21,17 +21,9 @@ from emulator.spec.steps import Product, Step, Table
 def program_of(die: Die, program: Program) -> Program:
     """``program`` with the cells and neurons of ``die``; converters, scales and biases stay as calibrated.
 
-    A pure function of both. Neurons with ECRAM each get a curve of their own.
-
-    Parameters
-    ----------
-    program:
-        Mapped onto this die, or onto it at another time or other states.
-
-    Raises
-    ------
-    CompileError
-        When it was mapped onto another die, a curve does not fit the table, or noise leaves its range.
+    A pure function of both. Neurons with ECRAM each get a curve of their own. ``program``: mapped onto this
+    die, or onto it at another time or other states. Raises CompileError when it was mapped onto another die,
+    a curve does not fit the table, or noise leaves its range.
     """
     products = program.products
     shapes = [array.mapped.codes.shape for array in die.arrays]

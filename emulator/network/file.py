@@ -40,12 +40,8 @@ def network_digest(network: Network) -> str:
 def load_network(path: str | os.PathLike[str]) -> Network:
     """Read a network file.
 
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    NetworkError
-        When the file is not a network of a format that can be read, or is damaged.
+    Raises FileNotFoundError when there is no such file. Raises NetworkError when the file is not a network of
+    a format that can be read, or is damaged.
     """
     return load_file(
         path,

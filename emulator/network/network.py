@@ -32,12 +32,8 @@ class Network:
     """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
 
     Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
-    one after another, flat (call, channel, row, column); the result is the last call's last map.
-
-    Raises
-    ------
-    NetworkError
-        When nodes do not fit each other, or a hidden one has no activation.
+    one after another, flat (call, channel, row, column); the result is the last call's last map. Raises
+    NetworkError when nodes do not fit each other, or a hidden one has no activation.
     """
 
     __repr__ = brief_repr
@@ -85,10 +81,7 @@ class Network:
     ) -> Self:
         """Full layers, each on the outputs of the one before; the last gives logits.
 
-        Raises
-        ------
-        NetworkError
-            When layers do not chain, a hidden layer has no activation, or the last one has.
+        Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
         if not layers:
             raise NetworkError("layers is empty; accepted: at least one layer")
@@ -164,10 +157,7 @@ class Network:
     def calls_of(self, x: npt.ArrayLike) -> list[list[Floats]]:
         """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
 
-        Raises
-        ------
-        NetworkError
-            When the shape of ``x`` is wrong.
+        Raises NetworkError when the shape of ``x`` is wrong.
         """
         inputs = np.asarray(x, np.float32)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:

@@ -28,10 +28,7 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 class Dense:
     """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
 
-    Raises
-    ------
-    NetworkError
-        When shapes disagree or a value is not finite.
+    Raises NetworkError when shapes disagree or a value is not finite.
     """
 
     __repr__ = brief_repr

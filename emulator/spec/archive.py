@@ -86,16 +86,9 @@ def load_file(
     """What ``assemble`` makes of manifest and arrays of a file that ``save_file`` wrote.
 
     Raises FileNotFoundError when there is no such file. Raises error when it is of another kind or version,
-    was changed since it was written, or cannot be assembled.
-
-    Parameters
-    ----------
-    error, known:
-        What is raised, and what ``assemble`` raises besides with a message for people.
-    otherwise:
-        What to do where there is no file of this version.
-    limits:
-        As ``read_arrays``.
+    was changed since it was written, or cannot be assembled. ``error``, ``known``: what is raised, and what
+    ``assemble`` raises besides with a message for people. ``otherwise``: what to do where there is no file of
+    this version. ``limits``: as ``read_arrays``.
     """
     path = Path(path)
     if not path.is_file():
@@ -196,16 +189,9 @@ def read_arrays(
     """Every array of the archive by name; read only.
 
     Raises ArchiveError when the file is no zip archive of ``.npy`` members without objects, or is larger than
-    accepted.
-
-    Parameters
-    ----------
-    most_bytes, total_bytes:
-        Accepted size of one member and of all together, unpacked.
-    limits:
-        Name of an array -> its own limit, bytes.
-    inside:
-        Member that is an archive itself: where it is there, its arrays are read in place of the others.
+    accepted. ``most_bytes``, ``total_bytes``: accepted size of one member and of all together, unpacked.
+    ``limits``: name of an array -> its own limit, bytes. ``inside``: member that is an archive itself: where
+    it is there, its arrays are read in place of the others.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -51,14 +51,9 @@ def run(
 ) -> Iterator[list[Any]]:
     """Every map of each call in turn: the input, the states, then each node's result.
 
-    Parameters
-    ----------
-    arithmetic:
-        Has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
-    nodes, states:
-        Of the network or program.
-    inputs, starts:
-        Map 0 of every call, and what the states hold in the first one.
+    ``arithmetic``: has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
+    ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what
+    the states hold in the first one.
     """
     held = list(starts)
     for call, first in enumerate(inputs):

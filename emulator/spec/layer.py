@@ -20,7 +20,7 @@ from emulator.spec.arithmetic import (
     slices,
 )
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import ProgramError, SpecError
 
 VECTOR_MAX = 65536
 
@@ -95,10 +95,10 @@ class Layer:
         return -(-self.inputs // self.tile_rows(rows))
 
 
-def require(ok: bool, what: str, value: object, accepted: str) -> None:
-    """Raise ProgramError that names what is wrong, its value and what is accepted."""
+def require(ok: bool, what: str, value: object, accepted: str, error: type[SpecError] = ProgramError) -> None:
+    """Raise an error that names what is wrong, its value and what is accepted."""
     if not ok:
-        raise ProgramError(f"{what} is {value}; accepted: {accepted}")
+        raise error(f"{what} is {value}; accepted: {accepted}")
 
 
 def check_ints(where: str, of: object, ranges: Mapping[str, tuple[int, int]]) -> None:

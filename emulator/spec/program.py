@@ -194,12 +194,8 @@ class Program:
     def load(cls, path: str | os.PathLike[str]) -> Program:
         """Read and verify a file.
 
-        Raises
-        ------
-        FileNotFoundError
-            When there is no such file.
-        ProgramError
-            When the file is no program, is damaged, or holds values outside the arithmetic's ranges.
+        Raises FileNotFoundError when there is no such file. Raises ProgramError when the file is no program,
+        is damaged, or holds values outside the arithmetic's ranges.
         """
         from emulator.spec.program_file import load
 

@@ -61,16 +61,9 @@ def effective_matrix(
     """Column currents per unit row voltage, in microsiemens (K, M): currents are ``V @ G_eff``.
 
     Raises PhysicsError when a conductance or resistance is negative or not finite, or the matrix has no
-    cells.
-
-    Parameters
-    ----------
-    g_uS:
-        Cell conductances, (K, M), 0 or more.
-    wire_resistance_ohm:
-        One segment of a row or column wire, between neighbouring cells; 0 for ideal wires.
-    access_resistance_ohm:
-        In series with every cell.
+    cells. ``g_uS``: cell conductances, (K, M), 0 or more. ``wire_resistance_ohm``: one segment of a row or
+    column wire, between neighbouring cells; 0 for ideal wires. ``access_resistance_ohm``: in series with
+    every cell.
     """
     g = series(checked(g_uS, wire_resistance_ohm, access_resistance_ohm), access_resistance_ohm)
     if wire_resistance_ohm == 0:

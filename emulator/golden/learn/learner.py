@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,29 +41,21 @@ from emulator.spec.learning import (
 from emulator.spec.program import Program
 
 
-@dataclass(eq=False)
-class Forward:
-    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y."""
+class Forward(NamedTuple):
+    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y and z."""
 
-    x: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-    v: list[Ints] = field(default_factory=list)
-    y: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    z: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    x: list[npt.NDArray[np.uint8]]
+    v: list[Ints]
+    y: npt.NDArray[np.uint8]
+    z: Ints
 
 
 class Learner:
     """The devices of a learning program, and what updates make of them.
 
-    Parameters
-    ----------
-    learning:
-        The program.
-    seed:
-        Of read noise, trains and pulses: update i under a seed does the same whatever ran before it.
-    states:
-        One array (K + 1, M) a layer to go on with; None: the program's own.
-    noise:
-        False turns read noise off, forward and backward; devices stay as they are.
+    ``seed``: of read noise, trains and pulses: update i under a seed does the same
+    whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
+    ``noise``: False turns read noise off, forward and backward; devices stay as they are.
     """
 
     def __init__(
@@ -103,12 +94,8 @@ class Learner:
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """Updates ``first_update`` and on, one a sample.
 
-        Raises SpecError when shapes, types or classes do not fit; nothing is changed then.
-
-        Parameters
-        ----------
-        x, labels:
-            Codes uint8 (n, inputs), and classes (n,).
+        Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
+        codes uint8 (n, inputs), and classes (n,).
         """
         check_samples(self.learning, x, labels)
         total = Counts(0, 0, (0,) * len(self.states))
@@ -127,18 +114,16 @@ class Learner:
         return Counts(1, int(int(seen.z.argmax()) == label), pulses)
 
     def _forward(self, program: Program, x: npt.NDArray[np.uint8], update: int) -> Forward:
-        seen, y = Forward(), x
+        inputs, voltages, y, z = [], [], x, np.zeros(0, np.int64)
         draw = Draw(self.seed, np.array([update], np.int64), self.noise)
         codes = Codes.of(program, draw)
         for i, product in enumerate(program.products):
             layer = product.layer
-            seen.x.append(np.append(y, np.uint8(INPUT_MAX)))
-            seen.z = codes.sums(i, product, y[None], draw)[0]
-            v = preneuron(seen.z, layer)
-            seen.v.append(v)
-            y = neuron(v, layer, program.curve_base, program.curve_slope)
-        seen.y = y
-        return seen
+            inputs.append(np.append(y, np.uint8(INPUT_MAX)))
+            z = codes.sums(i, product, y[None], draw)[0]
+            voltages.append(preneuron(z, layer))
+            y = neuron(voltages[-1], layer, program.curve_base, program.curve_slope)
+        return Forward(inputs, voltages, y, z)
 
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
