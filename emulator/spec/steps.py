@@ -10,20 +10,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import ProgramError
 from emulator.spec.layer import (
-    LAYER_SCALARS,
     VECTOR_MAX,
+    Code,
     IntArray,
     Layer,
+    SegmentBits,
+    Shift,
+    TableBits,
+    Words,
     check_array,
+    check_arrays,
     check_curves,
     check_ints,
     check_layer,
@@ -141,12 +146,12 @@ class Product(StepBase):
     layer: Layer
     sources: tuple[int, ...]
     patches: Patches
-    border: int = 0
+    border: Code = 0
     block: Pair = (1, 1)
     fires: bool = True
     skip: int | None = None
-    skip_gain: IntArray | None = None
-    skip_shift: int = 0
+    skip_gain: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    skip_shift: Shift = 0
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -199,20 +204,18 @@ class Product(StepBase):
         require(
             patches.groups == 1 or self.block == (1, 1), f"{where}.block", self.block, "(1, 1) with groups"
         )
-        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX)})
+        check_ints(where, self)
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
         second = 0
         if self.skip is None:
             unused = "none without skip"
             require(self.skip_gain is None, f"{where}.skip_gain", "given", unused)
-            none = type(self.skip_shift) is int and self.skip_shift == 0
-            require(none, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
+            require(self.skip_shift == 0, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
         else:
             wanted = self.shape(maps)
             require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
-            check_array(f"{where}.skip_gain", self.skip_gain, (layer.outputs,), (np.uint16, 0, 65535))
-            check_ints(f"{where}.", self, {"skip_shift": (0, SHIFT_MAX)})
+            check_arrays(where, self, (layer.outputs,))
             assert self.skip_gain is not None
             second = (INPUT_MAX * int(self.skip_gain.max()) >> self.skip_shift) + 1
         worst = partial_max(layer, rows) + int(np.abs(layer.bias.astype(np.int64)).max()) + second
@@ -234,9 +237,9 @@ class Pool(StepBase):
     of: str
     sources: tuple[int, ...]
     patches: Patches
-    border: int = 0
-    mul: IntArray | None = None
-    pool_shift: int = 0
+    border: Code = 0
+    mul: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    pool_shift: Shift = 0
     block: Pair = (1, 1)
 
     @property
@@ -252,10 +255,10 @@ class Pool(StepBase):
         wanted = joined([maps[s] for s in self.sources])
         require(self.patches.shape == wanted, f"{where}.patches shape", self.patches.shape, str(wanted))
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
-        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX), "pool_shift": (0, SHIFT_MAX)})
+        check_ints(where, self)
         _check_block(where, self.block)
         if self.of == "average":
-            check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
+            check_arrays(where, self, (self.patches.positions,))
         else:
             require(self.mul is None, f"{where}.mul", "given", "none with max")
 
@@ -273,12 +276,12 @@ class Table(StepBase):
 
     sources: tuple[int, ...]
     channel: IntArray
-    offset: IntArray
-    scale: IntArray
-    curve: IntArray
-    vshift: int = 0
-    segment_bits: int = 7
-    table_bits: int = 6
+    offset: Annotated[IntArray, np.int16, -256, 255]
+    scale: Words
+    curve: Words
+    vshift: Shift = 0
+    segment_bits: SegmentBits = 7
+    table_bits: TableBits = 6
 
     def shape(self, maps: list[Shape]) -> Shape:
         return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
@@ -293,10 +296,8 @@ class Table(StepBase):
         )
         shape = self.channel.shape
         check_array(f"{where}.channel", self.channel, shape, (np.int32, 0, channels - 1))
-        check_array(f"{where}.offset", self.offset, shape, (np.int16, -256, 255))
-        check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
-        check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
-        check_ints(f"{where}.", self, {n: LAYER_SCALARS[n] for n in ("vshift", "table_bits", "segment_bits")})
+        check_arrays(where, self, shape)
+        check_ints(where, self)
         check_curves(where, self.curve, self.segment_bits, curves)
 
 
@@ -332,8 +333,8 @@ class Gate(StepBase):
     sources = ()
 
     terms: tuple[Term, ...]
-    gate_shift: int = 0
-    zero: int = 0
+    gate_shift: Shift = 0
+    zero: Code = 0
 
     @property
     def alone(self) -> tuple[int, ...]:
@@ -352,9 +353,8 @@ class Gate(StepBase):
         for number in self.reads:
             require(maps[number] == wanted, f"{where} map {number}", maps[number], str(wanted))
         for term in self.terms:
-            zeros = dict.fromkeys(("a_zero", "b_zero"), (0, INPUT_MAX))
-            check_ints(f"{where}.", term, {"gain": (-65535, 65535), **zeros})
-        check_ints(f"{where}.", self, {"gate_shift": (0, SHIFT_MAX), "zero": (0, INPUT_MAX)})
+            check_ints(where, term, gain=(-65535, 65535), a_zero=(0, INPUT_MAX), b_zero=(0, INPUT_MAX))
+        check_ints(where, self)
 
 
 Step = Product | Pool | Table | Gate
