@@ -103,7 +103,7 @@ class Segmented:
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
         for segment in self._segments:
-            at_once = n if segment.reads else batch_of(self.program)
+            at_once = n if segment.reads else batch_of(self.program.steps)
             parts = []
             for start in range(0, n, at_once):
                 part = slice(start, start + at_once)

@@ -1,10 +1,9 @@
 """Chips, dies and devices for a closer look: descriptions, models, circuits around them, curves as tables."""
 
-from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Double
+from emulator.device.ndr.curves import Bell, Double, Esaki, Tunnel
 from emulator.device.ndr.window import choose_window
-from emulator.device.pulsing import Driver, write_verify
+from emulator.device.pulsing import Programming
 from emulator.mapping import Die, Mitigation, fit_pwl, program_of
 from emulator.spec import PRESETS, Geometry
 
@@ -14,13 +13,12 @@ __all__ = [
     "Circuit",
     "Die",
     "Double",
-    "Driver",
     "Esaki",
     "Geometry",
     "Mitigation",
+    "Programming",
     "Tunnel",
     "choose_window",
     "fit_pwl",
     "program_of",
-    "write_verify",
 ]

@@ -2,8 +2,8 @@
 
 The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
 from the same number of batches of the same size as the ECRAMs, by the same rule
-(``emulator.learning.tuning.rule``), each at the best of three rates. They see more than the ECRAMs do: the
-exact integers of the die, read noise off. So they are favoured, if anyone is.
+(``emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the ECRAMs do:
+the exact integers of the die, read noise off. So they are favoured, if anyone is.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
 from emulator.learning.tuning import Plan
+from emulator.learning.tuning.calibrate import Rule, rate_at
 from emulator.learning.tuning.learner import softmax
-from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Mapped
 from emulator.mapping.ranges import column_sums, partial_sums
 from emulator.mapping.scaling import int32, scale_and_shift

@@ -16,15 +16,15 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.lowering import Lowered, Walked, lower
-from emulator.backend.walk import bank_inputs, no_walk, operands, row_order, walk
+from emulator.backend.lowering import Lowered, lower
+from emulator.backend.walk import bank_inputs, row_order, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.lane_groups import places_of_rows, words_of
 from emulator.spec.layer import Layer
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
-from emulator.spec.steps import Product
+from emulator.spec.steps import Product, of_kind
 from emulator.spec.walk_record import record
 
 
@@ -68,13 +68,12 @@ def check_fits(program: Program, geometry: Geometry) -> None:
             )
     if program.variation is not None and geometry.redraw:
         require(program.variation.code_max, geometry.weight_max, "variation.code_max")
-    if _fires(ours):
+    if ours.fires:
         require(program.curve_base.shape[0], geometry.curves, "number of curves")
         require(program.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
     require(column_words(program, geometry), geometry.columns, "column parameters")
-    if not program.is_chain:
-        walk(program, geometry, _step_bases(ours, geometry))
+    walk(program, geometry, _step_bases(ours, geometry))
 
 
 def weight_words(program: Program, geometry: Geometry) -> int:
@@ -93,8 +92,8 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
 
 def lane_groups(product: Product, geometry: Geometry) -> int:
     """Groups of lanes that share the rows of each tile of ``product``."""
-    share, groups = product.layer.outputs // product.patches.groups, geometry.lane_groups
-    while groups > 1 and share > geometry.lanes // groups:
+    groups = geometry.lane_groups
+    while groups > 1 and product.share > geometry.lanes // groups:
         groups //= 2
     return groups
 
@@ -106,8 +105,8 @@ def _run(product: Product, geometry: Geometry) -> int:
 
 def _beside(product: Product, geometry: Geometry) -> int:
     """Groups that lie in lanes beside each other, each at whole readouts."""
-    share = product.layer.outputs // product.patches.groups
-    return max(1, geometry.lanes // lane_groups(product, geometry) // _whole_readouts(share, geometry))
+    lanes = geometry.lanes // lane_groups(product, geometry)
+    return max(1, lanes // _whole_readouts(product.share, geometry))
 
 
 def _runs(product: Product, geometry: Geometry) -> int:
@@ -119,20 +118,7 @@ def _runs(product: Product, geometry: Geometry) -> int:
 
 def column_words(program: Program, geometry: Geometry) -> int:
     """Words of each column parameter memory that the program takes."""
-    return sum(_column_span(step, geometry) for step in lower(program).steps)
-
-
-def _fires(ours: Lowered) -> bool:
-    return any(product.fires for product in ours.products)
-
-
-def _column_span(step: Walked, geometry: Geometry) -> int:
-    """Words of the column memories that a step takes, its groups at whole readouts each."""
-    if isinstance(step, Product):
-        groups = step.patches.groups
-        return groups * _whole_readouts(step.layer.outputs // groups, geometry)
-    divisors = operands(step)
-    return 0 if divisors is None else _whole_readouts(divisors.size, geometry)
+    return _step_bases(lower(program), geometry)[-1]
 
 
 def _whole_readouts(columns: int, geometry: Geometry) -> int:
@@ -140,9 +126,13 @@ def _whole_readouts(columns: int, geometry: Geometry) -> int:
 
 
 def _step_bases(ours: Lowered, geometry: Geometry) -> list[int]:
-    """Where each step's values begin in the column memories."""
-    spans = [_column_span(step, geometry) for step in ours.steps]
-    return [sum(spans[:i]) for i in range(len(spans))]
+    """Where each step's values begin in the column memories, groups at whole readouts each; then the end."""
+    bases = [0]
+    for step in ours.steps:
+        spans = [p.patches.groups * _whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
+        spans += [0 if step.operands is None else _whole_readouts(step.operands.size, geometry)]
+        bases.append(bases[-1] + max(spans))
+    return bases
 
 
 def descriptor(
@@ -170,7 +160,7 @@ def descriptor(
         "walked": int(walked),
         "fires": int(walked and product.fires),
         "second": int(product.skip is not None),
-        "share": layer.outputs // groups if groups > 1 else geometry.lanes,
+        "share": product.share if groups > 1 else geometry.lanes,
         "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
         "lane_groups": lane_groups(product, geometry).bit_length() - 1,
     }
@@ -193,73 +183,60 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     when the program does not fit."""
     check_fits(program, geometry)
     geometry = divided(program, geometry)
-    n, depth = geometry.lanes, geometry.weight_depth
-    used = weight_words(program, geometry)
-    columns = column_words(program, geometry)
-    weights = np.zeros((n, used), np.int32)
-    held_by = {name: np.zeros(columns, np.int32) for name in ("readout", "bias", "neuron")}
-    operand = np.zeros(columns, np.int32)
-    descriptors: list[npt.NDArray[np.int32]] = []
-    ours, row, walked = lower(program), 0, not program.is_chain
+    n, depth, ours, walked = geometry.lanes, geometry.weight_depth, lower(program), not program.is_chain
     bases = _step_bases(ours, geometry)
-    for step, base in zip(ours.steps, bases, strict=True):
-        values = operands(step)
-        if values is not None:
-            operand[base : base + values.size] = values
-        if not isinstance(step, Product):
-            continue
-        layer, groups = step.layer, step.patches.groups
+    weights = np.zeros((n, weight_words(program, geometry)), np.int32)
+    held_by = {name: np.zeros(bases[-1], np.int32) for name in ("readout", "bias", "neuron", "operand")}
+    for step, base in zip(ours.steps, bases[:-1], strict=True):
+        if step.operands is not None:
+            held_by["operand"][base : base + step.operands.size] = step.operands
+    row, descriptors = 0, []
+    starts = [base for step, base in zip(ours.steps, bases[:-1], strict=True) if step.layers]
+    for i, (product, base) in enumerate(zip(ours.products, starts, strict=True)):
+        layer, groups, share = product.layer, product.patches.groups, product.share
         descriptors.append(
             descriptor(
-                step,
+                product,
                 geometry,
                 rows=program.rows,
-                last=walked or len(descriptors) == len(ours.products) - 1,
+                last=walked or i == len(starts) - 1,
                 walked=walked,
                 weight_base=row,
                 column_base=base,
-                number=ours.numbers[len(descriptors)],
+                number=ours.numbers[i],
             )
         )
-        share, spread, run = layer.outputs // groups, lane_groups(step, geometry), _run(step, geometry)
+        spread, run = lane_groups(product, geometry), _run(product, geometry)
         of_row, place = places_of_rows(layer.inputs, spread)
-        held = layer.weights[row_order(step, program.rows)] if walked else layer.weights
+        held = layer.weights[row_order(product, program.rows)] if walked else layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
-        together, beside = (n, 1) if groups == 1 else (share, _beside(step, geometry))
-        for i, first in enumerate(range(0, layer.outputs, together)):
+        together, beside = (n, 1) if groups == 1 else (share, _beside(product, geometry))
+        apart = _whole_readouts(share, geometry)
+        for k, first in enumerate(range(0, layer.outputs, together)):
             block = held[:, first : first + together]
-            down, lane = row + i // beside * run, i % beside * _whole_readouts(share, geometry)
+            down, lane = row + k // beside * run, k % beside * apart
             for column in range(block.shape[1]):
                 weights[lane + column + of_row * (n // spread), down + place] = block[:, column]
-        row += _runs(step, geometry) * run
-        for group in range(groups):
-            here = base + group * _whole_readouts(share, geometry)
-            mine, there = slice(group * share, (group + 1) * share), slice(here, here + share)
-            for name, words in parameters(layer).items():
-                held_by[name][there] = words[mine]
+        row += _runs(product, geometry) * run
+        for name, words in parameters(layer).items():
+            for group, values in enumerate(np.split(words, groups)):
+                here = base + group * apart
+                held_by[name][here : here + share] = values
     sections = [
         Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
         for lane in range(n)
     ]
+    operand = held_by.pop("operand")
     held_by["layers"] = np.concatenate(descriptors)
     sections += [Section(name, address(name), words) for name, words in held_by.items()]
     if geometry.map_codes:
-        records = walk(program, geometry, bases).words() if walked else no_walk()
-        sections += [Section("steps", address("steps"), records)]
+        sections += [Section("steps", address("steps"), walk(program, geometry, bases))]
         if operand.any():
             sections += [Section("operand", address("operand"), operand)]
-    if _fires(ours):
-        sections += [
-            Section(name, address(name), _padded(table, geometry.segments))
-            for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope))
-        ]
+    for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
+        if ours.fires:
+            padded = np.pad(table, ((0, 0), (0, geometry.segments - table.shape[1])))
+            sections.append(Section(name, address(name), padded.reshape(-1)))
     if program.variation is not None and geometry.redraw:
         sections.append(Section("variation", address("variation"), program.variation.words()))
     return sections
-
-
-def _padded(table: npt.NDArray[np.int32], segments: int) -> npt.NDArray[np.int32]:
-    """Curve rows padded to the geometry's segments, flattened."""
-    padded = np.zeros((table.shape[0], segments), np.int32)
-    padded[:, : table.shape[1]] = table
-    return padded.reshape(-1)

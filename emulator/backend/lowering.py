@@ -11,97 +11,214 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table, joined, of_kind
+from emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table, joined, of_kind
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fill:
-    """Every code of a map is ``code``: how a state begins."""
+class Fill(StepBase):
+    """Every code of a map, whose shape is ``of``, is ``code``: how a state begins."""
 
-    fires: ClassVar[bool] = True
+    kind: ClassVar[str] = "fill"
+    sources = ()
 
     code: int
-    shape: Shape
-    sources: ClassVar[tuple[int, ...]] = ()
-    alone: ClassVar[tuple[int, ...]] = ()
-    reads: ClassVar[tuple[int, ...]] = ()
+    of: Shape
+
+    def shape(self, maps: list[Shape]) -> Shape:
+        return self.of
 
 
 Walked = Product | Pool | Gate | Fill
 
 
-@dataclass(frozen=True, eq=False)
 class Lowered:
     """The steps: what begins a sample, a call's body, the ends of all calls but the last, the answer.
 
-    ``begins`` and ``body`` count the first two; the answer is one product.
-
-    ``targets``: the map that each writes. ``numbers``: of each product, its number in the read noise's key.
-    ``areas``: runs of maps that lie side by side, as they are joined.
+    Attributes
+    ----------
+    begins, body:
+        How many steps the first two are; the answer is one product.
+    shapes, targets:
+        Shape of every map, and the map that each step writes.
+    numbers:
+        Of each product, its number in the read noise's key.
+    areas:
+        Runs of maps that lie side by side, as they are joined.
+    kept:
+        Maps that outlive a call.
+    places:
+        Steps whose results fill blocks: which place of them, row by row; those not in it the first.
     """
 
-    calls: int
-    shapes: dict[int, Shape]
-    steps: tuple[Walked, ...]
-    targets: tuple[int, ...]
-    numbers: tuple[int, ...]
-    areas: tuple[tuple[int, ...], ...]
-    begins: int
-    body: int
-    kept: tuple[int, ...]
-    """Maps that outlive a call."""
-    places: dict[int, int]
-    """Steps whose results fill blocks: which place of them, row by row; those not in it the first."""
+    def __init__(self, program: Program) -> None:
+        states = range(1, 1 + len(program.states))
+        self.program, self.calls, self._next = program, program.calls, len(states) + 1
+        self.steps: list[Walked] = []
+        self.targets: list[int] = []
+        self.numbers: list[int] = []
+        self.areas: list[tuple[int, ...]] = []
+        self.places: dict[int, int] = {}
+        self.shapes = dict(enumerate(program.map_shapes[: self._next]))
+        self.kept = tuple(states)
+        if self.calls > 1:
+            # All calls' inputs are loaded at once.
+            self.shapes[SAMPLE] = program.shape
+            self.kept = (*states, SAMPLE)
+        # Where a map of the program is now, and where those are that are joined.
+        self._moved = {i: i for i in range(self._next)}
+        self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
+        for number, state in zip(states, program.states, strict=True):
+            self._add(Fill(state.start, state.shape), to=number)
+        self.begins = len(self.steps)
+        last, at_once = program.steps[-1], _at_once(program)
+        for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
+            self._take(step, len(states) + 1 + i, at_once.get(i))
+        # What the last product needs is copied before the states change.
+        (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
+        self.body = len(self.steps) - self.begins
+        if self.calls > 1:
+            self._end_call()
+        self._add(answer, number=self._number_of(last))
 
     @property
     def products(self) -> tuple[Product, ...]:
         """What the array holds, in order."""
         return of_kind(Product, self.steps)
 
+    @property
+    def fires(self) -> bool:
+        """Whether any neuron does."""
+        return any(product.fires for product in self.products)
+
+    def _add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
+        """Append a step; gives the map that it writes, a new one unless it is said ``to`` which."""
+        if to is None:
+            to, self._next = self._next, self._next + 1
+            # A step asks for shapes by number, which a dictionary gives as well as a list.
+            self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
+        self.steps.append(step)
+        self.targets.append(to)
+        self.numbers += [number] * len(step.layers)
+        return to
+
+    def _copy(self, source: int, *, to: int | None = None) -> int:
+        """A copy of a map."""
+        patches = Patches(shape=self.shapes[source], kernel=(1, 1))
+        return self._add(Pool(of="max", sources=(source,), patches=patches), to=to)
+
+    def _flattened(self, source: int) -> int:
+        """A copy of a map, channel by channel, as one pixel."""
+        number = self._copy(source)
+        self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
+        return number
+
+    def _take(self, step: Step, number: int, to: int | None) -> None:
+        """Append what ``step``, which makes map ``number`` of the program, is lowered to.
+
+        ``to``: the map that a gate writes, where that is not a new one.
+        """
+        take: Callable[..., int] = getattr(self, step.kind, self._add)
+        self._moved[number] = take(self._here(step), to=to, number=self._number_of(step))
+
+    def pool(self, step: Pool, **where: Any) -> int:
+        """Once for each place of its blocks."""
+        to = self._add(step, **where)
+        for place in range(1, step.block[0] * step.block[1]):
+            self.places[len(self.steps)] = place
+            self._add(step, to=to)
+        return to
+
+    def table(self, step: Table, **where: Any) -> int:
+        """As a product whose weights pick channels."""
+        shape = joined([self.shapes[s] for s in step.sources])
+        layer = dataclasses.replace(
+            _picking(step.channel, shape[0]),
+            bias=step.offset.astype(np.int32),
+            scale=step.scale,
+            curve=step.curve,
+            vshift=step.vshift,
+            segment_bits=step.segment_bits,
+            table_bits=step.table_bits,
+        )
+        patches = Patches(shape=shape, kernel=(1, 1))
+        return self._add(Product(layer=layer, sources=step.sources, patches=patches), **where)
+
+    def _here(self, step: Step) -> Step:
+        """``step`` with its maps where they are now."""
+        alone = cache(lambda m: self._alone(self._moved[m]))
+        return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
+
+    def _number_of(self, step: Step) -> int:
+        """A product's number in the key of the read noise; 0 of other steps."""
+        found = (i for i, product in enumerate(self.program.products) if product is step)
+        return next((self.program.first_product + i for i in found), 0)
+
+    def _codes(self) -> Product:
+        """What gives the program's last map as sums."""
+        shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
+        outputs = math.prod(shape)
+        picks = _picking(np.arange(outputs), outputs)
+        return Product(layer=picks, sources=(source,), patches=Patches.whole(shape), fires=False)
+
+    def _end_call(self) -> None:
+        """The states take the values of their sources; old ones that are still asked for are saved first."""
+        moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
+        sources = {number: source for number, source in moved if number != source}
+        saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
+        for number, source in sources.items():
+            self._copy(saved.get(source, source), to=number)
+
+    def _alone(self, source: int) -> int:
+        """A map that may be read at any place: of a sample of several calls, a copy of this call's inputs."""
+        return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
+
+    def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
+        """``sources``, or copies of those that lie elsewhere already, or otherwise: the same ones for all who
+        ask for these.
+
+        Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
+        """
+        if len(sources) == 1:
+            return sources
+        if sources in self._joined:
+            return self._joined[sources]
+        shapes = [self.shapes[source] for source in sources]
+        # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
+        lone = {m for m in range(1, 1 + len(self.program.states)) if self.shapes[m][1:] == (1, 1)}
+        there = set(range(1 + len(self.program.states))) - lone
+        placed = there.union(*self.areas)
+        by_channel = len({shape[1:] for shape in shapes}) == 1
+        if by_channel and shapes[0][1:] != (1, 1):
+            gates = of_kind(Gate, self.program.steps)
+            placed |= {self._moved[m] for gate in gates for m in gate.reads if m in self._moved}
+        ours: list[int] = []
+        for source, (channels, *plane) in zip(sources, shapes, strict=True):
+            if not by_channel and channels > 1 and math.prod(plane) > 1:
+                ours.append(self._flattened(source))
+            else:
+                ours.append(self._copy(source) if source in placed or source in ours else source)
+        self.areas.append(tuple(ours))
+        self._joined[sources] = tuple(ours)
+        return tuple(ours)
+
 
 @lru_cache(maxsize=16)
 def lower(program: Program) -> Lowered:
     """``program`` lowered."""
-    made = _Lowering(program)
-    states = range(1, 1 + len(program.states))
-    for number, state in zip(states, program.states, strict=True):
-        made.add(Fill(state.start, state.shape), to=number)
-    begins = len(made.steps)
-    last = program.steps[-1]
-    sums, at_once = not last.fires, _at_once(program)
-    for i, step in enumerate(program.steps[:-1] if sums else program.steps):
-        made.take(step, 1 + len(program.states) + i, to=at_once.get(i))
-    # What the last product needs is copied before the states change.
-    (answer,) = of_kind(Product, [made.here(last)]) if sums else (made.codes(),)
-    body = len(made.steps) - begins
-    if program.calls > 1:
-        made.end_call()
-    made.add(answer, number=made.number_of(last))
-    kept = (*states, SAMPLE) if program.calls > 1 else tuple(states)
-    return Lowered(
-        program.calls,
-        made.shapes,
-        tuple(made.steps),
-        tuple(made.targets),
-        tuple(made.numbers),
-        tuple(made.areas),
-        begins,
-        body,
-        kept,
-        made.places,
-    )
+    return Lowered(program)
 
 
 def _at_once(program: Program) -> dict[int, int]:
@@ -113,145 +230,12 @@ def _at_once(program: Program) -> dict[int, int]:
     found: dict[int, int] = {}
     for number, source in enumerate(sources, 1):
         i = source - 1 - len(sources)
-        if i < 0 or not of_kind(Gate, [program.steps[i]]):
+        if i < 0 or program.steps[i].kind != "gate":
             continue
         asked = number in sources or any(number in step.reads for step in program.steps[i + 1 :])
         if not asked and sources.count(source) == 1:
             found[i] = number
     return found
-
-
-@dataclass
-class _Lowering:
-    """The steps so far; ``moved`` says where a map of the program is now."""
-
-    program: Program
-    steps: list[Walked] = field(default_factory=list)
-    targets: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    areas: list[tuple[int, ...]] = field(default_factory=list)
-    moved: dict[int, int] = field(default_factory=dict)
-    shapes: dict[int, Shape] = field(default_factory=dict)
-    places: dict[int, int] = field(default_factory=dict)
-    side_by_side: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        known = 1 + len(self.program.states)
-        self.moved = {i: i for i in range(known)}
-        self.shapes = dict(enumerate(self.program.map_shapes[:known]))
-        if self.program.calls > 1:
-            # All calls' inputs are loaded at once.
-            self.shapes[SAMPLE] = self.program.shape
-        self._next = known
-
-    def add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
-        """Append a step; gives the map that it writes, a new one unless it is said ``to`` which."""
-        if to is None:
-            to, self._next = self._next, self._next + 1
-            # A step asks for shapes by number, which a dictionary gives as well as a list.
-            self.shapes[to] = step.shape if isinstance(step, Fill) else step.shape(self.shapes)  # type: ignore[arg-type]
-        self.steps.append(step)
-        self.targets.append(to)
-        if isinstance(step, Product):
-            self.numbers.append(number)
-        return to
-
-    def copy(self, source: int, *, to: int | None = None) -> int:
-        """A copy of a map."""
-        patches = Patches(shape=self.shapes[source], kernel=(1, 1))
-        return self.add(Pool(of="max", sources=(source,), patches=patches), to=to)
-
-    def flattened(self, source: int) -> int:
-        """A copy of a map, channel by channel, as one pixel."""
-        number = self.copy(source)
-        self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
-        return number
-
-    def take(self, step: Step, number: int, *, to: int | None = None) -> None:
-        """Append what ``step``, which makes map ``number`` of the program, is lowered to.
-
-        ``to``: the map that a gate writes, where that is not a new one.
-        """
-        moved = self.here(step)
-        if isinstance(moved, Table):
-            moved = self._looked_up(moved)
-        self.moved[number] = to = self.add(moved, to=to, number=self.number_of(step))
-        if isinstance(moved, Pool):
-            for place in range(1, moved.block[0] * moved.block[1]):
-                self.places[len(self.steps)] = place
-                self.add(moved, to=to)
-
-    def here(self, step: Step) -> Step:
-        """``step`` with its maps where they are now."""
-        alone = cache(lambda m: self._alone(self.moved[m]))
-        return step.moved(lambda maps: self._side_by_side(tuple(self.moved[m] for m in maps)), alone)
-
-    def _looked_up(self, step: Table) -> Product:
-        """A table as a product whose weights pick channels."""
-        shape = joined([self.shapes[s] for s in step.sources])
-        layer = dataclasses.replace(
-            _picking(step.channel, shape[0]),
-            bias=step.offset.astype(np.int32),
-            scale=step.scale,
-            curve=step.curve,
-            vshift=step.vshift,
-            segment_bits=step.segment_bits,
-            table_bits=step.table_bits,
-        )
-        return Product(layer=layer, sources=step.sources, patches=Patches(shape=shape, kernel=(1, 1)))
-
-    def number_of(self, step: Step) -> int:
-        """A product's number in the key of the read noise; 0 of other steps."""
-        found = (i for i, product in enumerate(self.program.products) if product is step)
-        return next((self.program.first_product + i for i in found), 0)
-
-    def codes(self) -> Product:
-        """What gives the program's last map as sums."""
-        shape, source = self.program.map_shapes[-1], self.moved[len(self.program.map_shapes) - 1]
-        outputs = math.prod(shape)
-        picks = _picking(np.arange(outputs), outputs)
-        return Product(layer=picks, sources=(source,), patches=Patches.whole(shape), fires=False)
-
-    def end_call(self) -> None:
-        """The states take the values of their sources; old ones that are still asked for are saved first."""
-        moved = enumerate((self.moved[state.source] for state in self.program.states), 1)
-        sources = {number: source for number, source in moved if number != source}
-        saved = {m: self.copy(m) for m in sorted(set(sources) & set(sources.values()))}
-        for number, source in sources.items():
-            self.copy(saved.get(source, source), to=number)
-
-    def _alone(self, source: int) -> int:
-        """A map that may be read at any place: of a sample of several calls, a copy of this call's inputs."""
-        return self.copy(source) if source == SAMPLE and self.program.calls > 1 else source
-
-    def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """``sources``, or copies of those that lie elsewhere already, or otherwise: the same ones for all who
-        ask for these.
-
-        Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
-        """
-        if len(sources) == 1:
-            return sources
-        if sources in self.side_by_side:
-            return self.side_by_side[sources]
-        shapes = [self.shapes[source] for source in sources]
-        # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
-        lone = {m for m in range(1, 1 + len(self.program.states)) if self.shapes[m][1:] == (1, 1)}
-        there = set(range(1 + len(self.program.states))) - lone
-        placed = there.union(*self.areas)
-        by_channel = len({shape[1:] for shape in shapes}) == 1
-        if by_channel and shapes[0][1:] != (1, 1):
-            gates = of_kind(Gate, self.program.steps)
-            placed |= {self.moved[m] for gate in gates for m in gate.reads if m in self.moved}
-        ours: list[int] = []
-        for source, (channels, *plane) in zip(sources, shapes, strict=True):
-            if not by_channel and channels > 1 and math.prod(plane) > 1:
-                ours.append(self.flattened(source))
-            else:
-                ours.append(self.copy(source) if source in placed or source in ours else source)
-        self.areas.append(tuple(ours))
-        self.side_by_side[sources] = tuple(ours)
-        return tuple(ours)
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:

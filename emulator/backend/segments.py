@@ -113,7 +113,7 @@ def _segment(program: Program, first: int, stop: int, kept: frozenset[int], chec
             return segment
     if stop > first + 1:
         return None
-    return dataclasses.replace(run, refused=refused if isinstance(program.steps[first], Product) else "")
+    return dataclasses.replace(run, refused=refused if program.steps[first].layers else "")
 
 
 def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
@@ -122,16 +122,17 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
     last, before = steps[-1], 1 + len(program.states) + run.first
     if last.fires or len(run.makes) == 1:
         yield from _piece(program, run, steps)
-    if not isinstance(last, Product) or last.patches.groups > 1:
-        return
-    if len(steps) == 1:
-        piece = program.piece(program.products_before(run.first))
-        yield dataclasses.replace(run, piece=piece, sums=True, by_patch=True)
-    elif last.fires and last.patches.positions == 1 and run.makes == (before + len(steps) - 1,):
-        bare = dataclasses.replace(last, fires=False, block=(1, 1))
-        if last.skip is not None and last.skip < before:
-            bare = dataclasses.replace(bare, skip=None, skip_gain=None, skip_shift=0)
-        yield from _piece(program, dataclasses.replace(run, sums=True), (*steps[:-1], bare))
+    for product in of_kind(Product, [last]):
+        if product.patches.groups > 1:
+            continue
+        if len(steps) == 1:
+            piece = program.piece(program.products_before(run.first))
+            yield dataclasses.replace(run, piece=piece, sums=True, by_patch=True)
+        elif product.fires and product.patches.positions == 1 and run.makes == (before + len(steps) - 1,):
+            bare = dataclasses.replace(product, fires=False, block=(1, 1))
+            if product.skip is not None and product.skip < before:
+                bare = dataclasses.replace(bare, skip=None, skip_gain=None, skip_shift=0)
+            yield from _piece(program, dataclasses.replace(run, sums=True), (*steps[:-1], bare))
 
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:

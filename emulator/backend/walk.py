@@ -6,12 +6,13 @@ then the pool is no step of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.lowering import SAMPLE, Fill, Lowered, Walked, lower
+from emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
 from emulator.backend.map_places import Place, places_of, size
 from emulator.backend.schedule import products_cycles
 from emulator.spec.errors import GeometryError
@@ -25,28 +26,10 @@ WINDOW_MAX = 512
 """Codes of an averaged window: their sum then fits the multiplier."""
 FLAT_MAX = 1 << 15
 """Codes of a row that is read as one run: its coordinates are of 16 bits."""
+WORD_MAX = (1 << 16) - 1
 POOLED_TURNS_MIN = 2
 """Turns of a pixel from which on a product's codes may be pooled as they come: a place of the map memory may
 be read again no sooner."""
-
-
-@dataclass(frozen=True)
-class Walk:
-    """Record 0 and the steps' records, by field."""
-
-    header: dict[str, int]
-    steps: tuple[dict[str, int], ...]
-
-    def words(self) -> npt.NDArray[np.int32]:
-        """Records int32 ((1 + steps) * RECORD_WORDS,)."""
-        records = [record(self.header, HEADER)]
-        records += [record(step, GATE | STEP) for step in self.steps]
-        return np.concatenate(records).view(np.int32)
-
-
-def no_walk() -> npt.NDArray[np.int32]:
-    """Record 0 of a chain."""
-    return record({}, HEADER).view(np.int32)
 
 
 def walked_cycles(program: Program, geometry: Geometry) -> int:
@@ -71,12 +54,6 @@ def bank_inputs(product: Product) -> int:
     return each if groups == 1 else groups * (-(-each // WORD_ROWS) * WORD_ROWS)
 
 
-def operands(step: Walked) -> npt.NDArray[np.int32] | None:
-    """What of a step lies in region ``operand``: gains of second operands, or an average's divisors."""
-    values = step.skip_gain if isinstance(step, Product) else step.mul if isinstance(step, Pool) else None
-    return None if values is None else values.astype(np.int32)
-
-
 def codes_of_maps(program: Program) -> int:
     """Codes of map memory that a walk through ``program`` takes."""
     steps = lower(program)
@@ -89,67 +66,43 @@ def _codes(places: dict[int, Place]) -> int:
     return max(place.base + size(place.shape) for place in places.values()) - lowest
 
 
-def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
-    """The walk through ``program`` on ``geometry``.
+def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
+    """Records int32 ((1 + steps) * RECORD_WORDS,) of the walk through ``program``; a chain's has no steps.
 
     ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
     the device cannot walk it; the message names what is in the way.
     """
-    ours = lower(program)
-    _check(program, ours, geometry)
+    if program.is_chain:
+        return record({}, HEADER).view(np.int32)
+    check_maps(program, geometry)
+    ours, most = lower(program), STEPS_A_LAYER * geometry.layers - 1
+
+    def accept(ok: bool, what: str, accepted: str) -> None:
+        if not ok:
+            raise GeometryError(
+                f"program {program.name!r}: {what}; accepted by geometry {geometry.name!r}: {accepted}"
+            )
+
+    accept(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
+    codes, most = program.inputs, geometry.packet_bytes
+    accept(codes <= most, f"a sample has {codes} codes", f"at most {most}")
     pooled = _pooled(ours)
-    places = places_of(ours, pooled, program.inputs)
+    places = places_of(ours, pooled, codes)
     if _codes(places) > geometry.map_codes:
-        places = places_of(ours, pooled, program.inputs, geometry.map_codes)
-    codes = _codes(places)
-    if codes > geometry.map_codes:
-        raise GeometryError(
-            f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
-            f"{codes}; at most {geometry.map_codes}"
-        )
+        places = places_of(ours, pooled, codes, geometry.map_codes)
+    records = _Records(ours, geometry, program.rows, places, pooled, bases, accept)
     made: list[dict[str, int]] = []
     ends = {ours.begins: 0, ours.begins + ours.body: 0}
-    layer = 0
-    for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
+    for i, step in enumerate(ours.steps):
         if i in ends:
             ends[i] = len(made)
-        if i - 1 in pooled:
-            continue
-        if isinstance(step, Gate):
-            made.append(_gate(step, places, places[target]))
-            continue
-        if isinstance(step, Fill):
-            made.append(_fill(step, places[target]))
-            continue
-        fields = patch_fields(step, places, program.rows) | {"operand_base": bases[i]}
-        if ours.calls > 1 and SAMPLE in step.sources:
-            fields["of_sample"] = 1
-        if isinstance(step, Pool):
-            fields |= {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
-            to = places[target]
-            if step.block != (1, 1):
-                to = to.of_block(step.block, ours.places.get(i, 0))
-            fields |= place_fields(_written(to, step))
-        else:
-            window = (1, 1)
-            if i in pooled:
-                window, target = pooled[i].patches.kernel, ours.targets[i + 1]
-            fields |= {"kind": KINDS["product"], "layer": layer, "last": int(not step.fires)}
-            if step.fires:
-                place = _written(places[target], pooled[i]) if i in pooled else places[target]
-                turn = _turn(step, place, geometry, window)
-                groups = 1 if step.block == (1, 1) else step.patches.groups
-                fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-            elif step.skip is not None:  # sums go nowhere; their second operands are read for one pixel
-                place = Place.alone(0, ours.shapes[target])
-                fields |= place_fields(place, block=step.block)
-            fields |= {"group_columns": step.layer.outputs // step.patches.groups}
-            if step.skip is not None:
-                second = places[step.skip]
-                fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
-                fields |= {"second_pixel": second.pixel, "second_line": second.line}
-            layer += 1
-        made.append(fields)
+        if i - 1 not in pooled:
+            made.append(getattr(records, step.kind)(i, step))
+    if _codes(places) > geometry.map_codes:
+        raise GeometryError(
+            f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
+            f"{_codes(places)}; at most {geometry.map_codes}"
+        )
     header = {
         "steps": len(made),
         "begins": ends[ours.begins],
@@ -158,7 +111,8 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> Walk:
         "calls": program.calls,
         "call_codes": program.inputs // program.calls,
     }
-    return Walk(header, tuple(made))
+    words = [record(header, HEADER), *(record(fields, GATE | STEP) for fields in made)]
+    return np.concatenate(words).view(np.int32)
 
 
 def check_maps(program: Program, geometry: Geometry) -> None:
@@ -170,48 +124,101 @@ def check_maps(program: Program, geometry: Geometry) -> None:
         )
 
 
-def _check(program: Program, ours: Lowered, geometry: Geometry) -> None:
-    """Raise GeometryError naming the first thing that a device does not walk."""
+@dataclass(frozen=True, eq=False)
+class _Records:
+    """The record of lowered step number i, by field: a method for each kind. They raise GeometryError, naming
+    the first thing that a device does not walk."""
 
-    def require(ok: bool, what: str, accepted: str) -> None:
-        if not ok:
-            raise GeometryError(
-                f"program {program.name!r}: {what}; accepted by geometry {geometry.name!r}: {accepted}"
-            )
+    ours: Lowered
+    geometry: Geometry
+    rows: int
+    places: dict[int, Place]
+    pooled: dict[int, Pool]
+    bases: list[int]
+    accept: Callable[[bool, str, str], None]
 
-    check_maps(program, geometry)
-    most = STEPS_A_LAYER * geometry.layers - 1
-    require(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
-    largest = geometry.packet_bytes
-    require(program.inputs <= largest, f"a sample has {program.inputs} codes", f"at most {largest}")
-    most = (1 << 16) - 1
-    for step, target in zip(ours.steps, ours.targets, strict=True):
-        if isinstance(step, Gate | Fill):
-            codes = size(ours.shapes[target])
-            require(codes <= most, f"a gate or a state has {codes} codes", f"at most {most}")
-            continue
-        patches, kind = step.patches, step.kind
-        require(
-            max(*patches.stride, *patches.dilation) <= 255, f"a {kind} has {patches}", "strides up to 255"
-        )
-        require(max(patches.padding) < 1 << 15, f"a {kind} has {patches}", "padding up to 32767")
-        numbers = (patches.positions, patches.shape[0], patches.shape[1] * patches.shape[2])
-        require(max(numbers) <= most, f"a {kind} has positions, channels, codes {numbers}", f"at most {most}")
-        if isinstance(step, Pool):
-            area = patches.kernel[0] * patches.kernel[1]
-            few = step.of == "max" or area <= WINDOW_MAX
-            require(few, f"a pool averages {area} codes", f"at most {WINDOW_MAX}")
-            continue
-        share = step.layer.outputs // patches.groups
-        ungrouped = patches.groups == 1
-        require(
-            ungrouped or share <= geometry.lanes, f"a group has {share} columns", f"at most {geometry.lanes}"
-        )
-        require(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
-        few = step.block == (1, 1) or patches.groups <= 255
-        require(few, f"a product has a block and {patches.groups} groups", "at most 255 groups")
+    def gate(self, i: int, step: Gate) -> dict[str, int]:
+        """Codes one after the other, as they lie in every map."""
+        place = self._elements(i)
+        fields = {
+            "kind": KINDS["gate"],
+            "terms": len(step.terms),
+            "zero": step.zero,
+            "pool_shift": step.gate_shift,
+            "elements": size(place.shape),
+        }
+        for t, term in enumerate(step.terms):
+            for name, m, zero in (("a", term.a, term.a_zero), ("b", term.b, term.b_zero)):
+                if m is not None:
+                    fields |= {f"{name}_base_{t}": self.places[m].base, f"{name}_zero_{t}": zero}
+            fields |= {f"gain_{t}": term.gain, f"alone_{t}": int(term.b is None)}
+        return fields | _each(place)
+
+    def fill(self, i: int, step: Fill) -> dict[str, int]:
+        """Patches of one pixel each that lie beside their map: all border."""
+        place = self._elements(i)
+        channels = place.shape[0]
+        fields = {"kind": KINDS["max"], "groups": 1, "share": channels, "kernel_rows": 1, "area": 1}
+        fields |= {"kernel_columns": 1, "part_codes": WORD_ROWS, "pause": min(channels, WORD_ROWS) - 1}
+        return fields | {"border": step.code} | _each(place)
+
+    def _elements(self, i: int) -> Place:
+        """Where the map of a gate or a fill lies."""
+        place = self.places[self.ours.targets[i]]
+        codes = size(place.shape)
+        self.accept(codes <= WORD_MAX, f"a gate or a state has {codes} codes", f"at most {WORD_MAX}")
+        return place
+
+    def pool(self, i: int, step: Pool) -> dict[str, int]:
+        """Windows of one map, into the place of a block."""
+        area = step.patches.kernel[0] * step.patches.kernel[1]
+        few = step.of == "max" or area <= WINDOW_MAX
+        fields = self._patches(i, step) | {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
+        self.accept(few, f"a pool averages {area} codes", f"at most {WINDOW_MAX}")
+        to = self.places[self.ours.targets[i]]
+        if step.block != (1, 1):
+            to = to.of_block(step.block, self.ours.places.get(i, 0))
+        return fields | place_fields(_written(to, step))
+
+    def product(self, i: int, step: Product) -> dict[str, int]:
+        """Patches, through a pool behind it or not, and the second operands."""
+        ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
+        fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
+        fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
+        lanes = self.geometry.lanes
+        fits = ungrouped or step.share <= lanes
+        self.accept(fits, f"a group has {step.share} columns", f"at most {lanes}")
+        self.accept(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
         one = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
-        require(one, f"the result is sums at {patches.positions} positions", "sums at one, of no groups")
+        self.accept(one, f"the result is sums at {patches.positions} positions", "sums at one, of no groups")
+        target, window = ours.targets[i], (1, 1)
+        if step.fires:
+            place = places[ours.targets[i + 1] if i in self.pooled else target]
+            if i in self.pooled:
+                place, window = _written(place, self.pooled[i]), self.pooled[i].patches.kernel
+            turn = _turn(step, place, self.geometry, window)
+            groups = 1 if step.block == (1, 1) else patches.groups
+            self.accept(groups <= 255, f"a product has a block and {groups} groups", "at most 255 groups")
+            fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
+        elif step.skip is not None:  # sums go nowhere; their second operands are read for one pixel
+            fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
+        if step.skip is not None:
+            second = places[step.skip]
+            fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
+            fields |= {"second_pixel": second.pixel, "second_line": second.line}
+        return fields
+
+    def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
+        """What is read, and how."""
+        patches, kind = step.patches, step.kind
+        steps = max(*patches.stride, *patches.dilation)
+        self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")
+        self.accept(max(patches.padding) < 1 << 15, f"a {kind} has {patches}", "padding up to 32767")
+        numbers = (patches.positions, patches.shape[0], patches.shape[1] * patches.shape[2])
+        few = max(numbers) <= WORD_MAX
+        self.accept(few, f"a {kind} has positions, channels, codes {numbers}", f"at most {WORD_MAX}")
+        fields = patch_fields(step, self.places, self.rows) | {"operand_base": self.bases[i]}
+        return fields | {"of_sample": int(self.ours.calls > 1 and SAMPLE in step.sources)}
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
@@ -220,7 +227,7 @@ def _pooled(ours: Lowered) -> dict[int, Pool]:
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
     after, end = enumerate(ours.steps[1:]), ours.begins + ours.body - 1
-    found = {i: pool for i, pool in after if isinstance(pool, Pool) and _goes_through(ours, i, pool)}
+    found = {i: pool for i, step in after for pool in of_kind(Pool, [step]) if _goes_through(ours, i, pool)}
     if end in found and ours.targets[end + 1] in ours.steps[-1].reads:
         del found[end]
     return found
@@ -296,13 +303,13 @@ def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> d
         "grid_rows": patches.grid[0],
         "grid_columns": patches.grid[1],
     }
-    if isinstance(step, Pool):
-        # Eight channels at a time, whose results leave one by one.
+    if not step.layers:
+        # Eight channels of a pool at a time, whose results leave one by one.
         each = min(channels, WORD_ROWS)
         return fields | {"part_codes": WORD_ROWS, "pause": max(0, each - area)}
     # A group's last word may be two, which takes a cycle more.
     fields |= {"part_codes": share, "pause": int(patches.inputs % WORD_ROWS != 0)}
-    tile = step.layer.tile_rows(rows)
+    tile = step.layers[0].tile_rows(rows)
     if area > 1 and patches.inputs > tile:
         return fields | {"part_codes": tile // area, "part_rest": tile % area}
     beside = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
@@ -312,32 +319,6 @@ def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> d
         fields |= {"columns": width * channels, "first_column": -left * channels}
         fields |= {"stride_columns": patches.stride[1] * channels}
     return fields
-
-
-def _gate(step: Gate, places: dict[int, Place], place: Place) -> dict[str, int]:
-    """Codes one after the other, as they lie in every map."""
-    fields = {
-        "kind": KINDS["gate"],
-        "terms": len(step.terms),
-        "zero": step.zero,
-        "pool_shift": step.gate_shift,
-        "elements": size(place.shape),
-    }
-    for t, term in enumerate(step.terms):
-        fields |= {f"a_base_{t}": places[term.a].base, f"a_zero_{t}": term.a_zero, f"gain_{t}": term.gain}
-        if term.b is None:
-            fields[f"alone_{t}"] = 1
-        else:
-            fields |= {f"b_base_{t}": places[term.b].base, f"b_zero_{t}": term.b_zero}
-    return fields | _each(place)
-
-
-def _fill(step: Fill, place: Place) -> dict[str, int]:
-    """Patches of one pixel each that lie beside their map: all border."""
-    channels = place.shape[0]
-    fields = {"kind": KINDS["max"], "groups": 1, "share": channels, "kernel_rows": 1, "kernel_columns": 1}
-    fields |= {"area": 1, "part_codes": WORD_ROWS, "pause": min(channels, WORD_ROWS) - 1, "border": step.code}
-    return fields | _each(place)
 
 
 def _each(place: Place) -> dict[str, int]:

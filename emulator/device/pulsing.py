@@ -9,90 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.ecram.description import Pulsed
-from emulator.device.ecram.pulses import EcramModel
 from emulator.device.fields import number, section
 from emulator.errors import PhysicsError
-from emulator.spec.arrays import Bools, Floats, Ints
-
-
-@dataclass(frozen=True, kw_only=True)
-class Driver:
-    """Volts and seconds of set, reset, read and forming pulse; ``pause_s`` follows every set and reset."""
-
-    set_V: float
-    reset_V: float
-    pulse_s: float
-    pause_s: float
-    read_V: float
-    read_s: float
-    forming_V: float = 0.0
-    forming_s: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Written:
-    """Of each cell (n,): conductance (uS), sets and resets, reads, seconds on its own, joules (V^2 G t), and
-    whether its last read was in the window. ``wear``: the most pulsed cell's part of the endurance."""
-
-    conductance_uS: Floats
-    pulses: Ints
-    reads: Ints
-    time_s: Floats
-    energy_J: Floats
-    accepted: Bools
-    wear: float
-
-
-def write_verify(
-    model: EcramModel,
-    driver: Driver,
-    target_uS: Floats,
-    window_uS: npt.ArrayLike,
-    range_uS: tuple[float, float],
-    rng: np.random.Generator,
-    *,
-    read_sigma_uS: float = 0.0,
-    most: int = 10_000,
-    endurance_pulses: float = np.inf,
-) -> Written:
-    """Form fresh cells, which are at the lowest conductance then, and read and pulse each until a read is
-    within ``window_uS`` of ``target_uS`` (n,) or ``most`` pulses are spent. The bounds of ``model`` stand for
-    ``range_uS``.
-
-    Raises
-    ------
-    PhysicsError
-        When a target is outside the range.
-    """
-    low, high = range_uS
-    if np.any((target_uS < low) | (target_uS > high)):
-        span = f"{target_uS.min():g}..{target_uS.max():g}"
-        raise PhysicsError(f"target_uS is {span}; accepted: {low:g}..{high:g}, the range")
-    n, scale = len(target_uS), (high - low) / (model.high - model.low)
-    window = np.broadcast_to(window_uS, n)
-    w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
-    pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    energy = np.full(n, driver.forming_V**2 * high * 1e-6 * driver.forming_s)  # at most: it ends at ``high``
-    while len(live):
-        g = low + scale * (w[live] - model.low)
-        beside = g + read_sigma_uS * rng.standard_normal(len(live)) - target_uS[live]
-        reads[live] += 1
-        energy[live] += driver.read_V**2 * g * 1e-6 * driver.read_s
-        within = np.abs(beside) <= window[live]
-        accepted[live[within]] = True
-        go = ~within & (pulses[live] < most)
-        live, g, short = live[go], g[go], beside[go] < 0
-        for up, volts in ((True, driver.set_V), (False, driver.reset_V)):
-            cells = live[short == up]
-            energy[cells] += volts**2 * g[short == up] * 1e-6 * driver.pulse_s
-            w[cells] = model.pulse(w[cells], up, rng)
-        pulses[live] += 1
-    seconds = driver.forming_s + reads * driver.read_s + pulses * (driver.pulse_s + driver.pause_s)
-    wear = float(pulses.max(initial=0) / endurance_pulses)
-    return Written(low + scale * (w - model.low), pulses, reads, seconds, energy, accepted, wear)
+from emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,47 +89,54 @@ class Programming(Pulsed):
     ) -> tuple[Floats, PulseCount]:
         """Conductances that cells (n,) land on, and what it took.
 
-        ``cell_uS``: the cell's g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError
-        when a target is outside the device's range.
+        Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
+        until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the
+        cell's g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError when a target is
+        outside the device's range.
         """
-        assert self.device is not None
+        model, n = self.device, len(target_uS)
+        assert model is not None
         percent, endurance = cell_uS[1] / 100, self.endurance_pulses
         low, high = (
             cell if given is None else given
             for cell, given in zip(cell_uS, (self.low_uS, self.high_uS), strict=True)
         )
-        driver = Driver(
-            set_V=self.set_V,
-            reset_V=self.reset_V,
-            pulse_s=self.pulse_ns * 1e-9,
-            pause_s=self.pause_ns * 1e-9,
-            read_V=self.read_V,
-            read_s=self.read_ns * 1e-9,
-            forming_V=self.forming_V,
-            forming_s=self.forming_ms * 1e-3,
-        )
-        made = write_verify(
-            self.device,
-            driver,
-            target_uS,
-            self.window_percent * percent + self.window_relative_percent / 100 * target_uS,
-            (low, high),
-            rng,
-            read_sigma_uS=self.read_sigma_percent * percent,
-            most=self.most_pulses,
-            endurance_pulses=np.inf if endurance is None else endurance,
-        )
-        return made.conductance_uS, PulseCount(
-            cells=len(target_uS),
-            given_up=int((~made.accepted).sum()),
-            pulses=int(made.pulses.sum()),
-            most_pulses=int(made.pulses.max(initial=0)),
-            reads=int(made.reads.sum()),
-            time_s=float(made.time_s.sum()),
-            energy_J=float(made.energy_J.sum()),
-            error_uS=_rms(made.conductance_uS - target_uS),
+        if np.any((target_uS < low) | (target_uS > high)):
+            span = f"{target_uS.min():g}..{target_uS.max():g}"
+            raise PhysicsError(f"target_uS is {span}; accepted: {low:g}..{high:g}, the range")
+        scale, sigma = (high - low) / (model.high - model.low), self.read_sigma_percent * percent
+        window = self.window_percent * percent + self.window_relative_percent / 100 * target_uS
+        w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
+        pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        pulse_s, read_s, forming_s = self.pulse_ns * 1e-9, self.read_ns * 1e-9, self.forming_ms * 1e-3
+        energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)  # at most: it ends at ``high``
+        while len(live):
+            g = low + scale * (w[live] - model.low)
+            beside = g + sigma * rng.standard_normal(len(live)) - target_uS[live]
+            reads[live] += 1
+            energy[live] += self.read_V**2 * g * 1e-6 * read_s
+            within = np.abs(beside) <= window[live]
+            accepted[live[within]] = True
+            go = ~within & (pulses[live] < self.most_pulses)
+            live, g, short = live[go], g[go], beside[go] < 0
+            for up, volts in ((True, self.set_V), (False, self.reset_V)):
+                cells = live[short == up]
+                energy[cells] += volts**2 * g[short == up] * 1e-6 * pulse_s
+                w[cells] = model.pulse(w[cells], up, rng)
+            pulses[live] += 1
+        seconds = forming_s + reads * read_s + pulses * (pulse_s + self.pause_ns * 1e-9)
+        landed, most = low + scale * (w - model.low), int(pulses.max(initial=0))
+        return landed, PulseCount(
+            cells=n,
+            given_up=int((~accepted).sum()),
+            pulses=int(pulses.sum()),
+            most_pulses=most,
+            reads=int(reads.sum()),
+            time_s=float(seconds.sum()),
+            energy_J=float(energy.sum()),
+            error_uS=_rms(landed - target_uS),
             law_uS=_rms(law_uS),
-            wear=None if endurance is None else made.wear,
+            wear=None if endurance is None else float(most / endurance),
         )
 
 

@@ -18,7 +18,7 @@ from emulator.golden.steps import gate, pool, second_operand, table
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.arrays import Ints
 from emulator.spec.evaluate import At
-from emulator.spec.layer import LAYER_ARRAYS, Layer
+from emulator.spec.layer import Layer
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product, Table, join
 
@@ -113,8 +113,8 @@ class Codes:
         index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
         draw = dataclasses.replace(self.draw, index=index)
         given = self.sums if self.given is None else self.given
-        z = given(at.product, step, rows.reshape(n * positions, -1), draw)
-        return self.ended(at.product, step, z, maps)
+        z = given(at.nth, step, rows.reshape(n * positions, -1), draw)
+        return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
         """A pooling's map."""
@@ -149,7 +149,9 @@ class Codes:
             mine = slice(g * share, (g + 1) * share)
             part = layer
             if groups > 1:
-                columns = {name: getattr(layer, name)[..., mine] for name in LAYER_ARRAYS}
+                columns: dict[str, Any] = {
+                    n: v[..., mine] for n, v in vars(layer).items() if isinstance(v, np.ndarray)
+                }
                 part = dataclasses.replace(layer, **columns)
             p[:, mine] = self._of_group(
                 number, part, mine, x[:, g * layer.inputs : (g + 1) * layer.inputs], draw

@@ -28,14 +28,9 @@ FAST_WORK = 1 << 30
 class Core:
     """The golden model of one programmed chip.
 
-    Parameters
-    ----------
-    program:
-        What it computes.
-    fast:
-        Whether to use the compiled loops of ``emulator.golden.fast``; None: where numba is installed, and
-        has been loaded or is worth loading, for ``FAST_FROM`` samples or ``FAST_WORK`` multiplications (that
-        costs a second). The answers are the same.
+    ``fast``: whether to use the compiled loops of ``emulator.golden.fast``;
+    None: where numba is installed, and has been loaded or is worth loading, for ``FAST_FROM`` samples or
+    ``FAST_WORK`` multiplications (that costs a second). The answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:
@@ -45,7 +40,7 @@ class Core:
             raise ValueError("compiled loops need numba (pip install 'ndrite[fast]') and sums below 2^24")
         self._fast = FastCore(program) if usable else None
         self._always = bool(fast)
-        self._work, self._batch = work(program), batch_of(program)
+        self._work, self._batch = work(program), batch_of(program.steps)
 
     def infer(
         self,
@@ -132,13 +127,8 @@ def _last(calls: Iterator[list[npt.NDArray[Any]]]) -> list[npt.NDArray[Any]]:
     return deque(calls, maxlen=1).pop()
 
 
-def batch_of(program: Program) -> int:
+def batch_of(steps: Sequence[Step]) -> int:
     """Samples computed together: their patches, and what products give for them, are in memory at once."""
-    return batch_of_steps(program.steps)
-
-
-def batch_of_steps(steps: Sequence[Step]) -> int:
-    """The same of some steps."""
     each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

@@ -213,7 +213,7 @@ class _Loops(NamedTuple):
         return np.asarray(maps[-1].swapaxes(0, 1).reshape(n, -1))
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
-        made = self.core.products[at.product]
+        made = self.core.products[at.nth]
         return made.run(maps, self.first * made.stride + at.call * step.patches.positions, self)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Codes:
@@ -230,7 +230,7 @@ class _Loops(NamedTuple):
 
         x = join([maps[s] for s in step.sources])
         out = np.empty((len(step.channel), *x.shape[1:]), np.uint8)
-        answers = self.core.answers[at.table]
+        answers = self.core.answers[at.nth]
         look_up(x.reshape(len(x), -1), step.channel, answers, out.reshape(len(out), -1))
         return out
 

@@ -15,10 +15,12 @@ _TABLE = np.array(spec.gaussian_table(), np.int16)
 SIGNED_TABLE = np.concatenate([_TABLE, -_TABLE])
 """Entry index | sign << 9: what the low and the high ten bits of a sample's cipher text look up."""
 
+U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 
 
-def _rotate_right(x: Any, by: int, bits: int) -> Any:
+def rotated(x: Any, by: int, bits: int) -> Any:
+    """To the right."""
     return (x >> by) | (x << (bits - by))
 
 
@@ -46,17 +48,14 @@ def stream_key(
 @lru_cache(maxsize=8)
 def key_schedule(seed: int, domain: int, stream: int) -> U32:
     """Round keys uint32 (27,) of Speck64/128 under key words (seed low, seed high, domain, stream)."""
-    mask = (1 << spec.KEY_WORD_BITS) - 1
-
-    def right(value: int, by: int) -> int:
-        return (value >> by | value << (spec.KEY_WORD_BITS - by)) & mask
-
+    bits, rx, ry = spec.KEY_WORD_BITS, spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y
+    mask = (1 << bits) - 1
     key, left = seed & mask, [seed >> 32 & mask, domain, stream]
     schedule = []
     for i in range(spec.KEY_ROUNDS):
         schedule.append(key)
-        fresh = ((key + right(left[0], spec.KEY_ROTATE_X)) & mask) ^ i
-        key = right(key, spec.KEY_WORD_BITS - spec.KEY_ROTATE_Y) ^ fresh
+        fresh = ((key + rotated(left[0], rx, bits)) & mask) ^ i
+        key = rotated(key, bits - ry, bits) & mask ^ fresh
         left = [*left[1:], fresh]
     return np.array(schedule, np.uint32)
 
@@ -66,28 +65,25 @@ def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
     rx, ry, bits = spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS
     with np.errstate(over="ignore"):
         for key in schedule:
-            x = (_rotate_right(x, rx, bits) + y) ^ key
-            y = _rotate_right(y, bits - ry, bits) ^ x
+            x = (rotated(x, rx, bits) + y) ^ key
+            y = rotated(y, bits - ry, bits) ^ x
     return x, y
 
 
 def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
     """Samples g (Q4.8) of columns ``columns`` (c,) under keys (samples, 4): int16 (samples, c)."""
-    x, y = sample_rounds(key, columns)
-    return normal(x, y)
+    return normal(*words(key[:, None], 0, columns))
 
 
-def sample_rounds(
-    key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Both halves x, y of every sample's cipher text, uint16 (samples, c)."""
+def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16]:
+    """Both halves x, y of the cipher text of (column, row ^ key[3]), uint16; key (..., 4) without its last
+    axis, ``row`` and ``column`` broadcast."""
     rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
-    x = np.broadcast_to(columns.astype(np.uint16), (key.shape[0], columns.size))
-    y = np.broadcast_to(key[:, 3:4], x.shape)
-    for i in range(spec.SAMPLE_ROUNDS):
-        round_key = key[:, i % 4, None] ^ np.uint16(i)
-        x = (_rotate_right(x, rx, bits) + y) ^ round_key
-        y = _rotate_right(y, bits - ry, bits) ^ x
+    x, y = np.broadcast_arrays(np.asarray(column, np.uint16), np.asarray(row, np.uint16) ^ key[..., 3])
+    with np.errstate(over="ignore"):
+        for i in range(spec.SAMPLE_ROUNDS):
+            x = (rotated(x, rx, bits) + y) ^ (key[..., i % 4] ^ np.uint16(i))
+            y = rotated(y, bits - ry, bits) ^ x
     return x, y
 
 

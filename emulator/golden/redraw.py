@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.noise import normal, sample_rounds, stream_key
+from emulator.golden.noise import normal, stream_key, words
 from emulator.spec.arithmetic import clip
 from emulator.spec.errors import ProgramError
 from emulator.spec.program import Program
@@ -22,7 +22,7 @@ def redraw(
     rows, columns = targets.shape
     key = stream_key(seed, DOMAIN_CELL, chip + 1, layer << 24, np.arange(columns))
     d = targets.T.astype(np.int64)
-    x, y = sample_rounds(key, np.arange(2 * rows))
+    x, y = words(key[:, None], 0, np.arange(2 * rows))
     g = normal(x, y).reshape(columns, rows, 2)
     uniform = (((x >> 4) << 4) | (y & 15)).astype(np.int64).reshape(columns, rows, 2)
     plus = _code(np.maximum(d, 0), g[..., 0], uniform[..., 0], variation)

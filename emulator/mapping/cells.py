@@ -77,7 +77,7 @@ class Cells:
         Raises PhysicsError when the time is outside the drift model's."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
-        faulted = chip.cell.faults.apply(aged, self.stuck)
+        faulted = chip.cell.with_stuck(aged, self.stuck)
         effective = through_wires(faulted, chip, self.row_voltage_V, self.place)
         return dataclasses.replace(self, aged=aged, faulted=faulted, effective=effective)
 
@@ -93,24 +93,16 @@ def make_cells(
     """Program pairs of cells and age them.
 
     Raises PhysicsError when a target lies outside the error model's fitted range. Raises CompileError when
-    cells that pulses program are to be verified once more.
-
-    Parameters
-    ----------
-    target_uS:
-        Wanted conductances, (2, K, M).
-    rng:
-        Draws are always made in the same order and number (write-verify's last), whatever the chip, so that
-        chips differing in one value are comparable.
-    row_voltage_V:
-        (K,), where cells with a cubic I-V curve are linearised; the read voltage by default.
-    place:
-        Physical row (K,) of every row; the same by default.
+    cells that pulses program are to be verified once more. ``target_uS``: wanted conductances, (2, K, M).
+    ``rng``: draws are always made in the same order and number (write-verify's last), whatever the chip, so
+    that chips differing in one value are comparable. ``row_voltage_V``: (K,), where cells with a cubic I-V
+    curve are linearised; the read voltage by default. ``place``: physical row (K,) of every row; the same by
+    default.
     """
     cell = chip.cell
     shape = target_uS.shape
     noise = rng.standard_normal(shape)  # G+ of the whole layer, then G-
-    stuck = cell.faults.draw(shape, rng)
+    stuck = cell.draw_stuck(shape, rng)
     if place is not None:
         stuck = stuck[:, place]
     if mitigation.fault_aware:
@@ -151,7 +143,7 @@ def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) ->
     test read before programming finds."""
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
-    return chip.cell.faults.draw(shape, ahead)
+    return chip.cell.draw_stuck(shape, ahead)
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
@@ -223,17 +215,10 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
 
     Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
     assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
-    square of its input (Hungarian method).
-
-    Parameters
-    ----------
-    target_uS:
-        Wanted conductances (2, K, M), in the network's order.
-    stuck:
-        Of the physical rows, (2, K, M).
-    row_voltage_V:
-        Root mean square over samples, (K,). Rows of converters' tiles stay in their tile, as partial sums are
-        converted tile by tile; without converters all rows of a layer may change places.
+    square of its input (Hungarian method). ``target_uS``: wanted conductances (2, K, M), in the network's
+    order. ``stuck``: of the physical rows, (2, K, M). ``row_voltage_V``: root mean square over samples, (K,).
+    Rows of converters' tiles stay in their tile, as partial sums are converted tile by tile; without
+    converters all rows of a layer may change places.
     """
     rows = len(row_voltage_V)
     span = chip.array.rows if chip.readout.kind == "adc" else rows
@@ -244,7 +229,7 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
         missed = np.empty((target.shape[1],) * 2)
         for place, of_row in enumerate(stuck[:, part].swapaxes(0, 1)):
             everywhere = np.broadcast_to(of_row[:, None], target.shape)
-            held = chip.cell.faults.apply(compensate(target, everywhere, chip), everywhere)
+            held = chip.cell.with_stuck(compensate(target, everywhere, chip), everywhere)
             lost = (held[0] - held[1]) - (target[0] - target[1])
             missed[:, place] = np.square(lost).sum(axis=1) * energy
         found[part] = start + linear_sum_assignment(missed)[1]

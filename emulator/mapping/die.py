@@ -133,10 +133,7 @@ class Die:
         """The same die so many seconds after programming; converters stay as calibrated, and so do neurons
         but for what their ECRAMs lose.
 
-        Raises
-        ------
-        PhysicsError, ChipError
-            When the time is outside the drift model's.
+        Raises PhysicsError or ChipError when the time is outside the drift model's.
         """
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
@@ -151,10 +148,8 @@ class Die:
         """The same die with the ECRAMs of each array and of each table at other states; None leaves one as it
         is, and no ``of_tables`` all tables.
 
-        Raises
-        ------
-        CompileError
-            When there is not one entry an array or a table, or one without ECRAMs has an entry.
+        Raises CompileError when there is not one entry an array or a table, or one without ECRAMs has an
+        entry.
         """
         arrays = _tuned(self.arrays, states, self.chip, "array", "neurons")
         tables = _tuned(self.tables, of_tables or [None] * len(self.tables), self.chip, "table", "devices")

@@ -51,6 +51,10 @@ def map_network(
 ) -> Mapped:
     """Map, program and calibrate a network on a chip.
 
+    Raises CompileError when samples do not fit, or a quantity leaves the arithmetic's range. Raises
+    ChipError, PhysicsError or ProgramError when the chip description is invalid, a conductance leaves a
+    model's fitted range, or the result breaks a rule of programs.
+
     Parameters
     ----------
     network:
@@ -70,14 +74,6 @@ def map_network(
         biases then absorb the mean deviation of what comes before too. None: the samples.
     progress:
         Called as ``progress(done, total)`` after every node.
-
-    Raises
-    ------
-    CompileError
-        When samples do not fit, or a quantity leaves the arithmetic's range.
-    ChipError, PhysicsError, ProgramError
-        When the chip description is invalid, a conductance leaves a model's fitted range, or the result
-        breaks a rule of programs.
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     if samples.ndim != 2 or samples.shape[1] != network.inputs or samples.dtype != np.uint8:

@@ -8,7 +8,7 @@ from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.golden.codes import Codes as CodeArithmetic
 from emulator.golden.codes import Draw
-from emulator.golden.core import batch_of_steps
+from emulator.golden.core import batch_of
 from emulator.mapping.block import laid_out
 from emulator.mapping.curves import Curves
 from emulator.mapping.devices import make_neurons
@@ -149,7 +149,7 @@ class Mapper:
     def _made(self, step: steps.Step) -> Codes:
         """What a step makes of the samples, read noise off, a part of them at a time."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
-        at, parts, each = At(), [], batch_of_steps([step])
+        at, parts, each = At(), [], batch_of([step])
         for start in range(0, count, each):
             here = {m: self._codes[m][start : start + each] for m in step.reads}
             draw = Draw.none(min(each, count - start))
@@ -247,7 +247,7 @@ class Mapper:
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
         first = 1 + len(self._network.states)
         made = [self._steps[s - first] for s in node.sources if s >= first]
-        wired = self._chip.readout.kind == "analog" and any(s.kind == "product" for s in made)
+        wired = self._chip.readout.kind == "analog" and any(s.layers for s in made)
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:

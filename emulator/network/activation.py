@@ -33,6 +33,8 @@ class Ndr:
 
     ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve`` of the network's own.
 
+    Raises NetworkError when a value is out of range or the shapes differ.
+
     Parameters
     ----------
     peak:
@@ -42,11 +44,6 @@ class Ndr:
     curve:
         The shape the network was trained with, float32 (2, P), P >= 2: rising u, then f(u) in 0..1; linear
         between the points, held at the ends. (1 + M, P): a shape for every neuron. None: ``x * exp(1 - x)``.
-
-    Raises
-    ------
-    NetworkError
-        When a value is out of range or the shapes differ.
     """
 
     __repr__ = brief_repr
@@ -117,15 +114,9 @@ class Named:
 class Sampled:
     """Any unary function, the same for every neuron of the layer: linear between points, held at the ends.
 
-    Raises NetworkError when the points do not rise or an output is out of range.
-
-    Parameters
-    ----------
-    name:
-        What it samples, for messages and reports.
-    points:
-        float32 (2, P), P >= 2: rising pre-activations, then outputs in 0..1. The chip's table spans exactly
-        the stretch between the first and the last point.
+    Raises NetworkError when the points do not rise or an output is out of range. ``name``: what it samples,
+    for messages and reports. ``points``: float32 (2, P), P >= 2: rising pre-activations, then outputs in
+    0..1. The chip's table spans exactly the stretch between the first and the last point.
     """
 
     __repr__ = brief_repr

@@ -9,11 +9,11 @@ from typing import Any
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Named, Ndr, Sampled
 from emulator.network.network import Network
-from emulator.network.nodes import Dense, Gate, Node, Pool, Product, State, Table, Term
+from emulator.network.nodes import KINDS, Node
 from emulator.spec.archive import Arrays, built, digest, flat, load_file, save_file, tuples
 from emulator.spec.errors import MeaningError
 from emulator.spec.meaning import Meaning
-from emulator.spec.patches import Patches
+from emulator.spec.steps import State
 
 FORMAT, FORMAT_VERSION = "network", 4
 BYTES_MAX = 1 << 30
@@ -21,8 +21,6 @@ SAMPLED = "sampled:"
 """Prefix of the kind of a sampled activation, before its name."""
 NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
 """Arrays of NDR neurons, by the kind in the manifest."""
-
-KINDS: dict[str, type[Node]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 
 Entry = dict[str, Any]
 
@@ -42,12 +40,8 @@ def network_digest(network: Network) -> str:
 def load_network(path: str | os.PathLike[str]) -> Network:
     """Read a network file.
 
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    NetworkError
-        When the file is not a network of a format that can be read, or is damaged.
+    Raises FileNotFoundError when there is no such file. Raises NetworkError when the file is not a network of
+    a format that can be read, or is damaged.
     """
     return load_file(
         path,
@@ -91,12 +85,7 @@ def _computes(network: Network) -> tuple[Entry, Arrays]:
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
     """A node's scalars; its arrays go into ``arrays``."""
-    apart: dict[str, Entry] = {}
-    if isinstance(node, Product):
-        kind = {"activation": _activation(where, node.activation, arrays)}
-        apart["dense"] = flat(where, node.dense, arrays, {"activation": kind})
-    elif isinstance(node, Table):
-        apart["activation"] = {"activation": _activation(where, node.activation, arrays)}
+    apart = {"activation": _activation(where, node.activation, arrays)}
     return {"kind": node.kind} | flat(where, node, arrays, apart)
 
 
@@ -107,15 +96,6 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
     apart: Entry = {}
     if "activation" in entry:
         apart["activation"] = _read_activation(where, entry["activation"], arrays)
-    if kind is Product:
-        apart["dense"] = built(where, Dense, entry, arrays, apart)
-        del apart["activation"]
-    elif kind is Table and apart["activation"] is None:
-        raise NetworkError(f"{where}.activation is None; accepted: an activation")
-    if "patches" in entry:
-        apart["patches"] = Patches(**tuples(entry["patches"]))
-    if kind is Gate:
-        apart["terms"] = tuple(Term(**term) for term in entry["terms"])
     usual = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
     return built(where, kind, usual | entry, arrays, apart)
 

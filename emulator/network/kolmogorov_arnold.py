@@ -29,11 +29,7 @@ def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
     """What input i adds to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
 
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
-
-    Raises
-    ------
-    NetworkError
-        When the node is none of those.
+    Raises NetworkError when the node is none of those.
     """
     known = layers_of_functions(network)
     if node not in known:

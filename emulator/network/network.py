@@ -14,14 +14,14 @@ import numpy.typing as npt
 from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
-from emulator.network.nodes import Dense, Node, Product, State
+from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import of_kind, shapes_of
+from emulator.spec.steps import State, of_kind, shapes_of
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
@@ -32,12 +32,8 @@ class Network:
     """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
 
     Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
-    one after another, flat (call, channel, row, column); the result is the last call's last map.
-
-    Raises
-    ------
-    NetworkError
-        When nodes do not fit each other, or a hidden one has no activation.
+    one after another, flat (call, channel, row, column); the result is the last call's last map. Raises
+    NetworkError when nodes do not fit each other, or a hidden one has no activation.
     """
 
     __repr__ = brief_repr
@@ -61,7 +57,7 @@ class Network:
                 node.check(shapes)
             except NetworkError as error:
                 raise NetworkError(f"node {i}: {error}") from None
-            if node.kind == "product" and node.activation is None and i < len(self.nodes) - 1:
+            if not node.fires and i < len(self.nodes) - 1:
                 raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
             shapes.append(node.shape(shapes))
         try:
@@ -85,10 +81,7 @@ class Network:
     ) -> Self:
         """Full layers, each on the outputs of the one before; the last gives logits.
 
-        Raises
-        ------
-        NetworkError
-            When layers do not chain, a hidden layer has no activation, or the last one has.
+        Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
         if not layers:
             raise NetworkError("layers is empty; accepted: at least one layer")
@@ -125,13 +118,13 @@ class Network:
 
     @property
     def activation_kinds(self) -> tuple[Activation | None, ...]:
-        """The activations of products and tables, in order."""
-        return tuple(node.activation for node in self.nodes if node.kind in ("product", "table"))
+        """The activation of each node, in order."""
+        return tuple(node.activation for node in self.nodes)
 
     @property
     def gives_sums(self) -> bool:
         """Whether the outputs are a product's sums, not values in 0..1."""
-        return self.nodes[-1].kind == "product" and self.nodes[-1].activation is None
+        return not self.nodes[-1].fires
 
     @property
     def is_chain(self) -> bool:
@@ -164,10 +157,7 @@ class Network:
     def calls_of(self, x: npt.ArrayLike) -> list[list[Floats]]:
         """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
 
-        Raises
-        ------
-        NetworkError
-            When the shape of ``x`` is wrong.
+        Raises NetworkError when the shape of ``x`` is wrong.
         """
         inputs = np.asarray(x, np.float32)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:

@@ -7,7 +7,7 @@ are joined by channel where all have the same rows and columns, else each is fla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,21 +18,17 @@ from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
 from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.steps import Reads, joined
+from emulator.spec.steps import Reads, Term, joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
-Numbers = Sequence[int] | Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
     """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
 
-    Raises
-    ------
-    NetworkError
-        When shapes disagree or a value is not finite.
+    Raises NetworkError when shapes disagree or a value is not finite.
     """
 
     __repr__ = brief_repr
@@ -68,6 +64,11 @@ class Dense:
 
 
 class _Node(Reads):
+    @property
+    def width(self) -> int:
+        """Values that one result is of: of a patch, or one of each map."""
+        return len(self.reads)
+
     def check(self, maps: list[Shape]) -> None:
         """Raise NetworkError when the maps that it reads do not fit it."""
 
@@ -126,6 +127,14 @@ class Product(_OfPatches):
     def activation(self) -> Activation | None:
         """The function that it ends in."""
         return self.dense.activation
+
+    @property
+    def fires(self) -> bool:
+        return self.activation is not None
+
+    @property
+    def width(self) -> int:
+        return self.dense.inputs
 
     @property
     def alone(self) -> tuple[int, ...]:
@@ -214,6 +223,8 @@ class Table(_Node):
     activation: Activation
 
     def __post_init__(self) -> None:
+        if getattr(self, "activation", None) is None:  # of a file
+            raise NetworkError("activation is None; accepted: an activation")
         object.__setattr__(self, "channel", np.ascontiguousarray(self.channel, np.int32))
         for name in ("gain", "shift_by"):
             array = np.ascontiguousarray(getattr(self, name), np.float32)
@@ -238,26 +249,6 @@ class Table(_Node):
     def voltages(self, x: Array) -> Array:
         """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """``(a - a_zero) * (b - b_zero) * gain``; without ``b``, ``(a - a_zero) * gain``."""
-
-    a: int
-    gain: float
-    b: int | None = None
-    a_zero: float = 0.0
-    b_zero: float = 0.0
-
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """Maps that it needs."""
-        return (self.a,) if self.b is None else (self.a, self.b)
-
-    def on(self, numbers: Numbers) -> Term:
-        """The term of the maps ``numbers`` in place of its own."""
-        return replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,13 +283,4 @@ class Gate(_Node):
 
 
 Node = Product | Pool | Table | Gate
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """A map that keeps its value between the calls of a sequence: it begins at ``start``, 0..1, everywhere,
-    and takes the value of map ``source`` at the end of a call."""
-
-    shape: Shape
-    source: int
-    start: float = 0.0
+KINDS: dict[str, type[Node]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -86,16 +86,9 @@ def load_file(
     """What ``assemble`` makes of manifest and arrays of a file that ``save_file`` wrote.
 
     Raises FileNotFoundError when there is no such file. Raises error when it is of another kind or version,
-    was changed since it was written, or cannot be assembled.
-
-    Parameters
-    ----------
-    error, known:
-        What is raised, and what ``assemble`` raises besides with a message for people.
-    otherwise:
-        What to do where there is no file of this version.
-    limits:
-        As ``read_arrays``.
+    was changed since it was written, or cannot be assembled. ``error``, ``known``: what is raised, and what
+    ``assemble`` raises besides with a message for people. ``otherwise``: what to do where there is no file of
+    this version. ``limits``: as ``read_arrays``.
     """
     path = Path(path)
     if not path.is_file():
@@ -121,18 +114,24 @@ def load_file(
         raise error(f"{path}: not a {kind} file ({found})") from None
 
 
-def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A dataclass as plain values; its arrays go into ``arrays``, as ``where.field``.
+def _has_arrays(kind: Any) -> bool:
+    """Whether it is a dataclass with arrays of its own."""
+    hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    return any(get_origin(hint) is np.ndarray for hint in hints.values())
 
-    ``apart``: what to put in place of some fields, by name, plain values among the others.
-    """
+
+def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A dataclass as plain values; its arrays go into ``arrays``, as ``where.field``. The fields of a
+    dataclass in it that has arrays lie among its own. ``apart``: values of some fields, by name."""
     entry: dict[str, Any] = {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
         if apart is not None and f.name in apart:
-            entry |= apart[f.name]
+            entry[f.name] = apart[f.name]
         elif isinstance(value, np.ndarray):
             arrays[f"{where}.{f.name}"] = value
+        elif _has_arrays(type(value)):
+            entry |= flat(where, value, arrays, apart)
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
             entry[f.name] = [dataclasses.asdict(part) for part in value]
         else:
@@ -148,16 +147,28 @@ def built(
     apart: Mapping[str, Any] | None = None,
 ) -> Made:
     """What ``flat`` took apart, ``apart`` the fields that it did not. A KeyError names what is missing."""
-    values = dict(apart or {})
+    values: dict[str, Any] = {}
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
-        name = f"{where}.{f.name}"
-        if f.name in values:
-            continue
-        if name in arrays or f.name in entry:
-            values[f.name] = arrays[name] if name in arrays else tuples(entry[f.name])
+        name, of = f"{where}.{f.name}", get_type_hints(kind)[f.name]
+        if apart is not None and f.name in apart:
+            values[f.name] = apart[f.name]
+        elif _has_arrays(of):
+            values[f.name] = built(where, of, entry, arrays, apart)
+        elif name in arrays:
+            values[f.name] = arrays[name]
+        elif f.name in entry:
+            values[f.name] = _made(of, entry[f.name])
         elif f.default is not None:
             raise KeyError(name)
     return kind(**values)
+
+
+def _made(of: Any, value: Any) -> Any:
+    """A plain value as a field of type ``of`` has it."""
+    if dataclasses.is_dataclass(of):
+        return of(**tuples(value))  # type: ignore[operator]
+    parts = [part for part in get_args(of) if dataclasses.is_dataclass(part)]
+    return tuple(_made(parts[0], part) for part in value) if parts else tuples(value)
 
 
 def tuples(value: Any) -> Any:
@@ -178,16 +189,9 @@ def read_arrays(
     """Every array of the archive by name; read only.
 
     Raises ArchiveError when the file is no zip archive of ``.npy`` members without objects, or is larger than
-    accepted.
-
-    Parameters
-    ----------
-    most_bytes, total_bytes:
-        Accepted size of one member and of all together, unpacked.
-    limits:
-        Name of an array -> its own limit, bytes.
-    inside:
-        Member that is an archive itself: where it is there, its arrays are read in place of the others.
+    accepted. ``most_bytes``, ``total_bytes``: accepted size of one member and of all together, unpacked.
+    ``limits``: name of an array -> its own limit, bytes. ``inside``: member that is an archive itself: where
+    it is there, its arrays are read in place of the others.
     """
     try:
         with zipfile.ZipFile(path) as archive:

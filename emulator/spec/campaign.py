@@ -9,6 +9,7 @@ on how a campaign is cut into pieces.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,15 @@ import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
+from emulator.spec.layer import require
 from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
 
 class CampaignError(SpecError, ValueError):
     """A campaign's parameters are out of range; nothing was run."""
+
+
+_require = partial(require, error=CampaignError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +104,3 @@ class Campaign:
         _require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
         room = SAMPLES_MAX - len(x)
         _require(self.first_sample <= room, "first_sample", self.first_sample, f"0..{room}")
-
-
-def _require(ok: bool, what: str, value: object, accepted: str) -> None:
-    if not ok:
-        raise CampaignError(f"{what} is {value}; accepted: {accepted}")

@@ -6,17 +6,17 @@ bounds of errors. Whoever wants to see inner maps takes them from what ``run`` y
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
 class At(NamedTuple):
-    """Where a node is computed: the call, the node's number, and how many products and tables come before."""
+    """Where a node is computed: the call, the node's number, and how many of its kind come before it."""
 
     call: int = 0
     node: int = 0
-    product: int = 0
-    table: int = 0
+    nth: int = 0
 
 
 class Kind(Protocol):
@@ -51,22 +51,15 @@ def run(
 ) -> Iterator[list[Any]]:
     """Every map of each call in turn: the input, the states, then each node's result.
 
-    Parameters
-    ----------
-    arithmetic:
-        Has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
-    nodes, states:
-        Of the network or program.
-    inputs, starts:
-        Map 0 of every call, and what the states hold in the first one.
+    ``arithmetic``: has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
+    ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what
+    the states hold in the first one.
     """
     held = list(starts)
     for call, first in enumerate(inputs):
-        maps = [first, *held]
-        product = table = 0
+        maps, before = [first, *held], Counter[str]()
         for number, node in enumerate(nodes):
-            maps.append(evaluated(arithmetic, At(call, number, product, table), node, maps))
-            product += node.kind == "product"
-            table += node.kind == "table"
+            maps.append(evaluated(arithmetic, At(call, number, before[node.kind]), node, maps))
+            before[node.kind] += 1
         held = [maps[state.source] for state in states]
         yield maps

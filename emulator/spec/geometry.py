@@ -22,6 +22,8 @@ def _power_of_two(value: int) -> bool:
 class Geometry:
     """Shape of one emulated array and its memories.
 
+    Raises GeometryError when a field is out of range or two fields contradict each other.
+
     Parameters
     ----------
     name:
@@ -75,11 +77,6 @@ class Geometry:
         Longest payload of one packet.
     window:
         Requests the device buffers, so the host may have this many unanswered.
-
-    Raises
-    ------
-    GeometryError
-        When a field is out of range or two fields contradict each other.
     """
 
     name: str = "custom"

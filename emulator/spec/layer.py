@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -20,34 +20,19 @@ from emulator.spec.arithmetic import (
     slices,
 )
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import ProgramError, SpecError
 
 VECTOR_MAX = 65536
 
 IntArray = npt.NDArray[Any]
 
-LAYER_ARRAYS: dict[str, tuple[type, int, int]] = {
-    "weights": (np.int16, -255, 255),
-    "bias": (np.int32, -(1 << 31), (1 << 31) - 1),
-    "gain": (np.uint16, 0, 65535),
-    "offset": (np.int16, -2048, 2047),
-    "scale": (np.uint16, 0, 65535),
-    "curve": (np.uint16, 0, 65535),
-}
-"""Array name -> (dtype, least, greatest value)."""
-
-LAYER_SCALARS: dict[str, tuple[int, int]] = {
-    "inputs": (1, VECTOR_MAX),
-    "outputs": (1, VECTOR_MAX),
-    "dac_bits": (1, 8),
-    "adc_bits": (ADC_BITS.start, ADC_BITS.stop - 1),
-    "shift": (0, SHIFT_MAX),
-    "vshift": (0, SHIFT_MAX),
-    "segment_bits": (1, V_BITS - 1),
-    "table_bits": (0, TABLE_BITS_MAX),
-    "sigma_out": (0, SIGMA_MAX),
-    "var_cell": (0, 65535),
-}
+Code = Annotated[int, 0, INPUT_MAX]
+Shift = Annotated[int, 0, SHIFT_MAX]
+SegmentBits = Annotated[int, 1, V_BITS - 1]
+TableBits = Annotated[int, 0, TABLE_BITS_MAX]
+Word = Annotated[int, 0, 65535]
+Words = Annotated[IntArray, np.uint16, 0, 65535]
+"""Types of fields: their least and greatest value, of an array its type first."""
 
 CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
 
@@ -63,20 +48,20 @@ class Layer:
     __repr__ = brief_repr
 
     weights: IntArray
-    bias: IntArray
-    gain: IntArray
-    offset: IntArray
-    scale: IntArray
-    curve: IntArray
+    bias: Annotated[IntArray, np.int32, -(1 << 31), (1 << 31) - 1]
+    gain: Words
+    offset: Annotated[IntArray, np.int16, -2048, 2047]
+    scale: Words
+    curve: Words
     readout: str = "adc"
     dac_bits: int = 8
-    adc_bits: int = 8
-    shift: int = 0
-    vshift: int = 0
-    segment_bits: int = 7
-    table_bits: int = 6
-    sigma_out: int = 0
-    var_cell: int = 0
+    adc_bits: Annotated[int, ADC_BITS.start, ADC_BITS.stop - 1] = 8
+    shift: Shift = 0
+    vshift: Shift = 0
+    segment_bits: SegmentBits = 7
+    table_bits: TableBits = 6
+    sigma_out: Annotated[int, 0, SIGMA_MAX] = 0
+    var_cell: Word = 0
 
     @property
     def inputs(self) -> int:
@@ -95,20 +80,36 @@ class Layer:
         return -(-self.inputs // self.tile_rows(rows))
 
 
-def require(ok: bool, what: str, value: object, accepted: str) -> None:
-    """Raise ProgramError that names what is wrong, its value and what is accepted."""
+def require(ok: bool, what: str, value: object, accepted: str, error: type[SpecError] = ProgramError) -> None:
+    """Raise an error that names what is wrong, its value and what is accepted."""
     if not ok:
-        raise ProgramError(f"{what} is {value}; accepted: {accepted}")
+        raise error(f"{what} is {value}; accepted: {accepted}")
 
 
-def check_ints(where: str, of: object, ranges: Mapping[str, tuple[int, int]]) -> None:
-    """Raise ProgramError unless every attribute in ``ranges`` is an int from the least to the greatest."""
-    for name, (low, high) in ranges.items():
+@cache
+def limits(kind: type) -> dict[str, tuple[Any, ...]]:
+    """What fields of a dataclass are annotated with, by name."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hint.__metadata__ for name, hint in hints.items() if get_origin(hint) is Annotated}
+
+
+def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
+    """Raise ProgramError unless every int field with limits, and every one in ``more``, is within them."""
+    ints = {name: limit for name, limit in limits(of.__class__).items() if len(limit) == 2}
+    for name, (low, high) in (ints | more).items():
         value = getattr(of, name)
-        require(type(value) is int and low <= value <= high, f"{where}{name}", value, f"{low}..{high}")
+        said = f"{where}.{name}".removeprefix(".")
+        require(type(value) is int and low <= value <= high, said, value, f"{low}..{high}")
 
 
-def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[type, int, int]) -> None:
+def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
+    """Raise ProgramError unless every array field with limits is within them, and all have this shape."""
+    for name, kind in limits(of.__class__).items():
+        if len(kind) == 3:
+            check_array(f"{where}.{name}", getattr(of, name), shape, kind)
+
+
+def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
     """Raise ProgramError unless ``array`` has this shape, dtype and range."""
     dtype, low, high = kind
     require(
@@ -124,18 +125,14 @@ def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[type
 
 def check_layer(where: str, layer: Layer) -> None:
     """Raise ProgramError when a scalar or array is out of range."""
-    require(
-        layer.weights.ndim == 2 and layer.weights.size > 0,
-        f"{where}.weights shape",
-        layer.weights.shape,
-        "(K, M)",
-    )
+    shape = layer.weights.shape
+    require(layer.weights.ndim == 2 and layer.weights.size > 0, f"{where}.weights shape", shape, "(K, M)")
     require(layer.readout in ("adc", "analog"), f"{where}.readout", layer.readout, "adc or analog")
-    check_ints(f"{where}.", layer, LAYER_SCALARS)
-    require(layer.dac_bits in DAC_BITS, f"{where}.dac_bits", layer.dac_bits, "1, 2, 4 or 8")
-    for name, kind in LAYER_ARRAYS.items():
-        shape = (layer.inputs, layer.outputs) if name == "weights" else (layer.outputs,)
-        check_array(f"{where}.{name}", getattr(layer, name), shape, kind)
+    check_ints(where, layer, inputs=(1, VECTOR_MAX), outputs=(1, VECTOR_MAX))
+    bits = layer.dac_bits
+    require(type(bits) is int and bits in DAC_BITS, f"{where}.dac_bits", bits, "1, 2, 4 or 8")
+    check_array(f"{where}.weights", layer.weights, shape, (np.int16, -255, 255))
+    check_arrays(where, layer, shape[1:])
 
 
 def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import SHIFT_MAX, clip, rshift_round
+from emulator.spec.arithmetic import clip, rshift_round
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import SpecError
-from emulator.spec.layer import check_array, check_ints, require
+from emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints, require
 from emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262
@@ -57,6 +57,8 @@ PROBABILITY_ONE = 1 << 16
 DERIVATIVE_MIN, DERIVATIVE_MAX = -(1 << 17), (1 << 17) - 1
 
 Table = npt.NDArray[np.int16]
+Slope = Annotated[int, DERIVATIVE_MIN, DERIVATIVE_MAX]
+Shift63 = Annotated[int, 0, 63]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,14 +82,14 @@ class Devices:
 
     __repr__ = brief_repr
 
-    step: Table
-    asymmetry: Table
-    upper: Table
-    lower: Table
-    cycle: Table
-    slope_up: int = 0
-    slope_down: int = 0
-    step_shift: int = 10
+    step: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
+    asymmetry: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
+    upper: Annotated[Table, np.int16, -2048, 2047]
+    lower: Annotated[Table, np.int16, -2048, 2047]
+    cycle: Annotated[Table, np.int16, -1023, 1023]
+    slope_up: Slope = 0
+    slope_down: Slope = 0
+    step_shift: Annotated[int, 6, 16] = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,9 +111,9 @@ class Tuned:
 
     devices: Devices
     first: npt.NDArray[np.uint16]
-    bits: int
-    rate: int
-    shift: int
+    bits: Annotated[int, 1, 8]
+    rate: Word
+    shift: Shift63
 
     def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Curve of each neuron at ``states`` (M,), int64 (M,)."""
@@ -139,8 +141,8 @@ class Transfer:
     __repr__ = brief_repr
 
     devices: Devices
-    every: int = 1
-    threshold: int = 255
+    every: Annotated[int, 1, 65535] = 1
+    threshold: Annotated[int, 1, 65535] = 255
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,18 +179,18 @@ class LearningLayer:
     states: npt.NDArray[np.int32]
     devices: Devices
     bias: npt.NDArray[np.int32]
-    bias_gain: int
-    bias_shift: int = 0
-    row_rate: int
-    row_shift: int
-    column_rate: int
-    column_shift: int
-    back_gain: int = 1
-    back_shift: int = 0
-    back_bits: int = 12
-    back_sigma: int = 0
-    back_var: int = 0
-    slope_shift: int = 0
+    bias_gain: Annotated[int, 0, (1 << 17) - 1]
+    bias_shift: Shift = 0
+    row_rate: Word
+    row_shift: Annotated[int, 0, 31]
+    column_rate: Word
+    column_shift: Shift63
+    back_gain: Word = 1
+    back_shift: Shift = 0
+    back_bits: Annotated[int, 4, 12] = 12
+    back_sigma: Word = 0
+    back_var: Word = 0
+    slope_shift: Shift = 0
     tuned: Tuned | None = None
     transfer: Transfer | None = None
 
@@ -229,8 +231,8 @@ class Learning:
 
     program: Program
     layers: tuple[LearningLayer, ...]
-    slots: int = 15
-    die_seed: int = 0
+    slots: Annotated[int, 1, SLOTS_MAX] = 15
+    die_seed: Annotated[int, 0, (1 << 64) - 1] = 0
 
     def __post_init__(self) -> None:
         _check(self)
@@ -308,37 +310,12 @@ def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None)
     return learning.program.with_layers(layers)
 
 
-_SCALARS: dict[str, tuple[int, int]] = {
-    "bias_gain": (0, (1 << 17) - 1),
-    "bias_shift": (0, SHIFT_MAX),
-    "row_rate": (0, 65535),
-    "row_shift": (0, 31),
-    "column_rate": (0, 65535),
-    "column_shift": (0, 63),
-    "back_gain": (0, 65535),
-    "back_shift": (0, SHIFT_MAX),
-    "back_bits": (4, 12),
-    "back_sigma": (0, 65535),
-    "back_var": (0, 65535),
-    "slope_shift": (0, SHIFT_MAX),
-}
-_TABLES: dict[str, tuple[int, int]] = {
-    "step": (-STEP_MAX, STEP_MAX),
-    "asymmetry": (-STEP_MAX, STEP_MAX),
-    "upper": (-2048, 2047),
-    "lower": (-2048, 2047),
-    "cycle": (-1023, 1023),
-}
-
-
 def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
-    check_ints("", learning, {"slots": (1, SLOTS_MAX)})
-    seed = learning.die_seed
-    require(type(seed) is int and 0 <= seed < 1 << 64, "die_seed", seed, "0..2^64-1")
+    check_ints("", learning)
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
         where = f"layer {i}"
         rows = layer.fast_row(of.inputs)
@@ -350,10 +327,9 @@ def _check(learning: Learning) -> None:
             _check_tuned(f"{where}.tuned", layer.tuned, of.outputs, len(program.curve_base))
         if layer.transfer is not None:
             _check_devices(f"{where}.transfer.devices", layer.transfer.devices)
-            words = dict.fromkeys(("every", "threshold"), (1, 65535))
-            check_ints(f"{where}.transfer.", layer.transfer, words)
+            check_ints(f"{where}.transfer", layer.transfer)
         check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
-        check_ints(f"{where}.", layer, _SCALARS)
+        check_ints(where, layer)
         _check_devices(f"{where}.devices", layer.devices)
     last = program.layers[-1]
     require(
@@ -364,13 +340,11 @@ def _check(learning: Learning) -> None:
 
 def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
     _check_devices(f"{where}.devices", tuned.devices)
-    check_ints(f"{where}.", tuned, {"bits": (1, 8), "rate": (0, 65535), "shift": (0, 63)})
+    check_ints(where, tuned)
     most = curves - (1 << tuned.bits)
     check_array(f"{where}.first", tuned.first, (outputs,), (np.uint16, 0, most))
 
 
 def _check_devices(where: str, devices: Devices) -> None:
-    for name, (low, high) in _TABLES.items():
-        check_array(f"{where}.{name}", getattr(devices, name), (LEVELS,), (np.int16, low, high))
-    slopes = dict.fromkeys(("slope_up", "slope_down"), (DERIVATIVE_MIN, DERIVATIVE_MAX))
-    check_ints(f"{where}.", devices, {**slopes, "step_shift": (6, 16)})
+    check_arrays(where, devices, (LEVELS,))
+    check_ints(where, devices)

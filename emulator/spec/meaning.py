@@ -152,7 +152,8 @@ class Meaning:
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.inputs is not None:
             said["inputs"] = self.inputs.as_dict()
-        return {name: _plain(value) for name, value in said.items() if value not in (None, "", ())}
+        said["classes"] = list(self.classes)
+        return {name: value for name, value in said.items() if value not in (None, "", [])}
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
@@ -169,10 +170,6 @@ class Meaning:
         if isinstance(given.get("classes"), list):
             given["classes"] = tuple(given["classes"])
         return cls(**given)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _text(name: str, value: Any, *, optional: bool = False) -> None:

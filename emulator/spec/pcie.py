@@ -33,11 +33,11 @@ halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import region_words
+from emulator.spec.registers import numbered
 
 VENDOR_ID = 0x10EE
 """That of the FPGA's maker, as is usual for its hard block without an id of one's own."""
@@ -76,18 +76,8 @@ class EngineError(IntEnum):
     """The watchdog reset the core; the chip counts as not programmed."""
 
 
-@dataclass(frozen=True)
-class EngineRegister:
-    """One 32-bit register of the engine: word address, access (``ro``, ``rw``, ``wo``) and meaning."""
-
-    name: str
-    address: int
-    access: str
-    text: str
-
-
-def _table() -> tuple[EngineRegister, ...]:
-    rows = [
+ENGINE_REGISTERS = numbered(
+    [
         ("engine_magic", "ro", "0x50434945, ASCII PCIE"),
         ("control", "rw", "bit 0: run; bit 1 (reads 0): reset, dropping all work; poll state until idle"),
         ("state", "ro", "bit 0: work under way; bit 1: halted; bits 15..8: error"),
@@ -115,11 +105,8 @@ def _table() -> tuple[EngineRegister, ...]:
         ("timeouts", "ro", "reads given up"),
         ("interrupts", "ro", "MSIs raised"),
     ]
-    return tuple(EngineRegister(name, i, access, text) for i, (name, access, text) in enumerate(rows))
-
-
-ENGINE_REGISTERS: tuple[EngineRegister, ...] = _table()
-ENGINE_BY_NAME: dict[str, EngineRegister] = {r.name: r for r in ENGINE_REGISTERS}
+)
+ENGINE_BY_NAME = {r.name: r for r in ENGINE_REGISTERS}
 READ_TIMEOUT_CYCLES = 1 << 20
 """Reset value of ``read_timeout``: 17 ms at 62.5 MHz; PCIe allows 50 us to 50 ms by default."""
 

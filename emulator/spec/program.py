@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Program:
     curve_base: IntArray
     curve_slope: IntArray
     states: tuple[State, ...] = ()
-    calls: int = 1
+    calls: Annotated[int, 1, CALLS_MAX] = 1
     first_product: int = 0
     meaning: Meaning = field(default_factory=Meaning)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Program:
         rows = []
         for i, step in enumerate(self.steps):
             size = "x".join(map(str, self.map_shapes[len(self.states) + 1 + i]))
-            how = f"{step.layer.inputs} rows, {step.layer.readout}" if isinstance(step, Product) else ""
+            how = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
             rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
         title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
         return titled(title, ("step", "kind", "reads maps", "rows and readout", "gives"), rows)
@@ -115,7 +115,7 @@ class Program:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The products' layers."""
-        return tuple(product.layer for product in self.products)
+        return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def is_chain(self) -> bool:
@@ -141,10 +141,7 @@ class Program:
             len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products"
         )
         fresh = iter(layers)
-        steps = tuple(
-            dataclasses.replace(step, layer=next(fresh)) if isinstance(step, Product) else step
-            for step in self.steps
-        )
+        steps = tuple(step.holding(fresh) for step in self.steps)
         return dataclasses.replace(self, steps=steps, **changes)
 
     def piece(self, product: int) -> Self:
@@ -197,12 +194,8 @@ class Program:
     def load(cls, path: str | os.PathLike[str]) -> Program:
         """Read and verify a file.
 
-        Raises
-        ------
-        FileNotFoundError
-            When there is no such file.
-        ProgramError
-            When the file is no program, is damaged, or holds values outside the arithmetic's ranges.
+        Raises FileNotFoundError when there is no such file. Raises ProgramError when the file is no program,
+        is damaged, or holds values outside the arithmetic's ranges.
         """
         from emulator.spec.program_file import load
 
@@ -221,7 +214,7 @@ def _check(program: Program) -> None:
         isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0, "rows", rows, "8..1024, multiple of 8"
     )
     _check_shape("shape", program.shape)
-    check_ints("", program, {"calls": (1, CALLS_MAX)})
+    check_ints("", program)
     require(len(program.steps) >= 1, "steps", "empty", "at least one step")
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
         require(
@@ -250,12 +243,11 @@ def _check(program: Program) -> None:
         shapes.append(step.shape(shapes))
         _check_shape(f"{where} result", shapes[-1])
     for i, state in enumerate(program.states):
-        check_ints(f"state{i}.", state, {"source": (0, len(shapes) - 1)})
+        check_ints(f"state{i}", state, source=(0, len(shapes) - 1), start=(0, 255))
         got = shapes[state.source]
         require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
         codes = program.steps[-1].fires or state.source < len(shapes) - 1
         require(codes, f"state{i}.source", "sums", "a map of codes")
-        check_ints(f"state{i}.", state, {"start": (0, 255)})
     program.meaning.check(int(np.prod(shapes[-1])))
     count, first = len(program.products), program.first_product
     require(

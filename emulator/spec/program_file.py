@@ -13,19 +13,16 @@ from typing import Any
 
 from emulator.spec.archive import FIELD, Arrays, built, digest, flat, head, load_file, save_file, tuples
 from emulator.spec.errors import MeaningError, ProgramError
-from emulator.spec.layer import Layer
 from emulator.spec.meaning import Meaning
-from emulator.spec.patches import Patches
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
-from emulator.spec.variation import SCALARS, Variation
+from emulator.spec.steps import KINDS, State, Step
+from emulator.spec.variation import Variation
 
 FORMAT, FORMAT_VERSION = "program", 4
 INSIDE = "program.npz"
 """What the program is called in a file that holds its die and network too."""
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
-KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 OPTIONAL = {"skip_gain", "mul"}
 """Arrays of steps that may be absent."""
 
@@ -92,12 +89,10 @@ def load(path: str | os.PathLike[str]) -> Program:
 
 def _entry(where: str, step: Step, arrays: Arrays) -> dict[str, Any]:
     """A step's scalars; its arrays go into ``arrays``."""
-    apart: dict[str, Any] = {}
-    if isinstance(step, Product):
-        sizes = {"inputs": step.layer.inputs, "outputs": step.layer.outputs}
-        apart["layer"] = flat(where, step.layer, arrays) | sizes
-    entry = flat(where, step, arrays, apart)
-    return {"kind": step.kind} | {name: value for name, value in entry.items() if name not in OPTIONAL}
+    entry = {"kind": step.kind} | flat(where, step, arrays)
+    for layer in step.layers:
+        entry |= {"inputs": layer.inputs, "outputs": layer.outputs}
+    return {name: value for name, value in entry.items() if name not in OPTIONAL}
 
 
 def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Program:
@@ -106,8 +101,7 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Program:
         raise ProgramError(f"manifest provenance is {str(provenance)[:40]!r}; accepted: an object")
     variation = None
     if "variation" in manifest:
-        scalars = {name: manifest["variation"][name] for name in SCALARS}
-        variation = built("variation", Variation, scalars, arrays)
+        variation = built("variation", Variation, manifest["variation"], arrays)
     program = Program(
         name=str(manifest["name"]),
         rows=manifest["rows"],
@@ -132,17 +126,12 @@ def _step(where: str, entry: dict[str, Any], arrays: Arrays) -> Step:
     kind = KINDS.get(entry["kind"])
     if kind is None:
         raise ProgramError(f"{where}.kind is {entry['kind']!r}; accepted: {', '.join(KINDS)}")
-    apart: dict[str, Any] = {}
-    if "patches" in entry:
-        try:
-            apart["patches"] = Patches(**tuples(entry["patches"]))
-        except ProgramError as error:
-            raise ProgramError(f"{where}: {error}") from None
-    if kind is Product:
-        layer = apart["layer"] = built(where, Layer, entry, arrays)
+    try:
+        step = built(where, kind, entry, arrays)
+    except ProgramError as error:
+        raise ProgramError(f"{where}: {error}") from None
+    for layer in step.layers:
         sizes = (entry["inputs"], entry["outputs"])
         if layer.weights.shape != sizes:
             raise ProgramError(f"{where}.weights has shape {layer.weights.shape}; the manifest says {sizes}")
-    if kind is Gate:
-        apart["terms"] = tuple(Term(**term) for term in entry["terms"])
-    return built(where, kind, entry, arrays, apart)
+    return step

@@ -7,6 +7,7 @@ word. ``ro`` registers are driven by the gateware, ``rw`` hold what the host wro
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulator.spec.geometry import Geometry
@@ -21,12 +22,17 @@ FEATURES = ("noise", "analog", "skip")
 
 @dataclass(frozen=True)
 class Register:
-    """One register: word address, access (``ro``, ``rw``, ``wo``), reset value and meaning."""
+    """One 32-bit register: word address, access (``ro``, ``rw``, ``wo``) and meaning."""
 
     name: str
     address: int
     access: str
     text: str
+
+
+def numbered(rows: Iterable[tuple[str, str, str]]) -> tuple[Register, ...]:
+    """Registers one behind the other, of name, access and meaning."""
+    return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 
 def _table() -> tuple[Register, ...]:
@@ -79,8 +85,7 @@ def _table() -> tuple[Register, ...]:
         ("errors_overflow", "ro", "frames dropped: longer than a buffer, or no buffer free"),
         ("errors_sequence", "ro", "frames refused: sequence number neither expected nor the latest"),
     ]
-    rows = identity + geometry + control + campaign + counters
-    return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
+    return numbered(identity + geometry + control + campaign + counters)
 
 
 REGISTERS: tuple[Register, ...] = _table()

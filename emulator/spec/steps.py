@@ -8,22 +8,27 @@ what every step computes, with numbers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX
+from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import ProgramError
 from emulator.spec.layer import (
-    LAYER_SCALARS,
     VECTOR_MAX,
+    Code,
     IntArray,
     Layer,
+    SegmentBits,
+    Shift,
+    TableBits,
+    Words,
     check_array,
+    check_arrays,
     check_curves,
     check_ints,
     check_layer,
@@ -39,6 +44,8 @@ Alone = Callable[[int], int]
 Kind = TypeVar("Kind")
 Curves = tuple[int, ...]
 """Shape of the program's tables, (Q, segments)."""
+Number = Any
+"""A code or another integer of a program, a float of a network, whose maps are in 0..1."""
 GATE_TERMS_MAX = 4
 
 
@@ -71,6 +78,11 @@ class Reads:
     sources: tuple[int, ...]
 
     @property
+    def fires(self) -> bool:
+        """Whether it gives codes or values in 0..1, not sums."""
+        return True
+
+    @property
     def alone(self) -> tuple[int, ...]:
         """Maps that it does not join with others."""
         return ()
@@ -85,9 +97,22 @@ class Reads:
         raise NotImplementedError
 
 
-class _Step(Reads):
-    fires = True
-    """Whether it gives codes, not sums."""
+class StepBase(Reads):
+    """What every step of a program has."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What the array holds of it: the layer of a product."""
+        return ()
+
+    def holding(self, fresh: Iterator[Layer]) -> Any:
+        """The step with the next of ``fresh`` in place of its layer, where it has one."""
+        return self
+
+    @property
+    def operands(self) -> IntArray | None:
+        """What lies beside the columns' parameters: gains of second operands, or an average's divisors."""
+        return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:
         """The step with its maps at other numbers: those that it joins, those that it reads alone."""
@@ -106,7 +131,7 @@ def shapes_of(first: Shape, states: Iterable[Shape], steps: Iterable[Reads]) -> 
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Product(_Step):
+class Product(StepBase):
     """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
@@ -121,12 +146,23 @@ class Product(_Step):
     layer: Layer
     sources: tuple[int, ...]
     patches: Patches
-    border: int = 0
+    border: Code = 0
     block: Pair = (1, 1)
     fires: bool = True
     skip: int | None = None
-    skip_gain: IntArray | None = None
-    skip_shift: int = 0
+    skip_gain: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    skip_shift: Shift = 0
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return (self.layer,)
+
+    def holding(self, fresh: Iterator[Layer]) -> Product:
+        return dataclasses.replace(self, layer=next(fresh))
+
+    @property
+    def operands(self) -> IntArray | None:
+        return self.skip_gain
 
     @property
     def alone(self) -> tuple[int, ...]:
@@ -135,6 +171,11 @@ class Product(_Step):
     def moved(self, joined: Joined, alone: Alone) -> Product:
         skip = None if self.skip is None else alone(self.skip)
         return dataclasses.replace(self, sources=joined(self.sources), skip=skip)
+
+    @property
+    def share(self) -> int:
+        """Columns of each group of channels."""
+        return self.layer.outputs // self.patches.groups
 
     @property
     def is_full(self) -> bool:
@@ -158,20 +199,18 @@ class Product(_Step):
             layer.outputs,
             f"a multiple of {copies}, its groups and block",
         )
-        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX)})
+        check_ints(where, self)
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
         second = 0
         if self.skip is None:
             unused = "none without skip"
             require(self.skip_gain is None, f"{where}.skip_gain", "given", unused)
-            none = type(self.skip_shift) is int and self.skip_shift == 0
-            require(none, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
+            require(self.skip_shift == 0, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
         else:
             wanted = self.shape(maps)
             require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
-            check_array(f"{where}.skip_gain", self.skip_gain, (layer.outputs,), (np.uint16, 0, 65535))
-            check_ints(f"{where}.", self, {"skip_shift": (0, SHIFT_MAX)})
+            check_arrays(where, self, (layer.outputs,))
             assert self.skip_gain is not None
             second = (INPUT_MAX * int(self.skip_gain.max()) >> self.skip_shift) + 1
         worst = partial_max(layer, rows) + int(np.abs(layer.bias.astype(np.int64)).max()) + second
@@ -179,7 +218,7 @@ class Product(_Step):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool(_Step):
+class Pool(StepBase):
     """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
@@ -193,10 +232,14 @@ class Pool(_Step):
     of: str
     sources: tuple[int, ...]
     patches: Patches
-    border: int = 0
-    mul: IntArray | None = None
-    pool_shift: int = 0
+    border: Code = 0
+    mul: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    pool_shift: Shift = 0
     block: Pair = (1, 1)
+
+    @property
+    def operands(self) -> IntArray | None:
+        return self.mul
 
     def shape(self, maps: list[Shape]) -> Shape:
         (rows, columns), (g, h) = self.patches.grid, self.block
@@ -206,16 +249,16 @@ class Pool(_Step):
         require(self.of in ("max", "average"), f"{where}.of", self.of, "max or average")
         check_source(where, self.patches, joined([maps[s] for s in self.sources]))
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
-        check_ints(f"{where}.", self, {"border": (0, INPUT_MAX), "pool_shift": (0, SHIFT_MAX)})
+        check_ints(where, self)
         _check_block(where, self.block)
         if self.of == "average":
-            check_array(f"{where}.mul", self.mul, (self.patches.positions,), (np.uint16, 0, 65535))
+            check_arrays(where, self, (self.patches.positions,))
         else:
             require(self.mul is None, f"{where}.mul", "given", "none with max")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table(_Step):
+class Table(StepBase):
     """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
@@ -227,12 +270,12 @@ class Table(_Step):
 
     sources: tuple[int, ...]
     channel: IntArray
-    offset: IntArray
-    scale: IntArray
-    curve: IntArray
-    vshift: int = 0
-    segment_bits: int = 7
-    table_bits: int = 6
+    offset: Annotated[IntArray, np.int16, -256, 255]
+    scale: Words
+    curve: Words
+    vshift: Shift = 0
+    segment_bits: SegmentBits = 7
+    table_bits: TableBits = 6
 
     def shape(self, maps: list[Shape]) -> Shape:
         return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
@@ -247,29 +290,33 @@ class Table(_Step):
         )
         shape = self.channel.shape
         check_array(f"{where}.channel", self.channel, shape, (np.int32, 0, channels - 1))
-        check_array(f"{where}.offset", self.offset, shape, (np.int16, -256, 255))
-        check_array(f"{where}.scale", self.scale, shape, (np.uint16, 0, 65535))
-        check_array(f"{where}.curve", self.curve, shape, (np.uint16, 0, 65535))
-        check_ints(f"{where}.", self, {n: LAYER_SCALARS[n] for n in ("vshift", "table_bits", "segment_bits")})
+        check_arrays(where, self, shape)
+        check_ints(where, self)
         check_curves(where, self.curve, self.segment_bits, curves)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """``(a - a_zero) * (b - b_zero) * gain`` of maps ``a`` and ``b``.
-
-    Without ``b`` it is ``(a - a_zero) * gain``.
-    """
+    """``(a - a_zero) * (b - b_zero) * gain`` of two maps; without ``b``, ``(a - a_zero) * gain``."""
 
     a: int
-    gain: int
+    gain: Number
     b: int | None = None
-    a_zero: int = 0
-    b_zero: int = 0
+    a_zero: Number = 0
+    b_zero: Number = 0
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Maps that it needs."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def on(self, numbers: Sequence[int] | Mapping[int, int]) -> Term:
+        """The term of the maps ``numbers`` in place of its own."""
+        return dataclasses.replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gate(_Step):
+class Gate(StepBase):
     """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
     One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
@@ -280,18 +327,16 @@ class Gate(_Step):
     sources = ()
 
     terms: tuple[Term, ...]
-    gate_shift: int = 0
-    zero: int = 0
+    gate_shift: Shift = 0
+    zero: Code = 0
 
     @property
     def alone(self) -> tuple[int, ...]:
-        return tuple(m for term in self.terms for m in (term.a, term.b) if m is not None)
+        return tuple(m for term in self.terms for m in term.reads)
 
     def moved(self, joined: Joined, alone: Alone) -> Gate:
-        terms = (
-            dataclasses.replace(t, a=alone(t.a), b=None if t.b is None else alone(t.b)) for t in self.terms
-        )
-        return dataclasses.replace(self, terms=tuple(terms))
+        numbers = {m: alone(m) for m in self.alone}
+        return dataclasses.replace(self, terms=tuple(t.on(numbers) for t in self.terms))
 
     def shape(self, maps: list[Shape]) -> Shape:
         return maps[self.terms[0].a]
@@ -302,12 +347,12 @@ class Gate(_Step):
         for number in self.reads:
             require(maps[number] == wanted, f"{where} map {number}", maps[number], str(wanted))
         for term in self.terms:
-            zeros = dict.fromkeys(("a_zero", "b_zero"), (0, INPUT_MAX))
-            check_ints(f"{where}.", term, {"gain": (-65535, 65535), **zeros})
-        check_ints(f"{where}.", self, {"gate_shift": (0, SHIFT_MAX), "zero": (0, INPUT_MAX)})
+            check_ints(where, term, gain=(-65535, 65535), a_zero=(0, INPUT_MAX), b_zero=(0, INPUT_MAX))
+        check_ints(where, self)
 
 
 Step = Product | Pool | Table | Gate
+KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
@@ -317,14 +362,12 @@ def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A map that keeps its value from one call of a sequence to the next.
-
-    It begins at code ``start`` everywhere; at the end of a call it takes the value of map ``source``.
-    """
+    """A map that keeps its value from one call of a sequence to the next: it begins at ``start`` everywhere,
+    and takes the value of map ``source`` at the end of a call."""
 
     shape: Shape
     source: int
-    start: int = 0
+    start: Number = 0
 
 
 def check_source(where: str, patches: Patches, source: Shape) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.layer import check_ints, require
+from emulator.spec.layer import Word, check_ints, require
 
 DOMAIN_CELL = 0x63656C6C
 """Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""
@@ -55,7 +55,7 @@ class Variation:
 
     mean: npt.NDArray[Any]
     sigma: npt.NDArray[Any]
-    stuck_low: int = 0
+    stuck_low: Word = 0
     stuck_high: int = 0
     stuck_code_low: int = 0
     stuck_code_high: int = 255
@@ -68,9 +68,9 @@ class Variation:
             got = f"{array.dtype} {array.shape}"
             require(fits, f"variation.{name}", got, f"uint16 ({TABLE_WORDS},)")
         require(self.code_max in (127, 255), "variation.code_max", self.code_max, "127 or 255")
-        check_ints("variation.", self, {"stuck_low": (0, 65535)})
+        check_ints("variation", self)
         codes = dict.fromkeys(("stuck_code_low", "stuck_code_high"), (0, self.code_max))
-        check_ints("variation.", self, {"stuck_high": (0, 65535 - self.stuck_low), **codes})
+        check_ints("variation", self, stuck_high=(0, 65535 - self.stuck_low), **codes)
 
     def scalars(self) -> dict[str, int]:
         """The manifest's ``variation``."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.device import Esaki
 from emulator.device.description import load_chip
+from emulator.device.ndr.curves import Esaki
 from emulator.network import Dense, Ndr, Network
 from ndrite.shell.main import FAILED_CHECK, OK, run
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.device import Bell, Esaki, Exponential, LinearStep, Table, Tunnel
 from emulator.device.description import load_chip
-from emulator.device.ndr.curves import Double
+from emulator.device.ecram.pulses import Exponential, LinearStep
+from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.mapping.mitigation import Mitigation

@@ -61,16 +61,9 @@ def effective_matrix(
     """Column currents per unit row voltage, in microsiemens (K, M): currents are ``V @ G_eff``.
 
     Raises PhysicsError when a conductance or resistance is negative or not finite, or the matrix has no
-    cells.
-
-    Parameters
-    ----------
-    g_uS:
-        Cell conductances, (K, M), 0 or more.
-    wire_resistance_ohm:
-        One segment of a row or column wire, between neighbouring cells; 0 for ideal wires.
-    access_resistance_ohm:
-        In series with every cell.
+    cells. ``g_uS``: cell conductances, (K, M), 0 or more. ``wire_resistance_ohm``: one segment of a row or
+    column wire, between neighbouring cells; 0 for ideal wires. ``access_resistance_ohm``: in series with
+    every cell.
     """
     g = series(checked(g_uS, wire_resistance_ohm, access_resistance_ohm), access_resistance_ohm)
     if wire_resistance_ohm == 0:
@@ -149,14 +142,6 @@ class Cubic:
 
     coefficient_per_V2: float
     read_voltage_V: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.coefficient_per_V2 < np.inf:
-            raise PhysicsError(
-                f"coefficient_per_V2 is {self.coefficient_per_V2}; accepted: 0 or more, finite"
-            )
-        if not 0 < self.read_voltage_V < np.inf:
-            raise PhysicsError(f"read_voltage_V is {self.read_voltage_V}; accepted: above 0, finite")
 
     def secant(self, g_uS: Floats, v: Floats) -> Floats:
         """I / V in microsiemens of cells ``g_uS`` at ``v`` volts across them."""

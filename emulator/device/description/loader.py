@@ -31,12 +31,8 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
     Parts joined with ``+`` are laid over each other field by field, the last one winning:
     ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
-    with other devices.
-
-    Raises
-    ------
-    ChipError
-        When there is no such preset or file, or a field is missing, unknown, mistyped or out of range.
+    with other devices. Raises ChipError when there is no such preset or file, or a field is missing, unknown,
+    mistyped or out of range.
     """
     text = os.fspath(name_or_path)
     parts = [text] if Path(text).is_file() else text.split(JOIN)

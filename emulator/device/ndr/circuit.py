@@ -56,6 +56,8 @@ ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 class Circuit(NdrModel):
     """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
 
+    Raises PhysicsError when a value is negative or not finite, or a read time has no capacitance to charge.
+
     Parameters
     ----------
     device:
@@ -68,11 +70,6 @@ class Circuit(NdrModel):
         When the current is looked at after the source stepped from 0 V; 0: once it has settled.
     inductance_H:
         In series with the device, 0 or more; bounds stability and nothing else.
-
-    Raises
-    ------
-    PhysicsError
-        When a value is negative or not finite, or a read time has no capacitance to charge.
     """
 
     device: NdrModel

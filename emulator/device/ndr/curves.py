@@ -113,10 +113,7 @@ class Esaki(NdrModel):
     def peak(self) -> tuple[float, float]:
         """Voltage and current of the sum's first maximum.
 
-        Raises
-        ------
-        PhysicsError
-            When the current only rises, so that there is no negative differential resistance.
+        Raises PhysicsError when the current only rises, so that there is no negative differential resistance.
         """
         v = np.linspace(0.0, self.valley_voltage_V, PEAK_POINTS)
         current = self.current(v)
@@ -198,13 +195,8 @@ class Double(NdrModel):
 class Table(NdrModel):
     """A measured curve: linear between points, held at its ends.
 
-    Raises PhysicsError when the points do not make such a curve.
-
-    Parameters
-    ----------
-    voltage_V, current_A:
-        float64 (n,), n >= 3; voltages strictly rising, the largest current above zero and at a voltage
-        above zero.
+    Raises PhysicsError when the points do not make such a curve. ``voltage_V``, ``current_A``: float64 (n,),
+    n >= 3; voltages strictly rising, the largest current above zero and at a voltage above zero.
     """
 
     voltage_V: Curve

@@ -91,16 +91,10 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     """Fit voltage and current of one or several devices.
 
     Raises DatasetError when the data show no negative differential resistance or are no function of voltage;
-    says which.
-
-    Parameters
-    ----------
-    data:
-        Columns ``voltage`` and ``current``; any order, repeated sweeps are averaged. Sweeps up and down that
-        differ are reported as hysteresis, and those up are fitted.
-    model:
-        ``esaki``, ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that
-        misses the data by more than 5 % of the peak.
+    says which. ``data``: columns ``voltage`` and ``current``; any order, repeated sweeps are averaged. Sweeps
+    up and down that differ are reported as hysteresis, and those up are fitted. ``model``: ``esaki``,
+    ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that misses the data by
+    more than 5 % of the peak.
     """
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]

@@ -56,6 +56,8 @@ class PwlTable:
 def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -> PwlTable:
     """Fit tables to curves given at every voltage code.
 
+    Raises CompileError when shapes or values are out of range.
+
     Parameters
     ----------
     curves:
@@ -64,11 +66,6 @@ def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -
         Segments of a table, a power of two, 2..2048.
     table_bits:
         Fraction bits h of base and slope, 0..12. A curve too steep for 18 bits at this h is refused.
-
-    Raises
-    ------
-    CompileError
-        When shapes or values are out of range.
     """
     target = np.atleast_2d(np.asarray(curves, np.float64))
     if target.ndim != 2 or target.shape[1] != CODES:

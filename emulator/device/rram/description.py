@@ -6,11 +6,12 @@ import dataclasses
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Drift
-from emulator.device.rram.programming import MODELS, Faults, ProgrammingError
-from emulator.device.rram.read_noise import READ_LAWS, effective_read_sigma, telegraph_sigma
+from emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
+from emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
 from emulator.errors import ChipError
 from emulator.spec.arrays import Floats
 
@@ -136,7 +137,8 @@ class Cell:
         """Deviation in microsiemens of an effective weight at a read, telegraph noise apart: the root mean
         square over pairs (2, ...), ``time_s`` seconds after programming. Raises as the law."""
         if self.read_noise_model == "constant":
-            return effective_read_sigma(self.read_noise_percent, self.g_max_uS)
+            # Additive, as aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
+            return self.read_noise_percent / 100 * self.g_max_uS
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
     def telegraph_sigma(self, pairs_uS: Floats) -> float:
@@ -156,11 +158,17 @@ class Cell:
         high = self.g_max_uS if self.stuck_high_uS is None else self.stuck_high_uS
         return low, high
 
-    @property
-    def faults(self) -> Faults:
-        """Rates and conductances of stuck cells."""
-        low, high = self.stuck_at_uS
-        return Faults(self.stuck_low_percent / 100, self.stuck_high_percent / 100, low, high)
+    def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
+        """Which cells are stuck, each on its own: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a good cell."""
+        u = rng.random(shape)  # one draw a cell, whatever the rates
+        stuck = np.zeros(shape, np.int8)
+        stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
+        stuck[u >= 1.0 - self.stuck_high_percent / 100] = STUCK_HIGH
+        return stuck
+
+    def with_stuck(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
+        """``g_uS`` with the stuck cells at their conductances."""
+        return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, *self.stuck_at_uS))
 
 
 def _over_pairs(sigma_uS: Floats) -> float:

@@ -19,19 +19,6 @@ PCM_READ_TIME_S = 250e-9
 x = G / 25 uS."""
 
 
-def effective_read_sigma(read_noise_percent: float, g_max_uS: float) -> float:
-    """Standard deviation in microsiemens of one effective weight (a differential pair) at a read.
-
-    ``read_noise_percent`` is in percent of ``g_max_uS``, additive and independent of the conductance, as
-    aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``. Raises PhysicsError when a value is
-    negative.
-    """
-    for field, value in (("read_noise_percent", read_noise_percent), ("g_max_uS", g_max_uS)):
-        if not 0 <= value < np.inf:
-            raise PhysicsError(f"{field} is {value}; accepted: 0 or more, finite")
-    return read_noise_percent / 100 * g_max_uS
-
-
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
     """Standard deviation of a cell at conductance ``g_uS``, microsiemens, over cells and moments.
 

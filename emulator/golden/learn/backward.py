@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.learn.words import U16
-from emulator.golden.noise import gaussian, noise, sigma
+from emulator.golden.noise import U16, gaussian, noise, sigma
 from emulator.spec.arithmetic import clip, rshift_round
 from emulator.spec.arrays import Ints
 from emulator.spec.learning import LearningLayer

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.learn.words import nibbles, words
+from emulator.golden.learn.words import nibbles
+from emulator.golden.noise import words
 from emulator.spec.arithmetic import clip
 from emulator.spec.arrays import Ints
 from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN, STEP_MAX, Devices

@@ -107,7 +107,7 @@ def trains(
 
 
 @njit(cache=True, nogil=True)
-def gather(rows: Any, columns: Any, at: Any, width: Any, k: Any, m: Any, n: Any, used: Any) -> Any:
+def gather(rows: Any, columns: Any, width: Any, k: Any, m: Any, n: Any, used: Any) -> Any:
     """Devices whose row and column pulse together: their row, column and count; how many they are.
 
     ``used`` int64 (M,): scratch.
@@ -454,7 +454,7 @@ def learn(
             trains(codes[seen : seen + height], rate, down_by, train, ours, update, scratch, rows[:height])
             rate, down_by = layer[COLUMN_RATE], min(max(layer[COLUMN_SHIFT] - exponents[i], 0), 63)
             trains(moved, rate, down_by, train, ours | (1 << 8), update, scratch, lines[:width])
-            found = gather(rows[:height], lines[:width], at, width, k, m, n, used)
+            found = gather(rows[:height], lines[:width], width, k, m, n, used)
             law, cycle = layer, cycles[i, 0]
             if layer[EVERY] != 0:
                 law, cycle = fast_layers[i], cycles[i, 2]
@@ -473,7 +473,7 @@ def learn(
             rate, down_by = law[COLUMN_RATE], min(max(law[COLUMN_SHIFT] - tuned_exponents[i], 0), 63)
             trains(moved, rate, down_by, train, ours | (2 << 8), update, scratch, lines[:width])
             rows[0] = U32(0xFFFFFFFF)
-            found = gather(rows[:1], lines[:width], at, width, k, m, n, used)
+            found = gather(rows[:1], lines[:width], width, k, m, n, used)
             for j in range(found):
                 k[j] = U16(height)
             key_of(schedules[CYCLE], i << 24, update, key)

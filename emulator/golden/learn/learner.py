@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,56 +13,32 @@ from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.errors import derivative, hidden_error, output_error, state_change
 from emulator.golden.learn.trains import coincidences, column_thresholds, row_thresholds, trains
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
 from emulator.golden.neuron import neuron, preneuron
+from emulator.golden.noise import words
+from emulator.spec import learning as spec
 from emulator.spec.arithmetic import INPUT_MAX, clip
 from emulator.spec.arrays import Ints
 from emulator.spec.errors import SpecError
-from emulator.spec.learning import (
-    COLUMNS,
-    DOMAIN_BACK,
-    DOMAIN_CYCLE,
-    DOMAIN_DEVICE,
-    DOMAIN_TRAIN,
-    NEURONS,
-    ROWS,
-    SLOTS_MAX,
-    STATE_MAX,
-    STATE_MIN,
-    Counts,
-    Devices,
-    Learning,
-    Transfer,
-    check_samples,
-    program_of,
-    weights_of,
-)
+from emulator.spec.learning import Counts, Devices, Learning, Transfer, check_samples, program_of, weights_of
 from emulator.spec.program import Program
 
 
-@dataclass(eq=False)
-class Forward:
-    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y."""
+class Forward(NamedTuple):
+    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y and z."""
 
-    x: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-    v: list[Ints] = field(default_factory=list)
-    y: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    z: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    x: list[npt.NDArray[np.uint8]]
+    v: list[Ints]
+    y: npt.NDArray[np.uint8]
+    z: Ints
 
 
 class Learner:
     """The devices of a learning program, and what updates make of them.
 
-    Parameters
-    ----------
-    learning:
-        The program.
-    seed:
-        Of read noise, trains and pulses: update i under a seed does the same whatever ran before it.
-    states:
-        One array (K + 1, M) a layer to go on with; None: the program's own.
-    noise:
-        False turns read noise off, forward and backward; devices stay as they are.
+    ``seed``: of read noise, trains and pulses: update i under a seed does the same
+    whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
+    ``noise``: False turns read noise off, forward and backward; devices stay as they are.
     """
 
     def __init__(
@@ -81,7 +56,7 @@ class Learner:
         self.states = [s.astype(np.int64) for s in given]
         self.own: list[Constants] = []
         for i, layer in enumerate(learning.layers):
-            key = key_of(learning.die_seed, DOMAIN_DEVICE, i, 0)
+            key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
             inputs = learning.program.layers[i].inputs
             # Each law from its first row on.
@@ -102,12 +77,8 @@ class Learner:
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """Updates ``first_update`` and on, one a sample.
 
-        Raises SpecError when shapes, types or classes do not fit; nothing is changed then.
-
-        Parameters
-        ----------
-        x, labels:
-            Codes uint8 (n, inputs), and classes (n,).
+        Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
+        codes uint8 (n, inputs), and classes (n,).
         """
         check_samples(self.learning, x, labels)
         total = Counts(0, 0, (0,) * len(self.states))
@@ -126,18 +97,16 @@ class Learner:
         return Counts(1, int(int(seen.z.argmax()) == label), pulses)
 
     def _forward(self, program: Program, x: npt.NDArray[np.uint8], update: int) -> Forward:
-        seen, y = Forward(), x
+        inputs, voltages, y, z = [], [], x, np.zeros(0, np.int64)
         draw = Draw(self.seed, np.array([update], np.int64), self.noise)
         codes = Codes.of(program, draw)
         for i, product in enumerate(program.products):
             layer = product.layer
-            seen.x.append(np.append(y, np.uint8(INPUT_MAX)))
-            seen.z = codes.sums(i, product, y[None], draw)[0]
-            v = preneuron(seen.z, layer)
-            seen.v.append(v)
-            y = neuron(v, layer, program.curve_base, program.curve_slope)
-        seen.y = y
-        return seen
+            inputs.append(np.append(y, np.uint8(INPUT_MAX)))
+            z = codes.sums(i, product, y[None], draw)[0]
+            voltages.append(preneuron(z, layer))
+            y = neuron(voltages[-1], layer, program.curve_base, program.curve_slope)
+        return Forward(inputs, voltages, y, z)
 
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
@@ -148,7 +117,7 @@ class Learner:
         of_neurons: list[tuple[Ints, int] | None] = [None]
         for i in reversed(range(1, len(self.states))):
             layer, before = self.learning.layers[i], program.layers[i - 1]
-            key = key_of(self.seed, DOMAIN_BACK, i, update) if self.noise else None
+            key = key_of(self.seed, spec.DOMAIN_BACK, i, update) if self.noise else None
             c = converted(row_sums(program.layers[i].weights, error), error, layer, key)
             shift = self.learning.layers[i - 1].slope_shift
             change = derivative(seen.v[i - 1], before, program.curve_base, program.curve_slope, shift)
@@ -168,12 +137,12 @@ class Learner:
         layer, slots = self.learning.layers[i], self.learning.slots
         rows = trains(
             row_thresholds(x, layer.row_rate, layer.row_shift),
-            key_of(self.seed, DOMAIN_TRAIN, i, update, ROWS),
+            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.ROWS),
             slots,
         )
         columns = trains(
             column_thresholds(error, exponent, layer.column_rate, layer.column_shift),
-            key_of(self.seed, DOMAIN_TRAIN, i, update, COLUMNS),
+            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.COLUMNS),
             slots,
         )
         count = coincidences(rows, columns)
@@ -192,9 +161,9 @@ class Learner:
         pulses of those; how many. ``fast``: the first of the ``height`` rows of fast devices."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         total = s[fast + height + row] + weights_of(s[fast + row] - s[fast + 2 * height + row])
-        whole = np.minimum(np.abs(total) // transfer.threshold, SLOTS_MAX)
+        whole = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
         s[fast + height + row] = clip(
-            total - np.sign(total) * whole * transfer.threshold, STATE_MIN, STATE_MAX
+            total - np.sign(total) * whole * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX
         )
         (m,) = np.nonzero(whole)
         return self._move(i, layer.devices, np.full(len(m), row), m, whole[m], total[m] > 0, update)
@@ -204,7 +173,7 @@ class Learner:
     ) -> int:
         """Devices (``row``, ``m``) of layer ``i`` get ``count`` pulses each; how many in all."""
         s, own = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
-        drawn = words(key_of(self.seed, DOMAIN_CYCLE, i, update), row, m)
+        drawn = words(key_of(self.seed, spec.DOMAIN_CYCLE, i, update), row, m)
         s[row, m] = updated(s[row, m], count, up, own, law, drawn)
         return int(count.sum())
 
@@ -216,7 +185,7 @@ class Learner:
         error, exponent = found
         train = trains(
             column_thresholds(error, exponent, layer.tuned.rate, layer.tuned.shift),
-            key_of(self.seed, DOMAIN_TRAIN, i, update, NEURONS),
+            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.NEURONS),
             self.learning.slots,
         )
         count = np.bitwise_count(train).astype(np.int64)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.learn.words import U16, slots, words
+from emulator.golden.learn.words import slots
+from emulator.golden.noise import U16, words
 from emulator.spec.arrays import Ints
 from emulator.spec.learning import PROBABILITY_ONE
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.learn.devices import Constants
-from emulator.golden.learn.words import U16, nibbles
+from emulator.golden.learn.words import nibbles
+from emulator.golden.noise import U16
 from emulator.spec.arithmetic import clip, rshift_round
 from emulator.spec.arrays import Ints
 from emulator.spec.learning import COUNT_SHIFT, FACTOR_MAX, FACTOR_ONE, ROOTS, SLOPE_SHIFT, Devices

@@ -11,37 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from emulator.golden.noise import stream_key
-from emulator.spec import noise as spec
+from emulator.golden.noise import U16, rotated, stream_key
 from emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX, pair_constant, round_constant
-
-U16 = npt.NDArray[np.uint16]
+from emulator.spec.noise import counter_word
 
 
 def key_of(seed: int, domain: int, layer: int, update: int, side: int = 0) -> U16:
     """Four key words, uint16 (4,): Speck64/128 of (update, layer | side) under (seed, domain)."""
-    counter = spec.counter_word(layer, side, 0)
-    key: U16 = stream_key(seed, domain, 0, counter, np.array([update]))[0]
+    key: U16 = stream_key(seed, domain, 0, counter_word(layer, side, 0), np.array([update]))[0]
     return key
-
-
-def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16]:
-    """Both halves x, y of the cipher text of (column, row ^ key[3]); ``row`` and ``column`` broadcast."""
-    rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
-    x, y = np.broadcast_arrays(np.asarray(column, np.uint16), np.asarray(row, np.uint16) ^ key[3])
-    with np.errstate(over="ignore"):
-        for i in range(spec.SAMPLE_ROUNDS):
-            x = (_right(x, rx, bits) + y) ^ (key[i % 4] ^ np.uint16(i))
-            y = _right(y, bits - ry, bits) ^ x
-    return x, y
 
 
 def mixed(x: U16, y: U16) -> tuple[U16, U16]:
     """Rounds of Simon32 without key on both halves of words (any shape)."""
     for i in range(MIX_ROUNDS):
-        f = (_left(x, 1) & _left(x, 8)) ^ _left(x, 2)
+        f = (rotated(x, 15, 16) & rotated(x, 8, 16)) ^ rotated(x, 14, 16)
         x, y = y ^ f ^ np.uint16(round_constant(i)), x
     return x, y
 
@@ -61,11 +46,3 @@ def pair_constants() -> U16:
 def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
     """The four nibbles of a 16-bit word, least significant first."""
     return word & 15, word >> 4 & 15, word >> 8 & 15, word >> 12
-
-
-def _right(x: Any, by: int, bits: int) -> Any:
-    return (x >> by) | (x << (bits - by))
-
-
-def _left(x: Any, by: int) -> Any:
-    return (x << by) | (x >> (16 - by))

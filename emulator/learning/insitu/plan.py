@@ -145,14 +145,8 @@ def prepare(
 ) -> Prepared:
     """Draw the chip and its states, and work out what updates need.
 
-    Raises CompileError when a quantity leaves the arithmetic's range.
-
-    Parameters
-    ----------
-    law, spread:
-        Of the weights' devices, in units of the nominal bound.
-    samples:
-        Typical inputs, uint8 (n, inputs), n >= 16.
+    Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
+    devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
     """
     chip = learning_chip(chip)
     states = _starts(plan)

@@ -16,14 +16,8 @@ PULSES_MAX = 100_000
 class EcramBank:
     """``len(states)`` devices of one chip description, drawn with their device-to-device spread.
 
-    Parameters
-    ----------
-    ecram:
-        The description; its model is not ``none``.
-    states:
-        Where the devices are, float64 (n,) in 0..1 of the nominal range.
-    rng:
-        Draws the devices, then the noise of every pulse.
+    ``ecram``: the description; its model is not ``none``. ``states``: where the devices are, float64 (n,) in
+    0..1 of the nominal range. ``rng``: draws the devices, then the noise of every pulse.
     """
 
     def __init__(self, ecram: Ecram, states: Floats, rng: np.random.Generator) -> None:

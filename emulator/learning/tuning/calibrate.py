@@ -12,11 +12,10 @@ from emulator.errors import CompileError
 from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.learner import Knobs, Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
-from emulator.learning.tuning.rule import Rule, rate_at
 from emulator.mapping import Die
 from emulator.mapping.states import States
 from emulator.spec import Program
-from emulator.spec.arrays import Codes, Ints
+from emulator.spec.arrays import Codes, Floats, Ints
 
 Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""
@@ -24,6 +23,10 @@ Load = Callable[[Program], None]
 """``load(program)``: put it on the board."""
 
 METHODS = ("gradient", "sign", "perturb")
+BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
+"""Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
+SIGN_PART = 1 / 3
+"""Part of the rate that the sign rule moves every device by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,3 +213,29 @@ def _perturbed(
             ecram = bank[kind]
             ecram.pulse(ecram.toward(before[i][kind] - ecram.states, 2 * plan.pulses))
     return float(np.mean(found)), gradients
+
+
+def rate_at(rate: float, step: int, steps: int) -> float:
+    """The rate of a step: from ``rate`` to a tenth by a cosine."""
+    return float(rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps))))
+
+
+class Rule:
+    """From a gradient to a wanted change of state: the memory of one bank of ``count`` devices; ``sign``
+    (Manhattan) has none."""
+
+    def __init__(self, count: int, *, sign: bool = False) -> None:
+        self._mean, self._square = np.zeros(count), np.zeros(count)
+        self._sign = sign
+        self._steps = 0
+
+    def change(self, gradient: Floats, rate: float) -> Floats:
+        """Wanted change of state (n,), each at most ``rate``, of the gradient (n,) by state."""
+        if self._sign:
+            return np.asarray(-rate * SIGN_PART * np.sign(gradient), np.float64)
+        self._steps += 1
+        self._mean = BETA_1 * self._mean + (1 - BETA_1) * gradient
+        self._square = BETA_2 * self._square + (1 - BETA_2) * gradient * gradient
+        mean = self._mean / (1 - BETA_1**self._steps)
+        spread = np.sqrt(self._square / (1 - BETA_2**self._steps))
+        return np.asarray(-rate * np.clip(mean / (spread + TINY), -1.0, 1.0), np.float64)

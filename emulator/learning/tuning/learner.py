@@ -34,17 +34,9 @@ class Learner:
     The forward pass is the chip's; only the way back goes through the model, whose weights are the float
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
     al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
-    are too, unless ``cells``. Raises CompileError when the network's shape is not the program's.
-
-    Parameters
-    ----------
-    network:
-        The float network the program was compiled from.
-    tunable:
-        The chip's tunable form; only what a state nominally does is taken from it, and with ``cells``:
-    cells:
-        Whether a test read of the cells is known: gradients then go back through the effective weights that
-        the program holds, in the float network's units.
+    are too, unless ``cells``: a test read of the cells is known, and gradients go back through the effective
+    weights that the program holds, in the float network's units. Raises CompileError when the shape of
+    ``network``, which the program was compiled from, is not the program's.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:

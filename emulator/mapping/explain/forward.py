@@ -187,7 +187,7 @@ class Forward(FloatArithmetic):
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
-        held = self.die.tables[at.table] if at.table < len(self.die.tables) else None
+        held = self.die.tables[at.nth] if at.nth < len(self.die.tables) else None
         step: Any = self.program.steps[at.node]
         x, outputs = join([maps[s] for s in node.sources]), len(node.channel)
         neurons = self._neurons(None if held is None else held.neurons, node.activation, outputs)
@@ -207,7 +207,7 @@ class Forward(FloatArithmetic):
         return self.coded(super().gate(at, node, _single(node, maps)).astype(np.float64))
 
     def product(self, at: At, node: Product, maps: Maps) -> Floats:  # type: ignore[override]
-        number, stage = at.product, self.built[at.product]
+        number, stage = at.nth, self.built[at.nth]
         exact = None if self._exact is None else self._exact[at.call]
         rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (self._first << 32)]))
         node, patches = stage.node, stage.node.patches

@@ -34,30 +34,12 @@ MISSING = (
 
 
 def fashion_mnist_test() -> tuple[Codes, Codes]:
-    """The 10,000 test images.
-
-    Raises DatasetError when the packaged files are missing or damaged.
-
-    Returns
-    -------
-    images:
-        uint8 (10000, 784), grey values 0..255, row by row.
-    labels:
-        uint8 (10000,), indices into ``CLASSES``.
-    """
+    """The 10,000 test images, uint8 (10000, 784), grey values row by row, and labels, indices into
+    ``CLASSES``. Raises DatasetError when the packaged files are missing or damaged."""
     return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
 
 def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Codes, Codes]:
-    """The 60,000 training images, from the original ``train-*-ubyte[.gz]`` files in ``folder``.
-
-    Raises DatasetError when the folder does not hold the files, or they are damaged.
-
-    Returns
-    -------
-    images:
-        uint8 (60000, 784).
-    labels:
-        uint8 (60000,).
-    """
+    """The 60,000 training images, uint8 (60000, 784), and labels, from the original ``train-*-ubyte[.gz]``
+    files in ``folder``. Raises DatasetError when it does not hold the files, or they are damaged."""
     return original(Path(folder), "train", 60_000, MISSING)

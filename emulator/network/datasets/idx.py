@@ -24,18 +24,8 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> Codes:
 
     The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit size
     per dimension (Y. LeCun, "The MNIST database", file format section). Raises DatasetError when the file is
-    missing, is not IDX, or its length contradicts its header.
-
-    Parameters
-    ----------
-    path:
-        The file.
-    dimensions:
-        Dimensions the caller expects: 3 for images (n, height, width), 1 for labels (n,).
-
-    Returns
-    -------
-    uint8 array of the sizes the header gives.
+    missing, is not IDX, or its length contradicts its header. ``dimensions``: those that
+    the caller expects: 3 for images (n, height, width), 1 for labels (n,).
     """
     path = Path(path)
     raw = _bytes(path)

@@ -33,24 +33,11 @@ def japanese_vowels(
 ) -> tuple[Sequences, Codes, Sequences, Codes]:
     """Training sequences and their labels, then the test set, each in the order of its file.
 
-    Parameters
-    ----------
-    where:
-        A folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon; by
-        default the installed package aeon.
-
-    Returns
-    -------
-    sequences:
-        float32 (n, 29, 12), coefficients as recorded. Shorter ones have zeros in front, so the last frame
-        is always the last of the 29.
-    labels:
-        uint8 (n,), speakers 0..8.
-
-    Raises
-    ------
-    DatasetError
-        When the files are not there, or a line is not what it should be; file, line and what is accepted.
+    ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon;
+    by default the installed package aeon. Raises DatasetError when the files are not there, or a line is not
+    what it should be; file, line and what is accepted.
+    Sequences are float32 (n, 29, 12), coefficients as recorded; shorter ones have zeros in front, so the last
+    frame is always the last of the 29. Labels are uint8 (n,), speakers 0..8.
     """
     train, test = (_part(where, f"JapaneseVowels_{part}.ts") for part in ("TRAIN", "TEST"))
     return *train, *test

@@ -96,7 +96,7 @@ def lower(
         blocks=tuple(
             m.block(outputs, beyond / seen_of if seen_of else None)
             for m, (outputs, *_), (beyond, seen_of) in zip(made, shapes, counts.tolist(), strict=True)
-            if m.node.kind != "pool"
+            if m.stretch is not None or not m.node.fires
         ),
         error_bound=bound,
         notes=tuple(notes),

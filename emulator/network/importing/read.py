@@ -65,7 +65,9 @@ def import_model(
     """Import a PyTorch module, a scikit-learn estimator, or an ``.onnx``, ``.pt`` or ``.pth`` file.
 
     The model itself is run beside what was read of it, on the samples and on others like them; what gives
-    other values is refused.
+    other values is refused. Raises UnsupportedNodeError, naming the node, its kind and what would work
+    instead. Raises NetworkError when the file is none of these, or the samples do not fit. Raises
+    MissingExtraError when the package for the file's kind is not installed.
 
     Parameters
     ----------
@@ -86,15 +88,6 @@ def import_model(
         The network's name; by default the file's or the class's.
     progress:
         Called as ``progress(done, total)`` after every layer.
-
-    Raises
-    ------
-    UnsupportedNodeError
-        Naming the node, its kind and what would work instead.
-    NetworkError
-        When the file is none of these, or the samples do not fit.
-    MissingExtraError
-        When the package for the file's kind is not installed.
     """
     limits = None
     if input_range is not None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Product
 from emulator.network.importing.arithmetic import REALS
 from emulator.network.importing.graph import Graph, Op, given
-from emulator.network.importing.view import View
+from emulator.spec.archive import Arrays, digest, flat
 from emulator.spec.evaluate import At, evaluated
 
 CALLS_MIN = 3
@@ -91,10 +90,7 @@ def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int
 
 def _content(op: Op) -> Any:
     """The same for two operators that compute the same of the same."""
-    node, kept = op.node, (op.kind, op.inputs, None if op.sampled is None else op.sampled.of(TRIED).tobytes())
-    if isinstance(node, View):
-        arrays = (node.scale, node.shift, np.zeros(0) if node.index is None else node.index)
-        return (*kept, node.flat, *(a.tobytes() for a in arrays))
-    if isinstance(node, Product):
-        return (*kept, node.sources, node.patches, node.dense.weights.tobytes(), node.dense.bias.tobytes())
-    return (*kept, node.terms, node.zero) if isinstance(node, Gate) else kept if op.sampled else op
+    if op.function is not op.sampled:  # devices
+        return op
+    arrays: Arrays = {} if op.sampled is None else {"sampled": op.sampled.of(TRIED)}
+    return op.kind, op.inputs, digest(flat("", op.node, arrays, {"activation": None}), arrays)

@@ -54,7 +54,7 @@ class Made(NamedTuple):
             node=self.name,
             kind=node.kind,
             function="none: outputs" if stretch is None else stretch.label,
-            inputs=node.dense.inputs if isinstance(node, Product) else len(node.reads),
+            inputs=node.width,
             outputs=outputs,
             low=low,
             high=high,

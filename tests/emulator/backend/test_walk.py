@@ -15,7 +15,7 @@ from emulator.backend.walk import codes_of_maps, walked_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.mapping import map_network
-from emulator.spec import PRESETS, GeometryError, Program
+from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
@@ -40,6 +40,14 @@ MAPS = dataclasses.replace(
 )
 
 
+def equal(program: Program, x: np.ndarray, geometry: Geometry = MAPS, said: str = "") -> Hand:
+    """Walked by hand, samples ``x`` give the golden model's sums."""
+    hand = Hand(program, geometry)
+    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
+        np.testing.assert_array_equal(hand.walk(sample), sums, err_msg=said)
+    return hand
+
+
 @pytest.mark.slow
 def test_random_walks_by_hand_equal_golden() -> None:
     """Every kind of step, of map and of end occurs."""
@@ -47,11 +55,7 @@ def test_random_walks_by_hand_equal_golden() -> None:
     for trial in range(40):
         rng = np.random.default_rng(trial)
         program = random_walk(MAPS, rng, side=5, corner=trial % 4 == 3)
-        x = random_inputs(program, rng, 2)
-        expected = Core(program, fast=False).infer(x, noise=False)
-        hand = Hand(program, MAPS)
-        for sample, sums in zip(x, expected, strict=True):
-            np.testing.assert_array_equal(hand.walk(sample), sums, err_msg=f"trial {trial}")
+        equal(program, random_inputs(program, rng, 2), said=f"trial {trial}")
         ours = lower(program)
         seen |= {type(step).__name__ for step in (*program.steps, *ours.steps)}
         seen |= {"calls"} if program.calls > 1 else set()
@@ -93,13 +97,8 @@ def windowed(outputs: int, *more: Pool) -> Program:
 
 
 def steps_done(program: Program) -> int:
-    """By hand, for one sample whose sums are the golden model's."""
-    hand = Hand(program, MAPS)
-    x = random_inputs(program, np.random.default_rng(2), 1)
-    np.testing.assert_array_equal(
-        hand.walk(x[0]), Core(program, fast=False).infer(x, noise=False)[0].astype(np.int64)
-    )
-    return hand.steps_done
+    """By hand, for one sample."""
+    return equal(program, random_inputs(program, np.random.default_rng(2), 1)).steps_done
 
 
 def test_a_pool_behind_a_product_is_no_step_of_its_own() -> None:
@@ -118,10 +117,7 @@ def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
     last = Product(layer=base.layers[1], sources=(1,), patches=Patches.whole((6, 1, 1)), fires=False)
     state = State(shape=(6, 1, 1), source=2, start=9)
     program = dataclasses.replace(base, shape=(6, 1, 1), steps=(new, last), states=(state,), calls=3)
-    x = random_inputs(program, np.random.default_rng(4), 3)
-    hand = Hand(program, MAPS)
-    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
-        np.testing.assert_array_equal(hand.walk(sample), sums)
+    equal(program, random_inputs(program, np.random.default_rng(4), 3))
 
 
 @pytest.mark.parametrize(("asked", "handed_on", "copies"), [(4, 4, 1), (1, 4, 2), (4, 1, 3)])
@@ -142,10 +138,7 @@ def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
         states = (states[0], dataclasses.replace(states[1], source=3))
     program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=states, calls=3)
     assert sum(isinstance(step, Pool) for step in lower(program).steps) == copies
-    x = random_inputs(program, np.random.default_rng(4), 3)
-    hand = Hand(program, MAPS)
-    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
-        np.testing.assert_array_equal(hand.walk(sample), sums)
+    equal(program, random_inputs(program, np.random.default_rng(4), 3))
 
 
 def test_what_is_joined_again_is_copied_once() -> None:
@@ -162,10 +155,7 @@ def test_what_is_joined_again_is_copied_once() -> None:
     state = State(shape=(4, 1, 1), source=4, start=9)
     program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=(state,), calls=3)
     assert [type(step) for step in lower(program).steps] == [Fill, Pool, Product, Product, Gate, Product]
-    x = random_inputs(program, np.random.default_rng(4), 3)
-    hand = Hand(program, MAPS)
-    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
-        np.testing.assert_array_equal(hand.walk(sample), sums)
+    equal(program, random_inputs(program, np.random.default_rng(4), 3))
 
 
 def test_maps_that_are_done_with_make_room() -> None:
@@ -202,11 +192,8 @@ def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -
     program = dataclasses.replace(base, shape=(3, 8, 8), steps=steps)
     assert codes_of_maps(program) == 3 * 64 + (2 if source == 1 else 3) * 512
     x = random_inputs(program, np.random.default_rng(7), 2)
-    expected = Core(program, fast=False).infer(x, noise=False)
     for codes in (2048, 1024):
-        hand = Hand(program, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
-        for sample, sums in zip(x, expected, strict=True):
-            np.testing.assert_array_equal(hand.walk(sample), sums)
+        equal(program, x, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
 
 
 @pytest.mark.parametrize(
@@ -288,11 +275,8 @@ def test_states_that_take_each_others_values() -> None:
     states = tuple(State(shape=(1, 1, 1), source=source, start=start) for source, start in ((0, 7), (1, 250)))
     program = dataclasses.replace(base, shape=(1, 1, 1), steps=(last,), states=states, calls=4)
     x = np.array([[10, 60, 200, 33], [0, 255, 1, 90]], np.uint8)
-    hand = Hand(program, MAPS)
-    expected = Core(program, fast=False).infer(x, noise=False)
-    for sample, sums in zip(x, expected, strict=True):
-        np.testing.assert_array_equal(hand.walk(sample), sums)
-    assert len({tuple(sums) for sums in expected}) == 2
+    equal(program, x)
+    assert len({tuple(sums) for sums in Core(program).infer(x, noise=False)}) == 2
 
 
 def test_tables_of_bases_are_products_of_the_array() -> None:

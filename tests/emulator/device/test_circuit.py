@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device import Bell, Esaki, Table, Tunnel
 from emulator.device.ndr.circuit import Circuit
+from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
 from emulator.errors import PhysicsError
 from tests.emulator.device.ngspice import needs_ngspice, sweep, transient
 

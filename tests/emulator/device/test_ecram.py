@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device import Bell, Esaki, Table, Tunnel
 from emulator.device.description import Ecram, load_chip
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
+from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.errors import PhysicsError
 from tests.naive.pulses import linear_step

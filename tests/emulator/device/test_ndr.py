@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.device import Bell, Esaki, Table, Tunnel, tunnel
+from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel, tunnel
 from emulator.errors import PhysicsError
 
 

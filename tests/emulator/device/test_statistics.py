@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device import MODELS, effective_read_sigma
-from emulator.device.description import Chip, list_chips, load_chip
+from emulator.device.description import Cell, Chip, list_chips, load_chip
 from emulator.device.rram.drift import DRIFTS, age
-from emulator.device.rram.programming import Faults
+from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
 from emulator.mapping.cells import make_cells
@@ -142,35 +141,16 @@ def test_a_scaled_drift_spreads_more_and_shifts_alike():
     assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.02, 0.0), (0.001, 0.05), (0.0904, 0.0175)])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (2.0, 0.0), (0.1, 5.0), (9.04, 1.75), (25.0, 75.0)])
 def test_stuck_rates(low, high):
-    stuck = Faults(low, high, 1.0, 30.0).draw((CELLS,), np.random.default_rng(3))
-    for value, rate in ((-1, low), (1, high)):
+    cell = Cell(g_max_uS=40.0, levels=16, stuck_low_percent=low, stuck_high_percent=high, stuck_low_uS=1.0)
+    stuck = cell.draw_stuck((CELLS,), np.random.default_rng(3))
+    for value, rate in ((-1, low / 100), (1, high / 100)):
         assert (stuck == value).mean() == pytest.approx(rate, abs=4.5 * (rate * (1 - rate) / CELLS) ** 0.5)
-    got = Faults(low, high, 1.0, 30.0).apply(np.full(CELLS, 7.0), stuck)
-    assert set(np.unique(got)) <= {1.0, 7.0, 30.0}
+    assert (stuck != 0).all() == (low + high == 100)
+    got = cell.with_stuck(np.full(CELLS, 7.0), stuck)
+    assert set(np.unique(got)) <= {1.0, 7.0, 40.0}
     assert (got == 1.0).sum() == (stuck == -1).sum()
-
-
-@pytest.mark.parametrize(
-    ("rates", "conductances", "message"),
-    [
-        ((0.6, 0.5), (0.0, 40.0), "stuck rates are 0.6 and 0.5; accepted: 0..1, together at most 1"),
-        ((-0.1, 0.5), (0.0, 40.0), "stuck rates are -0.1 and 0.5"),
-        ((0.1, -0.5), (0.0, 40.0), "stuck rates are 0.1 and -0.5"),
-        ((0.1, 0.1), (30.0, 20.0), "stuck conductances are 30.0 and 20.0 uS; accepted: 0 <= low <= high"),
-        ((0.1, 0.1), (-1.0, 20.0), "stuck conductances are -1.0 and 20.0 uS"),
-    ],
-)
-def test_impossible_faults(rates, conductances, message):
-    with pytest.raises(PhysicsError, match=message):
-        Faults(*rates, *conductances)
-
-
-def test_all_cells_may_be_stuck():
-    stuck = Faults(0.25, 0.75, 1.0, 30.0).draw((CELLS,), np.random.default_rng(3))
-    assert (stuck != 0).all()
-    assert (stuck == 1).mean() == pytest.approx(0.75, abs=0.01)
 
 
 def test_cmo_read_noise_is_the_cited_figure():
@@ -184,8 +164,5 @@ def test_cmo_read_noise_is_the_cited_figure():
 
 
 def test_read_noise_is_a_fraction_of_g_max():
-    assert effective_read_sigma(1.0, 40.0) == pytest.approx(0.4)
-    with pytest.raises(PhysicsError, match="read_noise_percent is -1"):
-        effective_read_sigma(-1, 40.0)
-    with pytest.raises(PhysicsError, match="g_max_uS is inf; accepted: 0 or more, finite"):
-        effective_read_sigma(1.0, np.inf)
+    cell = Cell(g_max_uS=40.0, levels=16, read_noise_percent=1.0)
+    assert cell.read_sigma(np.zeros((2, 1)), 1.0) == pytest.approx(0.4)

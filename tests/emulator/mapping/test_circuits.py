@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device import Esaki
 from emulator.device.description import parse_chip
 from emulator.device.ndr.circuit import Circuit
+from emulator.device.ndr.curves import Esaki
 from emulator.device.ndr.pwl import PwlTable
 from emulator.errors import ChipError, CompileError, CompileWarning
 from emulator.golden import Core

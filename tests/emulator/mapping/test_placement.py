@@ -37,7 +37,7 @@ def test_no_permutation_is_better():
 
     def lost(place):
         here = stuck[:, list(place)]
-        got = described.cell.faults.apply(compensate(target, here, described), here)
+        got = described.cell.with_stuck(compensate(target, here, described), here)
         return (np.square((got[0] - got[1]) - (target[0] - target[1])) * volts[:, None] ** 2).sum()
 
     found = places(target, stuck, described, volts)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device import Bell, Esaki, tunnel
+from emulator.device.ndr.curves import Bell, Esaki, tunnel
 from emulator.device.ndr.pwl import CODES, fit_pwl
 from emulator.device.ndr.window import (
     HIGHS,

@@ -12,7 +12,8 @@ from amaranth.sim import Simulator
 from emulator.golden.learn.devices import constants
 from emulator.golden.learn.trains import trains
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
+from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES
 from hdl.learn.clipped import clipped

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from emulator.device import Bell, Esaki, Tunnel
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
@@ -15,17 +14,13 @@ from emulator.device.fitting import (
     read_measurements,
     save_preset,
 )
+from emulator.device.ndr.curves import Bell, Esaki, Tunnel
 from emulator.errors import DatasetError
+from tests.emulator.device.fitting.written import measured
 from tests.stimulus import trace
 
 
-def write(path, header, *columns):
-    rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
-
-
-def iv(path, devices, *, noise=0.005, shuffle=True, seed=0, end=0.6):
+def iv(tmp_path, devices, *, noise=0.005, shuffle=True, seed=0, end=0.6):
     """Two noisy sweeps of every device, in any order, in mV and mA."""
     rng = np.random.default_rng(seed)
     v = np.tile(np.linspace(0, end, 121), 2)
@@ -36,17 +31,8 @@ def iv(path, devices, *, noise=0.005, shuffle=True, seed=0, end=0.6):
         volts.append(v * 1e3)
         amps.append((i + noise * i.max() * rng.standard_normal(len(v))) * 1e3)
     order = rng.permutation(len(names)) if shuffle else np.arange(len(names))
-    return write(
-        path,
-        "voltage_mV,Id (mA),device",
-        np.concatenate(volts)[order],
-        np.concatenate(amps)[order],
-        np.array(names)[order],
-    )
-
-
-def ndr(path, model="auto"):
-    return fit_ndr(read_measurements(path, ["voltage", "current"], columns={"current": "Id (mA)"}), model)
+    columns = (np.concatenate(part)[order] for part in (volts, amps))
+    return measured(tmp_path, "voltage_mV,current_mA,device", *columns, np.array(names)[order])
 
 
 def test_esaki_parameters_and_spread_come_back(tmp_path):
@@ -55,7 +41,7 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
         f"d{i}": Esaki(peak_voltage_V=0.1 * (1 + 0.05 * a), peak_current_A=1e-3 * (1 + 0.1 * b))
         for i, (a, b) in enumerate(rng.standard_normal((12, 2)))
     }
-    fit = ndr(iv(tmp_path / "iv.csv", devices, end=0.5))
+    fit = fit_ndr(iv(tmp_path, devices, end=0.5))
     assert fit.model == "esaki"
     peaks = np.array([d.peak_voltage_V for d in devices.values()])
     amps = np.array([d.peak_current_A for d in devices.values()])
@@ -76,7 +62,7 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
 
 @pytest.mark.parametrize("device", [Tunnel(0.2, 2e-3), Bell(0.3, 1e-6, 0.06)])
 def test_the_right_model_is_chosen(tmp_path, device):
-    fit = ndr(iv(tmp_path / "iv.csv", {"a": device}, end=1.0))
+    fit = fit_ndr(iv(tmp_path, {"a": device}, end=1.0))
     assert fit.model == type(device).__name__.lower()
     assert fit.values["peak_voltage_V"] == pytest.approx(device.peak_voltage_V, rel=0.01)
     assert fit.values["peak_current_mA"] == pytest.approx(1e3 * device.peak_current_A, rel=0.02)
@@ -87,8 +73,7 @@ def test_the_right_model_is_chosen(tmp_path, device):
 def test_odd_curves_become_a_table_that_a_chip_takes(tmp_path):
     v = np.linspace(0.02, 1, 60)
     i = 1e-3 * (np.where(v < 0.4, v / 0.4, 0.2) + 0.3 * (np.abs(v - 0.7) < 0.1))
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
-    fit = fit_ndr(read_measurements(path, ["voltage", "current"]))
+    fit = fit_ndr(measured(tmp_path, "voltage_V,current_A", v, i))
     assert fit.model == "table"
     assert fit.rms < 0.1
     save_preset(tmp_path / "mine.yaml", "neuron", fit.values, source="iv.csv", description="odd")
@@ -102,8 +87,7 @@ def test_points_below_0_are_kept(tmp_path, model):
     """A tunnel diode's reverse branch: in the data of the fit, and in a table's fields."""
     v = np.linspace(-0.1, 0.4, 101)
     i = 1e-3 * (v / 0.1) * np.exp(1 - v / 0.1)
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
-    fit = fit_ndr(read_measurements(path, ["voltage", "current"]), model)
+    fit = fit_ndr(measured(tmp_path, "voltage_V,current_A", v, i), model)
     assert any("20 points below 0 V, down to -0.00739 A" in note for note in fit.notes)
     np.testing.assert_allclose(fit.curves[0].voltage_V, v, atol=1e-12)
     if model == "auto":
@@ -130,9 +114,9 @@ def test_points_below_0_are_kept(tmp_path, model):
     ],
 )
 def test_impossible_curves_are_refused(tmp_path, v, i, reason):
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
+    data = measured(tmp_path, "voltage_V,current_A", v, i)
     with pytest.raises(DatasetError, match=reason):
-        fit_ndr(read_measurements(path, ["voltage", "current"]))
+        fit_ndr(data)
 
 
 def cells(tmp_path, targets, sigma, n=2000, stuck=0.0, seed=0):
@@ -141,8 +125,7 @@ def cells(tmp_path, targets, sigma, n=2000, stuck=0.0, seed=0):
     got = np.maximum(target + sigma(target) * rng.standard_normal(len(target)), 0)
     got[rng.random(len(got)) < stuck] = 0.0
     order = rng.permutation(len(target))
-    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target[order], got[order])
-    return read_measurements(path, ["target", "conductance"])
+    return measured(tmp_path, "target_uS,conductance_uS", target[order], got[order])
 
 
 def test_programming_error_comes_back(tmp_path):
@@ -168,9 +151,9 @@ def test_programming_error_comes_back(tmp_path):
     ],
 )
 def test_impossible_cells_are_refused(tmp_path, target, got, reason):
-    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target, got)
+    data = measured(tmp_path, "target_uS,conductance_uS", target, got)
     with pytest.raises(DatasetError, match=reason):
-        fit_rram(read_measurements(path, ["target", "conductance"]))
+        fit_rram(data)
 
 
 def pulses(tmp_path, model, up, down, *, devices=1, noise=0.0, seed=0):
@@ -181,10 +164,7 @@ def pulses(tmp_path, model, up, down, *, devices=1, noise=0.0, seed=0):
     n = np.tile(np.arange(up + down + 1), devices)
     device = np.repeat([f"d{i}" for i in range(devices)], up + down + 1)
     order = rng.permutation(len(n))
-    path = write(
-        tmp_path / "p.csv", "pulse,conductance_uS,device", n[order], g.T.ravel()[order], device[order]
-    )
-    return read_measurements(path, ["pulse", "conductance"])
+    return measured(tmp_path, "pulse,conductance_uS,device", n[order], g.T.ravel()[order], device[order])
 
 
 @pytest.mark.parametrize(("cycle", "noise"), [(0.0, 0.0), (0.3, 0.2)])
@@ -221,9 +201,9 @@ def test_exponential_comes_back(tmp_path):
     ],
 )
 def test_impossible_pulses_are_refused(tmp_path, pulse, g, reason):
-    path = write(tmp_path / "p.csv", "pulse,conductance_uS", pulse, g)
+    data = measured(tmp_path, "pulse,conductance_uS", pulse, g)
     with pytest.raises(DatasetError, match=reason):
-        fit_ecram(read_measurements(path, ["pulse", "conductance"]))
+        fit_ecram(data)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +233,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path, text, columns, reason):
         ("voltage_mV;current_uA", None),
         ("Voltage [mV]\tCurrent (uA)", None),
         ("x,y", {"voltage": "x:mV", "current": "y:uA"}),
+        ("Vd (mV),Id (uA)", {"voltage": "Vd (mV)", "current": "Id (uA)"}),
         ("voltage_mV current_uA", None),
     ],
 )
@@ -273,8 +254,7 @@ def cycles(tmp_path, count, *, noise):
     for i in range(140 * count):
         states.append(float(model.pulse(states[-1], i % 140 < 70)))
     g = 50 + 25 * np.array(states) + noise * np.random.default_rng(0).standard_normal(len(states))
-    path = write(tmp_path / "p.csv", "pulse,conductance_uS", np.arange(len(g)), g)
-    return read_measurements(path, ["pulse", "conductance"])
+    return measured(tmp_path, "pulse,conductance_uS", np.arange(len(g)), g)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -294,7 +274,7 @@ def test_held_out_points_of_a_curve_miss_by_their_noise(tmp_path, model, more):
     rng = np.random.default_rng(3)
     v = rng.permutation(np.linspace(0, 0.6, 241))
     i = Tunnel(0.1, 1e-3).current(v) + 1e-5 * rng.standard_normal(241)
-    data = read_measurements(write(tmp_path / "iv.csv", "voltage_V,current_A", v, i), ["voltage", "current"])
+    data = measured(tmp_path, "voltage_V,current_A", v, i)
     fit = fit_ndr(data, model)
     error = held_out_error(data, fit)
     assert 0.008 < error < 0.016
@@ -307,13 +287,10 @@ def test_held_out_pulses_and_cells(tmp_path):
     rng = np.random.default_rng(0)
     target = np.repeat(np.linspace(5, 50, 10), 200)
     got = target + (0.5 + 0.02 * target) * rng.standard_normal(len(target))
-    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target, got)
-    cells = read_measurements(path, ["target", "conductance"])
+    cells = measured(tmp_path, "target_uS,conductance_uS", target, got)
     assert held_out_error(cells, fit_rram(cells)) < 0.1
     v = np.linspace(0, 0.4, 9)  # with two points less there are too few
-    few = read_measurements(
-        write(tmp_path / "iv.csv", "voltage_V,current_A", v, Esaki().current(v)), ["voltage", "current"]
-    )
+    few = measured(tmp_path, "voltage_V,current_A", v, Esaki().current(v))
     assert held_out_error(few, fit_ndr(few, "tunnel")) is None
 
 
@@ -335,13 +312,13 @@ def test_a_real_esaki_sweep_ends_above_its_peak(tmp_path):
     device = Esaki(peak_voltage_V=0.1, peak_current_A=1e-3)
     v = np.linspace(0, 0.62, 125)
     assert device.current(v)[-1] > 2e-3, "the thermal branch passes the peak"
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, device.current(v))
-    fit = fit_ndr(read_measurements(path, ["voltage", "current"]))
+    data = measured(tmp_path, "voltage_V,current_A", v, device.current(v))
+    fit = fit_ndr(data)
     assert fit.model == "esaki"
     assert fit.values["peak_voltage_V"] == pytest.approx(0.1, rel=0.02)
     assert fit.values["peak_current_mA"] == pytest.approx(1.0, rel=0.02)
     assert any("passes the peak" in note for note in fit.notes)
-    table = fit_ndr(read_measurements(path, ["voltage", "current"]), "table")
+    table = fit_ndr(data, "table")
     assert table.device.peak_current_A == pytest.approx(1e-3, rel=0.02)
     assert table.device.peak_voltage_V == pytest.approx(0.1, rel=0.05)
 
@@ -358,9 +335,9 @@ def test_an_s_type_device_is_refused(tmp_path, both_ways):
     v, i = s_type()
     if both_ways:
         v, i = np.concatenate([v, v[::-1]]), np.concatenate([i, i[::-1]])
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", v, i)
+    data = measured(tmp_path, "voltage_V,current_A", v, i)
     with pytest.raises(DatasetError, match="voltage falls while the current rises"):
-        fit_ndr(read_measurements(path, ["voltage", "current"]))
+        fit_ndr(data)
 
 
 def test_hysteresis_is_said_and_the_way_up_is_fitted(tmp_path):
@@ -369,16 +346,15 @@ def test_hysteresis_is_said_and_the_way_up_is_fitted(tmp_path):
     rng = np.random.default_rng(3)
     volts = np.concatenate([v, v[::-1]])
     amps = np.concatenate([up.current(v), down.current(v[::-1])]) + 2e-6 * rng.standard_normal(242)
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", volts, amps)
-    fit = fit_ndr(read_measurements(path, ["voltage", "current"]))
+    fit = fit_ndr(measured(tmp_path, "voltage_V,current_A", volts, amps))
     assert fit.values["peak_voltage_V"] == pytest.approx(0.30, rel=0.01)
     assert fit.values["peak_current_mA"] == pytest.approx(1.0, rel=0.02)
     (note,) = [note for note in fit.notes if "hysteresis" in note]
     # The curves differ most on their flanks: by 0.4 of the peak.
     assert "differ by up to 4" in note
     same = np.concatenate([up.current(v), up.current(v[::-1])]) + 2e-6 * rng.standard_normal(242)
-    path = write(tmp_path / "iv.csv", "voltage_V,current_A", volts, same)
-    assert not any("hysteresis" in n for n in fit_ndr(read_measurements(path, ["voltage", "current"])).notes)
+    data = measured(tmp_path, "voltage_V,current_A", volts, same)
+    assert not any("hysteresis" in n for n in fit_ndr(data).notes)
 
 
 @pytest.mark.parametrize("offset", [-1.5, 1.5])
@@ -386,22 +362,20 @@ def test_cells_that_all_miss_their_target_are_refused(tmp_path, offset):
     rng = np.random.default_rng(0)
     target = np.repeat([5.0, 20.0, 40.0, 60.0], 200)
     got = target + offset + 0.8 * rng.standard_normal(len(target))
-    path = write(tmp_path / "g.csv", "target_uS,conductance_uS", target, np.abs(got))
+    data = measured(tmp_path, "target_uS,conductance_uS", target, np.abs(got))
     with pytest.raises(
         DatasetError,
         match=rf"cells for 5 uS read .*\({'[+]' if offset > 0 else '-'}1.*accepted: a mean within",
     ):
-        fit_rram(read_measurements(path, ["target", "conductance"]))
+        fit_rram(data)
 
 
 def test_cells_of_several_ages_are_refused(tmp_path):
     rng = np.random.default_rng(0)
     target = np.repeat([5.0, 20.0, 40.0], 100)
     got = target + rng.standard_normal(len(target))
-    path = tmp_path / "g.csv"
     for times, fine in ((np.tile([1.0, 86400.0], 150), False), (np.tile([1.0, 1.4], 150), True)):
-        write(path, "target_uS,conductance_uS,time_s", target, got, times)
-        data = read_measurements(path, ["target", "conductance"], optional=["time"])
+        data = measured(tmp_path, "target_uS,conductance_uS,time_s", target, got, times)
         if fine:
             fit_rram(data)
             continue

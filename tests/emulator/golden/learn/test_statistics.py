@@ -9,7 +9,8 @@ from scipy import stats
 from emulator.golden.learn.devices import constants
 from emulator.golden.learn.trains import coincidences, trains
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
+from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Devices
 
 DRAWS = 1 << 14

@@ -14,7 +14,8 @@ from emulator.golden import Core
 from emulator.golden.learn import Learner, make_learner
 from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
+from emulator.golden.noise import words
 from emulator.learning.insitu import Course, Plan, follow, prepare
 from emulator.learning.insitu.laws import devices_of, normal_table, table
 from emulator.learning.insitu.neurons import symmetry_points

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emulator.device import WAN_2022  # noqa: E402
 from emulator.device.description import load_chip  # noqa: E402
+from emulator.device.rram.programming import WAN_2022  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_layers  # noqa: E402
 from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator.learning.tuning.rule import Rule, rate_at
+from emulator.learning.tuning.calibrate import Rule, rate_at
 
 
 def test_the_rate_falls_to_a_tenth():
