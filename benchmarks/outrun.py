@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from link import Counted
-from walks import NETWORKS, drawn, fitting_board
+from walks import NETWORKS, drawn
 
 from boards.board import Board
 from boards.fpga import find_target
@@ -32,7 +32,7 @@ from boards.fpga.reports import load
 from boards.sim.udp import SimDatagrams, UdpModel
 from emulator.errors import CompileWarning
 from emulator.golden.fast import FastCore
-from emulator.mapping import map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import load_network, zoo
 from emulator.spec import Program
 from host.links.udp import UdpLink
@@ -110,7 +110,7 @@ def main() -> int:
     for name in options.network or COMPARED:
         network = COMPARED[name]()
         fitting, x, _ = drawn(name, network, options.samples * (10 if name == "MLP" else 1), None)
-        how = fitting_board(target.geometry)
+        how = MapOptions(target=target.geometry)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CompileWarning)  # random weights have no signal
             program = map_network(network, CHIP, fitting, options=how).program

@@ -39,7 +39,6 @@ from emulator.backend.walk import walked_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged, fashion_mnist_test
-from emulator.spec.geometry import Geometry
 from emulator.spec.patches import Shape
 from ndrite.evaluations import evaluate
 from ndrite.samples import data_set
@@ -153,7 +152,7 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
     geometry = target.geometry
     fitting, x, labels = drawn(name, network, samples, data)
     samples = len(x)
-    program = map_network(network, chip, fitting, options=fitting_board(geometry)).program
+    program = map_network(network, chip, fitting, options=MapOptions(target=geometry)).program
     link = SimLink(geometry, pins=uart, divisor=target.divisor) if uart else SimLink(geometry)
     with Board(link, timeout_s=60) as device:
         if uart:
@@ -190,17 +189,12 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
     } | ({"uart": line} if uart else {})
 
 
-def fitting_board(g: Geometry) -> MapOptions:
-    """Copies of kernels as far as a board's memories go."""
-    return MapOptions(lanes=g.lanes, depth=g.weight_depth, columns=g.columns)
-
-
 def estimate(name: str, board: str, chip: str) -> str:
     """Bounds of one network, and the samples a second that the board's clock has cycles for."""
     network, target = named(name), find_target(board)
     geometry = target.geometry
     x, _, _ = drawn(name, network, 0, None)
-    program = map_network(network, chip, x, options=fitting_board(geometry)).program
+    program = map_network(network, chip, x, options=MapOptions(target=geometry)).program
     check_fits(program, geometry)
     walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes)
     return (

@@ -92,10 +92,9 @@ def main() -> None:
     samples, test, labels = data.x[:256], data.test_x, data.test_labels
     print(f"float software          {len(test)} samples  {100 * network.accuracy(test, labels):.2f} %")
     with ndrite.connect(options.board) as board:
-        geometry = board.geometry
-        lanes = geometry.lanes if geometry else 64
-    for what, most in (("one kernel at a time", None), ("kernels side by side", lanes)):
-        program = ndrite.compile(network, options.chip, samples=samples, codes=True, lanes=most).program
+        array = board.geometry or ndrite.devices.Geometry()
+    for what, target in (("one kernel at a time", None), ("kernels side by side", array)):
+        program = ndrite.compile(network, options.chip, samples=samples, codes=True, target=target).program
         golden = ndrite.evaluate(program, test, labels, codes=True)
         begin = time.monotonic()
         rtl = ndrite.evaluate(

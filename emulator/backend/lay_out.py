@@ -20,7 +20,14 @@ from emulator.backend.lowering import Lowered, lower
 from emulator.backend.walk import bank_inputs, row_order, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
-from emulator.spec.lane_groups import places_of_rows, words_of
+from emulator.spec.lane_groups import (
+    beside,
+    lane_groups,
+    places_of_rows,
+    whole_readouts,
+    words_a_lane,
+    words_of,
+)
 from emulator.spec.layer import Layer
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
@@ -79,7 +86,11 @@ def check_fits(program: Program, geometry: Geometry) -> None:
 def weight_words(program: Program, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
     geometry = divided(program, geometry)
-    return sum(_runs(p, geometry) * _run(p, geometry) for p in lower(program).products)
+    return sum(_words(p, geometry) for p in lower(program).products)
+
+
+def _words(p: Product, geometry: Geometry) -> int:
+    return words_a_lane(p.layer.inputs, p.share, p.patches.groups, geometry)
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
@@ -90,47 +101,17 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
     return dataclasses.replace(geometry, lane_groups=1) if program.is_chain else geometry
 
 
-def lane_groups(product: Product, geometry: Geometry) -> int:
-    """Groups of lanes that share the rows of each tile of ``product``."""
-    groups = geometry.lane_groups
-    while groups > 1 and product.share > geometry.lanes // groups:
-        groups //= 2
-    return groups
-
-
-def _run(product: Product, geometry: Geometry) -> int:
-    """Words of a patch's inputs in a lane."""
-    return words_of(product.layer.inputs, lane_groups(product, geometry))
-
-
-def _beside(product: Product, geometry: Geometry) -> int:
-    """Groups that lie in lanes beside each other, each at whole readouts."""
-    lanes = geometry.lanes // lane_groups(product, geometry)
-    return max(1, lanes // _whole_readouts(product.share, geometry))
-
-
-def _runs(product: Product, geometry: Geometry) -> int:
-    """Runs of words that a product takes in every lane."""
-    if product.patches.groups == 1:
-        return geometry.groups(product.layer.outputs)
-    return -(-product.patches.groups // _beside(product, geometry))
-
-
 def column_words(program: Program, geometry: Geometry) -> int:
     """Words of each column parameter memory that the program takes."""
     return _step_bases(lower(program), geometry)[-1]
-
-
-def _whole_readouts(columns: int, geometry: Geometry) -> int:
-    return -(-columns // geometry.readouts) * geometry.readouts
 
 
 def _step_bases(ours: Lowered, geometry: Geometry) -> list[int]:
     """Where each step's values begin in the column memories, groups at whole readouts each; then the end."""
     bases = [0]
     for step in ours.steps:
-        spans = [p.patches.groups * _whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
-        spans += [0 if step.operands is None else _whole_readouts(step.operands.size, geometry)]
+        spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
+        spans += [0 if step.operands is None else whole_readouts(step.operands.size, geometry)]
         bases.append(bases[-1] + max(spans))
     return bases
 
@@ -162,7 +143,7 @@ def descriptor(
         "second": int(product.skip is not None),
         "share": product.share if groups > 1 else geometry.lanes,
         "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
-        "lane_groups": lane_groups(product, geometry).bit_length() - 1,
+        "lane_groups": lane_groups(product.share, geometry).bit_length() - 1,
     }
     return record(values, DESCRIPTOR, DESCRIPTOR_WORDS).view(np.int32)
 
@@ -206,18 +187,19 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
                 number=ours.numbers[i],
             )
         )
-        spread, run = lane_groups(product, geometry), _run(product, geometry)
+        spread = lane_groups(share, geometry)
+        run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
         held = layer.weights[row_order(product, program.rows)] if walked else layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
-        together, beside = (n, 1) if groups == 1 else (share, _beside(product, geometry))
-        apart = _whole_readouts(share, geometry)
+        together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
+        apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):
             block = held[:, first : first + together]
-            down, lane = row + k // beside * run, k % beside * apart
+            down, lane = row + k // at_once * run, k % at_once * apart
             for column in range(block.shape[1]):
                 weights[lane + column + of_row * (n // spread), down + place] = block[:, column]
-        row += _runs(product, geometry) * run
+        row += _words(product, geometry)
         for name, words in parameters(layer).items():
             for group, values in enumerate(np.split(words, groups)):
                 here = base + group * apart

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.network import Dense, Ndr, Product
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.lane_groups import lane_groups, whole_readouts, words_a_lane
 from emulator.spec.patches import Pair
 
 
@@ -83,73 +85,90 @@ class Way:
     """A way to lay out a product: in ``block`` positions at once; cycles a map, words a lane, columns."""
 
     block: Pair
-    cycles: int
+    cycles: float
     words: int
     columns: int
 
 
-def ways(
-    node: Product, lanes: int, slices: int, inputs_max: int, *, rows: int, beyond: bool = False
-) -> list[Way]:
+def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: bool = False) -> list[Way]:
     """Every block that fits, (1, 1) first: those that tile the grid, and pairs of an odd number of rows or
     columns where the last of them may lie ``beyond`` it.
 
-    A position takes as many cycles as rows go through the array, or as its neurons, of which one fires in a
-    cycle. Each group begins a word of eight rows, and stays within a tile of ``rows``; groups lie in lanes
-    beside each other.
+    A block takes as many cycles as its rows go through the array (half of them, where rows of 0 are skipped),
+    as runs of its codes are read out of the maps, or as its columns are read out and fire. A tile has
+    ``rows``; of a product of groups each stays within one, and begins a word.
     """
-    patches, outputs, groups = node.patches, node.dense.outputs, node.patches.groups
+    patches, groups = node.patches, node.patches.groups
+    channels, outputs = patches.shape[0] // groups, node.dense.outputs // groups
 
-    def way(block: Pair, inputs: int) -> Way:
+    def way(block: Pair) -> Way | None:
         copies, (down, across) = block[0] * block[1], _tiles(patches.grid, block)
-        columns = outputs // groups * copies
-        turns, beside = -(-columns // lanes), max(1, lanes // columns)
-        cycles = max(inputs * groups * turns * slices, outputs * copies) * down * across
-        return Way(block, cycles, inputs * turns * -(-groups // beside), groups * columns)
+        (high, wide) = (
+            k + (n - 1) * s for k, n, s in zip(patches.kernel, block, patches.stride, strict=True)
+        )
+        inputs, share = channels * high * wide, outputs * copies
+        words = -(-inputs // WORD_ROWS)
+        whole = inputs if groups == 1 else words * WORD_ROWS * groups
+        if copies > 1 and (share > array.lanes or whole > array.max_inputs or (groups > 1 and inputs > rows)):
+            return None
+        taken = inputs * groups * slices * array.groups(share) / lane_groups(share, array)
+        read = (
+            _chunks(channels, high, wide, rows)
+            if groups == 1
+            else groups * high * wide * -(-channels // WORD_ROWS)
+        )
+        converted = -(-inputs // rows) * slices * share * groups / array.readouts
+        cycles = max(
+            taken * (0.5 if array.skip else 1.0),
+            read if array.map_codes else 0,
+            converted,
+            share * groups / array.neurons,
+        )
+        columns = groups * whole_readouts(share, array)
+        return Way(block, cycles * down * across, words_a_lane(inputs, share, groups, array), columns)
 
-    found = [way((1, 1), node.dense.inputs)]
-    if patches.dilation != (1, 1):
-        return found
-    down, across = (
-        [n for n in range(1, size + 1) if size % n == 0 or (beyond and n == 2)] for size in patches.grid
-    )
-    for block in itertools.product(down, across):
-        reach = [k + (g - 1) * s for k, g, s in zip(patches.kernel, block, patches.stride, strict=True)]
-        inputs = patches.shape[0] // groups * reach[0] * reach[1]
-        whole = inputs if groups == 1 else -(-inputs // 8) * 8 * groups
-        one_tile = groups == 1 or inputs <= rows
-        columns = outputs // groups * block[0] * block[1]
-        if block != (1, 1) and columns <= lanes and whole <= inputs_max and one_tile:
-            found.append(way(block, inputs))
-    return found
+    blocks: list[Pair] = [(1, 1)]
+    if patches.dilation == (1, 1):
+        down, across = (
+            [n for n in range(1, size + 1) if size % n == 0 or (beyond and n == 2)] for size in patches.grid
+        )
+        blocks = list(itertools.product(down, across))
+    return [found for block in blocks if (found := way(block)) is not None]
+
+
+def _chunks(channels: int, high: int, wide: int, rows: int) -> int:
+    """Reads of up to eight codes that a patch takes, in tiles of ``rows``.
+
+    In one tile the channels of a kernel's row are one run; else each tile has a run at every place of it.
+    """
+    area = high * wide
+    if channels * area <= rows:
+        return high * -(-wide * channels // WORD_ROWS)
+    k = np.arange(channels * area)
+    runs = np.bincount(k // rows * area + k % area, minlength=-(-k.size // rows) * area)
+    return int(np.maximum(1, -(-runs // WORD_ROWS)).sum())
 
 
 def laid_out(
     nodes: Sequence[Product],
-    lanes: int,
+    array: Geometry,
     *,
     rows: int,
     slices: int = 1,
-    depth: int | None = None,
-    columns: int | None = None,
-    inputs_max: int = 1024,
     beyond: Container[int] = (),
 ) -> list[tuple[Product, Pair]]:
-    """Each product as it is laid out for so many lanes, and its block.
+    """Each product as it is laid out for an array, and its block.
 
-    Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that weight
-    memories of ``depth`` words a lane and parameters of ``columns`` allow (None: any): the block that saves
-    most for its words goes first.
-    ``beyond``: numbers of products whose maps may have more rows and columns than their nodes'.
+    Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
+    weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:
+    numbers of products whose maps may have more rows and columns than their nodes'.
     """
-    ours = [packed(node, _fewest_groups(node, lanes, rows, inputs_max)) for node in nodes]
-    known = [
-        ways(node, lanes, slices, inputs_max, rows=rows, beyond=i in beyond) for i, node in enumerate(ours)
-    ]
+    ours = [packed(node, _fewest_groups(node, array, rows)) for node in nodes]
+    known = [ways(n, array, rows=rows, slices=slices, beyond=i in beyond) for i, n in enumerate(ours)]
     chosen = [of_node[0] for of_node in known]
     while True:
-        left = float("inf") if depth is None else depth - sum(way.words for way in chosen)
-        more = float("inf") if columns is None else columns - sum(way.columns for way in chosen)
+        left = array.weight_depth - sum(way.words for way in chosen)
+        more = array.columns - sum(way.columns for way in chosen)
         gains = [
             ((now.cycles - way.cycles) / max(1, way.words - now.words), way.cycles, -i, way)
             for i, (now, of_node) in enumerate(zip(chosen, known, strict=True))
@@ -163,12 +182,13 @@ def laid_out(
     return [(blocked(node, way.block), way.block) for node, way in zip(ours, chosen, strict=True)]
 
 
-def _fewest_groups(node: Product, lanes: int, rows: int, inputs_max: int) -> int:
+def _fewest_groups(node: Product, array: Geometry, rows: int) -> int:
     groups, k = node.patches.groups, node.dense.inputs
     share = node.dense.outputs // groups
     for fewer in range(1, groups):
         together = groups // fewer
-        whole = -(-together * k // 8) * 8 * fewer
-        if groups % fewer == 0 and together * k <= rows and together * share <= lanes and whole <= inputs_max:
+        whole = -(-together * k // WORD_ROWS) * WORD_ROWS * fewer
+        fits = together * k <= rows and together * share <= array.lanes and whole <= array.max_inputs
+        if groups % fewer == 0 and fits:
             return fewer
     return groups

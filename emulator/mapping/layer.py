@@ -37,6 +37,7 @@ from emulator.network import Activation, Dense, Ndr
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
 from emulator.spec.arrays import Floats, Ints
+from emulator.spec.geometry import Geometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,10 @@ class MapOptions:
     nominal:
         Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
         of virtual chips spread around them. Converters and neurons are the individual ones of the seed.
-    lanes:
+    target:
         When given, kernels are programmed several times over, and groups of channels packed
-        (``emulator.mapping.block``), where that takes fewer cycles on so many lanes; else once and apart.
-    depth:
-        With ``lanes``: weight words that each of them has, which copies of kernels must not exceed.
-    columns:
-        With ``lanes``: columns that there are parameters for, which copies must not exceed either.
+        (``emulator.mapping.block``), where that takes fewer cycles on such an array and fits it; else once
+        and apart.
     column_steps:
         Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
         for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
@@ -77,9 +75,7 @@ class MapOptions:
     table_bits: int = 6
     mitigation: Mitigation = field(default_factory=Mitigation)
     nominal: bool = False
-    lanes: int | None = None
-    depth: int | None = None
-    columns: int | None = None
+    target: Geometry | None = None
     column_steps: bool = False
     first_product: int = 0
     one_limit: bool = False

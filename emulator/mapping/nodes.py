@@ -78,14 +78,12 @@ class Mapper:
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
         self._ways: list[tuple[Product, Pair]] = [(product, (1, 1)) for product in network.products]
-        if options.lanes is not None:
+        if options.target is not None:
             self._ways = laid_out(
                 network.products,
-                options.lanes,
+                options.target,
                 rows=chip.array.rows,
                 slices=slices(chip.input.dac_bits),
-                depth=options.depth,
-                columns=options.columns,
                 beyond=_cut_again(network),
             )
         self._steps: list[steps.Step] = []

@@ -9,12 +9,36 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.geometry import WORD_ROWS
+from emulator.spec.geometry import WORD_ROWS, Geometry
+
+
+def lane_groups(columns: int, geometry: Geometry) -> int:
+    """Groups of lanes that share the rows of each tile of so many columns."""
+    groups = geometry.lane_groups
+    while groups > 1 and columns > geometry.lanes // groups:
+        groups //= 2
+    return groups
 
 
 def words_of(rows: int, groups: int) -> int:
     """Weight words a lane that ``rows`` rows take in ``groups`` groups; one group needs no whole words."""
     return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
+
+
+def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> int:
+    """Weight words a lane of a product whose ``groups`` see ``inputs`` rows each, for ``share`` columns."""
+    runs = geometry.groups(share) if groups == 1 else -(-groups // beside(share, geometry))
+    return runs * words_of(inputs, lane_groups(share, geometry))
+
+
+def beside(share: int, geometry: Geometry) -> int:
+    """A product's groups of ``share`` columns that lie in lanes beside each other, each at whole readouts."""
+    return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
+
+
+def whole_readouts(columns: int, geometry: Geometry) -> int:
+    """Column parameters of a group of columns."""
+    return -(-columns // geometry.readouts) * geometry.readouts
 
 
 def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any
 
+from boards.fpga import find_target
 from emulator.device.description import Chip, load_chip
 from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.order import in_order
@@ -28,9 +29,7 @@ def compile(
     seed: sig.DieSeed = 0,
     name: str | None = None,
     nominal: bool = False,
-    lanes: sig.Count | None = None,
-    depth: sig.Count | None = None,
-    columns: sig.Count | None = None,
+    target: Annotated[Any, sig.Option("BOARD")] | None = None,
     mitigation: Mitigation | None = None,
     place_rows: bool = False,
     input_range: Annotated[tuple[float, float], sig.Option("LOW HIGH")] | None = None,
@@ -71,12 +70,9 @@ def compile(
         The program's name; the network's by default.
     nominal:
         Leave every cell on its target and store how cells spread: the program of a campaign.
-    lanes:
-        Program kernels several times over, side by side, where that is faster on so many lanes.
-    depth:
-        With lanes: weight words of each lane, which those copies must not exceed.
-    columns:
-        With lanes: columns that the board has parameters for, which those copies must not exceed.
+    target:
+        Program kernels several times over, side by side, where that is faster on this board and its memories
+        allow it: its name, or in Python any `Geometry`.
     mitigation:
         The measures against the chip's errors; default: gain and bias correction.
     place_rows:
@@ -111,9 +107,6 @@ def compile(
     >>> compiled.save("mine").name
     'mine'
     """
-    for limit, most in (("depth", depth), ("columns", columns)):
-        if most is not None and lanes is None:
-            raise InputError(f"{limit} is given without lanes; accepted: both, or lanes alone")
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
     stage = progress or sig.silent
@@ -125,6 +118,7 @@ def compile(
     told = {key: value for key, value in told.items() if value is not None}
     floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
     typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
+    array = find_target(target).geometry if isinstance(target, str) else target
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
         measures = dataclasses.replace(measures, row_placement=True)
@@ -138,9 +132,7 @@ def compile(
             seed=seed,
             name=name,
             progress=report,
-            options=MapOptions(
-                nominal=nominal, lanes=lanes, depth=depth, columns=columns, mitigation=measures
-            ),
+            options=MapOptions(nominal=nominal, target=array, mitigation=measures),
         )
     found = Compiled(
         floats,

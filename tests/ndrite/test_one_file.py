@@ -244,7 +244,7 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
             "'model.pt: /1/Elu' (elu(x)) is not supported",
         ),
         ([*line, "--input-shape", "a"], "'a' is no shape"),
-        ([*line, "--depth", "3"], "depth is given without lanes"),
+        ([*line, "--target", "mine"], "board is 'mine'; accepted: ulx3s"),
         (
             ["compile", "model.pt", "--chip", "ideal", "--program-only"],
             "program_only is given without",

@@ -10,7 +10,7 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Patches, Product
-from emulator.spec import PRESETS
+from emulator.spec import PRESETS, Geometry
 from ndrite.evaluations import work
 
 
@@ -48,7 +48,7 @@ def test_blocks_and_packed_groups_are_the_mappers_own() -> None:
     )
     network = Network((first, second, last), (4, 6, 6), "deep", meaning=Meaning())
     x = rng.integers(1, 256, (32, 4 * 36)).astype(np.uint8)
-    program = map_network(network, "ideal", x, options=MapOptions(lanes=64)).program
+    program = map_network(network, "ideal", x, options=MapOptions(target=Geometry())).program
     assert program.products[0].patches.groups < 4
     assert work(program, x, network).products == 4 * 9 * 16 + 16 * 2 * 9 + 18 * 3
     assert work(program, x).products > work(program, x, network).products

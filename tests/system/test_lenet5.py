@@ -13,9 +13,11 @@ from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.sim.sizing import sized
 from boards.stepped import SteppedBoard
+from emulator.backend.schedule import bound_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
+from emulator.spec import Geometry
 from ndrite.evaluations import evaluate
 
 IMAGES = int(os.environ.get("NDRITE_LENET5", "1"))
@@ -26,12 +28,12 @@ def network() -> Network:
     return load_network(zoo.lenet5())
 
 
-@pytest.mark.parametrize("lanes", [None, 64])
-def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int | None) -> None:
+@pytest.mark.parametrize("target", [None, Geometry()], ids=["once", "laid out"])
+def test_the_golden_model_keeps_the_floats_accuracy(network: Network, target: Geometry | None) -> None:
     x, _, test, labels = digits()
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
-    program = map_network(network, "wan2022", enlarged(x)[:256], options=MapOptions(lanes=lanes)).program
+    program = map_network(network, "wan2022", enlarged(x)[:256], options=MapOptions(target=target)).program
     with GoldenBoard() as board:
         board.program(program)
         accuracy = evaluate(board, program, enlarged(test), labels).accuracy
@@ -43,14 +45,14 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, lanes: int
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
     """It walks through the network by itself, in less than its bound where rows that are 0 are skipped."""
     x, _, test, labels = digits()
-    program = map_network(network, "wan2022", enlarged(x)[:64], options=MapOptions(lanes=64)).program
+    program = map_network(network, "wan2022", enlarged(x)[:64], options=MapOptions(target=Geometry())).program
     with SteppedBoard(Board(SimLink(dataclasses.replace(sized(program), skip=True)))) as board:
         board.program(program)
         assert board.on_host == ()
         result = evaluate(board, program, enlarged(test)[:IMAGES], labels[:IMAGES], seed=3)
     assert result.mismatches == 0, result.first_mismatch
     assert result.outputs.any()
-    bound = 98 * 48 + 25 * 216 + 400 * 2 + 120 * 2 + 84
+    bound = bound_cycles(program, 64)
     assert result.cycles_per_inference is not None
     # Where one neuron fires in a cycle, a walk begins by copying its sample code by code.
     assert 0.5 * bound < result.cycles_per_inference - program.inputs < bound

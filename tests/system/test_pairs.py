@@ -15,11 +15,12 @@ import pytest
 
 from boards.board import Board
 from boards.sim import SimLink
-from emulator.backend.lay_out import divided, lane_groups
+from emulator.backend.lay_out import divided
 from emulator.backend.lowering import lower
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
+from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
@@ -100,7 +101,7 @@ def seen(program: Program, geometry: Geometry) -> Counter[str]:
     ours, used = lower(program), divided(program, geometry)
     found["joined"] += bool(ours.areas)
     for product in ours.products:
-        found[f"{lane_groups(product, used)} groups of lanes"] += 1
+        found[f"{lane_groups(product.share, used)} groups of lanes"] += 1
     return +found
 
 

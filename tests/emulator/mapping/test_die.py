@@ -22,6 +22,7 @@ from emulator.mapping import (
     save_die,
 )
 from emulator.mapping.explain import explain
+from emulator.spec import Geometry
 from tests.chips import changed, random_network, samples
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
@@ -138,7 +139,7 @@ def test_a_nominal_die_stays_nominal() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
     net = NETWORKS[name]
-    program, die, _ = map_network(net, "wan2022", inputs(net), options=MapOptions(lanes=16))
+    program, die, _ = map_network(net, "wan2022", inputs(net), options=MapOptions(target=Geometry(lanes=16)))
     save_die(die, tmp_path / "d.npz")
     again = program_of(load_die(tmp_path / "d.npz").at(1.0), program)
     x = inputs(net)[:5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from emulator.network import (
     load_network,
 )
 from emulator.network.floats import FLOATS, result
-from emulator.spec import ProgramError
+from emulator.spec import Geometry, ProgramError
 
 
 def plain(
@@ -91,30 +92,33 @@ def test_the_best_block_fills_the_lanes() -> None:
     dense = Dense(np.ones((25, 6)), np.zeros(6), Named("relu"))
     node = Product(dense, (0,), Patches(shape=(1, 32, 32), kernel=(5, 5)))
 
-    def block(lanes: int, **rest: int) -> tuple[int, int]:
-        return laid_out([node], lanes, rows=128, **rest)[0][1]
+    def block(lanes: int, readouts: int = 1, **fields: Any) -> tuple[int, int]:
+        return laid_out([node], Geometry(lanes=lanes, readouts=readouts, **fields), rows=128)[0][1]
 
     assert block(6) == (1, 1)
     rows, columns = block(64)
     assert 6 * rows * columns <= 64
     assert (5 + rows - 1) * (5 + columns - 1) / (rows * columns) < 25 / 4
     # Two positions side by side see 30 inputs, four in a square 36.
-    assert block(64, depth=29) == (1, 1)
-    assert block(64, depth=30) in ((1, 2), (2, 1))
-    assert block(64, depth=36) == (2, 2)
+    assert block(64, weight_depth=16) == (1, 1)
+    assert block(64, weight_depth=32) in ((1, 2), (2, 1))
+    # Of 24 columns two groups of 32 lanes take a row each; more columns would take all lanes at once.
+    assert block(64, 4, skip=True, overlap=True, map_codes=2048, lane_groups=4) == (2, 2)
 
 
 def test_words_go_where_they_save_most() -> None:
-    """The product of a thousand positions gets its copies of 16 words, that of four does not."""
+    """The product of a thousand positions gets its copies, that of four does not."""
+    dense = Dense(np.ones((45, 12)), np.zeros(12), Named("relu"))
+    few = Product(dense, (0,), Patches(shape=(5, 4, 4), kernel=(3, 3)))
     dense = Dense(np.ones((9, 4)), np.zeros(4), Named("relu"))
-    few = Product(dense, (0,), Patches(shape=(1, 4, 4), kernel=(3, 3)))
     many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
-    (_, first), (_, second) = laid_out([few, many], 64, rows=128, depth=9 + 16)
-    assert (first, second) == ((1, 1), (2, 2))
-    (_, first), (_, second) = laid_out([few, many], 64, rows=128, depth=16 + 16)
-    assert (first, second) == ((2, 2), (2, 2))
-    (_, first), (_, second) = laid_out([few, many], 64, rows=128, columns=4 + 16)
-    assert (first, second) == ((1, 1), (2, 2))
+
+    def blocks(**fields: int) -> list[tuple[int, int]]:
+        return [block for _, block in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
+
+    assert blocks(weight_depth=64) == [(1, 1), (2, 2)]
+    assert blocks(weight_depth=128) == [(2, 2), (2, 2)]
+    assert blocks(columns=32) == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
@@ -123,7 +127,7 @@ def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int) -> N
     rng = np.random.default_rng(3)
     patches = Patches(shape=(8, 5, 5), kernel=(3, 3), groups=8)
     node = Product(Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches)
-    (wide, block), *_ = laid_out([node], lanes, rows=40)
+    (wide, block), *_ = laid_out([node], Geometry(lanes=lanes, readouts=1), rows=40)
     assert (block, wide.patches.groups) == ((1, 1), groups)
     assert wide.dense.weights.shape == (72 // groups, 16)
     x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
@@ -235,16 +239,16 @@ def inputs(network: Network) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (60, network.inputs)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("lanes", [None, 32])
+@pytest.mark.parametrize("target", [None, Geometry(lanes=32)], ids=["once", "laid out"])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, lanes: int | None) -> None:
+def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, target: Geometry | None) -> None:
     x = inputs(network)
-    compiled = map_network(network, "ideal", x, options=MapOptions(lanes=lanes))
+    compiled = map_network(network, "ideal", x, options=MapOptions(target=target))
     blocks = {product.block for product in compiled.program.products}
-    assert len(blocks) == 1 or lanes is not None
+    assert len(blocks) == 1 or target is not None
     maps = zip(compiled.program.map_shapes, network.map_shapes, strict=True)
     wider = [m for m, (made, node) in enumerate(maps) if made != node]
-    assert wider == ([2] if lanes and network.name == "separable" else [])
+    assert wider == ([2] if target and network.name == "separable" else [])
     wanted = network.forward(x / np.float32(255))
     y = Core(compiled.program, fast=False).infer(x) * compiled.program.meaning.output_step
     assert y.shape == wanted.shape == (60, network.outputs)
