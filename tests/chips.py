@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emulator.device.description import Chip, load_chip
+from emulator.mapping import MapOptions, Mitigation
 from emulator.network import Dense, Named, Ndr, Network
 
 
@@ -17,6 +18,11 @@ def changed(chip: Chip | str, **sections: Any) -> Chip:
     chip = load_chip(chip) if isinstance(chip, str) else chip
     fields = {name: dataclasses.replace(getattr(chip, name), **values) for name, values in sections.items()}
     return dataclasses.replace(chip, **fields)
+
+
+def mitigated(**measures: Any) -> MapOptions:
+    """Mapping with other measures against the chip's errors: ``bias_correction=False``."""
+    return MapOptions(mitigation=Mitigation(**measures))
 
 
 def random_network(

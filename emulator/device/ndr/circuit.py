@@ -37,7 +37,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table, not_negative
+from emulator.device.ndr.curves import Curve, NdrModel, Table
 from emulator.errors import PhysicsError
 
 POINTS = 12_001
@@ -78,8 +78,10 @@ class Circuit(NdrModel):
     read_time_s: float = 0.0
     inductance_H: float = 0.0
 
+    from_zero = ("source_resistance_ohm", "capacitance_F", "read_time_s", "inductance_H")
+
     def __post_init__(self) -> None:
-        not_negative(self, "source_resistance_ohm", "capacitance_F", "read_time_s", "inductance_H")
+        super().__post_init__()
         if self.read_time_s and not self.time_constant_s:
             raise PhysicsError(
                 f"read_time_s is {self.read_time_s}; accepted: 0, as there is no capacitance behind a "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +31,23 @@ EXPONENT_MAX = 700.0
 
 
 class NdrModel:
-    """A device: its peak, its current, and its shape in units of the peak."""
+    """A device: its peak, its current, and its shape in units of the peak.
+
+    Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
+    """
+
+    from_zero: ClassVar[tuple[str, ...]] = ()
 
     peak_voltage_V: float
     peak_current_A: float
+
+    def __post_init__(self) -> None:
+        for field, value in vars(self).items():
+            zero = field in self.from_zero
+            if isinstance(value, int | float) and not (0 < value < np.inf or (zero and value == 0)):
+                raise PhysicsError(
+                    f"{field} is {value}; accepted: {'0 or more' if zero else 'above 0'}, finite"
+                )
 
     @property
     def peak(self) -> tuple[float, float]:
@@ -68,9 +82,6 @@ class Tunnel(NdrModel):
     peak_voltage_V: float
     peak_current_A: float
 
-    def __post_init__(self) -> None:
-        _positive(self, "peak_voltage_V", "peak_current_A")
-
     def current(self, v: npt.ArrayLike) -> Curve:
         return self.peak_current_A * tunnel(np.asarray(v, np.float64) / self.peak_voltage_V)
 
@@ -100,9 +111,10 @@ class Esaki(NdrModel):
     saturation_current_A: float = 1e-16
     temperature_K: float = 300.0
 
+    from_zero = ("excess_current_A", "saturation_current_A")
+
     def __post_init__(self) -> None:
-        _positive(self, "peak_voltage_V", "peak_current_A", "excess_slope_per_V", "temperature_K")
-        not_negative(self, "excess_current_A", "saturation_current_A")
+        super().__post_init__()
         if not self.valley_voltage_V > self.peak_voltage_V:
             raise PhysicsError(
                 f"valley_voltage_V is {self.valley_voltage_V}; accepted: above peak_voltage_V "
@@ -149,9 +161,6 @@ class Bell(NdrModel):
     peak_current_A: float
     width_V: float
 
-    def __post_init__(self) -> None:
-        _positive(self, "peak_voltage_V", "peak_current_A", "width_V")
-
     def current(self, v: npt.ArrayLike) -> Curve:
         x = (np.asarray(v, np.float64) - self.peak_voltage_V) / self.width_V
         return self.peak_current_A * np.exp(-0.5 * x * x)
@@ -172,9 +181,10 @@ class Double(NdrModel):
     second_peak_voltage_V: float
     second_peak_part: float = 1.0
 
+    from_zero = ("second_peak_part",)
+
     def __post_init__(self) -> None:
-        _positive(self, "peak_voltage_V", "peak_current_A", "second_peak_voltage_V")
-        not_negative(self, "second_peak_part")
+        super().__post_init__()
         if not self.second_peak_voltage_V >= 2 * self.peak_voltage_V:
             raise PhysicsError(
                 f"second_peak_voltage_V is {self.second_peak_voltage_V}; accepted: at least twice "
@@ -238,26 +248,8 @@ class Shaped(NdrModel):
     peak_voltage_V: float
     peak_current_A: float
 
-    def __post_init__(self) -> None:
-        _positive(self, "peak_voltage_V", "peak_current_A")
-
     def current(self, v: npt.ArrayLike) -> Curve:
         return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         return self.curve(np.asarray(u, np.float64))
-
-
-def _positive(model: object, *fields: str) -> None:
-    for field in fields:
-        value = getattr(model, field)
-        if not (0 < value < np.inf):
-            raise PhysicsError(f"{field} is {value}; accepted: above 0, finite")
-
-
-def not_negative(model: object, *fields: str) -> None:
-    """Raise PhysicsError where one of the fields is below 0 or not finite."""
-    for field in fields:
-        value = getattr(model, field)
-        if not (0 <= value < np.inf):
-            raise PhysicsError(f"{field} is {value}; accepted: 0 or more, finite")

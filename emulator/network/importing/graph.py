@@ -7,6 +7,7 @@ which move values and are gone when the maps have scales. A vector is (F, 1, 1),
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,8 +19,9 @@ from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Tab
 from emulator.network.importing.arithmetic import REALS
 from emulator.network.importing.view import View, view_of
 from emulator.spec.arrays import Array, Floats
-from emulator.spec.evaluate import At, evaluated
+from emulator.spec.evaluate import At, evaluated, run
 from emulator.spec.patches import Shape
+from emulator.spec.steps import State
 
 Reach = tuple[float, float]
 """Least and greatest value."""
@@ -209,26 +211,40 @@ class Graph:
 
     def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
         """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is told every result."""
-        n, left = len(x), self.uses
+        n, ops = len(x), _Ops(self, seen)
         parts = x.reshape(n, self.calls, *self.input.shape)
-        held = [np.full((n, *m.shape), m.start) for m, _ in self.memories]
-        y: Floats = np.empty(0)
-        for call in range(self.calls):
-            results: dict[Op, Floats] = {self.input: parts[:, call]}
-            results |= {m: h for (m, _), h in zip(self.memories, held, strict=True)}
-            waiting = dict(left)
-            for op in left:
-                if op not in results:
-                    results[op] = evaluated(REALS, At(call), op.node, [results[i] for i in op.inputs])
-                if seen is not None:
-                    seen(op, results[op])
-                for i in op.inputs:
-                    waiting[i] -= 1
-                    if not waiting[i]:
-                        del results[i]
-            held = [results[op] for _, op in self.memories]
-            y = results[self.output]
-        return y.reshape(n, -1)
+        states = [State(shape=m.shape, source=ops.number[op]) for m, op in self.memories]
+        starts = [np.full((n, *m.shape), m.start) for m, _ in self.memories]
+        firsts = (parts[:, call] for call in range(self.calls))
+        maps = deque(run(ops, ops.nodes, states, firsts, starts), maxlen=1).pop()
+        y: Floats = maps[ops.number[self.output]].reshape(n, -1)
+        return y
+
+
+class _Ops:
+    """Operators in real numbers, as an arithmetic: a map goes once nothing reads it any more."""
+
+    def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
+        self._given = (graph.input, *(memory for memory, _ in graph.memories))
+        self._seen = seen
+        self.nodes = [op for op in graph.uses if op not in self._given]
+        self.number = {op: i for i, op in enumerate((*self._given, *self.nodes))}
+        self._last = {i: op for op in self.nodes for i in op.inputs}
+        for op in (graph.output, *(op for _, op in graph.memories)):
+            self._last.pop(op, None)
+
+    def product(self, at: At, op: Op, maps: list[Any]) -> Floats:
+        y: Floats = evaluated(REALS, at, op.node, [maps[self.number[i]] for i in op.inputs])
+        if self._seen is not None:
+            for i, given in enumerate(self._given if at.node == 0 else ()):
+                self._seen(given, maps[i])
+            self._seen(op, y)
+        for source in op.inputs:
+            if self._last.get(source) is op:
+                maps[self.number[source]] = None
+        return y
+
+    pool = table = gate = view = product
 
 
 def measured(graph: Graph, samples: Floats) -> Graph:

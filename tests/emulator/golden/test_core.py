@@ -22,15 +22,6 @@ def noisy_program() -> Program:
     return program.with_layers(layers)
 
 
-def test_an_inference_depends_on_its_index_not_on_its_company() -> None:
-    program = noisy_program()
-    x = random_inputs(program, np.random.default_rng(0), 9)
-    whole = Core(program).infer(x, seed=3, first_index=2**32 - 4)
-    for n in range(len(x)):
-        alone = Core(program).infer(x[n : n + 1], seed=3, first_index=(2**32 - 4 + n) % 2**32)
-        np.testing.assert_array_equal(alone[0], whole[n])
-
-
 def test_every_sample_of_a_long_batch_has_its_own_noise() -> None:
     """NumPy works on 1,024 at a time."""
     program = noisy_program()

@@ -109,14 +109,6 @@ def test_chains(trial: int, corner: bool, noise: bool) -> None:
     equal(p, random_inputs(p, rng, 4), first=4, noise=noise, varies=not corner)
 
 
-@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("readout", ["adc", "analog"])
-def test_every_slicing_and_readout_of_chains(dac_bits: int, readout: str) -> None:
-    rng = np.random.default_rng(dac_bits)
-    p = random_program(SMALL, rng, layers=2, dac_bits=dac_bits, readout=readout)
-    equal(p, random_inputs(p, rng, 3), first=0)
-
-
 @pytest.mark.parametrize("name", PATCHES)
 def test_products_over_patches(name: str) -> None:
     rng = np.random.default_rng(1)

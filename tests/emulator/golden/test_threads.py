@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 from emulator.golden import Core, threads
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Layer, Program
+from emulator.spec import Layer, Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
-from tests.stimulus import random_inputs
 
 
 @pytest.fixture
@@ -49,17 +47,6 @@ def test_an_exception_reaches_the_caller(three: None) -> None:
 
     with pytest.raises(ValueError, match="second part"):
         threads.in_threads(part, 500, 100, 3)
-
-
-def test_threads_give_the_same_numbers(three: None) -> None:
-    pytest.importorskip("numba")
-    rng = np.random.default_rng(6)
-    program = random_program(PRESETS["tiny"], rng, noise=True)
-    x = random_inputs(program, rng, 700)
-    arguments = {"seed": 5, "first_index": 2**32 - 300, "stream": 2}
-    np.testing.assert_array_equal(
-        Core(program, fast=True).infer(x, **arguments), Core(program, fast=False).infer(x, **arguments)
-    )
 
 
 @pytest.mark.parametrize(("samples", "shared"), [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0)])

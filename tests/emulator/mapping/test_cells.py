@@ -11,12 +11,12 @@ from emulator.device.array.crossbar import Cubic, effective_matrix_at
 from emulator.device.description import Chip, list_chips, list_devices, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, map_network, map_weights
+from emulator.mapping import Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, level_targets, make_cells
 from emulator.mapping.ranges import column_sums, placed
 from emulator.mapping.weights import code_max
 from emulator.network import Network
-from tests.chips import changed, random_network, samples
+from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
 
 WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
@@ -182,13 +182,9 @@ def test_compensation_takes_levels_cells_have():
 def test_every_measure_is_worth_something(chip, measure, least_gain_db):
     net = random_network()
     verified = measure == "write_verify_attempts"
-    on = Mitigation(write_verify_attempts=10 if verified else 0)
-    off = Mitigation() if verified else Mitigation(**{measure: False})
-    gains = [
-        snr(net, chip, seed=s, options=MapOptions(mitigation=on))
-        - snr(net, chip, seed=s, options=MapOptions(mitigation=off))
-        for s in range(3)
-    ]
+    plain, other = mitigated(), mitigated(**{measure: 10 if verified else False})
+    on, off = (other, plain) if verified else (plain, other)
+    gains = [snr(net, chip, seed=s, options=on) - snr(net, chip, seed=s, options=off) for s in range(3)]
     assert np.mean(gains) > least_gain_db
 
 
@@ -299,9 +295,7 @@ def test_conductances_never_leave_their_range(seed, ohm, stuck, day, fault_aware
 def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed, dac_bits, kind):
     net = random_network(seed=seed)
     chip = changed(IDEAL, input={"dac_bits": dac_bits}, readout={"kind": kind})
-    compiled = map_network(
-        net, chip, samples(net), options=MapOptions(mitigation=Mitigation(bias_correction=False))
-    )
+    compiled = map_network(net, chip, samples(net), options=mitigated(bias_correction=False))
     x = samples(net, 200, seed=9)
     want = net.forward(x / np.float32(255)).astype(float)
     got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step

@@ -6,13 +6,13 @@ import pytest
 from emulator.device.description import load_chip, parse_chip
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, map_network, program_of
+from emulator.mapping import Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
 from emulator.mapping.explain import explain
 from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Network
 from emulator.spec.arithmetic import INPUT_MAX
-from tests.chips import centred_network, changed
+from tests.chips import centred_network, changed, mitigated
 from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
@@ -55,20 +55,9 @@ def test_noise_is_in_percent_of_the_largest_current():
 @pytest.mark.parametrize("corrected", [True, False])
 def test_offsets_and_gains_are_the_columns(corrected):
     errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
-    program, die, _ = map_network(
-        centred_network(),
-        chip(**errors),
-        X,
-        seed=7,
-        options=MapOptions(mitigation=Mitigation(bias_correction=corrected)),
-    )
-    plain = map_network(
-        centred_network(),
-        chip(),
-        X,
-        seed=7,
-        options=MapOptions(mitigation=Mitigation(bias_correction=corrected)),
-    ).program
+    options = mitigated(bias_correction=corrected)
+    program, die, _ = map_network(centred_network(), chip(**errors), X, seed=7, options=options)
+    plain = map_network(centred_network(), chip(), X, seed=7, options=options).program
     first, columns = program.layers[0], die.arrays[0].columns
     assert np.array_equal(first.weights, plain.layers[0].weights)
     assert columns.gain.std() == pytest.approx(0.05, rel=0.7)
@@ -90,9 +79,7 @@ def test_offsets_and_gains_are_the_columns(corrected):
 def test_biases_are_rows_of_cells():
     wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
     net, built = centred_network(size=3.0), chip(cell=wan, bias="cells")
-    program, die, _ = map_network(
-        net, built, X, seed=3, options=MapOptions(mitigation=Mitigation(bias_correction=False))
-    )
+    program, die, _ = map_network(net, built, X, seed=3, options=mitigated(bias_correction=False))
     for dense, layer, array in zip(net.layers, program.layers, die.arrays, strict=True):
         codes = array.bias.mapped.codes
         current = INPUT_MAX * codes.sum(axis=0, dtype=np.int64)
@@ -103,9 +90,7 @@ def test_biases_are_rows_of_cells():
         assert np.abs(levels.sum(axis=0) - 15 * dense.bias / limits).max() <= 0.501
         assert np.ptp(np.abs(levels), axis=0).max() <= 1
         np.testing.assert_allclose(array.bias.asked, dense.bias / array.step)
-    other = map_network(
-        net, built, X, seed=4, options=MapOptions(mitigation=Mitigation(bias_correction=False))
-    ).die
+    other = map_network(net, built, X, seed=4, options=mitigated(bias_correction=False)).die
     assert (other.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
     ideal = map_network(centred_network(), chip(bias="cells", cell={"levels": 256}), X).program
     y, exact = Core(ideal).infer(X) * ideal.meaning.output_step, centred_network().forward(X / 255)
@@ -119,13 +104,8 @@ def test_bias_cells_hold_what_their_columns_lack():
     wanted = (X / 255 @ exact.weights).mean(axis=0) + exact.bias
     off = []
     for corrected in (False, True):
-        built = map_network(
-            centred_network(),
-            chip(cell=wan, bias="cells", **errors),
-            X,
-            seed=3,
-            options=MapOptions(mitigation=Mitigation(bias_correction=corrected)),
-        )
+        held, options = chip(cell=wan, bias="cells", **errors), mitigated(bias_correction=corrected)
+        built = map_network(centred_network(), held, X, seed=3, options=options)
         array, layer = built.die.arrays[0], built.program.layers[0]
         p = X.astype(np.int64) @ layer.weights.astype(np.int64)
         zero = array.bias.fixed - array.columns.offset / array.columns.gain  # the window's

@@ -14,7 +14,6 @@ from emulator.golden import Core
 from emulator.mapping import (
     MapOptions,
     Mapped,
-    Mitigation,
     die_digest,
     load_die,
     map_network,
@@ -23,7 +22,7 @@ from emulator.mapping import (
 )
 from emulator.mapping.explain import explain
 from emulator.spec import Geometry
-from tests.chips import changed, random_network, samples
+from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 
 CHIPS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
@@ -65,7 +64,7 @@ KEPT = {name: changed(name, cell={"stuck_low_percent": 1.0}) for name in CHIPS} 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KEPT)
 def test_the_file_holds_all_of_it(name: str, tmp_path: Path) -> None:
-    placed = MapOptions(mitigation=Mitigation(row_placement=True))
+    placed = mitigated(row_placement=True)
     program, die, _ = map_network(NET, KEPT[name], X, seed=5, options=placed)
     path = tmp_path / "die.npz"
     save_die(die, path)

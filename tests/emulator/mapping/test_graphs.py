@@ -261,15 +261,6 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, target
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_an_inference_does_not_depend_on_what_ran_before(network: Network) -> None:
-    x = inputs(network)
-    core = Core(map_network(network, "wan2022", x).program, fast=False)
-    together = core.infer(x[:6], seed=5)
-    np.testing.assert_array_equal(core.infer(x[4:6], seed=5, first_index=4), together[4:6])
-    assert (core.infer(x[4:6], seed=5) != together[4:6]).any(), "read noise is off"
-
-
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_files(network: Network, tmp_path: Path) -> None:
     x = inputs(network)
     network.save(tmp_path / "float.npz")

@@ -9,9 +9,9 @@ import pytest
 from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
-from tests.chips import changed, random_network, samples
+from tests.chips import changed, mitigated, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
 
@@ -105,9 +105,7 @@ def test_bias_correction_removes_the_mean_deviation():
     want = net.forward(x / np.float32(255))
     off = {}
     for on in (True, False):
-        compiled = map_network(
-            net, WAN, x, seed=1, options=MapOptions(mitigation=Mitigation(bias_correction=on))
-        )
+        compiled = map_network(net, WAN, x, seed=1, options=mitigated(bias_correction=on))
         step = compiled.report.layers[0].adc_range[0] / 255
         off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
     assert off[True] < 0.6 * step

@@ -11,11 +11,10 @@ from emulator.device.rram.programming import STUCK_HIGH, STUCK_LOW
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.mapping.cells import compensate, pair_targets, places
-from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.order import in_order
-from tests.chips import centred_network, changed
+from tests.chips import centred_network, changed, mitigated
 
-PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
+PLACED = mitigated(row_placement=True)
 
 
 def chip(name="dendritic-analog", *, percent=8.0, **array):

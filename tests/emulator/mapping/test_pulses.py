@@ -9,10 +9,10 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.errors import CompileError
-from emulator.mapping import MapOptions, Mitigation, map_network
+from emulator.mapping import MapOptions, map_network
 from emulator.mapping.explain import explain
 from emulator.network import Dense, Network
-from tests.chips import changed
+from tests.chips import changed, mitigated
 
 RNG = np.random.default_rng(2)
 NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one product")
@@ -75,4 +75,4 @@ def test_other_draws_stay_and_nominal_cells_are_not_pulsed():
     nominal = map_network(NET, PULSED, SAMPLES, options=MapOptions(nominal=True))
     assert nominal.report.layers[0].pulses is None
     with pytest.raises(CompileError, match=r"write_verify_attempts is 3; accepted: 0, as programming.model"):
-        map_network(NET, PULSED, SAMPLES, options=MapOptions(mitigation=Mitigation(write_verify_attempts=3)))
+        map_network(NET, PULSED, SAMPLES, options=mitigated(write_verify_attempts=3))

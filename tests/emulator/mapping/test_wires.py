@@ -7,14 +7,14 @@ import pytest
 
 from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, map_network
+from emulator.mapping import Mitigation, map_network
 from emulator.mapping.mitigation import NOTHING
 from emulator.mapping.ranges import fitted_gain
 from emulator.mapping.weights import column_limits, map_weights
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
 from emulator.network import Dense, Ndr, Network, load_network
 from emulator.network.zoo import FOLDER
-from tests.chips import changed
+from tests.chips import changed, mitigated
 
 IDEAL = load_chip("ideal")
 ANALOG = load_chip("dendritic-analog")
@@ -130,10 +130,8 @@ def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     x = RNG.integers(0, 256, (300, 60), dtype=np.uint8)
     chip = wired(ANALOG, 20.0)
     scales = []
-    for measures in (Mitigation(), Mitigation(gain_calibration=False)):
-        layer = map_network(network, chip, x, seed=3, options=MapOptions(mitigation=measures)).program.layers[
-            0
-        ]
+    for measures in ({}, {"gain_calibration": False}):
+        layer = map_network(network, chip, x, seed=3, options=mitigated(**measures)).program.layers[0]
         scales.append(layer.scale / 2.0**layer.vshift)
     ratio = scales[0] / scales[1]
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
@@ -151,13 +149,7 @@ def test_it_is_worth_something(ohm: float) -> None:
     quiet = changed(ANALOG, cell={"error_scale": 0.1, "drift": "none"})
     noise = []
     for on in (True, False):
-        mapped = map_network(
-            network,
-            wired(quiet, ohm),
-            x,
-            seed=1,
-            options=MapOptions(mitigation=Mitigation(wire_compensation=on)),
-        )
+        mapped = map_network(network, wired(quiet, ohm), x, seed=1, options=mitigated(wire_compensation=on))
         got = Core(mapped.program).infer(x, noise=False) * (mapped.program.meaning.output_step or 1.0)
         noise.append(np.square(got - wanted).sum())
     assert 10 * np.log10(noise[1] / noise[0]) > 2.0

@@ -267,6 +267,10 @@ class Chip:
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
 
+    def calibrated(self, form, x, y, learner=True, **plan):
+        learner = Learner(small(), form) if learner else None
+        return calibrate(form, learner, x, y, infer=self.infer, load=self.program, plan=Plan(**plan))
+
 
 @pytest.mark.parametrize("method", ["gradient", "perturb"])
 def test_every_pass_has_read_noise_of_its_own(samples, method):
@@ -294,9 +298,7 @@ def test_the_sum_of_heights_stays(samples):
     form = at_states(form, [state])
     chip = Chip()
     # All outputs too large by the same labels: without the rule heights fall together.
-    plan = Plan(steps=8, batch=500, rate=0.04)
-    y = np.zeros_like(y)
-    result = calibrate(form, Learner(small(), form), x, y, infer=chip.infer, load=chip.program, plan=plan)
+    result = chip.calibrated(form, x, np.zeros_like(y), steps=8, batch=500, rate=0.04)
     after = result.die.states[0].current
     assert np.abs(after - 0.5).mean() > 0.05
     assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
@@ -375,9 +377,9 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     chip = Chip()
     chip.program(form.base)
     before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
-    learner = None if method == "perturb" else Learner(small(), form)
-    plan = Plan(steps=40 if method == "perturb" else 25, batch=500, rate=0.04, method=method)
-    result = calibrate(form, learner, x[:1000], y[:1000], infer=chip.infer, load=chip.program, plan=plan)
+    steps, learner = (40, False) if method == "perturb" else (25, True)
+    plan = {"steps": steps, "batch": 500, "rate": 0.04, "method": method}
+    result = chip.calibrated(form, x[:1000], y[:1000], learner, **plan)
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
@@ -389,11 +391,7 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
 def test_the_same_plan_gives_the_same_program(samples):
     images = []
     for seed in (0, 0, 1):
-        form, chip = chip_form(samples), Chip()
-        plan = Plan(steps=3, batch=100, seed=seed)
-        result = calibrate(
-            form, Learner(small(), form), *samples, infer=chip.infer, load=chip.program, plan=plan
-        )
+        result = Chip().calibrated(chip_form(samples), *samples, steps=3, batch=100, seed=seed)
         images.append(result.program.checksum())
     assert images[0] == images[1] != images[2]
 
@@ -401,9 +399,9 @@ def test_the_same_plan_gives_the_same_program(samples):
 def test_bad_samples(samples):
     form, chip = chip_form(samples), Chip()
     with pytest.raises(CompileError, match="needs the float network"):
-        calibrate(form, None, *samples, infer=chip.infer, load=chip.program)
+        chip.calibrated(form, *samples, learner=False)
     with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
-        calibrate(form, None, samples[0], samples[1][:3], infer=chip.infer, load=chip.program)
+        chip.calibrated(form, samples[0], samples[1][:3])
     other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
     with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
         Learner(other, form)
