@@ -304,6 +304,13 @@ def _refuse_model(source: Any) -> None:
         raise InputError(f"{source}: a model; compile it first: ndrite compile {source} --chip NAME -o mine")
 
 
+def is_model(source: Any) -> bool:
+    """Whether ``source`` is imported, and is no network of ours."""
+    if _is_path(source):
+        return Path(source).suffix in MODELS
+    return not isinstance(source, Network | Compiled)
+
+
 def network_of(
     source: Any, samples: Any = None, progress: Progress | None = None, **options: Any
 ) -> tuple[Network, Imported | None]:
@@ -317,15 +324,14 @@ def network_of(
     of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
     ``import_model``, for a model.
     """
-    whole = whole_of(source)
-    file = _is_path(source) and Path(source).suffix not in MODELS
-    if whole is None and not file and not isinstance(source, Network):
+    if is_model(source):
         x = None if samples is None else array_of(samples)
         imported = import_model(source, samples=x, progress=progress, **options)
         return imported.network, imported
     if options:
         given = ", ".join(options).replace("output", "node")
         raise InputError(f"{given}: only of a model that is imported; accepted: without")
+    whole = whole_of(source)
     if whole is not None:
         return whole.network, None
-    return (load_network(Path(source)) if file else source), None
+    return (source if isinstance(source, Network) else load_network(Path(source))), None

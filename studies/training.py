@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from emulator.network import Network
 from ndrite.samples import Labelled
+from ndrite.verbs.train import start_of
 from studies.data import data as data_of
 from studies.data import learning_data
 
+Build = Callable[[], Any]
 CHIP_RATE = 16e-3
 """Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
 networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
@@ -24,20 +27,24 @@ def train(
     *,
     side: int | None = None,
     recipe: dict[str, Any],
+    build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    ``side`` is of square images that are shifted in training; ``recipe`` and ``fields`` are of ``Recipe`` and
-    ``Job`` in ``emulator.learning.training``.
+    ``side`` is of square images that are shifted in training; ``build`` makes a PyTorch module in place of
+    full layers; ``recipe`` and ``fields`` are of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
     """
+    from emulator.learning.training.extra import torch
     from emulator.learning.training.job import Job, Samples, run_job
     from emulator.learning.training.loop import Recipe
 
     job = Job(recipe=Recipe(**recipe), **fields)
     samples = Samples(found.x, found.labels, found.name, side)
+    torch.manual_seed(job.recipe.seed)
+    start = None if build is None else start_of(build(), samples.x, samples.classes)
     with tempfile.TemporaryDirectory() as folder:
-        net = run_job(job, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
+        net = run_job(job, samples, Path(folder) / "n.npz", name="n", start=start)
     return net, float(net.provenance["held_out_accuracy"])
 
 
@@ -48,11 +55,12 @@ def trained(
     epochs: int,
     *,
     rate: float = CHIP_RATE,
-    hidden: tuple[Any, ...] = (128,),
+    hidden: tuple[int, ...] = (128,),
+    build: Callable[[str | None], Any] | None = None,
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
     """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
-    None).
+    None). ``build`` makes a PyTorch module for the chip, in place of full layers.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
@@ -71,4 +79,5 @@ def trained(
     recipe |= {"seed": seed, "shift": 1 if found.side == 28 else 0}
     how: dict[str, Any] = {"hidden": hidden, "held_out": held_out, "chip": chip}
     how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
+    how |= {} if build is None else {"build": partial(build, chip)}
     return train(found, side=found.side, recipe=recipe, **how)

@@ -57,7 +57,7 @@ def learn(
     folder: sig.OriginalFiles | None = None,
     samples: sig.Count | None = None,
     held_out: sig.Count | None = None,
-    hidden: Annotated[str, sig.Option("WIDTHS")] = "128",
+    hidden: sig.Hidden = "128",
     chip: sig.ChipName = "ideal",
     device: Annotated[Any, sig.Option("NAME")] = "ecram-tang2018",
     neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
@@ -94,8 +94,6 @@ def learn(
         Learn from the first so many.
     held_out:
         Own samples, the last so many, that are measured on and not learned from; default: a twelfth.
-    hidden:
-        Widths of hidden layers, separated by commas; 0: none.
     chip:
         Chip whose converters, read noise and neurons there are.
     device:
@@ -143,7 +141,7 @@ def learn(
     given = dataclasses.replace(given, x=given.x[:samples], labels=given.labels[:samples])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
-        widths=(given.x.shape[1], *_widths(hidden), classes),
+        widths=(given.x.shape[1], *sig.widths(hidden), classes),
         rate=rate,
         hidden_rate=hidden_rate,
         neuron_rate=neuron_rate,
@@ -243,18 +241,6 @@ def _leave(
             raise KeyboardInterrupt(
                 f"after {course.done} updates; the same command with --resume goes on"
             ) from None
-
-
-def _widths(hidden: str) -> tuple[int, ...]:
-    if hidden.strip() == "0":
-        return ()
-    try:
-        found = tuple(int(part) for part in hidden.split(","))
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1:
-        raise InputError(f"hidden is {hidden!r}; accepted: widths such as 128 or 64,32; 0 for none")
-    return found
 
 
 def _law(device: Any) -> tuple[LinearStep, Any, float | None]:

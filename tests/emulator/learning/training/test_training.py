@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 
 from emulator.device import WAN_2022  # noqa: E402
 from emulator.device.description import load_chip  # noqa: E402
+from emulator.errors import EmulatorError  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
-from emulator.learning.training.build import of_layers  # noqa: E402
+from emulator.learning.training.build import of_widths  # noqa: E402
 from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
@@ -62,7 +63,7 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
 
 def test_trains_and_exports_exactly(tmp_path):
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, CELLS)
+    model = of_widths((64, 12, 4), CELLS)
     kept = []
 
     def checkpoint(best, epoch, accuracy):
@@ -87,7 +88,7 @@ def test_trains_and_exports_exactly(tmp_path):
 def small():
     """Of one seed, with the converters, whose ranges are part of the state too."""
     torch.manual_seed(5)
-    return of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))
+    return of_widths((64, 6, 4), view_of(load_chip("wan2022")))
 
 
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
@@ -105,7 +106,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
         )
     assert stopped.value.epoch == 2
     assert kept, "the best checkpoint so far is kept"
-    resumed = of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))  # all must come from the state
+    resumed = of_widths((64, 6, 4), view_of(load_chip("wan2022")))  # all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -118,11 +119,16 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 @pytest.mark.parametrize("normalise", [True, False])
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
-    model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
+    model = of_widths((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
     exported(trained(model, split, average=0.5), split.images)
     fixed = [p for p in model.parameters() if not p.requires_grad]
-    monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
+    monotonic = kind in ("relu", "clipped-relu", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
+
+
+def test_a_kind_of_neuron_that_there_is_not():
+    with pytest.raises(EmulatorError, match="neuron is 'gelu'; accepted: ndr"):
+        of_widths((64, 10, 4), FLOAT, neuron="gelu")
 
 
 def test_the_converter_rounds_and_clips_and_gradients_pass():
@@ -157,7 +163,7 @@ def test_the_device_curve_and_its_slope():
 
 def test_settling_gives_unit_pre_activations():
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, CELLS)
+    model = of_widths((64, 12, 4), CELLS)
     settle_normalisation(model, split.images)
     with torch.no_grad():
         v = model.neurons[0].norm(model.products[0].crossbar(split.images))
@@ -221,7 +227,7 @@ def test_a_trained_shape_is_exported_neuron_by_neuron():
     view = view_of(described)
     assert view.family.shape == (17, 801)
     split = toy(300)
-    model = of_layers((64, 1, 1), (10,), 4, dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
+    model = of_widths((64, 10, 4), dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
     trained(model, split, 6, average=0.5)
     states = model.neurons[0].shape_shift.detach()
     assert float((states - 0.5).abs().min()) > 1e-4
