@@ -177,7 +177,7 @@ def _network(point: Point) -> Network:
 
 
 SOFTWARE = ("golden:", "sim:")
-"""Boards that every worker can have for itself."""
+"""Boards that every worker can have for itself; of others each serves one worker."""
 RETRIES = 3
 """Times points are tried again after a worker died."""
 Placed = tuple[Point, str]
@@ -185,24 +185,17 @@ Placed = tuple[Point, str]
 Rows = Generator[dict[str, Any], None, None]
 
 
-def resource(url: str) -> dict[str, int]:
-    """What a worker must offer to work on this board (``dask worker --resources "board-URL=1"``)."""
-    return {} if url.startswith(SOFTWARE) else {f"board-{url}": 1}
-
-
 def run_sweep(
     plan: Plan,
     results: Results,
     *,
-    scheduler: str | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compute what is missing, then join all rows in the plan's order.
 
-    ``scheduler`` is the address of a Dask scheduler; without one, ``workers`` local processes, and one more
-    for each hardware board; a single worker of simulated boards is this process. Points are dealt out to the
-    plan's boards in turn. Raises MissingExtraError: dask is not installed. Raises SweepError, HostError,
+    ``workers`` local processes, and one more for each hardware board; a single worker of simulated boards is
+    this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
     EmulatorError: a point failed: its error; those already done stay.
     """
     done = results.done()
@@ -212,9 +205,7 @@ def run_sweep(
     count = total - len(missing)
     if progress is not None:
         progress(count, total)
-    if scheduler is not None and placed:
-        rows = _on_scheduler(placed, scheduler)
-    elif workers == 1 and not any(resource(url) for _, url in placed):
+    if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
         rows = (run_point(*one) for one in placed)
     else:
         rows = _in_processes(placed, workers)
@@ -225,32 +216,6 @@ def run_sweep(
             if progress is not None:
                 progress(count, total)
     return results.join(dict.fromkeys(point.key for point in plan.points))
-
-
-def _on_scheduler(placed: list[Placed], address: str) -> Rows:
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise MissingExtraError(
-            "a scheduler needs dask; install it with: pip install 'ndrite[sweep]'"
-        ) from None
-    with Client(address) as client:
-        futures = [
-            client.submit(
-                run_point,
-                *one,
-                key=f"point-{one[0].key}",
-                resources=resource(one[1]) or None,
-                retries=RETRIES,
-            )
-            for one in placed
-        ]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-                future.release()
-        finally:
-            client.cancel(futures)
 
 
 def _in_processes(placed: list[Placed], workers: int) -> Rows:
@@ -270,7 +235,7 @@ def _tried(left: dict[int, Placed], workers: int) -> Generator[tuple[int, dict[s
         pools: dict[str, ProcessPoolExecutor] = {}
         futures = {}
         for number, (point, url) in left.items():
-            board = url if resource(url) else ""
+            board = "" if url.startswith(SOFTWARE) else url
             if board not in pools:
                 pools[board] = stack.enter_context(_pool(1 if board else workers))
             futures[pools[board].submit(run_point, point, url)] = number

@@ -110,7 +110,6 @@ def sweep(
     output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
     workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
-    scheduler: Annotated[str, Option("tcp://HOST:PORT")] | None = None,
     progress: Stages | None = None,
 ) -> Grid:
     """Grids over chip fields, seeds and networks.
@@ -131,8 +130,6 @@ def sweep(
         (.html) or a picture (.svg, .png, .pdf).
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
-    scheduler:
-        Address of a Dask scheduler to use instead; its workers need ndrite and the plan's files.
 
     Examples
     --------
@@ -154,7 +151,7 @@ def sweep(
         folder = Path(chosen.name)
     results = Results(folder if output is None else Path(output))
     with (progress or silent)(f"points of {chosen.name}") as report:
-        rows = run_sweep(chosen, results, scheduler=scheduler, workers=workers, progress=report)
+        rows = run_sweep(chosen, results, workers=workers, progress=report)
     grid = Grid(chosen, rows, results.folder)
     draw_axes(rows, chosen.axes, results.folder)
     if picture is not None:

@@ -1,4 +1,4 @@
-"""Sweeps: plans, resuming after SIGKILL of worker and client, and what a board resource means."""
+"""Sweeps: plans, resuming after SIGKILL of worker and client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 from emulator.network import Dense, Meaning, Network
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
-from ndrite.sweeps.run import VOLATILE, resource, run_point
+from ndrite.sweeps.run import VOLATILE, run_point
 from tests.system.serving import MAIN
 
 pytest.importorskip("plotly", reason="needs ndrite[sweep]")
@@ -356,19 +356,6 @@ def test_an_edited_result_is_refused(swept: Path, fails: Any) -> None:
     point.unlink()
     assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
     assert table(swept / "out") == before
-
-
-def test_a_hardware_board_serves_one_worker_at_a_time() -> None:
-    assert resource("golden:") == resource("sim:tiny") == {}
-    assert resource("uart:/dev/ttyUSB0") == {"board-uart:/dev/ttyUSB0": 1}
-
-
-def test_a_scheduler_of_ones_own_gives_the_same(swept: Path) -> None:
-    cluster_of = pytest.importorskip("distributed", reason="needs ndrite[sweep]").LocalCluster
-    with cluster_of(n_workers=1, processes=False, dashboard_address=None) as cluster:
-        line = ["sweep", "plan.yaml", "-o", "theirs", "--scheduler", cluster.scheduler_address]
-        assert run(line) == OK
-    assert table(swept / "theirs") == table(swept / "out")
 
 
 def fatal(point: Any, url: str) -> dict[str, Any]:
