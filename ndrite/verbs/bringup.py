@@ -19,8 +19,8 @@ from hdl.ethernet.addresses import Addresses
 from host import InputError
 from ndrite.bringup.run import page, stages_of, versions
 from ndrite.bringup.ways import Hardware, Simulated
+from ndrite.networks import shipped_program
 from ndrite.results import Found, Table
-from ndrite.shipped import shipped_program
 from ndrite.signature import Count, Folder, Option, Output, Whole, silent, verb
 
 SHOWN = (
