@@ -107,13 +107,11 @@ class Compiled(Result):
         return dataclasses.replace(self, die=die, program=program)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: what mapping lost, and what importing did, where there was one."""
         said = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
         lost = self.program.provenance["report"] if self.report is None else self.report.as_dict()
         return said | lost | ({} if self.imported is None else {"imported": self.imported.as_dict()})
 
     def tables(self) -> Iterable[Table]:
-        """What importing changed, then every layer, then every table of functions."""
         if self.imported is not None:
             header = ("node", "function", "size", "table error", "in LSB", "beyond table")
             blocks = [
@@ -129,7 +127,6 @@ class Compiled(Result):
                 yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
 
     def lines(self) -> Iterable[str]:
-        """The imported model's error on the samples, in its own unit."""
         found = self.imported
         if found is None:
             return
@@ -157,7 +154,6 @@ class LearnedOn(Summary):
         return f"{self.compiled.program.name} on {self.board}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary, with the board and the program's tag."""
         return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
 
 

@@ -142,7 +142,6 @@ class Evaluation(Result):
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"
 
     def tables(self) -> Iterable[Table]:
-        """Every figure that there is."""
         left_out = {"program", "board", "seed", "noise", "on_host"}
         if self.segments == 1:
             left_out |= {"segments", "swapped_words"}
@@ -153,11 +152,9 @@ class Evaluation(Result):
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
 
     def lines(self) -> Iterable[str]:
-        """What the host did."""
         return (f"on the host, not in gateware: {line}" for line in self.on_host)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
         left_out = ("outputs", "unit", *(("rms_", "target_") if self.rms_error is None else ("accuracy",)))
         names = [field.name for field in dataclasses.fields(self)]
         names.insert(names.index("accuracy") + 1, "accuracy_interval_95")

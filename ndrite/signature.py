@@ -88,6 +88,7 @@ def names(text: str) -> tuple[str, ...]:
 
 PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
+Runs = Annotated[Any, Option("FILE", text="What `compile` wrote or gave, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""
 Inputs = Annotated[Any, Option("FILE.npy", text=INPUTS)]

@@ -73,7 +73,6 @@ class Account(Result):
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
 
     def tables(self) -> Iterable[Table]:
-        """Components, then steps: typical, low and high, and the share of the whole."""
         header = ("energy, pJ", "share", "latency, ns", "share", "area, mm2", "share", "basis")
         parts = {**self.by_component(), "all": self.total}
         title = f"{self.name} on {self.chip}: an inference, {self.node_nm:g} nm, {self.samples} samples"
@@ -91,7 +90,6 @@ class Account(Result):
         return rows
 
     def lines(self) -> Iterable[str]:
-        """Work done for it, and what each component is."""
         yield (
             f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {words_of(self.tops_per_W)} TOPS/W, "
             f"{words_of(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
@@ -99,7 +97,6 @@ class Account(Result):
         yield "components: " + "; ".join(f"{name}: {what}" for name, what in COMPONENTS.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; every entry says ``modelled``."""
         operations = {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC}
         return {
             "basis": MODELLED,

@@ -83,7 +83,6 @@ class Report(Result):
         return written
 
     def as_dict(self) -> dict[str, Any]:
-        """The headline's numbers, for JSON; accuracies 0..1, or rms errors."""
         measure = self.explanation.measure
         return {
             "figures": sorted(self.figures),
@@ -94,7 +93,6 @@ class Report(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """The headline's numbers."""
         yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
 
     @cached_property

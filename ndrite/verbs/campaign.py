@@ -74,7 +74,6 @@ class Wafer(Summary):
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         return {"program": self.name, "board": self.board, "on_host": self.on_host, **self.summary}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -95,7 +94,6 @@ class Wafer(Summary):
         return f"{self.name}: virtual chips on {self.board}"
 
     def tables(self) -> Iterable[Table]:
-        """How good the chips are, and the hardest samples."""
         yield from super().tables()
         worst = [
             (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))

@@ -20,7 +20,7 @@ RTL_SAMPLES = 500
 
 @sig.verb
 def evaluate(
-    program: sig.Source,
+    program: sig.Runs,
     /,
     inputs: sig.Inputs | None = None,
     labels: sig.Labels | None = None,
@@ -44,8 +44,6 @@ def evaluate(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     count:
         First so many samples; default: all on ``golden:``, 500 elsewhere.
 

@@ -49,12 +49,10 @@ class Loss(Result):
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         outcomes = [outcome.as_dict() for outcome in self.mitigation]
         return self.explanation.as_dict() | {"judged_by": self.judged_by, "mitigation": outcomes}
 
     def tables(self) -> Iterable[Table]:
-        """Causes, and what the measures are worth."""
         found = self.explanation
         floats_do = f"rms error {found.said(found.reference)}"
         if found.measure == ACCURACY:

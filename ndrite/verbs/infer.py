@@ -39,14 +39,12 @@ class Answers(Summary):
         return Path(path)
 
     def tables(self) -> Iterable[Table]:
-        """How often each class is the answer, where outputs have names."""
         if self.classes:
             votes = np.bincount(self.outputs.argmax(axis=1), minlength=len(self.classes))
             rows = [(name, str(n)) for name, n in zip(self.classes, votes, strict=True)]
             yield Table("largest output", ("class", "samples"), rows)
 
     def lines(self) -> Iterable[str]:
-        """How many there are, and what the host did."""
         n, outputs = self.outputs.shape
         yield f"{n} inferences of {outputs} outputs, on {self.summary['board']}"
         yield from (f"on the host, not in gateware: {line}" for line in self.summary["on_host"])
@@ -54,7 +52,7 @@ class Answers(Summary):
 
 @sig.verb
 def infer(
-    program: sig.Source,
+    program: sig.Runs,
     /,
     inputs: sig.Inputs | None = None,
     *,
@@ -72,8 +70,6 @@ def infer(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     inputs:
         Inputs (n, inputs); ``-`` is standard input. Default: test samples of the data set that the network
         names, else the samples that calibrated the die.

@@ -41,7 +41,6 @@ class LearnedInSitu(LearnedOn):
     left_out = ("right_by_epoch",)
 
     def tables(self) -> Iterable[Table]:
-        """The same in words, then epoch by epoch."""
         yield from super().tables()
         epochs = [(str(i + 1), percents(value)) for i, value in enumerate(self.summary["right_by_epoch"])]
         yield Table("answers before each update", ("epoch", "right, %"), epochs)

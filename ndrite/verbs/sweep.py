@@ -70,7 +70,6 @@ class Grid(Result):
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; every row says whether it is on the front."""
         best = {row["key"] for row in self.front()}
         rows = [{"basis": MODELLED, **row, "front": row["key"] in best} for row in self.rows]
         return {
@@ -82,7 +81,6 @@ class Grid(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Accuracy along every axis, then the front."""
         for axis in self.plan.axes:
             along = [(str(value), *map(percents, found)) for value, *found in self.along(axis)]
             yield Table(f"{self.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), along)
@@ -98,7 +96,6 @@ class Grid(Result):
         yield Table(title, ("point", *(label for label, _, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
-        """Where the rows are."""
         return (f"{len(self.rows)} points in {self.table_path}",)
 
 

@@ -10,14 +10,14 @@ from host.inputs import check_inputs
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.samples import seen_samples
-from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Stages, Whole, silent, verb
+from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Runs, Seed, Stages, Whole, silent, verb
 from ndrite.url import geometry_for
 from ndrite.waveforms import on_array, trace_inference, write_lists
 
 
 @verb
 def trace(
-    program: Source,
+    program: Runs,
     /,
     inputs: Inputs | None = None,
     *,
@@ -39,8 +39,6 @@ def trace(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     output:
         File of the waveforms.
     sample:
