@@ -1,12 +1,13 @@
 """Float networks: their parts, where they come from, and data sets."""
 
 from emulator.errors import CompileWarning, NetworkError
+from emulator.learning.labelled import Labelled
 from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from emulator.spec import Program
-from ndrite.samples import Labelled, judging_set
+from ndrite.samples import judging_set
 
 __all__ = [
     "CompileWarning",

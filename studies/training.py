@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
-from ndrite.samples import Labelled
 from ndrite.verbs.train import start_of
 from studies.data import data as data_of
 from studies.data import learning_data
@@ -36,13 +37,13 @@ def train(
     full layers; ``recipe`` and ``fields`` are of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
     """
     from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, Samples, run_job
+    from emulator.learning.training.job import Job, run_job
     from emulator.learning.training.loop import Recipe
 
     job = Job(recipe=Recipe(**recipe), **fields)
-    samples = Samples(found.x, found.labels, found.name, side)
+    samples = dataclasses.replace(found, side=side, classes=())
     torch.manual_seed(job.recipe.seed)
-    start = None if build is None else start_of(build(), samples.x, samples.classes)
+    start = None if build is None else start_of(build(), samples)
     with tempfile.TemporaryDirectory() as folder:
         net = run_job(job, samples, Path(folder) / "n.npz", name="n", start=start)
     return net, float(net.provenance["held_out_accuracy"])

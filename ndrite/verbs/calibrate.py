@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning import tuning
+from emulator.learning.labelled import Labelled
 from emulator.mapping import Die
 from emulator.mapping.explain import accuracy
 from emulator.network import Network
@@ -147,7 +148,7 @@ def calibrate(
 
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
-) -> kept.Labelled:
+) -> Labelled:
     what, own = whole.program, inputs is not None or labels is not None
     if not own and not kept.holds(what, data):
         name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
@@ -156,7 +157,7 @@ def _data(
     x, y, by = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     kept.check_classes(y, len(x), what.outputs, by)
     count = count if own else min(count, max(1, len(x) // HELD))
-    return kept.Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
+    return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 
 
 def calibrate_board(

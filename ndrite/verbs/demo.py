@@ -15,12 +15,13 @@ from emulator.mapping import golden_accuracy, map_network
 from emulator.mapping.explain import accuracy
 from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.compiled import Compiled, load
+from ndrite.evaluations import evaluate
 from ndrite.intervals import percent
 from ndrite.pages import drawing, figures
 from ndrite.results import Found, Table
 from ndrite.samples import CALIBRATION_SAMPLES, judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
-from ndrite.verbs.evaluate import evaluate
+from ndrite.url import connect
 
 BOARDS = "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros".split()
 """What is told of the board's evaluation."""
@@ -80,13 +81,17 @@ def demo(
     $ ndrite demo
     > ndrite demo --board uart:/dev/ttyUSB0 --count 10000 --json
     """
-    whole = load()
+    stage, whole = progress or silent, load()
     x, labels = judging_set("fashion-mnist")
     golden = GoldenBoard()
     golden.program(whole.program)
-    with (progress or silent)("golden model") as report:
+    with stage("golden model") as report:
         y = golden.infer(x, seed=seed, progress=report)
-    rtl = evaluate(whole, board=board, count=count, seed=seed, progress=progress)
+    with connect(board) as device:
+        with stage("programming") as report:
+            device.program(whole.program, progress=report)
+        with stage("RTL") as report:
+            rtl = evaluate(device, whole.program, x[:count], labels[:count], seed=seed, progress=report)
     floats, noisy = whole.network.accuracy(x, labels), accuracy(y, labels)
     lost = losses(whole, x, labels, noisy=noisy)
     matrix = np.zeros((len(CLASSES),) * 2, np.int64)

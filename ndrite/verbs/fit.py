@@ -110,8 +110,7 @@ def fit(
     output: Output | None = None,
     picture: Picture | None = None,
     model: str | None = None,
-    columns: Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=column, many=True)]
-    | None = None,
+    columns: Columns | None = None,
 ) -> Fit:
     """Your own measurements into a device description.
 

@@ -17,6 +17,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.device.ecram.pulses import LinearStep
 from emulator.golden import Core
 from emulator.learning import insitu
+from emulator.learning.labelled import Labelled
 from emulator.mapping.explain import accuracy
 from emulator.spec.archive import digest
 from host import HostError, InputError
@@ -25,7 +26,7 @@ from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
 from ndrite.results import Table, percents
-from ndrite.samples import Labelled, learning_samples
+from ndrite.samples import learning_samples
 from ndrite.url import connect_learner
 
 CALIBRATION = 512

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from emulator.device.description import Chip
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
-from emulator.spec.arrays import Codes
 from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import is_model, network_of
@@ -141,7 +141,7 @@ def train(
     (64, 16, 10)
     """
     from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, Samples, accuracy_of, run_job
+    from emulator.learning.training.job import Job, accuracy_of, run_job
     from emulator.learning.training.loop import Interrupted, Recipe
 
     if isinstance(chip, Chip):
@@ -153,8 +153,7 @@ def train(
     layers = sig.widths(hidden or "128")
     found = learning_samples(inputs, labels, data, folder)
     own, pixels = not len(found.test_x), found.side
-    name = Path(name_of(inputs, "inputs")).name if own else found.name
-    samples = Samples(found.x, found.labels, name, side if own else pixels, found.meaning)
+    samples = dataclasses.replace(found, side=side) if own else found
     shifted = 1 if own or pixels == SHIFTED_SIDE else 0
     held = held_out or max(1, len(samples.x) // 12)
     steps = epochs * ((len(samples.x) - held) // batch)
@@ -190,7 +189,7 @@ def train(
                     samples,
                     out,
                     name=out.stem,
-                    start=None if start is None else start_of(start, samples.x, samples.classes, input_shape),
+                    start=None if start is None else start_of(start, samples, input_shape),
                     command=line,
                     resume=resume,
                     progress=lambda epoch, of, accuracy, best: bar(epoch, of),
@@ -211,14 +210,15 @@ def train(
     return Trained(network, value)
 
 
-def start_of(source: Any, x: Codes, classes: int, input_shape: tuple[int, ...] | None = None) -> Network:
-    """The network to go on with; a model that is imported takes codes ``x`` (n, inputs) / 255.
+def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None = None) -> Network:
+    """The network to go on with; a model that is imported takes codes / 255, (n, inputs).
 
-    Raises InputError when it does not fit so many inputs and classes, else as ``network_of``.
+    Raises InputError when it does not fit the samples, else as ``network_of``.
     """
+    inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
         shape: dict[str, Any] = {} if input_shape is None else {"input_shape": input_shape}
-        network, _ = network_of(source, x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape)
+        network, _ = network_of(source, samples.x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape)
         said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
         network = dataclasses.replace(network, meaning=said)
     else:
@@ -226,9 +226,9 @@ def start_of(source: Any, x: Codes, classes: int, input_shape: tuple[int, ...] |
     what = name_of(source, "start")
     if not network.gives_sums:
         raise InputError(f"{what}: its outputs are values in 0..1; accepted: a last layer of sums")
-    if network.inputs != x.shape[1] or network.outputs < classes:
+    if network.inputs != inputs or network.outputs < classes:
         raise InputError(
-            f"{what}: {network.inputs} inputs, {network.outputs} outputs; accepted: {x.shape[1]} inputs and "
+            f"{what}: {network.inputs} inputs, {network.outputs} outputs; accepted: {inputs} inputs and "
             f"at least {classes} outputs, as the samples have"
         )
     return network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,12 +51,23 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+EXAMPLE = str(Path(__file__).parents[2] / "examples" / "own_layers.py")
+
+
 def own_layers() -> SimpleNamespace:
     """The example's modules."""
     pytest.importorskip("onnx")
     torch.manual_seed(0)
-    path = Path(__file__).parents[2] / "examples" / "own_layers.py"
-    return SimpleNamespace(**runpy.run_path(str(path)))
+    return SimpleNamespace(**runpy.run_path(EXAMPLE))
+
+
+@pytest.mark.slow
+def test_the_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.setattr("sys.argv", [EXAMPLE, "--epochs", "3"])
+    runpy.run_path(EXAMPLE, run_name="__main__")
+    said = re.findall(r"^(\w+): float 0\.[89]\d+, on a die 0\.[89]\d+", capsys.readouterr().out, re.M)
+    assert said == ["residual", "kan"]
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import load_chip
 from emulator.errors import EmulatorError
+from emulator.learning.labelled import Labelled
 from emulator.learning.training.build import of_network, of_widths
 from emulator.learning.training.extra import torch
 from emulator.learning.training.loop import Recipe, Split, train
@@ -21,39 +21,6 @@ from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
 from emulator.spec.archive import digest
 from emulator.spec.arrays import Array, Codes
-from emulator.spec.meaning import Meaning
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Labelled samples: ``x`` uint8 (n, inputs), ``labels`` (n,) integer classes from 0.
-
-    ``side`` is the side of square images, for small shifts; None: not images.
-    ``meaning``: what the network's file says of inputs and outputs, such as the data set and class names.
-    """
-
-    x: Codes
-    labels: npt.NDArray[np.integer[Any]]
-    name: str
-    side: int | None = None
-    meaning: Meaning = field(default_factory=Meaning)
-
-    def __post_init__(self) -> None:
-        x, y = self.x, self.labels
-        if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
-            raise EmulatorError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-        if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-            raise EmulatorError(f"labels are {y.dtype} {y.shape}; accepted: integers from 0, ({len(x)},)")
-
-    @property
-    def classes(self) -> int:
-        """Number of classes: the largest label + 1."""
-        return int(self.labels.max()) + 1
-
-    def digest(self) -> str:
-        """SHA-256 of samples and labels."""
-        arrays: dict[str, Array] = {"x": self.x, "labels": self.labels.astype(np.int64)}
-        return digest({"side": self.side}, arrays)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +61,12 @@ class Job:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
-    def model(self, samples: Samples, start: Network | None = None) -> TrainedNetwork:
+    def model(self, samples: Labelled, start: Network | None = None) -> TrainedNetwork:
         """The network before its first step: ``start``, or full layers of random weights."""
         if start is not None:
             return of_network(start, self.view())
         return of_widths(
-            (samples.x.shape[1], *self.hidden, samples.classes),
+            (samples.x.shape[1], *self.hidden, samples.outputs),
             self.view(),
             neuron=self.neuron,
             normalise=self.normalise,
@@ -109,7 +76,7 @@ class Job:
 
 def run_job(
     job: Job,
-    samples: Samples,
+    samples: Labelled,
     out: Path,
     *,
     name: str,
@@ -185,7 +152,7 @@ def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
-def _mark(job: Job, samples: Samples, start: Network | None) -> dict[str, Any]:
+def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
     """What a kept state must agree with: everything that decides what training gives."""
     settings = dataclasses.asdict(job)
     recipe = settings.pop("recipe")

@@ -12,9 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
+from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_network, of_widths  # noqa: E402
-from emulator.learning.training.job import Job, Samples, accuracy_of, run_job  # noqa: E402
+from emulator.learning.training.job import Job, accuracy_of, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
 from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
@@ -24,14 +25,15 @@ from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa:
 SIDE = 8
 
 
-def pictures(n: int = 240) -> Samples:
+def pictures(n: int = 240) -> Labelled:
     """Three classes of noisy 8 x 8 pictures."""
     rng = np.random.default_rng(0)
     prototypes = rng.uniform(size=(3, SIDE * SIDE)).repeat(n // 3, axis=0)
     x = np.clip(prototypes + rng.normal(0, 0.2, prototypes.shape), 0, 1)
     order = rng.permutation(n)
     labels = np.repeat(np.arange(3), n // 3)
-    return Samples(np.rint(x * 255).astype(np.uint8)[order], labels[order], "pictures", SIDE)
+    codes, none = np.rint(x * 255).astype(np.uint8)[order], np.zeros(0, np.uint8)
+    return Labelled("pictures", codes, labels[order], none, none, SIDE)
 
 
 def residual() -> Network:

@@ -13,9 +13,10 @@ torch = pytest.importorskip("torch")
 from emulator.device import WAN_2022  # noqa: E402
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.errors import EmulatorError  # noqa: E402
+from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_widths  # noqa: E402
-from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
+from emulator.learning.training.job import Job, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
@@ -188,7 +189,7 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (120, 16)).astype(np.uint8)
     labels = rng.integers(0, 3, 120)
-    samples = Samples(x, labels, "first")
+    samples = Labelled("first", x, labels, x[:0], labels[:0])
     job = Job(hidden=(5,), held_out=20, recipe=loop.Recipe(epochs=3, batch=20))
     out = tmp_path / "float.npz"
 
@@ -199,8 +200,8 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
         run_job(job, samples, out, name="n", progress=stop)
     assert not out.exists(), "nothing looks finished"
     others = {
-        "samples": (job, Samples(x[::-1].copy(), labels[::-1].copy(), "first")),
-        "samples, labels alone": (job, Samples(x, (labels + 1) % 3, "first")),
+        "samples": (job, dataclasses.replace(samples, x=x[::-1].copy(), labels=labels[::-1].copy())),
+        "samples, labels alone": (job, dataclasses.replace(samples, labels=(labels + 1) % 3)),
         "held_out": (dataclasses.replace(job, held_out=40), samples),
         "noise_scale": (dataclasses.replace(job, noise_scale=2.0), samples),
         "chip": (dataclasses.replace(job, chip="wan2022"), samples),
