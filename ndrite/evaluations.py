@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,7 @@ LOOKED_AT = 16
 """Samples whose inputs are counted: of more, as many spread over them."""
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """Products of one inference, a slice of the inputs' converters each, mean over samples.
 
     They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
@@ -210,7 +209,6 @@ def evaluate(
         judged[name + who] = None if found is None else measure(found, labels)
     if labels.ndim == 2:
         judged["target_rms"] = float(np.sqrt(labels.var(axis=0).mean()))
-    how = ran(board)
     return Evaluation(
         program=program.name,
         seed=seed,
@@ -220,7 +218,7 @@ def evaluate(
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         outputs=y,
-        **how | {"on_host": tuple(how["on_host"])},
+        **ran(board),
         **used,
         **judged,
     )
@@ -233,7 +231,7 @@ def ran(board: BoardApi) -> dict[str, Any]:
     ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;
     ``on_host``: what of the steps was left to the host, one line each.
     """
-    known: dict[str, Any] = {"segments": 1, "swapped_words": 0, "on_host": ()}
+    known = {"segments": 1, "swapped_words": 0, "on_host": ()}
     return {name: getattr(board, name, value) for name, value in known.items()}
 
 

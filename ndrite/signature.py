@@ -19,6 +19,14 @@ Stages = Callable[[str], AbstractContextManager[Progress]]
 """Called with the name of each stage; a context that gives ``report(done, total)`` while the stage lasts."""
 
 
+Announce = Callable[[str], None]
+"""Told a line for a person."""
+
+
+def unheard(line: str) -> None:
+    """Nobody is told."""
+
+
 @contextmanager
 def silent(what: str) -> Iterator[Callable[..., None]]:
     """Nobody is told."""

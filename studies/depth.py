@@ -6,6 +6,7 @@ values between its layers; that they are rounded to 8 bits and lose nothing else
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from emulator.device.description import load_chip
@@ -22,34 +23,23 @@ RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
 """Of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip alike, or within 0.1 points of it."""
 
 
-CONVOLUTIONAL = "conv 16 5 stride 2, conv 32 3 stride 2, 64"
-"""A row of the grid. Its committed runs were trained by an earlier version, with batch normalisation."""
-
-
 def convolutional(chip: str | None) -> Any:
-    """The network of that row, for 28 x 28 pixels: NDR neurons for a chip, ReLU in software."""
+    """The network of convolutions, for 28 x 28 pixels: NDR neurons for a chip, ReLU in software."""
     from torch import nn
 
     from ndrite.nn import Ndr
 
-    def neuron(count: int) -> Any:
-        return nn.ReLU() if chip is None else Ndr(count, height=HEIGHT)
-
-    return nn.Sequential(
-        nn.Unflatten(1, (1, 28, 28)),
-        *(nn.Conv2d(1, 16, 5, stride=2, padding=2), neuron(16)),
-        *(nn.Conv2d(16, 32, 3, stride=2, padding=1), neuron(32)),
-        nn.Flatten(),
-        *(nn.Linear(32 * 7 * 7, 64), neuron(64)),
-        nn.Linear(64, 10),
-    )
+    a, b, c = (nn.ReLU() if chip is None else Ndr(count, height=HEIGHT) for count in (16, 32, 64))
+    maps = nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, 16, 5, stride=2, padding=2), a
+    full = nn.Flatten(), nn.Linear(32 * 7 * 7, 64), c, nn.Linear(64, 10)
+    return nn.Sequential(*maps, nn.Conv2d(16, 32, 3, stride=2, padding=1), b, *full)
 
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die of the chip."""
     found, chip = data_of(data), None if on == "software" else on
     layers: dict[str, Any] = (
-        {"build": convolutional} if hidden == CONVOLUTIONAL else {"hidden": widths(hidden)}
+        {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
     )
     net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, **layers)
     known = (found.x, found.labels, found.test_x, found.test_labels)

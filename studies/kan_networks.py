@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,16 @@ def width_of(task: str, kind: str) -> int:
 
 
 def kan(task: str, kind: str) -> Any:
-    """The module of curves, random. The committed runs were trained by an earlier version, with batch
-    normalisation between the layers."""
+    """The module of curves, random."""
     from torch import nn
 
     from ndrite.nn import Bases
 
-    of, each = TASKS[task], kind.endswith("each")
-    bases, width = of["bases"], of["width"]
-    inputs, _, outputs = (int(part) for part in task.split(",")[0].split()[1].split("-"))
-    return nn.Sequential(
-        Bases(inputs, bases, each=each),
-        nn.Linear(bases * inputs, width),
-        Bases(width, bases, low=-1, high=1, each=each),
-        nn.Linear(bases * width, outputs),
-    )
+    of, each, parts = TASKS[task], kind.endswith("each"), []
+    sizes = [int(part) for part in task.split(",")[0].split()[1].split("-")]
+    for (inputs, outputs), low in zip(pairwise(sizes), (0.0, -1.0), strict=True):
+        parts += [Bases(inputs, of["bases"], low=low, each=each), nn.Linear(of["bases"] * inputs, outputs)]
+    return nn.Sequential(*parts)
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:

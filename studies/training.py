@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +26,21 @@ HEIGHT = 0.55
 def train(
     found: Labelled,
     *,
-    side: int | None = None,
     recipe: dict[str, Any],
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    ``side`` is of square images that are shifted in training; ``build`` makes a PyTorch module in place of
-    full layers; ``recipe`` and ``fields`` are of ``Recipe`` and ``Job`` in ``emulator.learning.training``.
+    ``build`` makes a PyTorch module in place of full layers; ``recipe`` and ``fields`` are of ``Recipe`` and
+    ``Job`` in ``emulator.learning.training``.
     """
     from emulator.learning.training.extra import torch
     from emulator.learning.training.job import Job, run_job
     from emulator.learning.training.loop import Recipe
 
     job = Job(recipe=Recipe(**recipe), **fields)
-    samples = dataclasses.replace(found, side=side, classes=())
+    samples = dataclasses.replace(found, classes=())
     torch.manual_seed(job.recipe.seed)
     start = None if build is None else start_of(build(), samples)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,11 +56,11 @@ def trained(
     *,
     rate: float = CHIP_RATE,
     hidden: tuple[int, ...] = (128,),
-    build: Callable[[str | None], Any] | None = None,
+    build: Build | None = None,
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
     """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
-    None). ``build`` makes a PyTorch module for the chip, in place of full layers.
+    None). ``build``: as ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
@@ -78,7 +77,6 @@ def trained(
         held_out, batch, average = 1000, 256, 0.9
     recipe = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "average": average}
     recipe |= {"seed": seed, "shift": 1 if found.side == 28 else 0}
-    how: dict[str, Any] = {"hidden": hidden, "held_out": held_out, "chip": chip}
+    how: dict[str, Any] = {"hidden": hidden, "build": build, "held_out": held_out, "chip": chip}
     how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
-    how |= {} if build is None else {"build": partial(build, chip)}
-    return train(found, side=found.side, recipe=recipe, **how)
+    return train(found, recipe=recipe, **how)

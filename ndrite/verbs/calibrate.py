@@ -56,7 +56,7 @@ def calibrate(
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Calibrated:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
@@ -106,12 +106,11 @@ def calibrate(
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
-    stage = progress or sig.silent
     with connect(board) as chosen:
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(whole.program, progress=report)
         before = accuracy(chosen.infer(given.test_x, seed=seed, noise=noise), given.test_labels)
-        with stage("updates") as report:
+        with progress("updates") as report:
             result = calibrate_board(
                 chosen,
                 whole.program,

@@ -41,6 +41,10 @@ GOOD = 0.85
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
 WORST = 10
+ON_HOST = (
+    "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full layers "
+    "that fits"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +126,7 @@ def campaign(
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Wafer:
     """Accuracy, or rms error, over many virtual chips of a program.
 
@@ -169,15 +173,16 @@ def campaign(
     x, y, by = found.first(count)
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
-    stage = progress or sig.silent
     votes, on_host = None, True
     said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
         if y.ndim == 1:
-            with stage("programming") as report:
+            with progress("programming") as report:
                 chosen.program(what, progress=report)
-            on_host = warn_of_host(chosen)
-        with stage("chips") as report:
+            on_host = bool(getattr(chosen, "campaigns_on_host", False))
+            if on_host:
+                warnings.warn(ON_HOST, CampaignWarning, stacklevel=2)
+        with progress("chips") as report:
             found_votes, each = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
     if y.ndim == 1:
         votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
@@ -276,19 +281,6 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
     else:
         raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
     return replace(program, variation=variation_of(chosen))
-
-
-def warn_of_host(board: BoardApi) -> bool:
-    """Whether the programmed board leaves campaigns to the host; ``CampaignWarning`` says so."""
-    on_host = bool(getattr(board, "campaigns_on_host", False))
-    if on_host:
-        warnings.warn(
-            "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full "
-            "layers that fits",
-            CampaignWarning,
-            stacklevel=3,
-        )
-    return on_host
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def compile(
     classes: sig.Names | None = None,
     input_unit: str | None = None,
     output_unit: str | None = None,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Compiled:
     """A network or a model onto a chip: one file with program and die.
 
@@ -112,9 +112,8 @@ def compile(
         raise InputError("depth is given without lanes; accepted: both, or lanes alone")
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
-    stage = progress or sig.silent
     given = {"input_range": input_range, "input_shape": input_shape, "output": node}
-    with stage("nodes") as report:
+    with progress("nodes") as report:
         options = {key: value for key, value in given.items() if value is not None}
         floats, imported = network_of(network, samples, report, **options)
     told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
@@ -126,7 +125,7 @@ def compile(
         measures = dataclasses.replace(measures, row_placement=True)
         chip = chip if isinstance(chip, Chip) else load_chip(chip)
         floats = in_order(floats, chip, typical, seed)
-    with stage("layers") as report:
+    with progress("layers") as report:
         mapped = map_network(
             floats,
             chip,

@@ -58,7 +58,7 @@ def demo(
     count: Annotated[int, Option("N", least=1, most=10_000)] = 500,
     seed: Seed = 0,
     picture: Picture = "ndrite-demo.png",
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Found:
     """The shipped network: float, golden model and RTL side by side.
 
@@ -81,16 +81,16 @@ def demo(
     $ ndrite demo
     > ndrite demo --board uart:/dev/ttyUSB0 --count 10000 --json
     """
-    stage, whole = progress or silent, load()
+    whole = load()
     x, labels = judging_set("fashion-mnist")
     golden = GoldenBoard()
     golden.program(whole.program)
-    with stage("golden model") as report:
+    with progress("golden model") as report:
         y = golden.infer(x, seed=seed, progress=report)
     with connect(board) as device:
-        with stage("programming") as report:
+        with progress("programming") as report:
             device.program(whole.program, progress=report)
-        with stage("RTL") as report:
+        with progress("RTL") as report:
             rtl = evaluate(device, whole.program, x[:count], labels[:count], seed=seed, progress=report)
     floats, noisy = whole.network.accuracy(x, labels), accuracy(y, labels)
     lost = losses(whole, x, labels, noisy=noisy)

@@ -31,7 +31,7 @@ def evaluate(
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Evaluation:
     """Accuracy or error on a board, and agreement with the golden one.
 
@@ -61,12 +61,11 @@ def evaluate(
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
-    stage = progress or sig.silent
     with connect(board) as chosen:
         answers = None if whole is None else whole.network.forward(x / np.float32(255))
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(what, progress=report)
-        with stage("inference") as report:
+        with progress("inference") as report:
             network = None if whole is None else whole.network
             options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
             found = judge(chosen, what, x, labels, **options, progress=report)

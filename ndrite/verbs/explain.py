@@ -92,7 +92,7 @@ def explain(
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Loss:
     """Where the accuracy goes: one cause of error at a time.
 
@@ -121,12 +121,12 @@ def explain(
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]
     low = seed & ((1 << 63) - 1)
-    stage, samples, die = progress or sig.silent, whole.samples, whole.die
-    with stage("causes") as report:
+    samples, die = whole.samples, whole.die
+    with progress("causes") as report:
         found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
     worth: list[Outcome] = []
     if mitigation:
-        with stage("measures") as report:
+        with progress("measures") as report:
             worth = mitigation_benefits(
                 whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
             )

@@ -64,7 +64,7 @@ def infer(
     seed: sig.Seed = 0,
     first_index: Annotated[int, sig.Option("N", least=0, most=(1 << 32) - 1)] = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Answers:
     """Run inputs through a program on a board.
 
@@ -95,11 +95,10 @@ def infer(
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
     x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)
     step = output_step(what, what.name) if model_unit else None
-    stage = progress or sig.silent
     with connect(board) as chosen:
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(what, progress=report)
-        with stage("inference") as report:
+        with progress("inference") as report:
             y = chosen.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
         on_host = list(ran(chosen)["on_host"])
     summary = {

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from boards.learning import learner_of
 from emulator.device.description import Chip, load_chip
@@ -19,7 +18,6 @@ from emulator.golden import Core
 from emulator.learning import insitu
 from emulator.learning.labelled import Labelled
 from emulator.mapping.explain import accuracy
-from emulator.spec.archive import digest
 from host import HostError, InputError
 from host.api import LearningApi
 from ndrite import signature as sig
@@ -74,7 +72,7 @@ def learn(
     learning_seed: sig.Seed = 0,
     noise: sig.Noise = True,
     resume: bool = False,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> LearnedInSitu:
     """Learn in situ: pulses move every weight, sample by sample.
 
@@ -170,7 +168,7 @@ def learn(
             raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:, udp:HOST")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
-            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or sig.silent):
+            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress):
                 # Of a link that is cut nothing more is heard: what is kept is the latest whole epoch.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
@@ -191,6 +189,9 @@ def learn(
             left.unlink()
     sizes = [layer.states.size for layer in ready.learning.layers]
     pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
+    lasts = None
+    if endurance is not None and course.counts and max(pulses):  # of the busiest layer's devices, on average
+        lasts = math.floor(endurance * len(course.counts) / max(pulses))
     summary: dict[str, Any] = {
         "shape": list(plan.widths),
         "device": _name(device),
@@ -202,7 +203,7 @@ def learn(
         "right_by_epoch": [c.right / c.updates for c in course.counts],
         "pulses_a_device": pulses,
         "endurance_pulses": endurance,
-        "endurance_epochs": _lasts(endurance, pulses, len(course.counts)),
+        "endurance_epochs": lasts,
     }
     return LearnedInSitu(whole, board, summary)
 
@@ -262,19 +263,11 @@ def _name(device: Any) -> str:
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
     """What a learning depends on, plain values by name."""
     learning = ready.learning
-    arrays: dict[str, npt.NDArray[Any]] = {"x": given.x, "labels": given.labels.astype(np.int64)}
     return {
         "program": learning.program.checksum(),
         "plan": {**dataclasses.asdict(ready.plan), "widths": list(ready.plan.widths)},
         "devices": {name: str(value) for name, value in vars(learning.layers[0].devices).items()},
-        "samples": digest({}, arrays),
+        "samples": given.digest(),
         "seed": seed,
         "noise": noise,
     }
-
-
-def _lasts(endurance: float | None, pulses: list[float], epochs: int) -> int | None:
-    """Epochs until the devices of the busiest layer have had, on average, all the pulses they survive."""
-    if endurance is None or not epochs or not max(pulses):
-        return None
-    return math.floor(endurance * epochs / max(pulses))

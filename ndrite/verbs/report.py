@@ -44,7 +44,7 @@ def report(
     fpga: str | None = "ulx3s-85f",
     figures: sig.Folder | None = None,
     seed: sig.Seed = 0,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Report:
     """One page about a compiled network.
 
@@ -82,7 +82,7 @@ def report(
     'report.html'
     """
     board = None if fpga is None else _board(fpga)
-    with (progress or sig.silent)("report") as bar, warnings.catch_warnings(record=True) as caught:
+    with progress("report") as bar, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         whole = compiled_of(program)
         given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)

@@ -107,7 +107,7 @@ def sweep(
     output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
     workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Grid:
     """Grids over chip fields, seeds and networks.
 
@@ -147,7 +147,7 @@ def sweep(
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
     results = Results(folder if output is None else Path(output))
-    with (progress or silent)(f"points of {chosen.name}") as report:
+    with progress(f"points of {chosen.name}") as report:
         rows = run_sweep(chosen, results, workers=workers, progress=report)
     grid = Grid(chosen, rows, results.folder)
     draw_axes(rows, chosen.axes, results.folder)

@@ -29,7 +29,7 @@ def trace(
     preset: str | None = None,
     seed: Seed = 0,
     noise: Noise = True,
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Found:
     """Waveforms of one inference in the compiled RTL.
 
@@ -61,7 +61,7 @@ def trace(
         raise InputError(f"sample is {sample}; accepted: 0..{len(x) - 1}")
     geometry = geometry_for(on_array(what, product)[0], preset)
     options: dict[str, Any] = {"product": product, "index": sample, "seed": seed, "noise": noise}
-    with (progress or silent)("programming") as report:
+    with progress("programming") as report:
         found = trace_inference(what, x[sample], Path(output), geometry, **options, progress=report)
     lists = write_lists(Path(output))
     busy = {block: int(active.sum()) for block, active in found.activity.items()}

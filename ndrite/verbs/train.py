@@ -72,7 +72,7 @@ def train(
     half: bool = False,
     resume: bool = False,
     threads: sig.Count = 1,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Trained:
     """Train a network through a chip's errors: a float network.
 
@@ -183,7 +183,7 @@ def train(
         )
         line = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
         try:
-            with (progress or sig.silent)("epochs") as bar:
+            with progress("epochs") as bar:
                 network = run_job(
                     job,
                     samples,
