@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -21,6 +20,7 @@ from emulator.golden.redraw import virtual_chip
 from emulator.mapping.explain import rms_error
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
+from emulator.spec.archive import digest
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.state_file import load_state, save_state
 from host import BoardApi, InputError
@@ -224,8 +224,8 @@ def run_campaign(
     mark = {field: value for field, value in asdict(plan).items() if field != "chips"} | {
         "program": [program.tag, program.checksum()],
         "chip": program.variation and program.variation.scalars(),
-        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
-        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
+        "inputs": digest({}, {"x": x}),
+        "labels": digest({}, {"labels": labels}),
     }
     step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
     whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
