@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import warnings
@@ -230,8 +229,7 @@ def run_campaign(
     step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
     whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
-        with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
-            whole, each = file["whole"], file["each"]
+        whole, each = map(np.asarray, json.loads(load_state(state, mark)))
     tell(len(each), plan.chips)
     while len(each) < plan.chips:
         first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
@@ -250,9 +248,7 @@ def run_campaign(
             each = np.append(each, rms_error(found * step, labels))
             report(chip + 1 - first, count)
         if state is not None:
-            buffer = io.BytesIO()
-            np.savez(buffer, whole=whole, each=each)
-            save_state(state, mark, buffer.getvalue())
+            save_state(state, mark, json.dumps([whole.tolist(), each.tolist()]).encode())
     return whole, each
 
 
