@@ -86,7 +86,7 @@ def train(
     inputs, labels:
         Own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File of the float network, which `compile` takes; after Ctrl-C the best epoch so far lies in it.
+        File of the float network, which `compile` takes; what an interrupted training needs lies beside it.
     folder:
         Folder with Fashion-MNIST's original train-*.gz files, or all four of MNIST's.
     side:

@@ -184,6 +184,10 @@ def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, sai
     assert told["accuracy"] > 0.8
 
 
+def test_without_a_hidden_layer() -> None:
+    assert ndrite.train(data="digits", hidden="0", epochs=1, batch=64).network.widths == (64, 10)
+
+
 def test_a_convolution_is_told_the_shape_of_a_sample(here: Path) -> None:
     pytest.importorskip("onnx")
     layers = (
