@@ -284,13 +284,6 @@ def compiled_of(source: Any) -> Compiled:
     return load(source)
 
 
-def whole_of(source: Any) -> Compiled | None:
-    """What `compile` gave, where that is what ``source`` is or names; errors as ``compiled_of``'s."""
-    if isinstance(source, Compiled):
-        return source
-    return load(source) if _is_path(source) and is_compiled(source) else None
-
-
 def _is_path(source: Any) -> bool:
     return isinstance(source, str | os.PathLike)
 
@@ -307,9 +300,15 @@ def is_model(source: Any) -> bool:
     return not isinstance(source, Network | Compiled)
 
 
-def network_of(
-    source: Any, samples: Any = None, progress: Progress | None = None, **options: Any
-) -> tuple[Network, Imported | None]:
+class Taken(NamedTuple):
+    """A network, and where it is from: what `compile` gave, or a model that was imported; None of neither."""
+
+    network: Network
+    whole: Compiled | None = None
+    imported: Imported | None = None
+
+
+def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
     """A network, the one of a file or of what `compile` gave, or a model that is imported now.
 
     Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
@@ -323,11 +322,13 @@ def network_of(
     if is_model(source):
         x = None if samples is None else array_of(samples)
         imported = import_model(source, samples=x, progress=progress, **options)
-        return imported.network, imported
+        return Taken(imported.network, imported=imported)
     if options:
         given = ", ".join(options).replace("output", "node")
         raise InputError(f"{given}: only of a model that is imported; accepted: without")
-    whole = whole_of(source)
-    if whole is not None:
-        return whole.network, None
-    return (source if isinstance(source, Network) else load_network(Path(source))), None
+    if isinstance(source, Network):
+        return Taken(source)
+    if isinstance(source, Compiled) or is_compiled(source):
+        whole = compiled_of(source)
+        return Taken(whole.network, whole)
+    return Taken(load_network(Path(source)))

@@ -10,7 +10,7 @@ from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.order import in_order
 from host import InputError
 from ndrite import signature as sig
-from ndrite.compiled import Compiled, network_of, whole_of
+from ndrite.compiled import Compiled, network_of
 from ndrite.samples import typical_samples
 
 
@@ -115,11 +115,11 @@ def compile(
     given = {"input_range": input_range, "input_shape": input_shape, "output": node}
     with progress("nodes") as report:
         options = {key: value for key, value in given.items() if value is not None}
-        floats, imported = network_of(network, samples, report, **options)
+        floats, whole, imported = network_of(network, samples, report, **options)
     told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
     told = {key: value for key, value in told.items() if value is not None}
     floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
-    typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
+    typical = typical_samples(floats, whole, samples, data=data, codes=codes)
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
         measures = dataclasses.replace(measures, row_placement=True)

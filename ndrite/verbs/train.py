@@ -218,11 +218,11 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
     inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
         shape: dict[str, Any] = {} if input_shape is None else {"input_shape": input_shape}
-        network, _ = network_of(source, samples.x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape)
+        network = network_of(source, samples.x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape).network
         said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
         network = dataclasses.replace(network, meaning=said)
     else:
-        network, _ = network_of(source)
+        network = network_of(source).network
     what = name_of(source, "start")
     if not network.gives_sums:
         raise InputError(f"{what}: its outputs are values in 0..1; accepted: a last layer of sums")
