@@ -65,12 +65,9 @@ def use(work: Work, unit: str) -> Use:
 
 def energy(found: Account, component: str, step: int | None = None) -> float:
     """Typical energy of a component, pJ, of one step or all."""
-    names = [None, *dict.fromkeys(e.step for e in found.entries)]
-    wanted = None if step is None else names[step + 2]
+    steps = list(found.parts.values())
     return sum(
-        float(e.cost.energy_pJ[1])
-        for e in found.entries
-        if e.component == component and wanted in (None, e.step)
+        float(parts[component].energy_pJ[1]) for parts in (steps if step is None else [steps[step + 1]])
     )
 
 
