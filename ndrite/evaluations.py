@@ -162,35 +162,35 @@ class Evaluation(Result):
 
 
 def evaluate(
-    board: BoardApi,
+    device: BoardApi,
     program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     *,
     seed: int = 0,
     noise: bool = True,
-    floats: npt.NDArray[np.float32] | None = None,
     network: Network | None = None,
     progress: Progress | None = None,
+    **said: Any,
 ) -> Evaluation:
     """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
 
     Raises HostError as ``BoardApi.infer``.
 
     ``x``, ``labels``: uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit;
-    ``floats``: outputs (n, outputs) of the float network, to be judged too; ``network``: the float network,
-    whose products are counted; ``seed``, ``noise``: as for ``BoardApi.infer``.
+    ``network``: the float network, which is judged too, and whose products are counted; ``seed``, ``noise``:
+    as for ``BoardApi.infer``; ``said``: further fields of the result.
     """
-    board.clear_counters()
-    y = board.infer(x, seed=seed, noise=noise, progress=progress)
-    counters = board.counters()
-    if isinstance(board, GoldenBoard):
+    device.clear_counters()
+    y = device.infer(x, seed=seed, noise=noise, progress=progress)
+    counters = device.counters()
+    if isinstance(device, GoldenBoard):
         expected = y
     else:
         golden = GoldenBoard()
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
-    cycles, geometry = counters.get("inference_cycles"), board.geometry
+    cycles, geometry = counters.get("inference_cycles"), device.geometry
     used: dict[str, Any] = {}
     if cycles and geometry is not None:
         asked, each = work(program, x, network), cycles / len(x)
@@ -204,6 +204,7 @@ def evaluate(
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any] = {}
     step = program.meaning.output_step or 1.0
+    floats = None if network is None else network.forward(x / np.float32(255))
     for who, found in (("", y * step), ("_golden", expected * step), ("_float", floats)):
         measure, name = (rms_error, "rms_error") if labels.ndim == 2 else (accuracy, "accuracy")
         judged[name + who] = None if found is None else measure(found, labels)
@@ -218,7 +219,8 @@ def evaluate(
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         outputs=y,
-        **ran(board),
+        **ran(device),
+        **said,
         **used,
         **judged,
     )

@@ -63,7 +63,7 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
     steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))
     recipe = {"epochs": epochs, "batch": of["batch"], "learning_rate": rate, "average": average, "seed": seed}
-    how: dict[str, Any] = {"recipe": recipe | {"shift": 0}, "held_out": of["held_out"]}
+    how: dict[str, Any] = recipe | {"shift": 0, "held_out": of["held_out"]}
     if kind.startswith("kan"):
         return train(found, build=partial(kan, task, kind), **how)
     neuron = "relu" if kind.startswith(RELU) else "ndr"

@@ -26,22 +26,19 @@ HEIGHT = 0.55
 def train(
     found: Labelled,
     *,
-    recipe: dict[str, Any],
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    ``build`` makes a PyTorch module in place of full layers; ``recipe`` and ``fields`` are of ``Recipe`` and
-    ``Job`` in ``emulator.learning.training``.
+    ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
     from emulator.learning.training.extra import torch
     from emulator.learning.training.job import Job, run_job
-    from emulator.learning.training.loop import Recipe
 
-    job = Job(recipe=Recipe(**recipe), **fields)
+    job = Job(**fields)
     samples = dataclasses.replace(found, classes=())
-    torch.manual_seed(job.recipe.seed)
+    torch.manual_seed(job.seed)
     start = None if build is None else start_of(build(), samples)
     with tempfile.TemporaryDirectory() as folder:
         net = run_job(job, samples, Path(folder) / "n.npz", name="n", start=start)
@@ -75,8 +72,7 @@ def trained(
         x, labels, _, _ = learning_data(0)
         found = Labelled(data, x, labels, x, labels, 28)
         held_out, batch, average = 1000, 256, 0.9
-    recipe = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "average": average}
-    recipe |= {"seed": seed, "shift": 1 if found.side == 28 else 0}
-    how: dict[str, Any] = {"hidden": hidden, "build": build, "held_out": held_out, "chip": chip}
+    how: dict[str, Any] = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "seed": seed}
+    how |= {"average": average, "shift": 1 if found.side == 28 else 0, "held_out": held_out, "chip": chip}
     how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
-    return train(found, recipe=recipe, **how)
+    return train(found, hidden=hidden, build=build, **how)

@@ -30,11 +30,6 @@ CORRECTED_ON = 2000
 """Last samples, which the model's columns are corrected on."""
 
 
-class Calibrated(LearnedOn):
-    """What ``ndrite.calibrate`` gives: the tuned ``compiled``, and ``summary``: accuracies (0..1) before and
-    after with intervals, pulses, cross entropy."""
-
-
 @sig.verb
 def calibrate(
     program: sig.Source,
@@ -57,7 +52,7 @@ def calibrate(
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
     progress: sig.Stages = sig.silent,
-) -> Calibrated:
+) -> LearnedOn:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
     Forward passes run on the board, with its errors and noise. The host turns the outputs into pulse counts
@@ -142,7 +137,7 @@ def calibrate(
         "cross_entropy_first": result.losses[0] if result.losses else None,
         "cross_entropy_last": result.losses[-1] if result.losses else None,
     }
-    return Calibrated(tuned, board, summary)
+    return LearnedOn(tuned, board, summary)
 
 
 def _data(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
-
-import numpy as np
 
 from ndrite import signature as sig
 from ndrite.compiled import held
@@ -61,12 +58,10 @@ def evaluate(
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
+    network = None if whole is None else whole.network
+    how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "board": board, "judged_by": by}
     with connect(board) as chosen:
-        answers = None if whole is None else whole.network.forward(x / np.float32(255))
         with progress("programming") as report:
             chosen.program(what, progress=report)
         with progress("inference") as report:
-            network = None if whole is None else whole.network
-            options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
-            found = judge(chosen, what, x, labels, **options, progress=report)
-    return dataclasses.replace(found, board=board, judged_by=by)
+            return judge(chosen, what, x, labels, progress=report, **how)

@@ -142,7 +142,7 @@ def train(
     """
     from emulator.learning.training.extra import torch
     from emulator.learning.training.job import Job, accuracy_of, run_job
-    from emulator.learning.training.loop import Interrupted, Recipe
+    from emulator.learning.training.loop import Interrupted
 
     if isinstance(chip, Chip):
         raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")
@@ -157,16 +157,6 @@ def train(
     shifted = 1 if own or pixels == SHIFTED_SIDE else 0
     held = held_out or max(1, len(samples.x) // 12)
     steps = epochs * ((len(samples.x) - held) // batch)
-    recipe = Recipe(
-        epochs=epochs,
-        batch=batch,
-        learning_rate=rate,
-        weight_decay=weight_decay,
-        seed=seed,
-        shift=shifted if shift is None else shift,
-        flip=flip,
-        average=min(Recipe.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
-    )
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
         out = Path(work) / "trained.npz" if output is None else Path(output)
@@ -179,7 +169,14 @@ def train(
             noise_scale=noise_scale,
             held_out=held,
             half=half,
-            recipe=recipe,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=rate,
+            weight_decay=weight_decay,
+            seed=seed,
+            shift=shifted if shift is None else shift,
+            flip=flip,
+            average=min(Job.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
         )
         line = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
         try:

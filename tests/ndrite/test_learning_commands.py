@@ -90,7 +90,7 @@ def test_a_module_is_trained_and_goes_on_through_a_chip(here: Path, said: Any, f
         (10, 1, 1),
     )
     assert network.products[2].skip == 1
-    assert network.provenance["job"]["recipe"]["weight_decay"] == 0.01
+    assert network.provenance["job"]["weight_decay"] == 0.01
     fails(["train", *how, "--start", "chip.npz", "-o", "chip.npz"], "the file of start; accepted: another")
     ndrite.compile(network, "wan2022", output="mine")
     assert ndrite.evaluate("mine").accuracy > 0.8

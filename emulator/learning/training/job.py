@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from emulator.spec.arrays import Array, Codes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is trained.
+class Job(Recipe):
+    """What is trained, and how.
 
     Attributes
     ----------
@@ -41,8 +41,6 @@ class Job:
         Last samples, which choose the epoch.
     half:
         Whether weights are rounded to half precision when they are written.
-    recipe:
-        Epochs, batch, rate, seed.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -53,7 +51,6 @@ class Job:
     noise_scale: float = 1.0
     held_out: int = 5000
     half: bool = False
-    recipe: Recipe = field(default_factory=Recipe)
 
     def view(self) -> ChipView:
         """What training sees of the chip."""
@@ -100,7 +97,7 @@ def run_job(
         state.unlink(missing_ok=True)
     if not state.exists():
         unfinished.unlink(missing_ok=True)
-    torch.manual_seed(job.recipe.seed)
+    torch.manual_seed(job.seed)
     model = job.model(samples, start)
     said = samples.meaning
     if start is not None:
@@ -129,7 +126,7 @@ def run_job(
     train(
         model,
         Split(x[:n], y[:n], x[n:], y[n:]),
-        job.recipe,
+        job,
         mark=_mark(job, samples, start),
         side=samples.side,
         checkpoint=checkpoint,
@@ -155,8 +152,7 @@ def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
 def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
     """What a kept state must agree with: everything that decides what training gives."""
     settings = dataclasses.asdict(job)
-    recipe = settings.pop("recipe")
     settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
     settings["hidden"] = [str(width) for width in job.hidden]
     settings["start"] = None if start is None else start.digest()
-    return {**recipe, **settings, "samples": samples.digest()}
+    return {**settings, "samples": samples.digest()}

@@ -13,7 +13,6 @@ torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
-from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_network, of_widths  # noqa: E402
 from emulator.learning.training.job import Job, accuracy_of, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
@@ -184,14 +183,13 @@ def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
 @pytest.mark.slow
 def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
     samples = pictures()
-    recipe = loop.Recipe(epochs=12, batch=30, learning_rate=0.03, average=0.8, shift=0)
-    job, start = Job(held_out=60, recipe=recipe), residual()
+    job = Job(held_out=60, epochs=12, batch=30, learning_rate=0.03, average=0.8, shift=0)
+    start = residual()
     network = run_job(job, samples, tmp_path / "a.npz", name="a", start=start)
     assert network.provenance["held_out_accuracy"] > 0.9
     assert network.map_shapes == start.map_shapes
     assert [node.skip for node in network.products if node.skip is not None] == [1]
-    slower = dataclasses.replace(recipe, learning_rate=1e-3)
-    second = dataclasses.replace(job, chip="wan2022", recipe=slower)
+    second = dataclasses.replace(job, chip="wan2022", learning_rate=1e-3)
     on = run_job(second, samples, tmp_path / "b.npz", name="n", start=network)
     assert on.digest() != network.digest()
     assert on.provenance["start"]["job"]["held_out"] == 60
@@ -201,8 +199,8 @@ def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
 
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     samples = pictures()
-    recipe = loop.Recipe(epochs=1, batch=30, average=0.0, shift=0)
-    job = Job(hidden=(400,), neuron="clipped-relu", held_out=60, recipe=recipe)
+    how = {"hidden": (400,), "neuron": "clipped-relu", "held_out": 60}
+    job = Job(epochs=1, batch=30, average=0.0, shift=0, **how)
     full = run_job(job, samples, tmp_path / "full.npz", name="n")
     half = run_job(dataclasses.replace(job, half=True), samples, tmp_path / "half.npz", name="n")
     for a, b in zip(full.layers, half.layers, strict=True):

@@ -190,7 +190,7 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
     x = rng.integers(0, 256, (120, 16)).astype(np.uint8)
     labels = rng.integers(0, 3, 120)
     samples = Labelled("first", x, labels, x[:0], labels[:0])
-    job = Job(hidden=(5,), held_out=20, recipe=loop.Recipe(epochs=3, batch=20))
+    job = Job(hidden=(5,), held_out=20, epochs=3, batch=20)
     out = tmp_path / "float.npz"
 
     def stop(epoch: int, *_: object) -> None:
