@@ -1,4 +1,4 @@
-"""Manners: completion, colour, quiet and verbose, standard input and output, configuration file."""
+"""Manners: completion, colour, quiet and verbose, standard input and output."""
 
 from __future__ import annotations
 
