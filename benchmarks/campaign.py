@@ -32,8 +32,8 @@ from emulator.golden.campaign import campaign
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.campaign import Campaign
+from ndrite.networks import shipped_network, shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_network, shipped_program
 
 PEERS = {"aihwkit-lightning": "lightning.py", "analoglib": "analog.py"}
 HERE = Path(__file__).parent / "peers"

@@ -43,8 +43,8 @@ from emulator.spec.sparse import sparse
 from host.links.pcie import PcieChannel
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_program
 
 WINDOW = 16
 GEOMETRY = dataclasses.replace(PRESETS["64-lane"], name="64-lane-window-16", window=WINDOW)

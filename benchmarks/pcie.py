@@ -23,8 +23,8 @@ from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.spec import PRESETS
 from host.links.pcie import PcieChannel
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_program
 
 LATENCY_NS = 250
 

@@ -32,8 +32,8 @@ from emulator.mapping.variation import variation_of
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import CAMPAIGN_CHIPS
 from host.campaign import samples_at_once
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_program
 
 CASES = (
     (1, 1, 1),

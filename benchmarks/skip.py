@@ -41,7 +41,7 @@ from emulator.network.datasets import digits, fashion_mnist_test, mnist
 from emulator.spec import Geometry, Program
 from emulator.spec.errors import GeometryError
 from host.links.pcie import PcieChannel
-from ndrite.shipped import shipped_network
+from ndrite.networks import shipped_network
 
 TARGETS = ("ulx3s-85f", "ulx3s-85f-128", "ulx3s-25f")
 GOLDEN_SECONDS = 3.0

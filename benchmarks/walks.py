@@ -41,8 +41,8 @@ from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool
 from emulator.network.datasets import digits, enlarged, fashion_mnist_test
 from emulator.spec.patches import Shape
 from ndrite.evaluations import evaluate
+from ndrite.networks import shipped_network
 from ndrite.samples import data_set
-from ndrite.shipped import shipped_network
 
 Codes = npt.NDArray[np.uint8]
 

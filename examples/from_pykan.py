@@ -62,7 +62,7 @@ def bases_of(layers: list[Functions], samples: np.ndarray, bases: int) -> torch.
     for functions in layers:
         low, high = values.min(axis=0), values.max(axis=0)
         room = WIDER * np.where(high > low, high - low, 1.0) * bool(parts)
-        curves = Bases(values.shape[1], bases, low=low - room, high=high + room)
+        curves = Bases(values.shape[1], bases, low=low - room, high=high + room, spread=0.5)
         x = (low - room) + np.linspace(0.0, 1.0, POINTS)[:, None] * (high - low + 2 * room)
         with torch.no_grad():
             terms = curves(torch.from_numpy(x.astype(np.float32))).double().numpy()

@@ -107,13 +107,11 @@ class Compiled(Result):
         return dataclasses.replace(self, die=die, program=program)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: what mapping lost, and what importing did, where there was one."""
         said = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
         lost = self.program.provenance["report"] if self.report is None else self.report.as_dict()
         return said | lost | ({} if self.imported is None else {"imported": self.imported.as_dict()})
 
     def tables(self) -> Iterable[Table]:
-        """What importing changed, then every layer, then every table of functions."""
         if self.imported is not None:
             header = ("node", "function", "size", "table error", "in LSB", "beyond table")
             blocks = [
@@ -129,7 +127,6 @@ class Compiled(Result):
                 yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
 
     def lines(self) -> Iterable[str]:
-        """The imported model's error on the samples, in its own unit."""
         found = self.imported
         if found is None:
             return
@@ -145,7 +142,8 @@ class Compiled(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedOn(Summary):
-    """A chip that learned on a board: ``compiled``, and ``summary``, plain values."""
+    """A chip that learned on a board: ``compiled``, and ``summary``, plain values; of ``ndrite.calibrate``
+    accuracies (0..1) before and after with intervals, pulses, cross entropy."""
 
     compiled: Compiled
     board: str
@@ -157,7 +155,6 @@ class LearnedOn(Summary):
         return f"{self.compiled.program.name} on {self.board}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary, with the board and the program's tag."""
         return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
 
 
@@ -288,13 +285,6 @@ def compiled_of(source: Any) -> Compiled:
     return load(source)
 
 
-def whole_of(source: Any) -> Compiled | None:
-    """What `compile` gave, where that is what ``source`` is or names; errors as ``compiled_of``'s."""
-    if isinstance(source, Compiled):
-        return source
-    return load(source) if _is_path(source) and is_compiled(source) else None
-
-
 def _is_path(source: Any) -> bool:
     return isinstance(source, str | os.PathLike)
 
@@ -304,9 +294,22 @@ def _refuse_model(source: Any) -> None:
         raise InputError(f"{source}: a model; compile it first: ndrite compile {source} --chip NAME -o mine")
 
 
-def network_of(
-    source: Any, samples: Any = None, progress: Progress | None = None, **options: Any
-) -> tuple[Network, Imported | None]:
+def is_model(source: Any) -> bool:
+    """Whether ``source`` is imported, and is no network of ours."""
+    if _is_path(source):
+        return Path(source).suffix in MODELS
+    return not isinstance(source, Network | Compiled)
+
+
+class Taken(NamedTuple):
+    """A network, and where it is from: what `compile` gave, or a model that was imported; None of neither."""
+
+    network: Network
+    whole: Compiled | None = None
+    imported: Imported | None = None
+
+
+def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
     """A network, the one of a file or of what `compile` gave, or a model that is imported now.
 
     Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
@@ -317,15 +320,16 @@ def network_of(
     of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
     ``import_model``, for a model.
     """
-    whole = whole_of(source)
-    file = _is_path(source) and Path(source).suffix not in MODELS
-    if whole is None and not file and not isinstance(source, Network):
+    if is_model(source):
         x = None if samples is None else array_of(samples)
         imported = import_model(source, samples=x, progress=progress, **options)
-        return imported.network, imported
+        return Taken(imported.network, imported=imported)
     if options:
         given = ", ".join(options).replace("output", "node")
         raise InputError(f"{given}: only of a model that is imported; accepted: without")
-    if whole is not None:
-        return whole.network, None
-    return (load_network(Path(source)) if file else source), None
+    if isinstance(source, Network):
+        return Taken(source)
+    if isinstance(source, Compiled) or is_compiled(source):
+        whole = compiled_of(source)
+        return Taken(whole.network, whole)
+    return Taken(load_network(Path(source)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,7 @@ LOOKED_AT = 16
 """Samples whose inputs are counted: of more, as many spread over them."""
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """Products of one inference, a slice of the inputs' converters each, mean over samples.
 
     They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
@@ -142,7 +141,6 @@ class Evaluation(Result):
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"
 
     def tables(self) -> Iterable[Table]:
-        """Every figure that there is."""
         left_out = {"program", "board", "seed", "noise", "on_host"}
         if self.segments == 1:
             left_out |= {"segments", "swapped_words"}
@@ -153,11 +151,9 @@ class Evaluation(Result):
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
 
     def lines(self) -> Iterable[str]:
-        """What the host did."""
         return (f"on the host, not in gateware: {line}" for line in self.on_host)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, outputs left out; of accuracy and error, what applies."""
         left_out = ("outputs", "unit", *(("rms_", "target_") if self.rms_error is None else ("accuracy",)))
         names = [field.name for field in dataclasses.fields(self)]
         names.insert(names.index("accuracy") + 1, "accuracy_interval_95")
@@ -166,35 +162,35 @@ class Evaluation(Result):
 
 
 def evaluate(
-    board: BoardApi,
+    device: BoardApi,
     program: Program,
     x: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     *,
     seed: int = 0,
     noise: bool = True,
-    floats: npt.NDArray[np.float32] | None = None,
     network: Network | None = None,
     progress: Progress | None = None,
+    **said: Any,
 ) -> Evaluation:
     """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
 
     Raises HostError as ``BoardApi.infer``.
 
     ``x``, ``labels``: uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit;
-    ``floats``: outputs (n, outputs) of the float network, to be judged too; ``network``: the float network,
-    whose products are counted; ``seed``, ``noise``: as for ``BoardApi.infer``.
+    ``network``: the float network, which is judged too, and whose products are counted; ``seed``, ``noise``:
+    as for ``BoardApi.infer``; ``said``: further fields of the result.
     """
-    board.clear_counters()
-    y = board.infer(x, seed=seed, noise=noise, progress=progress)
-    counters = board.counters()
-    if isinstance(board, GoldenBoard):
+    device.clear_counters()
+    y = device.infer(x, seed=seed, noise=noise, progress=progress)
+    counters = device.counters()
+    if isinstance(device, GoldenBoard):
         expected = y
     else:
         golden = GoldenBoard()
         golden.program(program)
         expected = golden.infer(x, seed=seed, noise=noise)
-    cycles, geometry = counters.get("inference_cycles"), board.geometry
+    cycles, geometry = counters.get("inference_cycles"), device.geometry
     used: dict[str, Any] = {}
     if cycles and geometry is not None:
         asked, each = work(program, x, network), cycles / len(x)
@@ -208,12 +204,12 @@ def evaluate(
     wrong = np.flatnonzero((y != expected).any(axis=1))
     judged: dict[str, Any] = {}
     step = program.meaning.output_step or 1.0
+    floats = None if network is None else network.forward(x / np.float32(255))
     for who, found in (("", y * step), ("_golden", expected * step), ("_float", floats)):
         measure, name = (rms_error, "rms_error") if labels.ndim == 2 else (accuracy, "accuracy")
         judged[name + who] = None if found is None else measure(found, labels)
     if labels.ndim == 2:
         judged["target_rms"] = float(np.sqrt(labels.var(axis=0).mean()))
-    how = ran(board)
     return Evaluation(
         program=program.name,
         seed=seed,
@@ -223,7 +219,8 @@ def evaluate(
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         outputs=y,
-        **how | {"on_host": tuple(how["on_host"])},
+        **ran(device),
+        **said,
         **used,
         **judged,
     )
@@ -236,7 +233,7 @@ def ran(board: BoardApi) -> dict[str, Any]:
     ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;
     ``on_host``: what of the steps was left to the host, one line each.
     """
-    known: dict[str, Any] = {"segments": 1, "swapped_words": 0, "on_host": ()}
+    known = {"segments": 1, "swapped_words": 0, "on_host": ()}
     return {name: getattr(board, name, value) for name, value in known.items()}
 
 

@@ -100,14 +100,6 @@ def points(values: Floats, *, same_dies: bool = False) -> str:
     return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
 
 
-def bars(*values: Floats) -> tuple[Floats, Floats]:
-    """Error bars as Matplotlib takes them, in percent: means (k,) of quantities (networks, dies, n), and how
-    far their intervals by ``crossed`` reach below and above, (2, k)."""
-    mean = np.array([v.mean() for v in values])
-    low, high = np.array([crossed(v) for v in values]).T
-    return 100 * mean, 100 * np.array([mean - low, high - mean])
-
-
 def in_points(mean: float, low: float, high: float) -> str:
     """A mean and its interval, in percent."""
     return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"

@@ -1,12 +1,13 @@
 """Float networks: their parts, where they come from, and data sets."""
 
-from emulator.errors import CompileWarning
-from emulator.network import Dense, Named, Ndr, load_network
+from emulator.errors import CompileWarning, NetworkError
+from emulator.learning.labelled import Labelled
+from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from emulator.network.datasets import japanese_vowels
 from emulator.network.importing import import_model
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-from ndrite.samples import Labelled, judging_set
-from ndrite.shipped import shipped_network, shipped_program
+from emulator.spec import Program
+from ndrite.samples import judging_set
 
 __all__ = [
     "CompileWarning",
@@ -23,3 +24,27 @@ __all__ = [
     "shipped_network",
     "shipped_program",
 ]
+
+NETWORKS = {"fashion-mnist": zoo.float_network, "lenet5": zoo.lenet5, "lstm": zoo.lstm, "resnet": zoo.resnet}
+"""Name -> where its file is."""
+
+
+def shipped_program() -> Program:
+    """The compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
+    return Program.load(zoo.program())
+
+
+def shipped_network(name: str = "fashion-mnist") -> Network:
+    """A float network that ships with the package.
+
+    ``fashion-mnist``: 784-128-10 with NDR neurons, which the shipped program was compiled from; ``lenet5`` on
+    digits; ``lstm`` on JapaneseVowels; ``resnet`` on Fashion-MNIST.
+
+    Raises
+    ------
+    NetworkError
+        When there is no network of that name.
+    """
+    if name not in NETWORKS:
+        raise NetworkError(f"network is {name!r}; accepted: {', '.join(NETWORKS)}")
+    return load_network(NETWORKS[name]())

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 HEIGHT = 0.9
 """Height that neurons begin with: room for the ECRAM to move it both ways."""
-
-
-SPREAD = 0.5
-"""Peak voltages that an input spans, times the number of bases: narrower curves leave ripples."""
+APART = 0.01
+"""Deviation of the first peaks of devices that are each a channel's own: what is alike is trained as one."""
 
 
 class Ndr(torch.nn.Module):
@@ -41,6 +39,8 @@ class Ndr(torch.nn.Module):
         The device's own shape; None: the tunnel diode's.
     trainable:
         Whether peaks and heights are trained.
+    height:
+        Where heights begin, 0..1.
 
     Raises
     ------
@@ -51,12 +51,17 @@ class Ndr(torch.nn.Module):
     values: Tensor
 
     def __init__(
-        self, features: int, curve: npt.NDArray[Any] | None = None, *, trainable: bool = True
+        self,
+        features: int,
+        curve: npt.NDArray[Any] | None = None,
+        *,
+        trainable: bool = True,
+        height: float = HEIGHT,
     ) -> None:
         super().__init__()
         self.features = features
         self.log_peak = torch.nn.Parameter(torch.zeros(features), requires_grad=trainable)
-        start = float(np.log(HEIGHT))
+        start = float(np.log(height))
         self.log_height = torch.nn.Parameter(torch.full((features,), start), requires_grad=trainable)
         self.axis: tuple[float, float] | None = None
         if curve is not None:
@@ -103,7 +108,11 @@ class Bases(torch.nn.Module):
     low, high:
         What the inputs span, a number or one a channel.
     each:
-        Whether every channel's devices are tuned by themselves; else all of a basis are alike.
+        Whether every channel's devices are tuned by themselves; else all of a basis are alike. The former
+        begin a little apart.
+    spread:
+        Peak voltages that the inputs span, times ``count``. Fits want less than training does (0.5), as
+        narrow curves leave ripples.
     curve:
         As ``Ndr``'s.
     """
@@ -119,6 +128,7 @@ class Bases(torch.nn.Module):
         low: float | npt.ArrayLike = 0.0,
         high: float | npt.ArrayLike = 1.0,
         each: bool = False,
+        spread: float = 1.0,
         curve: npt.NDArray[Any] | None = None,
     ) -> None:
         super().__init__()
@@ -126,11 +136,13 @@ class Bases(torch.nn.Module):
         ends = [np.broadcast_to(np.asarray(v, np.float32), (channels,)).copy() for v in (low, high)]
         self.register_buffer("low", torch.from_numpy(ends[0]))
         self.register_buffer("span", torch.from_numpy(ends[1] - ends[0]))
-        gain = SPREAD * count
+        gain = spread * count
         centres = (torch.arange(count) + 0.5) / count
         self.log_gain = torch.nn.Parameter(torch.full((count,), float(np.log(gain))))
         self.shift = torch.nn.Parameter(1.0 - gain * centres)
         self.ndr = Ndr(count * channels if each else count, curve)
+        if each:
+            torch.nn.init.normal_(self.ndr.log_peak, std=APART)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, count * C, ..)."""

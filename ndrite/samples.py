@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arrays import Codes
-from emulator.spec.brief import brief_repr
 from emulator.spec.meaning import Meaning
 from host import InputError
 from ndrite.files import array_of, encode, name_of
@@ -30,38 +29,6 @@ DIGITS = tuple("0123456789")
 CALIBRATION_SAMPLES = 512
 """Samples that set converter ranges where the user gives none."""
 OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Training and test samples, uint8 (n, inputs), and their classes (n,); of a user's own, no test samples.
-
-    ``side``: side of square images; None where samples are a user's own and not known to be images.
-    ``classes``: their names.
-    """
-
-    __repr__ = brief_repr
-
-    name: str
-    x: Codes
-    labels: Labels
-    test_x: Codes
-    test_labels: Labels
-    side: int | None = None
-    classes: tuple[str, ...] = ()
-
-    @property
-    def meaning(self) -> Meaning:
-        """What a network that learns from them is told of its inputs and outputs."""
-        return Meaning(data_set=self.name, classes=self.classes) if self.classes else Meaning()
-
-    def held_out(self, count: int, what: str) -> Labelled:
-        """The last ``count`` samples are to be measured on; ``what`` is the name of the parameter."""
-        n = len(self.x) - count
-        if n < 1:
-            raise InputError(f"{what} is {count}; accepted: 1..{len(self.x) - 1}, less than the samples")
-        x, y = self.x, self.labels
-        return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])
 
 
 def both_or_neither(inputs: Any, labels: Any) -> bool:

@@ -19,6 +19,14 @@ Stages = Callable[[str], AbstractContextManager[Progress]]
 """Called with the name of each stage; a context that gives ``report(done, total)`` while the stage lasts."""
 
 
+Announce = Callable[[str], None]
+"""Told a line for a person."""
+
+
+def unheard(line: str) -> None:
+    """Nobody is told."""
+
+
 @contextmanager
 def silent(what: str) -> Iterator[Callable[..., None]]:
     """Nobody is told."""
@@ -32,6 +40,7 @@ INPUTS = (
 LABELS = "Classes (n,) of the samples, or targets (n, outputs) in the model's unit."
 CODES = "The samples are codes uint8 0..255, not values in the model's unit."
 SEED = "Read-noise seed: the same seed gives the same answers on every board."
+WIDTH_MAX = 65536
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -65,6 +74,21 @@ def integers(text: str) -> tuple[int, ...]:
     return found
 
 
+def widths(hidden: str) -> tuple[int, ...]:
+    """Of full layers: ``64,32`` as its numbers, ``0`` as none."""
+    if hidden.strip() == "0":
+        return ()
+    try:
+        found = tuple(int(part) for part in hidden.split(","))
+    except ValueError:
+        found = ()
+    if not found or not 1 <= min(found) <= max(found) <= WIDTH_MAX:
+        raise InputError(
+            f"hidden is {hidden!r}; accepted: widths such as 128 or 64,32, each 1..{WIDTH_MAX}; 0 for none"
+        )
+    return found
+
+
 def names(text: str) -> tuple[str, ...]:
     """``cat, dog`` as its names."""
     return tuple(name.strip() for name in text.split(","))
@@ -72,6 +96,7 @@ def names(text: str) -> tuple[str, ...]:
 
 PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
+Runs = Annotated[Any, Option("FILE", text="What `compile` wrote or gave, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""
 Inputs = Annotated[Any, Option("FILE.npy", text=INPUTS)]
@@ -94,6 +119,7 @@ Output = Annotated[PathName, Option("FILE", "-o", text="File to write, in whole 
 Picture = Annotated[PathName, Option("FILE", "-p", text="Draw it; the suffix is the format.")]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
+Hidden = Annotated[str, Option("WIDTHS", text="Widths of hidden layers, separated by commas; 0: none.")]
 Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 

@@ -21,9 +21,9 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict
     found, large = data_of(data), data == "fashion-mnist"
     width, held_out, batch, average = (128, 5000, 256, 0.995) if large else (32, 108, 64, 0.97)
     rate = 8e-3 if normalise else 3e-3
-    recipe = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average, "seed": seed}
-    how: dict[str, Any] = {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
-    net, _ = train(found, side=found.side if large else None, recipe=recipe, **how)
+    how: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average}
+    how |= {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
+    net, _ = train(found, seed=seed, shift=int(large), **how)
     return {"accuracy": net.accuracy(found.test_x, found.test_labels)}
 
 

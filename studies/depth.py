@@ -6,27 +6,42 @@ values between its layers; that they are rounded to 8 bits and lose nothing else
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from emulator.device.description import load_chip
 from ndrite.intervals import behind, in_points, points
+from ndrite.signature import widths
 from studies import dies as on_chip
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import ANALOG
 from studies.runs import Floats, Runs
-from studies.training import trained
+from studies.training import HEIGHT, trained
 
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
 """Of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip alike, or within 0.1 points of it."""
 
 
+def convolutional(chip: str | None) -> Any:
+    """The network of convolutions, for 28 x 28 pixels: NDR neurons for a chip, ReLU in software."""
+    from torch import nn
+
+    from ndrite.nn import Ndr
+
+    a, b, c = (nn.ReLU() if chip is None else Ndr(count, height=HEIGHT) for count in (16, 32, 64))
+    maps = nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, 16, 5, stride=2, padding=2), a
+    full = nn.Flatten(), nn.Linear(32 * 7 * 7, 64), c, nn.Linear(64, 10)
+    return nn.Sequential(*maps, nn.Conv2d(16, 32, 3, stride=2, padding=1), b, *full)
+
+
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die of the chip."""
-    from emulator.learning.training.architecture import read_hidden
-
     found, chip = data_of(data), None if on == "software" else on
-    net, held_out = trained(chip, seed, epochs, rate=RATES[data], hidden=read_hidden(hidden), data=data)
+    layers: dict[str, Any] = (
+        {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
+    )
+    net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, **layers)
     known = (found.x, found.labels, found.test_x, found.test_labels)
     right = [
         on_chip.before_and_after(net, load_chip(chip), on_chip.number_of(seed, die), known, None)[0]

@@ -38,12 +38,6 @@ def changed(chip: str, **fields: Any) -> Chip:
     return result
 
 
-def at_time(chip: Chip, time_s: float) -> Chip:
-    """The chip so many seconds after programming."""
-    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=time_s)
-    return dataclasses.replace(chip, conditions=conditions)
-
-
 def number_of(seed: int, die: int) -> int:
     """What draws die ``die`` of the network of ``seed``, and its read noise."""
     return 1000 * seed + die
@@ -61,7 +55,8 @@ def make(
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
     """Die ``seed`` corrected right after programming, its cells as they are at ``time_s``."""
-    early = make(net, at_time(chip, 1.0), seed, samples)
+    fresh = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
+    early = make(net, dataclasses.replace(chip, conditions=fresh), seed, samples)
     die = early.die.at(time_s)
     return early._replace(program=program_of(die, early.program), die=die)
 

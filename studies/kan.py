@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.device.rram.drift import DAY
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
 from ndrite.costs.account import account_of
 from ndrite.costs.constants import load_constants
 from ndrite.intervals import crossed, points
-from ndrite.samples import Labelled
 from studies import dies, runs, table
 from studies.data import data
 from studies.kan_networks import CAUSES, KINDS, RELU, TASKS, rate_of, trained

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,33 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
     return float(max(found, key=found.__getitem__)), found
 
 
-def hidden_of(task: str, kind: str) -> str:
-    """The layers, as ``ndrite train --hidden`` takes them."""
+def width_of(task: str, kind: str) -> int:
+    """Hidden neurons of an MLP."""
     of = TASKS[task]
-    if kind.startswith("mlp"):
-        return str(of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"])
-    bases = f"bases {of['bases']}{kind.removeprefix('kan')}"
-    return f"{bases}, {of['width']}, {bases}"
+    return int(of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"])
+
+
+def kan(task: str, kind: str) -> Any:
+    """The module of curves, random."""
+    from torch import nn
+
+    from ndrite.nn import Bases
+
+    of, each, parts = TASKS[task], kind.endswith("each"), []
+    sizes = [int(part) for part in task.split(",")[0].split()[1].split("-")]
+    for (inputs, outputs), low in zip(pairwise(sizes), (0.0, -1.0), strict=True):
+        parts += [Bases(inputs, of["bases"], low=low, each=each), nn.Linear(of["bases"] * inputs, outputs)]
+    return nn.Sequential(*parts)
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples."""
-    from emulator.learning.training.architecture import read_hidden
-
     of, found = TASKS[task], data(TASKS[task]["data"])
     steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))
     recipe = {"epochs": epochs, "batch": of["batch"], "learning_rate": rate, "average": average, "seed": seed}
+    how: dict[str, Any] = recipe | {"shift": 0, "held_out": of["held_out"]}
+    if kind.startswith("kan"):
+        return train(found, build=partial(kan, task, kind), **how)
     neuron = "relu" if kind.startswith(RELU) else "ndr"
-    hidden = read_hidden(hidden_of(task, kind))
-    return train(found, hidden=hidden, neuron=neuron, held_out=of["held_out"], recipe=recipe | {"shift": 0})
+    return train(found, hidden=(width_of(task, kind),), neuron=neuron, **how)

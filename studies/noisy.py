@@ -6,8 +6,6 @@ have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,23 +54,16 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
     return torch.from_numpy(np.rint(x.astype(np.float32) * (steps / 255)) / np.float32(steps))
 
 
-@contextmanager
-def noisy_weights(model: Any, level: float) -> Iterator[None]:
-    """Inside, weights and biases carry noise of ``level`` times each layer's largest weight."""
-    kept = []
-    for module in model.modules():
-        own = [p for _, p in module.named_parameters(recurse=False)]
-        matrices = [p for p in own if p.dim() > 1]
+def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
+    """Weights and biases by name, with noise of ``level`` times each layer's largest weight."""
+    found: dict[str, Tensor] = {}
+    for path, module in model.named_modules():
+        own = dict(module.named_parameters(path, recurse=False))
+        matrices = [p for p in own.values() if p.dim() > 1]
         if matrices:
             sigma = level * max(float(p.detach().abs().max()) for p in matrices)
-            for p in own:
-                kept.append((p, p.data))
-                p.data = p.data + sigma * torch.randn_like(p)
-    try:
-        yield
-    finally:
-        for p, data in kept:
-            p.data = data
+            found |= {name: p + sigma * torch.randn_like(p) for name, p in own.items()}
+    return found
 
 
 def train(
@@ -85,10 +76,10 @@ def train(
     model.train()
     for _ in range(epochs):
         for part in torch.randperm(len(x)).split(batch):
-            with noisy_weights(model, noise):
-                loss = nn.functional.cross_entropy(model(x[part]), labels[part])
-                optimiser.zero_grad()
-                loss.backward()
+            sums = torch.func.functional_call(model, noisy_weights(model, noise), (x[part],))
+            loss = nn.functional.cross_entropy(sums, labels[part])
+            optimiser.zero_grad()
+            loss.backward()
             optimiser.step()
             schedule.step()
     model.eval()

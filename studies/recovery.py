@@ -12,9 +12,10 @@ from typing import Any
 from emulator.errors import EmulatorError
 from emulator.learning.tuning import Plan
 from emulator.yaml_file import read_yaml
-from ndrite.intervals import in_points, mean_interval, points
+from ndrite.intervals import in_points, points
 from studies import dies, runs, table
 from studies.data import learning_data
+from studies.published import over_seeds
 from studies.runs import Runs
 from studies.training import trained
 
@@ -67,15 +68,13 @@ def of_chips(found: Runs) -> table.Table:
     """Losses in points, and the part of the loss as programmed that pulses alone and both take back."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
-    def by_student(group: Runs) -> str:
-        """The same of both, by Student's t over networks alone: few of them make a bootstrap short."""
-        mean, half = mean_interval(runs.lost(group, states[3]).mean(axis=(1, 2)))
-        return in_points(mean, mean - (half or 0.0), mean + (half or 0.0))
-
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
     for what, state in (("recovered by pulses", states[1]), ("by both", states[3])):
         columns[what] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
-    columns["both, by Student's t over networks"] = by_student
+    # Few networks make a bootstrap short.
+    columns["both, by Student's t over networks"] = lambda g: in_points(
+        *over_seeds(runs.lost(g, states[3]).mean(axis=(1, 2)))
+    )
     groups = {(f"{a} {v:g} {axes[a]['label']}",): group for (a, v), group in along(found, "recovery").items()}
     return table.table(f"recovery on {dies.ANALOG}: {runs.size(found)}", ("chip",), groups, columns)
 

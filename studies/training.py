@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
-from ndrite.samples import Labelled
+from ndrite.verbs.train import start_of
 from studies.data import data as data_of
 from studies.data import learning_data
 
+Build = Callable[[], Any]
 CHIP_RATE = 16e-3
 """Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
 networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
@@ -22,22 +26,22 @@ HEIGHT = 0.55
 def train(
     found: Labelled,
     *,
-    side: int | None = None,
-    recipe: dict[str, Any],
+    build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples.
 
-    ``side`` is of square images that are shifted in training; ``recipe`` and ``fields`` are of ``Recipe`` and
-    ``Job`` in ``emulator.learning.training``.
+    ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
-    from emulator.learning.training.job import Job, Samples, run_job
-    from emulator.learning.training.loop import Recipe
+    from emulator.learning.training.extra import torch
+    from emulator.learning.training.job import Job, run_job
 
-    job = Job(recipe=Recipe(**recipe), **fields)
-    samples = Samples(found.x, found.labels, found.name, side)
+    job = Job(**fields)
+    samples = dataclasses.replace(found, classes=())
+    torch.manual_seed(job.seed)
+    start = None if build is None else start_of(build(), samples)
     with tempfile.TemporaryDirectory() as folder:
-        net = run_job(job, samples, Path(folder) / "n.npz", name="n", progress=lambda *_: None)
+        net = run_job(job, samples, Path(folder) / "n.npz", name="n", start=start)
     return net, float(net.provenance["held_out_accuracy"])
 
 
@@ -48,11 +52,12 @@ def trained(
     epochs: int,
     *,
     rate: float = CHIP_RATE,
-    hidden: tuple[Any, ...] = (128,),
+    hidden: tuple[int, ...] = (128,),
+    build: Build | None = None,
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
     """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
-    None).
+    None). ``build``: as ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
@@ -67,8 +72,7 @@ def trained(
         x, labels, _, _ = learning_data(0)
         found = Labelled(data, x, labels, x, labels, 28)
         held_out, batch, average = 1000, 256, 0.9
-    recipe = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "average": average}
-    recipe |= {"seed": seed, "shift": 1 if found.side == 28 else 0}
-    how: dict[str, Any] = {"hidden": hidden, "held_out": held_out, "chip": chip}
+    how: dict[str, Any] = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "seed": seed}
+    how |= {"average": average, "shift": 1 if found.side == 28 else 0, "held_out": held_out, "chip": chip}
     how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
-    return train(found, side=found.side, recipe=recipe, **how)
+    return train(found, hidden=hidden, build=build, **how)

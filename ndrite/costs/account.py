@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,43 +23,41 @@ OPS_PER_MAC = 2
 UM2_PER_MM2 = 1e6
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What one component of one step costs."""
-
-    step: str
-    component: str
-    cost: Cost
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
     """One inference, all its calls, on one chip; ranges low, typical, high.
 
-    ``node_nm`` is the technology node; ``samples`` those that the work was counted on.
+    ``works``: of each step; ``samples``: those that the work was counted on.
     """
 
-    entries: tuple[Entry, ...]
-    macs: int
-    node_nm: float
+    works: tuple[Work, ...]
+    constants: Constants
     samples: int = 0
     name: str = ""
     chip: str = ""
-    works: tuple[Work, ...] = field(default=())
+
+    @cached_property
+    def parts(self) -> dict[str, dict[str, Cost]]:
+        """Cost by step, then by component."""
+        return {work.name: costs(work, self.constants) for work in self.works}
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of weights."""
+        return sum(work.macs for work in self.works)
 
     @property
     def total(self) -> Cost:
         """Everything."""
-        return sum_of(e.cost for e in self.entries)
+        return sum_of(cost for parts in self.parts.values() for cost in parts.values())
 
     def by_component(self) -> dict[str, Cost]:
         """Cost of every component over all steps."""
-        return {c: sum_of(e.cost for e in self.entries if e.component == c) for c in COMPONENTS}
+        return {c: sum_of(parts[c] for parts in self.parts.values()) for c in COMPONENTS}
 
     def by_step(self) -> dict[str, Cost]:
         """Cost of every step over all components."""
-        steps = dict.fromkeys(e.step for e in self.entries)
-        return {s: sum_of(e.cost for e in self.entries if e.step == s) for s in steps}
+        return {step: sum_of(parts.values()) for step, parts in self.parts.items()}
 
     @property
     def tops_per_W(self) -> Triple:
@@ -73,10 +72,11 @@ class Account(Result):
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
 
     def tables(self) -> Iterable[Table]:
-        """Components, then steps: typical, low and high, and the share of the whole."""
         header = ("energy, pJ", "share", "latency, ns", "share", "area, mm2", "share", "basis")
         parts = {**self.by_component(), "all": self.total}
-        title = f"{self.name} on {self.chip}: an inference, {self.node_nm:g} nm, {self.samples} samples"
+        title = (
+            f"{self.name} on {self.chip}: an inference, {self.constants.node_nm:g} nm, {self.samples} samples"
+        )
         yield Table(f"{title}; typical (low .. high)", ("component", *header), self._rows(parts))
         yield Table("the same by step", ("step", *header), self._rows(self.by_step()))
 
@@ -91,7 +91,6 @@ class Account(Result):
         return rows
 
     def lines(self) -> Iterable[str]:
-        """Work done for it, and what each component is."""
         yield (
             f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {words_of(self.tops_per_W)} TOPS/W, "
             f"{words_of(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
@@ -99,13 +98,12 @@ class Account(Result):
         yield "components: " + "; ".join(f"{name}: {what}" for name, what in COMPONENTS.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; every entry says ``modelled``."""
         operations = {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC}
         return {
             "basis": MODELLED,
             "program": self.name,
             "chip": self.chip,
-            "node_nm": self.node_nm,
+            "node_nm": self.constants.node_nm,
             "samples": self.samples,
             "macs": self.macs,
             "total": self.total.as_dict(*QUANTITIES),
@@ -116,9 +114,10 @@ class Account(Result):
             ],
             "steps": [{"step": name, **cost.as_dict(*QUANTITIES)} for name, cost in self.by_step().items()],
             "entries": [
-                {"step": e.step, "component": e.component, **e.cost.as_dict(*QUANTITIES)}
-                for e in self.entries
-                if any(getattr(e.cost, name).any() for name in QUANTITIES)
+                {"step": step, "component": component, **cost.as_dict(*QUANTITIES)}
+                for step, parts in self.parts.items()
+                for component, cost in parts.items()
+                if any(getattr(cost, name).any() for name in QUANTITIES)
             ],
         }
 
@@ -141,23 +140,8 @@ def account_of(
     CostError
         When there is no sample, the die is another program's, or the constants cannot be read.
     """
-    found = works(program, die, x, progress=progress)
-    return account(
-        found, constants or load_constants(), name=program.name, chip=die.chip.name, samples=len(x)
-    )
-
-
-def account(
-    found: list[Work], constants: Constants, *, name: str = "", chip: str = "", samples: int = 0
-) -> Account:
-    """The account of these steps' work."""
-    entries = tuple(
-        Entry(work.name, component, cost)
-        for work in found
-        for component, cost in costs(work, constants).items()
-    )
-    macs = sum(work.macs for work in found)
-    return Account(entries, macs, constants.node_nm, samples, name, chip, tuple(found))
+    found = tuple(works(program, die, x, progress=progress))
+    return Account(found, constants or load_constants(), len(x), program.name, die.chip.name)
 
 
 def _over(amount: float, by: Triple) -> Triple:

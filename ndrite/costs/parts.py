@@ -181,15 +181,6 @@ class Work:
     macs: int = 0
     uses: tuple[Use, ...] = ()
 
-    def use(self, unit: str) -> Use:
-        """Of one unit, all of it."""
-        some = [use for use in self.uses if use.unit == unit]
-        times, serially, there = (
-            sum(parts)
-            for parts in zip(*((u.times, u.serially, u.there) for u in [Use(unit), *some]), strict=True)
-        )
-        return Use(unit, times, serially, there, some[0].of if some else ())
-
     def times(self, factor: float) -> Work:
         """The same hardware used ``factor`` times as often."""
         uses = (replace(u, times=factor * u.times, serially=factor * u.serially) for u in self.uses)

@@ -59,7 +59,7 @@ class Page(NamedTuple):
             for p in self.points
         ]
         content = {**self._asdict(), "points": points}
-        return rendered("points.html", title=self.title, wide="", page=content, plotly=_plotly())
+        return rendered("points.html", title=self.title, page=content, plotly=_plotly())
 
 
 def is_page(path: Path, points: int) -> bool:

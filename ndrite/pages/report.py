@@ -1,4 +1,4 @@
-"""Report: every number of a page about one compiled network, or about two beside each other."""
+"""Report: every number of a page about one compiled network."""
 
 from __future__ import annotations
 
@@ -48,8 +48,6 @@ class Report(Result):
         build, if any.
     seed, sources:
         Of the read noise; where things come from.
-    against:
-        The other network's report, where two are compared.
     """
 
     subject: Compiled
@@ -63,7 +61,6 @@ class Report(Result):
     board: dict[str, Any] | None
     seed: int
     sources: dict[str, str]
-    against: Report | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other.
@@ -73,10 +70,7 @@ class Report(Result):
         OSError
             When the file cannot be written.
         """
-        title, wide = self.name, ""
-        if self.against is not None:
-            title, wide = f"{title} against {self.against.name}", " class=two"
-        return write_whole(path, rendered("report.html", title=title, wide=wide, report=self))
+        return write_whole(path, rendered("report.html", title=self.name, report=self))
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
@@ -89,25 +83,17 @@ class Report(Result):
         return written
 
     def as_dict(self) -> dict[str, Any]:
-        """The headline's numbers, for JSON; accuracies 0..1, or rms errors."""
         measure = self.explanation.measure
-        content = {
+        return {
             "figures": sorted(self.figures),
             f"{measure}_float": self.explanation.reference,
             f"{measure}_golden": self.explanation.program.score(),
             "samples": self.samples,
             "cycles": None if self.trace is None else self.trace.cycles,
         }
-        if self.against is not None:
-            content["against"] = {k: v for k, v in self.against.as_dict().items() if k != "figures"}
-        return content
 
     def tables(self) -> Iterable[Table]:
-        """The headline's numbers, of both where there are two."""
-        if self.against is None:
-            yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
-        else:
-            yield Table(f"{self.name} against {self.against.name}", ("quantity", "A", "B"), self.compared())
+        yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
 
     @cached_property
     def figures(self) -> dict[str, Any]:
@@ -144,19 +130,9 @@ class Report(Result):
         return len(self.labels)
 
     @property
-    def judged(self) -> tuple[str, str]:
-        """SHA-256 of samples and labels."""
-        return _digest(self.x), _digest(self.labels)
-
-    @property
     def classes(self) -> bool:
         """Whether samples have classes, not targets."""
         return self.explanation.measure == ACCURACY
-
-    @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Which classes the golden model has right, bool (samples,)."""
-        return np.asarray(self.answers.argmax(axis=1) == self.labels)
 
     @property
     def confusion(self) -> npt.NDArray[np.int64]:
@@ -189,11 +165,6 @@ class Report(Result):
         found = self.explanation.program
         return loss(found.lost or 0, found.won or 0, self.samples) if self.classes else "-"
 
-    def flips_to(self, other: Report) -> str:
-        """What the other one has lost against this one, on the same samples."""
-        lost, won = (int((a & ~b).sum()) for a, b in ((self.right, other.right), (other.right, self.right)))
-        return loss(lost, won, self.samples)
-
     @cached_property
     def tilings(self) -> list[Tiling]:
         """One for each product of the program, in order."""
@@ -201,7 +172,7 @@ class Report(Result):
 
     @property
     def quantities(self) -> dict[str, str]:
-        """The headline's in words, then what it is compared by; ``-`` of what is not known."""
+        """The headline's in words; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
         return {
@@ -220,12 +191,6 @@ class Report(Result):
             "cells used": f"{used_share(self.tilings):.1%}",
         }
 
-    def compared(self) -> list[tuple[str, str, str]]:
-        """Quantities of both."""
-        assert self.against is not None
-        both = zip(self.quantities.items(), self.against.quantities.values(), strict=True)
-        return [(name, a, b) for (name, a), b in both]
-
     @property
     def provenance(self) -> dict[str, str]:
         """What the page is of, by digest, and what computed it."""
@@ -233,13 +198,13 @@ class Report(Result):
 
         import scipy
 
-        whole, (inputs, labels) = self.subject, self.judged
+        whole = self.subject
         return {
             "program": f"SHA-256 of what it computes {whole.program.checksum()}",
             "die": f"SHA-256 {whole.program.provenance['die']}",
             "float network": f"{whole.network.name}, SHA-256 {whole.network.digest()}",
-            "inputs": f"{self.samples}, SHA-256 {inputs}",
-            "labels": f"SHA-256 {labels}",
+            "inputs": f"{self.samples}, SHA-256 {_digest(self.x)}",
+            "labels": f"SHA-256 {_digest(self.labels)}",
             "chip seed": str(whole.die.seed),
             "read-noise seed": str(self.seed),
             "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "

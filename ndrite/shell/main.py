@@ -1,13 +1,11 @@
-"""The commands by name, the user's defaults, and how errors become one line and an exit code."""
+"""The commands by name, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import importlib.util
-import os
 import sys
-import tomllib
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,7 +14,6 @@ from typing import Any, Literal
 
 import click
 from click.shell_completion import get_completion_class
-from platformdirs import user_config_path
 
 from emulator.errors import EmulatorError
 from emulator.spec import SpecError
@@ -146,42 +143,6 @@ group = click.version_option(package_name="ndrite", prog_name="ndrite")(group)
 group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 
-SETTINGS = "NDRITE_CONFIG"
-KEYS = {
-    "board": ("infer", "evaluate", "calibrate", "campaign"),
-    "chip": ("compile",),
-    "preset": ("serve", "trace", "report"),
-}
-"""Key of the configuration file -> commands whose parameter of that name it is the default of."""
-
-
-def defaults() -> dict[str, Any]:
-    """Defaults by command, for click, of the file that ``$NDRITE_CONFIG`` names, else ``config.toml`` in the
-    user's folder; empty without a file.
-
-    Raises InputError when the file is not TOML, or has an unknown key or a value that is no text.
-    """
-    given = os.environ.get(SETTINGS)
-    path = Path(given) if given else user_config_path("ndrite") / "config.toml"
-    if not path.is_file():
-        if given:
-            raise InputError(f"{path}: no such file, named by {SETTINGS}")
-        return {}
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not a TOML file ({error})") from None
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in KEYS:
-            raise InputError(f"{path}: key is {key!r}; accepted: {', '.join(KEYS)}")
-        if not isinstance(value, str):
-            raise InputError(f"{path}: {key} is {value!r}; accepted: text")
-        for command in KEYS[key]:
-            found.setdefault(command, {})[key] = value
-    return {**found, "board": {"serve": found.pop("serve", {})}}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, exit with its code."""
     sys.exit(run(arguments))
@@ -195,7 +156,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _note  # a line like every other note, without the place in our sources
             warnings.simplefilter("always", UserWarning)
-            code = group.main(args=words, prog_name="ndrite", standalone_mode=False, default_map=defaults())
+            code = group.main(args=words, prog_name="ndrite", standalone_mode=False)
         return code if isinstance(code, int) else OK
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -1,1 +1,1 @@
-"""Sweeps: grids over chip fields, seeds and networks, on Dask workers, resumable."""
+"""Sweeps: grids over chip fields, seeds and networks, on local workers, resumable."""

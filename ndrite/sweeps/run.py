@@ -1,4 +1,4 @@
-"""A sweep's points on workers: what each gives in a Parquet file of its own, then one table.
+"""A sweep's points on workers: what each gives in a file of its own, then one table.
 
 A file a point, not one that is appended to: a crash at any moment leaves whole rows or none, and what is
 there says what need not be done again. A board serves one worker at a time.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import tempfile
@@ -29,8 +30,8 @@ from emulator.errors import CompileWarning, MissingExtraError
 from emulator.files import write_whole
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
-from emulator.spec.archive import FIELD, digest
 from emulator.spec.campaign import Campaign
+from emulator.spec.state_file import load_state, save_state
 from ndrite.compiled import MODELS, network_of
 from ndrite.costs.account import account_of
 from ndrite.files import InputWarning, encode
@@ -44,7 +45,7 @@ VOLATILE = ("seconds", "board")
 
 
 class Results:
-    """The folder of a sweep: ``points/KEY.parquet`` and, when complete, ``results.parquet``.
+    """The folder of a sweep: a sealed file in ``points`` for each that is done, and ``results.parquet``.
 
     Raises ``MissingExtraError`` without PyArrow.
     """
@@ -62,39 +63,20 @@ class Results:
 
     def done(self) -> set[str]:
         """Keys of the points whose results are there."""
-        return {file.stem for file in self.points.glob("*.parquet")}
+        return {file.stem for file in self.points.glob("*.row")}
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep one point's row."""
-        self._write(self.points / f"{row['key']}.parquet", [row | {FIELD: digest(row)}])
-
-    def rows(self, keys: Iterable[str]) -> list[dict[str, Any]]:
-        """The rows of these points, in this order. Raises SweepError naming a damaged file."""
-        found = []
-        for key in keys:
-            path = self.points / f"{key}.parquet"
-            try:
-                (row,) = _arrow().parquet.read_table(path).to_pylist()
-            except (OSError, ValueError) as error:
-                raise SweepError(
-                    f"{path}: not a sweep's result ({error}); delete it to compute it again"
-                ) from None
-            if row.pop(FIELD, None) != digest(row) or row.get("key") != key:
-                raise SweepError(f"{path}: checksum differs; delete it to compute it again")
-            found.append(row)
-        return found
+        save_state(self.points / f"{row['key']}.row", {"key": row["key"]}, json.dumps(row).encode())
 
     def join(self, keys: Iterable[str]) -> list[dict[str, Any]]:
-        """Write ``results.parquet`` of these points; its rows."""
-        rows = self.rows(keys)
-        self._write(self.folder / "results.parquet", rows)
-        return rows
-
-    def _write(self, path: Path, rows: list[dict[str, Any]]) -> None:
-        arrow = _arrow()
-        buffer = io.BytesIO()
+        """Write ``results.parquet`` of these points, in this order; its rows. Raises StateError naming a file
+        that was damaged or edited."""
+        rows = [json.loads(load_state(self.points / f"{key}.row", {"key": key})) for key in keys]
+        arrow, buffer = _arrow(), io.BytesIO()
         arrow.parquet.write_table(arrow.Table.from_pylist(rows), buffer)
-        write_whole(path, buffer.getvalue())
+        write_whole(self.folder / "results.parquet", buffer.getvalue())
+        return rows
 
 
 def _arrow() -> Any:
@@ -177,7 +159,7 @@ def _network(point: Point) -> Network:
 
 
 SOFTWARE = ("golden:", "sim:")
-"""Boards that every worker can have for itself."""
+"""Boards that every worker can have for itself; of others each serves one worker."""
 RETRIES = 3
 """Times points are tried again after a worker died."""
 Placed = tuple[Point, str]
@@ -185,24 +167,17 @@ Placed = tuple[Point, str]
 Rows = Generator[dict[str, Any], None, None]
 
 
-def resource(url: str) -> dict[str, int]:
-    """What a worker must offer to work on this board (``dask worker --resources "board-URL=1"``)."""
-    return {} if url.startswith(SOFTWARE) else {f"board-{url}": 1}
-
-
 def run_sweep(
     plan: Plan,
     results: Results,
     *,
-    scheduler: str | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compute what is missing, then join all rows in the plan's order.
 
-    ``scheduler`` is the address of a Dask scheduler; without one, ``workers`` local processes, and one more
-    for each hardware board; a single worker of simulated boards is this process. Points are dealt out to the
-    plan's boards in turn. Raises MissingExtraError: dask is not installed. Raises SweepError, HostError,
+    ``workers`` local processes, and one more for each hardware board; a single worker of simulated boards is
+    this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
     EmulatorError: a point failed: its error; those already done stay.
     """
     done = results.done()
@@ -212,9 +187,7 @@ def run_sweep(
     count = total - len(missing)
     if progress is not None:
         progress(count, total)
-    if scheduler is not None and placed:
-        rows = _on_scheduler(placed, scheduler)
-    elif workers == 1 and not any(resource(url) for _, url in placed):
+    if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
         rows = (run_point(*one) for one in placed)
     else:
         rows = _in_processes(placed, workers)
@@ -225,32 +198,6 @@ def run_sweep(
             if progress is not None:
                 progress(count, total)
     return results.join(dict.fromkeys(point.key for point in plan.points))
-
-
-def _on_scheduler(placed: list[Placed], address: str) -> Rows:
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise MissingExtraError(
-            "a scheduler needs dask; install it with: pip install 'ndrite[sweep]'"
-        ) from None
-    with Client(address) as client:
-        futures = [
-            client.submit(
-                run_point,
-                *one,
-                key=f"point-{one[0].key}",
-                resources=resource(one[1]) or None,
-                retries=RETRIES,
-            )
-            for one in placed
-        ]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-                future.release()
-        finally:
-            client.cancel(futures)
 
 
 def _in_processes(placed: list[Placed], workers: int) -> Rows:
@@ -270,7 +217,7 @@ def _tried(left: dict[int, Placed], workers: int) -> Generator[tuple[int, dict[s
         pools: dict[str, ProcessPoolExecutor] = {}
         futures = {}
         for number, (point, url) in left.items():
-            board = url if resource(url) else ""
+            board = "" if url.startswith(SOFTWARE) else url
             if board not in pools:
                 pools[board] = stack.enter_context(_pool(1 if board else workers))
             futures[pools[board].submit(run_point, point, url)] = number

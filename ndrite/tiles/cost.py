@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
-from ndrite.costs.account import Account, account
+from ndrite.costs.account import Account
 from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Work
 from ndrite.costs.program import works
@@ -58,10 +58,5 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
         raise EmulatorError(
             "no product was read; accepted: a module whose products are used by its forward pass"
         )
-    return account(
-        found,
-        constants or load_constants(),
-        name=type(chip).__name__,
-        chip=placement.chip.name,
-        samples=count,
-    )
+    known = constants or load_constants()
+    return Account(tuple(found), known, count, type(chip).__name__, placement.chip.name)

@@ -25,7 +25,7 @@ from ndrite.bringup.run import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.selftest import checks_of
-from ndrite.signature import Board, File, Folder, Option, Output, Source, Whole, verb
+from ndrite.signature import Announce, Board, File, Folder, Option, Output, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
 
 COLUMNS = {
@@ -197,7 +197,7 @@ def _interrupt(*_: object) -> None:
 
 
 @verb
-def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None] | None = None) -> Found:
+def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) -> Found:
     """Test a board's registers, memories and arithmetic.
 
     Against the golden model, bit for bit. Every word of every memory, then random networks. What was
@@ -216,8 +216,7 @@ def selftest(board: Board, /, *, seed: Whole = 0, announce: Callable[[str], None
     with connect(board) as chosen:
         for check in checks_of(chosen, seed=seed):
             found.append(check)
-            if announce is not None:
-                announce(f"{check.result:4} {check.name}: {check.seen}")
+            announce(f"{check.result:4} {check.name}: {check.seen}")
     failed = sum(not check.passed for check in found)
     rows = [(c.name, c.result, c.seen) for c in found]
     return Found(
@@ -234,7 +233,7 @@ def scrub(
     *,
     board: Board,
     every: Annotated[float, Option("SECONDS", least=0)] | None = None,
-    announce: Callable[[str], None] | None = None,
+    announce: Announce = unheard,
 ) -> Found:
     """What has changed in a chip's memories; reloads it.
 
@@ -264,8 +263,7 @@ def scrub(
                 looks += 1
                 found += changed
                 for upset in changed:
-                    if announce is not None:
-                        announce(str(upset))
+                    announce(str(upset))
                 if every is None:
                     break
                 time.sleep(every)

@@ -19,9 +19,9 @@ from hdl.ethernet.addresses import Addresses
 from host import InputError
 from ndrite.bringup.run import page, stages_of, versions
 from ndrite.bringup.ways import Hardware, Simulated
+from ndrite.networks import shipped_program
 from ndrite.results import Found, Table
-from ndrite.shipped import shipped_program
-from ndrite.signature import Count, Folder, Option, Output, Whole, silent, verb
+from ndrite.signature import Announce, Count, Folder, Option, Output, Whole, silent, unheard, verb
 
 SHOWN = (
     "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
@@ -45,8 +45,8 @@ def build(
     part: Annotated[str, Option("ID")] | None = None,
     address: Annotated[str, Option("IPV4")] | None = None,
     mac: Annotated[str, Option("MAC")] | None = None,
-    announce: Callable[[str], None] | None = None,
-    status: Status | None = None,
+    announce: Announce = unheard,
+    status: Status = silent,
 ) -> Found:
     """A bitstream for an FPGA board.
 
@@ -90,12 +90,8 @@ def build(
             raise InputError(str(error)) from None
     folder = Path("build") / chosen.name if output is None else Path(output)
 
-    def say(line: str) -> None:
-        if announce is not None:
-            announce(f"{chosen.name}: {line}")
-
     try:
-        with (status or silent)(chosen.name) as now:
+        with status(chosen.name) as now:
             report = builder.build(
                 chosen,
                 folder,
@@ -103,7 +99,7 @@ def build(
                 seeds=seeds,
                 first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
                 jobs=jobs or os.cpu_count() or 1,
-                announce=say,
+                announce=lambda line: announce(f"{chosen.name}: {line}"),
                 progress=now,
             )
     except TimingError as error:
@@ -130,7 +126,7 @@ def bringup(
     inferences: Annotated[int, Option("N", least=16, most=1_000_000)] = 500,
     seed: Whole = 0,
     output: Output | None = None,
-    announce: Callable[[str], None] | None = None,
+    announce: Announce = unheard,
 ) -> Found:
     """A board from bitstream to report.
 
@@ -166,12 +162,11 @@ def bringup(
         raise InputError("board and port are needed; without a board: ndrite board bringup --simulated")
     target = find_target(board or SIMULATED)
     path = Path(f"bringup-{target.name}.md" if output is None else output)
-    say = announce or (lambda line: None)
     built = Path("build") / target.name if folder is None else Path(folder)
-    way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, say)
+    way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, announce)
     found = []
     for stage, check in stages_of(way, inferences=inferences, seed=seed):
-        say(f"{check.result:4} {stage}: {check.name}: {check.seen}")
+        announce(f"{check.result:4} {stage}: {check.name}: {check.seen}")
         found.append((stage, check))
     told = versions(loader_version() if isinstance(way, Hardware) else None)
     failed = sum(not check.passed for _, check in found)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning import tuning
+from emulator.learning.labelled import Labelled
 from emulator.mapping import Die
 from emulator.mapping.explain import accuracy
 from emulator.network import Network
@@ -27,11 +28,6 @@ LEARNING_SEED = 1 << 32
 """Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
 CORRECTED_ON = 2000
 """Last samples, which the model's columns are corrected on."""
-
-
-class Calibrated(LearnedOn):
-    """What ``ndrite.calibrate`` gives: the tuned ``compiled``, and ``summary``: accuracies (0..1) before and
-    after with intervals, pulses, cross entropy."""
 
 
 @sig.verb
@@ -55,8 +51,8 @@ def calibrate(
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
-) -> Calibrated:
+    progress: sig.Stages = sig.silent,
+) -> LearnedOn:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
     Forward passes run on the board, with its errors and noise. The host turns the outputs into pulse counts
@@ -105,12 +101,11 @@ def calibrate(
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
-    stage = progress or sig.silent
     with connect(board) as chosen:
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(whole.program, progress=report)
         before = accuracy(chosen.infer(given.test_x, seed=seed, noise=noise), given.test_labels)
-        with stage("updates") as report:
+        with progress("updates") as report:
             result = calibrate_board(
                 chosen,
                 whole.program,
@@ -142,12 +137,12 @@ def calibrate(
         "cross_entropy_first": result.losses[0] if result.losses else None,
         "cross_entropy_last": result.losses[-1] if result.losses else None,
     }
-    return Calibrated(tuned, board, summary)
+    return LearnedOn(tuned, board, summary)
 
 
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
-) -> kept.Labelled:
+) -> Labelled:
     what, own = whole.program, inputs is not None or labels is not None
     if not own and not kept.holds(what, data):
         name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
@@ -156,7 +151,7 @@ def _data(
     x, y, by = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     kept.check_classes(y, len(x), what.outputs, by)
     count = count if own else min(count, max(1, len(x) // HELD))
-    return kept.Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
+    return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 
 
 def calibrate_board(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import warnings
@@ -21,6 +19,7 @@ from emulator.golden.redraw import virtual_chip
 from emulator.mapping.explain import rms_error
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
+from emulator.spec.archive import digest
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.state_file import load_state, save_state
 from host import BoardApi, InputError
@@ -41,6 +40,10 @@ GOOD = 0.85
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
 WORST = 10
+ON_HOST = (
+    "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full layers "
+    "that fits"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +77,6 @@ class Wafer(Summary):
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         return {"program": self.name, "board": self.board, "on_host": self.on_host, **self.summary}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -95,7 +97,6 @@ class Wafer(Summary):
         return f"{self.name}: virtual chips on {self.board}"
 
     def tables(self) -> Iterable[Table]:
-        """How good the chips are, and the hardest samples."""
         yield from super().tables()
         worst = [
             (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
@@ -124,7 +125,7 @@ def campaign(
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Wafer:
     """Accuracy, or rms error, over many virtual chips of a program.
 
@@ -171,15 +172,16 @@ def campaign(
     x, y, by = found.first(count)
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
-    stage = progress or sig.silent
     votes, on_host = None, True
     said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
         if y.ndim == 1:
-            with stage("programming") as report:
+            with progress("programming") as report:
                 chosen.program(what, progress=report)
-            on_host = warn_of_host(chosen)
-        with stage("chips") as report:
+            on_host = bool(getattr(chosen, "campaigns_on_host", False))
+            if on_host:
+                warnings.warn(ON_HOST, CampaignWarning, stacklevel=2)
+        with progress("chips") as report:
             found_votes, each = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
     if y.ndim == 1:
         votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
@@ -221,14 +223,13 @@ def run_campaign(
     mark = {field: value for field, value in asdict(plan).items() if field != "chips"} | {
         "program": [program.tag, program.checksum()],
         "chip": program.variation and program.variation.scalars(),
-        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
-        "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
+        "inputs": digest({}, {"x": x}),
+        "labels": digest({}, {"labels": labels}),
     }
     step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
     whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
-        with np.load(io.BytesIO(load_state(state, mark)), allow_pickle=False) as file:
-            whole, each = file["whole"], file["each"]
+        whole, each = map(np.asarray, json.loads(load_state(state, mark)))
     tell(len(each), plan.chips)
     while len(each) < plan.chips:
         first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
@@ -247,9 +248,7 @@ def run_campaign(
             each = np.append(each, rms_error(found * step, labels))
             report(chip + 1 - first, count)
         if state is not None:
-            buffer = io.BytesIO()
-            np.savez(buffer, whole=whole, each=each)
-            save_state(state, mark, buffer.getvalue())
+            save_state(state, mark, json.dumps([whole.tolist(), each.tolist()]).encode())
     return whole, each
 
 
@@ -278,19 +277,6 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
     else:
         raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
     return replace(program, variation=variation_of(chosen))
-
-
-def warn_of_host(board: BoardApi) -> bool:
-    """Whether the programmed board leaves campaigns to the host; ``CampaignWarning`` says so."""
-    on_host = bool(getattr(board, "campaigns_on_host", False))
-    if on_host:
-        warnings.warn(
-            "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full "
-            "layers that fits",
-            CampaignWarning,
-            stacklevel=3,
-        )
-    return on_host
 
 
 def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from emulator.device.description.schema import SECTIONS
 from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.mapping.explain import judge
+from ndrite.networks import shipped_network
 from ndrite.results import Found, Table, plain
 from ndrite.samples import typical, unseen
-from ndrite.shipped import shipped_network
 from ndrite.signature import DieSeed, Option, verb
 
 SUMMARY = 120

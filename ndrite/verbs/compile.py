@@ -11,7 +11,7 @@ from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.order import in_order
 from host import InputError
 from ndrite import signature as sig
-from ndrite.compiled import Compiled, network_of, whole_of
+from ndrite.compiled import Compiled, network_of
 from ndrite.samples import typical_samples
 
 
@@ -38,7 +38,7 @@ def compile(
     classes: sig.Names | None = None,
     input_unit: str | None = None,
     output_unit: str | None = None,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Compiled:
     """A network or a model onto a chip: one file with program and die.
 
@@ -109,22 +109,21 @@ def compile(
     """
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
-    stage = progress or sig.silent
     given = {"input_range": input_range, "input_shape": input_shape, "output": node}
-    with stage("nodes") as report:
+    with progress("nodes") as report:
         options = {key: value for key, value in given.items() if value is not None}
-        floats, imported = network_of(network, samples, report, **options)
+        floats, whole, imported = network_of(network, samples, report, **options)
     told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
     told = {key: value for key, value in told.items() if value is not None}
     floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
-    typical = typical_samples(floats, whole_of(network), samples, data=data, codes=codes)
+    typical = typical_samples(floats, whole, samples, data=data, codes=codes)
     array = find_target(target).geometry if isinstance(target, str) else target
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
         measures = dataclasses.replace(measures, row_placement=True)
         chip = chip if isinstance(chip, Chip) else load_chip(chip)
         floats = in_order(floats, chip, typical, seed)
-    with stage("layers") as report:
+    with progress("layers") as report:
         mapped = map_network(
             floats,
             chip,

@@ -28,7 +28,7 @@ def cost(
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
     neuron: bool = False,
     show: bool = False,
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Account | Found:
     """Energy, latency and area of one inference, modelled.
 
@@ -80,5 +80,5 @@ def cost(
         return Found(found, tuple(activation.tables(found)))
     whole = compiled_of(program)
     x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
-    with (progress or silent)("samples") as report:
+    with progress("samples") as report:
         return account_of(whole.program, whole.die, x[:count], known, progress=report)

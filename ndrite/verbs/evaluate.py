@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
-
-import numpy as np
 
 from ndrite import signature as sig
 from ndrite.compiled import held
@@ -20,7 +17,7 @@ RTL_SAMPLES = 500
 
 @sig.verb
 def evaluate(
-    program: sig.Source,
+    program: sig.Runs,
     /,
     inputs: sig.Inputs | None = None,
     labels: sig.Labels | None = None,
@@ -31,7 +28,7 @@ def evaluate(
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Evaluation:
     """Accuracy or error on a board, and agreement with the golden one.
 
@@ -44,8 +41,6 @@ def evaluate(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     count:
         First so many samples; default: all on ``golden:``, 500 elsewhere.
 
@@ -63,13 +58,10 @@ def evaluate(
     if count is None and not board.startswith("golden:"):
         count = min(RTL_SAMPLES, len(given.x))
     x, labels, by = given.first(count)
-    stage = progress or sig.silent
+    network = None if whole is None else whole.network
+    how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "board": board, "judged_by": by}
     with connect(board) as chosen:
-        answers = None if whole is None else whole.network.forward(x / np.float32(255))
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(what, progress=report)
-        with stage("inference") as report:
-            network = None if whole is None else whole.network
-            options: dict[str, Any] = {"seed": seed, "noise": noise, "floats": answers, "network": network}
-            found = judge(chosen, what, x, labels, **options, progress=report)
-    return dataclasses.replace(found, board=board, judged_by=by)
+        with progress("inference") as report:
+            return judge(chosen, what, x, labels, progress=report, **how)

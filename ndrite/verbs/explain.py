@@ -49,12 +49,10 @@ class Loss(Result):
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         outcomes = [outcome.as_dict() for outcome in self.mitigation]
         return self.explanation.as_dict() | {"judged_by": self.judged_by, "mitigation": outcomes}
 
     def tables(self) -> Iterable[Table]:
-        """Causes, and what the measures are worth."""
         found = self.explanation
         floats_do = f"rms error {found.said(found.reference)}"
         if found.measure == ACCURACY:
@@ -94,7 +92,7 @@ def explain(
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Loss:
     """Where the accuracy goes: one cause of error at a time.
 
@@ -123,12 +121,12 @@ def explain(
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y = given.x[:count], given.labels[:count]
     low = seed & ((1 << 63) - 1)
-    stage, samples, die = progress or sig.silent, whole.samples, whole.die
-    with stage("causes") as report:
+    samples, die = whole.samples, whole.die
+    with progress("causes") as report:
         found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
     worth: list[Outcome] = []
     if mitigation:
-        with stage("measures") as report:
+        with progress("measures") as report:
             worth = mitigation_benefits(
                 whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
             )

@@ -79,17 +79,14 @@ class Fit(Result):
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         return {"section": self.section, "values": self.values, **self.summary, "notes": list(self.notes)}
 
     def tables(self) -> Iterable[Table]:
-        """Field and value, then the summary."""
         rows = [(f"{self.section}.{name}", plain(value)) for name, value in self.values.items()]
         rows += [(name, plain(value)) for name, value in self.summary.items()]
         yield Table(self.measured.name, ("field", "value"), rows)
 
     def lines(self) -> Iterable[str]:
-        """The notes."""
         return (f"note: {note}" for note in self.notes)
 
 
@@ -113,8 +110,7 @@ def fit(
     output: Output | None = None,
     picture: Picture | None = None,
     model: str | None = None,
-    columns: Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=column, many=True)]
-    | None = None,
+    columns: Columns | None = None,
 ) -> Fit:
     """Your own measurements into a device description.
 

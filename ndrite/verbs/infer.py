@@ -39,14 +39,12 @@ class Answers(Summary):
         return Path(path)
 
     def tables(self) -> Iterable[Table]:
-        """How often each class is the answer, where outputs have names."""
         if self.classes:
             votes = np.bincount(self.outputs.argmax(axis=1), minlength=len(self.classes))
             rows = [(name, str(n)) for name, n in zip(self.classes, votes, strict=True)]
             yield Table("largest output", ("class", "samples"), rows)
 
     def lines(self) -> Iterable[str]:
-        """How many there are, and what the host did."""
         n, outputs = self.outputs.shape
         yield f"{n} inferences of {outputs} outputs, on {self.summary['board']}"
         yield from (f"on the host, not in gateware: {line}" for line in self.summary["on_host"])
@@ -54,7 +52,7 @@ class Answers(Summary):
 
 @sig.verb
 def infer(
-    program: sig.Source,
+    program: sig.Runs,
     /,
     inputs: sig.Inputs | None = None,
     *,
@@ -66,14 +64,12 @@ def infer(
     seed: sig.Seed = 0,
     first_index: Annotated[int, sig.Option("N", least=0, most=(1 << 32) - 1)] = 0,
     noise: sig.Noise = True,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Answers:
     """Run inputs through a program on a board.
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     inputs:
         Inputs (n, inputs); ``-`` is standard input. Default: test samples of the data set that the network
         names, else the samples that calibrated the die.
@@ -99,11 +95,10 @@ def infer(
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
     x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)
     step = output_step(what, what.name) if model_unit else None
-    stage = progress or sig.silent
     with connect(board) as chosen:
-        with stage("programming") as report:
+        with progress("programming") as report:
             chosen.program(what, progress=report)
-        with stage("inference") as report:
+        with progress("inference") as report:
             y = chosen.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
         on_host = list(ran(chosen)["on_host"])
     summary = {

@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from boards.learning import learner_of
 from emulator.device.description import Chip, load_chip
 from emulator.device.ecram.pulses import LinearStep
 from emulator.golden import Core
 from emulator.learning import insitu
+from emulator.learning.labelled import Labelled
 from emulator.mapping.explain import accuracy
-from emulator.spec.archive import digest
 from host import HostError, InputError
 from host.api import LearningApi
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
 from ndrite.results import Table, percents
-from ndrite.samples import Labelled, learning_samples
+from ndrite.samples import learning_samples
 from ndrite.url import connect_learner
 
 CALIBRATION = 512
@@ -41,7 +40,6 @@ class LearnedInSitu(LearnedOn):
     left_out = ("right_by_epoch",)
 
     def tables(self) -> Iterable[Table]:
-        """The same in words, then epoch by epoch."""
         yield from super().tables()
         epochs = [(str(i + 1), percents(value)) for i, value in enumerate(self.summary["right_by_epoch"])]
         yield Table("answers before each update", ("epoch", "right, %"), epochs)
@@ -57,7 +55,7 @@ def learn(
     folder: sig.OriginalFiles | None = None,
     samples: sig.Count | None = None,
     held_out: sig.Count | None = None,
-    hidden: Annotated[str, sig.Option("WIDTHS")] = "128",
+    hidden: sig.Hidden = "128",
     chip: sig.ChipName = "ideal",
     device: Annotated[Any, sig.Option("NAME")] = "ecram-tang2018",
     neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
@@ -74,7 +72,7 @@ def learn(
     learning_seed: sig.Seed = 0,
     noise: sig.Noise = True,
     resume: bool = False,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> LearnedInSitu:
     """Learn in situ: pulses move every weight, sample by sample.
 
@@ -94,8 +92,6 @@ def learn(
         Learn from the first so many.
     held_out:
         Own samples, the last so many, that are measured on and not learned from; default: a twelfth.
-    hidden:
-        Widths of hidden layers, separated by commas; 0: none.
     chip:
         Chip whose converters, read noise and neurons there are.
     device:
@@ -143,7 +139,7 @@ def learn(
     given = dataclasses.replace(given, x=given.x[:samples], labels=given.labels[:samples])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
-        widths=(given.x.shape[1], *_widths(hidden), classes),
+        widths=(given.x.shape[1], *sig.widths(hidden), classes),
         rate=rate,
         hidden_rate=hidden_rate,
         neuron_rate=neuron_rate,
@@ -172,7 +168,7 @@ def learn(
             raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:, udp:HOST")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
-            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress or sig.silent):
+            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress):
                 # Of a link that is cut nothing more is heard: what is kept is the latest whole epoch.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
@@ -193,6 +189,9 @@ def learn(
             left.unlink()
     sizes = [layer.states.size for layer in ready.learning.layers]
     pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
+    lasts = None
+    if endurance is not None and course.counts and max(pulses):  # of the busiest layer's devices, on average
+        lasts = math.floor(endurance * len(course.counts) / max(pulses))
     summary: dict[str, Any] = {
         "shape": list(plan.widths),
         "device": _name(device),
@@ -204,7 +203,7 @@ def learn(
         "right_by_epoch": [c.right / c.updates for c in course.counts],
         "pulses_a_device": pulses,
         "endurance_pulses": endurance,
-        "endurance_epochs": _lasts(endurance, pulses, len(course.counts)),
+        "endurance_epochs": lasts,
     }
     return LearnedInSitu(whole, board, summary)
 
@@ -245,18 +244,6 @@ def _leave(
             ) from None
 
 
-def _widths(hidden: str) -> tuple[int, ...]:
-    if hidden.strip() == "0":
-        return ()
-    try:
-        found = tuple(int(part) for part in hidden.split(","))
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1:
-        raise InputError(f"hidden is {hidden!r}; accepted: widths such as 128 or 64,32; 0 for none")
-    return found
-
-
 def _law(device: Any) -> tuple[LinearStep, Any, float | None]:
     """Law and spread of the weights' devices, and the pulses that one survives, where that is known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
@@ -276,19 +263,11 @@ def _name(device: Any) -> str:
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
     """What a learning depends on, plain values by name."""
     learning = ready.learning
-    arrays: dict[str, npt.NDArray[Any]] = {"x": given.x, "labels": given.labels.astype(np.int64)}
     return {
         "program": learning.program.checksum(),
         "plan": {**dataclasses.asdict(ready.plan), "widths": list(ready.plan.widths)},
         "devices": {name: str(value) for name, value in vars(learning.layers[0].devices).items()},
-        "samples": digest({}, arrays),
+        "samples": given.digest(),
         "seed": seed,
         "noise": noise,
     }
-
-
-def _lasts(endurance: float | None, pulses: list[float], epochs: int) -> int | None:
-    """Epochs until the devices of the busiest layer have had, on average, all the pulses they survive."""
-    if endurance is None or not epochs or not max(pulses):
-        return None
-    return math.floor(endurance * epochs / max(pulses))

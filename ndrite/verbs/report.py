@@ -1,4 +1,4 @@
-"""report: one page about one compiled network, or about two."""
+"""report: one page about one compiled network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def report(
     labels: sig.Labels | None = None,
     *,
     output: sig.Output | None = None,
-    against: sig.Source | None = None,
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     count: sig.Count | None = None,
@@ -45,9 +44,9 @@ def report(
     fpga: str | None = "ulx3s-85f",
     figures: sig.Folder | None = None,
     seed: sig.Seed = 0,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Report:
-    """One page about a compiled network, or about two.
+    """One page about a compiled network.
 
     The page is one HTML file that needs no other. It shows the chip with sources, the network, accuracy and
     confusion, error by cause, neuron curves, conductances and their programming error. It goes on with arrays
@@ -58,8 +57,6 @@ def report(
     ----------
     output:
         Page to write, such as report.html.
-    against:
-        Another one, to be compared with side by side on the same samples.
     count:
         First so many samples only; default: all.
     preset:
@@ -77,7 +74,7 @@ def report(
     Examples
     --------
     $ ndrite report mine -o report.html --figures figures
-    > ndrite report mine --against other --no-timeline -o compared.html
+    > ndrite report mine --no-timeline -o quick.html
     >>> import ndrite
     >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "wan2022")
     >>> found = ndrite.report(compiled, count=50, timeline=False)
@@ -85,45 +82,39 @@ def report(
     'report.html'
     """
     board = None if fpga is None else _board(fpga)
-    found: Report | None = None
-    for source, stage in ((against, "report of the other"), (program, "report")):
-        if source is None:
-            continue
-        with (progress or sig.silent)(stage) as bar, warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", InputWarning)
-            whole = compiled_of(source)
-            given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
-            x, y = given.x[:count], given.labels[:count]
-            files = [Path(name_of(v, "")).name for v in (source, inputs, labels)]
-            sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
-            sources["warnings"] = "; ".join(str(w.message) for w in caught)
-            geometry = geometry_for(on_array(whole.program, product)[0], preset)
-            steps = 3 if timeline else 2
-            causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
-            bar(1, steps)
-            answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
-            bar(2, steps)
-            trace = None
-            if timeline:
-                with tempfile.TemporaryDirectory() as work:
-                    path = Path(work) / "trace.vcd"
-                    trace = trace_inference(whole.program, x[0], path, geometry, product=product, seed=seed)
-                bar(3, steps)
-            found = Report(
-                subject=whole,
-                explanation=causes,
-                cost=account_of(whole.program, whole.die, x[:COST_SAMPLES]),
-                x=x,
-                labels=y,
-                answers=answers * (whole.program.meaning.output_step or 1.0),
-                geometry=geometry,
-                trace=trace,
-                board=board,
-                seed=seed,
-                sources={name: value for name, value in sources.items() if value},
-                against=found,
-            )
-    assert found is not None
+    with progress("report") as bar, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        whole = compiled_of(program)
+        given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
+        x, y = given.x[:count], given.labels[:count]
+        files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
+        sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
+        sources["warnings"] = "; ".join(str(w.message) for w in caught)
+        geometry = geometry_for(on_array(whole.program, product)[0], preset)
+        steps = 3 if timeline else 2
+        causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
+        bar(1, steps)
+        answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
+        bar(2, steps)
+        trace = None
+        if timeline:
+            with tempfile.TemporaryDirectory() as work:
+                path = Path(work) / "trace.vcd"
+                trace = trace_inference(whole.program, x[0], path, geometry, product=product, seed=seed)
+            bar(3, steps)
+    found = Report(
+        subject=whole,
+        explanation=causes,
+        cost=account_of(whole.program, whole.die, x[:COST_SAMPLES]),
+        x=x,
+        labels=y,
+        answers=answers * (whole.program.meaning.output_step or 1.0),
+        geometry=geometry,
+        trace=trace,
+        board=board,
+        seed=seed,
+        sources={name: value for name, value in sources.items() if value},
+    )
     if output is not None:
         found.save(output)
     if figures is not None:

@@ -70,7 +70,6 @@ class Grid(Result):
         return Path(path)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; every row says whether it is on the front."""
         best = {row["key"] for row in self.front()}
         rows = [{"basis": MODELLED, **row, "front": row["key"] in best} for row in self.rows]
         return {
@@ -82,7 +81,6 @@ class Grid(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Accuracy along every axis, then the front."""
         for axis in self.plan.axes:
             along = [(str(value), *map(percents, found)) for value, *found in self.along(axis)]
             yield Table(f"{self.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), along)
@@ -98,7 +96,6 @@ class Grid(Result):
         yield Table(title, ("point", *(label for label, _, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
-        """Where the rows are."""
         return (f"{len(self.rows)} points in {self.table_path}",)
 
 
@@ -110,8 +107,7 @@ def sweep(
     output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
     workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
-    scheduler: Annotated[str, Option("tcp://HOST:PORT")] | None = None,
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Grid:
     """Grids over chip fields, seeds and networks.
 
@@ -131,8 +127,6 @@ def sweep(
         (.html) or a picture (.svg, .png, .pdf).
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
-    scheduler:
-        Address of a Dask scheduler to use instead; its workers need ndrite and the plan's files.
 
     Examples
     --------
@@ -153,8 +147,8 @@ def sweep(
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
     results = Results(folder if output is None else Path(output))
-    with (progress or silent)(f"points of {chosen.name}") as report:
-        rows = run_sweep(chosen, results, scheduler=scheduler, workers=workers, progress=report)
+    with progress(f"points of {chosen.name}") as report:
+        rows = run_sweep(chosen, results, workers=workers, progress=report)
     grid = Grid(chosen, rows, results.folder)
     draw_axes(rows, chosen.axes, results.folder)
     if picture is not None:

@@ -10,14 +10,14 @@ from host.inputs import check_inputs
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.samples import seen_samples
-from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Seed, Source, Stages, Whole, silent, verb
+from ndrite.signature import Codes, DataSet, Inputs, Noise, Output, Runs, Seed, Stages, Whole, silent, verb
 from ndrite.url import geometry_for
 from ndrite.waveforms import on_array, trace_inference, write_lists
 
 
 @verb
 def trace(
-    program: Source,
+    program: Runs,
     /,
     inputs: Inputs | None = None,
     *,
@@ -29,7 +29,7 @@ def trace(
     preset: str | None = None,
     seed: Seed = 0,
     noise: Noise = True,
-    progress: Stages | None = None,
+    progress: Stages = silent,
 ) -> Found:
     """Waveforms of one inference in the compiled RTL.
 
@@ -39,8 +39,6 @@ def trace(
 
     Parameters
     ----------
-    program:
-        What `compile` wrote or gave, or a program alone.
     output:
         File of the waveforms.
     sample:
@@ -63,7 +61,7 @@ def trace(
         raise InputError(f"sample is {sample}; accepted: 0..{len(x) - 1}")
     geometry = geometry_for(on_array(what, product)[0], preset)
     options: dict[str, Any] = {"product": product, "index": sample, "seed": seed, "noise": noise}
-    with (progress or silent)("programming") as report:
+    with progress("programming") as report:
         found = trace_inference(what, x[sample], Path(output), geometry, **options, progress=report)
     lists = write_lists(Path(output))
     busy = {block: int(active.sum()) for block, active in found.activity.items()}

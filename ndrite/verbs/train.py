@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -11,16 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from emulator.device.description import Chip
-from emulator.errors import EmulatorError
+from emulator.learning.labelled import Labelled
 from emulator.network import Network
 from host import InputError
 from ndrite import signature as sig
-from ndrite.compiled import MODELS, network_of, whole_of
+from ndrite.compiled import is_model, network_of
 from ndrite.files import name_of
 from ndrite.intervals import proportion
 from ndrite.results import Summary
 from ndrite.samples import learning_samples
 
+CALIBRATION = 512
+"""First samples that set the ranges of a model's maps."""
 AVERAGED_STEPS = 20
 """A short training averages its weights over this fraction of its steps: 1 in so many."""
 SHIFTED_SIDE = 28
@@ -50,8 +53,9 @@ def train(
     data: sig.DataSet | None = None,
     folder: sig.Folder | None = None,
     side: Annotated[int, sig.Option("N", least=2)] | None = None,
-    hidden: Annotated[str, sig.Option("LAYERS")] | None = None,
+    hidden: sig.Hidden | None = None,
     start: sig.Source | None = None,
+    input_shape: sig.Shape | None = None,
     chip: sig.ChipName | None = None,
     neuron: Literal["ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid"] | None = None,
     normalise: bool = True,
@@ -68,31 +72,32 @@ def train(
     half: bool = False,
     resume: bool = False,
     threads: sig.Count = 1,
-    progress: sig.Stages | None = None,
+    progress: sig.Stages = sig.silent,
 ) -> Trained:
     """Train a network through a chip's errors: a float network.
 
     With a chip the forward pass sees levels, programming error and drift, read noise, converters, output
-    steps, the device's curve, and what its ECRAM can set. For a network of your own in PyTorch use
-    ``analog``, whose ``train()`` sees the same. Needs the extra ndrite[train].
+    steps, the device's curve, and what its ECRAM can set. Convolutions, residuals and networks of curves come
+    as a PyTorch module (start). A loop of your own goes through ``analog``, whose ``train()`` sees the same.
+    Needs the extra ndrite[train].
 
     Parameters
     ----------
     inputs, labels:
         Own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File of the float network, which `compile` takes; after Ctrl-C the best epoch so far lies in it.
+        File of the float network, which `compile` takes; what an interrupted training needs lies beside it.
     folder:
         Folder with Fashion-MNIST's original train-*.gz files, or all four of MNIST's.
     side:
-        Side of own square pictures, for convolutions and shifts.
+        Side of own square pictures, for shifts.
     hidden:
-        Hidden layers, separated by commas: WIDTH, conv CHANNELS KERNEL [stride N groups N], depthwise
-        KERNEL [stride N], residual KERNEL (two convolutions around which the map is added), pool SIZE,
-        average [SIZE], bases COUNT [each] (NDR curves of every value, which the next layer sums: a
-        Kolmogorov-Arnold network); default: 128.
+        Widths of hidden full layers, separated by commas; 0: none; default: 128.
     start:
-        Go on with this network, of any shape, in place of a new one.
+        Go on with this network, of any shape, in place of a new one: whatever `compile` takes, a PyTorch
+        module with its first random weights too. Inputs of a model are codes / 255, 0..1.
+    input_shape:
+        Of a model: shape of one sample, where it leaves that open.
     chip:
         Chip whose errors training sees; default: plain floats.
     neuron:
@@ -129,44 +134,29 @@ def train(
     --------
     $ ndrite train --data digits --chip dendritic-ndr --height 0.55 --epochs 60 --batch 64 -o float.npz
     > ndrite train --data digits --hidden 32 --epochs 40 --batch 64 -o digits.npz
-    > ndrite train --data digits --hidden "conv 8 3, residual 3, pool 2" --epochs 20 -o maps.npz
-    > ndrite train --data digits --hidden "bases 3, 16, bases 3" --epochs 40 --batch 64 -o kan.npz
-    > ndrite train --data digits --start maps.npz --chip wan2022 --epochs 5 --rate 0.001 -o on.npz
+    > ndrite train --data digits --start digits.npz --chip wan2022 --epochs 5 --rate 0.001 -o on.npz
     >>> import ndrite
     >>> found = ndrite.train(data="digits", hidden="16", chip="wan2022", epochs=2, batch=64)
     >>> found.network.widths
     (64, 16, 10)
     """
-    from emulator.learning.training.architecture import read_hidden
     from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, Samples, accuracy_of, run_job
-    from emulator.learning.training.loop import Interrupted, Recipe
+    from emulator.learning.training.job import Job, accuracy_of, run_job
+    from emulator.learning.training.loop import Interrupted
 
     if isinstance(chip, Chip):
         raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")
     if start is not None and (hidden or neuron or height or not normalise):
         raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
-    try:
-        layers = read_hidden(hidden or "128")
-    except EmulatorError as error:
-        raise InputError(f"hidden is {hidden!r}; {error}") from None
+    if input_shape is not None and (start is None or not is_model(start)):
+        raise InputError("input_shape is of a model that is imported; accepted: with such a start")
+    layers = sig.widths(hidden or "128")
     found = learning_samples(inputs, labels, data, folder)
     own, pixels = not len(found.test_x), found.side
-    name = Path(name_of(inputs, "inputs")).name if own else found.name
-    samples = Samples(found.x, found.labels, name, side if own else pixels, found.meaning)
+    samples = dataclasses.replace(found, side=side) if own else found
     shifted = 1 if own or pixels == SHIFTED_SIDE else 0
     held = held_out or max(1, len(samples.x) // 12)
     steps = epochs * ((len(samples.x) - held) // batch)
-    recipe = Recipe(
-        epochs=epochs,
-        batch=batch,
-        learning_rate=rate,
-        weight_decay=weight_decay,
-        seed=seed,
-        shift=shifted if shift is None else shift,
-        flip=flip,
-        average=min(Recipe.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
-    )
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
         out = Path(work) / "trained.npz" if output is None else Path(output)
@@ -175,21 +165,28 @@ def train(
             neuron=neuron or "ndr",
             normalise=normalise,
             height=height,
-            start=_start(start, samples.x, Path(work)),
             chip=None if chip is None else os.fspath(chip),
             noise_scale=noise_scale,
             held_out=held,
             half=half,
-            recipe=recipe,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=rate,
+            weight_decay=weight_decay,
+            seed=seed,
+            shift=shifted if shift is None else shift,
+            flip=flip,
+            average=min(Job.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
         )
         line = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
         try:
-            with (progress or sig.silent)("epochs") as bar:
+            with progress("epochs") as bar:
                 network = run_job(
                     job,
                     samples,
                     out,
                     name=out.stem,
+                    start=None if start is None else start_of(start, samples, input_shape),
                     command=line,
                     resume=resume,
                     progress=lambda epoch, of, accuracy, best: bar(epoch, of),
@@ -210,13 +207,25 @@ def train(
     return Trained(network, value)
 
 
-def _start(start: Any, samples: Any, work: Path) -> str | None:
-    """The file of the network to go on with; one that is no file of a network is written as one."""
-    if start is None:
-        return None
-    network, _ = network_of(start, samples)
-    path = start if isinstance(start, str | os.PathLike) else work / "start.npz"
-    if whole_of(start) is not None or Path(path).suffix in MODELS or path is not start:
-        path = work / "start.npz"
-        network.save(path)
-    return os.fspath(path)
+def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None = None) -> Network:
+    """The network to go on with; a model that is imported takes codes / 255, (n, inputs).
+
+    Raises InputError when it does not fit the samples, else as ``network_of``.
+    """
+    inputs, classes = samples.x.shape[1], samples.outputs
+    if is_model(source):
+        shape: dict[str, Any] = {} if input_shape is None else {"input_shape": input_shape}
+        network = network_of(source, samples.x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape).network
+        said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
+        network = dataclasses.replace(network, meaning=said)
+    else:
+        network = network_of(source).network
+    what = name_of(source, "start")
+    if not network.gives_sums:
+        raise InputError(f"{what}: its outputs are values in 0..1; accepted: a last layer of sums")
+    if network.inputs != inputs or network.outputs < classes:
+        raise InputError(
+            f"{what}: {network.inputs} inputs, {network.outputs} outputs; accepted: {inputs} inputs and "
+            f"at least {classes} outputs, as the samples have"
+        )
+    return network

@@ -18,7 +18,7 @@ from emulator.spec import Geometry, GeometryError, Program
 from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
 from host.packet_channel import PacketChannel
-from ndrite.shipped import shipped_program
+from ndrite.networks import shipped_program
 from tests.host.responder import Responder, ResponderLink
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs

@@ -1,7 +1,6 @@
 """Pictures of pages for the documentation: ``python -m tests.docs.pictures docs/images`` (`make pictures`).
 
-A comparison of the shipped program with the same network on another chip, a plan's points, and the terminal
-cast. What is drawn is computed here and now.
+A plan's points, and the terminal cast. What is drawn is computed here and now.
 """
 
 from __future__ import annotations
@@ -12,9 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import ndrite
-from emulator.network import zoo
-from ndrite.samples import CALIBRATION_SAMPLES, judging_set
 from ndrite.shell.main import OK, run
 from tests.docs import cast
 from tests.docs.browser import View, browser
@@ -23,16 +19,10 @@ PLAN = "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bi
 
 
 def draw(into: Path) -> None:
-    """Write ``compared.png``, ``explore.png`` and ``cast.svg``."""
-    x, _ = judging_set("fashion-mnist")
+    """Write ``explore.png`` and ``cast.svg``."""
     with contextlib.chdir(tempfile.mkdtemp()), browser() as view:
-        for name, chip in (("a", "wan2022"), ("b", "dendritic-ndr")):
-            ndrite.compile(zoo.float_network(), chip, samples=x[:CALIBRATION_SAMPLES], output=name)
-        command = "report a --against b --no-timeline --count 1000 -o compared.html"
-        assert run(command.split()) == OK
         Path("plan.yaml").write_text(PLAN)
         assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == OK
-        _photograph(view, Path("compared.html").resolve(), into / "compared.png", "#difference")
         _photograph(view, Path("explore.html").resolve(), into / "explore.png", "main", "#points")
     cast.main(into / "cast.svg")
 

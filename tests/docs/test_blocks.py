@@ -34,7 +34,7 @@ EXTRAS = {
     "README.md": ("torch", "onnx"),
     "networks.md": ("torch", "onnx"),
     "pytorch.md": ("torch",),
-    "training.md": ("torch",),
+    "training.md": ("torch", "onnx"),
     "physics.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
     "cost.md": ("pyarrow", "plotly"),

@@ -15,13 +15,6 @@ from emulator.spec import PRESETS, Program
 from ndrite.shell.main import BAD_INPUT, OK, run
 
 
-@pytest.fixture(autouse=True)
-def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own defaults stay out of the tests."""
-    monkeypatch.delenv("NDRITE_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp()))
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""

@@ -24,10 +24,6 @@ def test_infer_writes_golden_outputs(folder: Path, program: Program) -> None:
     assert y.dtype == np.int32
     np.testing.assert_array_equal(y, Core(program).infer(x, seed=9, first_index=4))
     assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
-
-
-def test_infer_without_noise(folder: Path, program: Program) -> None:
-    x = np.load(folder / "x.npy")
     assert run(["infer", "program.npz", "--inputs", "x.npy", "--no-noise", "-o", "y.npy"]) == OK
     np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(program).infer(x, noise=False))
 

@@ -21,7 +21,7 @@ from emulator.spec.steps import Product
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, load_constants
 from ndrite.costs.neuron import NDR, report
-from ndrite.costs.parts import COMPONENTS, adc_area_um2, adc_energy_pJ
+from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, typical
 from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
@@ -56,14 +56,18 @@ def account(program: Program, die: Die, x: Any) -> Account:
     return account_of(program, die, np.asarray(x, np.uint8), load_constants().on(130))
 
 
+def use(work: Work, unit: str) -> Use:
+    """What a step asks of one unit, all of it."""
+    some = [use for use in work.uses if use.unit == unit]
+    sums = (sum(getattr(use, name) for use in some) for name in ("times", "serially", "there"))
+    return Use(unit, *sums, some[0].of if some else ())
+
+
 def energy(found: Account, component: str, step: int | None = None) -> float:
     """Typical energy of a component, pJ, of one step or all."""
-    names = [None, *dict.fromkeys(e.step for e in found.entries)]
-    wanted = None if step is None else names[step + 2]
+    steps = list(found.parts.values())
     return sum(
-        float(e.cost.energy_pJ[1])
-        for e in found.entries
-        if e.component == component and wanted in (None, e.step)
+        float(parts[component].energy_pJ[1]) for parts in (steps if step is None else [steps[step + 1]])
     )
 
 
@@ -177,15 +181,15 @@ def test_slices_tiles_and_converters() -> None:
     """Four slices: four times the conversions; 20 rows on arrays of 8: three tiles of them."""
     x = np.random.default_rng(0).integers(0, 256, (4, 20))
     whole, sliced = (account(*hidden(20, 4, input__dac_bits=d), x) for d in (8, 2))
-    per = adc_energy_pJ(whole.works[1].use("converter").of[0], 130, 1e7)
+    per = adc_energy_pJ(use(whole.works[1], "converter").of[0], 130, 1e7)
     assert energy(whole, "converters", 0) == pytest.approx(3 * 4 * per)
     assert energy(sliced, "converters", 0) == pytest.approx(4 * energy(whole, "converters", 0))
-    assert sliced.works[1].use("cell").serially == 4 * whole.works[1].use("cell").serially
-    assert whole.works[1].use("bus bit").there == 3 * 1 * 2
+    assert use(sliced.works[1], "cell").serially == 4 * use(whole.works[1], "cell").serially
+    assert use(whole.works[1], "bus bit").there == 3 * 1 * 2
     # Interleaved pairs: twice as many columns of cells, half the arrays.
     beside = account(*hidden(20, 4, array__pairs="interleaved"), x)
-    assert beside.works[1].use("bus bit").there == 3 * 2
-    assert beside.works[1].use("row DAC").there == 2 * whole.works[1].use("row DAC").there
+    assert use(beside.works[1], "bus bit").there == 3 * 2
+    assert use(beside.works[1], "row DAC").there == 2 * use(whole.works[1], "row DAC").there
 
 
 def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]:
@@ -224,8 +228,8 @@ def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
     found = account(program, die, [[255, 255, 0, 0]])
     assert energy(found, "array", 0) == pytest.approx(cells[:, :2].sum() * READ_V**2 * 10 * 1e-3)
     one = account(*grouped(1), [[255, 255]])
-    assert found.works[1].use("cell").serially == 2 * one.works[1].use("cell").serially
-    assert found.works[1].use("converter").times == one.works[1].use("converter").times
+    assert use(found.works[1], "cell").serially == 2 * use(one.works[1], "cell").serially
+    assert use(found.works[1], "converter").times == use(one.works[1], "converter").times
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
@@ -233,14 +237,14 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
     program, die = hidden(12, 6, **fields)
     found = account(program, die, np.full((1, 12), 99))
     first, last = found.works[1:]
-    assert first.use("converter").times == 0
-    assert first.use("device's buffers").times == 6
-    assert last.use("row DAC").times == 0
-    assert last.use("converter").times == 2
+    assert use(first, "converter").times == 0
+    assert use(first, "device's buffers").times == 6
+    assert use(last, "row DAC").times == 0
+    assert use(last, "converter").times == 2
     # Before each device and behind it, and one for every row of the next array: by hand, 1.45 pJ each.
     assert energy(found, "buffers", 0) == pytest.approx(6 * 2 * 1.45)
-    row = last.use("row buffer")
-    assert (row.times, row.there, first.use("row buffer").times) == (6, 6, 0)
+    row = use(last, "row buffer")
+    assert (row.times, row.there, use(first, "row buffer").times) == (6, 6, 0)
     word_lines = 2 * 6 * 2 * 3.9e-3
     assert energy(found, "drivers", 1) == pytest.approx(6 * 1.45 + word_lines)
 
@@ -260,7 +264,7 @@ def test_rows_that_hold_biases_count() -> None:
     word_lines = 2 * rows * 3 * 3.9e-3
     assert energy(found, "drivers", 0) - energy(bare, "drivers", 0) == pytest.approx(word_lines)
     # Arrays of 8 rows: the bias takes another one.
-    assert [one.works[1].use("bus bit").there for one in (found, bare)] == [4, 2]
+    assert [use(one.works[1], "bus bit").there for one in (found, bare)] == [4, 2]
 
 
 @pytest.mark.parametrize(
@@ -286,8 +290,8 @@ def test_any_program_has_an_account(name: str) -> None:
     assert (found.total.energy_pJ > 0).all()
     for work, step in zip(found.works[1:], program.steps, strict=True):
         if not isinstance(step, Product):
-            assert work.use("memory bit").times > 0
-            assert work.use("cycle").serially > 0
+            assert use(work, "memory bit").times > 0
+            assert use(work, "cycle").serially > 0
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,6 @@ def test_a_pickle_is_not_run(fails: Any) -> None:
     assert not Path("pwned").exists()
 
 
-def test_settings_nested_too_deeply(fails: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("config.toml").write_text("board = " + "[" * 5000)
-    monkeypatch.setenv("NDRITE_CONFIG", "config.toml")
-    fails(["chip", "list"], "config.toml: not a TOML file")
-
-
 @pytest.mark.parametrize(
     "url",
     ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],

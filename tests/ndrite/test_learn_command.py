@@ -66,18 +66,8 @@ def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
     judged = ndrite.evaluate(whole, x, labels, codes=True)
     assert judged.accuracy == found.summary["accuracy"]
     assert judged.accuracy_float == pytest.approx(judged.accuracy, abs=0.06)
-    words = [
-        *WORDS[:3],
-        "--hidden",
-        "8",
-        "--chip",
-        "dendritic-ndr",
-        "--neuron-rate",
-        "0.01",
-        "--board",
-        "sim:",
-    ]
-    assert run(words) == BAD_INPUT
+    on_rtl = "--hidden 8 --chip dendritic-ndr --neuron-rate 0.01 --board sim:".split()
+    assert run([*WORDS[:3], *on_rtl]) == BAD_INPUT
 
 
 def test_same_call_same_die() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import ndrite
-from emulator.golden import Core
-from emulator.mapping import map_network
 from emulator.network import load_network
 from emulator.network.datasets import digits
 from emulator.spec import Program
+from emulator.spec.meaning import Meaning
 from ndrite.shell.main import BAD_INPUT, OK, run
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from ndrite.nn import Bases  # noqa: E402
 
 TRAIN = ["train", "--data", "digits", "--hidden", "16", "--epochs", "12", "--batch", "64", "-o", "d.npz"]
 
@@ -31,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run([*TRAIN, "--chip", "dendritic-ndr+ecram-pair", "--height", "0.5", "--json"]) == OK
     x = digits()[0]
     network = load_network(here / "d.npz")
+    dataclasses.replace(network, nodes=network.nodes[:1], meaning=Meaning()).save(here / "values.npz")
     ndrite.compile(network, "dendritic-ndr+ecram-pair", samples=x[:500], seed=1, output=here / "program.npz")
     return here
 
@@ -45,30 +51,53 @@ def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     assert network.accuracy(x, y) > 0.75
 
 
+EXAMPLE = str(Path(__file__).parents[2] / "examples" / "own_layers.py")
+
+
+def own_layers() -> SimpleNamespace:
+    """The example's modules."""
+    pytest.importorskip("onnx")
+    torch.manual_seed(0)
+    return SimpleNamespace(**runpy.run_path(EXAMPLE))
+
+
 @pytest.mark.slow
-def test_train_on_maps_and_go_on_through_a_chip(
-    here: Path, capsys: pytest.CaptureFixture[str], fails: Any
-) -> None:
-    layers = ["--hidden", "conv 8 3, residual 3, pool 2, 16", "--neuron", "clipped-relu"]
-    common = ["train", "--data", "digits", "--batch", "64", "--weight-decay", "0.01", "--half", "--json"]
-    assert run([*common, *layers, "--epochs", "6", "-o", "maps.npz"]) == OK
-    first = json.loads(capsys.readouterr().out)
-    again = ["--start", "maps.npz", "--chip", "wan2022", "--rate", "0.001", "--epochs", "2", "--shift", "1"]
-    assert run([*common, *again, "-o", "chip.npz"]) == OK
-    second = json.loads(capsys.readouterr().out)
-    assert first["shape"] == second["shape"] == [64, 8, 8, 8, 16, 10]
-    assert min(first["test_accuracy"], second["test_accuracy"]) > 0.85
-    networks = [load_network(name) for name in ("maps.npz", "chip.npz")]
-    assert [n.map_shapes for n in networks] == [
-        ((1, 8, 8), (8, 8, 8), (8, 8, 8), (8, 8, 8), (8, 4, 4), (16, 1, 1), (10, 1, 1))
-    ] * 2
-    assert networks[1].products[2].skip == 1
-    assert networks[1].provenance["job"]["recipe"]["weight_decay"] == 0.01
-    fails([*common, "--start", "chip.npz", "-o", "chip.npz"], "the file of start; accepted: another file")
-    x = digits()[0]
-    program = map_network(networks[1], "wan2022", x[:200], seed=1).program
-    *_, test, labels = digits()
-    assert (Core(program).infer(test).argmax(axis=1) == labels).mean() > 0.8
+def test_the_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.setattr("sys.argv", [EXAMPLE, "--epochs", "3"])
+    runpy.run_path(EXAMPLE, run_name="__main__")
+    said = re.findall(r"^(\w+): float 0\.[89]\d+, on a die 0\.[89]\d+", capsys.readouterr().out, re.M)
+    assert said == ["residual", "kan"]
+
+
+@pytest.mark.slow
+def test_a_module_is_trained_and_goes_on_through_a_chip(here: Path, said: Any, fails: Any) -> None:
+    """A convolution and a residual: from a module, a float network, what compile gave, an ONNX file."""
+    how = ["--data", "digits", "--batch", "64", "--weight-decay", "0.01", "--half"]
+    module = own_layers().Residual()
+    first = ndrite.train(data="digits", start=module, batch=64, epochs=6, rate=0.02, output="maps.npz")
+    again = ["--chip", "wan2022", "--rate", "0.001", "--epochs", "2", "--shift", "1"]
+    second = said(["train", *how, *again, "--start", "maps.npz", "-o", "chip.npz"])
+    assert first.summary["shape"] == second["shape"] == [64, 8, 8, 8, 10]
+    assert min(first.summary["test_accuracy"], second["test_accuracy"]) > 0.85
+    network = load_network(here / "chip.npz")
+    assert network.map_shapes == (
+        (1, 8, 8),
+        (8, 8, 8),
+        (8, 8, 8),
+        (8, 8, 8),
+        (8, 4, 4),
+        (10, 1, 1),
+    )
+    assert network.products[2].skip == 1
+    assert network.provenance["job"]["weight_decay"] == 0.01
+    fails(["train", *how, "--start", "chip.npz", "-o", "chip.npz"], "the file of start; accepted: another")
+    ndrite.compile(network, "wan2022", output="mine")
+    assert ndrite.evaluate("mine").accuracy > 0.8
+    torch.onnx.export(module, (torch.zeros(1, 64),), "maps.onnx", dynamo=False, custom_opsets={"ndrite": 1})
+    for start in ("mine", "maps.onnx"):
+        more = said(["train", *how, "--epochs", "1", "--rate", "0.01", "--start", start, "-o", "x.npz"])
+        assert more["shape"] == second["shape"]
 
 
 @pytest.mark.slow
@@ -99,16 +128,19 @@ def test_calibrate_gives_the_same_program_on_gateware(
         ),
         (
             ["train", "--hidden", "a", "-o", "x.npz"],
-            "hidden is 'a'; 'a' is no layer; accepted: widths 1..65536, conv CHANNELS KERNEL",
+            "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0 for none",
         ),
-        (["train", "--hidden", "8,conv 4 2", "-o", "x.npz"], "'conv 4 2' is no layer; accepted"),
-        ([*TRAIN, "--hidden", "pool 9"], "on a map of (1, 8, 8): kernel (9, 9) does not fit"),
+        ([*TRAIN[:3], "--input-shape", "1,8,8", "-o", "x.npz"], "input_shape is of a model that is imported"),
         ([*TRAIN, "--neuron", "relu", "--height", "0.5"], "height is 0.5 with neuron 'relu'; accepted"),
         ([*TRAIN, "--start", "other.npz"], "accepted: without hidden"),
         (["train", "--data", "digits", "--start", "none.npz", "-o", "x.npz"], "none.npz: no such network"),
         (
             ["train", "--data", "mnist", "--start", "d.npz", "-o", "x.npz"],
             "64 inputs, 10 outputs; accepted: 784",
+        ),
+        (
+            ["train", "--data", "digits", "--start", "values.npz", "-o", "x.npz"],
+            "values.npz: its outputs are values in 0..1; accepted: a last layer of sums",
         ),
         ([*TRAIN, "--chip", "nothing"], "chip is 'nothing'; accepted"),
         ([*TRAIN[:-1], "nowhere/x.npz"], "nowhere: no such folder"),
@@ -135,23 +167,34 @@ def test_one_clear_line(
     assert not Path("x.npz").exists()
 
 
-def test_a_network_of_curves_from_training_to_a_die(here: Path, said: Any, prints: Any, fails: Any) -> None:
-    train = [
-        "train",
-        "--data",
-        "digits",
-        "--hidden",
-        "bases 3, 16, bases 3",
-        "--epochs",
-        "6",
-        "--batch",
-        "64",
-    ]
-    assert said([*train, "--rate", "0.03", "-o", "kan.npz"])["test_accuracy"] > 0.85
-    out = prints(["compile", "kan.npz", "--chip", "wan2022", "-o", "program.npz"])
-    assert "table 1" in out
-    assert "functions" in out
-    said = said(["evaluate", "program.npz", "--count", "60"])
-    assert said["mismatches"] == 0
-    assert said["accuracy"] > 0.85
-    fails([*train[:4], "bases 30", "-o", "x.npz"], "'bases 30' is no layer")
+@pytest.mark.parametrize("each", [False, True])
+def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, said: Any, each: bool) -> None:
+    module = own_layers().kan()
+    if each:
+        module[0], module[2] = Bases(64, 3, each=True), Bases(16, 3, low=-1, high=1, each=True)
+    found = ndrite.train(data="digits", start=module, epochs=6, batch=64, rate=0.03, output="kan.npz")
+    assert found.summary["test_accuracy"] > 0.85
+    table = found.network.nodes[0]
+    # The gains and offsets are the row drivers', one a basis; the devices may be every input's own.
+    assert len(np.unique(table.gain)) == len(np.unique(table.shift_by)) == 3
+    assert len(np.unique(table.activation.peak)) == (3 * 64 if each else 3)
+    assert "table 1" in prints(["compile", "kan.npz", "--chip", "wan2022", "-o", "program.npz"])
+    told = said(["evaluate", "program.npz", "--count", "60"])
+    assert told["mismatches"] == 0
+    assert told["accuracy"] > 0.8
+
+
+def test_without_a_hidden_layer() -> None:
+    assert ndrite.train(data="digits", hidden="0", epochs=1, batch=64).network.widths == (64, 10)
+
+
+def test_a_convolution_is_told_the_shape_of_a_sample(here: Path) -> None:
+    pytest.importorskip("onnx")
+    layers = (
+        torch.nn.Conv2d(1, 4, 3, stride=2),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(36, 10),
+    )
+    how = {"data": "digits", "epochs": 1, "batch": 64, "start": torch.nn.Sequential(*layers)}
+    assert ndrite.train(input_shape=(1, 8, 8), **how).network.map_shapes[0] == (1, 8, 8)

@@ -101,6 +101,12 @@ def test_they_are_trained() -> None:
     assert abs(float(model[1].log_peak.detach())) > 1e-3
 
 
+def test_peaks_start_evenly_over_the_inputs() -> None:
+    x = torch.linspace(0, 1, 1201)
+    y = Bases(1, 3)(x[:, None])
+    np.testing.assert_allclose(x[y.argmax(dim=0)], [1 / 6, 1 / 2, 5 / 6], atol=1e-3)
+
+
 def test_a_curve_is_even() -> None:
     with pytest.raises(EmulatorError, match="evenly spaced"):
         Ndr(3, np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 0.0]]))

@@ -1,4 +1,4 @@
-"""Manners: completion, colour, quiet and verbose, standard input and output, configuration file."""
+"""Manners: completion, colour, quiet and verbose, standard input and output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -89,38 +88,6 @@ def test_no_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
             patch.setenv(name, "1")
             assert run(["chip", "list"]) == OK
         assert ("\x1b[" in capsys.readouterr().out) == coloured
-
-
-def test_configuration_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prints: Any, fails: Any
-) -> None:
-    monkeypatch.setenv("NDRITE_CONFIG", str(folder / "config.toml"))
-    fails(["board", "info", "golden:"], "named by NDRITE_CONFIG")
-    (folder / "config.toml").write_text('board = "golden:tiny"\n')
-    assert "on golden:tiny" in prints(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"])
-    assert run(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy", "--board", "golden:"]) == OK
-    assert "golden:tiny" not in capsys.readouterr().out
-    for text, message in (
-        ("board = 3", "board is 3; accepted: text"),
-        ('bord = "sim:"', "key is 'bord'; accepted: board, chip, preset"),
-        ("board =", "not a TOML file"),
-    ):
-        (folder / "config.toml").write_text(text)
-        fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], message)
-
-
-def test_every_default_of_the_file_is_a_parameter() -> None:
-    import click
-
-    from ndrite.shell.main import KEYS, group
-
-    boards = group.get_command(click.Context(group), "board")
-    assert isinstance(boards, click.Group)
-    for key, places in KEYS.items():
-        for name in places:
-            command = (boards if name == "serve" else group).get_command(click.Context(group), name)
-            assert command is not None
-            assert key in {p.name for p in command.params}, (key, name)
 
 
 def test_a_line_at_times_where_stderr_is_no_terminal(

@@ -9,7 +9,7 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.learning.tuning import Plan
 from emulator.network.datasets import fashion_mnist_test
-from ndrite.shipped import shipped_network
+from ndrite.networks import shipped_network
 from studies import controls, dies
 from tests.stimulus import quiet
 

@@ -81,18 +81,12 @@ def test_losses_are_against_the_networks_own_float() -> None:
 
 @pytest.mark.parametrize("task", kan_networks.TASKS)
 def test_networks_of_a_row_have_equal_weights(task: str) -> None:
-    torch = pytest.importorskip("torch")
-    from emulator.learning.training.architecture import read_hidden
-    from emulator.learning.training.build import of_layers
-
+    pytest.importorskip("torch")
     inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
-    counts = set()
-    for kind in set(kan_networks.KINDS) - {kan_networks.WIDE}:
-        torch.manual_seed(0)
-        model = of_layers((inputs, 1, 1), read_hidden(kan_networks.hidden_of(task, kind)), outputs)
-        counts.add(sum(product.crossbar.weight.numel() for product in model.products))
-    of = kan_networks.TASKS[task]
-    assert counts == {of["bases"] * of["width"] * (inputs + outputs)}
+    for kind in ("kan", "kan each"):
+        matrices = [layer.weight for layer in list(kan_networks.kan(task, kind))[1::2]]
+        of_curves = sum(matrix.numel() for matrix in matrices)
+        assert of_curves == kan_networks.width_of(task, kan_networks.RELU) * (inputs + outputs)
 
 
 @pytest.mark.parametrize("task", kan_networks.TASKS)

@@ -92,11 +92,11 @@ def test_noise_on_weights_comes_and_goes() -> None:
 
     model = torch.nn.Sequential(torch.nn.Linear(200, 100), torch.nn.BatchNorm1d(100), FewBits(3))
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    with torch.no_grad(), noisy_weights(model, 0.1):
-        off = model[0].weight - before["0.weight"]
-        assert float(off.std()) == pytest.approx(0.1 * float(before["0.weight"].abs().max()), rel=0.05)
-        assert (model[0].bias != before["0.bias"]).any()
-        assert (model[1].weight == before["1.weight"]).all()
+    noisy = noisy_weights(model, 0.1)
+    assert set(noisy) == {"0.weight", "0.bias"}
+    off = noisy["0.weight"] - before["0.weight"]
+    assert float(off.std()) == pytest.approx(0.1 * float(before["0.weight"].abs().max()), rel=0.05)
+    assert (noisy["0.bias"] != before["0.bias"]).any()
     assert all((v == before[k]).all() for k, v in model.state_dict().items())
     y = FewBits(3, top=2.0)(torch.linspace(-1, 3, 400))
     assert len(y.unique()) == 8

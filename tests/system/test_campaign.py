@@ -22,8 +22,8 @@ from host import DeviceError, InputError
 from host.campaign import RUN, samples_at_once
 from host.session import Command
 from ndrite import connect
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_program
 from tests.stimulus import random_inputs, same_cells
 
 TINY = PRESETS["tiny"]

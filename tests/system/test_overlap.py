@@ -16,8 +16,8 @@ from emulator.backend.schedule import bound_cycles
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from host.links.pcie import PcieChannel
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.shipped import shipped_program
 from tests.stimulus import random_inputs
 
 IMAGES = 60

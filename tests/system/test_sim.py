@@ -23,10 +23,10 @@ from emulator.spec import PRESETS, Program
 from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
+from ndrite.networks import shipped_program
 from ndrite.samples import judging_set, typical
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
-from ndrite.shipped import shipped_program
 from tests.stimulus import random_inputs
 
 

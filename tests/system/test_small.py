@@ -15,9 +15,9 @@ from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.spec import Program
+from ndrite.networks import shipped_network
 from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
-from ndrite.shipped import shipped_network
 
 pytestmark = pytest.mark.long
 

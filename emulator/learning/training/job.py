@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.device.description import load_chip
 from emulator.errors import EmulatorError
-from emulator.learning.training.architecture import Hidden, on_images
-from emulator.learning.training.build import of_layers, of_network
+from emulator.learning.labelled import Labelled
+from emulator.learning.training.build import of_network, of_widths
 from emulator.learning.training.extra import torch
 from emulator.learning.training.loop import Recipe, Split, train
 from emulator.learning.training.model import TrainedNetwork, export, halved
@@ -22,53 +21,18 @@ from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
 from emulator.spec.archive import digest
 from emulator.spec.arrays import Array, Codes
-from emulator.spec.meaning import Meaning
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Labelled samples: ``x`` uint8 (n, inputs), ``labels`` (n,) integer classes from 0.
-
-    ``side`` is the side of square images, for convolutions and small shifts; None: not images.
-    ``meaning``: what the network's file says of inputs and outputs, such as the data set and class names.
-    """
-
-    x: Codes
-    labels: npt.NDArray[np.integer[Any]]
-    name: str
-    side: int | None = None
-    meaning: Meaning = field(default_factory=Meaning)
-
-    def __post_init__(self) -> None:
-        x, y = self.x, self.labels
-        if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
-            raise EmulatorError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-        if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-            raise EmulatorError(f"labels are {y.dtype} {y.shape}; accepted: integers from 0, ({len(x)},)")
-
-    @property
-    def classes(self) -> int:
-        """Number of classes: the largest label + 1."""
-        return int(self.labels.max()) + 1
-
-    def digest(self) -> str:
-        """SHA-256 of samples and labels."""
-        arrays: dict[str, Array] = {"x": self.x, "labels": self.labels.astype(np.int64)}
-        return digest({"side": self.side}, arrays)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is trained.
+class Job(Recipe):
+    """What is trained, and how.
 
     Attributes
     ----------
     hidden:
-        The hidden layers; a number is the width of a full layer.
+        Widths of the hidden layers.
     neuron, normalise, height:
-        As ``emulator.learning.training.build.of_layers``.
-    start:
-        File of a float network to go on with, in place of the four above.
+        As ``emulator.learning.training.build.of_widths``.
     chip:
         Preset, YAML file or several joined with +, that training sees; None: plain floats.
     noise_scale:
@@ -77,20 +41,16 @@ class Job:
         Last samples, which choose the epoch.
     half:
         Whether weights are rounded to half precision when they are written.
-    recipe:
-        Epochs, batch, rate, seed.
     """
 
-    hidden: tuple[Hidden, ...] = (128,)
+    hidden: tuple[int, ...] = (128,)
     neuron: str = "ndr"
     normalise: bool = True
     height: float | None = None
-    start: str | None = None
     chip: str | None = None
     noise_scale: float = 1.0
     held_out: int = 5000
     half: bool = False
-    recipe: Recipe = field(default_factory=Recipe)
 
     def view(self) -> ChipView:
         """What training sees of the chip."""
@@ -98,34 +58,12 @@ class Job:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
-    def model(self, samples: Samples) -> TrainedNetwork:
-        """The network before its first step. Raises EmulatorError when it does not fit the samples."""
-        inputs = samples.x.shape[1]
-        if self.start is not None:
-            network = load_network(self.start)
-            if not network.gives_sums:
-                raise EmulatorError(
-                    f"{self.start}: its outputs are values in 0..1; accepted: a last layer of sums"
-                )
-            model = of_network(network, self.view())
-            if model.inputs != inputs or model.outputs < samples.classes:
-                raise EmulatorError(
-                    f"{self.start}: {model.inputs} inputs, {model.outputs} outputs; accepted: {inputs} "
-                    f"inputs and at least {samples.classes} outputs, as {samples.name} has"
-                )
-            return model
-        shape = (inputs, 1, 1)
-        if on_images(self.hidden):
-            if samples.side is None or samples.side**2 != inputs:
-                raise EmulatorError(
-                    f"samples {samples.name} have {inputs} values and side {samples.side}; accepted by "
-                    "convolutions, residual layers and pooling: square images of a known side"
-                )
-            shape = (1, samples.side, samples.side)
-        return of_layers(
-            shape,
-            self.hidden,
-            samples.classes,
+    def model(self, samples: Labelled, start: Network | None = None) -> TrainedNetwork:
+        """The network before its first step: ``start``, or full layers of random weights."""
+        if start is not None:
+            return of_network(start, self.view())
+        return of_widths(
+            (samples.x.shape[1], *self.hidden, samples.outputs),
             self.view(),
             neuron=self.neuron,
             normalise=self.normalise,
@@ -135,19 +73,21 @@ class Job:
 
 def run_job(
     job: Job,
-    samples: Samples,
+    samples: Labelled,
     out: Path,
     *,
     name: str,
+    start: Network | None = None,
     command: str = "",
     resume: bool = False,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> Network:
     """Train and write ``out`` at the end; the network of the best epoch.
 
-    Until then the best network so far and the state after every epoch lie beside ``out``, for ``resume``.
-    Raises EmulatorError when samples are too few, or the state beside ``out`` is another training's. Raises
-    Interrupted after Ctrl-C; ``out`` is what it was before.
+    ``start``: a network of as many inputs, and outputs for the classes, to go on with in place of a new one
+    of the job's layers and neurons. Until then the best network so far and the state after every epoch lie
+    beside ``out``, for ``resume``. Raises EmulatorError when samples are too few, or the state beside ``out``
+    is another training's. Raises Interrupted after Ctrl-C; ``out`` is what it was before.
     """
     n = len(samples.x) - job.held_out
     if not job.held_out > 0 or n < 1:
@@ -157,9 +97,8 @@ def run_job(
         state.unlink(missing_ok=True)
     if not state.exists():
         unfinished.unlink(missing_ok=True)
-    torch.manual_seed(job.recipe.seed)
-    model = job.model(samples)
-    start = None if job.start is None else load_network(job.start)
+    torch.manual_seed(job.seed)
+    model = job.model(samples, start)
     said = samples.meaning
     if start is not None:
         said = dataclasses.replace(
@@ -187,8 +126,8 @@ def run_job(
     train(
         model,
         Split(x[:n], y[:n], x[n:], y[n:]),
-        job.recipe,
-        mark=_mark(job, samples),
+        job,
+        mark=_mark(job, samples, start),
         side=samples.side,
         checkpoint=checkpoint,
         state=state,
@@ -210,12 +149,10 @@ def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
-def _mark(job: Job, samples: Samples) -> dict[str, Any]:
+def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
     """What a kept state must agree with: everything that decides what training gives."""
     settings = dataclasses.asdict(job)
-    recipe = settings.pop("recipe")
-    chip = None if job.chip is None else digest(load_chip(job.chip).as_dict())
-    settings["hidden"] = [str(layer) for layer in job.hidden]
-    if job.start is not None:
-        settings["start"] = load_network(job.start).digest()
-    return {**recipe, **settings, "chip": chip, "samples": samples.digest()}
+    settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
+    settings["hidden"] = [str(width) for width in job.hidden]
+    settings["start"] = None if start is None else start.digest()
+    return {**settings, "samples": samples.digest()}

@@ -35,7 +35,7 @@ class _Trained:
 class TrainedNetwork(torch.nn.Module):
     """Trainable nodes over maps, as ``emulator.network.Network`` has them.
 
-    ``emulator.learning.training.build`` makes one of widths and layers, or of a float network. ``shapes``: of
+    ``emulator.learning.training.build`` makes one of widths, or of a float network. ``shapes``: of
     every map.
     """
 
@@ -114,7 +114,7 @@ def export(
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
         nodes = []
         for trained in model.nodes:
-            node, factor = trained.export(factors, model.shapes)
+            node, factor = trained.export(factors[trained.sources[0]])
             nodes.append(node)
             factors.append(factor)
     said = meaning or Meaning()

@@ -11,16 +11,12 @@ from emulator.learning.training.view import FLOAT, ChipView
 from emulator.network import Activation, Named, Ndr, Sampled
 from emulator.spec.arrays import Array
 
-KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "linear", "sigmoid")
+KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
-``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it;
-``linear`` is the same function, but starts with its middle at a sum's mean: sums as codes, for bases."""
-MONOTONIC = ("relu", "clipped-relu", "linear", "sigmoid", "tanh")
+``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it."""
 LOG_HEIGHT = -0.1
-LOG_STARTS = {"clipped-relu": -1.2, "linear": -1.7}
-"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1, a linear one 2.7 deviations
-about its middle."""
-
+LOG_CLIPPED = -1.2
+"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1."""
 SHIFT = 0.3
 
 
@@ -106,7 +102,7 @@ class Neuron(torch.nn.Module):
         errors of the sums, which normalisation does not see."""
         if self.settling:
             self.settling = False
-            self.settle(v, beside, weight)
+            self.settle(v)
         gain = self.gain()
         shift = self.shift * gain
         z = v * along(gain, v) + along(shift, v) if self.norm is None else self.norm(v, gain, shift)
@@ -121,11 +117,6 @@ class Neuron(torch.nn.Module):
     def bounded(self) -> bool:
         """Whether outputs stay in 0..1 in training."""
         return True
-
-    @property
-    def beside_gain(self) -> float:
-        """Factor on a second operand that makes its slope 1 when training starts."""
-        return 1.0
 
     def gain(self) -> Tensor:
         """Factor (M,) on the pre-activation before ``shape``, for what is trained as one."""
@@ -144,7 +135,7 @@ class Neuron(torch.nn.Module):
         mean = 0.0 if self.norm is None else self.norm.running_mean
         return (self.shift * self.spread() - mean).detach()
 
-    def settle(self, v: Tensor, beside: Tensor | None = None, weight: Tensor | None = None) -> None:
+    def settle(self, v: Tensor) -> None:
         """Set the normalisation's mean and variance to those of sums ``v``."""
         if self.norm is not None:
             self.norm.settle(v)
@@ -264,7 +255,7 @@ class NdrNeuron(Neuron):
 class MonotonicNeuron(Neuron):
     """ReLU, sigmoid or tanh with a trainable gain per neuron where the layer is normalised.
 
-    ``clipped-relu`` and ``linear`` are held at 1, as on the chip. ``relu`` is unbounded here; export divides
+    ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides
     by the largest activation seen when settling.
     """
 
@@ -275,12 +266,8 @@ class MonotonicNeuron(Neuron):
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         self.kind = kind
-        start = LOG_STARTS.get(kind, 0.0) if normalise else 0.0
+        start = LOG_CLIPPED if normalise and kind == "clipped-relu" else 0.0
         self.log_gain = torch.nn.Parameter(torch.full((outputs,), start), requires_grad=normalise)
-        self.start = start
-        if kind == "linear":
-            with torch.no_grad():
-                self.shift.fill_(0.5 * float(np.exp(-start)))
         self.register_buffer("top", torch.ones(1))
 
     @property
@@ -296,28 +283,23 @@ class MonotonicNeuron(Neuron):
         """Sums of one unit of the function; of ``relu``, of its largest value."""
         return super().unit() * self.top if self.kind == "relu" else super().unit()
 
-    @property
-    def beside_gain(self) -> float:
-        """Undoes the gain."""
-        return float(np.exp(-self.start))
-
     def shape(self, z: Tensor) -> Tensor:
         """The function."""
-        if self.kind in ("clipped-relu", "linear"):
+        if self.kind == "clipped-relu":
             return z.clamp(0.0, 1.0)
         if self.kind == "tanh":
             return torch.relu(torch.tanh(z))
         return torch.relu(z) if self.kind == "relu" else torch.sigmoid(z)
 
-    def settle(self, v: Tensor, beside: Tensor | None = None, weight: Tensor | None = None) -> None:
+    def settle(self, v: Tensor) -> None:
         """Normalisation, then the largest activation."""
-        super().settle(v, beside, weight)
+        super().settle(v)
         if self.kind == "relu":
-            self.top.fill_(float(self(v, beside, weight).max().clamp(min=1e-6)))
+            self.top.fill_(float(self(v).max().clamp(min=1e-6)))
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """Gain and largest activation folded into weights."""
-        name = "relu" if self.kind in ("clipped-relu", "linear") else self.kind
+        name = "relu" if self.kind == "clipped-relu" else self.kind
         return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
 
 
@@ -353,7 +335,7 @@ def make_neuron(
     is unknown, or it has no height."""
     if kind not in KINDS:
         raise EmulatorError(f"neuron is {kind!r}; accepted: {', '.join(KINDS)}")
-    if kind in MONOTONIC:
+    if not kind.startswith("ndr"):
         if height is not None:
             raise EmulatorError(f"height is {height} with neuron {kind!r}; accepted: with the ndr kinds")
         return MonotonicNeuron(outputs, view, kind=kind, normalise=normalise)

@@ -1,7 +1,7 @@
 """The trainable form of a float network's nodes: each takes maps (n, C, H, W) by number, and exports itself.
 
-Every map has a factor: the training's values are the float network's times it. An unbounded ReLU and an NDR
-neuron's height set it; who reads the map multiplies its weights by it.
+A map between full layers may have a factor: the training's values are the float network's times it. An
+unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import EmulatorError
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.layers import Crossbar, along, floats_of
 from emulator.learning.training.neurons import Neuron
-from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
+from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table
 from emulator.spec.arrays import Array
-from emulator.spec.patches import Shape
 
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
@@ -76,7 +74,7 @@ def join(maps: list[Tensor]) -> Tensor:
 
 
 class TrainedNode(torch.nn.Module):
-    """A node that reads ``sources``; ``export`` needs the factor and the channels of every map so far."""
+    """A node that reads ``sources``."""
 
     kind = "trained"
 
@@ -92,8 +90,8 @@ class TrainedNode(torch.nn.Module):
         """The result."""
         raise NotImplementedError
 
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """The float network's node and the result's factor; ``shapes``: of every map."""
+    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
+        """The float network's node and the result's factor; ``factor``: of the map that it reads."""
         raise NotImplementedError
 
 
@@ -118,8 +116,7 @@ class TrainedProduct(TrainedNode):
         if neuron is None:
             self.bias = torch.nn.Parameter(torch.zeros(outputs))
         if skip is not None:
-            gain = 1.0 if neuron is None else neuron.beside_gain
-            self.log_skip = torch.nn.Parameter(torch.full((outputs,), float(np.log(gain))))
+            self.log_skip = torch.nn.Parameter(torch.zeros(outputs))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
@@ -142,35 +139,26 @@ class TrainedProduct(TrainedNode):
         result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
         return result
 
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """Normalisation, gains and the sources' factors folded into weights and bias."""
-        weight = self.crossbar.limited(self._unit())[0].double() * self._of_rows(factors, shapes)
+    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
+        """Normalisation, gains and the source's factor folded into weights and bias."""
+        weight = self.crossbar.limited(self._unit())[0].double() * factor
         if self.neuron is None:
-            activation, spread, divisor, factor = None, torch.ones(1), torch.ones(1), torch.ones(1)
+            activation, spread, divisor, after = None, torch.ones(1), torch.ones(1), torch.ones(1)
             offset = self.bias.double()
         else:
             spread, offset = self.neuron.folded()
-            activation, divisor, factor = self.neuron.exported()
+            activation, divisor, after = self.neuron.exported()
         dense = Dense(floats_of(weight / (spread * divisor)), floats_of(offset / divisor), activation)
-        pad = self.crossbar.pad / float(factors[self.sources[0]])
         skip_weight = None
         if self.skip is not None:
-            skip_weight = floats_of(torch.exp(self.log_skip.double()) * factors[self.skip] / divisor)
-        return Product(dense, self.sources, self.patches, pad, self.skip, skip_weight), factor.double()
+            skip_weight = floats_of(torch.exp(self.log_skip.double()) / divisor)
+        product = Product(dense, self.sources, self.patches, self.crossbar.pad, self.skip, skip_weight)
+        return product, after.double()
 
     def _unit(self) -> Tensor:
         """Sums (M,) of one unit of each column: its neuron's; outputs are compared, so 1 for all of them."""
         weight = self.crossbar.weight.detach()
         return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
-
-    def _of_rows(self, factors: list[Tensor], shapes: list[Shape]) -> Tensor:
-        """Factor of every row of the weights: (K, 1), or (K, M) with groups."""
-        p = self.patches
-        values = join([factors[s].double().expand(1, *shapes[s]) for s in self.sources])[0]
-        if self.crossbar.patches is None:
-            return values.reshape(-1, 1)
-        rows = values[:, 0, 0].view(p.groups, -1).repeat_interleave(p.kernel[0] * p.kernel[1], dim=1)
-        return rows.t().repeat_interleave(self.crossbar.weight.shape[1] // p.groups, dim=1)
 
 
 class TrainedPool(TrainedNode):
@@ -201,9 +189,9 @@ class TrainedPool(TrainedNode):
         sums = torch.nn.functional.conv2d(x, ones, None, p.stride, 0, p.dilation, x.shape[1])
         return sums / self.counts
 
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """The pool as it is, where its sources have one factor."""
-        return self.pool, one_factor("pooling", self.sources, factors)
+    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
+        """The pool as it is."""
+        return self.pool, factor
 
 
 class TrainedTable(TrainedNode):
@@ -233,14 +221,13 @@ class TrainedTable(TrainedNode):
         y: Tensor = self.neuron(z.reshape(len(x), len(self.neuron.shift), -1, x.shape[3]))
         return y.reshape(x.shape)
 
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
+    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
         """Gain and shift as trained, and a device for every channel."""
-        factor = one_factor("a table", self.sources, factors)
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)
             activation = activation.of(np.arange(devices).repeat(len(self.channel) // devices))
-        gain = self._each(torch.exp(self.log_slope.double())) * factor / self._each(divisor)
+        gain = self._each(torch.exp(self.log_slope.double())) / self._each(divisor)
         shift = self._each(self.shift.double()) / self._each(divisor)
         return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
 
@@ -265,22 +252,6 @@ class TrainedGate(TrainedNode):
         held: Tensor = total.clamp(0.0, 1.0)
         return held
 
-    def export(self, factors: list[Tensor], shapes: list[Shape]) -> tuple[Node, Tensor]:
-        """The gate, its gains times the factors of its maps."""
-        terms = []
-        for t in self.gate.terms:
-            a, b = float(factors[t.a]), 1.0 if t.b is None else float(factors[t.b])
-            zeros = {"a_zero": t.a_zero / a, "b_zero": t.b_zero / b}
-            terms.append(Term(a=t.a, b=t.b, gain=t.gain * a * b, **zeros))
-        return Gate(tuple(terms), self.gate.zero), torch.ones(1, dtype=torch.float64)
-
-
-def one_factor(what: str, sources: tuple[int, ...], factors: list[Tensor]) -> Tensor:
-    """The factor that all ``sources`` share. Raises EmulatorError when they have different ones."""
-    values = {float(factors[s]) for s in sources}
-    if len(values) > 1:
-        raise EmulatorError(
-            f"{what} joins maps that training scaled differently; accepted: neurons held at 1 before it "
-            "(clipped-relu, sigmoid, or ndr with a height)"
-        )
-    return factors[sources[0]]
+    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
+        """The gate as it is."""
+        return self.gate, factor

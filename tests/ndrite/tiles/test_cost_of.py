@@ -44,8 +44,8 @@ def test_convolutions_count_every_position_and_what_is_driven() -> None:
     assert found.macs == 36 * 18 * 8 + 288 * 10
     dark = cost_of(chip, torch.zeros(4, 2, 8, 8))
     first = next(step for step in found.by_step() if step.startswith("0: step"))
-    entries = {(e.step, e.component): e.cost.energy_pJ[1] for e in dark.entries}
-    lit = {(e.step, e.component): e.cost.energy_pJ[1] for e in found.entries}
+    entries = {(s, c): cost.energy_pJ[1] for s, of in dark.parts.items() for c, cost in of.items()}
+    lit = {(s, c): cost.energy_pJ[1] for s, of in found.parts.items() for c, cost in of.items()}
     assert entries[first, "converters"] == pytest.approx(lit[first, "converters"])
     assert entries[first, "array"] == 0 < lit[first, "array"]
     assert len(found.by_step()) == 4

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
-from emulator.learning.training.build import of_layers  # noqa: E402
+from emulator.learning.training.build import of_widths  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.nodes import bias_error, column_errors  # noqa: E402
@@ -91,8 +91,8 @@ def test_bias_cells_have_levels_rows_and_errors():
 
 def test_normalisation_does_not_hide_the_errors():
     seen = view(np.full(16, 0.3))
-    model = of_layers((40, 1, 1), (12,), 3, seen)
-    plain = of_layers((40, 1, 1), (12,), 3, dataclasses.replace(seen, columns=None))
+    model = of_widths((40, 12, 3), seen)
+    plain = of_widths((40, 12, 3), dataclasses.replace(seen, columns=None))
     plain.load_state_dict(model.state_dict(), strict=False)
     x = torch.rand(500, 40)
     for net in (model, plain):
@@ -106,7 +106,7 @@ def test_normalisation_does_not_hide_the_errors():
 
 def test_it_learns_exports_and_has_no_errors_in_evaluation():
     chip = load_chip("dendritic-analog")
-    model = of_layers((40, 1, 1), (12,), 3, view_of(chip), height=0.5)
+    model = of_widths((40, 12, 3), view_of(chip), height=0.5)
     x = torch.rand(400, 40)
     model.train()
     model(x).square().sum().backward()
@@ -125,7 +125,7 @@ def test_it_learns_exports_and_has_no_errors_in_evaluation():
 
 def test_a_float_view_is_untouched():
     assert FLOAT.columns is None
-    model = of_layers((40, 1, 1), (12,), 3, FLOAT)
+    model = of_widths((40, 12, 3), FLOAT)
     x = torch.rand(20, 40)
     model.train()
     assert torch.equal(model(x), model(x))

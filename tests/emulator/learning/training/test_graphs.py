@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +12,49 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
-from emulator.errors import EmulatorError  # noqa: E402
-from emulator.learning.training import loop  # noqa: E402
-from emulator.learning.training.architecture import Bases, Convolution, Pooling, Residual, read_hidden  # noqa: E402
-from emulator.learning.training.build import of_layers, of_network  # noqa: E402
-from emulator.learning.training.job import Job, Samples, accuracy_of, run_job  # noqa: E402
+from emulator.learning.labelled import Labelled  # noqa: E402
+from emulator.learning.training.build import of_network, of_widths  # noqa: E402
+from emulator.learning.training.job import Job, accuracy_of, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
-from emulator.learning.training.neurons import make_neuron  # noqa: E402
-from emulator.learning.training.nodes import TrainedProduct  # noqa: E402
-from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
-from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo  # noqa: E402
+from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
+from emulator.network import Dense, Named, Ndr, Network, Patches, Pool, Product, load_network, zoo  # noqa: E402
 from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
 
 SIDE = 8
-LAYERS = {
-    "chain": "12, 6",
-    "convolution": "conv 4 3, pool 2, conv 6 3 stride 2, 9",
-    "residual": "conv 16 5 stride 2, residual 3, residual 1, average",
-    "groups": "conv 4 3, conv 8 3 groups 2, depthwise 3 stride 2, average 2",
-}
 
 
-def pictures(n: int = 240) -> Samples:
+def pictures(n: int = 240) -> Labelled:
     """Three classes of noisy 8 x 8 pictures."""
     rng = np.random.default_rng(0)
     prototypes = rng.uniform(size=(3, SIDE * SIDE)).repeat(n // 3, axis=0)
     x = np.clip(prototypes + rng.normal(0, 0.2, prototypes.shape), 0, 1)
     order = rng.permutation(n)
     labels = np.repeat(np.arange(3), n // 3)
-    return Samples(np.rint(x * 255).astype(np.uint8)[order], labels[order], "pictures", SIDE)
+    codes, none = np.rint(x * 255).astype(np.uint8)[order], np.zeros(0, np.uint8)
+    return Labelled("pictures", codes, labels[order], none, none, SIDE)
 
 
-def model_of(text: str, neuron: str, view: ChipView = FLOAT) -> TrainedNetwork:
-    shape = (SIDE * SIDE, 1, 1) if "conv" not in text else (1, SIDE, SIDE)
-    return of_layers(shape, read_hidden(text), 3, view, neuron=neuron)
+def residual() -> Network:
+    """Random: a convolution of stride 2, a residual block, an average of each channel, three sums."""
+    rng = np.random.default_rng(1)
+
+    def product(source: int, patches: Patches, outputs: int, skip: int | None = None) -> Product:
+        weights = rng.normal(0, (2 / patches.inputs) ** 0.5, (patches.inputs, outputs))
+        dense = Dense(np.float32(0.3 * weights), np.full(outputs, 0.1, np.float32), Named("relu"))
+        weight = None if skip is None else np.ones(outputs, np.float32)
+        return Product(dense, (source,), patches, skip=skip, skip_weight=weight)
+
+    ends = {"kernel": (3, 3), "padding": (1, 1, 1, 1)}
+    same = Patches(shape=(8, 4, 4), **ends)
+    nodes = (
+        product(0, Patches(shape=(1, SIDE, SIDE), stride=(2, 2), **ends), 8),
+        product(1, same, 8),
+        product(2, same, 8, skip=1),
+        Pool("average", (3,), Patches.whole((8, 4, 4))),
+    )
+    out = Dense(np.float32(rng.normal(0, 0.5, (8, 3))), np.zeros(3, np.float32), None)
+    return Network((*nodes, Product(out, (4,), Patches.whole((8, 1, 1)))), (1, SIDE, SIDE), "residual")
 
 
 def batch(n: int = 60) -> tuple[Any, Any]:
@@ -77,51 +84,14 @@ def exported(model: TrainedNetwork, x: Any) -> Network:
     return network
 
 
-@pytest.mark.parametrize("neuron", ["ndr", "clipped-relu", "relu", "sigmoid"])
-@pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
-def test_exports_what_it_computes(text: str, neuron: str) -> None:
-    model = model_of(text, neuron)
-    steps(model, 8)
-    x, _ = batch()
-    hidden = exported(model, x).activations(x.numpy())[:-1]
-    assert all(y.min() >= 0 and y.max() <= 1.0001 for y in hidden), "maps hold codes"
-
-
-def test_an_unbounded_relu_carries_its_scale_through_pooling_and_skips() -> None:
-    model = model_of("conv 4 3, pool 2, residual 3, average, 7", "relu")
-    steps(model, 8)
-    exported(model, batch()[0])
-    tops = [float(neuron.top) for neuron in model.neurons]
-    assert min(abs(a - b) for a, b in itertools.pairwise(tops)) > 0.05, "scales differ"
-
-
-def test_groups_on_joined_maps_of_different_scales() -> None:
-    """Channels 0..3 of one ReLU and 4..5 of another one, three groups of two: a group has its own factors."""
-    kernels = Patches(shape=(1, SIDE, SIDE), kernel=(3, 3))
-    joined = Patches(shape=(6, 6, 6), kernel=(2, 2), groups=3)
-    nodes = [
-        *(
-            TrainedProduct((0,), kernels, Crossbar(9, m, FLOAT, kernels), make_neuron("relu", m))
-            for m in (4, 2)
-        ),
-        TrainedProduct((1, 2), joined, Crossbar(8, 6, FLOAT, joined), make_neuron("relu", 6)),
-        TrainedProduct((3,), Patches.whole((6, 5, 5)), Crossbar(150, 3), None),
-    ]
-    model = TrainedNetwork(nodes, [(1, SIDE, SIDE), (4, 6, 6), (2, 6, 6), (6, 5, 5), (3, 1, 1)])
-    steps(model, 8)
-    exported(model, batch()[0])
-    tops = [float(neuron.top) for neuron in model.neurons[:2]]
-    assert abs(tops[0] - tops[1]) > 0.1
-
-
-@pytest.mark.parametrize("chip", [None, "wan2022", "dendritic-ndr+ecram-pair"])
-@pytest.mark.parametrize("text", LAYERS.values(), ids=LAYERS)
-def test_gradients_reach_every_parameter(text: str, chip: str | None) -> None:
-    neuron = "ndr" if chip is not None and "dendritic" in chip else "clipped-relu"
-    model = model_of(text, neuron, FLOAT if chip is None else view_of(load_chip(chip)))
-    model.train()
+@pytest.mark.parametrize("chip", ["wan2022", "dendritic-ndr+ecram-pair"])
+@pytest.mark.parametrize("shape", ["chain", "residual"])
+def test_gradients_reach_every_parameter_through_a_chip(shape: str, chip: str) -> None:
+    view, neuron = view_of(load_chip(chip)), "ndr" if "dendritic" in chip else "clipped-relu"
+    full = shape == "chain"
+    model = of_widths((64, 12, 6, 3), view, neuron=neuron) if full else of_network(residual(), view)
     x, labels = batch()
-    torch.nn.functional.cross_entropy(model(x), labels).backward()
+    torch.nn.functional.cross_entropy(model.train()(x), labels).backward()
     still = [
         name
         for name, p in model.named_parameters()
@@ -200,7 +170,7 @@ def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) 
 
 
 def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
-    model = model_of(LAYERS["residual"], "clipped-relu", view_of(load_chip("wan2022")))
+    model = of_network(residual(), view_of(load_chip("wan2022")))
     x, _ = batch()
     model.train()
     with torch.no_grad():
@@ -213,93 +183,24 @@ def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
 @pytest.mark.slow
 def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
     samples = pictures()
-    recipe = loop.Recipe(epochs=6, batch=30, learning_rate=0.02, average=0.8, shift=0)
-    job = Job(
-        hidden=read_hidden("conv 8 3 stride 2, residual 3, 12"),
-        neuron="clipped-relu",
-        held_out=60,
-        recipe=recipe,
-    )
-    network = run_job(job, samples, tmp_path / "a.npz", name="a")
+    job = Job(held_out=60, epochs=12, batch=30, learning_rate=0.03, average=0.8, shift=0)
+    start = residual()
+    network = run_job(job, samples, tmp_path / "a.npz", name="a", start=start)
     assert network.provenance["held_out_accuracy"] > 0.9
-    assert network.map_shapes[0] == (1, SIDE, SIDE)
+    assert network.map_shapes == start.map_shapes
     assert [node.skip for node in network.products if node.skip is not None] == [1]
-    second = dataclasses.replace(
-        job,
-        start=str(tmp_path / "a.npz"),
-        chip="wan2022",
-        recipe=dataclasses.replace(recipe, learning_rate=1e-3),
-    )
-    on = run_job(second, samples, tmp_path / "b.npz", name="n")
+    second = dataclasses.replace(job, chip="wan2022", learning_rate=1e-3)
+    on = run_job(second, samples, tmp_path / "b.npz", name="n", start=network)
     assert on.digest() != network.digest()
-    assert on.provenance["start"]["job"]["neuron"] == "clipped-relu"
+    assert on.provenance["start"]["job"]["held_out"] == 60
     assert on.accuracy(samples.x[-60:], samples.labels[-60:]) > 0.9
     assert load_network(tmp_path / "b.npz").digest() == on.digest()
 
 
-def test_layers_by_their_text() -> None:
-    assert read_hidden(
-        "conv 16 3 stride 2 groups 4, residual 3,depthwise 5, pool 2, average, average 4, 128, "
-        "bases 3, bases 2 each"
-    ) == (
-        Convolution(channels=16, kernel=3, stride=2, groups=4),
-        Residual(kernel=3),
-        Convolution(channels=None, kernel=5),
-        Pooling(of="max", size=2),
-        Pooling(of="average", size=None),
-        Pooling(of="average", size=4),
-        128,
-        Bases(count=3),
-        Bases(count=2, each=True),
-    )
-
-
-WRONG = "|conv 16|conv 16 2|conv 16 3 stride|conv 16 3 stride 2 stride 1|residual 3 stride 2|pool|0|8 8|x"
-WRONG_BASES = "bases|bases 0|bases 17|bases 2 all|bases 2 each each|bases x"
-
-
-@pytest.mark.parametrize("text", [*WRONG.split("|"), *WRONG_BASES.split("|")])
-def test_no_layers(text: str) -> None:
-    with pytest.raises(
-        EmulatorError, match=rf"'{text}' is no layer; accepted: widths .*bases COUNT \[each\]"
-    ):
-        read_hidden(f"4,{text}")
-
-
-@pytest.mark.parametrize(
-    ("text", "neuron", "message"),
-    [
-        ("conv 5 3, conv 6 3 groups 2", "ndr", "groups are 2; accepted: a divisor of the 5 channels"),
-        ("conv 4 3, conv 6 3 groups 4", "ndr", "6 channels; accepted: a multiple of 4 groups"),
-        ("conv 4 3, pool 9", "ndr", "does not fit a map of"),
-        ("conv 4 3", "gelu", "neuron is 'gelu'; accepted: ndr"),
-    ],
-)
-def test_layers_that_do_not_fit(text: str, neuron: str, message: str) -> None:
-    with pytest.raises(EmulatorError, match=message):
-        model_of(text, neuron)
-
-
-def test_samples_that_do_not_fit(tmp_path: Path) -> None:
-    samples = dataclasses.replace(pictures(), side=None)
-    bases = Job(hidden=read_hidden("bases 2, 4"), held_out=60)
-    assert bases.model(samples).shapes[1] == (2 * SIDE * SIDE, 1, 1)
-    job = Job(hidden=read_hidden("bases 2, conv 4 3"), held_out=60)
-    with pytest.raises(EmulatorError, match="square images of a known side"):
-        run_job(job, samples, tmp_path / "n.npz", name="n")
-    NETWORKS["small"].save(tmp_path / "small.npz")
-    NETWORKS["codes"].save(tmp_path / "codes.npz")
-    with pytest.raises(EmulatorError, match=r"codes.npz: its outputs are values in 0..1; accepted: a last"):
-        run_job(Job(start=str(tmp_path / "codes.npz"), held_out=60), samples, tmp_path / "n.npz", name="n")
-    job = Job(start=str(tmp_path / "small.npz"), held_out=60)
-    with pytest.raises(EmulatorError, match=r"small.npz: 100 inputs, 5 outputs; accepted: 64 inputs"):
-        run_job(job, samples, tmp_path / "n.npz", name="n")
-
-
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     samples = pictures()
-    recipe = loop.Recipe(epochs=1, batch=30, average=0.0, shift=0)
-    job = Job(hidden=(400,), neuron="clipped-relu", held_out=60, recipe=recipe)
+    how = {"hidden": (400,), "neuron": "clipped-relu", "held_out": 60}
+    job = Job(epochs=1, batch=30, average=0.0, shift=0, **how)
     full = run_job(job, samples, tmp_path / "full.npz", name="n")
     half = run_job(dataclasses.replace(job, half=True), samples, tmp_path / "half.npz", name="n")
     for a, b in zip(full.layers, half.layers, strict=True):

@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.device.rram.programming import WAN_2022  # noqa: E402
+from emulator.errors import EmulatorError  # noqa: E402
+from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
-from emulator.learning.training.build import of_layers  # noqa: E402
-from emulator.learning.training.job import Job, Samples, run_job  # noqa: E402
+from emulator.learning.training.build import of_widths  # noqa: E402
+from emulator.learning.training.job import Job, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
@@ -62,7 +64,7 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
 
 def test_trains_and_exports_exactly(tmp_path):
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, CELLS)
+    model = of_widths((64, 12, 4), CELLS)
     kept = []
 
     def checkpoint(best, epoch, accuracy):
@@ -87,7 +89,7 @@ def test_trains_and_exports_exactly(tmp_path):
 def small():
     """Of one seed, with the converters, whose ranges are part of the state too."""
     torch.manual_seed(5)
-    return of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))
+    return of_widths((64, 6, 4), view_of(load_chip("wan2022")))
 
 
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
@@ -105,7 +107,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
         )
     assert stopped.value.epoch == 2
     assert kept, "the best checkpoint so far is kept"
-    resumed = of_layers((64, 1, 1), (6,), 4, view_of(load_chip("wan2022")))  # all must come from the state
+    resumed = of_widths((64, 6, 4), view_of(load_chip("wan2022")))  # all must come from the state
     loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -118,11 +120,16 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 @pytest.mark.parametrize("normalise", [True, False])
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
-    model = of_layers((64, 1, 1), (10,), 4, FLOAT, neuron=kind, normalise=normalise)
+    model = of_widths((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
     exported(trained(model, split, average=0.5), split.images)
     fixed = [p for p in model.parameters() if not p.requires_grad]
-    monotonic = kind in ("relu", "clipped-relu", "linear", "sigmoid")
+    monotonic = kind in ("relu", "clipped-relu", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
+
+
+def test_a_kind_of_neuron_that_there_is_not():
+    with pytest.raises(EmulatorError, match="neuron is 'gelu'; accepted: ndr"):
+        of_widths((64, 10, 4), FLOAT, neuron="gelu")
 
 
 def test_the_converter_rounds_and_clips_and_gradients_pass():
@@ -157,7 +164,7 @@ def test_the_device_curve_and_its_slope():
 
 def test_settling_gives_unit_pre_activations():
     split = toy()
-    model = of_layers((64, 1, 1), (12,), 4, CELLS)
+    model = of_widths((64, 12, 4), CELLS)
     settle_normalisation(model, split.images)
     with torch.no_grad():
         v = model.neurons[0].norm(model.products[0].crossbar(split.images))
@@ -182,8 +189,8 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (120, 16)).astype(np.uint8)
     labels = rng.integers(0, 3, 120)
-    samples = Samples(x, labels, "first")
-    job = Job(hidden=(5,), held_out=20, recipe=loop.Recipe(epochs=3, batch=20))
+    samples = Labelled("first", x, labels, x[:0], labels[:0])
+    job = Job(hidden=(5,), held_out=20, epochs=3, batch=20)
     out = tmp_path / "float.npz"
 
     def stop(epoch: int, *_: object) -> None:
@@ -193,8 +200,8 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
         run_job(job, samples, out, name="n", progress=stop)
     assert not out.exists(), "nothing looks finished"
     others = {
-        "samples": (job, Samples(x[::-1].copy(), labels[::-1].copy(), "first")),
-        "samples, labels alone": (job, Samples(x, (labels + 1) % 3, "first")),
+        "samples": (job, dataclasses.replace(samples, x=x[::-1].copy(), labels=labels[::-1].copy())),
+        "samples, labels alone": (job, dataclasses.replace(samples, labels=(labels + 1) % 3)),
         "held_out": (dataclasses.replace(job, held_out=40), samples),
         "noise_scale": (dataclasses.replace(job, noise_scale=2.0), samples),
         "chip": (dataclasses.replace(job, chip="wan2022"), samples),
@@ -221,7 +228,7 @@ def test_a_trained_shape_is_exported_neuron_by_neuron():
     view = view_of(described)
     assert view.family.shape == (17, 801)
     split = toy(300)
-    model = of_layers((64, 1, 1), (10,), 4, dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
+    model = of_widths((64, 10, 4), dataclasses.replace(FLOAT, curve=view.curve, family=view.family))
     trained(model, split, 6, average=0.5)
     states = model.neurons[0].shape_shift.detach()
     assert float((states - 0.5).abs().min()) > 1e-4

@@ -1,0 +1,69 @@
+"""Labelled: samples and their classes, to learn from and to be judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import EmulatorError
+from emulator.spec.archive import digest
+from emulator.spec.arrays import Codes
+from emulator.spec.brief import brief_repr
+from emulator.spec.meaning import Meaning
+
+Classes = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Training and test samples, uint8 (n, inputs), and their classes (n,), integers from 0; of a user's own,
+    no test samples.
+
+    ``side``: side of square images; None where samples are a user's own and not known to be images.
+    ``classes``: their names. Raises EmulatorError when the training samples are not that.
+    """
+
+    __repr__ = brief_repr
+
+    name: str
+    x: Codes
+    labels: Classes
+    test_x: Codes
+    test_labels: Classes
+    side: int | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        x, y = self.x, self.labels
+        if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
+            raise EmulatorError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
+        if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+            raise EmulatorError(f"labels are {y.dtype} {y.shape}; accepted: integers from 0, ({len(x)},)")
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes: the largest label + 1."""
+        return int(self.labels.max()) + 1
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a network that learns from them is told of its inputs and outputs."""
+        return Meaning(data_set=self.name, classes=self.classes) if self.classes else Meaning()
+
+    def digest(self) -> str:
+        """SHA-256 of what there is to learn from."""
+        return digest({"side": self.side}, {"x": self.x, "labels": self.labels.astype(np.int64)})
+
+    def held_out(self, count: int, what: str) -> Labelled:
+        """The last ``count`` samples are to be measured on; ``what`` is the name of the parameter.
+
+        Raises EmulatorError when nothing else is left.
+        """
+        n = len(self.x) - count
+        if n < 1:
+            raise EmulatorError(f"{what} is {count}; accepted: 1..{len(self.x) - 1}, less than the samples")
+        x, y = self.x, self.labels
+        return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])
