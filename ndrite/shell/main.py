@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import signal
 import sys
 import traceback
 import warnings
@@ -145,6 +146,7 @@ group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, exit with its code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C does
     sys.exit(run(arguments))
 
 

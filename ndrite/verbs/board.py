@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -179,7 +178,6 @@ def serve(
     def announce(where: object) -> None:
         tell(f"serving {geometry.name} on {where}")
 
-    signal.signal(signal.SIGTERM, _interrupt)  # `kill` ends it as cleanly as Ctrl-C does
     if udp:
         from boards.sim.serve_udp import serve_udp
 
@@ -190,10 +188,6 @@ def serve(
 
         serve_terminal(geometry, link=None if link is None else Path(link), announce=announce)
     return Found({})
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @verb
