@@ -111,8 +111,7 @@ class Forward(wiring.Component):
 
         visit, bias, ends, ends_bias = (Signal(name=n) for n in ("visit", "bias", "ends", "ends_bias"))
         m.d.comb += [self.address.eq(count), self.next_tile.eq(self.tile + last_part)]
-        hidden = delayed(m, self.hidden, 1, "hidden")
-        limit = Mux(hidden, self.count, end)
+        limit = Mux(self.hidden, self.count, end)
         fresh = Signal()
         with m.FSM():
             with m.State("IDLE"):
@@ -132,7 +131,7 @@ class Forward(wiring.Component):
                 with m.If(count != limit):
                     m.d.comb += visit.eq(1)
                     m.d.sync += count.eq(count + 1)
-                with m.Elif((~hidden | self.whole) & (hold == 0)):
+                with m.Elif((~self.hidden | self.whole) & (hold == 0)):
                     m.d.comb += ends.eq(1)
                     m.d.sync += [
                         hold.eq(Mux(last_tile & last_part, ending, shortest)),

@@ -8,7 +8,6 @@ import pytest
 from amaranth import Module, Signal
 from amaranth.sim import Simulator
 
-from hdl.parts.delay import remembered
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, second_set
@@ -52,24 +51,6 @@ def test_table_answers_both_readers() -> None:
             assert (ctx.get(table.data[0]), ctx.get(table.data[1])) == (values[i], values[other])
 
     simulator = Simulator(table)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-
-
-@pytest.mark.parametrize("cycles", [1, 2, 3, 17, 18, 19, 40])
-def test_memory_gives_back_what_came_so_many_cycles_ago(cycles: int) -> None:
-    m = Module()
-    value = Signal(8)
-    late = remembered(m, value, cycles, "late")
-
-    async def bench(ctx: Any) -> None:
-        for now in range(100):
-            ctx.set(value, 7 * now % 256)
-            assert ctx.get(late) == (7 * (now - cycles) % 256 if now >= cycles else 0)
-            await ctx.tick()
-
-    simulator = Simulator(m)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
