@@ -73,14 +73,12 @@ def tuned(
 
 def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
     """Whether the float network is right, (n,)."""
-    right: Bools = net.forward(x / np.float32(255)).argmax(axis=1) == labels
-    return right
+    return np.asarray(net.forward(x / np.float32(255)).argmax(axis=1) == labels)
 
 
 def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
     """Whether die ``number`` is right, (n,), read noise on."""
-    right: Bools = Core(program).infer(x, seed=number).argmax(axis=1) == labels
-    return right
+    return np.asarray(Core(program).infer(x, seed=number).argmax(axis=1) == labels)
 
 
 def before_and_after(

@@ -38,12 +38,6 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
     return float(max(found, key=found.__getitem__)), found
 
 
-def width_of(task: str, kind: str) -> int:
-    """Hidden neurons of an MLP."""
-    of = TASKS[task]
-    return int(of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"])
-
-
 def kan(task: str, kind: str) -> Any:
     """The module of curves, random."""
     from torch import nn
@@ -66,5 +60,5 @@ def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[
     how: dict[str, Any] = recipe | {"shift": 0, "held_out": of["held_out"]}
     if kind.startswith("kan"):
         return train(found, build=partial(kan, task, kind), **how)
-    neuron = "relu" if kind.startswith(RELU) else "ndr"
-    return train(found, hidden=(width_of(task, kind),), neuron=neuron, **how)
+    width = of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"]
+    return train(found, hidden=(width,), neuron="relu" if kind.startswith(RELU) else "ndr", **how)

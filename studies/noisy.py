@@ -94,5 +94,4 @@ def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
                 model.ndrite.first_index = start
             part = slice(start, start + TEST_BATCH)
             found.append(model(x[part]).argmax(dim=1) == labels[part])
-    good: Bools = torch.cat(found).numpy()
-    return good
+    return np.asarray(torch.cat(found))

@@ -204,25 +204,20 @@ def _in_processes(placed: list[Placed], workers: int) -> Rows:
     """Of this machine, which nobody else can speak to; those that die are started again."""
     left = dict(enumerate(placed))
     for _ in range(1 + RETRIES):
-        with contextlib.suppress(BrokenProcessPool), contextlib.closing(_tried(left, workers)) as rows:
-            for number, row in rows:
-                del left[number]
+        with contextlib.suppress(BrokenProcessPool), contextlib.ExitStack() as stack:
+            pools: dict[str, ProcessPoolExecutor] = {}
+            futures = {}
+            for number, (point, url) in left.items():
+                board = "" if url.startswith(SOFTWARE) else url
+                if board not in pools:
+                    pools[board] = stack.enter_context(_pool(1 if board else workers))
+                futures[pools[board].submit(run_point, point, url)] = number
+            for future in as_completed(futures):
+                row = future.result()
+                del left[futures[future]]
                 yield row
             return
     raise SweepError(f"workers died, attempt {1 + RETRIES} too; {len(left)} points are left")
-
-
-def _tried(left: dict[int, Placed], workers: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
-    with contextlib.ExitStack() as stack:
-        pools: dict[str, ProcessPoolExecutor] = {}
-        futures = {}
-        for number, (point, url) in left.items():
-            board = "" if url.startswith(SOFTWARE) else url
-            if board not in pools:
-                pools[board] = stack.enter_context(_pool(1 if board else workers))
-            futures[pools[board].submit(run_point, point, url)] = number
-        for future in as_completed(futures):
-            yield futures[future], future.result()
 
 
 @contextlib.contextmanager

@@ -86,7 +86,8 @@ def test_networks_of_a_row_have_equal_weights(task: str) -> None:
     for kind in ("kan", "kan each"):
         matrices = [layer.weight for layer in list(kan_networks.kan(task, kind))[1::2]]
         of_curves = sum(matrix.numel() for matrix in matrices)
-        assert of_curves == kan_networks.width_of(task, kan_networks.RELU) * (inputs + outputs)
+        of = kan_networks.TASKS[task]
+        assert of_curves == of["bases"] * of["width"] * (inputs + outputs)
 
 
 @pytest.mark.parametrize("task", kan_networks.TASKS)
