@@ -88,12 +88,13 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
             for name in ("line", "scaler.high", "scaler.low")
         ),
     ),
+    # Queues are LUT memory: with them there are more block RAMs than the part has.
+    "block_memory_words": 256,
     "dsp_inference": False,
 }
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
-    "block_memory_words": 256,
 }
 ECP5_85F_LEARNING: dict[str, Any] = {
     "family": "ecp5",
