@@ -29,14 +29,14 @@ WIDE = dataclasses.replace(
     name="ecp5-85f-128",
     lanes=128,
     overlap=True,
-    map_codes=65536,
+    map_codes=32768,
     lane_groups=8,
     layers=32,
     columns=2048,
     packet_bytes=4096,
 )
-# The same behind Ethernet, which takes block RAMs too: half the maps, columns and curves.
-WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", map_codes=32768, columns=1024, curves=32)
+# The same behind Ethernet, which takes block RAMs too: half the columns and curves.
+WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", columns=1024, curves=32)
 # On Ethernet, without feature maps.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(
@@ -88,13 +88,12 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
             for name in ("line", "scaler.high", "scaler.low")
         ),
     ),
-    # Queues are LUT memory: with them there are more block RAMs than the part has.
-    "block_memory_words": 256,
     "dsp_inference": False,
 }
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
+    "block_memory_words": 256,
 }
 ECP5_85F_LEARNING: dict[str, Any] = {
     "family": "ecp5",
