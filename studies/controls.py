@@ -18,8 +18,8 @@ from emulator.device.description import Chip
 from emulator.errors import CompileError
 from emulator.golden.neuron import neuron
 from emulator.learning.tuning import Plan
-from emulator.learning.tuning.learner import softmax
 from emulator.learning.tuning.calibrate import Rule, rate_at
+from emulator.learning.tuning.learner import softmax
 from emulator.mapping import Mapped
 from emulator.mapping.ranges import column_sums, partial_sums
 from emulator.mapping.scaling import int32, scale_and_shift
