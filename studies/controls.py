@@ -2,8 +2,8 @@
 
 The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
 from the same number of batches of the same size as the ECRAMs, by the same rule
-(``emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the ECRAMs do: the
-exact integers of the die, read noise off. So they are favoured, if anyone is.
+(``emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the ECRAMs do:
+the exact integers of the die, read noise off. So they are favoured, if anyone is.
 """
 
 from __future__ import annotations
