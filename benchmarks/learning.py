@@ -33,7 +33,8 @@ from emulator.golden.learn import make_learner
 from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.trains import coincidences, trains
 from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of, words
+from emulator.golden.learn.words import key_of
+from emulator.golden.noise import words
 from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
 from emulator.spec.learning import (
