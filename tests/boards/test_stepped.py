@@ -35,6 +35,7 @@ HOST = {
     "functions": ["table", "neurons", "neurons", "gate"],
     "recurrent": ["neurons", "neurons", "gate"],
     "codes": ["neurons"],
+    "separable": ["neurons", "product", "neurons", "pool"],
 }
 
 
@@ -61,6 +62,16 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert [line.split(": ")[1].split(" (")[0] for line in board.on_host] == HOST[network.name]
     assert board.scrub(program) == []
     assert board.counters()["inferences"] >= len(x)
+
+
+def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: SteppedBoard) -> None:
+    network = NETWORKS["separable"]
+    wide = MapOptions(target=Geometry(lanes=32))
+    program = map_network(network, "wan2022", inputs(network), options=wide).program
+    assert program.map_shapes != network.map_shapes
+    x = inputs(network)[:6]
+    board.program(program)
+    np.testing.assert_array_equal(board.infer(x, seed=7), Core(program, fast=False).infer(x, seed=7))
 
 
 @pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
