@@ -75,7 +75,10 @@ ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPA
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     # Deep enough for a block RAM, whose outputs would come too late for the neuron.
-    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
+    "memory_styles": (
+        ("distributed", "core.readout.partials*/m:*"),
+        ("distributed", "walker.seconds.values*/m:*"),
+    ),
     # All 156 multipliers are used; two of the squares, of eight bits only, and those of all neurons but one
     # are made of LUTs.
     "soft_multipliers": (
@@ -93,6 +96,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
+    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
     "block_memory_words": 256,
 }
 ECP5_85F_LEARNING: dict[str, Any] = {

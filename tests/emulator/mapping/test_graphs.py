@@ -117,7 +117,7 @@ def test_words_go_where_they_save_most() -> None:
         return [block for _, block in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
 
     assert blocks(weight_depth=64) == [(1, 1), (2, 2)]
-    assert blocks(weight_depth=128) == [(2, 2), (2, 2)]
+    assert blocks(weight_depth=128) == [(2, 2), (2, 4)]
     assert blocks(columns=32) == [(1, 1), (2, 2)]
 
 
