@@ -71,14 +71,14 @@ LEARNING = Geometry(
 # 784-32-10 and the like: no layer may be wider than the lanes, and 64 of them take 136 block RAMs.
 SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
+PARTIALS = ("distributed", "core.readout.partials*/m:*")
+"""Deep enough for a block RAM, whose outputs would come too late for the neuron, as those of second operands
+would."""
+
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
-    # Deep enough for a block RAM, whose outputs would come too late for the neuron.
-    "memory_styles": (
-        ("distributed", "core.readout.partials*/m:*"),
-        ("distributed", "walker.seconds.values*/m:*"),
-    ),
+    "memory_styles": (PARTIALS, ("distributed", "walker.seconds.values*/m:*")),
     # All 156 multipliers are used; two of the squares, of eight bits only, and those of all neurons but one
     # are made of LUTs.
     "soft_multipliers": (
@@ -96,7 +96,8 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
-    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
+    # The faster grade has second operands out of a block RAM in time.
+    "memory_styles": (PARTIALS,),
     "block_memory_words": 256,
 }
 ECP5_85F_LEARNING: dict[str, Any] = {
@@ -134,7 +135,7 @@ ECP5_25F: dict[str, Any] = {
         ("distributed", "core.neuron.pipe_0.bias/m:*"),
         ("distributed", "core.neuron.pipe_0.settings/m:*"),
         ("distributed", "core.readout.gains_*/m:*"),
-        ("distributed", "core.readout.partials*/m:*"),
+        PARTIALS,
     ),
     "soft_multipliers": tuple(f"core.array.lane_{i}.multiplier" for i in range(23, 26)),
     "dsp_inference": False,
@@ -142,6 +143,6 @@ ECP5_25F: dict[str, Any] = {
 ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
     "geometry": SMALL_MAPS,
     "block_memory_words": 0,
-    "memory_styles": (("distributed", "core.readout.partials*/m:*"),),
+    "memory_styles": (PARTIALS,),
     "soft_multipliers": (),
 }

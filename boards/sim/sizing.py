@@ -6,9 +6,10 @@ import dataclasses
 
 from emulator.backend.lay_out import check_fits, column_words, weight_words
 from emulator.backend.lowering import lower
-from emulator.backend.walk import bank_inputs, codes_of_maps
+from emulator.backend.walk import codes_of_maps
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
+from emulator.spec.lane_groups import bank_rows
 from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
@@ -45,7 +46,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     ours = lower(program)
     needs = {
         "weight_depth": weight_words(program, base),
-        "max_inputs": max(bank_inputs(product) for product in ours.products),
+        "max_inputs": max(bank_rows(p.layer.inputs, p.patches.groups) for p in ours.products),
         "max_outputs": program.outputs,
         "columns": column_words(program, base),
         "layers": max(len(ours.products), len(ours.steps) // STEPS_A_LAYER + 1),

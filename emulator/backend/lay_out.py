@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.lowering import Lowered, lower
-from emulator.backend.walk import bank_inputs, row_order, walk
+from emulator.backend.walk import row_order, walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.lane_groups import (
+    bank_rows,
     beside,
     lane_groups,
     places_of_rows,
@@ -56,7 +57,8 @@ def check_fits(program: Program, geometry: Geometry) -> None:
     require(len(ours.products), geometry.layers, "number of layers")
     for i, product in enumerate(ours.products):
         layer = product.layer
-        require(bank_inputs(product), geometry.max_inputs, f"layer{i}.inputs")
+        taken = bank_rows(layer.inputs, product.patches.groups)
+        require(taken, geometry.max_inputs, f"layer{i}.inputs")
         require(
             int(np.abs(layer.weights.astype(np.int64)).max()),
             geometry.weight_max,
@@ -142,7 +144,7 @@ def descriptor(
         "fires": int(walked and product.fires),
         "second": int(product.skip is not None),
         "share": product.share if groups > 1 else geometry.lanes,
-        "group_rows": bank_inputs(product) // groups if groups > 1 else 0,
+        "group_rows": bank_rows(layer.inputs, groups) // groups if groups > 1 else 0,
         "lane_groups": lane_groups(product.share, geometry).bit_length() - 1,
     }
     return record(values, DESCRIPTOR, DESCRIPTOR_WORDS).view(np.int32)

@@ -48,12 +48,6 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
     return sum(times * products_cycles(of_kind(Product, some), geometry.lanes) for times, some in parts)
 
 
-def bank_inputs(product: Product) -> int:
-    """Codes that a patch takes in an input bank: every group begins a word."""
-    groups, each = product.patches.groups, product.layer.inputs
-    return each if groups == 1 else groups * (-(-each // WORD_ROWS) * WORD_ROWS)
-
-
 def codes_of_maps(program: Program) -> int:
     """Codes of map memory that a walk through ``program`` takes."""
     steps = lower(program)

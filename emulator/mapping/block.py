@@ -18,7 +18,7 @@ import numpy as np
 
 from emulator.network import Dense, Ndr, Product
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.lane_groups import lane_groups, whole_readouts, words_a_lane
+from emulator.spec.lane_groups import bank_rows, lane_groups, whole_readouts, words_a_lane
 from emulator.spec.patches import Pair
 
 
@@ -113,9 +113,8 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
             k + (n - 1) * s for k, n, s in zip(patches.kernel, block, patches.stride, strict=True)
         )
         inputs, share = channels * high * wide, outputs * copies
-        words = -(-inputs // WORD_ROWS)
-        whole = inputs if groups == 1 else words * WORD_ROWS * groups
-        if copies > 1 and (share > array.lanes or whole > array.max_inputs or (groups > 1 and inputs > rows)):
+        large = share > array.lanes or bank_rows(inputs, groups) > array.max_inputs
+        if copies > 1 and (large or (groups > 1 and inputs > rows)):
             return None
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         taken = inputs * groups * slices * array.groups(share) / lane_groups(share, array)
@@ -192,8 +191,7 @@ def _fewest_groups(node: Product, array: Geometry, rows: int) -> int:
     share = node.dense.outputs // groups
     for fewer in range(1, groups):
         together = groups // fewer
-        whole = -(-together * k // WORD_ROWS) * WORD_ROWS * fewer
-        fits = together * k <= rows and together * share <= array.lanes and whole <= array.max_inputs
-        if groups % fewer == 0 and fits:
+        fits = together * k <= rows and together * share <= array.lanes
+        if groups % fewer == 0 and fits and bank_rows(together * k, fewer) <= array.max_inputs:
             return fewer
     return groups

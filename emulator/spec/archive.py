@@ -15,6 +15,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -114,6 +115,7 @@ def load_file(
         raise error(f"{path}: not a {kind} file ({found})") from None
 
 
+@cache
 def _has_arrays(kind: Any) -> bool:
     """Whether it is a dataclass with arrays of its own."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
@@ -130,7 +132,7 @@ def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | Non
             entry[f.name] = apart[f.name]
         elif isinstance(value, np.ndarray):
             arrays[f"{where}.{f.name}"] = value
-        elif _has_arrays(type(value)):
+        elif _has_arrays(value.__class__):
             entry |= flat(where, value, arrays, apart)
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
             entry[f.name] = [dataclasses.asdict(part) for part in value]
@@ -148,8 +150,9 @@ def built(
 ) -> Made:
     """What ``flat`` took apart, ``apart`` the fields that it did not. A KeyError names what is missing."""
     values: dict[str, Any] = {}
+    hints = get_type_hints(kind)
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
-        name, of = f"{where}.{f.name}", get_type_hints(kind)[f.name]
+        name, of = f"{where}.{f.name}", hints[f.name]
         if apart is not None and f.name in apart:
             values[f.name] = apart[f.name]
         elif _has_arrays(of):

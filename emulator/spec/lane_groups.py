@@ -36,6 +36,11 @@ def beside(share: int, geometry: Geometry) -> int:
     return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
 
 
+def bank_rows(inputs: int, groups: int) -> int:
+    """Codes that ``groups`` of ``inputs`` each take in an input bank, where every group begins a word."""
+    return inputs if groups == 1 else groups * (-(-inputs // WORD_ROWS) * WORD_ROWS)
+
+
 def whole_readouts(columns: int, geometry: Geometry) -> int:
     """Column parameters of a group of columns."""
     return -(-columns // geometry.readouts) * geometry.readouts

@@ -115,7 +115,7 @@ class Walker(wiring.Component):
             seconds.begin.eq(beginning & step.second),
         ]
 
-        # A sample comes from afar; its start comes later still.
+        # A sample comes from afar.
         sample_valid, sample_index, sample_code = (
             delayed(m, signal, 1, name)
             for name, signal in (

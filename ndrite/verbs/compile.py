@@ -9,6 +9,7 @@ from boards.fpga import find_target
 from emulator.device.description import Chip, load_chip
 from emulator.mapping import MapOptions, Mitigation, map_network
 from emulator.mapping.order import in_order
+from emulator.spec import Geometry
 from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, network_of
@@ -117,7 +118,7 @@ def compile(
     told = {key: value for key, value in told.items() if value is not None}
     floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
     typical = typical_samples(floats, whole, samples, data=data, codes=codes)
-    array = find_target(target).geometry if isinstance(target, str) else target
+    array = target if isinstance(target, Geometry | None) else find_target(target).geometry
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
         measures = dataclasses.replace(measures, row_placement=True)

@@ -24,11 +24,9 @@ from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
 from ndrite.results import Table, percents
-from ndrite.samples import learning_samples
+from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 from ndrite.url import connect_learner
 
-CALIBRATION = 512
-"""First samples that come along in the result, as those that calibrated other dies."""
 OWN_HELD = 12
 """One of so many own samples is measured on, where nothing else is said."""
 
@@ -154,7 +152,7 @@ def learn(
         raise InputError("resume needs output, the file that was to be written; accepted: both")
     law, spread, endurance = _law(device)
     described = chip if isinstance(chip, Chip) else load_chip(chip)
-    ready = insitu.prepare(plan, described, law, spread, given.x[:CALIBRATION], given.meaning)
+    ready = insitu.prepare(plan, described, law, spread, given.x[:CALIBRATION_SAMPLES], given.meaning)
     left = None if output is None else Path(f"{output}.course")
     mark = _mark(ready, given, learning_seed, noise)
     course, states = insitu.Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
@@ -179,7 +177,7 @@ def learn(
     told = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
     name = f"{given.name}-{'-'.join(map(str, plan.widths))}"
     found = insitu.learned(ready, states, name, learning=told)
-    whole = Compiled(found.network, found.program, found.die, given.x[:CALIBRATION])
+    whole = Compiled(found.network, found.program, found.die, given.x[:CALIBRATION_SAMPLES])
     right = accuracy(
         Core(found.program).infer(given.test_x, seed=learning_seed, noise=noise), given.test_labels
     )

@@ -20,10 +20,8 @@ from ndrite.compiled import is_model, network_of
 from ndrite.files import name_of
 from ndrite.intervals import proportion
 from ndrite.results import Summary
-from ndrite.samples import learning_samples
+from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 
-CALIBRATION = 512
-"""First samples that set the ranges of a model's maps."""
 AVERAGED_STEPS = 20
 """A short training averages its weights over this fraction of its steps: 1 in so many."""
 SHIFTED_SIDE = 28
@@ -215,7 +213,9 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
     inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
         shape: dict[str, Any] = {} if input_shape is None else {"input_shape": input_shape}
-        network = network_of(source, samples.x[:CALIBRATION] / 255, input_range=(0.0, 1.0), **shape).network
+        network = network_of(
+            source, samples.x[:CALIBRATION_SAMPLES] / 255, input_range=(0.0, 1.0), **shape
+        ).network
         said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
         network = dataclasses.replace(network, meaning=said)
     else:
