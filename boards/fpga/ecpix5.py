@@ -44,9 +44,9 @@ TARGETS = (
     # 128 lanes with feature maps: what infers fastest.
     Target(
         name="ecpix5-85f-maps-udp",
-        clock_mhz=125,
+        clock_mhz=137.5,
         lane_sites_from=28,
-        **_COMMON,
+        **_COMMON | {"aim": 1.05},
         **ECP5_85F_WIDE_UDP,
     ),
     # What learns.

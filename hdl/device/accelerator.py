@@ -113,9 +113,9 @@ class Accelerator(wiring.Component):
         walking = walker.walking
         # Packets stand at one end of a wide chip, and maps and banks at others: a cycle on the way.
         loads = {name: delayed(m, value, 1, name) for name, value in loads.items()}
-        sample_valid, sample_index, sample_code = (
+        sample_load, sample_word, sample_code = (
             delayed(m, getattr(master, name), 1, name)
-            for name in ("sample_valid", "sample_index", "sample_code")
+            for name in ("sample_load", "sample_word", "sample_code")
         )
         start = stream.Signature(start_layout(g)).create()
         # Whoever starts hears of a cycle ago, and of nothing behind a start: it comes from afar.
@@ -123,8 +123,9 @@ class Accelerator(wiring.Component):
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~given)
         m.d.comb += [
             master.walking.eq(walking),
-            walker.sample_valid.eq(sample_valid & walking),
-            walker.sample_index.eq(sample_index),
+            master.copying.eq(walker.copying),
+            walker.sample_load.eq(sample_load & walking.replicate(len(sample_load))),
+            walker.sample_word.eq(sample_word),
             walker.sample_code.eq(sample_code),
             given.eq(master.start.valid & may),
             master.start.ready.eq(may),

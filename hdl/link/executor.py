@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -15,6 +17,7 @@ from hdl.link.decision import REQUESTS, WAYS, Decision
 from hdl.link.inferences import Inferences
 from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
+from hdl.link.word_unpacker import WordUnpacker
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
 from hdl.parts.target import is_small
@@ -31,8 +34,8 @@ class Executor(wiring.Component):
 
     Requests other than an inference wait until none is under way, so responses keep request order and the
     bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's (``hdl.link.words``),
-    about 10 a request. An INFER loads one input a cycle, a sparse one as ``hdl.link.unpacker``; a word of the
-    answer takes 8. Resources: about 800 LUTs.
+    about 10 a request. An INFER loads one input a cycle, a sparse one as ``hdl.link.unpacker``, with feature
+    maps as ``hdl.link.word_unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -56,23 +59,25 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        g = self.geometry
         self.small = is_small(platform)
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
-            *("load", "unpack", "loaded", "settled", "start"),
+            *(("load",) if g.map_codes else ("load", "unpack")),
+            *("loaded", "settled", "start"),
             *words.STATES,
             *("verdict", "compose", "head", "finish", "drop"),
             *("result", "logit", "bytes", "answered", "rest"),
         )
-        m.submodules.inferences = self.inferences = Inferences(self.geometry)
+        m.submodules.inferences = self.inferences = Inferences(g)
         self.words, self.status = words.Words(), Signal(Status)
         self.header = header = Signal(8 * HEADER_BYTES)
         self.response = Signal(8 * HEADER_BYTES)
         self.sequence, self.opcode = header[8:24], header[24:32]
         self.address, self.length = header[32:64], header[64:80]
         self.offset = Signal.like(self.packet_address)
-        self.position = Signal(bits_for(max(self.geometry.max_inputs, self.geometry.map_codes and 65535)))
+        self.position = Signal(bits_for(max(g.max_inputs, g.map_codes and 65535)))
         # Of the packet's bytes, one in two cycles: the address moves on in the first of them, the byte of the
         # address before is taken in the second. The memory answers two cycles after the address.
         phase = Signal()
@@ -81,8 +86,9 @@ class Executor(wiring.Component):
         taken = phase
         last_offset, counted, headed = Signal.like(self.packet_address), Signal(), Signal()
         m.d.sync += [headed.eq(self.offset == HEADER_BYTES - 1), counted.eq(self.offset == last_offset)]
-        m.submodules.unpacker = self.unpacker = unpacker = Unpacker()
-        with m.If((moving & ~phase) | states["load"] | unpacker.advance):
+        m.submodules.unpacker = self.unpacker = unpacker = WordUnpacker(g) if g.map_codes else Unpacker()
+        advance = Const(0) if g.map_codes else unpacker.advance
+        with m.If((moving & ~phase) | states["load"] | advance):
             m.d.sync += self.offset.eq(self.offset + 1)
         m.d.comb += [self.packet_address.eq(self.offset), self.packet_release.eq(states["drop"])]
 
@@ -111,7 +117,7 @@ class Executor(wiring.Component):
             states.go("act")
         self._around(m)
         self._infer(m)
-        self.words.build(m, states, self.master.bus, self.geometry, self.packet_data, taken, counted)
+        self.words.build(m, states, self.master.bus, g, self.packet_data, taken, counted)
         self._answer(m)
         self._result(m)
         self._shift(m, taken)
@@ -120,12 +126,13 @@ class Executor(wiring.Component):
     def _around(self, m: Module) -> None:
         """What the decision goes by, and what it says."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
+        maps = self.geometry.map_codes > 0
         # Of a cycle ago: it changes by what this machine itself did longer ago, or else only towards what
         # is waited for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
             decision.quiet.eq(inferences.none & ~self.busy),
-            decision.room.eq(inferences.room),
+            decision.room.eq(inferences.room & ~self.master.copying if maps else inferences.room),
             decision.none.eq(inferences.none),
             decision.campaign.eq(self.master.campaign_busy),
             decision.bare.eq(~self.master.programmed),
@@ -150,13 +157,13 @@ class Executor(wiring.Component):
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
-            decision.lead(m, states, REQUESTS)
+            decision.lead(m, states, REQUESTS | ({"unpacks": "load"} if self.geometry.map_codes else {}))
             m.d.sync += [self.status.eq(decision.refusal), self.position.eq(0)]
 
     def _infer(self, m: Module) -> None:
         """The payload into the input bank, then the start."""
         g, states, master = self.geometry, self.states, self.master
-        inferences, position = self.inferences, self.position
+        inferences = self.inferences
         asked, loading = Signal(), Signal()
         # What the reset of a core that hung finds on its way there is lost with the others.
         begun = Signal()
@@ -166,24 +173,13 @@ class Executor(wiring.Component):
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):
             m.d.sync += to_load.eq(self.length)
+            if g.map_codes:
+                # One of no bytes is loaded as if it had one, and found wrong.
+                with m.If(~self.length.any()):
+                    m.d.sync += to_load.eq(1)
         m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
-        unpacker, valid, code = self.unpacker, Signal(), Signal(8)
-        with m.If(valid):
-            m.d.sync += position.eq(position + 1)
-        load, load_address, load_data = load_one(
-            g, valid=valid, index=position, bank=inferences.bank, code=code
-        )
         m.d.comb += [
-            unpacker.run.eq(states["unpack"]),
-            unpacker.inputs.eq(master.inputs),
-            unpacker.length.eq(self.length),
-            unpacker.data.eq(self.packet_data),
-            valid.eq(loading | unpacker.valid),
-            code.eq(Mux(self.decision.sparse, unpacker.code, self.packet_data)),
-            master.bank.eq(inferences.bank),
-            master.load.eq(load),
-            master.load_data.eq(load_data),
-            master.load_address.eq(load_address),
+            *(self._words(loading) if g.map_codes else self._codes(m, loading)),
             master.start.valid.eq(states["start"] & ~inferences.lost),
             master.start.payload.bank.eq(inferences.bank),
             master.start.payload.inference.eq(self.address),
@@ -191,7 +187,7 @@ class Executor(wiring.Component):
             inferences.begun.eq(begun),
             inferences.number.eq(self.sequence),
             inferences.sparse.eq(self.decision.sparse),
-            inferences.wrong.eq(self.decision.sparse & unpacker.wrong),
+            inferences.wrong.eq(self.decision.sparse & self.unpacker.wrong),
             inferences.done.eq(master.done),
             inferences.campaign_started.eq(master.campaign_started),
             inferences.campaign_done.eq(master.campaign_done),
@@ -199,19 +195,15 @@ class Executor(wiring.Component):
             inferences.answered.eq(states["answered"]),
         ]
         if g.map_codes:
-            m.d.comb += [
-                inferences.single.eq(master.walking),
-                master.sample_valid.eq(valid),
-                master.sample_index.eq(position),
-                master.sample_code.eq(code),
-            ]
+            m.d.comb += inferences.single.eq(master.walking)
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
             with m.If(last_load):
                 states.go("loaded")
-        with states.at("unpack"):
-            with m.If(unpacker.done):
-                states.go("loaded")
+        if not g.map_codes:
+            with states.at("unpack"):
+                with m.If(self.unpacker.done):
+                    states.go("loaded")
         with states.at("loaded"):
             states.go("settled")
         with states.at("settled"):
@@ -219,6 +211,46 @@ class Executor(wiring.Component):
         with states.at("start"):
             with m.If(begun):
                 states.go("drop")
+
+    def _codes(self, m: Module, loading: Value) -> list[Any]:
+        """A code a cycle into the bank."""
+        g, master, unpacker, position = self.geometry, self.master, self.unpacker, self.position
+        bank, valid, code = self.inferences.bank, Signal(), Signal(8)
+        with m.If(valid):
+            m.d.sync += position.eq(position + 1)
+        load, load_address, load_data = load_one(g, valid=valid, index=position, bank=bank, code=code)
+        return [
+            unpacker.run.eq(self.states["unpack"]),
+            unpacker.inputs.eq(master.inputs),
+            unpacker.length.eq(self.length),
+            unpacker.data.eq(self.packet_data),
+            valid.eq(loading | unpacker.valid),
+            code.eq(Mux(self.decision.sparse, unpacker.code, self.packet_data)),
+            master.bank.eq(bank),
+            master.load.eq(load),
+            master.load_data.eq(load_data),
+            master.load_address.eq(load_address),
+        ]
+
+    def _words(self, loading: Value) -> list[Any]:
+        """Up to eight codes a cycle into the bank, and to the walker."""
+        g, master, unpacker, bank = self.geometry, self.master, self.unpacker, self.inferences.bank
+        word, load, code = unpacker.word, unpacker.load, unpacker.code
+        return [
+            unpacker.clear.eq(self.states["execute"]),
+            unpacker.sparse.eq(self.decision.sparse),
+            unpacker.inputs.eq(master.inputs),
+            unpacker.length.eq(self.length),
+            unpacker.valid.eq(loading),
+            unpacker.data.eq(self.packet_data),
+            master.bank.eq(bank),
+            master.load.eq(load),
+            master.load_data.eq(code.replicate(g.load_codes)),
+            master.load_address.eq(Cat(word[: exact_log2(g.max_inputs // g.load_codes)], bank)),
+            master.sample_load.eq(load),
+            master.sample_word.eq(word),
+            master.sample_code.eq(code),
+        ]
 
     def _answer(self, m: Module) -> None:
         """A request's response: its header, what follows that, and its end."""

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
+from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits
 from hdl.parts.bus import BusSignature
 from hdl.parts.layouts import start_layout
@@ -24,7 +24,8 @@ class HostInterfaceSignature(wiring.Signature):
     inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
     the program tag is not 0. ``hung`` while the watchdog resets the core: every inference under way is lost,
     the next one's bank is 0 again, and none may be started. ``walking``: the program is no chain; a sample's
-    codes then go to ``sample_*``, and one is under way at a time.
+    codes then go to ``sample_*`` (those of a word of eight that ``load`` marks are ``code``), but not while
+    one is ``copying``, and one is under way at a time.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -47,7 +48,13 @@ class HostInterfaceSignature(wiring.Signature):
             }
             | ({"input_done": In(1)} if geometry.overlap else {})
             | (
-                {"walking": In(1), "sample_valid": Out(1), "sample_index": Out(16), "sample_code": Out(8)}
+                {
+                    "walking": In(1),
+                    "copying": In(1),
+                    "sample_load": Out(WORD_ROWS),
+                    "sample_word": Out(bits_for(geometry.packet_bytes)),
+                    "sample_code": Out(8),
+                }
                 if geometry.map_codes
                 else {}
             )

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
+from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
@@ -42,8 +42,8 @@ class Walker(wiring.Component):
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
     is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
     other one is under way; the core's ``done`` ends it. A walk begins by copying the sample into the map
-    memory, as many codes a cycle as neurons fire. The next sample may be loaded from the cycle behind
-    ``began`` on, a code a cycle, which does not overtake the copy.
+    memory, as many codes a cycle as neurons fire. The next sample may be loaded beside the rest of the walk,
+    from the end of ``copying`` on.
 
     A step begins when the one before has left everything. Patches are inferences of one layer each, numbered
     (inference * calls + call) * positions + position.
@@ -58,11 +58,12 @@ class Walker(wiring.Component):
             {
                 "walking": Out(1),
                 "inputs": Out(HEADER["inputs"][2]),
-                "sample_valid": In(1),
-                "sample_index": In(16),
+                "sample_load": In(WORD_ROWS),
+                "sample_word": In(bits_for(geometry.packet_bytes)),
                 "sample_code": In(8),
                 "start": In(stream.Signature(start_layout(geometry))),
                 "began": Out(1),
+                "copying": Out(1),
                 "going_on": Out(1),
                 **load_members(geometry, Out),
                 "launch": Out(stream.Signature(start_layout(geometry))),
@@ -82,7 +83,7 @@ class Walker(wiring.Component):
         m.submodules.records = records = Records(g)
         m.submodules.memory = memory = MapMemory(g)
         m.submodules.sample = sample = RegisteredMemory(
-            unsigned(8), g.packet_bytes // g.neurons, parts=g.neurons
+            unsigned(8), g.packet_bytes // WORD_ROWS, parts=WORD_ROWS
         )
         m.submodules.reader = reader = PatchReader(g)
         m.submodules.packer = packer = Packer(g)
@@ -116,17 +117,18 @@ class Walker(wiring.Component):
         ]
 
         # A sample comes from afar.
-        sample_valid, sample_index, sample_code = (
+        sample_load, sample_word, sample_code = (
             delayed(m, signal, 1, name)
             for name, signal in (
-                ("sample_valid", self.sample_valid),
-                ("sample_index", self.sample_index),
+                ("sample_load", self.sample_load),
+                ("sample_word", self.sample_word),
                 ("sample_code", self.sample_code),
             )
         )
-        low = exact_log2(g.neurons)
+        low, turns = exact_log2(g.neurons), exact_log2(WORD_ROWS // g.neurons)
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
         copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
+        of_sample = sample.data.word_select(copied_word[:turns], 8 * g.neurons) if turns else sample.data
         # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
@@ -141,14 +143,14 @@ class Walker(wiring.Component):
             gates.data.eq(memory.data[:8]),
             seconds.data.eq(memory.data[: len(seconds.data)]),
             writer.data.eq(memory.data[: len(writer.data)]),
-            sample.write.eq(Mux(sample_valid, Const(1) << sample_index[:low], 0)),
-            sample.write_address.eq(sample_index[low:]),
-            sample.write_data.eq(sample_code.replicate(g.neurons)),
-            sample.address.eq(self.word),
+            sample.write.eq(sample_load),
+            sample.write_address.eq(sample_word),
+            sample.write_data.eq(sample_code.replicate(WORD_ROWS)),
+            sample.address.eq(self.word[turns:]),
             # What is copied beyond a sample's end belongs to maps that are made before they are read.
             memory.write.eq(Mux(copied, g.neurons, writer.write)),
             memory.write_address.eq(Mux(copied, copied_word << low, writer.write_address)),
-            memory.write_data.eq(Mux(copied, sample.data, writer.write_data)),
+            memory.write_data.eq(Mux(copied, of_sample, writer.write_data)),
         ]
         # Patches: to the core's banks, or through a pool.
         start = Signal.like(step.start)
@@ -194,7 +196,7 @@ class Walker(wiring.Component):
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // self.geometry.neurons
-        self.copying, self.word, last_word = Signal(), Signal(range(words)), Signal(range(words))
+        self.word, last_word = Signal(range(words)), Signal(range(words))
         m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(self.geometry.neurons))
         bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [

@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 
 from emulator.spec import PRESETS
 from hdl.link.unpacker import Unpacker
+from hdl.link.word_unpacker import WordUnpacker
 from hdl.parts.bus import Decoder
 from hdl.parts.queue import Queue
 from hdl.readout.back_to_back import BackToBack
@@ -30,6 +31,7 @@ DRAWN: dict[type[wiring.Component], tuple[Callable[[], Any], dict[str, Any]]] = 
     OneByOne: (lambda: OneByOne(TINY), {"passes.payload": {"steps": 2, "last": 1}, "groups.ready": 1}),
     Queue: (lambda: Queue(8, 4), {}),
     Unpacker: (Unpacker, {}),
+    WordUnpacker: (lambda: WordUnpacker(MAPS), {}),
 }
 """How a component with diagrams is made, and inputs that are not drawn."""
 

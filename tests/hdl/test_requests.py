@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,16 @@ ODD = random_program(TINY, np.random.default_rng(3), sizes=(41, 3), noise=False)
 X = random_inputs(PROGRAM, np.random.default_rng(2), 4)
 
 
-@pytest.fixture(params=[False, True], ids=["in-order", "overlap"], scope="module")
+CORES: dict[str, dict[str, Any]] = {
+    "in-order": {},
+    "overlap": {"overlap": True},
+    "maps": {"overlap": True, "map_codes": 1024},
+}
+
+
+@pytest.fixture(params=CORES, scope="module")
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    wire = Wire(dataclasses.replace(TINY, overlap=request.param))
+    wire = Wire(dataclasses.replace(TINY, **CORES[request.param]))
     yield wire
     wire.board.close()
 
