@@ -46,6 +46,17 @@ def test_random_walks_equal_golden(walker: Board) -> None:
     assert kinds == 3
 
 
+def test_the_next_sample_waits_until_this_one_is_copied(walker: Board) -> None:
+    """One without a code that is not 0 comes eight codes a cycle, a copy goes at one."""
+    walks = [random_walk(MAPS, np.random.default_rng(i)) for i in range(20)]
+    program = max(walks, key=lambda walk: walk.inputs)
+    assert program.inputs > 100
+    x = np.random.default_rng(1).integers(1, 256, (8, program.inputs)).astype(np.uint8)
+    x[1::2] = 0
+    walker.program(program)
+    np.testing.assert_array_equal(walker.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3))
+
+
 def test_chains_and_walks_take_turns(walker: Board) -> None:
     """What one leaves behind is nothing to the other, in banks, results and noise."""
     rng = np.random.default_rng(5)
