@@ -46,13 +46,13 @@ def test_random_walks_equal_golden(walker: Board) -> None:
     assert kinds == 3
 
 
-def test_the_next_sample_waits_until_this_one_is_copied(walker: Board) -> None:
+@pytest.mark.parametrize("number", [9, 16])
+def test_the_next_sample_waits_until_this_one_is_copied(walker: Board, number: int) -> None:
     """One without a code that is not 0 comes eight codes a cycle, a copy goes at one."""
-    walks = [random_walk(MAPS, np.random.default_rng(i)) for i in range(20)]
-    program = max(walks, key=lambda walk: walk.inputs)
-    assert program.inputs > 100
-    x = np.random.default_rng(1).integers(1, 256, (8, program.inputs)).astype(np.uint8)
-    x[1::2] = 0
+    program = random_walk(MAPS, np.random.default_rng(number))
+    assert program.inputs > 80
+    x = np.random.default_rng(1).integers(1, 256, (2, program.inputs)).astype(np.uint8)
+    x[1] = 0
     walker.program(program)
     np.testing.assert_array_equal(walker.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3))
 
