@@ -1,0 +1,123 @@
+"""Datagrams: whatever comes from whom, a session is its peer's, and the stream has each datagram once.
+
+The cipher that tells a token is cut: it may say anything, so what is proved needs no secret. A datagram's
+sender stands beside it until its last byte is taken; one that begins a session has a piece of the stream.
+"""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from amaranth import Cat, Module, Signal
+
+from emulator.spec.datagrams import LEASE_S
+from hdl.noise.pass_key import PassKey
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.prover import mutated
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+
+NAME = "hdl.ethernet.datagrams"
+LAST = '        m.d.sync += [\n            self.stream_valid.eq(states["gap"]'
+FOUND = "(number, token, ended, is_kind[Kind.DATA], belongs, later, skips, begins, may, closes)"
+SHOWN = LAST, f"        self.at, self.found = states, {FOUND}\n{LAST}"
+"""Lets the proof see what was found out about a datagram."""
+STATES = ("header", "compare", "judge", "mix", "act", "gap", "piece", "drain", "answer")
+
+
+class Cut(PassKey):
+    """A cipher of which nothing is known."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.said = run.free(64, "key"), run.free(1, "key_done")
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += [self.key.eq(self.said[0]), self.done.eq(self.said[1])]
+        return m
+
+
+def session(module: types.ModuleType) -> Verdict:
+    """Another peer or token only after a lease or from the peer; bytes only of the peer's datagrams, each
+    number once and upward, with an end where one was skipped."""
+    run = Run()
+    m = run.module
+    module.PassKey = lambda: Cut(run)  # type: ignore[attr-defined]
+    side = module.Datagrams(age_cycles=2)
+    m.submodules.side = side.elaborate(None)
+    at = {name: side.at[name] for name in STATES}
+    number, token, ended, is_data, belongs, later, skips, begins, may, closes = side.found
+
+    # What comes: bytes that stand until they are taken, a sender beside them.
+    rx, valid, last = side.rx, run.free(1, "valid"), run.free(1, "last")
+    sender, payload = run.free(48, "sender"), run.free(8, "payload")
+    m.d.comb += [
+        *(rx.valid.eq(valid), rx.payload.eq(payload), side.rx_last.eq(last)),
+        *(side.rx_address.eq(sender[:32]), side.rx_port.eq(sender[32:])),
+        *(side.rx_length.eq(run.free(16, "length")), side.second.eq(run.free(1, "second"))),
+        *(side.answers.valid.eq(run.free(1, "answers")), side.tx.ready.eq(run.free(1, "tx_ready"))),
+    ]
+    inside, taken = Signal(), valid & rx.ready
+    with m.If(taken):
+        m.d.sync += inside.eq(~last)
+    stands = run.past((valid | inside) & ~(taken & last), "stands")
+    run.given(~stands | (sender == run.past(sender, "sender_before")))
+    offered = Cat(payload, last)
+    waits, before = run.past(valid & ~rx.ready, "waits"), run.past(offered, "offered_before")
+    run.given(~waits | (valid & (offered == before)))
+    run.given(~(at["act"] & begins & ended))
+
+    # What was found out still holds when it is acted on: the induction's own part.
+    decided = at["mix"] | at["act"]
+    ahead = (number - side.taken)[:32]
+    free = ~side.held | (side.silence >= LEASE_S) | (sender == side.peer)
+    run.always(sum(at.values()) == 1)
+    run.always(inside | ended | ~(decided | at["compare"] | at["judge"] | at["piece"]))
+    run.always(~(decided & belongs) | (side.held & (token == side.token)))
+    run.always(~(decided & belongs & ~ended) | (sender == side.peer))
+    run.always(~(decided & may & ~ended) | free)
+    run.always(~(decided & later) | ((ahead != 0) & ~ahead[31]))
+    run.always(~(decided & ~skips) | (ahead == 1))
+    run.always(~(decided & begins) | (may & is_data))
+    run.always(~(decided & closes) | ~(is_data | belongs))
+
+    # The claims.
+    held, silent = run.past(side.held, "held"), run.past(side.silence >= LEASE_S, "silent")
+    peer, under = run.past(side.peer, "peer"), run.past(side.token, "under")
+    so_far, acted, begun = (
+        run.past(value, name)
+        for value, name in ((side.taken, "so_far"), (at["act"], "acted"), (side.beginning, "begun"))
+    )
+    run.always(~held | silent | (side.peer == peer))
+    run.always((side.token == under) | begun | ~run.started)
+    of_peer = side.held & (sender == side.peer) & (token == side.token)
+    run.always(~at["piece"] | (inside & of_peer & (number == side.taken)))
+    upward = (side.taken - so_far)[:32]
+    run.always(begun | ~upward[31])
+    run.always(~(acted & (at["piece"] | at["gap"])) | begun | (upward != 0))
+    run.always(~(acted & at["piece"]) | (~begun & (upward == 1)))
+    run.reachable(at["piece"] & valid & (side.taken == 7))
+    return check(run, depth=24, induction=True)
+
+
+def test_holds(proved: list[str]) -> None:
+    verdict = session(mutated(NAME, *SHOWN))
+    assert verdict.holds, verdict.log[-3000:]
+    proved.append(f"datagrams: {session.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("free = ~self.held | expired | from_peer", "free = ~self.held | expired | of_session"),
+        ("mine = self.held & of_session & from_peer", "mine = self.held & of_session"),
+        ("later.eq(~ahead[31] & (ahead != 0))", "later.eq(~ahead[31])"),
+        ("skips.eq(ahead != 1)", "skips.eq(ahead[1:] != 0)"),
+        ("starts = is_kind[Kind.DATA] & genuine & may", "starts = is_kind[Kind.DATA] & genuine"),
+        ("m.d.sync += self.taken.eq(number)", "m.d.sync += self.taken.eq(number[:16])"),
+    ],
+)
+def test_injected_bug_is_found(old: str, new: str) -> None:
+    assert "Assert failed" in session(mutated(NAME, old, new, shown=SHOWN)).log
