@@ -85,8 +85,8 @@ class Verdict:
     log: str
 
 
-def check(run: Run, *, depth: int, induction: bool = False) -> Verdict:
-    """Check every run of ``depth`` cycles, or with ``induction`` of any length.
+def check(run: Run, *, depth: int, induction: int = 0) -> Verdict:
+    """Check every run of ``depth`` cycles, or by ``induction`` over so many those of any length.
 
     It does not hold either when a goal of ``reachable`` is out of reach. Raises ``AssertionError`` when the
     tool fails.
@@ -116,7 +116,7 @@ write_smt2 -wires top.smt2
         bounded = _smtbmc(folder, "-t", str(depth)) if PASSED in reached else reached
         log, method = bounded, f"all runs of {depth} cycles"
         if induction and PASSED in bounded:
-            log, method = _smtbmc(folder, "-i", "-t", str(depth)), f"induction, {depth} steps"
+            log, method = _smtbmc(folder, "-i", "-t", str(induction)), f"induction, {induction} steps"
     assert PASSED in log or FAILED in log, log[-2000:]
     return Verdict(PASSED in log, method, time.monotonic() - begun, log)
 

@@ -75,7 +75,7 @@ def done_once(module: types.ModuleType) -> Verdict:
     run.always(~seen | ((number + 1 + since + begun)[:32] == core.next))
     run.always(~(begun & seen & (at == number)) | since.all())
     run.reachable(seen & (since == 2))
-    return check(run, depth=16, induction=True)
+    return check(run, depth=16, induction=16)
 
 
 def answered_once(module: types.ModuleType) -> Verdict:
@@ -89,7 +89,7 @@ def answered_once(module: types.ModuleType) -> Verdict:
     run.always(~over | (waits == 1))
     run.reachable(over & again)
     run.reachable(over & ~again)
-    return check(run, depth=11, induction=True)
+    return check(run, depth=11, induction=11)
 
 
 def answered_alike(module: types.ModuleType) -> Verdict:

@@ -75,7 +75,7 @@ def accepts(module: types.ModuleType) -> Verdict:
         receiver.release.eq(run.free(1, "release")),
     ]
     run.given(receiver.ready | ~receiver.release)
-    return check(run, depth=9, induction=True)
+    return check(run, depth=9, induction=9)
 
 
 GEOMETRY = PRESETS["tiny"]

@@ -59,7 +59,7 @@ def separate(module: types.ModuleType) -> Verdict:
             m.d.sync += kept.eq(window.write_data)
         run.always(getattr(registers, register.name) == kept)
         run.reachable(kept == 0xFFFFFFFF)
-    return check(run, depth=4, induction=True)
+    return check(run, depth=4, induction=4)
 
 
 def reads(module: types.ModuleType) -> Verdict:
@@ -85,7 +85,7 @@ def reads(module: types.ModuleType) -> Verdict:
             value = registers.constants[register.name]  # type: ignore[attr-defined]
             run.always(~(settled & (nth == register.address)) | (window.read_data == value))
     run.reachable(settled)
-    return check(run, depth=READ_LATENCY + 5, induction=True)
+    return check(run, depth=READ_LATENCY + 5, induction=READ_LATENCY + 5)
 
 
 CLAIMS = {"separate": separate, "reads": reads}

@@ -1,0 +1,151 @@
+"""Walker: whatever its parts take, records come in the program's order, a step when the last one has left.
+
+Its control alone: records, patches and gates are cut and take any time. Waits are shorter than in gateware.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+
+import pytest
+from amaranth import Mux, Signal
+
+from emulator.spec import PRESETS
+from emulator.spec.walk_record import RECORD_WORDS
+from hdl.walk.layouts import header_layout, step_layout
+from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.prover import mutated
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+
+GEOMETRY = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
+NAME = "hdl.walk.walker"
+FSM = "        with m.FSM():\n"
+SEEN = "        self.seen = number, call, ahead, quiet, outstanding, whole\n"
+SHOWN = FSM, SEEN + FSM.replace(":", " as self.fsm:")
+"""Lets the proof see where the control is."""
+STATES = "idle loaded copy settled next fetch fetching settle multiply sample begin run".split()
+WRITTEN = 2
+"""Cycles that a step's results need at least, here."""
+
+
+class Records:
+    """Of which nothing is known but what number one that is ready has; 0 where it changed meanwhile."""
+
+    depth = 256 * RECORD_WORDS
+
+    def __init__(self, run: Run) -> None:
+        self.header, m = Signal(header_layout()), run.module
+        self.number, self.fetch, self.ready = Signal(8), Signal(), Signal()
+        self.held, reading = Signal(8), Signal()
+        self.begun = begun = run.past(self.fetch, "fetched")
+        m.d.comb += self.header.eq(run.constant(header_layout().size, "program"))
+        with m.If(self.fetch):
+            m.d.sync += [reading.eq(1), self.ready.eq(0)]
+        with m.Elif(reading & run.free(1, "read")):
+            m.d.sync += [reading.eq(0), self.ready.eq(1)]
+        with m.If(begun):
+            m.d.sync += self.held.eq(self.number)
+        with m.Elif(reading & (self.held != self.number)):
+            m.d.sync += self.held.eq(0)
+        with m.If(begun & self.fetch):
+            m.d.sync += self.held.eq(0)
+        run.always(~(begun & self.ready))
+
+
+def walk(module: types.ModuleType) -> Verdict:
+    """Records 1 to ``begins`` once, those behind them in every call, in the last one up to ``body``, then the
+    answer's; a step begins when all codes of the one before were asked for and its patches have ended, as
+    long ago as writing takes."""
+    run = Run()
+    m = run.module
+    module.CODE_BITS, module.QUIET, module.WRITTEN = 2, WRITTEN + 1, WRITTEN  # type: ignore[attr-defined]
+    walker, records = module.Walker(GEOMETRY), Records(run)
+    begins, body, steps, calls = (records.header[name] for name in ("begins", "body", "steps", "calls"))
+    run.given((begins <= body) & (body < steps) & (steps != 255) & (calls != 0))
+    run.given((calls == 1) | (begins + 1 < steps))
+    step, taking = Signal(step_layout()), Signal()
+    asked, is_product, patch, ended, done = (
+        run.free(1, name) for name in ("asked", "is_product", "patch", "ended", "done")
+    )
+    walker.patch_began = patch
+    m.d.comb += [
+        *(walker.activation.valid.eq(ended), walker.activation.last.eq(1), walker.done.eq(done)),
+        walker.start.valid.eq(run.free(1, "asks")),
+    ]
+    begin = walker._control(m, records, step, asked, is_product, taking)
+    number, call, ahead, quiet, outstanding, whole = walker.seen
+    at = {name: walker.fsm.ongoing(name) for name in STATES}
+
+    # The record that was taken last, which call it is of, and the next one.
+    now, its_call, fresh = Signal(8), Signal(16), Signal(init=1)
+    in_last = its_call + 1 == calls
+    answer = in_last & (now == body)
+    again = (now == steps - 1) & ~answer
+    answers = answer | (again & (its_call + 2 == calls) & (begins == body))
+    after = Mux(answers, steps, Mux(again, begins, now) + 1)[:8]
+    m.d.comb += step.last.eq(now == steps)
+    with m.If(at["idle"]):
+        m.d.sync += [now.eq(0), its_call.eq(0), fresh.eq(1)]
+    with m.Elif(taking):
+        m.d.sync += [now.eq(after), its_call.eq(its_call + again)]
+
+    # Patches begin within a step and end once; ``left``: for how long there has been nothing more.
+    patches, left = Signal(8), Signal(4)
+    run.given(~patch | (at["run"] & (patches != 255)))
+    run.given(~(ended | done) | (patches != 0))
+    run.given(~(ended & done))
+    soon = begin | run.past(begin, "begun") | run.past(run.past(begin, "begun_1"), "begun_2")
+    run.given(~run.past(asked & ~soon, "was_asked") | asked)
+    run.given(~(asked & patch))
+    m.d.sync += patches.eq(Mux(at["idle"], 0, patches + (patch & is_product) - (ended | done)))
+    m.d.sync += left.eq(Mux(asked & (patches == 0) & ~begin, left + (left != 15), 0))
+    with m.If(begin):
+        m.d.sync += fresh.eq(0)
+
+    # Where number and call stand in every state: the induction's own part.
+    at_first = at["loaded"] | at["copy"] | at["sample"] | (at["multiply"] & whole)
+    run.always(at_first | at["idle"] | ~whole)
+    run.always(Mux(in_last, (now <= body) | (now == steps), (its_call < calls) & (now < steps)))
+    run.always(~(at["settled"] | at["next"] | at["fetch"] | at["fetching"]) | (now != steps))
+    here = (number == now) & (call == its_call)
+    looped = again & (number == begins) & (call == its_call + 1)
+    run.always(~at_first | ((now == 0) & (its_call == 0) & here & fresh))
+    run.always(~at["idle"] | (patches == 0) | ~run.started | run.past(at["run"], "ran"))
+    run.always(~(at["settled"] | at["next"]) | here | looped)
+    run.always(~(at["fetch"] | at["fetching"]) | ((number == after) & (call == its_call + again)))
+    run.always(~(at["settle"] | (at["multiply"] & ~whole) | at["begin"]) | here)
+    behind = (number == now + 1) & (call == its_call) & ~answer & ~again
+    run.always(~at["run"] | Mux(ahead, behind, here))
+    run.always(~(at["fetching"] | (at["run"] & ahead)) | records.begun | (records.held == number))
+    run.always((outstanding == patches) | at["idle"])
+    run.always(~at["run"] | (left + quiet >= WRITTEN))
+    rests = ~(at["idle"] | at["run"])
+    run.always(~rests | fresh | ((patches == 0) & (left >= WRITTEN) & asked))
+
+    # The claims.
+    run.always(~taking | (records.held == after))
+    run.always(~begin | fresh | ((patches == 0) & (left >= WRITTEN)))
+    run.reachable(begin & (its_call == 1) & (now == steps))
+    return check(run, depth=31, induction=8)
+
+
+def test_holds(proved: list[str]) -> None:
+    verdict = walk(mutated(NAME, *SHOWN))
+    assert verdict.holds, verdict.log[-3000:]
+    proved.append(f"walker: {walk.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(number == header.body) & (call + 1 == header.calls)", "(number == header.body)"),
+        ("all_done.eq(number == header.steps - 1)", "all_done.eq(number == header.steps)"),
+        ("with m.If(asked & (outstanding == 0)):", "with m.If(asked):"),
+        ("Mux(is_product, WRITTEN, QUIET)", "Mux(is_product, 0, QUIET)"),
+        ("with m.If(~body_done & ~all_done):", "with m.If(~body_done):"),
+    ],
+)
+def test_injected_bug_is_found(old: str, new: str) -> None:
+    assert "Assert failed" in walk(mutated(NAME, old, new, shown=SHOWN)).log
