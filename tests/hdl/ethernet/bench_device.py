@@ -16,6 +16,7 @@ from host.links.udp import UdpLink
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.hdl.ethernet.host import Host, checked, payload
 from tests.hdl.given import GEOMETRY
+from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
 
 TIMEOUT_S = 2.0
@@ -65,7 +66,10 @@ async def program_and_infer(dut: Any, rate: float) -> None:
     rng = np.random.default_rng([7, round(100 * rate)])
     host = Host(dut, rng)
     await host.begin()
-    program = random_program(GEOMETRY, rng, sizes=(12, 6, 3), noise=True)
+    if GEOMETRY.map_codes:
+        program = random_walk(GEOMETRY, rng, steps=3)
+    else:
+        program = random_program(GEOMETRY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(program, rng, 9)
     faulty = FaultyDatagrams(PinDatagrams(host), DatagramRates(), seed=3)
 
