@@ -1,7 +1,5 @@
 """Pages in the machine's own Chromium, at the widths and in the schemes that readers have."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

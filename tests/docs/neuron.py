@@ -3,8 +3,6 @@
 python -m tests.docs.neuron docs/images/neuron.svg
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 A plan's points, and the terminal cast. What is drawn is computed here and now.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import tempfile

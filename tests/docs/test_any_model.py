@@ -1,7 +1,5 @@
 """The example of any PyTorch model: each model is short, and goes onto a die as it is."""
 
-from __future__ import annotations
-
 import ast
 import runpy
 from pathlib import Path

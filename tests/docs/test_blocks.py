@@ -4,8 +4,6 @@ A page says itself what it needs: ``<!-- files: program.npz x.npy -->`` names fi
 ``tests/docs/given.py``, ``<!-- not run: why -->`` before a block leaves it out. Those are counted here.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -3,8 +3,6 @@
 No page says anything to the console or asks another host for anything.
 """
 
-from __future__ import annotations
-
 import functools
 import http.server
 import importlib.util

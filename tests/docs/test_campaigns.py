@@ -1,7 +1,5 @@
 """The campaigns page: its estimates follow from its cycles and clocks; its cycles are possible ones."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -4,8 +4,6 @@ What cannot run here and what is made shorter is listed below by its text. An ex
 listed fails the test.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

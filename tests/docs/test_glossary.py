@@ -1,7 +1,5 @@
 """The glossary explains each of its terms once, and the most needed ones."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What users read imports from ``ndrite`` alone: its public names and its public modules."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import importlib.util

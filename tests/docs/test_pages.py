@@ -1,7 +1,5 @@
 """The documentation: its examples run, its generated pages are current."""
 
-from __future__ import annotations
-
 import doctest
 import json
 import re

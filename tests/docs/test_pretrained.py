@@ -1,7 +1,5 @@
 """The example of pretrained networks: what is read is what the package computes, and it goes onto a die."""
 
-from __future__ import annotations
-
 import importlib.util
 import runpy
 from pathlib import Path

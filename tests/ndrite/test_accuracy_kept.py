@@ -3,8 +3,6 @@
 The reference is the model's own predictions on the same 500 test digits; read noise is on, dies are five.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Every command on networks that are no chains of full layers, called as for those that are."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """ndrite campaign on the golden board: keys, files, interruption, refusals."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

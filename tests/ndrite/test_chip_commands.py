@@ -1,7 +1,5 @@
 """chip, fit and explain: what they print and write, and one clear line when they cannot."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -44,28 +42,28 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_list_and_show(prints: Any, said: Any) -> None:
-    kinds = {entry["name"]: entry["kind"] for entry in said(["chip", "list"])["chips"]}
+    kinds = {entry["name"]: entry["kind"] for entry in said("chip list")["chips"]}
     assert kinds["wan2022"] == "chip"
     assert kinds["ndr-bell"] == "device"
-    assert said(["chip", "show", "wan2022+ndr-bell"])["neuron"]["model"] == "bell"
-    assert "aihwkit" in prints(["chip", "show", "wan2022"])
-    shown = prints(["chip", "show", "ndr-ai301a"])
+    assert said("chip show wan2022+ndr-bell")["neuron"]["model"] == "bell"
+    assert "aihwkit" in prints("chip show wan2022")
+    shown = prints("chip show ndr-ai301a")
     assert "Device card of ndr-ai301a" in shown
     assert "NI myDAQ" in shown
     assert "array." not in shown, "a device has its own fields only"
 
 
 def test_a_fit_keeps_its_card(here: Path, said: Any) -> None:
-    error = said(["fit", "ndr", "iv.csv", "-o", "mine.yaml"])["held_out_error"]
-    card = said(["chip", "show", "mine.yaml"])["cards"]["mine"]
+    error = said("fit ndr iv.csv -o mine.yaml")["held_out_error"]
+    card = said("chip show mine.yaml")["cards"]["mine"]
     assert card["data"].startswith("iv.csv, ")
     assert card["error"].startswith(f"{error:.3g}, rms of every fifth point")
 
 
 def test_check(here: Path, fails: Any, said: Any) -> None:
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
-    assert said(["chip", "check", "mine.yaml"])["without_source"] == ["cell.g_max_uS"]
-    assert said(["chip", "check", "ndr-esaki"]) == {
+    assert said("chip check mine.yaml")["without_source"] == ["cell.g_max_uS"]
+    assert said("chip check ndr-esaki") == {
         "name": "ndr-esaki",
         "ok": True,
         "values": 7,
@@ -74,8 +72,8 @@ def test_check(here: Path, fails: Any, said: Any) -> None:
         "stability": {},
     }
     Path("mine.yaml").write_text("name: mine\ncell: {g_max_uS: 10, levels: 4000}\n")
-    fails(["chip", "check", "mine.yaml"], "mine.yaml: cell.levels is 4000; accepted: 2..256")
-    fails(["chip", "check", "nothing"], "chip is 'nothing'; accepted: a YAML file, or a preset")
+    fails("chip check mine.yaml", "mine.yaml: cell.levels is 4000; accepted: 2..256")
+    fails("chip check nothing", "chip is 'nothing'; accepted: a YAML file, or a preset")
 
 
 def test_check_says_what_keeps_a_neuron_stable(here, prints: Any):
@@ -84,7 +82,7 @@ def test_check_says_what_keeps_a_neuron_stable(here, prints: Any):
     # R C Rn by hand: 20 ohm, 50 fF and the 271.86 ohm of the steepest fall make 0.272 nH.
     for henry, word in ((1, "oscillates"), (0.05, "does not oscillate")):
         Path("n.yaml").write_text(text % henry)
-        said = prints(["chip", "check", "n.yaml"])
+        said = prints("chip check n.yaml")
         assert f"neuron: {word} with {henry} nH and 0.05 pF; any less than R C Rn = 0.272 nH does not" in said
         assert "20 ohm is below the device's negative resistance of 271.9 ohm" in said
 
@@ -92,26 +90,26 @@ def test_check_says_what_keeps_a_neuron_stable(here, prints: Any):
 def test_fields_of_another_model_are_said(here: Path, prints: Any, said: Any) -> None:
     Path("bell.yaml").write_text("name: bell\nneuron: {model: bell, width_V: 0.1, valley_voltage_V: 0.4}\n")
     field, why = "neuron.valley_voltage_V", "of model esaki, not bell"
-    assert said(["chip", "check", "bell.yaml"])["without_effect"] == {field: why}
-    assert f"{field}: no effect ({why})" in prints(["chip", "check", "bell.yaml"])
+    assert said("chip check bell.yaml")["without_effect"] == {field: why}
+    assert f"{field}: no effect ({why})" in prints("chip check bell.yaml")
 
 
 def test_diff(said: Any) -> None:
-    found = said(["chip", "diff", "wan2022", "wan2022+ndr-bell"])["differences"]
+    found = said("chip diff wan2022 wan2022+ndr-bell")["differences"]
     assert found["neuron.width_V"] == [0.05, 0.208]
     assert run(["chip", "diff", "wan2022", "wan2022", "--exit-code"]) == OK
     assert run(["chip", "diff", "wan2022", "ideal", "--exit-code"]) == FAILED_CHECK
 
 
 def test_table(capsys: pytest.CaptureFixture[str], said: Any) -> None:
-    ideal, wan = said(["chip", "table", "ideal", "wan2022", "--count", "100"])["chips"]
+    ideal, wan = said("chip table ideal wan2022 --count 100")["chips"]
     assert ideal["snr_db"] > 35 > wan["snr_db"] > wan["snr_noise_db"] > 12
     assert run(["chip", "table", "ideal", "--count", "50", "--markdown"]) == OK
     assert capsys.readouterr().out.startswith("| chip | SNR |")
 
 
 def test_fit_ndr_to_a_chip_that_compiles(here: Path, said: Any) -> None:
-    report = said(["fit", "ndr", "iv.csv", "-o", "mine.yaml", "-p", "iv.png"])
+    report = said("fit ndr iv.csv -o mine.yaml -p iv.png")
     assert report["values"]["peak_voltage_V"] == pytest.approx(0.1, rel=0.01)
     assert Path("iv.png").read_bytes().startswith(PNG)
     chip = load_chip("wan2022+mine.yaml")
@@ -133,19 +131,19 @@ def test_fit_rram_and_ecram(here: Path, said: Any) -> None:
 
 
 def test_fit_errors(here: Path, fails: Any) -> None:
-    fails(["fit", "ndr", "none.csv"], "none.csv: no such file")
-    fails(["fit", "ndr", "g.csv"], "g.csv: no column for voltage", "headers: target_uS, Gread")
-    fails(["fit", "rram", "g.csv", "--column", "conductance=Gread"], "has the unit ''", "Gread:S")
-    fails(["fit", "rram", "g.csv", "--column", "Gread"], "column is 'Gread'; accepted")
-    fails(["fit", "ndr", "iv.csv", "-o", "nowhere/mine.yaml"], "nowhere: no such folder")
+    fails("fit ndr none.csv", "none.csv: no such file")
+    fails("fit ndr g.csv", "g.csv: no column for voltage", "headers: target_uS, Gread")
+    fails("fit rram g.csv --column conductance=Gread", "has the unit ''", "Gread:S")
+    fails("fit rram g.csv --column Gread", "column is 'Gread'; accepted")
+    fails("fit ndr iv.csv -o nowhere/mine.yaml", "nowhere: no such folder")
     Path("up.csv").write_text("voltage_V,current_A\n" + "\n".join(f"{i},{i}" for i in range(20)))
-    fails(["fit", "ndr", "up.csv", "-o", "up.yaml"], "the current does not fall")
+    fails("fit ndr up.csv -o up.yaml", "the current does not fall")
     assert not Path("up.yaml").exists()
     # A device beyond what the emulator accepts: 30 V.
     v = np.linspace(0, 100, 60)
     rows = [f"{a},{b}" for a, b in zip(v, v * np.exp(-v / 30), strict=True)]
     Path("big.csv").write_text("voltage_V,current_A\n" + "\n".join(rows))
-    fails(["fit", "ndr", "big.csv"], "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
+    fails("fit ndr big.csv", "the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")
 
 
 EXPLAIN = ["explain", "mine", "--inputs", "x.npy", "--labels", "y.npy"]
@@ -162,11 +160,11 @@ def test_explain(here: Path, prints: Any, said: Any) -> None:
 
 
 def test_explain_errors(here: Path, fails: Any) -> None:
-    fails(["explain", "none"], "none: no such file")
+    fails("explain none", "none: no such file")
     fails(EXPLAIN[:4], "inputs and labels belong together")
     fails([*EXPLAIN, "-p", "no/e.png"], "no: no such folder")
     fails([*EXPLAIN, "--data", "digits"], "data and inputs exclude each other")
-    fails(["explain", "mine", "--data", "digits"], "digits has 64 inputs; accepted: 20")
+    fails("explain mine --data digits", "digits has 64 inputs; accepted: 20")
     np.save("y.npy", np.zeros(3))
     fails(EXPLAIN, "y.npy: 3 rows; accepted: 200")
     np.save("y.npy", np.zeros(200))

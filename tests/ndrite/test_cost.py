@@ -1,7 +1,5 @@
 """cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import yaml
 
 import ndrite
 from emulator.device.description import load_chip, parse_chip
+from emulator.golden import Core
 from emulator.mapping import Die, map_network
 from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from emulator.network import Product as NetworkProduct
@@ -19,14 +18,15 @@ from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
 from ndrite.costs.account import Account, account_of
-from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, load_constants
+from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, CostError, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, typical
-from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
 
 READ_V = 0.2
+READ_NS = "read_ns: {low: "
+OWN = "--constants mine.yaml"
 
 
 def chip_of(**fields: Any) -> Any:
@@ -39,17 +39,18 @@ def chip_of(**fields: Any) -> Any:
     return parse_chip(content)
 
 
-def hidden(inputs: int, outputs: int, **fields: Any) -> tuple[Program, Die]:
-    """``inputs`` - ``outputs`` NDR neurons - 2 outputs on the ideal chip, on few samples."""
+def network(inputs: int, outputs: int) -> tuple[Network, np.ndarray]:
+    """``inputs`` - ``outputs`` NDR neurons - 2 outputs, and few samples."""
     rng = np.random.default_rng(1)
-    ndr = Ndr(np.full(outputs, 1.0), np.full(outputs, 1.0))
-    layers = (
-        Dense(rng.normal(size=(inputs, outputs)), np.zeros(outputs), ndr),
-        Dense(rng.normal(size=(outputs, 2)), np.zeros(2), None),
-    )
-    samples = rng.integers(0, 256, (32, inputs)).astype(np.uint8)
-    program, die, _ = map_network(Network.chain(layers=layers), chip_of(**fields), samples)
-    return program, die
+    first = Dense(rng.normal(size=(inputs, outputs)), np.zeros(outputs), Ndr(*np.ones((2, outputs))))
+    last = Dense(rng.normal(size=(outputs, 2)), np.zeros(2))
+    return Network.chain((first, last)), rng.integers(0, 256, (32, inputs), np.uint8)
+
+
+def hidden(inputs: int, outputs: int, **fields: Any) -> tuple[Program, Die]:
+    """The network on the ideal chip."""
+    of, samples = network(inputs, outputs)
+    return map_network(of, chip_of(**fields), samples)[:2]
 
 
 def account(program: Program, die: Die, x: Any) -> Account:
@@ -66,9 +67,8 @@ def use(work: Work, unit: str) -> Use:
 def energy(found: Account, component: str, step: int | None = None) -> float:
     """Typical energy of a component, pJ, of one step or all."""
     steps = list(found.parts.values())
-    return sum(
-        float(parts[component].energy_pJ[1]) for parts in (steps if step is None else [steps[step + 1]])
-    )
+    steps = steps if step is None else [steps[step + 1]]
+    return sum(float(parts[component].energy_pJ[1]) for parts in steps)
 
 
 def test_an_account_by_hand() -> None:
@@ -89,7 +89,6 @@ def test_an_account_by_hand() -> None:
     adc = adc_energy_pJ(program.layers[0].adc_bits, 130, 1e7)
     assert energy(found, "converters", 0) == pytest.approx(3 * adc)
     # Three devices: 1 mA from 1.2 V for 100 ns at their outputs; a DAC and an 8-bit converter each.
-    from emulator.golden import Core
 
     level = Core(program).maps(np.array(x, np.uint8), noise=False)[1].mean() / 255
     assert energy(found, "neurons", 0) == pytest.approx(3 * 120 * level)
@@ -196,8 +195,7 @@ def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]
     """A program of the first product alone, over other patches, on the cells of a full layer."""
     program, die = of
     step = dataclasses.replace(program.products[0], patches=patches)
-    curves = {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
-    alone = Program(name="alone", rows=program.rows, shape=patches.shape, steps=(step,), **curves)
+    alone = dataclasses.replace(program, shape=patches.shape, steps=(step,))
     return alone, dataclasses.replace(die, arrays=die.arrays[:1])
 
 
@@ -267,17 +265,13 @@ def test_rows_that_hold_biases_count() -> None:
     assert [use(one.works[1], "bus bit").there for one in (found, bare)] == [4, 2]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "float-lenet5-digits",
-        pytest.param("float-resnet-fashion-mnist", marks=pytest.mark.slow),
-        "float-lstm-japanese-vowels",
-    ],
-)
+RESNET = pytest.param("resnet-fashion-mnist", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["lenet5-digits", RESNET, "lstm-japanese-vowels"])
 def test_any_program_has_an_account(name: str) -> None:
     """Pooling, residuals, gates, states and calls."""
-    network = load_network(Path(zoo.float_network()).with_name(f"{name}.npz"))
+    network = load_network(Path(zoo.float_network()).with_name(f"float-{name}.npz"))
     named = network.meaning.data_set
     x = np.random.default_rng(0).integers(0, 256, (16, network.inputs)).astype(np.uint8)
     x = typical(named)[:64] if named in DATA else x
@@ -295,21 +289,19 @@ def test_any_program_has_an_account(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bits", "node_nm", "rate_Hz", "energy_pJ", "area_um2"),
+    ("converter", "energy_pJ", "area_um2"),
     [
-        (4, 14, 1e6, 0.19524486937875338, 393.6919335674654),
-        (6, 130, 1e7, 14.85735664887976, 19950.04984470521),
-        (8, 32, 1e8, 1.7137119697683605, 3938.925228370414),
-        (10, 14, 1e9, 2.9475347295396137, 3089.8263317298365),
-        (12, 65, 1e9, 504.8312660379832, 66128.44526487529),
+        ((4, 14, 1e6), 0.19524486937875338, 393.6919335674654),
+        ((6, 130, 1e7), 14.85735664887976, 19950.04984470521),
+        ((8, 32, 1e8), 1.7137119697683605, 3938.925228370414),
+        ((10, 14, 1e9), 2.9475347295396137, 3089.8263317298365),
+        ((12, 65, 1e9), 504.8312660379832, 66128.44526487529),
     ],
 )
-def test_the_converters_law_is_the_librarys(
-    bits: int, node_nm: float, rate_Hz: float, energy_pJ: float, area_um2: float
-) -> None:
-    """Figures printed by hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area."""
-    assert adc_energy_pJ(bits, node_nm, rate_Hz) == pytest.approx(energy_pJ, rel=1e-6)
-    assert adc_area_um2(bits, node_nm, rate_Hz) == pytest.approx(area_um2, rel=1e-5)
+def test_the_converters_law_is_the_librarys(converter: Any, energy_pJ: float, area_um2: float) -> None:
+    """Figures of hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area: of bits, nm and Hz."""
+    assert adc_energy_pJ(*converter) == pytest.approx(energy_pJ, rel=1e-6)
+    assert adc_area_um2(*converter) == pytest.approx(area_um2, rel=1e-5)
 
 
 def test_the_neuron_follows_from_the_same_constants() -> None:
@@ -329,9 +321,8 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     assert (found["supply_V"], found["speed_ns"]) == (1.2, 100)
     assert {p["latency_ns"][a] for p in paths.values() for a in ACCOUNTINGS} == {100}
     for path in paths.values():
-        assert sum(part["energy_pJ"]["high"] for part in path["parts"]) == pytest.approx(
-            path["energy_pJ"]["high"]
-        )
+        high = sum(part["energy_pJ"]["high"] for part in path["parts"])
+        assert high == pytest.approx(path["energy_pJ"]["high"])
     ratios = {(r["neuron"], r["against"]): r for r in found["ratios"]}
     assert len(ratios) == 2 * len(NDR)
     for (neuron, against), r in ratios.items():
@@ -347,98 +338,78 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     assert {r["quoted"] for r in ratios.values()} == {516, 1.3e5}
 
 
-def entries(value: Any) -> list[dict[str, Any]]:
-    """All objects in JSON that give an energy, however deep."""
+def entries(value: Any) -> list[Any]:
+    """The basis of all objects in JSON that give an energy, however deep."""
     if isinstance(value, list):
         return [e for v in value for e in entries(v)]
     if not isinstance(value, dict):
         return []
-    found = [value] if {"energy_pJ", "typical"} & value.keys() and "basis" in value else []
-    if "energy_pJ" in value:
-        assert "basis" in value
-    return found + [e for v in value.values() for e in entries(v)]
+    found = [value["basis"]] if "energy_pJ" in value or {"typical", "basis"} <= value.keys() else []
+    return found + entries(list(value.values()))
 
 
-def test_every_entry_says_modelled(said: Any) -> None:
-    for options in ([], ["--neuron"]):
-        content = said(["cost", *options])
-        found = entries(content)
-        assert len(found) > 20
-        assert all(e["basis"] == "modelled" for e in found)
-        assert content["basis"] == "modelled"
+@pytest.mark.parametrize("line", ["cost", "cost --neuron"])
+def test_every_entry_says_modelled(line: str, said: Any) -> None:
+    content = said(line)
+    assert len(entries(content)) > 20
+    assert {content["basis"], *entries(content)} == {"modelled"}
+
+
+UNSCALED = "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
+"""Of a device or a factor: the same at every node."""
 
 
 def test_every_constant_has_a_source() -> None:
     content = yaml.safe_load(CONSTANTS.read_text())
     for name, constant in content["constants"].items():
         assert len(constant["source"]) > 10, name
-        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED, name
-
-
-UNSCALED = (
-    "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
-).split()
-"""Of a device or a factor: the same at every node."""
+        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED.split(), name
 
 
 @pytest.fixture
-def work(here: Path) -> Path:
+def work(here: Path) -> None:
     """The working folder: mine, 12-6-2, and x.npy."""
-    rng = np.random.default_rng(1)
-    layers = (
-        Dense(rng.normal(size=(12, 6)), np.zeros(6), Ndr(np.ones(6), np.ones(6))),
-        Dense(rng.normal(size=(6, 2)), np.zeros(2), None),
-    )
-    samples = rng.integers(0, 256, (32, 12)).astype(np.uint8)
-    ndrite.compile(Network.chain(layers=layers), chip_of(), samples=samples, output="mine")
-    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
-    return here
+    of, samples = network(12, 6)
+    ndrite.compile(of, chip_of(), samples=samples, output="mine")
+    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12), np.uint8))
 
 
-def test_command(work: Path, capsys: pytest.CaptureFixture[str], said: Any, prints: Any) -> None:
-    out = prints(["cost", "mine", "--inputs", "x.npy"])
-    for name in COMPONENTS:
-        assert f"│ {name}" in out
-    assert "modelled" in out
-    assert "TOPS/W" in out
-    found = said(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65"])
+def test_command(work: None, said: Any, prints: Any) -> None:
+    out = prints("cost mine --inputs x.npy")
+    assert all(words in out for words in ("modelled", "TOPS/W", *(f"│ {name}" for name in COMPONENTS)))
+    found = said("cost mine --inputs x.npy --count 2 --node-nm 65")
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
-    assert run(["cost", "--show"]) == OK
-    assert capsys.readouterr().out == CONSTANTS.read_text()
+    assert prints("cost --show") == CONSTANTS.read_text()
 
 
-def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refused(*words: str) -> str:
-        assert run(["cost", *words]) == BAD_INPUT
-        return capsys.readouterr().err
-
-    assert "none: no such file" in refused("none")
-    assert "exclude each other" in refused("mine", "--neuron")
-    assert "node_nm is 1.0; accepted: 5..500" in refused("--node-nm", "1")
-    text = CONSTANTS.read_text()
-    Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: -1, "))
-    assert "mine.yaml: constants.read_ns.low is -1; accepted: a number" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: 50, "))
-    assert "constants.read_ns is [50.0, 10.0, 100.0]; accepted: low" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text("a: 1")
-    assert "mine.yaml: field missing" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text(text.replace("  read_ns:", "  reed_ns:"))
-    assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
+@pytest.mark.parametrize(
+    ("words", "change", "told"),
+    [
+        ("none", None, "none: no such file"),
+        ("mine --neuron", None, "exclude each other"),
+        ("--node-nm 1", None, "node_nm is 1.0; accepted: 5..500"),
+        (OWN, (f"{READ_NS}1", f"{READ_NS}-1"), "mine.yaml: constants.read_ns.low is -1; accepted: a number"),
+        (OWN, (f"{READ_NS}1", f"{READ_NS}50"), "constants.read_ns is [50.0, 10.0, 100.0]; accepted: low"),
+        (OWN, (CONSTANTS.read_text(), "a: 1"), "mine.yaml: field missing"),
+        (OWN, ("  read_ns:", "  reed_ns:"), "mine.yaml: constants.re"),
+    ],
+)
+def test_refusals(words: str, change: Any, told: str, work: None, fails: Any) -> None:
+    Path("mine.yaml").write_text(CONSTANTS.read_text().replace(*change or ("", "")))
+    fails(f"cost {words}", told)
 
 
-def test_own_constants_count(work: Path, said: Any) -> None:
-    def array(*words: str) -> float:
-        found = said(["cost", "mine", "--inputs", "x.npy", *words])["components"]
+def test_own_constants_count(work: None, said: Any) -> None:
+    def array(words: str) -> float:
+        found = said(f"cost mine --inputs x.npy {words}")["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 
-    changed = CONSTANTS.read_text().replace("read_ns: {low: 1, typical: 10", "read_ns: {low: 1, typical: 30")
+    changed = CONSTANTS.read_text().replace(f"{READ_NS}1, typical: 10", f"{READ_NS}1, typical: 30")
     Path("mine.yaml").write_text(changed)
-    assert array("--constants", "mine.yaml") == pytest.approx(3 * array())
+    assert array(OWN) == pytest.approx(3 * array(""))
 
 
 def test_another_die_is_refused() -> None:
-    from ndrite.costs.constants import CostError
-
     program, die = hidden(2, 3)
     with pytest.raises(CostError, match="the die has arrays of"):
         account(program, dataclasses.replace(die, arrays=die.arrays[:1]), [[1, 2]])

@@ -1,7 +1,5 @@
 """export: decks that ngspice runs, Verilog-A that OpenVAF compiles, configurations that aihwkit takes."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

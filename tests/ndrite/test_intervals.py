@@ -1,7 +1,5 @@
 """Intervals against laws known in closed form."""
 
-from __future__ import annotations
-
 import statistics
 
 import numpy as np

@@ -1,7 +1,5 @@
 """learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

@@ -1,7 +1,5 @@
 """Modules with NDR devices: trained in PyTorch, imported as devices, fitted from another library's KAN."""
 
-from __future__ import annotations
-
 import runpy
 from pathlib import Path
 from types import SimpleNamespace

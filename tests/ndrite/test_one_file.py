@@ -1,7 +1,5 @@
 """One file: from a model of any kind, through every command with that file alone, and what is refused."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -77,22 +75,20 @@ def test_every_command_takes_the_file_alone(kind: str, here: Path, fails: Any, s
         line = ["compile", file, "--chip", "wan2022", "--samples", "x.npy", "--seed", "5", "-o", "mine"]
         assert run(line) == OK
         assert ndrite.load("mine").program.checksum() == compiled.program.checksum()
-    judged = said(["evaluate", "mine"])
+    judged = said("evaluate mine")
     assert judged["samples"] == 64
     assert judged["accuracy"] >= (0.5 if kind == "graph" else 0.7)
     assert judged["accuracy_float"] == 1, "the float network's own answers"
     assert judged["accuracy"] == ndrite.evaluate(compiled).accuracy
-    assert said(["explain", "mine"])["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
-    assert said(["cost", "mine"])["total"] == ndrite.cost(compiled).as_dict()["total"]
-    assert said(["campaign", "mine", "--chips", "2"])["chips"] == len(
-        ndrite.campaign("mine", chips=2).accuracy_per_chip
-    )
-    assert said(["infer", "mine", "-o", "y.npy"])["inferences"] == 64
+    assert said("explain mine")["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
+    assert said("cost mine")["total"] == ndrite.cost(compiled).as_dict()["total"]
+    assert said("campaign mine --chips 2")["chips"] == len(ndrite.campaign("mine", chips=2).accuracy_per_chip)
+    assert said("infer mine -o y.npy")["inferences"] == 64
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
-    assert said(["report", "mine", "--no-timeline", "-o", "page.html"])["samples"] == 64
+    assert said("report mine --no-timeline -o page.html")["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
     # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
-    fails(["calibrate", "mine"], "ecram.tunes of chip 'wan2022'")
+    fails("calibrate mine", "ecram.tunes of chip 'wan2022'")
     assert run(["compile", "mine", "--chip", "ideal", "-o", "other"]) == OK
     assert ndrite.load("other").network.digest() == compiled.network.digest()
     if kind == "estimator":

@@ -1,7 +1,5 @@
 """ndrite report: its numbers, what it refuses, and the page in a real browser at two widths."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

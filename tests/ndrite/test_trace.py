@@ -1,7 +1,5 @@
 """ndrite trace: the waveforms say what the counters say, and hold the outputs."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

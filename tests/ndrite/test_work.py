@@ -1,7 +1,5 @@
 """Products that samples ask of the array, counted one by one."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Runs ``python -m studies``, and what its tests are made of: answers that are known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

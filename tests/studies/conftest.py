@@ -1,7 +1,5 @@
 """What holds for every test of a study."""
 
-from __future__ import annotations
-
 import pytest
 
 from ndrite import intervals

@@ -1,7 +1,5 @@
 """The table of Kolmogorov-Arnold networks: equal weights, honest words about published figures."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Published numbers: reasons, verdicts and exit codes; what the networks of publications are made of."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The runner's promises: what is kept, taken up, drawn anew and refused; and a smoke run of each study."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

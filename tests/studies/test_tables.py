@@ -1,7 +1,5 @@
 """Tables of studies, of networks whose answers are known."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Boards and images for whole-system tests: the compiled RTL, the golden model, the shipped network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

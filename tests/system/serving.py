@@ -1,7 +1,5 @@
 """A process that runs ``ndrite board serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

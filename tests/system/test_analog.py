@@ -1,7 +1,5 @@
 """Products of PyTorch modules on the compiled RTL: every bit is the golden model's."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Campaigns on the simulated board: every vote as on the golden one, and nothing left behind."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The demo's acceptance figures."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """10^5 random, truncated and corrupted frames: chip state stays, the link lives, the counters show them."""
 
-from __future__ import annotations
-
 import random
 import zlib
 

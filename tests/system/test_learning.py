@@ -1,7 +1,5 @@
 """A simulated board that learns, behind packets: the golden model's states, whatever the link does."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """LeNet-5 on the digits: floats, golden model and gateware. ``NDRITE_LENET5=20`` runs 20 images and more."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

@@ -1,7 +1,5 @@
 """A wide array whose inferences overlap, fed by a card's DMA: as golden, and close to the schedule."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

@@ -4,8 +4,6 @@ Two geometries, small ones, in every run; ``make test-pairs`` has forty of twent
 covered is printed.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from typing import Any

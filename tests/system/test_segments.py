@@ -1,7 +1,5 @@
 """Programs larger than the compiled gateware holds, segment by segment, read noise on."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

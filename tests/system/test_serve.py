@@ -1,7 +1,5 @@
 """``ndrite board serve`` in one process, a client through its pseudo-terminal in another."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import signal

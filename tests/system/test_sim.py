@@ -1,7 +1,5 @@
 """The simulated board equals the golden board in every bit, whatever the geometry, the seed or the stalls."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import warnings

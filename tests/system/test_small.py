@@ -1,7 +1,5 @@
 """The smallest boards' design, compiled for this machine: a whole device behind the host's driver."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``ndrite board serve --udp`` in one process, hosts on its socket in others; ``sim-udp:`` in this one."""
 
-from __future__ import annotations
-
 import re
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Programs of every kind of step on the compiled gateware, which walks through them by itself."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

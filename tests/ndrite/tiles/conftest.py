@@ -1,7 +1,5 @@
 """What a product must be, worked out from its program here: by hand, not by the code under test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

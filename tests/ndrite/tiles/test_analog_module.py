@@ -1,7 +1,5 @@
 """A module on tiles is still a module: state, copies, files, batches; and it follows its weights."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import io

@@ -1,7 +1,5 @@
 """Every kind of layer on tiles equals its program worked out by hand, read noise on, bit by bit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What cannot be put on tiles is refused by name, with what is accepted."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any

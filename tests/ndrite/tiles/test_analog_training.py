@@ -1,7 +1,5 @@
 """Training through the chip's view: the view is as wrong as the die, gradients arrive, the die follows."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

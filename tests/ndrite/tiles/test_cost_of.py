@@ -1,7 +1,5 @@
 """What a module's products cost: counts by hand, and what must go with them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
