@@ -13,6 +13,7 @@ from emulator.golden.redraw import virtual_chip
 from emulator.mapping import map_network
 from emulator.network import Dense, InputRange, Meaning, Network
 from emulator.network.datasets import digits
+from ndrite.shell.main import OK, run
 from ndrite.verbs.campaign import with_variation
 
 X, LABELS, TEST, TEST_LABELS = digits()
@@ -89,7 +90,7 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str],
     values = np.zeros((5, 64))
     values[2, :7] = 1.5
     np.save("x.npy", values)
-    ndrite.infer("program.npz", "x.npy")
+    assert run("infer program.npz --inputs x.npy -o y.npy".split()) == OK
     err = capsys.readouterr().err
     assert "x.npy: 7 of 320 input values (2.2 %) lie outside the range of their input" in err
     assert "the first: x.npy[2, 0] is 1.5; accepted: -1..1" in err

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ndrite import intervals
-from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired
+from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired, wilson
 from ndrite.verbs.campaign import chip_yield, spread
 
 
@@ -29,6 +29,12 @@ def test_a_mean_and_its_spread_are_scipys(n: int) -> None:
     assert (low, high) == pytest.approx(
         stats.binomtest(int((values > 3).sum()), n).proportion_ci(0.95, method="wilson")
     )
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    """Brown, Cai, DasGupta 2001: 1 of 10."""
+    assert wilson(1, 10) == pytest.approx((0.017876, 0.404150), abs=1e-5)
+    assert wilson(0, 10)[0] == 0.0
 
 
 def test_a_paired_interval_is_the_published_one() -> None:
