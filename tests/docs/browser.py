@@ -38,9 +38,7 @@ class View:
             for width in WIDTHS:
                 self.page.set_viewport_size({"width": width, "height": 900})
                 # A plot follows the window a moment later.
-                self.page.wait_for_function(
-                    f"document.documentElement.scrollWidth === {width}", timeout=120_000
-                )
+                self.page.wait_for_function(f"document.documentElement.scrollWidth === {width}")
         pictures = self.page.evaluate(
             "[...document.images].map(i => [i.getAttribute('src'), i.naturalWidth])"
         )

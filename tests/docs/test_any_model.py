@@ -17,12 +17,8 @@ from tests.marks import long_where
 EXAMPLE = Path(__file__).parents[2] / "examples" / "any_model.py"
 LINES = 25
 PARTS = {"resnet": ("Block", "resnet"), "lstm": ("Lstm",), "transformer": ("Transformer",), "unet": ("UNet",)}
-INPUTS = {
-    "resnet": (16, 1, 28, 28),
-    "lstm": (16, 29, 12),
-    "transformer": (16, 29, 12),
-    "unet": (16, 1, 28, 28),
-}
+IMAGES, SEQUENCES = (16, 1, 28, 28), (16, 29, 12)
+INPUTS = {"resnet": IMAGES, "lstm": SEQUENCES, "transformer": SEQUENCES, "unet": IMAGES}
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -103,13 +103,8 @@ def _search(site: Path, view: View) -> None:
         server.server_close()
 
 
-PLAN = {
-    "name": "bits & <levels>",
-    "chip": "wan2022",
-    "grid": {"cell.levels": [8, 16], "readout.adc_bits": [4, 6, 8]},
-    "seeds": [3, 4],
-    "count": 50,
-}
+PLAN = {"name": "bits & <levels>", "chip": "wan2022", "seeds": [3, 4], "count": 50}
+PLAN |= {"grid": {"cell.levels": [8, 16], "readout.adc_bits": [4, 6, 8]}}
 
 
 def rows_of(plan: Any) -> list[dict[str, Any]]:
@@ -192,9 +187,8 @@ def test_axes_are_chosen_and_a_click_selects(points: Path, view: View) -> None:
     view.page.keyboard.press("ArrowDown")
     view.page.keyboard.press("ArrowDown")
     assert view.page.evaluate(title).startswith("area, mm")
-    view.page.evaluate(
-        "document.getElementById('x').value = 5"
-    )  # cell.levels: neither high nor low is better
+    # cell.levels: neither high nor low is better.
+    view.page.evaluate("document.getElementById('x').value = 5")
     view.page.locator("#x").dispatch_event("change")
     assert view.page.evaluate("plot.data[0].x.length") == 0
     point = view.page.locator(".scatterlayer .trace path.point").first

@@ -14,11 +14,7 @@ import ndrite
 
 ROOT = Path(__file__).parents[2]
 OWN = ("emulator", "hdl", "host", "boards", "ndrite")
-CONTRIBUTORS = {
-    "docs/architecture.md",
-    "docs/arithmetic.md",
-    "docs/hardware.md",
-}
+CONTRIBUTORS = {"docs/architecture.md", "docs/arithmetic.md", "docs/hardware.md"}
 """Pages that explain what is inside, to those who change it."""
 
 

@@ -39,9 +39,7 @@ def test_commands_on_the_pages_exist() -> None:
             while isinstance(command, click.Group) and words:
                 command = command.get_command(context, words.pop(0))
             assert command is not None, f"{path.name}: ndrite {line}"
-            options = {
-                name for parameter in command.params for name in parameter.opts + parameter.secondary_opts
-            }
+            options = {name for p in command.params for name in p.opts + p.secondary_opts}
             unknown = {word for word in words if word.startswith("--")} - options
             assert not unknown, f"{path.name}: ndrite {line}"
             checked += 1
@@ -71,3 +69,15 @@ def test_notebooks_are_stored_without_outputs() -> None:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path.name
             assert cell.get("execution_count") is None, path.name
+
+
+TERMS = "chip die program board target sample map step crossbar tile lane row slice trial NDR ECRAM RRAM"
+"""Words that the glossary must explain, whatever else it does."""
+
+
+def test_the_glossary_has_each_term_once() -> None:
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \| (.+?) \|$", (DOCS / "index.md").read_text(), re.M)
+    named = [word.strip() for row, _ in rows for word in row.split(",")]
+    assert len(named) == len(set(named))
+    assert set(TERMS.split()) <= set(named)
+    assert all(text.endswith((".", ").")) for _, text in rows)

@@ -9,7 +9,7 @@ import pytest
 
 from studies import kan, kan_networks, runs
 from studies.data import data
-from tests.studies.command import ends, mean
+from tests.studies.conftest import ends, mean
 
 pytestmark = pytest.mark.usefixtures("fewer_draws")
 SAMPLES = 1000

@@ -9,8 +9,7 @@ import pytest
 from ndrite.costs.constants import load_constants
 from studies import cmo_hfox, cost, published, runner
 from studies.published import MISSED, WITHIN, Found, publication, verdict
-from tests.studies import command
-from tests.studies.command import OK, run
+from tests.studies.conftest import OK, OUTSIDE, run
 
 REPLICATIONS = [name for name in runner.STUDIES if publication(name) is not None]
 NUMBER = {"key": "n", "what": "w", "unit": "%", "value": 10.0, "how": "measured", "where": "Table 1"}
@@ -45,7 +44,7 @@ def test_every_number_has_its_place_and_its_reasons(name: str) -> None:
     assert [n["key"] for n in held["numbers"]] == list(of["numbers"]), "every number was judged"
 
 
-@pytest.mark.parametrize(("value", "said", "code"), [(10.0, WITHIN, OK), (20.0, MISSED, command.OUTSIDE)])
+@pytest.mark.parametrize(("value", "said", "code"), [(10.0, WITHIN, OK), (20.0, MISSED, OUTSIDE)])
 def test_the_exit_code_says_whether_a_number_is_met(
     value: float, said: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

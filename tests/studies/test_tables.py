@@ -8,7 +8,7 @@ import pytest
 from studies import adaptation, depth, insitu, loss, recovery, runner, runs, table
 from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
-from tests.studies.command import SEEDS, N, dies, ends, first, mean
+from tests.studies.conftest import SEEDS, N, dies, ends, first, mean
 
 CURVES, FIXED = "weights and curves", "weights, fixed curves"
 pytestmark = pytest.mark.usefixtures("fewer_draws")

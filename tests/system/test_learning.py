@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +52,11 @@ def samples(of: Learning, count: int) -> tuple[np.ndarray, np.ndarray]:
     return random_inputs(of.program, rng, count), rng.integers(0, of.outputs, count)
 
 
+def same_states(board: LearningBoard, golden: Any) -> None:
+    for a, b in zip(board.states(), golden.states, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, corner: bool) -> None:
@@ -59,19 +65,17 @@ def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, c
     board.program_learning(what, seed=seed)
     golden = make_learner(what, seed=seed)
     assert board.learn(x, labels, first_update=7) == golden.learn(x, labels, first_update=7)
-    for a, b in zip(board.states(), golden.states, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_states(board, golden)
 
 
 def test_it_goes_on_from_states_written_to_it(board: LearningBoard) -> None:
     what = learning(3)
     x, labels = samples(what, 20)
     golden = make_learner(what, seed=1)
-    first = golden.learn(x[:8], labels[:8])
+    assert golden.learn(x[:8], labels[:8]).updates == 8
     board.program_learning(what, seed=1, states=[s.copy() for s in golden.states])
-    assert first.updates == 8
     assert board.learn(x[8:], labels[8:], first_update=8) == golden.learn(x[8:], labels[8:], first_update=8)
-    np.testing.assert_array_equal(board.states()[0], golden.states[0])
+    same_states(board, golden)
 
 
 def test_what_is_sent_twice_is_done_once() -> None:
@@ -85,8 +89,7 @@ def test_what_is_sent_twice_is_done_once() -> None:
         link.rates = FaultRates.per_byte(1 / 500)
         assert board.learn(x, labels) == golden.learn(x, labels)
         link.rates = FaultRates()
-        for a, b in zip(board.states(), golden.states, strict=True):
-            np.testing.assert_array_equal(a, b)
+        same_states(board, golden)
         assert board.session.statistics.resyncs
 
 
@@ -102,7 +105,7 @@ def test_through_the_kernels_sockets() -> None:
             assert isinstance(board, LearningBoard)
             board.program_learning(what, seed=2)
             assert board.learn(x, labels) == golden.learn(x, labels)
-            np.testing.assert_array_equal(board.states()[0], golden.states[0])
+            same_states(board, golden)
         server.terminate()
 
 
@@ -120,8 +123,7 @@ def test_no_other_update_than_the_next_is_done(board: LearningBoard) -> None:
         board.channel.infer(payload[:1], first, y[:1], lambda more: None)
         assert (y[0, 0] >= 0) == done
     assert y[0].tolist() == [-1, -1, -1]
-    for a, b in zip(board.states(), golden.states, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_states(board, golden)
 
 
 def test_refused(board: LearningBoard) -> None:
