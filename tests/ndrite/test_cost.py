@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import ndrite
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import Chip
 from emulator.golden import Core
 from emulator.mapping import Die, map_network
 from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
@@ -23,20 +23,16 @@ from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, typical
 from ndrite.verbs.sweep import front
+from tests.chips import changed
 
 READ_V = 0.2
 READ_NS = "read_ns: {low: "
 OWN = "--constants mine.yaml"
 
 
-def chip_of(**fields: Any) -> Any:
-    """The ideal chip with arrays of 8 x 4 cells and fields changed, ``section__name``."""
-    content = load_chip("ideal").as_dict()
-    content["array"] |= {"rows": 8, "columns": 4}
-    for name, value in fields.items():
-        section, _, field = name.partition("__")
-        content[section][field] = value
-    return parse_chip(content)
+def chip_of(array: Any = None, **sections: Any) -> Chip:
+    """The ideal chip with arrays of 8 x 4 cells, and other values in its sections."""
+    return changed("ideal", array={"rows": 8, "columns": 4} | (array or {}), **sections)
 
 
 def network(inputs: int, outputs: int) -> tuple[Network, np.ndarray]:
@@ -47,10 +43,10 @@ def network(inputs: int, outputs: int) -> tuple[Network, np.ndarray]:
     return Network.chain((first, last)), rng.integers(0, 256, (32, inputs), np.uint8)
 
 
-def hidden(inputs: int, outputs: int, **fields: Any) -> tuple[Program, Die]:
+def hidden(inputs: int, outputs: int, **sections: Any) -> tuple[Program, Die]:
     """The network on the ideal chip."""
     of, samples = network(inputs, outputs)
-    return map_network(of, chip_of(**fields), samples)[:2]
+    return map_network(of, chip_of(**sections), samples)[:2]
 
 
 def account(program: Program, die: Die, x: Any) -> Account:
@@ -94,22 +90,19 @@ def test_an_account_by_hand() -> None:
     assert energy(found, "neurons", 0) == pytest.approx(3 * 120 * level)
     assert energy(found, "buffers", 0) == pytest.approx(3 * (dac + adc_energy_pJ(8, 130, 1e7)))
     # A shift-add a conversion and one for the bias, one multiplication for the scale, a column.
-    assert energy(found, "digital", 0) == pytest.approx(
-        3 * 2 * 0.69 * (130 / 65) ** 1.9 + 3 * 4.0 * (130 / 45) ** 1.9
-    )
+    digital = 3 * 2 * 0.69 * (130 / 65) ** 1.9 + 3 * 4.0 * (130 / 45) ** 1.9
+    assert energy(found, "digital", 0) == pytest.approx(digital)
     # 2 codes in from outside, 2 read and 3 written by the first step, 3 and 2 by the second.
     bits = 8 * (2 + 2 + 3 + 3 + 2)
     assert energy(found, "memory") == pytest.approx(bits * 0.33 * (130 / 65) ** 1.9)
     assert energy(found, "wires") == pytest.approx(bits * 0.054 * (130 / 32) ** 1.9)
-    total = found.total
-    assert total.energy_pJ[1] == pytest.approx(sum(energy(found, c) for c in COMPONENTS))
+    pJ, ns, um2 = (v[1] for v in (found.total.energy_pJ, found.total.latency_ns, found.total.area_um2))
+    assert pJ == pytest.approx(sum(energy(found, c) for c in COMPONENTS))
     # Read and conversion of both steps, device, and its converter; 3 and 2 columns through the scale unit.
-    assert total.latency_ns[1] == pytest.approx(2 * (10 + 100) + 100 + 100 + (3 + 2) * 5)
+    assert ns == pytest.approx(2 * (10 + 100) + 100 + 100 + (3 + 2) * 5)
     assert found.macs == 2 * 3 + 3 * 2
-    assert found.tops_per_W[1] == pytest.approx(2 * 12 / total.energy_pJ[1])
-    assert found.tops_per_mm2[1] == pytest.approx(
-        2 * 12 * 1e-12 / (total.latency_ns[1] * 1e-9) / (total.area_um2[1] * 1e-6)
-    )
+    assert found.tops_per_W[1] == pytest.approx(2 * 12 / pJ)
+    assert found.tops_per_mm2[1] == pytest.approx(2 * 12 * 1e-12 / (ns * 1e-9) / (um2 * 1e-6))
     # Four arrays of 8 x 4 cells of 125.7 F^2.
     area = found.by_component()["array"].area_um2[1]
     assert area == pytest.approx(4 * 32 * 125.7 * 0.13**2)
@@ -129,7 +122,7 @@ def test_a_residual_convolution_by_hand(dac_bits: int, groups: int) -> None:
     for skip in (None, 0):
         node = NetworkProduct(dense, (0,), where, 0.0, skip, None if skip is None else np.ones(m))
         network = Network((node, NetworkProduct(last, (1,), full)), (4, 5, 5))
-        chip = chip_of(input__dac_bits=dac_bits)
+        chip = chip_of(input={"dac_bits": dac_bits})
         program, die, _ = map_network(network, chip, x)
         costs.append(account(program, die, x[:1]))
     constants = load_constants().on(130)
@@ -179,33 +172,32 @@ def test_inputs_of_zero_cost_no_cell_and_no_driver() -> None:
 def test_slices_tiles_and_converters() -> None:
     """Four slices: four times the conversions; 20 rows on arrays of 8: three tiles of them."""
     x = np.random.default_rng(0).integers(0, 256, (4, 20))
-    whole, sliced = (account(*hidden(20, 4, input__dac_bits=d), x) for d in (8, 2))
+    whole, sliced = (account(*hidden(20, 4, input={"dac_bits": d}), x) for d in (8, 2))
     per = adc_energy_pJ(use(whole.works[1], "converter").of[0], 130, 1e7)
     assert energy(whole, "converters", 0) == pytest.approx(3 * 4 * per)
     assert energy(sliced, "converters", 0) == pytest.approx(4 * energy(whole, "converters", 0))
     assert use(sliced.works[1], "cell").serially == 4 * use(whole.works[1], "cell").serially
     assert use(whole.works[1], "bus bit").there == 3 * 1 * 2
     # Interleaved pairs: twice as many columns of cells, half the arrays.
-    beside = account(*hidden(20, 4, array__pairs="interleaved"), x)
+    beside = account(*hidden(20, 4, array={"pairs": "interleaved"}), x)
     assert use(beside.works[1], "bus bit").there == 3 * 2
     assert use(beside.works[1], "row DAC").there == 2 * use(whole.works[1], "row DAC").there
 
 
-def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]:
-    """A program of the first product alone, over other patches, on the cells of a full layer."""
-    program, die = of
-    step = dataclasses.replace(program.products[0], patches=patches)
-    alone = dataclasses.replace(program, shape=patches.shape, steps=(step,))
-    return alone, dataclasses.replace(die, arrays=die.arrays[:1])
-
-
-def convolution(side: int) -> tuple[Program, Die]:
-    """One kernel of 1 x 1 over ``side`` x 2 positions."""
-    return first_step(hidden(2, 3), Patches(shape=(2, side, 2), kernel=(1, 1)))
+def first_product(columns: int, x: Any, **patches: Any) -> tuple[Account, Die]:
+    """The account of one product of two rows over other patches, on the cells of a full layer; the die."""
+    program, die = hidden(2, columns)
+    where = Patches(**patches)
+    step = dataclasses.replace(program.products[0], patches=where)
+    alone = dataclasses.replace(program, shape=where.shape, steps=(step,))
+    return account(alone, dataclasses.replace(die, arrays=die.arrays[:1]), x), die
 
 
 def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
-    one, two = (account(*convolution(side), np.full((1, 4 * side), 77)) for side in (3, 6))
+    """One kernel of 1 x 1."""
+    one, two = (
+        first_product(3, np.full((1, 4 * side), 77), shape=(2, side, 2), kernel=(1, 1))[0] for side in (3, 6)
+    )
     for name in ("array", "drivers", "converters", "neurons", "buffers", "digital"):
         assert energy(two, name, 0) == pytest.approx(2 * energy(one, name, 0)), name
     a, b = (found.by_component() for found in (one, two))
@@ -214,26 +206,17 @@ def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
         np.testing.assert_array_equal(a[name].area_um2, b[name].area_um2)
 
 
-def grouped(groups: int) -> tuple[Program, Die]:
-    """Four columns over the same two rows, for ``groups`` groups of them."""
-    patches = Patches(shape=(2 * groups, 1, 1), kernel=(1, 1), groups=groups)
-    return first_step(hidden(2, 4), patches if groups > 1 else Patches.whole((2, 1, 1)))
-
-
 def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
-    program, die = grouped(2)
+    found, die = first_product(4, [[255, 255, 0, 0]], shape=(4, 1, 1), kernel=(1, 1), groups=2)
     cells = die.arrays[0].mapped.cells.effective.sum(axis=0)
-    found = account(program, die, [[255, 255, 0, 0]])
     assert energy(found, "array", 0) == pytest.approx(cells[:, :2].sum() * READ_V**2 * 10 * 1e-3)
-    one = account(*grouped(1), [[255, 255]])
+    one, _ = first_product(4, [[255, 255]], shape=(2, 1, 1), kernel=(1, 1))
     assert use(found.works[1], "cell").serially == 2 * use(one.works[1], "cell").serially
     assert use(found.works[1], "converter").times == use(one.works[1], "converter").times
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
-    fields = {"readout__kind": "analog", "input__dac_bits": 8}
-    program, die = hidden(12, 6, **fields)
-    found = account(program, die, np.full((1, 12), 99))
+    found = account(*hidden(12, 6, readout={"kind": "analog"}, input={"dac_bits": 8}), np.full((1, 12), 99))
     first, last = found.works[1:]
     assert use(first, "converter").times == 0
     assert use(first, "device's buffers").times == 6
@@ -249,8 +232,8 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
 
 def test_rows_that_hold_biases_count() -> None:
     """Against the same die without them: their cells at the full voltage, word lines, and a further tile."""
-    fields = {"readout__kind": "analog", "readout__range_policy": "layer", "readout__bias": "cells"}
-    program, die = hidden(8, 3, **fields)
+    readout = {"kind": "analog", "range_policy": "layer", "bias": "cells"}
+    program, die = hidden(8, 3, readout=readout)
     without = dataclasses.replace(die, arrays=tuple(dataclasses.replace(a, bias=None) for a in die.arrays))
     x = np.full((1, 8), 99)
     found, bare = (account(program, one, x) for one in (die, without))
@@ -273,14 +256,13 @@ def test_any_program_has_an_account(name: str) -> None:
     """Pooling, residuals, gates, states and calls."""
     network = load_network(Path(zoo.float_network()).with_name(f"float-{name}.npz"))
     named = network.meaning.data_set
-    x = np.random.default_rng(0).integers(0, 256, (16, network.inputs)).astype(np.uint8)
-    x = typical(named)[:64] if named in DATA else x
+    random = np.random.default_rng(0).integers(0, 256, (16, network.inputs), np.uint8)
+    x = typical(named)[:64] if named in DATA else random
     program, die, _ = map_network(network, "ideal", x)
     found = account(program, die, x[:1])
     assert len(found.works) == 1 + len(program.steps)
-    assert found.macs == program.calls * sum(
-        p.patches.positions * p.layer.weights.size for p in program.products
-    )
+    macs = sum(p.patches.positions * p.layer.weights.size for p in program.products)
+    assert found.macs == program.calls * macs
     assert (found.total.energy_pJ > 0).all()
     for work, step in zip(found.works[1:], program.steps, strict=True):
         if not isinstance(step, Product):

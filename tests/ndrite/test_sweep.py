@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from emulator.network import Dense, Meaning, Network
+from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import VOLATILE, run_point
@@ -40,13 +41,10 @@ SWEEP = "sweep plan.yaml -o out"
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of 784-10 (nearest class means) and a plan of six points."""
-    from ndrite.samples import judging_set
-
     made = tmp_path_factory.mktemp("sweep")
     x, labels = judging_set("fashion-mnist")
-    x = x[1000:] / 255.0
-    means = np.stack([x[labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1)
-    dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0), activation=None)
+    means = np.stack([x[1000:][labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1) / 255
+    dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0))
     meaning = Meaning(data_set="fashion-mnist")
     Network.chain(name="small", layers=(dense,), meaning=meaning).save(made / "small.npz")
     (made / "plan.yaml").write_text(PLAN)
@@ -66,7 +64,7 @@ def computed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("swept") / "all"
     shutil.copytree(prepared, made)
     with contextlib.chdir(made):
-        assert run(["sweep", "plan.yaml", "-o", "out"]) == OK
+        assert run(SWEEP.split()) == OK
     return made
 
 

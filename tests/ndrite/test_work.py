@@ -1,21 +1,21 @@
 """Products that samples ask of the array, counted one by one."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, Meaning, Named, Network, Patches, Product
+from emulator.network import Dense, Named, Network, Patches, Product
 from emulator.spec import PRESETS, Geometry
 from ndrite.evaluations import work
 
 
 def test_of_a_chain_rows_that_are_not_zero_times_columns() -> None:
-    program = random_program(
-        PRESETS["tiny"], np.random.default_rng(0), sizes=[6, 5, 3], dac_bits=4, noise=False
-    )
+    rng = np.random.default_rng(0)
+    program = random_program(PRESETS["tiny"], rng, sizes=[6, 5, 3], dac_bits=4, noise=False)
     x = np.array([[0, 16, 15, 255, 0, 1]], np.uint8)
     hidden = dataclasses.replace(program, steps=program.steps[:1])
     y = Core(hidden, fast=False).infer(x)[0]
@@ -31,20 +31,14 @@ def test_of_a_chain_rows_that_are_not_zero_times_columns() -> None:
 def test_blocks_and_packed_groups_are_the_mappers_own() -> None:
     """The network's products are counted, whatever more the mapper programs."""
     rng = np.random.default_rng(1)
-    deep = Patches(shape=(4, 6, 6), kernel=(3, 3), groups=4)
-    first = Product(
-        Dense(rng.normal(size=(9, 4)).astype(np.float32), np.zeros(4, np.float32), Named("relu")), (0,), deep
-    )
-    wide = Patches(shape=(4, 4, 4), kernel=(2, 2))
-    second = Product(
-        Dense(rng.normal(size=(16, 2)).astype(np.float32), np.zeros(2, np.float32), Named("relu")), (1,), wide
-    )
-    last = Product(
-        Dense(rng.normal(size=(18, 3)).astype(np.float32), np.zeros(3, np.float32)),
-        (2,),
-        Patches.whole((2, 3, 3)),
-    )
-    network = Network((first, second, last), (4, 6, 6), "deep", meaning=Meaning())
+
+    def product(source: int, rows: int, columns: int, where: Patches, neuron: Any = None) -> Product:
+        return Product(Dense(rng.normal(size=(rows, columns)), np.zeros(columns), neuron), (source,), where)
+
+    first = product(0, 9, 4, Patches(shape=(4, 6, 6), kernel=(3, 3), groups=4), Named("relu"))
+    second = product(1, 16, 2, Patches(shape=(4, 4, 4), kernel=(2, 2)), Named("relu"))
+    last = product(2, 18, 3, Patches.whole((2, 3, 3)))
+    network = Network((first, second, last), (4, 6, 6), "deep")
     x = rng.integers(1, 256, (32, 4 * 36)).astype(np.uint8)
     program = map_network(network, "ideal", x, options=MapOptions(target=Geometry())).program
     assert program.products[0].patches.groups < 4
