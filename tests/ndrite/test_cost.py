@@ -195,9 +195,8 @@ def first_product(columns: int, x: Any, **patches: Any) -> tuple[Account, Die]:
 
 def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
     """One kernel of 1 x 1."""
-    one, two = (
-        first_product(3, np.full((1, 4 * side), 77), shape=(2, side, 2), kernel=(1, 1))[0] for side in (3, 6)
-    )
+    shapes = ((2, 3, 2), (2, 6, 2))
+    one, two = (first_product(3, np.full((1, np.prod(s)), 77), shape=s, kernel=(1, 1))[0] for s in shapes)
     for name in ("array", "drivers", "converters", "neurons", "buffers", "digital"):
         assert energy(two, name, 0) == pytest.approx(2 * energy(one, name, 0)), name
     a, b = (found.by_component() for found in (one, two))

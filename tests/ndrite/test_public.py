@@ -30,9 +30,8 @@ def test_there_are_few_names() -> None:
 
 def test_no_public_name_is_a_module() -> None:
     """Importing a module puts it where its package would look for the function."""
-    assert not {module.name for module in pkgutil.iter_modules(ndrite.__path__)} & (
-        set(ndrite.__all__) - set(ndrite._MODULES)
-    )
+    modules = {module.name for module in pkgutil.iter_modules(ndrite.__path__)}
+    assert not modules & (set(ndrite.__all__) - set(ndrite._MODULES))
 
 
 @pytest.mark.parametrize("told", ["", "from ndrite.shell.main import run; run(['--help'])"])

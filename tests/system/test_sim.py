@@ -132,9 +132,8 @@ def test_uart_pins(weights_through_pins: bool, program: Program, x: np.ndarray) 
             """Whether each byte takes the cycles of its bits."""
             cycles, sent = link.model.cycles, board.session.statistics.bytes_sent
             act()
-            return link.model.cycles - cycles > 10 * DEFAULT_DIVISOR * (
-                board.session.statistics.bytes_sent - sent
-            )
+            sent = board.session.statistics.bytes_sent - sent
+            return link.model.cycles - cycles > 10 * DEFAULT_DIVISOR * sent
 
         link.model.go(pins=weights_through_pins)
         assert slow(lambda: board.program(program)) == weights_through_pins
