@@ -53,6 +53,9 @@ def test_evaluate_through_the_terminal(here: Path, said: Any) -> None:
         server.stop()
     assert (report["mismatches"], report["samples"]) == (0, 20)
     assert 0 < report["bound_cycles"] < 1696 < report["cycles_per_inference"]
+    assert report["mac_use"] == pytest.approx(
+        report["bound_cycles"] / report["cycles_per_inference"], abs=1e-3
+    )
 
 
 @pytest.mark.long

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -12,16 +11,13 @@ from boards.board import Board
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from boards.sim.build import DEFAULT_DIVISOR
-from emulator.errors import CompileWarning
 from emulator.golden.random_program import random_program
-from emulator.mapping import map_network
-from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
 from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
 from ndrite.networks import shipped_program
-from ndrite.samples import judging_set, typical
+from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from tests.stimulus import random_inputs
@@ -70,23 +66,6 @@ def test_a_small_network_at_any_lanes(preset: str, x: np.ndarray) -> None:
 
 
 @pytest.mark.long
-def test_a_chip_without_converters_inside() -> None:
-    """Columns drive devices behind a resistance, biases are cells: the same gateware, every bit golden's."""
-    x, labels = judging_set("fashion-mnist")
-    network = load_network(zoo.float_network())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
-        program = map_network(network, "dendritic-analog", typical("fashion-mnist"), seed=1).program
-    assert {layer.readout for layer in program.layers} == {"analog"}
-    assert min(layer.sigma_out for layer in program.layers) > 0
-    with connect("sim:64-lane") as board:
-        board.program(program)
-        result = evaluate(board, program, x[:40], labels[:40], seed=5)
-    assert result.mismatches == 0, result.first_mismatch
-    assert result.samples == 40
-
-
-@pytest.mark.long
 def test_a_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
     wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
@@ -97,20 +76,6 @@ def test_a_program_larger_than_the_usual_array() -> None:
         assert board.geometry is not None
         assert board.geometry.hardware_fields() == wide.hardware_fields()
         inferred(board, program, random_inputs(program, rng, 4), seed=4)
-
-
-@pytest.mark.long
-def test_the_array_is_busy_at_64_lanes() -> None:
-    program = shipped_program()
-    images, labels = judging_set("fashion-mnist")
-    with connect("sim:64-lane") as board:
-        board.program(program)
-        result = evaluate(board, program, images[:50], labels[:50])
-    assert result.array_busy is not None
-    assert result.array_busy >= 0.95
-    assert result.cycles_per_inference is not None
-    assert result.cycles_per_inference >= 784 * 2 + 128
-    assert result.mac_use == pytest.approx((result.bound_cycles or 0) / result.cycles_per_inference, abs=1e-3)
 
 
 def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
