@@ -7,18 +7,16 @@ listed fails the test.
 import contextlib
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ndrite.shell.main import COMMANDS, OK, run
+from ndrite.shell.main import OK, run
 from tests.docs.given import shorter, write_files, write_onnx
 from tests.docs.test_blocks import execute
+from tests.ndrite.test_commands import EVERY
 from tests.system.serving import Server
 
-GROUPS = {name: list(where[1]) for name, where in COMMANDS.items() if isinstance(where, tuple)}
-EVERY = [[name, part] if part else [name] for name in COMMANDS for part in GROUPS.get(name, [""])]
 ELSEWHERE = {
     "ndrite board flash ulx3s-85f": "needs a board",
     "ndrite board bringup ulx3s-85f --port /dev/ttyUSB0": "needs a board; see tests/ndrite/test_bringup.py",
@@ -70,16 +68,7 @@ def test_help_examples(command: list[str], files: Path) -> None:
     if command[0] == "compile":
         write_onnx(Path("model.onnx"))
     lines = [line for line in examples(command) if line not in ELSEWHERE]
-    with _board() if any("uart:" in line for line in lines) else contextlib.nullcontext():
+    uart = any("uart:" in line for line in lines)
+    with Server("64-lane", Path("board")) if uart else contextlib.nullcontext():
         for line in lines:
             execute(re.sub(r"> \S+/", "> ", shorter(line)), OK)
-
-
-@contextlib.contextmanager
-def _board() -> Iterator[None]:
-    """The simulated board's UART at ``board`` in the working folder."""
-    server = Server("64-lane", Path("board"))
-    try:
-        yield
-    finally:
-        server.stop()

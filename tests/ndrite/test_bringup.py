@@ -177,13 +177,10 @@ def test_a_board_on_ethernet_is_reached_by_its_address(tmp_path):
     identity, _ = Simulated(ON_ETHERNET).bitstream()
     with Simulated(ON_ETHERNET).open() as board:
         assert board.build_id == identity
-    server = Server("tiny")
-    try:
+    with Server("tiny") as server:
         port = server.url.removeprefix("udp:")
         with Hardware(ON_ETHERNET, port, tmp_path, loaded=True).open() as board:
             assert board.build_id == identity
-    finally:
-        server.stop()
 
 
 def test_a_port_that_comes_back_after_loading_is_waited_for(monkeypatch):

@@ -89,13 +89,6 @@ def test_in_a_pipeline(trained: Trained) -> None:
     assert len(cross_val_score(classifier, x, labels, cv=3)) == 3
 
 
-@pytest.mark.slow
-def test_on_gateware(trained: Trained) -> None:
-    program, x, _ = trained
-    golden, rtl = (ndrite.Classifier(program, board, seed=1, codes=True) for board in ("golden:", "sim:"))
-    np.testing.assert_array_equal(rtl.decision_function(x[:5]), golden.decision_function(x[:5]))
-
-
 @pytest.mark.parametrize(
     ("call", "told"),
     [

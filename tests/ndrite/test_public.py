@@ -96,6 +96,13 @@ def test_notebooks_show_tables_and_names_stay_text() -> None:
         assert "script" not in read.seen
         assert len(repr(shown)) < 2500, type(shown)
     assert "&lt;script&gt;" in compiled._repr_html_()
+    # What a prompt shows of a program is a line or two, not its arrays.
+    for shown, length, told in (
+        (compiled.program, 400, "<script>"),
+        (compiled.program.layers[0], 800, "int16 (784, 16)"),
+    ):
+        assert len(repr(shown)) < length
+        assert told in repr(shown)
 
 
 @pytest.mark.parametrize(

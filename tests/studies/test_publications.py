@@ -51,7 +51,7 @@ def test_the_exit_code_says_whether_a_number_is_met(
     of = {"title": "Fake", "source": "doi 10.1", "run": "nothing.", "basis": "computed"}
     of |= {"registered": "1234567", "numbers": {"n": NUMBER}}
     for module in (published, runner):
-        monkeypatch.setattr(module, "publication", lambda name: of if name == "cmo-hfox" else None)
+        monkeypatch.setattr(module, "publication", {"cmo-hfox": of}.get)
     monkeypatch.setattr("studies.cmo_hfox.found", lambda of: {"n": Found(value, value, value)})
     monkeypatch.setattr(runner, "grid", lambda name, smoke: [{"seed": 0}, {"seed": 1}])
     assert run("cmo-hfox", "-o", str(tmp_path)).exit_code == code

@@ -20,10 +20,8 @@ from tests.system.serving import Server
 
 @pytest.fixture
 def server(here: Path) -> Iterator[Server]:
-    server = Server("tiny", here / "port")
-    yield server
-    if server.process.poll() is None:
-        server.stop()
+    with Server("tiny", here / "port") as server:
+        yield server
 
 
 def test_infer_through_the_terminal(server: Server, clients: Any) -> None:
@@ -46,11 +44,8 @@ def test_a_server_ends_clean_and_has_then_vanished(
 
 @pytest.mark.long
 def test_evaluate_through_the_terminal(here: Path, said: Any) -> None:
-    server = Server("64-lane", here / "port")
-    try:
+    with Server("64-lane", here / "port") as server:
         report = said(f"evaluate '{zoo.program()}' --board uart:{server.link} --count 20")
-    finally:
-        server.stop()
     assert (report["mismatches"], report["samples"]) == (0, 20)
     assert 0 < report["bound_cycles"] < 1696 < report["cycles_per_inference"]
     assert report["mac_use"] == pytest.approx(
