@@ -129,9 +129,8 @@ def test_faces_go_onto_a_die(example: Any, stage: str, side: int) -> None:
     picture = next(iter(example.photographs()))
     small = torch.nn.functional.interpolate(picture[None], (120, 100), mode="area")
     parts = (small - 127.5) / 128
-    x = torch.cat(
-        [parts[:, :, r : r + side, c : c + side] for r in range(0, 96, 12) for c in range(0, 72, 12)]
-    )
+    corners = [(r, c) for r in range(0, 96, 12) for c in range(0, 72, 12)]
+    x = torch.cat([parts[:, :, r : r + side, c : c + side] for r, c in corners])
     chip = ndrite.analog(model, "ideal", samples=x, seed=0)
     with torch.no_grad():
         found, known = chip(x), model(x)

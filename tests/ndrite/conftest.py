@@ -24,9 +24,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def program() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
-    return random_program(
-        PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
-    )
+    rng = np.random.default_rng(1)
+    return random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
 
 
 @pytest.fixture

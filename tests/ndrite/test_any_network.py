@@ -40,9 +40,8 @@ def residual() -> Network:
     features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     last = Product(Dense(solution[:-1], solution[-1]), (3,), Patches.whole((6, 4, 4)))
-    return Network(
-        (first, second, pool, last), (1, 8, 8), "residual-digits", meaning=Meaning(data_set="digits")
-    )
+    meaning = Meaning(data_set="digits")
+    return Network((first, second, pool, last), (1, 8, 8), "residual-digits", meaning=meaning)
 
 
 NETWORKS = ("lenet5", "residual")

@@ -68,8 +68,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(varied: Program, monkeypat
     assert sorted(p.name for p in Path().iterdir() if "part" in p.name) == ["parts.json"]
 
 
-def test_a_state_of_another_campaign_or_an_edited_one_is_refused(
-    varied: Program, monkeypatch: pytest.MonkeyPatch, fails: Any
+def test_another_campaigns_state_or_an_edited_one_is_refused(
+    varied: Program, monkeypatch: Any, fails: Any
 ) -> None:
     line = f"{CAMPAIGN} 20 -o out.json"
 

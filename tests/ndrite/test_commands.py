@@ -99,9 +99,7 @@ def test_completion_of_commands_and_options() -> None:
 
 
 @pytest.mark.slow
-def test_standard_input_and_output(
-    folder: Path, program: Program, capsysbinary: Any, monkeypatch: Any
-) -> None:
+def test_standard_streams(folder: Path, program: Program, capsysbinary: Any, monkeypatch: Any) -> None:
     line = ["infer", "program.npz", "--inputs", "-", "-o", "-"]
     done = ndrite(*line, given=Path("x.npy").read_bytes())
     assert done.returncode == OK, done.stderr

@@ -64,9 +64,7 @@ def written(kind: str, model: Any) -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_command_takes_the_file_alone(
-    kind: str, here: Path, fails: Any, said: Any, prints: Any
-) -> None:
+def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: Any, prints: Any) -> None:
     model, x = model_of(kind, here)
     np.save("x.npy", x)
     file = written(kind, model)

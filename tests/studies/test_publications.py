@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,9 +46,8 @@ def test_every_number_has_its_place_and_its_reasons(name: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "said", "code"), [(10.0, WITHIN, OK), (20.0, MISSED, OUTSIDE)])
-def test_the_exit_code_says_whether_a_number_is_met(
-    value: float, said: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exit_codes(value: float, said: str, code: int, tmp_path: Path, monkeypatch: Any) -> None:
+    """They say whether a number is met."""
     of = {"title": "Fake", "source": "doi 10.1", "run": "nothing.", "basis": "computed"}
     of |= {"registered": "1234567", "numbers": {"n": NUMBER}}
     for module in (published, runner):

@@ -43,9 +43,8 @@ def walker() -> Iterator[Board]:
 @pytest.fixture(scope="session")
 def program() -> Program:
     """40-11-5 for the tiny geometry, with read noise: three row tiles, three column groups."""
-    return random_program(
-        PRESETS["tiny"], np.random.default_rng(11), sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True
-    )
+    rng = np.random.default_rng(11)
+    return random_program(PRESETS["tiny"], rng, sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True)
 
 
 @pytest.fixture(scope="session")

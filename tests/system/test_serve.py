@@ -30,9 +30,7 @@ def test_infer_through_the_terminal(server: Server, clients: Any) -> None:
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_ends_clean_and_has_then_vanished(
-    server: Server, with_signal: int, program: Program, x: np.ndarray
-) -> None:
+def test_a_server_ends_clean(server: Server, with_signal: int, program: Program, x: np.ndarray) -> None:
     with connect(f"uart:{server.link}") as board:
         board.program(program)
         assert server.link.is_symlink()

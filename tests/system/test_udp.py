@@ -72,9 +72,7 @@ def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
         assert is_of_these_sources(PRESETS["tiny"], int(board.identity()["build_id"], 16))
 
 
-def test_a_stranger_who_floods_the_port_keeps_nobody_out(
-    server: Server, program: Program, x: np.ndarray
-) -> None:
+def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, x: np.ndarray) -> None:
     """A host opens, programs and infers while another one sends without end."""
     host, port = server.url.removeprefix("udp:").split(":")
     done = threading.Event()

@@ -5,12 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from emulator.golden.noise import gaussian, pass_key
 from emulator.spec import Program
-
-ByHand = Callable[..., Any]
 
 
 def module(compute: Callable[..., Any], **parts: Any) -> Any:
@@ -78,15 +75,11 @@ def sums_of(
     return p + layer.bias.astype(np.int64)
 
 
-@pytest.fixture(scope="session")
-def by_hand() -> ByHand:
+def by_hand(tile: Any, patches: Any, *, seed: int, index: Any = None, groups: int = 1) -> Any:
     """Product of patches (n, groups * K): tensor (n, M)."""
     import torch
 
-    def product(tile: Any, patches: Any, *, seed: int, index: Any = None, groups: int = 1) -> Any:
-        mapped = tile.on_die
-        index = np.arange(len(patches)) if index is None else np.asarray(index)
-        sums = sums_of(mapped.program, codes_of(mapped.program, patches.numpy()), groups, seed, index)
-        return torch.tensor(sums.astype(np.float32)) * torch.tensor(mapped.step.astype(np.float32))
-
-    return product
+    program = tile.on_die.program
+    index = np.arange(len(patches)) if index is None else index
+    sums = sums_of(program, codes_of(program, patches.numpy()), groups, seed, index)
+    return torch.tensor(sums.astype(np.float32)) * torch.tensor(tile.on_die.step.astype(np.float32))

@@ -57,9 +57,7 @@ def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
     assert not model.training
 
 
-def test_the_same_call_gives_the_same_result_whatever_is_beside_it(
-    model: Any, x: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_gives_the_same_whatever_is_beside_it(model: Any, x: Any, monkeypatch: Any) -> None:
     y = read(model, x)
     assert torch.equal(read(model, x), y)
     assert torch.equal(read(model, x[:7]), y[:7])
@@ -172,9 +170,8 @@ def test_the_table(net: Any, model: Any) -> None:
 
 def test_products_of_two_signals_are_in_torch() -> None:
     x = torch.randn(4, 6, 8)
-    table = ndrite.analog(
-        nn.MultiheadAttention(8, 2, batch_first=True), "ideal", samples=(x, x, x)
-    ).ndrite.table()
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    table = ndrite.analog(attention, "ideal", samples=(x, x, x)).ndrite.table()
     scores = 2 * 6 * 6 * 8
     assert sum(row.macs for row in table.rows if row.where == "torch") == scores
     assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))

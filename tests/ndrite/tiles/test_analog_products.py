@@ -12,7 +12,7 @@ import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
-from tests.ndrite.tiles.conftest import module, read, relative, tile
+from tests.ndrite.tiles.conftest import by_hand, module, read, relative, tile
 
 SEED = 5
 
@@ -33,7 +33,7 @@ def close(y: Any, wanted: Any, within: float = 0.25) -> bool:
 
 
 @pytest.mark.parametrize("shape", [(24, 150), (6, 5, 150), (3, 2, 4, 150)])
-def test_a_full_layer(by_hand: Any, shape: tuple[int, ...]) -> None:
+def test_a_full_layer(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(150, 7), torch.randn(shape)
     model = placed(layer, x)
@@ -74,7 +74,7 @@ def patches_of(layer: Any, x: Any) -> tuple[Any, tuple[int, ...]]:
     return torch.stack(rows, dim=1).flatten(0, 1), tuple(sizes)
 
 
-def convolved(by_hand: Any, model: Any, x: Any) -> Any:
+def convolved(model: Any, x: Any) -> Any:
     """The maps of a convolution, its products by hand."""
     patches, sizes = patches_of(model, x)
     sums = by_hand(tile(model, "weight"), patches, seed=SEED, groups=model.groups)
@@ -82,22 +82,22 @@ def convolved(by_hand: Any, model: Any, x: Any) -> Any:
 
 
 @pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=kind_of)
-def test_a_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
+def test_a_convolution(layer: Any, shape: tuple[int, ...]) -> None:
     torch.manual_seed(1)
     x = torch.randn(shape)
     model = placed(layer, x)
     y = read(model, x)
-    assert torch.equal(y, convolved(by_hand, model, x))
+    assert torch.equal(y, convolved(model, x))
     assert close(y, read(layer, x))
     assert torch.equal(read(model, x[0]), y[0])  # without a dimension of samples
 
 
-def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
+def test_a_convolution_on_maps_of_another_size() -> None:
     torch.manual_seed(1)
     model = placed(nn.Conv2d(3, 4, 3, padding=1), torch.randn(4, 3, 8, 8))
     for size in ((5, 9), (3, 3), (8, 8)):
         x = torch.randn(2, 3, *size)
-        assert torch.equal(read(model, x), convolved(by_hand, model, x))
+        assert torch.equal(read(model, x), convolved(model, x))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
     ],
     ids=kind_of,
 )
-def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
+def test_a_transposed_convolution(layer: Any, shape: tuple[int, ...]) -> None:
     """Place by place: what each adds to the places that its kernel reaches."""
     torch.manual_seed(1)
     x = torch.randn(shape)
@@ -133,7 +133,7 @@ def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ..
     assert close(y, float_y)
 
 
-def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
+def recurrent(model: Any, x: Any, kind: str) -> Any:
     """Outputs (n, T, H) of a layer of one direction, its products by hand."""
     n, calls, _ = x.shape
     index = np.arange(n * calls)
@@ -159,12 +159,12 @@ def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_a_recurrent_layer(by_hand: Any, kind: str) -> None:
+def test_a_recurrent_layer(kind: str) -> None:
     torch.manual_seed(2)
     layer, x = getattr(nn, kind)(5, 6, batch_first=True), torch.randn(8, 4, 5)
     model = placed(layer, x)
     y = read(model, x)[0]
-    assert torch.equal(y, recurrent(by_hand, model, x, kind))
+    assert torch.equal(y, recurrent(model, x, kind))
     assert close(y, read(layer, x)[0])
     # Time first and outputs by time: the same numbers.
     other = getattr(nn, kind)(5, 6)
@@ -201,7 +201,7 @@ def flat(result: Any) -> list[Any]:
     return [result] if isinstance(result, torch.Tensor) else [t for part in result for t in flat(part)]
 
 
-def test_attention(by_hand: Any) -> None:
+def test_attention() -> None:
     torch.manual_seed(3)
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     nn.init.normal_(layer.in_proj_bias)
@@ -278,9 +278,7 @@ PRODUCTS = [
 
 
 @pytest.mark.parametrize(("compute", "shape", "sizes", "groups"), PRODUCTS, ids=range(len(PRODUCTS)))
-def test_a_product_of_parameters_needs_no_layer(
-    compute: Any, shape: tuple[int, ...], sizes: list[Any], groups: int
-) -> None:
+def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes: Any, groups: int) -> None:
     torch.manual_seed(0)
     layer, x = free(compute, *sizes), torch.randn(shape)
     exact, model = (ndrite.analog(layer, chip, samples=x, seed=SEED) for chip in ("ideal", "wan2022"))
