@@ -11,27 +11,20 @@ from emulator.device.description import load_chip
 from emulator.device.ndr.curves import Esaki
 from ndrite.shell.main import FAILED_CHECK, OK, run
 from tests.chips import random_network, samples
+from tests.docs.given import write_csv
 
 PNG = b"\x89PNG"
-
-
-def csv(name: str, header: str, *columns: np.ndarray) -> None:
-    np.savetxt(name, np.column_stack(columns), delimiter=",", header=header, comments="", fmt="%.10g")
 
 
 @pytest.fixture
 def measured(here: Path) -> None:
     """The working folder: three CSV files."""
     v = np.linspace(0, 0.5, 60)
-    csv("iv.csv", "voltage_V,current_A", v, Esaki().current(v))
+    write_csv("iv.csv", "voltage_V,current_A", v, Esaki().current(v))
     target = np.repeat([10.0, 20, 30, 40], 50)
-    csv("g.csv", "target_uS,Gread", target, target + np.random.default_rng(0).standard_normal(200))
-    csv(
-        "p.csv",
-        "pulse,conductance_uS",
-        np.arange(81),
-        np.r_[np.linspace(10, 50, 41), np.linspace(49, 10, 40)],
-    )
+    write_csv("g.csv", "target_uS,Gread", target, target + np.random.default_rng(0).standard_normal(200))
+    state = np.r_[np.linspace(10, 50, 41), np.linspace(49, 10, 40)]
+    write_csv("p.csv", "pulse,conductance_uS", np.arange(81), state)
 
 
 @pytest.fixture
@@ -135,9 +128,9 @@ def test_fit_rram_and_ecram(measured: None, said: Any, prints: Any) -> None:
     ],
 )
 def test_fit_errors(line: str, told: tuple[str, ...], measured: None, fails: Any) -> None:
-    csv("up.csv", "voltage_V,current_A", np.arange(20), np.arange(20))
+    write_csv("up.csv", "voltage_V,current_A", np.arange(20), np.arange(20))
     v = np.linspace(0, 100, 60)
-    csv("big.csv", "voltage_V,current_A", v, v * np.exp(-v / 30))
+    write_csv("big.csv", "voltage_V,current_A", v, v * np.exp(-v / 30))
     fails(line, *told)
     assert not Path("up.yaml").exists()
 
