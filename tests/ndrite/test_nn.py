@@ -17,23 +17,22 @@ from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Ndr as NdrActivation  # noqa: E402
 from emulator.network.importing import import_model  # noqa: E402
 from ndrite.nn import Bases, Ndr  # noqa: E402
+from tests.ndrite.tiles.conftest import module  # noqa: E402
 
 nn = torch.nn
 U = np.linspace(0, 5, 101)
 BELL = np.stack([U, np.exp(-np.square(U - 1))])
 
 
-class Residual(nn.Module):
+def residual() -> Any:
     """Convolutions with devices behind them, a residual, an average."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
-        self.n, self.m, self.out = Ndr(6), Ndr(6, BELL), nn.Linear(6, 4)
+    def forward(m: Any, x: Any) -> Any:
+        h = m.first(m.a(x))
+        return m.out(m.second(m.b(h) + h).mean((2, 3)))
 
-    def forward(self, x: Any) -> Any:
-        h = self.n(self.a(x))
-        return self.out(self.m(self.b(h) + h).mean((2, 3)))
+    a, b = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+    return module(forward, a=a, b=b, first=Ndr(6), second=Ndr(6, BELL), out=nn.Linear(6, 4))
 
 
 def kan(each: bool) -> Any:
@@ -47,7 +46,7 @@ def full() -> Any:
 
 MODELS: dict[str, tuple[Any, tuple[int, ...], list[str], float]] = {
     "full layers": (full, (8,), ["product"] * 2, 0.1),
-    "convolutions": (Residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
+    "convolutions": (residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
     "bases": (lambda: kan(False), (5,), ["table", "product"] * 2, 0.05),
     "bases of each channel": (lambda: kan(True), (5,), ["table", "product"] * 2, 0.05),
 }

@@ -21,53 +21,39 @@ from tests.ndrite.test_any_network import residual
 KINDS = ("onnx", "module", "estimator", "network", "graph")
 
 
-def model_of(kind: str, folder: Path) -> tuple[Any, np.ndarray]:
-    """A model of one kind, as Python has it, and samples in its own unit."""
+def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
+    """A model of one kind, samples in its own unit, and its file; None of what only Python has."""
     rng = np.random.default_rng(0)
-    if kind == "graph":
-        return dataclasses.replace(residual(), meaning=Meaning()), digits()[0][:64]
-    if kind == "network":
-        network = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
-        return network, rng.integers(0, 256, (64, 12), np.uint8)
+    if kind in ("graph", "network"):
+        plain = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
+        network = plain if kind == "network" else dataclasses.replace(residual(), meaning=Meaning())
+        network.save("float.npz")
+        x = rng.integers(0, 256, (64, 12), np.uint8) if kind == "network" else digits()[0][:64]
+        return network, x, "float.npz"
+    x = rng.normal(size=(64, 12)).astype(np.float32)
     if kind == "module":
         torch = pytest.importorskip("torch", reason="needs ndrite[train]")
         torch.manual_seed(0)
-        layers = torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
-        return torch.nn.Sequential(*layers), rng.normal(size=(64, 12)).astype(np.float32)
-    pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
+        module = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        torch.save(module, "model.pt")
+        return module, x, "model.pt"
+    skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
     from sklearn.linear_model import LogisticRegression
 
-    x = rng.normal(size=(64, 12)).astype(np.float32)
     names = np.array(["ash", "beech", "oak"])[np.abs(x[:, :3]).argmax(axis=1)]
     estimator = LogisticRegression().fit(x, names)
     if kind == "estimator":
-        return estimator, x
-    from skl2onnx import to_onnx
-
-    options = {id(estimator): {"zipmap": False}}
-    (folder / "model.onnx").write_bytes(to_onnx(estimator, x[:1], options=options).SerializeToString())
-    return folder / "model.onnx", x
-
-
-def written(kind: str, model: Any) -> str | None:
-    """The file of a model for the command line; None of what only Python has."""
-    if kind == "module":
-        import torch
-
-        torch.save(model, "model.pt")
-        return "model.pt"
-    if isinstance(model, Network):
-        model.save("float.npz")
-        return "float.npz"
-    return "model.onnx" if kind == "onnx" else None
+        return estimator, x, None
+    model = skl2onnx.to_onnx(estimator, x[:1], options={id(estimator): {"zipmap": False}})
+    Path("model.onnx").write_bytes(model.SerializeToString())
+    return Path("model.onnx"), x, "model.onnx"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: Any, prints: Any) -> None:
-    model, x = model_of(kind, here)
+    model, x, file = model_of(kind)
     np.save("x.npy", x)
-    file = written(kind, model)
     compiled = ndrite.compile(model, "wan2022", samples=x, seed=5, output="mine")
     if file is not None:
         prints(f"compile {file} --chip wan2022 --samples x.npy --seed 5 -o mine")
@@ -111,7 +97,7 @@ def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
 @pytest.fixture
 def mine(here: Path) -> ndrite.Compiled:
     """The file ``mine`` in the working folder: 12-3 on wan2022."""
-    network, x = model_of("network", here)
+    network, x, _ = model_of("network")
     names = ("a", "b", "c")
     return ndrite.compile(network, "wan2022", samples=x, classes=names, input_unit="mV", output="mine")
 
