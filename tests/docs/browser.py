@@ -1,7 +1,5 @@
 """Pages in the machine's own Chromium, at the widths and in the schemes that readers have."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -40,9 +38,7 @@ class View:
             for width in WIDTHS:
                 self.page.set_viewport_size({"width": width, "height": 900})
                 # A plot follows the window a moment later.
-                self.page.wait_for_function(
-                    f"document.documentElement.scrollWidth === {width}", timeout=120_000
-                )
+                self.page.wait_for_function(f"document.documentElement.scrollWidth === {width}")
         pictures = self.page.evaluate(
             "[...document.images].map(i => [i.getAttribute('src'), i.naturalWidth])"
         )

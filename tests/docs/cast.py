@@ -5,8 +5,6 @@ as one animated SVG, which needs neither script nor font from elsewhere. It fail
 takes longer than ``SECONDS_MAX``.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Files that examples and pages name, made small, and what makes their commands shorter."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

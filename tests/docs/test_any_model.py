@@ -1,12 +1,13 @@
-"""The example of any PyTorch model: each model is short, and goes onto a die as it is."""
-
-from __future__ import annotations
+"""The examples of PyTorch models: each is short, is what a package computes, and goes onto a die as it is."""
 
 import ast
+import importlib.util
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs ndrite[train]")
@@ -19,12 +20,8 @@ from tests.marks import long_where
 EXAMPLE = Path(__file__).parents[2] / "examples" / "any_model.py"
 LINES = 25
 PARTS = {"resnet": ("Block", "resnet"), "lstm": ("Lstm",), "transformer": ("Transformer",), "unet": ("UNet",)}
-INPUTS = {
-    "resnet": (16, 1, 28, 28),
-    "lstm": (16, 29, 12),
-    "transformer": (16, 29, 12),
-    "unet": (16, 1, 28, 28),
-}
+IMAGES, SEQUENCES = (16, 1, 28, 28), (16, 29, 12)
+INPUTS = {"resnet": IMAGES, "lstm": SEQUENCES, "transformer": SEQUENCES, "unet": IMAGES}
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -32,9 +29,8 @@ def test_a_model_takes_fewer_lines(name: str) -> None:
     text = EXAMPLE.read_text()
     nodes = [n for n in ast.parse(text).body if getattr(n, "name", "") in PARTS[name]]
     assert len(nodes) == len(PARTS[name])
-    said = [line for node in nodes for line in (ast.get_source_segment(text, node) or "").splitlines()]
-    written = [line for line in said if line.strip()]
-    assert len(written) + 1 < LINES  # and the call of ndrite.analog
+    said = "\n".join(ast.get_source_segment(text, node) or "" for node in nodes).splitlines()
+    assert sum(bool(line.strip()) for line in said) + 1 < LINES  # and the call of ndrite.analog
 
 
 SUMS = {"lstm": (16, 3, 14866), "transformer": (16, 14, 27858), "unet": (2, 13, 103488)}
@@ -81,10 +77,8 @@ def test_every_product_of_the_gateware_is_the_golden_models(name: str) -> None:
     """One batch of two samples; converters are set by what the gateware itself gives."""
     count, products, size = SUMS[name]
     model, x = model_of(name), torch.rand(count, *INPUTS[name][1:])
-    chips = [
-        ndrite.analog(model, "wan2022", samples=x, seed=3, board=url, progress=lambda *_: None)
-        for url in ("golden:", "sim:")
-    ]
+    how = {"samples": x, "seed": 3, "progress": lambda *_: None}
+    chips = [ndrite.analog(model, "wan2022", board=url, **how) for url in ("golden:", "sim:")]
     golden, sim = (watched(chip) for chip in chips)
     with torch.no_grad():
         first, second = (chip(x[:2]) for chip in chips)
@@ -96,6 +90,50 @@ def test_every_product_of_the_gateware_is_the_golden_models(name: str) -> None:
         assert len(set(got.ravel().tolist())) > 8
     assert len({product for product, _, _ in sim}) == products
     assert sum(y.size for _, _, y in sim) == size
-    where = {row.where for row in chips[1].ndrite.table().rows if row.where != "torch"}
-    assert where == {"die"}
+    assert {row.where for row in chips[1].ndrite.table().rows} - {"torch"} == {"die"}
     chips[1].ndrite.close()
+
+
+@pytest.fixture(scope="module")
+def example() -> Any:
+    return SimpleNamespace(**runpy.run_path(str(EXAMPLE.with_name("pretrained.py"))))
+
+
+def test_the_wake_word_is_the_packages(example: Any) -> None:
+    """Rebuilt from the file's constants, it gives what the package's TensorFlow Lite gives."""
+    package = pytest.importorskip("pyopen_wakeword", reason="needs ndrite[pretrained]")
+    pytest.importorskip("tflite", reason="needs ndrite[pretrained]")
+    path = Path(package.__file__).parent / "models" / "okay_nabu.tflite"
+    model = example.WakeWord(example.constants(path)).eval()
+    rng = np.random.default_rng(0)
+    rows = rng.normal(scale=8, size=(40, 96)).astype(np.float32)
+    theirs = package.OpenWakeWord.from_builtin(package.Model.OKAY_NABU)
+    wanted = [p for row in rows for p in theirs.process_streaming(row[None, None, None])]
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 16, 0).swapaxes(1, 2)
+    x = torch.tensor(windows.copy())
+    with torch.no_grad():
+        found = model(x)
+        np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-6)
+        chip = ndrite.analog(model, "ideal", samples=x, seed=0)
+        logits = [torch.logit(v.clamp(1e-9, 1 - 1e-9)) for v in (chip(x), found)]
+    assert chip.ndrite.table().weights == 1536 * 32 + 32 * 32 + 32
+    assert float((logits[0] - logits[1]).abs().mean()) < 0.1 * float(logits[1].std())
+
+
+@pytest.mark.parametrize(("stage", "side"), [("p", 12), ("r", 24)])
+def test_faces_go_onto_a_die(example: Any, stage: str, side: int) -> None:
+    if importlib.util.find_spec("facenet_pytorch") is None:
+        pytest.skip("needs facenet-pytorch, installed with --no-deps")
+    pytest.importorskip("sklearn", reason="needs ndrite[pretrained]")
+    model = example.net(stage)
+    picture = next(iter(example.photographs()))
+    small = torch.nn.functional.interpolate(picture[None], (120, 100), mode="area")
+    parts = (small - 127.5) / 128
+    corners = [(r, c) for r in range(0, 96, 12) for c in range(0, 72, 12)]
+    x = torch.cat([parts[:, :, r : r + side, c : c + side] for r, c in corners])
+    chip = ndrite.analog(model, "ideal", samples=x, seed=0)
+    with torch.no_grad():
+        found, known = chip(x), model(x)
+    assert found.shape == known.shape
+    assert float((found - known).square().mean()) < 0.02 * float(known.var())
+    assert (found != known).any()

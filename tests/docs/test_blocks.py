@@ -4,8 +4,6 @@ A page says itself what it needs: ``<!-- files: program.npz x.npy -->`` names fi
 ``tests/docs/given.py``, ``<!-- not run: why -->`` before a block leaves it out. Those are counted here.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re
@@ -57,14 +55,11 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    found = []
-    text = page.read_text()
+    found, text = [], page.read_text()
     for match in BLOCK.finditer(text):
         reason = re.search(r"<!-- not run: (.+?) -->", match["before"])
         saved = BEFORE.search(text[: match.start("kind") - 3])
-        found.append(
-            Block(match["kind"], match["text"], reason and reason[1], saved["name"] if saved else None)
-        )
+        found.append(Block(match["kind"], match["text"], reason and reason[1], saved and saved["name"]))
     return found
 
 
@@ -99,15 +94,7 @@ def marks(page: Path) -> list[pytest.MarkDecorator]:
     return [pytest.mark.slow] * slow + [pytest.mark.long] * (name_of(page) in LONG)
 
 
-CASES = [
-    pytest.param(
-        page,
-        id=name_of(page),
-        marks=marks(page),
-    )
-    for page in PAGES
-    if runnable(page)
-]
+CASES = [pytest.param(page, id=name_of(page), marks=marks(page)) for page in PAGES if runnable(page)]
 
 
 @pytest.mark.parametrize("page", CASES)
@@ -117,9 +104,7 @@ def test_its_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     given = tmp_path / "given"
     given.mkdir()
     monkeypatch.chdir(given)
-    wanted = [
-        name for line in re.findall(r"<!-- files: (.+?) -->", page.read_text()) for name in line.split()
-    ]
+    wanted = " ".join(re.findall(r"<!-- files: (.+?) -->", page.read_text())).split()
     if wanted:
         write_files()
         if "model.onnx" in wanted:

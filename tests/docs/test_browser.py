@@ -3,8 +3,6 @@
 No page says anything to the console or asks another host for anything.
 """
 
-from __future__ import annotations
-
 import functools
 import http.server
 import importlib.util
@@ -60,8 +58,16 @@ def test_the_documentation(site: Path, view: View) -> None:
     for name in ONE_OF_EACH:
         view.open(site / f"{name}.html")
         view.check()
-    _follow_a_link_by_keyboard(site, view)
     _search(site, view)
+    # Tab reaches the navigation, Enter follows a link.
+    view.page.set_viewport_size({"width": 1280, "height": 900})
+    view.open(site / "index.html")
+    reached = view.tabbed(12)
+    assert "Ten-minute tutorial" in reached
+    for _ in range(len(reached) - reached.index("Ten-minute tutorial") - 1):
+        view.page.keyboard.press("Shift+Tab")
+    view.page.keyboard.press("Enter")
+    view.page.wait_for_url("**/tutorial.html*")
 
 
 @pytest.mark.long
@@ -75,24 +81,9 @@ def test_every_page_of_the_documentation(site: Path, view: View) -> None:
     assert len(list(site.rglob("*.html"))) >= 18
 
 
-def _follow_a_link_by_keyboard(site: Path, view: View) -> None:
-    """Tab reaches the navigation, Enter follows a link."""
-    view.page.set_viewport_size({"width": 1280, "height": 900})
-    view.open(site / "index.html")
-    reached = view.tabbed(12)
-    assert "Ten-minute tutorial" in reached
-    for _ in range(len(reached) - reached.index("Ten-minute tutorial") - 1):
-        view.page.keyboard.press("Shift+Tab")
-    view.page.keyboard.press("Enter")
-    view.page.wait_for_url("**/tutorial.html*")
-
-
 def _search(site: Path, view: View) -> None:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: Any) -> None:
-            """Nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         address = f"http://127.0.0.1:{server.server_port}"
@@ -105,13 +96,8 @@ def _search(site: Path, view: View) -> None:
         server.server_close()
 
 
-PLAN = {
-    "name": "bits & <levels>",
-    "chip": "wan2022",
-    "grid": {"cell.levels": [8, 16], "readout.adc_bits": [4, 6, 8]},
-    "seeds": [3, 4],
-    "count": 50,
-}
+PLAN = {"name": "bits & <levels>", "chip": "wan2022", "seeds": [3, 4], "count": 50}
+PLAN |= {"grid": {"cell.levels": [8, 16], "readout.adc_bits": [4, 6, 8]}}
 
 
 def rows_of(plan: Any) -> list[dict[str, Any]]:
@@ -194,9 +180,8 @@ def test_axes_are_chosen_and_a_click_selects(points: Path, view: View) -> None:
     view.page.keyboard.press("ArrowDown")
     view.page.keyboard.press("ArrowDown")
     assert view.page.evaluate(title).startswith("area, mm")
-    view.page.evaluate(
-        "document.getElementById('x').value = 5"
-    )  # cell.levels: neither high nor low is better
+    # cell.levels: neither high nor low is better.
+    view.page.evaluate("document.getElementById('x').value = 5")
     view.page.locator("#x").dispatch_event("change")
     assert view.page.evaluate("plot.data[0].x.length") == 0
     point = view.page.locator(".scatterlayer .trace path.point").first

@@ -1,7 +1,5 @@
 """The terminal cast: the committed one is of the present commands, and they still do what it shows."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

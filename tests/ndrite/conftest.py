@@ -1,8 +1,7 @@
 """Files that the commands read, and commands that are run."""
 
-from __future__ import annotations
-
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def program() -> Program:
     """20-6-3 for the tiny geometry, with read noise."""
-    return random_program(
-        PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
-    )
+    rng = np.random.default_rng(1)
+    return random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
 
 
 @pytest.fixture
@@ -38,31 +36,36 @@ def folder(here: Path, program: Program) -> Path:
     return here
 
 
+def words_of(line: str | list[str]) -> list[str]:
+    """A command's words, of a line as it is typed."""
+    return shlex.split(line) if isinstance(line, str) else line
+
+
 @pytest.fixture
-def prints(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
+def prints(capsys: pytest.CaptureFixture[str]) -> Callable[[str | list[str]], str]:
     """Runs a command that must work: what it prints, and nothing of what was printed before."""
 
-    def check(arguments: list[str]) -> str:
+    def check(line: str | list[str]) -> str:
         capsys.readouterr()
-        assert run(arguments) == OK, capsys.readouterr().err
+        assert run(words_of(line)) == OK, capsys.readouterr().err
         return capsys.readouterr().out
 
     return check
 
 
 @pytest.fixture
-def said(prints: Callable[[list[str]], str]) -> Callable[[list[str]], Any]:
+def said(prints: Callable[[list[str]], str]) -> Callable[[str | list[str]], Any]:
     """Runs a command that must work: its JSON."""
-    return lambda arguments: json.loads(prints([*arguments, "--json"]))
+    return lambda line: json.loads(prints([*words_of(line), "--json"]))
 
 
 @pytest.fixture
 def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
     """Runs a command that must fail: its code, and one printable line on stderr that holds every text."""
 
-    def check(arguments: list[str], *texts: str, code: int = BAD_INPUT) -> None:
+    def check(line: str | list[str], *texts: str, code: int = BAD_INPUT) -> None:
         capsys.readouterr()
-        assert run(arguments) == code, arguments
+        assert run(words_of(line)) == code, line
         out, err = capsys.readouterr()
         assert out == ""
         assert err.startswith("ndrite: error: ")

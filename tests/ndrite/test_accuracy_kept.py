@@ -3,13 +3,12 @@
 The reference is the model's own predictions on the same 500 test digits; read noise is on, dies are five.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,11 @@ def full_layers() -> Any:
     return trained(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), (64,), 30)
 
 
-def dead_inputs(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]:
+Made = tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]
+"""A model, what predicts with it, and the shape of a sample."""
+
+
+def dead_inputs(folder: Path) -> Made:
     """The weights of pixels that never vary are made large; the bias takes them back."""
     model = copy.deepcopy(full_layers())
     with torch.no_grad():
@@ -68,23 +71,16 @@ def dead_inputs(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], 
     return model, by_torch(model, (64,)), (64,)
 
 
-def averaged(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]:
+def averaged(folder: Path) -> Made:
     """A convolution and a global average behind it, no full layer."""
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 24, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(24, 10, 3, padding=1),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
-    trained(model, (1, 8, 8), 40)
+    first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 24, 3, stride=2, padding=1)
+    last = nn.Conv2d(24, 10, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    model = trained(nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), *last), (1, 8, 8), 40)
     return model, by_torch(model, (1, 8, 8)), (1, 8, 8)
 
 
-def quantised(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]:
+def quantised(folder: Path) -> Made:
     """onnxruntime's static quantisation, which drops the ReLUs."""
     import onnxruntime
 
@@ -93,19 +89,14 @@ def quantised(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tu
     axes = {"x": {0: "n"}}
     torch.onnx.export(model, (torch.zeros(2, 64),), path, dynamo=False, input_names=["x"], dynamic_axes=axes)
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            self.left = [{"x": x[i : i + 100]} for i in range(0, 500, 100)]
-
-        def get_next(self) -> Any:
-            return self.left.pop() if self.left else None
-
-    quantization.quantize_static(str(path), str(folder / "q.onnx"), Reader())
+    left = [{"x": x[i : i + 100]} for i in range(0, 500, 100)]
+    reader = SimpleNamespace(get_next=lambda: left.pop() if left else None)
+    quantization.quantize_static(str(path), str(folder / "q.onnx"), reader)
     session = onnxruntime.InferenceSession(str(folder / "q.onnx"), providers=["CPUExecutionProvider"])
     return folder / "q.onnx", lambda given: session.run(None, {"x": given})[0].argmax(axis=1), (64,)
 
 
-def normalised(folder: Path) -> tuple[Any, Callable[[np.ndarray], np.ndarray], tuple[int, ...]]:
+def normalised(folder: Path) -> Made:
     """Every sample divided by its own norm: no product with constants."""
     pipeline = pytest.importorskip("sklearn.pipeline")
     preprocessing = pytest.importorskip("sklearn.preprocessing")

@@ -1,7 +1,5 @@
 """Every command on networks that are no chains of full layers, called as for those that are."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ndrite
 from boards.golden import GoldenBoard
 from boards.stepped import SteppedBoard
 from emulator.golden import Core
@@ -41,9 +40,8 @@ def residual() -> Network:
     features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
     last = Product(Dense(solution[:-1], solution[-1]), (3,), Patches.whole((6, 4, 4)))
-    return Network(
-        (first, second, pool, last), (1, 8, 8), "residual-digits", meaning=Meaning(data_set="digits")
-    )
+    meaning = Meaning(data_set="digits")
+    return Network((first, second, pool, last), (1, 8, 8), "residual-digits", meaning=meaning)
 
 
 NETWORKS = ("lenet5", "residual")
@@ -58,9 +56,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     network = load_network(zoo.lenet5()) if lenet else residual()
     network.save(here / "float.npz")
     chip = "wan2022" if lenet else "dendritic-ndr+ecram-pair"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(here)
-        assert run(["compile", "float.npz", "--chip", chip, "-o", "program.npz", "--json"]) == OK
+    ndrite.compile(here / "float.npz", chip, output=here / "program.npz")
     _, _, x, labels = digits()
     # LeNet-5 was imported: its inputs are in the model's unit.
     np.save(here / "x.npy", (enlarged(x) / 255.0 if lenet else x)[:120])
@@ -68,99 +64,80 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return here
 
 
-@pytest.fixture
-def said(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs a command in the folder; its JSON."""
+@pytest.fixture(autouse=True)
+def working(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network's folder."""
     monkeypatch.chdir(folder)
-    capsys.readouterr()
-
-    def command(*arguments: str) -> Any:
-        assert run([*arguments, "--json"]) == OK, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return command
 
 
-OWN = ("--inputs", "x.npy", "--labels", "y.npy")
+OWN = "--inputs x.npy --labels y.npy"
 
 
 def test_infer_evaluate_and_classifier(said: Any, folder: Path) -> None:
-    assert (
-        said("infer", "program.npz", "--inputs", "x.npy", "-o", "out.npy", "--seed", "3")["inferences"] == 120
-    )
-    y = np.load(folder / "out.npy")
-    result = said("evaluate", "program.npz", *OWN, "--seed", "3")
-    labels = np.load(folder / "y.npy")
-    assert result["accuracy"] == pytest.approx((y.argmax(axis=1) == labels).mean())
+    assert said("infer program.npz --inputs x.npy -o out.npy --seed 3")["inferences"] == 120
+    result = said(f"evaluate program.npz {OWN} --seed 3")
+    labels = np.load("y.npy")
+    assert result["accuracy"] == pytest.approx((np.load("out.npy").argmax(axis=1) == labels).mean())
     assert result["accuracy_float"] > 0.9
     assert result["accuracy"] > (0.9 if "lenet5" in folder.name else 0.5)
-    assert result["mismatches"] == 0
-    assert result["on_host"] == []
-    score = Classifier(folder / "program.npz", seed=3).score(np.load(folder / "x.npy"), labels)
-    assert score == result["accuracy"]
+    assert (result["mismatches"], result["on_host"]) == (0, [])
+    assert Classifier("program.npz", seed=3).score(np.load("x.npy"), labels) == result["accuracy"]
 
 
-def test_evaluate_says_what_is_swapped(said: Any, folder: Path) -> None:
+def test_evaluate_says_what_is_swapped(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """On an array without maps: LeNet-5's five products, the last three of them in one segment."""
-    program = Program.load(folder / "program.npz")
-    golden = GoldenBoard(PRESETS["64-lane"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ndrite.verbs.evaluate.connect", lambda url: SteppedBoard(golden))
-        result = said("evaluate", "program.npz", *OWN, "--count", "20")
-    assert result["mismatches"] == 0
-    assert result["segments"] == 3
-    least = sum(layer.weights.size for layer in program.layers)
-    assert least < result["swapped_words"]
-    assert sum(line.endswith("neurons") for line in result["on_host"]) == 2
-    whole = said("evaluate", "program.npz", *OWN, "--count", "20")
+    line = f"evaluate program.npz {OWN} --count 20"
+    whole = said(line)
+    stepped = SteppedBoard(GoldenBoard(PRESETS["64-lane"]))
+    monkeypatch.setattr("ndrite.verbs.evaluate.connect", lambda url: stepped)
+    result = said(line)
+    assert (result["mismatches"], result["segments"]) == (0, 3)
+    assert sum(la.weights.size for la in Program.load("program.npz").layers) < result["swapped_words"]
+    assert sum(where.endswith("neurons") for where in result["on_host"]) == 2
     assert (whole["segments"], whole["swapped_words"]) == (1, 0)
     assert whole["accuracy"] == result["accuracy"]
 
 
 def test_campaign(said: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    samples = ["--samples", "x.npy"]
-    said("compile", "float.npz", "--chip", "wan2022", "--nominal", "-o", "nominal.npz", *samples)
-    plan = ["--chips", "3", "--trials", "2"]
-    result = said("campaign", "nominal.npz", *OWN, *plan, "-o", "votes.json")
+    said("compile float.npz --chip wan2022 --nominal -o nominal.npz --samples x.npy")
+    line = f"campaign nominal.npz {OWN} --chips 3 --trials 2 -o votes.json"
+    result = said(line)
     assert result["accuracy_float"] > 0.9
     # Virtual chips are not calibrated one by one, which the random hidden weights of the second one need.
     assert result["accuracy_mean"] > (0.4 if "lenet5" in folder.name else 0.12)
     assert result["chips"] == 3
     assert result["on_host"] is False
     # The gateware draws virtual chips of chains only: the host does it, and says so.
-    assert run(["campaign", "nominal.npz", *OWN, *plan, "--board", "sim:", "-o", "sim.json"]) == OK
+    assert run(f"{line} --board sim:".split()) == OK
     assert "virtual chips are drawn and run on the host, not in gateware" in capsys.readouterr().err
-    there = json.loads((folder / "sim.json").read_text())
+    there = json.loads(Path("votes.json").read_text())
     assert there["on_host"] is True
     assert there["accuracy_mean"] == result["accuracy_mean"]
 
 
 def test_calibrate(said: Any, folder: Path, fails: Any) -> None:
-    command = ["calibrate", "program.npz", *OWN, "--method", "perturb", "--steps", "2", "--batch", "50"]
-    command += ["--measure", "20", "-o", "tuned.npz"]
+    line = f"calibrate program.npz {OWN} --method perturb --steps 2 --batch 50 --measure 20 -o tuned.npz"
     if "lenet5" in folder.name:  # its neurons are exact tables
-        fails(command, "ecram.tunes of chip 'wan2022' is 'none'")
+        fails(line, "ecram.tunes of chip 'wan2022' is 'none'")
         return
-    result = said(*command)
-    assert result["pulses"] > 0
-    before, after = Program.load(folder / "program.npz"), Program.load(folder / "tuned.npz")
+    assert said(line)["pulses"] > 0
+    before, after = Program.load("program.npz"), Program.load("tuned.npz")
     np.testing.assert_array_equal(before.layers[1].weights, after.layers[1].weights)
     assert before.checksum() != after.checksum()
-    assert said("explain", "tuned.npz", *OWN)["rows"]
+    assert said(f"explain tuned.npz {OWN}")["rows"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", LENET5_LONG, indirect=True)
-def test_sweep(said: Any, folder: Path) -> None:
+def test_sweep(said: Any) -> None:
     pytest.importorskip("pyarrow")
-    (folder / "plan.yaml").write_text(
+    Path("plan.yaml").write_text(
         "chip: wan2022\nnetworks: [float.npz]\ngrid:\n  cell.stuck_low_percent: [0, 5]\n"
         "seeds: 1\ncount: 40\nsamples: 64\ninputs: x.npy\nlabels: y.npy\n"
     )
-    rows = said("sweep", "plan.yaml", "-o", "swept")["rows"]
-    assert len(rows) == 2
-    assert rows[0]["accuracy"] > 0.4
-    assert rows[0]["accuracy_float"] == rows[1]["accuracy_float"] > 0.9
+    good, worse = said("sweep plan.yaml -o swept")["rows"]
+    assert good["accuracy"] > 0.4
+    assert good["accuracy_float"] == worse["accuracy_float"] > 0.9
 
 
 def test_what_is_traced_is_the_programs_own_patch(folder: Path) -> None:

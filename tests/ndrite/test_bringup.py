@@ -20,15 +20,15 @@ from ndrite.bringup.ways import SIMULATED_TIMEOUT_S, Hardware, Simulated, attach
 from ndrite.selftest import Check
 from ndrite.shell.main import FAILED_CHECK, run
 from tests.faulty_link import FaultRates, FaultyLink
+from tests.marks import long_where
 from tests.system.serving import Server
 
-TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=PRESETS["tiny"], small=False)
+TINY = PRESETS["tiny"]
+TARGET = dataclasses.replace(find_target("tang-nano-9k"), geometry=TINY, small=False)
 """Small, with all there is: read noise, both readouts, virtual chips."""
+ON_ETHERNET = dataclasses.replace(find_target("colorlight-i9-udp"), geometry=TINY, soft_multipliers=())
 LINES = 32
-ON_ETHERNET = dataclasses.replace(
-    find_target("colorlight-i9-udp"), geometry=PRESETS["tiny"], soft_multipliers=()
-)
-SIMULATED = ["board", "bringup", "--simulated", "--inferences", "16"]
+SIMULATED = "board bringup --simulated --inferences 16"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def small(here, monkeypatch):
 
 @pytest.mark.slow
 def test_every_line_of_a_whole_board_passes(small, said: Any):
-    report = said([*SIMULATED, "--seed", "3"])
+    report = said(f"{SIMULATED} --seed 3")
     assert (report["board"], report["simulated"], report["failed"]) == ("tang-nano-9k", True, 0)
     stages = [check["stage"] for check in report["checks"]]
     assert sorted(set(stages), key=stages.index) == list(STAGES)
@@ -93,17 +93,17 @@ class Faulty(Simulated):
         return board
 
 
+FAULTS = {
+    "build-id": "build id",
+    "link": "link and core faults",
+    "memory": "memory weights",
+    "arithmetic": "network 21-7-10 adc dac 1 no noise",
+    "noise": "noise",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "line"),
-    [
-        pytest.param("build-id", "build id", marks=pytest.mark.long),
-        pytest.param("link", "link and core faults", marks=pytest.mark.long),
-        pytest.param("memory", "memory weights", marks=pytest.mark.long),
-        pytest.param("arithmetic", "network 21-7-10 adc dac 1 no noise", marks=pytest.mark.long),
-        ("noise", "noise"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "line"), long_where(lambda case: case[0] != "noise", FAULTS.items()))
 def test_the_line_about_a_fault_fails(fault, line):
     found = list(stages_of(Faulty(TARGET, fault), inferences=16))
     assert line in [check.name for _, check in found if not check.passed]
@@ -131,9 +131,8 @@ def test_noise_is_judged_by_mean_and_deviation():
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
     checks = [("link", Check("round trips", True, "seen")), ("identity", Check("build id", False, "another"))]
     monkeypatch.setattr("ndrite.verbs.bringup.stages_of", lambda way, **options: iter(checks))
-    assert run([*SIMULATED, "-o", "r.md"]) == FAILED_CHECK
-    _, err = capsys.readouterr()
-    assert "1 of 2 checks failed; see r.md" in err
+    assert run(f"{SIMULATED} -o r.md".split()) == FAILED_CHECK
+    assert "1 of 2 checks failed; see r.md" in capsys.readouterr().err
     assert "| identity | build id | **FAIL** | another |" in Path("r.md").read_text()
 
 
@@ -161,16 +160,16 @@ def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "told"),
     [
-        (["board", "bringup"], "board and port are needed"),
-        (["board", "bringup", "ulx3s-85f"], "board and port are needed"),
-        (["board", "bringup", "no-board", "--simulated"], "no-board"),
-        (["board", "bringup", "--simulated", "-o", "no/folder/r.md"], "no/folder"),
+        ("", "board and port are needed"),
+        ("ulx3s-85f", "board and port are needed"),
+        ("no-board --simulated", "no-board"),
+        ("--simulated -o no/folder/r.md", "no/folder"),
     ],
 )
-def test_one_clear_line(arguments, message, fails: Any):
-    fails(arguments, message)
+def test_one_clear_line(words: str, told: str, fails: Any) -> None:
+    fails(f"board bringup {words}", told)
 
 
 @pytest.mark.slow
@@ -178,13 +177,10 @@ def test_a_board_on_ethernet_is_reached_by_its_address(tmp_path):
     identity, _ = Simulated(ON_ETHERNET).bitstream()
     with Simulated(ON_ETHERNET).open() as board:
         assert board.build_id == identity
-    server = Server("tiny")
-    try:
+    with Server("tiny") as server:
         port = server.url.removeprefix("udp:")
         with Hardware(ON_ETHERNET, port, tmp_path, loaded=True).open() as board:
             assert board.build_id == identity
-    finally:
-        server.stop()
 
 
 def test_a_port_that_comes_back_after_loading_is_waited_for(monkeypatch):

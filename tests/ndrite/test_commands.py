@@ -1,68 +1,59 @@
-"""The commands on the golden board; tests/system runs them on RTL."""
+"""The commands on the golden board, and their manners; tests/system runs them on RTL."""
 
-from __future__ import annotations
-
+import io
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.spec import Program
-from ndrite.shell.main import COMMANDS, FAILED_CHECK, OK, run
+from ndrite.shell import terminal
+from ndrite.shell.main import BAD_INPUT, COMMANDS, FAILED_CHECK, OK, run
+from tests.system.serving import MAIN
 
 
-def test_infer_writes_golden_outputs(folder: Path, program: Program) -> None:
-    x = np.load(folder / "x.npy")
-    options = ["--board", "golden:tiny", "--seed", "9", "--first-index", "4", "-o", "y.npy"]
-    assert run(["infer", "program.npz", "--inputs", "x.npy", *options]) == OK
-    y = np.load(folder / "y.npy")
-    assert y.dtype == np.int32
-    np.testing.assert_array_equal(y, Core(program).infer(x, seed=9, first_index=4))
-    assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
-    assert run(["infer", "program.npz", "--inputs", "x.npy", "--no-noise", "-o", "y.npy"]) == OK
-    np.testing.assert_array_equal(np.load(folder / "y.npy"), Core(program).infer(x, noise=False))
+def test_infer_writes_golden_outputs(folder: Path, program: Program, prints: Any) -> None:
+    x = np.load("x.npy")
+    for options, how in (
+        ("--board golden:tiny --seed 9 --first-index 4", {"seed": 9, "first_index": 4}),
+        ("--no-noise", {"noise": False}),
+    ):
+        prints(f"infer program.npz --inputs x.npy {options} -o y.npy")
+        y = np.load("y.npy")
+        assert y.dtype == np.int32
+        np.testing.assert_array_equal(y, Core(program).infer(x, **how))
+        assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
 
 
-def test_info_json(said: Any) -> None:
-    report = said(["board", "info", "golden:tiny"])
-    assert report["geometry"]["lanes"] == 4
+def test_info_and_selftest_of_the_golden_board(said: Any) -> None:
+    assert said("board info golden:tiny")["geometry"]["lanes"] == 4
+    report = said("board selftest golden:tiny")
+    assert (report["failed"], len(report["checks"])) == (0, 16)
 
 
-def test_selftest_of_the_golden_board(said: Any) -> None:
-    report = said(["board", "selftest", "golden:tiny"])
-    assert report["failed"] == 0
-    assert len(report["checks"]) == 16
-
-
-def test_selftest_reports_a_wrong_board(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from boards.golden import GoldenBoard
-
+def test_selftest_reports_a_wrong_board(monkeypatch: Any, capsys: Any) -> None:
     right = GoldenBoard.infer
-    monkeypatch.setattr(
-        GoldenBoard, "infer", lambda self, x, **options: right(self, x, **options) + (x[:, :1] == 255)
-    )
+
+    def wrong(self: GoldenBoard, x: Any, **options: Any) -> Any:
+        return right(self, x, **options) + (x[:, :1] == 255)
+
+    monkeypatch.setattr(GoldenBoard, "infer", wrong)
     assert run(["board", "selftest", "golden:tiny"]) == FAILED_CHECK
     out, err = capsys.readouterr()
     assert "inference 1, output 0: board" in out.replace("\n", " ") or "FAIL" in out
     assert "checks failed" in err
 
 
-EVERY = [
-    [*before, name]
-    for before, known in [
-        ([], COMMANDS),
-        *([[n], w[1]] for n, w in COMMANDS.items() if not isinstance(w, str)),
-    ]
-    for name, what in known.items()
-    if isinstance(what, str)
-]
+GROUPS = [([], COMMANDS), *(([name], of[1]) for name, of in COMMANDS.items() if not isinstance(of, str))]
+EVERY = [[*before, name] for before, known in GROUPS for name, of in known.items() if isinstance(of, str)]
 
 
 @pytest.mark.parametrize("words", EVERY, ids="-".join)
@@ -75,22 +66,84 @@ def test_every_command_has_help_with_an_example(words: list[str], prints: Any) -
     assert not [entry for entry in entries if not re.search(r"[a-z]{2,}.*[.;]", entry.partition("  ")[2])]
 
 
-def test_the_overview_fits_a_screen(capsys: pytest.CaptureFixture[str], prints: Any) -> None:
-    lines = prints(["--help"]).splitlines()
+def test_the_overview_fits_a_screen(prints: Any) -> None:
+    lines = prints("--help").splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert all(any(line.startswith(f"  {name} ") for line in lines) for name in COMMANDS)
-    assert run(["board"]) == run(["chip"]) == OK
-    assert "uart:PORT" in capsys.readouterr().out
-    assert run([]) == OK
-    assert capsys.readouterr().out.count("ndrite ") >= 5
+    assert "uart:PORT" in prints("board") + prints("chip")
+    assert prints("").count("ndrite ") >= 5
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from ndrite.shell.main import run; run(['--help']); "
-        "heavy = {'matplotlib', 'amaranth', 'scipy', 'torch'} & set(sys.modules); "
-        "sys.exit(', '.join(heavy) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def ndrite(*arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    line = [sys.executable, "-c", MAIN, *arguments]
+    return subprocess.run(line, input=given, capture_output=True, env=os.environ | variables, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, prints: Any) -> None:
+    script = prints(f"completion {shell}")
+    assert f"_NDRITE_COMPLETE={shell}_complete" in script.replace('"', "")
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.slow
+def test_completion_of_commands_and_options() -> None:
+    words = {"COMP_WORDS": "ndrite ", "COMP_CWORD": "1", "_NDRITE_COMPLETE": "bash_complete"}
+    found = ndrite(**words).stdout.decode().split()
+    assert {f"plain,{name}" for name in COMMANDS} <= set(found)
+    words |= {"COMP_WORDS": "ndrite infer --in", "COMP_CWORD": "2"}
+    assert "plain,--inputs" in ndrite(**words).stdout.decode()
+
+
+@pytest.mark.slow
+def test_standard_streams(folder: Path, program: Program, capsysbinary: Any, monkeypatch: Any) -> None:
+    line = ["infer", "program.npz", "--inputs", "-", "-o", "-"]
+    done = ndrite(*line, given=Path("x.npy").read_bytes())
+    assert done.returncode == OK, done.stderr
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), Core(program).infer(np.load("x.npy")))
+    assert b"5 inferences" in done.stderr
+    assert run(["-q", *line[:3], "x.npy", *line[4:]]) == OK
+    assert capsysbinary.readouterr() == (done.stdout, b"")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+    assert run(line) == BAD_INPUT
+    assert b"standard input: not a NumPy .npy file" in capsysbinary.readouterr().err
+    assert run([*line[:3], "x.npy", *line[4:], "--json"]) == BAD_INPUT
+
+
+@pytest.mark.slow
+def test_verbose_says_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for option in ([], ["-v"]):
+        assert run([*option, "infer", "none.npz", "--inputs", "x.npy", "-o", "y.npy"]) == BAD_INPUT
+        said.append(capsys.readouterr().err)
+    assert "Traceback" not in said[0]
+    assert "Traceback" in said[1]
+    assert said[1].endswith(said[0])
+    assert run(["-q", "-v", "board", "info", "golden:"]) == BAD_INPUT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "coloured"), [("FORCE_COLOR", True), ("NO_COLOR", False)])
+def test_colour(name: str, coloured: bool, prints: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv(name, "1")
+    assert ("\x1b[" in prints("chip list")) == coloured
+
+
+@pytest.mark.slow
+def test_a_line_at_times_where_stderr_is_no_terminal(monkeypatch: Any, capsys: Any) -> None:
+    """Whoever reads a log sees that long work goes on, and what."""
+    monkeypatch.setattr(terminal, "EVERY_S", 0.05)
+    with terminal.progress_bar("chips") as report:
+        report(3, 9)
+        time.sleep(0.2)
+    assert "chips: 3 of 9, 0 s so far\n" in capsys.readouterr().err
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(terminal, "quiet", True)
+    with terminal.progress_bar("chips"):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""

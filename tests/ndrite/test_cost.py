@@ -1,7 +1,5 @@
 """cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,8 @@ import pytest
 import yaml
 
 import ndrite
-from emulator.device.description import load_chip, parse_chip
+from emulator.device.description import Chip
+from emulator.golden import Core
 from emulator.mapping import Die, map_network
 from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from emulator.network import Product as NetworkProduct
@@ -19,37 +18,35 @@ from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
 from ndrite.costs.account import Account, account_of
-from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, load_constants
+from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, CostError, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, typical
-from ndrite.shell.main import BAD_INPUT, OK, run
 from ndrite.verbs.sweep import front
+from tests.chips import changed
 
 READ_V = 0.2
+READ_NS = "read_ns: {low: "
+OWN = "--constants mine.yaml"
 
 
-def chip_of(**fields: Any) -> Any:
-    """The ideal chip with arrays of 8 x 4 cells and fields changed, ``section__name``."""
-    content = load_chip("ideal").as_dict()
-    content["array"] |= {"rows": 8, "columns": 4}
-    for name, value in fields.items():
-        section, _, field = name.partition("__")
-        content[section][field] = value
-    return parse_chip(content)
+def chip_of(array: Any = None, **sections: Any) -> Chip:
+    """The ideal chip with arrays of 8 x 4 cells, and other values in its sections."""
+    return changed("ideal", array={"rows": 8, "columns": 4} | (array or {}), **sections)
 
 
-def hidden(inputs: int, outputs: int, **fields: Any) -> tuple[Program, Die]:
-    """``inputs`` - ``outputs`` NDR neurons - 2 outputs on the ideal chip, on few samples."""
+def network(inputs: int, outputs: int) -> tuple[Network, np.ndarray]:
+    """``inputs`` - ``outputs`` NDR neurons - 2 outputs, and few samples."""
     rng = np.random.default_rng(1)
-    ndr = Ndr(np.full(outputs, 1.0), np.full(outputs, 1.0))
-    layers = (
-        Dense(rng.normal(size=(inputs, outputs)), np.zeros(outputs), ndr),
-        Dense(rng.normal(size=(outputs, 2)), np.zeros(2), None),
-    )
-    samples = rng.integers(0, 256, (32, inputs)).astype(np.uint8)
-    program, die, _ = map_network(Network.chain(layers=layers), chip_of(**fields), samples)
-    return program, die
+    first = Dense(rng.normal(size=(inputs, outputs)), np.zeros(outputs), Ndr(*np.ones((2, outputs))))
+    last = Dense(rng.normal(size=(outputs, 2)), np.zeros(2))
+    return Network.chain((first, last)), rng.integers(0, 256, (32, inputs), np.uint8)
+
+
+def hidden(inputs: int, outputs: int, **sections: Any) -> tuple[Program, Die]:
+    """The network on the ideal chip."""
+    of, samples = network(inputs, outputs)
+    return map_network(of, chip_of(**sections), samples)[:2]
 
 
 def account(program: Program, die: Die, x: Any) -> Account:
@@ -66,9 +63,8 @@ def use(work: Work, unit: str) -> Use:
 def energy(found: Account, component: str, step: int | None = None) -> float:
     """Typical energy of a component, pJ, of one step or all."""
     steps = list(found.parts.values())
-    return sum(
-        float(parts[component].energy_pJ[1]) for parts in (steps if step is None else [steps[step + 1]])
-    )
+    steps = steps if step is None else [steps[step + 1]]
+    return sum(float(parts[component].energy_pJ[1]) for parts in steps)
 
 
 def test_an_account_by_hand() -> None:
@@ -89,28 +85,24 @@ def test_an_account_by_hand() -> None:
     adc = adc_energy_pJ(program.layers[0].adc_bits, 130, 1e7)
     assert energy(found, "converters", 0) == pytest.approx(3 * adc)
     # Three devices: 1 mA from 1.2 V for 100 ns at their outputs; a DAC and an 8-bit converter each.
-    from emulator.golden import Core
 
     level = Core(program).maps(np.array(x, np.uint8), noise=False)[1].mean() / 255
     assert energy(found, "neurons", 0) == pytest.approx(3 * 120 * level)
     assert energy(found, "buffers", 0) == pytest.approx(3 * (dac + adc_energy_pJ(8, 130, 1e7)))
     # A shift-add a conversion and one for the bias, one multiplication for the scale, a column.
-    assert energy(found, "digital", 0) == pytest.approx(
-        3 * 2 * 0.69 * (130 / 65) ** 1.9 + 3 * 4.0 * (130 / 45) ** 1.9
-    )
+    digital = 3 * 2 * 0.69 * (130 / 65) ** 1.9 + 3 * 4.0 * (130 / 45) ** 1.9
+    assert energy(found, "digital", 0) == pytest.approx(digital)
     # 2 codes in from outside, 2 read and 3 written by the first step, 3 and 2 by the second.
     bits = 8 * (2 + 2 + 3 + 3 + 2)
     assert energy(found, "memory") == pytest.approx(bits * 0.33 * (130 / 65) ** 1.9)
     assert energy(found, "wires") == pytest.approx(bits * 0.054 * (130 / 32) ** 1.9)
-    total = found.total
-    assert total.energy_pJ[1] == pytest.approx(sum(energy(found, c) for c in COMPONENTS))
+    pJ, ns, um2 = (v[1] for v in (found.total.energy_pJ, found.total.latency_ns, found.total.area_um2))
+    assert pJ == pytest.approx(sum(energy(found, c) for c in COMPONENTS))
     # Read and conversion of both steps, device, and its converter; 3 and 2 columns through the scale unit.
-    assert total.latency_ns[1] == pytest.approx(2 * (10 + 100) + 100 + 100 + (3 + 2) * 5)
+    assert ns == pytest.approx(2 * (10 + 100) + 100 + 100 + (3 + 2) * 5)
     assert found.macs == 2 * 3 + 3 * 2
-    assert found.tops_per_W[1] == pytest.approx(2 * 12 / total.energy_pJ[1])
-    assert found.tops_per_mm2[1] == pytest.approx(
-        2 * 12 * 1e-12 / (total.latency_ns[1] * 1e-9) / (total.area_um2[1] * 1e-6)
-    )
+    assert found.tops_per_W[1] == pytest.approx(2 * 12 / pJ)
+    assert found.tops_per_mm2[1] == pytest.approx(2 * 12 * 1e-12 / (ns * 1e-9) / (um2 * 1e-6))
     # Four arrays of 8 x 4 cells of 125.7 F^2.
     area = found.by_component()["array"].area_um2[1]
     assert area == pytest.approx(4 * 32 * 125.7 * 0.13**2)
@@ -130,7 +122,7 @@ def test_a_residual_convolution_by_hand(dac_bits: int, groups: int) -> None:
     for skip in (None, 0):
         node = NetworkProduct(dense, (0,), where, 0.0, skip, None if skip is None else np.ones(m))
         network = Network((node, NetworkProduct(last, (1,), full)), (4, 5, 5))
-        chip = chip_of(input__dac_bits=dac_bits)
+        chip = chip_of(input={"dac_bits": dac_bits})
         program, die, _ = map_network(network, chip, x)
         costs.append(account(program, die, x[:1]))
     constants = load_constants().on(130)
@@ -166,48 +158,43 @@ def test_no_component_is_missing() -> None:
     np.testing.assert_allclose(sum(c.energy_pJ for c in steps), found.total.energy_pJ)
 
 
-def test_inputs_of_zero_cost_no_cell_and_no_driver() -> None:
+def test_an_account_is_the_mean_of_its_samples() -> None:
+    """Inputs of zero cost no cell and no driver."""
     program, die = hidden(12, 6)
-    dark, bright = (account(program, die, np.full((1, 12), v)) for v in (0, 200))
+    dark, bright, both = (account(program, die, [[v] * 12 for v in x]) for x in ([0], [200], [0, 200]))
     assert energy(dark, "array", 0) == 0
     assert energy(dark, "drivers", 0) < energy(bright, "drivers", 0)
-    half = account(program, die, np.full((1, 12), 100))
-    assert energy(bright, "array", 0) == pytest.approx(4 * energy(half, "array", 0))
-    both = account(program, die, [[0] * 12, [200] * 12])
     assert energy(both, "array", 0) == pytest.approx(energy(bright, "array", 0) / 2)
 
 
 def test_slices_tiles_and_converters() -> None:
     """Four slices: four times the conversions; 20 rows on arrays of 8: three tiles of them."""
     x = np.random.default_rng(0).integers(0, 256, (4, 20))
-    whole, sliced = (account(*hidden(20, 4, input__dac_bits=d), x) for d in (8, 2))
+    whole, sliced = (account(*hidden(20, 4, input={"dac_bits": d}), x) for d in (8, 2))
     per = adc_energy_pJ(use(whole.works[1], "converter").of[0], 130, 1e7)
     assert energy(whole, "converters", 0) == pytest.approx(3 * 4 * per)
     assert energy(sliced, "converters", 0) == pytest.approx(4 * energy(whole, "converters", 0))
     assert use(sliced.works[1], "cell").serially == 4 * use(whole.works[1], "cell").serially
     assert use(whole.works[1], "bus bit").there == 3 * 1 * 2
     # Interleaved pairs: twice as many columns of cells, half the arrays.
-    beside = account(*hidden(20, 4, array__pairs="interleaved"), x)
+    beside = account(*hidden(20, 4, array={"pairs": "interleaved"}), x)
     assert use(beside.works[1], "bus bit").there == 3 * 2
     assert use(beside.works[1], "row DAC").there == 2 * use(whole.works[1], "row DAC").there
 
 
-def first_step(of: tuple[Program, Die], patches: Patches) -> tuple[Program, Die]:
-    """A program of the first product alone, over other patches, on the cells of a full layer."""
-    program, die = of
-    step = dataclasses.replace(program.products[0], patches=patches)
-    curves = {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
-    alone = Program(name="alone", rows=program.rows, shape=patches.shape, steps=(step,), **curves)
-    return alone, dataclasses.replace(die, arrays=die.arrays[:1])
-
-
-def convolution(side: int) -> tuple[Program, Die]:
-    """One kernel of 1 x 1 over ``side`` x 2 positions."""
-    return first_step(hidden(2, 3), Patches(shape=(2, side, 2), kernel=(1, 1)))
+def first_product(columns: int, x: Any, **patches: Any) -> tuple[Account, Die]:
+    """The account of one product of two rows over other patches, on the cells of a full layer; the die."""
+    program, die = hidden(2, columns)
+    where = Patches(**patches)
+    step = dataclasses.replace(program.products[0], patches=where)
+    alone = dataclasses.replace(program, shape=where.shape, steps=(step,))
+    return account(alone, dataclasses.replace(die, arrays=die.arrays[:1]), x), die
 
 
 def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
-    one, two = (account(*convolution(side), np.full((1, 4 * side), 77)) for side in (3, 6))
+    """One kernel of 1 x 1."""
+    shapes = ((2, 3, 2), (2, 6, 2))
+    one, two = (first_product(3, np.full((1, np.prod(s)), 77), shape=s, kernel=(1, 1))[0] for s in shapes)
     for name in ("array", "drivers", "converters", "neurons", "buffers", "digital"):
         assert energy(two, name, 0) == pytest.approx(2 * energy(one, name, 0)), name
     a, b = (found.by_component() for found in (one, two))
@@ -216,26 +203,17 @@ def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
         np.testing.assert_array_equal(a[name].area_um2, b[name].area_um2)
 
 
-def grouped(groups: int) -> tuple[Program, Die]:
-    """Four columns over the same two rows, for ``groups`` groups of them."""
-    patches = Patches(shape=(2 * groups, 1, 1), kernel=(1, 1), groups=groups)
-    return first_step(hidden(2, 4), patches if groups > 1 else Patches.whole((2, 1, 1)))
-
-
 def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
-    program, die = grouped(2)
+    found, die = first_product(4, [[255, 255, 0, 0]], shape=(4, 1, 1), kernel=(1, 1), groups=2)
     cells = die.arrays[0].mapped.cells.effective.sum(axis=0)
-    found = account(program, die, [[255, 255, 0, 0]])
     assert energy(found, "array", 0) == pytest.approx(cells[:, :2].sum() * READ_V**2 * 10 * 1e-3)
-    one = account(*grouped(1), [[255, 255]])
+    one, _ = first_product(4, [[255, 255]], shape=(2, 1, 1), kernel=(1, 1))
     assert use(found.works[1], "cell").serially == 2 * use(one.works[1], "cell").serially
     assert use(found.works[1], "converter").times == use(one.works[1], "converter").times
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
-    fields = {"readout__kind": "analog", "input__dac_bits": 8}
-    program, die = hidden(12, 6, **fields)
-    found = account(program, die, np.full((1, 12), 99))
+    found = account(*hidden(12, 6, readout={"kind": "analog"}, input={"dac_bits": 8}), np.full((1, 12), 99))
     first, last = found.works[1:]
     assert use(first, "converter").times == 0
     assert use(first, "device's buffers").times == 6
@@ -251,8 +229,8 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
 
 def test_rows_that_hold_biases_count() -> None:
     """Against the same die without them: their cells at the full voltage, word lines, and a further tile."""
-    fields = {"readout__kind": "analog", "readout__range_policy": "layer", "readout__bias": "cells"}
-    program, die = hidden(8, 3, **fields)
+    readout = {"kind": "analog", "range_policy": "layer", "bias": "cells"}
+    program, die = hidden(8, 3, readout=readout)
     without = dataclasses.replace(die, arrays=tuple(dataclasses.replace(a, bias=None) for a in die.arrays))
     x = np.full((1, 8), 99)
     found, bare = (account(program, one, x) for one in (die, without))
@@ -267,26 +245,21 @@ def test_rows_that_hold_biases_count() -> None:
     assert [use(one.works[1], "bus bit").there for one in (found, bare)] == [4, 2]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "float-lenet5-digits",
-        pytest.param("float-resnet-fashion-mnist", marks=pytest.mark.slow),
-        "float-lstm-japanese-vowels",
-    ],
-)
+RESNET = pytest.param("resnet-fashion-mnist", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["lenet5-digits", RESNET, "lstm-japanese-vowels"])
 def test_any_program_has_an_account(name: str) -> None:
     """Pooling, residuals, gates, states and calls."""
-    network = load_network(Path(zoo.float_network()).with_name(f"{name}.npz"))
+    network = load_network(Path(zoo.float_network()).with_name(f"float-{name}.npz"))
     named = network.meaning.data_set
-    x = np.random.default_rng(0).integers(0, 256, (16, network.inputs)).astype(np.uint8)
-    x = typical(named)[:64] if named in DATA else x
+    random = np.random.default_rng(0).integers(0, 256, (16, network.inputs), np.uint8)
+    x = typical(named)[:64] if named in DATA else random
     program, die, _ = map_network(network, "ideal", x)
     found = account(program, die, x[:1])
     assert len(found.works) == 1 + len(program.steps)
-    assert found.macs == program.calls * sum(
-        p.patches.positions * p.layer.weights.size for p in program.products
-    )
+    macs = sum(p.patches.positions * p.layer.weights.size for p in program.products)
+    assert found.macs == program.calls * macs
     assert (found.total.energy_pJ > 0).all()
     for work, step in zip(found.works[1:], program.steps, strict=True):
         if not isinstance(step, Product):
@@ -295,21 +268,19 @@ def test_any_program_has_an_account(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bits", "node_nm", "rate_Hz", "energy_pJ", "area_um2"),
+    ("converter", "energy_pJ", "area_um2"),
     [
-        (4, 14, 1e6, 0.19524486937875338, 393.6919335674654),
-        (6, 130, 1e7, 14.85735664887976, 19950.04984470521),
-        (8, 32, 1e8, 1.7137119697683605, 3938.925228370414),
-        (10, 14, 1e9, 2.9475347295396137, 3089.8263317298365),
-        (12, 65, 1e9, 504.8312660379832, 66128.44526487529),
+        ((4, 14, 1e6), 0.19524486937875338, 393.6919335674654),
+        ((6, 130, 1e7), 14.85735664887976, 19950.04984470521),
+        ((8, 32, 1e8), 1.7137119697683605, 3938.925228370414),
+        ((10, 14, 1e9), 2.9475347295396137, 3089.8263317298365),
+        ((12, 65, 1e9), 504.8312660379832, 66128.44526487529),
     ],
 )
-def test_the_converters_law_is_the_librarys(
-    bits: int, node_nm: float, rate_Hz: float, energy_pJ: float, area_um2: float
-) -> None:
-    """Figures printed by hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area."""
-    assert adc_energy_pJ(bits, node_nm, rate_Hz) == pytest.approx(energy_pJ, rel=1e-6)
-    assert adc_area_um2(bits, node_nm, rate_Hz) == pytest.approx(area_um2, rel=1e-5)
+def test_the_converters_law_is_the_librarys(converter: Any, energy_pJ: float, area_um2: float) -> None:
+    """Figures of hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area: of bits, nm and Hz."""
+    assert adc_energy_pJ(*converter) == pytest.approx(energy_pJ, rel=1e-6)
+    assert adc_area_um2(*converter) == pytest.approx(area_um2, rel=1e-5)
 
 
 def test_the_neuron_follows_from_the_same_constants() -> None:
@@ -329,9 +300,8 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     assert (found["supply_V"], found["speed_ns"]) == (1.2, 100)
     assert {p["latency_ns"][a] for p in paths.values() for a in ACCOUNTINGS} == {100}
     for path in paths.values():
-        assert sum(part["energy_pJ"]["high"] for part in path["parts"]) == pytest.approx(
-            path["energy_pJ"]["high"]
-        )
+        high = sum(part["energy_pJ"]["high"] for part in path["parts"])
+        assert high == pytest.approx(path["energy_pJ"]["high"])
     ratios = {(r["neuron"], r["against"]): r for r in found["ratios"]}
     assert len(ratios) == 2 * len(NDR)
     for (neuron, against), r in ratios.items():
@@ -347,98 +317,78 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     assert {r["quoted"] for r in ratios.values()} == {516, 1.3e5}
 
 
-def entries(value: Any) -> list[dict[str, Any]]:
-    """All objects in JSON that give an energy, however deep."""
+def entries(value: Any) -> list[Any]:
+    """The basis of all objects in JSON that give an energy, however deep."""
     if isinstance(value, list):
         return [e for v in value for e in entries(v)]
     if not isinstance(value, dict):
         return []
-    found = [value] if {"energy_pJ", "typical"} & value.keys() and "basis" in value else []
-    if "energy_pJ" in value:
-        assert "basis" in value
-    return found + [e for v in value.values() for e in entries(v)]
+    found = [value["basis"]] if "energy_pJ" in value or {"typical", "basis"} <= value.keys() else []
+    return found + entries(list(value.values()))
 
 
-def test_every_entry_says_modelled(said: Any) -> None:
-    for options in ([], ["--neuron"]):
-        content = said(["cost", *options])
-        found = entries(content)
-        assert len(found) > 20
-        assert all(e["basis"] == "modelled" for e in found)
-        assert content["basis"] == "modelled"
+@pytest.mark.parametrize("line", ["cost", "cost --neuron"])
+def test_every_entry_says_modelled(line: str, said: Any) -> None:
+    content = said(line)
+    assert len(entries(content)) > 20
+    assert {content["basis"], *entries(content)} == {"modelled"}
+
+
+UNSCALED = "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
+"""Of a device or a factor: the same at every node."""
 
 
 def test_every_constant_has_a_source() -> None:
     content = yaml.safe_load(CONSTANTS.read_text())
     for name, constant in content["constants"].items():
         assert len(constant["source"]) > 10, name
-        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED, name
-
-
-UNSCALED = (
-    "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
-).split()
-"""Of a device or a factor: the same at every node."""
+        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED.split(), name
 
 
 @pytest.fixture
-def work(here: Path) -> Path:
+def work(here: Path) -> None:
     """The working folder: mine, 12-6-2, and x.npy."""
-    rng = np.random.default_rng(1)
-    layers = (
-        Dense(rng.normal(size=(12, 6)), np.zeros(6), Ndr(np.ones(6), np.ones(6))),
-        Dense(rng.normal(size=(6, 2)), np.zeros(2), None),
-    )
-    samples = rng.integers(0, 256, (32, 12)).astype(np.uint8)
-    ndrite.compile(Network.chain(layers=layers), chip_of(), samples=samples, output="mine")
-    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12)).astype(np.uint8))
-    return here
+    of, samples = network(12, 6)
+    ndrite.compile(of, chip_of(), samples=samples, output="mine")
+    np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12), np.uint8))
 
 
-def test_command(work: Path, capsys: pytest.CaptureFixture[str], said: Any, prints: Any) -> None:
-    out = prints(["cost", "mine", "--inputs", "x.npy"])
-    for name in COMPONENTS:
-        assert f"│ {name}" in out
-    assert "modelled" in out
-    assert "TOPS/W" in out
-    found = said(["cost", "mine", "--inputs", "x.npy", "--count", "2", "--node-nm", "65"])
+def test_command(work: None, said: Any, prints: Any) -> None:
+    out = prints("cost mine --inputs x.npy")
+    assert all(words in out for words in ("modelled", "TOPS/W", *(f"│ {name}" for name in COMPONENTS)))
+    found = said("cost mine --inputs x.npy --count 2 --node-nm 65")
     assert (found["samples"], found["node_nm"], found["macs"]) == (2, 65, 12 * 6 + 6 * 2)
-    assert run(["cost", "--show"]) == OK
-    assert capsys.readouterr().out == CONSTANTS.read_text()
+    assert prints("cost --show") == CONSTANTS.read_text()
 
 
-def test_refusals(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refused(*words: str) -> str:
-        assert run(["cost", *words]) == BAD_INPUT
-        return capsys.readouterr().err
-
-    assert "none: no such file" in refused("none")
-    assert "exclude each other" in refused("mine", "--neuron")
-    assert "node_nm is 1.0; accepted: 5..500" in refused("--node-nm", "1")
-    text = CONSTANTS.read_text()
-    Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: -1, "))
-    assert "mine.yaml: constants.read_ns.low is -1; accepted: a number" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text(text.replace("read_ns: {low: 1, ", "read_ns: {low: 50, "))
-    assert "constants.read_ns is [50.0, 10.0, 100.0]; accepted: low" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text("a: 1")
-    assert "mine.yaml: field missing" in refused("--constants", "mine.yaml")
-    Path("mine.yaml").write_text(text.replace("  read_ns:", "  reed_ns:"))
-    assert "mine.yaml: constants.re" in refused("--constants", "mine.yaml")
+@pytest.mark.parametrize(
+    ("words", "change", "told"),
+    [
+        ("none", None, "none: no such file"),
+        ("mine --neuron", None, "exclude each other"),
+        ("--node-nm 1", None, "node_nm is 1.0; accepted: 5..500"),
+        (OWN, (f"{READ_NS}1", f"{READ_NS}-1"), "mine.yaml: constants.read_ns.low is -1; accepted: a number"),
+        (OWN, (f"{READ_NS}1", f"{READ_NS}50"), "constants.read_ns is [50.0, 10.0, 100.0]; accepted: low"),
+        (OWN, (CONSTANTS.read_text(), "a: 1"), "mine.yaml: field missing"),
+        (OWN, ("  read_ns:", "  reed_ns:"), "mine.yaml: constants.re"),
+    ],
+)
+def test_refusals(words: str, change: Any, told: str, work: None, fails: Any) -> None:
+    Path("mine.yaml").write_text(CONSTANTS.read_text().replace(*change or ("", "")))
+    fails(f"cost {words}", told)
 
 
-def test_own_constants_count(work: Path, said: Any) -> None:
-    def array(*words: str) -> float:
-        found = said(["cost", "mine", "--inputs", "x.npy", *words])["components"]
+def test_own_constants_count(work: None, said: Any) -> None:
+    def array(words: str) -> float:
+        found = said(f"cost mine --inputs x.npy {words}")["components"]
         return float(next(c for c in found if c["component"] == "array")["energy_pJ"]["typical"])
 
-    changed = CONSTANTS.read_text().replace("read_ns: {low: 1, typical: 10", "read_ns: {low: 1, typical: 30")
+    changed = CONSTANTS.read_text().replace(f"{READ_NS}1, typical: 10", f"{READ_NS}1, typical: 30")
     Path("mine.yaml").write_text(changed)
-    assert array("--constants", "mine.yaml") == pytest.approx(3 * array())
+    assert array(OWN) == pytest.approx(3 * array(""))
 
 
 def test_another_die_is_refused() -> None:
-    from ndrite.costs.constants import CostError
-
     program, die = hidden(2, 3)
     with pytest.raises(CostError, match="the die has arrays of"):
         account(program, dataclasses.replace(die, arrays=die.arrays[:1]), [[1, 2]])

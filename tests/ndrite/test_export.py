@@ -1,8 +1,5 @@
 """export: decks that ngspice runs, Verilog-A that OpenVAF compiles, configurations that aihwkit takes."""
 
-from __future__ import annotations
-
-import dataclasses
 import json
 import os
 import subprocess
@@ -17,18 +14,15 @@ from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
-from emulator.mapping.mitigation import Mitigation
+from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network
 from ndrite.exports.devices import PULSE_S, config, pulse_rates, verilog_a, weights
 from ndrite.exports.spice import current_law, drawn
+from tests.chips import changed, mitigated
 from tests.emulator.device.ngspice import needs_ngspice
 
 MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
 DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
-
-
-PLACED = MapOptions(mitigation=Mitigation(row_placement=True))
 
 
 def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any]:
@@ -38,16 +32,13 @@ def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any
     hidden = Dense(rng.normal(size=(rows, columns)) * 0.15, rng.normal(size=columns) * 0.3 + 0.5, ndr)
     network = Network.chain((hidden, Dense(rng.normal(size=(columns, 4)), np.zeros(4))), "random")
     x = rng.integers(0, 256, (200, rows)).astype(np.uint8)
-    described = load_chip(chip)
-    changed = {s: dataclasses.replace(getattr(described, s), **fields) for s, fields in sections.items()}
-    return map_network(network, dataclasses.replace(described, **changed), x, options=PLACED), x
+    return map_network(network, changed(chip, **sections), x, options=mitigated(row_placement=True)), x
 
 
 def simulated(folder: Path, deck: str) -> Any:
     (folder / "deck.cir").write_text(deck)
-    done = subprocess.run(
-        ["ngspice", "-b", "deck.cir"], cwd=folder, capture_output=True, text=True, check=False
-    )
+    line = ["ngspice", "-b", "deck.cir"]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
     assert (folder / "deck.out").is_file(), done.stdout[-2000:] + done.stderr[-2000:]
     return np.atleast_2d(np.loadtxt(folder / "deck.out"))[:, 1:]
 
@@ -72,20 +63,20 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
 
 @needs_ngspice
 @pytest.mark.parametrize(
-    ("chip", "sections"),
+    "sections",
     [
-        ("dendritic-analog", {}),
-        ("dendritic-analog", {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}}),
-        ("dendritic-analog", {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}}),
-        ("dendritic-analog", {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}}),
-        ("dendritic-analog", {"neuron": {"source_resistance_ohm": 0.0}}),
-        ("dendritic-analog", {"neuron": {"capacitance_pF": 1.0, "inductance_nH": 1.0}}),
-        ("dendritic-analog", {"neuron": {"model": "bell"}}),
-        ("wan2022", {}),
+        {},
+        {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}},
+        {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}},
+        {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}},
+        {"neuron": {"source_resistance_ohm": 0.0}},
+        {"neuron": {"capacitance_pF": 1.0, "inductance_nH": 1.0}},
+        {"neuron": {"model": "bell"}},
+        {"chip": "wan2022"},
     ],
 )
-def test_a_product_is_ngspices(tmp_path: Path, chip: str, sections: dict[str, Any]) -> None:
-    mapped, x = small(20, 6, chip, **sections)
+def test_a_product_is_ngspices(tmp_path: Path, sections: dict[str, Any]) -> None:
+    mapped, x = small(20, 6, **({"chip": "dendritic-analog"} | sections))
     compare(tmp_path, mapped, x, 3)
 
 
@@ -158,8 +149,7 @@ def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:
 
 def test_aihwkit_has_the_same_law() -> None:
     """Its pulses, by its update written out (rpu_linearstep_device.cpp); up steps are a fifth smaller."""
-    chip = load_chip("ideal+ecram-tang2018")
-    chip = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, step_up=0.0016))
+    chip = changed("ideal+ecram-tang2018", ecram={"step_up": 0.0016})
     device: Any = chip.ecram.device
     w = ours = 0.1
     up, down = 0.002 * 0.8, 0.002
@@ -205,9 +195,8 @@ for given in (rpu_config, SingleRPUConfig(device={preset}())):
         seen[-1].append(float(tile.get_weights()[0][0, 0]))
 print(json.dumps(seen))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    line = [sys.executable, "-c", script]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     ours, theirs = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(ours, theirs, atol=1e-6)

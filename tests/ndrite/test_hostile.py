@@ -1,12 +1,12 @@
 """Files and names from strangers: one line, exit code 2, nothing executed, no command to a terminal."""
 
-from __future__ import annotations
-
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
+import tty
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,34 @@ import numpy as np
 import pytest
 
 import ndrite
+from boards.sim import serve
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
 from emulator.spec import PRESETS, Program
 from emulator.spec.archive import digest
-from ndrite.shell.main import DEVICE, OK, run
+from host.errors import LinkError
+from ndrite.shell.main import OK, run
+from tests.system.serving import MAIN
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
 SHOWN = "a[bold]b[/nothing]red"
+COMPILE = "compile float.npz --chip ideal --samples x.npy -o program.npz"
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
+def working(here: Path) -> None:
+    """An empty folder."""
+
+
+def random_20_3() -> Program:
+    return random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
+
+
+def tampered(arrays: dict[str, Any], manifest: dict[str, Any], **fields: object) -> dict[str, Any]:
+    """A file's arrays with other fields in its manifest, and the digest that belongs to them."""
+    manifest = manifest | fields
+    manifest["sha256"] = digest(manifest, arrays)
+    return arrays | {"manifest": np.array(json.dumps(manifest))}
 
 
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -49,10 +63,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("name: x\ncell: {g_max_uS: .inf, levels: 16}\n", "cell.g_max_uS is inf"),
         ("? [a, b]\n: 1\n", "not YAML"),
         ("[" * 3000, "not YAML"),
-        (
-            "name: x\ncell: {levels: 16, levels: 4}\n",
-            "line 2 has 'levels' again (line 2 has it); accepted",
-        ),
+        ("name: x\ncell: {levels: 16, levels: 4}\n", "line 2 has 'levels' again (line 2 has it); accepted"),
         ("name: x\ncell: {levels: 16}\ncell: {levels: 4}\n", "line 3 has 'cell' again (line 2 has it)"),
         ("name: x\ncell: {levels: 020}\n", "line 2 has 020, a number of base 8 or 60; accepted: decimal"),
         ("name: x\ncell: {levels: 1:30}\n", "line 2 has 1:30, a number of base 8 or 60"),
@@ -63,7 +74,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
 def test_chip_descriptions(fails: Any, text: str, words: str) -> None:
     Path("chip.yaml").write_text(text)
     began = time.monotonic()
-    fails(["chip", "check", "chip.yaml"], "chip.yaml", words)
+    fails("chip check chip.yaml", "chip.yaml", words)
     assert time.monotonic() - began < 60, "a few bytes took a minute"
 
 
@@ -79,8 +90,8 @@ def _lzma_member(path: Path) -> None:
 def test_archives(fails: Any) -> None:
     _lzma_member(Path("program.npz"))
     np.save("x.npy", np.zeros((1, 3), np.uint8))
-    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz: not")
-    fails(["compile", "program.npz", "--chip", "ideal", "-o", "y.npz"], "program.npz: not")
+    fails("infer program.npz --inputs x.npy -o y.npy", "program.npz: not")
+    fails("compile program.npz --chip ideal -o y.npz", "program.npz: not")
 
 
 @pytest.mark.parametrize(
@@ -99,79 +110,40 @@ def test_archives(fails: Any) -> None:
     ],
 )
 def test_meaning_of_the_wrong_kind(fails: Any, content: object, words: str) -> None:
-    program = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
-    manifest = program.manifest() | {"meaning": content}
-    manifest["sha256"] = digest(manifest, program.arrays())
-    np.savez("program.npz", manifest=np.array(json.dumps(manifest)), **program.arrays())  # type: ignore[arg-type]
+    program = random_20_3()
+    np.savez("program.npz", **tampered(program.arrays(), program.manifest(), meaning=content))
     np.save("x.npy", np.zeros((2, 20)))
-    fails(["infer", "program.npz", "--inputs", "x.npy", "-o", "y.npy"], "program.npz", words)
+    fails("infer program.npz --inputs x.npy -o y.npy", "program.npz", words)
 
 
-def test_a_network_whose_provenance_is_no_object(fails: Any) -> None:
+@pytest.mark.parametrize("wrong", [3, "text", [1, 2], None])
+def test_a_network_whose_provenance_is_no_object(fails: Any, wrong: object) -> None:
     Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
     with np.load("float.npz") as file:
-        arrays = {name: file[name] for name in file.files}
-    for wrong in (3, "text", [1, 2], None):
-        manifest = json.loads(str(arrays["manifest"])) | {"provenance": wrong}
-        others = {name: array for name, array in arrays.items() if name != "manifest"}
-        manifest["sha256"] = digest(manifest, others)
-        np.savez("bad.npz", **(others | {"manifest": np.array(json.dumps(manifest))}))
-        fails(["compile", "bad.npz", "--chip", "ideal", "-o", "i.npz"], "bad.npz", "provenance")
+        arrays = dict(file)
+    manifest = json.loads(str(arrays.pop("manifest")))
+    np.savez("bad.npz", **tampered(arrays, manifest, provenance=wrong))
+    fails("compile bad.npz --chip ideal -o i.npz", "bad.npz", "provenance")
 
 
-def test_names_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name from a file is shown as it is: no markup, no escape sequence."""
-    rng = np.random.default_rng(1)
-    Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), EVIL).save("float.npz")
-    x = rng.integers(0, 256, (32, 20)).astype(np.uint8)
-    np.save("x.npy", x)
-    np.save("y.npy", np.zeros(32, np.int64))
-    for command in (
-        ["compile", "float.npz", "--chip", "ideal", "--samples", "x.npy", "-o", "program.npz"],
-        ["evaluate", "program.npz", "--inputs", "x.npy", "--labels", "y.npy"],
-    ):
-        assert run(command) == OK
-        out, err = capsys.readouterr()
-        assert "\x1b" not in out + err
-        assert "\u202e" not in out + err
-        assert SHOWN in out
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch pwned",)
 
 
-def test_a_pickle_is_not_run(fails: Any) -> None:
+PICKLES = [pickle.dumps(Evil()), b"", b"PK\x03\x04" + bytes(50), b"\x80\x02" + b"(" * 5000]
+
+
+@pytest.mark.parametrize("content", [*PICKLES, pickle.dumps({"a": 1}, protocol=5)], ids=range(5))
+def test_a_pickle_is_not_run(content: bytes, fails: Any) -> None:
     pytest.importorskip("torch", reason="needs ndrite[train]")
-    import pickle
-
-    class Evil:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return os.system, ("touch pwned",)
-
-    for name, content in {
-        "a.pt": pickle.dumps(Evil()),
-        "b.pt": b"",
-        "c.pt": b"PK\x03\x04" + bytes(50),
-        "d.pt": b"\x80\x02" + b"(" * 5000,
-        "e.pt": pickle.dumps({"a": 1}, protocol=5),
-    }.items():
-        Path(name).write_bytes(content)
-        fails(["compile", name, "--chip", "ideal", "-o", "mine"], name)
+    Path("a.pt").write_bytes(content)
+    fails("compile a.pt --chip ideal -o mine", "a.pt")
     assert not Path("pwned").exists()
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["uart:alt://", "uart:alt:///dev/null?class=x", "uart:hwgrep://x&n=y", "uart:loop://?x=1", "uart:spy://"],
-)
-def test_odd_port_urls(fails: Any, url: str) -> None:
-    fails(["board", "info", url], url.removeprefix("uart:"), code=DEVICE)
 
 
 def test_two_servers_on_one_path() -> None:
     """The second is told, and the first one's link survives it."""
-    import tty
-
-    from boards.sim import serve
-    from host.errors import LinkError
-
     master, slave = os.openpty()
     tty.setraw(slave)
     Path("board").symlink_to(os.ttyname(slave))
@@ -182,84 +154,83 @@ def test_two_servers_on_one_path() -> None:
     os.close(master)
 
 
-def test_results_fit_a_screen() -> None:
-    """What a prompt shows of a result is a line or two, not its arrays."""
-    from emulator.network import zoo
+def small(name: str) -> Network:
+    """20-3 as float.npz, and samples with labels."""
+    rng = np.random.default_rng(1)
+    network = Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name)
+    network.save("float.npz")
+    np.save("x.npy", rng.integers(0, 256, (32, 20), np.uint8))
+    np.save("y.npy", np.zeros(32, np.int64))
+    return network
 
-    program = Program.load(zoo.program())
-    assert len(repr(program)) < 400
-    assert "fashion-mnist-784-128-10" in repr(program)
-    assert len(repr(program.layers[0])) < 800
-    assert "int16 (784, 128)" in repr(program.layers[0])
+
+def test_names_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name from a file is shown as it is: no markup, no escape sequence."""
+    small(EVIL)
+    for line in (COMPILE, "evaluate program.npz --inputs x.npy --labels y.npy"):
+        assert run(line.split()) == OK
+        out, err = capsys.readouterr()
+        assert "\x1b" not in out + err
+        assert "\u202e" not in out + err
+        assert SHOWN in out
 
 
 @pytest.mark.slow
-def test_tables_in_a_pipe_are_not_broken(tmp_path: Path) -> None:
+def test_tables_in_a_pipe_are_not_broken() -> None:
     """A long name stays one word where no terminal sets a width."""
-    rng = np.random.default_rng(1)
     name = "a/" * 60 + "end"
-    Network.chain((Dense(rng.normal(size=(20, 3)), np.zeros(3)),), name).save(tmp_path / "float.npz")
-    np.save(tmp_path / "x.npy", rng.integers(0, 256, (32, 20)).astype(np.uint8))
-    line = "compile float.npz --chip ideal --samples x.npy -o program.npz".split()
+    small(name)
+    line = [sys.executable, "-c", MAIN, *COMPILE.split()]
     done = subprocess.run(
-        [sys.executable, "-c", "import ndrite.shell; ndrite.shell.main()", *line],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "80"},
+        line, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"}
     )
     assert name in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command",
+    "line",
     [
-        ["compile", "float.npz", "--chip", "ideal", "-o"],
-        ["compile", "model.onnx", "--chip", "ideal", "-o"],
-        ["campaign", "program.npz", "-o"],
-        ["calibrate", "mine", "-o"],
-        ["train", "--data", "digits", "-o"],
-        ["fit", "ndr", "iv.csv", "-o"],
-        ["infer", "program.npz", "--inputs", "x.npy", "-o"],
-        ["report", "program.npz", "-o"],
-        ["trace", "program.npz", "-o"],
+        "compile float.npz --chip ideal",
+        "compile model.onnx --chip ideal",
+        "campaign program.npz",
+        "calibrate mine",
+        "train --data digits",
+        "fit ndr iv.csv",
+        "infer program.npz --inputs x.npy",
+        "report program.npz",
+        "trace program.npz",
     ],
 )
-def test_a_destination_is_judged_before_the_work(fails: Any, command: list[str]) -> None:
+def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
     """Nothing is read or trained first, and the file in the message is the user's."""
-    if command[0] == "train":
+    if line.startswith("train"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     Path("taken").mkdir()
-    if command[0] in ("infer", "trace"):
-        random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3)).save("program.npz")
+    if line.startswith(("infer", "trace")):
+        random_20_3().save("program.npz")
         np.save("x.npy", np.zeros((1, 20), np.uint8))
-    fails([*command, "nowhere/out"], "nowhere: no such folder")
-    fails([*command, "taken"], "taken")
+    fails(f"{line} -o nowhere/out", "nowhere: no such folder")
+    fails(f"{line} -o taken", "taken")
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("line", "words"),
     [
-        ("compile n.npz --chip ideal -o n.npz", "output is n.npz, the file of network"),
-        ("compile n.npz --chip ideal --samples x.npy -o x.npy", "output is x.npy, the file of samples"),
+        ("compile float.npz --chip ideal -o float.npz", "output is float.npz, the file of network"),
+        ("compile float.npz --chip ideal --samples x.npy -o x.npy", "output is x.npy, the file of samples"),
         ("infer mine --inputs x.npy -o ../{here}/mine", "the file of program"),
         ("infer mine --inputs x.npy -o link.npy", "output is link.npy, the file of inputs"),
         ("campaign mine --chips 2 --inputs x.npy --labels y.npy -o y.npy", "the file of labels"),
         ("campaign mine --chips 2 -o a.svg -p a.svg", "picture is a.svg, the file of output"),
         ("report mine -o mine", "output is mine, the file of program"),
         ("calibrate mine -o mine", "output is mine, the file of program"),
-        ("train --start n.npz -o n.npz", "output is n.npz, the file of start"),
+        ("train --start float.npz -o float.npz", "output is float.npz, the file of start"),
     ],
 )
-def test_an_output_is_no_input(command: str, words: str, fails: Any, tmp_path: Path) -> None:
+def test_an_output_is_no_input(line: str, words: str, fails: Any, tmp_path: Path) -> None:
     """Whatever a command reads is there after it, bit for bit."""
-    network = Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),))
-    network.save("n.npz")
-    np.save("x.npy", np.random.default_rng(1).integers(0, 256, (32, 3), np.uint8))
-    np.save("y.npy", np.zeros(32, np.int64))
+    ndrite.compile(small("small"), "ideal", samples="x.npy", output="mine")
     Path("link.npy").symlink_to("x.npy")
-    ndrite.compile(network, "ideal", samples=np.load("x.npy"), output="mine")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    fails(command.format(here=tmp_path.name).split(), words, "accepted: another file")
+    fails(line.format(here=tmp_path.name), words, "accepted: another file")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,7 +1,5 @@
 """Intervals against laws known in closed form."""
 
-from __future__ import annotations
-
 import statistics
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ndrite import intervals
-from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired
+from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired, wilson
 from ndrite.verbs.campaign import chip_yield, spread
 
 
@@ -27,10 +25,10 @@ def test_a_mean_and_its_spread_are_scipys(n: int) -> None:
     assert found["accuracy_median"] == pytest.approx(statistics.median(values))
     one = spread("accuracy", values[:1])
     assert (one["accuracy_std"], one["accuracy_mean_interval_95"]) == (None, None)
-    low, high = chip_yield(values > 3, 3.0)["yield_interval_95"]
-    assert (low, high) == pytest.approx(
-        stats.binomtest(int((values > 3).sum()), n).proportion_ci(0.95, method="wilson")
-    )
+    for over in (3, 99):
+        wilsons = stats.binomtest(int((values > over).sum()), n).proportion_ci(0.95, method="wilson")
+        assert chip_yield(values > over, over)["yield_interval_95"] == pytest.approx(list(wilsons))
+    assert wilson(0, 10)[0] == 0
 
 
 def test_a_paired_interval_is_the_published_one() -> None:
@@ -79,12 +77,11 @@ def test_crossed_intervals_hold_the_mean_of_all_three(monkeypatch: pytest.Monkey
     rng = np.random.default_rng(1)
     inside, alone = 0, 0
     for _ in range(60):
-        values = (
-            rng.normal(size=(6, 1, 1)) * 0.5 + rng.normal(size=(6, 6, 1)) * 0.3 + rng.normal(size=(1, 1, 80))
-        )
+        networks, dies = rng.normal(size=(6, 1, 1)) * 0.5, rng.normal(size=(6, 6, 1)) * 0.3
+        values = networks + dies + rng.normal(size=(1, 1, 80))
         low, high = crossed(values)
         inside += low <= 0 <= high
-        low, high = over_dies_and_samples(values.reshape(36, 80)[:, :])
+        low, high = over_dies_and_samples(values.reshape(36, 80))
         alone += low <= 0 <= high
     assert inside >= 48
     assert alone < inside
@@ -94,9 +91,7 @@ def test_quantities_of_the_same_dies_are_drawn_together() -> None:
     """A ratio of two that move together has a narrow interval; drawn apart it would be wide."""
     rng = np.random.default_rng(2)
     before = 1.0 + 0.5 * rng.normal(size=(6, 5, 1)) + np.zeros((1, 1, 50))
-    low, high = crossed_of(lambda b, a: 1 - a / b, before, 0.25 * before)
-    assert low == pytest.approx(0.75)
-    assert high == pytest.approx(0.75)
+    assert crossed_of(lambda b, a: 1 - a / b, before, 0.25 * before) == pytest.approx((0.75, 0.75))
     low, high = crossed_of(lambda b: b, before)
     assert (low, high) == crossed(before)
     # Of 30 dies of their own, variance 0.25: two standard errors are 0.18.

@@ -1,13 +1,10 @@
 """learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +17,35 @@ from emulator.golden import Core
 from emulator.mapping import program_of
 from emulator.network.datasets import digits
 from host.errors import LinkError
-from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
+from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, run
 
-WORDS = ["learn", "--data", "digits", "--hidden", "32", "--samples", "400", "--epochs", "6", "--seed", "3"]
+LEARN = "learn --data digits --hidden 32 --samples 400 --epochs 6 --seed 3"
 # Enough to tell one die from another, and a third of a second.
 
 
-def test_what_it_writes_is_a_die_like_any_other(here: Path, said: Any) -> None:
-    said = said([*WORDS, "-o", "learned"])
-    assert said["updates"] == 2400
-    assert said["accuracy"] > 0.6
-    assert len(said["right_by_epoch"]) == 6
+def test_what_it_writes_is_a_die_like_any_other(here: Path, said: Any, prints: Any) -> None:
+    told = said(f"{LEARN} -o learned")
+    assert told["updates"] == 2400
+    assert told["accuracy"] > 0.6
+    assert len(told["right_by_epoch"]) == 6
     whole = ndrite.load("learned")
     *_, x, labels = digits()
     found = ndrite.evaluate(whole, x, labels, codes=True)
-    assert found.accuracy == said["accuracy"]
+    assert found.accuracy == told["accuracy"]
     assert found.mismatches == 0
-    assert found.accuracy_float == pytest.approx(said["accuracy"], abs=0.04)
-    codes = [array.mapped.codes for array in whole.die.arrays]
-    for layer, code in zip(whole.program.layers, codes, strict=True):
-        np.testing.assert_array_equal(layer.weights, code)
-    later = whole.at(1e6)
-    np.testing.assert_array_equal(
-        Core(later.program).infer(x[:20]), Core(whole.program).infer(x[:20]), "devices do not drift"
-    )
-    for words in (["explain", "learned", "--count", "40"], ["cost", "learned"], ["evaluate", "learned"]):
-        assert run(words) == OK
+    assert found.accuracy_float == pytest.approx(told["accuracy"], abs=0.04)
+    for layer, array in zip(whole.program.layers, whole.die.arrays, strict=True):
+        np.testing.assert_array_equal(layer.weights, array.mapped.codes)
+    now, later = (Core(each.program).infer(x[:20]) for each in (whole, whole.at(1e6)))
+    np.testing.assert_array_equal(later, now, "devices do not drift")
+    for words in ("explain learned --count 40", "cost learned", "evaluate learned"):
+        prints(words)
 
 
 def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
     """The program's curves are those of the die's ECRAMs, after a file too; gateware says what it lacks."""
-    found = ndrite.learn(
-        data="digits", hidden="12", samples=200, epochs=2, chip="dendritic-ndr", neuron_rate=0.01
-    )
+    how = {"data": "digits", "chip": "dendritic-ndr", "neuron_rate": 0.01}
+    found = ndrite.learn(hidden="12", samples=200, epochs=2, **how)
     found.compiled.save(tmp_path / "learned")
     whole = ndrite.load(tmp_path / "learned")
     again = program_of(whole.die, whole.program)
@@ -66,8 +59,8 @@ def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
     judged = ndrite.evaluate(whole, x, labels, codes=True)
     assert judged.accuracy == found.summary["accuracy"]
     assert judged.accuracy_float == pytest.approx(judged.accuracy, abs=0.06)
-    on_rtl = "--hidden 8 --chip dendritic-ndr --neuron-rate 0.01 --board sim:".split()
-    assert run([*WORDS[:3], *on_rtl]) == BAD_INPUT
+    rtl = "learn --data digits --hidden 8 --chip dendritic-ndr --neuron-rate 0.01 --board sim:"
+    assert run(rtl.split()) == BAD_INPUT
 
 
 def test_same_call_same_die() -> None:
@@ -76,77 +69,67 @@ def test_same_call_same_die() -> None:
     assert first.compiled.program.tag == again.compiled.program.tag != other.compiled.program.tag
 
 
-@contextmanager
-def stopped_after(monkeypatch: pytest.MonkeyPatch, calls: int, how: Any) -> Iterator[None]:
-    """``how()`` in the middle of the call of ``learn`` after so many."""
-    whole, seen = GoldenBoard.learn, []
+def cut() -> None:
+    raise LinkError("the cable is out")
 
-    def learn(self: GoldenBoard, *given: Any, **options: Any) -> Any:
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextlib.contextmanager
+def stopped(monkeypatch: pytest.MonkeyPatch, method: str, calls: int, how: Any) -> Iterator[None]:
+    """``how()`` in the middle of the call of a board's method after so many."""
+    whole, seen = getattr(GoldenBoard, method), []
+
+    def one(self: GoldenBoard, *given: Any, **options: Any) -> Any:
         seen.append(1)
         if len(seen) == calls + 1:
             how()
         return whole(self, *given, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(GoldenBoard, "learn", learn)
+        patch.setattr(GoldenBoard, method, one)
         yield
 
 
-def cut() -> None:
-    raise LinkError("the cable is out")
+@pytest.fixture
+def whole(here: Path, prints: Any) -> int:
+    """The tag of the program that a run learns which is not stopped."""
+    prints(f"{LEARN} -o whole")
+    return ndrite.load("whole").program.tag
 
 
-@pytest.mark.parametrize(
-    ("how", "code"),
-    [(lambda: os.kill(os.getpid(), signal.SIGINT), INTERRUPTED), (cut, DEVICE)],
-    ids=["ctrl-c", "cut"],
-)
+@pytest.mark.parametrize(("how", "code"), [(interrupt, INTERRUPTED), (cut, DEVICE)])
 def test_it_goes_on_where_it_was_stopped(
-    here: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    how: Any,
-    code: int,
-    fails: Any,
+    how: Any, code: int, whole: int, monkeypatch: Any, capsys: Any, prints: Any, fails: Any
 ) -> None:
-    assert run([*WORDS, "-o", "whole"]) == OK
-    with stopped_after(monkeypatch, 5, how):
-        assert run([*WORDS, "-o", "part"]) == code
+    with stopped(monkeypatch, "learn", 5, how):
+        assert run([*LEARN.split(), "-o", "part"]) == code
     said = capsys.readouterr().err
     assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
     assert not Path("part").exists()
     assert Path("part.course").is_file()
-    fails([*WORDS, "-o", "part", "--resume", "--rate", "0.01"], "state of a run with another plan")
-    assert run([*WORDS, "-o", "part", "--resume"]) == OK
+    fails(f"{LEARN} -o part --resume --rate 0.01", "state of a run with another plan")
+    prints(f"{LEARN} -o part --resume")
     assert not Path("part.course").exists()
-    assert ndrite.load("part").program.tag == ndrite.load("whole").program.tag
-    assert run([*WORDS, "-o", "part", "--resume"]) == BAD_INPUT
+    assert ndrite.load("part").program.tag == whole
+    assert run([*LEARN.split(), "-o", "part", "--resume"]) == BAD_INPUT
 
 
-def test_after_a_cut_link_the_last_whole_epoch_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_cut_link_the_last_whole_epoch_is_kept(whole: int, monkeypatch: Any, prints: Any) -> None:
     """The board cannot be asked for its states any more."""
-    assert run([*WORDS, "-o", "whole"]) == OK
-    with monkeypatch.context() as patch:
-        seen = []
-
-        def states(self: GoldenBoard) -> Any:
-            seen.append(1)
-            if len(seen) > 2:
-                raise LinkError("the cable is out")
-            return [s.copy() for s in self._learning().states]
-
-        patch.setattr(GoldenBoard, "states", states)
-        assert run([*WORDS, "-o", "part"]) == DEVICE
-    assert run([*WORDS, "-o", "part", "--resume"]) == OK
-    assert ndrite.load("part").program.tag == ndrite.load("whole").program.tag
+    with stopped(monkeypatch, "states", 2, cut):
+        assert run([*LEARN.split(), "-o", "part"]) == DEVICE
+    prints(f"{LEARN} -o part --resume")
+    assert ndrite.load("part").program.tag == whole
 
 
-def test_own_samples(here: Path) -> None:
+def test_own_samples(here: Path, prints: Any) -> None:
     x, labels, *_ = digits()
     np.save("x.npy", x[:240])
     np.save("y.npy", labels[:240])
-    words = ["learn", "--inputs", "x.npy", "--labels", "y.npy", "--hidden", "0", "--epochs", "2", "-o", "own"]
-    assert run(words) == OK
+    prints("learn --inputs x.npy --labels y.npy --hidden 0 --epochs 2 -o own")
     whole = ndrite.load("own")
     assert whole.network.widths == (64, 10)
     assert whole.program.provenance["learning"]["updates"] == 440
@@ -161,26 +144,24 @@ def test_endurance_is_counted_in_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "told"),
     [
-        (["--hidden", "a"], "hidden is 'a'; accepted: widths such as 128 or 64,32"),
-        (["--device", "wan2022"], "device wan2022 has an ecram of model 'none'; accepted: linear-step"),
-        (["--chip", "dendritic-analog"], "readout.kind is 'analog'; accepted to learn on: adc"),
-        (["--resume"], "resume needs output"),
-        (["--resume", "-o", "none"], "none.course: no such file"),
-        (["--held-out", "3"], "held_out is of own samples"),
-        (["--labels", "y.npy"], "inputs and labels belong together"),
+        ("--hidden a", "hidden is 'a'; accepted: widths such as 128 or 64,32"),
+        ("--device wan2022", "device wan2022 has an ecram of model 'none'; accepted: linear-step"),
+        ("--chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc"),
+        ("--resume", "resume needs output"),
+        ("--resume -o none", "none.course: no such file"),
+        ("--held-out 3", "held_out is of own samples"),
+        ("--labels y.npy", "inputs and labels belong together"),
     ],
 )
-def test_refused(here: Path, words: list[str], message: str, fails: Any) -> None:
-    fails(["learn", "--data", "digits", "--samples", "50", *words], message)
+def test_refused(here: Path, words: str, told: str, fails: Any) -> None:
+    fails(f"learn --data digits --samples 50 {words}", told)
 
 
-def test_a_board_that_does_not_learn_is_refused(
-    here: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
-) -> None:
+def test_a_board_that_does_not_learn_is_refused(here: Path, monkeypatch: Any, fails: Any) -> None:
     monkeypatch.setattr("ndrite.verbs.learn.connect_learner", lambda url: contextlib.nullcontext(object()))
-    fails([*WORDS, "-o", "learned"], "board golden: does not learn")
+    fails(f"{LEARN} -o learned", "board golden: does not learn")
 
 
 @pytest.mark.parametrize(
@@ -191,9 +172,7 @@ def test_a_board_that_does_not_learn_is_refused(
         (np.zeros((40, 6)), np.zeros(40, int), "float64 (40, 6); accepted: uint8 (n, inputs)"),
     ],
 )
-def test_wrong_samples_are_refused_before_the_first_pulse(
-    monkeypatch: pytest.MonkeyPatch, x: np.ndarray, labels: np.ndarray, message: str
-) -> None:
+def test_wrong_samples_are_refused_at_once(x: Any, labels: Any, message: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(GoldenBoard, "program_learning", lambda *a, **k: pytest.fail("a board was touched"))
     with pytest.raises(ndrite.InputError) as refused:
         ndrite.learn(x, labels, hidden="4")

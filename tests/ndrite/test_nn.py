@@ -1,7 +1,5 @@
 """Modules with NDR devices: trained in PyTorch, imported as devices, fitted from another library's KAN."""
 
-from __future__ import annotations
-
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,42 +17,36 @@ from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Ndr as NdrActivation  # noqa: E402
 from emulator.network.importing import import_model  # noqa: E402
 from ndrite.nn import Bases, Ndr  # noqa: E402
+from tests.ndrite.tiles.conftest import module  # noqa: E402
 
 nn = torch.nn
 U = np.linspace(0, 5, 101)
 BELL = np.stack([U, np.exp(-np.square(U - 1))])
 
 
-class Residual(nn.Module):
+def residual() -> Any:
     """Convolutions with devices behind them, a residual, an average."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
-        self.n, self.m, self.out = Ndr(6), Ndr(6, BELL), nn.Linear(6, 4)
+    def forward(m: Any, x: Any) -> Any:
+        h = m.first(m.a(x))
+        return m.out(m.second(m.b(h) + h).mean((2, 3)))
 
-    def forward(self, x: Any) -> Any:
-        h = self.n(self.a(x))
-        return self.out(self.m(self.b(h) + h).mean((2, 3)))
+    a, b = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+    return module(forward, a=a, b=b, first=Ndr(6), second=Ndr(6, BELL), out=nn.Linear(6, 4))
 
 
 def kan(each: bool) -> Any:
-    return nn.Sequential(
-        Bases(5, 3, low=-2, high=2),
-        nn.Linear(15, 6),
-        Bases(6, 4, low=-1, high=1, each=each),
-        nn.Linear(24, 3),
-    )
+    first, second = Bases(5, 3, low=-2, high=2), Bases(6, 4, low=-1, high=1, each=each)
+    return nn.Sequential(first, nn.Linear(15, 6), second, nn.Linear(24, 3))
+
+
+def full() -> Any:
+    return nn.Sequential(nn.Linear(8, 16), Ndr(16), nn.Linear(16, 3))
 
 
 MODELS: dict[str, tuple[Any, tuple[int, ...], list[str], float]] = {
-    "full layers": (
-        lambda: nn.Sequential(nn.Linear(8, 16), Ndr(16), nn.Linear(16, 3)),
-        (8,),
-        ["product"] * 2,
-        0.1,
-    ),
-    "convolutions": (Residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
+    "full layers": (full, (8,), ["product"] * 2, 0.1),
+    "convolutions": (residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
     "bases": (lambda: kan(False), (5,), ["table", "product"] * 2, 0.05),
     "bases of each channel": (lambda: kan(True), (5,), ["table", "product"] * 2, 0.05),
 }
@@ -75,9 +67,8 @@ def test_devices_come_through_the_import(name: str) -> None:
     assert [node.kind for node in imported.network.nodes] == kinds
     held = [a for a in imported.network.activation_kinds if isinstance(a, NdrActivation)]
     assert len(held) == sum(isinstance(part, Ndr) for part in model.modules())
-    np.testing.assert_allclose(
-        imported.network.forward(imported.inputs.unit(x)), wanted, atol=1e-4 * np.abs(wanted).max()
-    )
+    floats = imported.network.forward(imported.inputs.unit(x))
+    np.testing.assert_allclose(floats, wanted, atol=1e-4 * np.abs(wanted).max())
     codes = imported.inputs.encode(x)
     mapped = map_network(imported.network, "ideal", codes)
     got = Core(mapped.program).infer(codes) * mapped.die.arrays[-1].step
@@ -87,8 +78,7 @@ def test_devices_come_through_the_import(name: str) -> None:
 def test_they_are_trained() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 1), Ndr(1))
-    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    y = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+    x, y = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([[0.0], [1], [1], [0]])
     model[0].weight.data.fill_(0.8)
     model[0].bias.data.fill_(0.1)
     optimiser = torch.optim.Adam(model.parameters(), 0.05)
@@ -112,14 +102,14 @@ def test_a_curve_is_even() -> None:
         Ndr(3, np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 0.0]]))
 
 
-def _example() -> Any:
+@pytest.fixture(scope="module")
+def example() -> Any:
     path = Path(__file__).parents[2] / "examples" / "from_pykan.py"
     return SimpleNamespace(**runpy.run_path(str(path)))
 
 
-def test_functions_are_fitted_by_bases() -> None:
+def test_functions_are_fitted_by_bases(example: Any) -> None:
     """More curves lose less, and the import keeps what was fitted."""
-    example = _example()
     x = np.random.default_rng(0).uniform(-2, 2, (400, 3)) * [1, 10, 0.1]
 
     def first(v: np.ndarray) -> np.ndarray:
@@ -141,9 +131,8 @@ def test_functions_are_fitted_by_bases() -> None:
     assert lost[2] < 0.03 * exact.std()
 
 
-def test_a_model_of_pykan() -> None:
+def test_a_model_of_pykan(example: Any) -> None:
     library = pytest.importorskip("kan", reason="needs ndrite[import-check]")
-    example = _example()
     model = library.KAN(width=[3, 4, 2], grid=5, k=3, seed=0, auto_save=False)
     x = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
     exact = model(torch.from_numpy(x)).detach().numpy()

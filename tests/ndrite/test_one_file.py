@@ -1,7 +1,5 @@
 """One file: from a model of any kind, through every command with that file alone, and what is refused."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -14,100 +12,79 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Meaning, Ndr, Network, load_network, zoo
+from emulator.network import Dense, Meaning, Network, load_network, zoo
 from emulator.network.datasets import digits
 from ndrite.compiled import CONTENTS, MEMBERS
-from ndrite.shell.main import BAD_INPUT, OK, run
+from tests.chips import centred_network, random_network, samples
 from tests.ndrite.test_any_network import residual
 
 KINDS = ("onnx", "module", "estimator", "network", "graph")
 
 
-def model_of(kind: str, folder: Path) -> tuple[Any, np.ndarray]:
-    """A model of one kind, as Python has it, and samples in its own unit."""
+def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
+    """A model of one kind, samples in its own unit, and its file; None of what only Python has."""
     rng = np.random.default_rng(0)
-    if kind == "graph":
-        return dataclasses.replace(residual(), meaning=Meaning()), digits()[0][:64]
-    if kind == "network":
-        network = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
-        return network, rng.integers(0, 256, (64, 12), np.uint8)
+    if kind in ("graph", "network"):
+        plain = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
+        network = plain if kind == "network" else dataclasses.replace(residual(), meaning=Meaning())
+        network.save("float.npz")
+        x = rng.integers(0, 256, (64, 12), np.uint8) if kind == "network" else digits()[0][:64]
+        return network, x, "float.npz"
+    x = rng.normal(size=(64, 12)).astype(np.float32)
     if kind == "module":
         torch = pytest.importorskip("torch", reason="needs ndrite[train]")
         torch.manual_seed(0)
-        layers = torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
-        return torch.nn.Sequential(*layers), rng.normal(size=(64, 12)).astype(np.float32)
-    pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
+        module = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        torch.save(module, "model.pt")
+        return module, x, "model.pt"
+    skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
     from sklearn.linear_model import LogisticRegression
 
-    x = rng.normal(size=(64, 12)).astype(np.float32)
     names = np.array(["ash", "beech", "oak"])[np.abs(x[:, :3]).argmax(axis=1)]
     estimator = LogisticRegression().fit(x, names)
     if kind == "estimator":
-        return estimator, x
-    from skl2onnx import to_onnx
-
-    options = {id(estimator): {"zipmap": False}}
-    (folder / "model.onnx").write_bytes(to_onnx(estimator, x[:1], options=options).SerializeToString())
-    return folder / "model.onnx", x
-
-
-def written(kind: str, model: Any) -> str | None:
-    """The file of a model for the command line; None of what only Python has."""
-    if kind == "module":
-        import torch
-
-        torch.save(model, "model.pt")
-        return "model.pt"
-    if kind in ("network", "graph"):
-        model.save("float.npz")
-        return "float.npz"
-    return "model.onnx" if kind == "onnx" else None
+        return estimator, x, None
+    model = skl2onnx.to_onnx(estimator, x[:1], options={id(estimator): {"zipmap": False}})
+    Path("model.onnx").write_bytes(model.SerializeToString())
+    return Path("model.onnx"), x, "model.onnx"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_command_takes_the_file_alone(kind: str, here: Path, fails: Any, said: Any) -> None:
-    model, x = model_of(kind, here)
+def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: Any, prints: Any) -> None:
+    model, x, file = model_of(kind)
     np.save("x.npy", x)
-    file = written(kind, model)
-    compiled = ndrite.compile(model, "wan2022", samples=x, seed=5)
-    if file is None:
-        compiled.save("mine")
-    else:
-        line = ["compile", file, "--chip", "wan2022", "--samples", "x.npy", "--seed", "5", "-o", "mine"]
-        assert run(line) == OK
+    compiled = ndrite.compile(model, "wan2022", samples=x, seed=5, output="mine")
+    if file is not None:
+        prints(f"compile {file} --chip wan2022 --samples x.npy --seed 5 -o mine")
         assert ndrite.load("mine").program.checksum() == compiled.program.checksum()
-    judged = said(["evaluate", "mine"])
+    judged = said("evaluate mine")
     assert judged["samples"] == 64
     assert judged["accuracy"] >= (0.5 if kind == "graph" else 0.7)
     assert judged["accuracy_float"] == 1, "the float network's own answers"
     assert judged["accuracy"] == ndrite.evaluate(compiled).accuracy
-    assert said(["explain", "mine"])["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
-    assert said(["cost", "mine"])["total"] == ndrite.cost(compiled).as_dict()["total"]
-    assert said(["campaign", "mine", "--chips", "2"])["chips"] == len(
-        ndrite.campaign("mine", chips=2).accuracy_per_chip
-    )
-    assert said(["infer", "mine", "-o", "y.npy"])["inferences"] == 64
+    assert said("explain mine")["rows"] == list(ndrite.explain("mine").as_dict()["rows"])
+    assert said("cost mine")["total"] == ndrite.cost(compiled).as_dict()["total"]
+    chips = len(ndrite.campaign("mine", chips=2).accuracy_per_chip)
+    assert said("campaign mine --chips 2")["chips"] == chips
+    assert said("infer mine -o y.npy")["inferences"] == 64
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
-    assert said(["report", "mine", "--no-timeline", "-o", "page.html"])["samples"] == 64
+    assert said("report mine --no-timeline -o page.html")["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
     # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
-    fails(["calibrate", "mine"], "ecram.tunes of chip 'wan2022'")
-    assert run(["compile", "mine", "--chip", "ideal", "-o", "other"]) == OK
+    fails("calibrate mine", "ecram.tunes of chip 'wan2022'")
+    prints("compile mine --chip ideal -o other")
     assert ndrite.load("other").network.digest() == compiled.network.digest()
     if kind == "estimator":
         assert ndrite.load("mine").program.meaning.classes == ("ash", "beech", "oak")
 
 
-def test_calibrate_with_the_file_alone(here: Path) -> None:
+def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
     """NDR neurons with ECRAM, no data set named: the samples held are learned from and measured on."""
-    rng = np.random.default_rng(0)
-    activation = ndrite.networks.Ndr(rng.uniform(0.8, 1.6, 12), rng.uniform(0.4, 0.8, 12))
-    hidden = Dense(rng.normal(size=(20, 12)) / 3, np.full(12, 0.3), activation)
-    network = Network.chain((hidden, Dense(rng.normal(size=(12, 3)), np.zeros(3))), "small")
-    x = rng.integers(0, 256, (200, 20)).astype(np.uint8)
+    network = centred_network(20)
+    x = samples(network, 200)
     before = ndrite.compile(network, "dendritic-ndr+ecram-pair", samples=x, output="mine")
-    assert run(["calibrate", "mine", "--steps", "2", "--batch", "50", "-o", "tuned"]) == OK
+    prints("calibrate mine --steps 2 --batch 50 -o tuned")
     after = ndrite.load("tuned")
     in_python = ndrite.calibrate("mine", steps=2, batch=50)
     assert in_python.compiled.program.checksum() == after.program.checksum() != before.program.checksum()
@@ -120,7 +97,7 @@ def test_calibrate_with_the_file_alone(here: Path) -> None:
 @pytest.fixture
 def mine(here: Path) -> ndrite.Compiled:
     """The file ``mine`` in the working folder: 12-3 on wan2022."""
-    network, x = model_of("network", here)
+    network, x, _ = model_of("network")
     names = ("a", "b", "c")
     return ndrite.compile(network, "wan2022", samples=x, classes=names, input_unit="mV", output="mine")
 
@@ -136,8 +113,8 @@ def test_what_is_written_is_read_again(mine: ndrite.Compiled) -> None:
     assert [layer["inputs"] for layer in back.as_dict()["layers"]] == [12]
 
 
-def test_a_board_takes_either(mine: ndrite.Compiled) -> None:
-    assert run(["compile", "mine", "--chip", "wan2022", "--program-only", "-o", "board.npz"]) == OK
+def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
+    prints("compile mine --chip wan2022 --program-only -o board.npz")
     alone = ndrite.Program.load("board.npz")
     assert alone.checksum() == ndrite.Program.load("mine").checksum()
     x = mine.samples[:4]
@@ -145,9 +122,9 @@ def test_a_board_takes_either(mine: ndrite.Compiled) -> None:
     for file in ("board.npz", "mine"):
         np.testing.assert_array_equal(ndrite.Classifier(file).predict(x), np.array(["a", "b", "c"])[expected])
     np.save("codes.npy", x)
-    for command in (["infer"], ["evaluate", "--labels", "y.npy"]):
-        np.save("y.npy", expected)
-        assert run([*command, "board.npz", "--inputs", "codes.npy"]) == OK
+    np.save("y.npy", expected)
+    prints("infer board.npz --inputs codes.npy")
+    prints("evaluate board.npz --inputs codes.npy --labels y.npy")
 
 
 def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
@@ -159,62 +136,60 @@ def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
 
 
 @pytest.mark.parametrize("command", ["explain", "cost", "report", "calibrate"])
-def test_a_program_alone_or_of_an_earlier_format(
-    command: str, mine: ndrite.Compiled, capsys: pytest.CaptureFixture[str], fails: Any
-) -> None:
+def test_a_program_alone_or_of_an_earlier_format(command: str, mine: ndrite.Compiled, fails: Any) -> None:
     mine.program.save("alone.npz")
     mine.network.save("float.npz")
-    fails([command, "model.onnx"], "model.onnx: a model; compile it first: ndrite compile")
-    for file in ("alone.npz", "float.npz", str(zoo.lenet5())):
-        assert run([command, file]) == BAD_INPUT
-        err = capsys.readouterr().err
-        assert err.count("\n") == 1
-        assert "not a compiled network" in err
-        assert "compile again" in err
+    fails(f"{command} model.onnx", "model.onnx: a model; compile it first: ndrite compile")
+    for file in ("alone.npz", "float.npz", zoo.lenet5()):
+        fails(f"{command} '{file}'", "not a compiled network", "compile again")
 
 
 def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = None) -> None:
     """``mine`` with members changed or gone, as ``bad``."""
     with zipfile.ZipFile("mine") as old, zipfile.ZipFile("bad", "w") as new:
-        contents = json.loads(old.read(CONTENTS)) | (said or {})
-        new.writestr(CONTENTS, json.dumps(contents))
+        new.writestr(CONTENTS, json.dumps(json.loads(old.read(CONTENTS)) | (said or {})))
         for name in MEMBERS:
             content = change.get(name, old.read(name))
             if content is not None:
                 new.writestr(name, content)
 
 
-def test_damage_is_refused(mine: ndrite.Compiled, capsys: pytest.CaptureFixture[str]) -> None:
-    def refused(words: str) -> None:
-        assert run(["explain", "bad"]) == BAD_INPUT
-        err = capsys.readouterr().err
-        assert err.startswith("ndrite: error: bad: ")
-        assert words in err
+@pytest.mark.parametrize(
+    ("change", "said", "words"),
+    [
+        *(({name: b"else"}, {}, f"{name} is not what the file was written with") for name in MEMBERS),
+        *(({name: None}, {}, "damaged") for name in MEMBERS),
+        (
+            {},
+            {"format_version": 9},
+            "format is ndrite-compiled 9; accepted: ndrite-compiled 1: compile again",
+        ),
+        ({}, {"sha256": 3}, "damaged"),
+    ],
+)
+def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:
+    rewritten(change, said)
+    fails("explain bad", "bad: ", words)
 
-    for name in MEMBERS:
-        rewritten({name: b"something else"})
-        refused(f"{name} is not what the file was written with")
-        rewritten({name: None})
-        refused("damaged")
-    rewritten({}, {"format_version": 9})
-    refused("format is ndrite-compiled 9; accepted: ndrite-compiled 1: compile again")
-    rewritten({}, {"sha256": 3})
-    refused("damaged")
-    # Parts of two files, each with its own digest right.
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("die.npz", "the die of another program"),
+        ("network.npz", "the die is of another network"),
+        ("samples.npy", "samples are uint8"),
+    ],
+)
+def test_parts_of_two_files_are_refused(name: str, words: str, mine: ndrite.Compiled, fails: Any) -> None:
+    """Each with its own digest right."""
     network = Network.chain((Dense(np.ones((12, 3)), np.zeros(3)),), "else")
     ndrite.compile(network, "wan2022", samples=mine.samples, seed=9, output="other")
-    np.save("few.npy", mine.samples[:, :5])
+    np.save("samples.npy", mine.samples[:, :5])
     with zipfile.ZipFile("other") as other, zipfile.ZipFile("mine") as own:
-        ours = json.loads(own.read(CONTENTS))["sha256"]
-        parts = {name: other.read(name) for name in ("die.npz", "network.npz")}
-    parts["samples.npy"] = Path("few.npy").read_bytes()
-    for (name, content), words in zip(
-        parts.items(),
-        ("the die of another program", "the die is of another network", "samples are uint8"),
-        strict=True,
-    ):
-        rewritten({name: content}, {"sha256": ours | {name: hashlib.sha256(content).hexdigest()}})
-        refused(words)
+        digests = json.loads(own.read(CONTENTS))["sha256"]
+        part = Path(name).read_bytes() if Path(name).exists() else other.read(name)
+    rewritten({name: part}, {"sha256": digests | {name: hashlib.sha256(part).hexdigest()}})
+    fails("explain bad", "bad: ", words)
 
 
 def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: Any) -> None:
@@ -223,8 +198,8 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
     torch.save(torch.nn.Sequential(torch.nn.Linear(10, 8), torch.nn.ELU(), torch.nn.Linear(8, 3)), "model.pt")
     x = np.random.default_rng(0).normal(size=(40, 10)).astype(np.float32)
     np.save("x.npy", x)
-    line = ["compile", "model.pt", "--chip", "ideal", "--samples", "x.npy", "-o", "mine"]
-    report = said([*line, "--classes", "a,b, c", "--input-range", "-4", "4"])["imported"]
+    line = "compile model.pt --chip ideal --samples x.npy -o mine"
+    report = said(f"{line} --classes 'a,b, c' --input-range -4 4")["imported"]
     assert [block["function"] for block in report["blocks"]] == ["elu(x)", "none: outputs"]
     assert 0 < report["error_rms"] < 0.05 * report["output_rms"]
     whole = ndrite.load("mine")
@@ -239,20 +214,11 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
     assert "largest error possible" in out
     Path("mine").unlink()
     for words, told in (
-        (
-            ["compile", "model.pt", "--chip", "ideal", "-o", "mine"],
-            "'model.pt: /1/Elu' (elu(x)) is not supported",
-        ),
-        ([*line, "--input-shape", "a"], "'a' is no shape"),
-        ([*line, "--target", "mine"], "board is 'mine'; accepted: ulx3s"),
-        (
-            ["compile", "model.pt", "--chip", "ideal", "--program-only"],
-            "program_only is given without",
-        ),
-        (
-            ["compile", str(zoo.lenet5()), "--chip", "ideal", "--node", "a"],
-            "only of a model",
-        ),
+        ("compile model.pt --chip ideal -o mine", "'model.pt: /1/Elu' (elu(x)) is not supported"),
+        (f"{line} --input-shape a", "'a' is no shape"),
+        (f"{line} --target mine", "board is 'mine'; accepted: ulx3s"),
+        ("compile model.pt --chip ideal --program-only", "program_only is given without"),
+        (f"compile '{zoo.lenet5()}' --chip ideal --node a", "only of a model"),
     ):
         fails(words, told)
         assert not Path("mine").exists()
@@ -264,21 +230,14 @@ def test_what_ships_is_its_float_network() -> None:
     assert len(whole.samples) == 2000
 
 
-def test_rows_and_units_are_placed(here: Path) -> None:
+def test_rows_and_units_are_placed(here: Path, prints: Any) -> None:
     """The file's float network has its units in the order of the die, and answers as before."""
-    rng = np.random.default_rng(0)
-    ndr = Ndr(np.ones(10), np.linspace(0.3, 1, 10))
-    layers = (
-        Dense(rng.normal(size=(24, 10)) / 3, np.zeros(10), ndr),
-        Dense(rng.normal(size=(10, 3)), np.zeros(3)),
-    )
-    network = Network.chain(layers, "two")
+    network = random_network((24, 10, 3))
     network.save("float.npz")
-    x = rng.integers(0, 256, (64, 24), np.uint8)
+    x = samples(network, 64)
     np.save("x.npy", x)
     Path("tenth.yaml").write_text("name: tenth\ncell: {stuck_low_percent: 5, stuck_high_percent: 5}\n")
-    line = "compile float.npz --chip dendritic-analog+tenth.yaml --samples x.npy -o mine".split()
-    assert run([*line, "--place-rows"]) == OK
+    prints("compile float.npz --chip dendritic-analog+tenth.yaml --samples x.npy -o mine --place-rows")
     held = ndrite.load("mine")
     first, second = (array.mapped.cells.place for array in held.die.arrays)
     assert (first != np.arange(24)).any()

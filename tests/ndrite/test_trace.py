@@ -1,35 +1,28 @@
 """ndrite trace: the waveforms say what the counters say, and hold the outputs."""
 
-from __future__ import annotations
-
 import dataclasses
-import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from emulator.backend.lay_out import check_fits
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.patches import Patches
 from host import InputError
-from ndrite.shell.main import BAD_INPUT, OK, run
+from ndrite.url import geometry_for
 from ndrite.waveforms import SIGNALS, on_array, read_activity
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL with waveforms, a minute: make test-release"
-)
-def test_waveforms_of_one_inference(
-    folder: Path, program: Program, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--inputs", "x.npy", "--sample", "3", "--preset", "tiny", "--seed", "9", "--json"]
-    assert run(["trace", "program.npz", *options]) == OK
-    result = json.loads(capsys.readouterr().out)
+@pytest.mark.skipif(not os.environ.get("NDRITE_RELEASE"), reason="compiles RTL: make test-release")
+def test_waveforms_of_one_inference(folder: Path, program: Program, said: Any) -> None:
+    result = said("trace program.npz --inputs x.npy --sample 3 --preset tiny --seed 9")
     x = np.load("x.npy")
     np.testing.assert_array_equal(result["outputs"], Core(program).infer(x[3:4], seed=9, first_index=3)[0])
     busy = result["busy_cycles"]
@@ -56,22 +49,14 @@ def test_activity_of_a_small_dump(tmp_path: Path) -> None:
     assert activity["TOP.core.busy"].tolist() == [False, True, True, False, True]
 
 
-def test_wrong_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        run(["trace", "program.npz", "--inputs", "x.npy", "--sample", "5", "--preset", "tiny"]) == BAD_INPUT
-    )
-    assert "sample is 5; accepted: 0..4" in capsys.readouterr().err
-    assert run(["trace", "program.npz", "--inputs", "x.npy", "--preset", "huge"]) == BAD_INPUT
+def test_wrong_numbers(folder: Path, fails: Any) -> None:
+    fails("trace program.npz --inputs x.npy --sample 5 --preset tiny", "sample is 5; accepted: 0..4")
+    fails("trace program.npz --inputs x.npy --preset huge", "huge")
     assert not Path("trace.vcd").exists()
 
 
 def test_the_array_is_as_large_as_the_program(program: Program) -> None:
     """A default that the program does not fit would be none."""
-    from emulator.backend.lay_out import check_fits
-    from emulator.golden.random_program import random_program
-    from emulator.spec import PRESETS
-    from ndrite.url import geometry_for
-
     roomy = dataclasses.replace(PRESETS["64-lane"], name="roomy", weight_depth=8192)
     large = random_program(roomy, np.random.default_rng(0), sizes=(784, 300, 10))
     assert PRESETS["64-lane"].lanes * PRESETS["64-lane"].weight_depth < 784 * 300
@@ -100,11 +85,4 @@ def _graph(groups: list[int]) -> Program:
         layer = neuron.layer if g == 1 else dataclasses.replace(neuron.layer, weights=one)
         patches = Patches(shape=(2, 1, 1), kernel=(1, 1), groups=g)
         steps.append(dataclasses.replace(neuron, layer=layer, patches=patches, sources=(i,)))
-    return Program(
-        name="groups",
-        rows=chain.rows,
-        shape=(2, 1, 1),
-        steps=tuple(steps),
-        curve_base=chain.curve_base,
-        curve_slope=chain.curve_slope,
-    )
+    return dataclasses.replace(chain, name="groups", shape=(2, 1, 1), steps=tuple(steps))

@@ -41,9 +41,8 @@ def test_an_unadapted_control_computes_what_the_die_does(die):
     assert np.abs(y - codes).mean() < 0.4
     sums = core.infer(dark[:3000]) * made.program.meaning.output_step
     assert np.corrcoef(control.logits(y).ravel(), sums.ravel())[0, 1] > 0.9995
-    assert control.accuracy(known) == pytest.approx(
-        accuracy(made.program, dark[:3000], labels[:3000]), abs=0.003
-    )
+    on_die = accuracy(made.program, dark[:3000], labels[:3000])
+    assert control.accuracy(known) == pytest.approx(on_die, abs=0.003)
     same = control.program(known, 0)
     assert np.array_equal(same.layers[0].scale, made.program.layers[0].scale)
     assert np.array_equal(same.layers[0].bias, made.program.layers[0].bias)

@@ -1,9 +1,8 @@
 """Published numbers: reasons, verdicts and exit codes; what the networks of publications are made of."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ import pytest
 from ndrite.costs.constants import load_constants
 from studies import cmo_hfox, cost, published, runner
 from studies.published import MISSED, WITHIN, Found, publication, verdict
-from tests.studies import command
-from tests.studies.command import OK, run
+from tests.studies.conftest import OK, OUTSIDE, run
 
 REPLICATIONS = [name for name in runner.STUDIES if publication(name) is not None]
 NUMBER = {"key": "n", "what": "w", "unit": "%", "value": 10.0, "how": "measured", "where": "Table 1"}
@@ -47,14 +45,13 @@ def test_every_number_has_its_place_and_its_reasons(name: str) -> None:
     assert [n["key"] for n in held["numbers"]] == list(of["numbers"]), "every number was judged"
 
 
-@pytest.mark.parametrize(("value", "said", "code"), [(10.0, WITHIN, OK), (20.0, MISSED, command.OUTSIDE)])
-def test_the_exit_code_says_whether_a_number_is_met(
-    value: float, said: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("value", "said", "code"), [(10.0, WITHIN, OK), (20.0, MISSED, OUTSIDE)])
+def test_exit_codes(value: float, said: str, code: int, tmp_path: Path, monkeypatch: Any) -> None:
+    """They say whether a number is met."""
     of = {"title": "Fake", "source": "doi 10.1", "run": "nothing.", "basis": "computed"}
     of |= {"registered": "1234567", "numbers": {"n": NUMBER}}
     for module in (published, runner):
-        monkeypatch.setattr(module, "publication", lambda name: of if name == "cmo-hfox" else None)
+        monkeypatch.setattr(module, "publication", {"cmo-hfox": of}.get)
     monkeypatch.setattr("studies.cmo_hfox.found", lambda of: {"n": Found(value, value, value)})
     monkeypatch.setattr(runner, "grid", lambda name, smoke: [{"seed": 0}, {"seed": 1}])
     assert run("cmo-hfox", "-o", str(tmp_path)).exit_code == code

@@ -1,7 +1,5 @@
 """The runner's promises: what is kept, taken up, drawn anew and refused; and a smoke run of each study."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -20,7 +18,7 @@ from studies.runner import STUDIES
 from studies.runs import Runs
 from studies.table import interval, over_seeds
 from tests.marks import long_where
-from tests.studies.command import BAD_INPUT, OK, OUTSIDE, run
+from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
 LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss"}

@@ -1,16 +1,17 @@
 """Tables of studies, of networks whose answers are known."""
 
-from __future__ import annotations
-
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from studies import adaptation, depth, insitu, loss, recovery, runner, runs, table
+from studies import adaptation, depth, insitu, kan, kan_networks, loss, recovery, runner, runs, table
+from studies.data import data
 from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
-from tests.studies.command import SEEDS, N, dies, ends, first, mean
+from tests.studies.conftest import SEEDS, N, dies, ends, first, mean
 
 CURVES, FIXED = "weights and curves", "weights, fixed curves"
 pytestmark = pytest.mark.usefixtures("fewer_draws")
@@ -71,12 +72,9 @@ def test_adaptation_compares_ways_on_the_same_dies() -> None:
 def test_starts_in_the_loop_have_intervals_over_samples_too() -> None:
     """All starts of a case are alike here: what is left of the interval is of samples."""
     found = [
-        {"data": "digits", "case": case, "seed": s, "samples": N, "pulses": 10 * s, "after": right}
+        {"data": "digits", "case": case, "seed": s, "samples": N, "pulses": 10 * s} | {"after": right}
         for s in SEEDS
-        for case, right in (
-            (CURVES, runs.packed(first(820))),
-            (FIXED, runs.packed(first(800))),
-        )
+        for case, right in ((CURVES, runs.packed(first(820))), (FIXED, runs.packed(first(800))))
     ]
     shown, compared = insitu.tables(found)
     curves, fixed = shown.rows
@@ -185,3 +183,83 @@ def test_bits_come_back() -> None:
     text = runs.packed(die, right)
     assert np.array_equal(runs.unpacked(text, 10_001, right), die)
     assert len(text) < 1000 < len(runs.packed(die))
+
+
+def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
+    """Five seeds of every kind, right on such a share of the samples."""
+    rng = np.random.default_rng(0)
+    found = []
+    for kind in kan_networks.KINDS:
+        for seed in range(1, 6):
+            right = rng.random(N) < (share if kind.startswith("kan") else mlp)
+            worse = right & (rng.random(N) > 0.02)
+            dies = {cause: [worse] * kan.DIES for cause in kan_networks.CAUSES if kan.applies(kind, cause)}
+            of = {"task": task, "kind": kind, "seed": seed, "rate": 0.01, "weights": 192}
+            energy = 12_345.0 if seed == 1 else None
+            found.append({**of, "energy_pJ": energy, **runs.kept(right, dies)})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "share", "said"),
+    [
+        ("wine 13-4-3", 0.995, "above it"),
+        ("wine 13-4-3", 0.98, "no difference shown"),
+        ("wine 13-4-3", 0.983, "no difference shown"),
+        ("wine 13-4-3", 0.95, "below it"),
+        ("moons 2-4-2", 0.995, "not comparable"),
+        ("mnist 196-64-10, 2 bases", 0.99, "no figure quoted"),
+    ],
+)
+def test_only_the_interval_claims(task: str, share: float, said: str) -> None:
+    shown, _ = kan.tables(results(task, share))
+    row = dict(zip(shown.header, shown.rows[0], strict=True))
+    assert row["accuracy against it"] == said
+    low, high = ends(row["test accuracy, %"])
+    accuracy = mean(row["test accuracy, %"])
+    assert accuracy == pytest.approx(100 * share, abs=1)
+    assert low <= accuracy <= high
+    less, more = ends(row["against mlp relu, points"])
+    assert less < 100 * share - 90 < more
+    published = kan_networks.TASKS[task]["published"]
+    assert row["published, %"] == ("-" if published is None else f"{100 * published:.2f}")
+
+
+def test_losses_of_curves_are_against_the_networks_own_float() -> None:
+    table, chips = kan.tables(results("wine 13-4-3", 0.98))
+    assert [row[1] for row in table.rows] == list(kan_networks.KINDS)
+    assert "5 seeds x 2 dies" in chips.title
+    for row in chips.rows:
+        shown = dict(zip(chips.header, row, strict=True))
+        nothing = {cause for cause in kan_networks.CAUSES if shown[cause] == "-"}
+        of_devices = {cause for cause in kan_networks.CAUSES if "NDR" in cause}
+        assert nothing == (of_devices if "relu" in row[1] else set())
+        assert mean(shown["both"]) == pytest.approx(2.0 * (0.98 if "kan" in row[1] else 0.9), abs=0.5)
+
+
+@pytest.mark.parametrize("task", kan_networks.TASKS)
+def test_networks_of_a_row_have_equal_weights(task: str) -> None:
+    pytest.importorskip("torch")
+    inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
+    of = kan_networks.TASKS[task]
+    for kind in ("kan", "kan each"):
+        of_curves = sum(layer.weight.numel() for layer in list(kan_networks.kan(task, kind))[1::2])
+        assert of_curves == of["bases"] * of["width"] * (inputs + outputs)
+
+
+@pytest.mark.parametrize("task", kan_networks.TASKS)
+def test_the_wide_network_takes_as_much_energy(task: str) -> None:
+    """The committed rows: the command wrote both figures, of trained networks."""
+    kept = json.loads(Path("docs/results/kan.json").read_text())["runs"]
+    energies = {r["kind"]: r["energy_pJ"] for r in kept if r["task"] == task and r["seed"] == 1}
+    assert energies[kan_networks.WIDE] == pytest.approx(energies["kan"], rel=0.05)
+
+
+def test_wine_is_split_as_the_published_figure_is() -> None:
+    pytest.importorskip("sklearn")
+    found = data("wine")
+    assert (found.x.shape, found.test_x.shape) == ((124, 13), (54, 13))
+    assert (found.x.min(axis=0).tolist(), found.x.max(axis=0).tolist()) == ([0] * 13, [255] * 13)
+    assert set(found.labels) == set(found.test_labels) == {0, 1, 2}
+    both = {tuple(row) for row in found.x} & {tuple(row) for row in found.test_x}
+    assert not both

@@ -1,16 +1,16 @@
 """A process that runs ``ndrite board serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
 
-from __future__ import annotations
-
+import contextlib
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 MAIN = "from ndrite.shell import main; main()"
 
 
-class Server:
+class Server(contextlib.AbstractContextManager["Server"]):
     """On a terminal at ``link``; without one, on a free UDP port, ``url`` says which."""
 
     def __init__(self, preset: str, link: Path | None = None) -> None:
@@ -21,6 +21,10 @@ class Server:
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline()
         self.url = self.said.strip().rpartition(" ")[2]
+
+    def __exit__(self, *_: Any) -> None:
+        if self.process.poll() is None:
+            self.stop()
 
     def stop(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)

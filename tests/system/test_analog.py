@@ -1,8 +1,5 @@
 """Products of PyTorch modules on the compiled RTL: every bit is the golden model's."""
 
-from __future__ import annotations
-
-import dataclasses
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ import torch
 from torch import nn
 
 import ndrite
-from emulator.device.description import load_chip
+from tests.chips import changed
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +34,10 @@ class Small(nn.Module):  # type: ignore[misc]
 
 def test_every_bit_is_the_golden_models() -> None:
     torch.manual_seed(0)
-    chip = load_chip("wan2022")
-    chip = dataclasses.replace(chip, array=dataclasses.replace(chip.array, rows=16))
+    chip = changed("wan2022", array={"rows": 16})
     model, x = Small().eval(), torch.randn(20, 2, 5, 7)
-    golden, sim = (
-        ndrite.analog(model, chip, samples=x, seed=4, board=board) for board in ("golden:", "sim:tiny")
-    )
+    how = {"samples": x, "seed": 4}
+    golden, sim = (ndrite.analog(model, chip, board=url, **how) for url in ("golden:", "sim:tiny"))
     with torch.no_grad():
         for first in (0, 7):
             golden.ndrite.first_index = sim.ndrite.first_index = first

@@ -1,8 +1,8 @@
 """Campaigns on the simulated board: every vote as on the golden one, and nothing left behind."""
 
-from __future__ import annotations
-
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,20 @@ from boards.board import Board
 from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry, Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from emulator.spec.variation import Variation
-from host import DeviceError, InputError
+from host import BoardApi, DeviceError, InputError
 from host.campaign import RUN, samples_at_once
 from host.session import Command
 from ndrite import connect
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 from tests.stimulus import random_inputs, same_cells
+from tests.system.conftest import inferred
 
 TINY = PRESETS["tiny"]
 
@@ -41,6 +42,17 @@ def varied(program: Program, rng: np.random.Generator, *, code_max: int = 255) -
     return dataclasses.replace(program, variation=variation)
 
 
+def votes_as_golden(
+    board: BoardApi, golden: BoardApi, x: Any, labels: Any, plan: dict[str, Any], **how: Any
+) -> np.ndarray:
+    """The votes of a campaign on two boards: equal, and so are the right answers."""
+    got = board.campaign(x, labels, Campaign(**plan), **how)
+    expected = golden.campaign(x, labels, Campaign(**plan))
+    np.testing.assert_array_equal(got.votes, expected.votes)
+    np.testing.assert_array_equal(got.correct, expected.correct)
+    return np.asarray(got.votes)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("overlap", [False, True], ids=["in-order", "overlap"])
 @pytest.mark.parametrize("trial", range(6))
@@ -50,48 +62,31 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     program = varied(random_program(TINY, rng, noise=trial % 2 == 0), rng)
     count = 2 * samples_at_once(TINY, program.inputs, program.outputs) + 3
     x, labels = random_inputs(program, rng, count), rng.integers(0, program.outputs, count)
-    plan: dict[str, Any] = {
-        "chips": 3,
-        "trials": 1 + trial % 3,
-        "seed": int(rng.integers(0, 1 << 63)),
-        "first_chip": int(rng.integers(0, 1 << 31)),
-        "first_sample": 900,
-        "noise": trial != 4,
-    }
-    geometry = dataclasses.replace(TINY, overlap=overlap)
-    with Board(SimLink(geometry)) as board, GoldenBoard(TINY) as golden:
+    plan: dict[str, Any] = {"chips": 3, "trials": 1 + trial % 3, "first_sample": 900, "noise": trial != 4}
+    plan |= {"seed": int(rng.integers(0, 1 << 63)), "first_chip": int(rng.integers(0, 1 << 31))}
+    with Board(SimLink(dataclasses.replace(TINY, overlap=overlap))) as board, GoldenBoard(TINY) as golden:
         board.program(program)
         golden.program(program)
-        before = board.infer(x[:3], seed=1)
+        before = inferred(board, program, x[:3], seed=1)
         seen: list[tuple[int, int]] = []
-        got = board.campaign(x, labels, Campaign(**plan), progress=lambda *p: seen.append(p))
-        expected = golden.campaign(x, labels, Campaign(**plan))
-        np.testing.assert_array_equal(got.votes, expected.votes)
-        np.testing.assert_array_equal(got.correct, expected.correct)
+        votes_as_golden(board, golden, x, labels, plan, progress=lambda *p: seen.append(p))
         assert seen[-1] == (9, 9)
         # The nominal chip is back, an odd number of inferences does not upset the two banks.
-        np.testing.assert_array_equal(board.infer(x[:3], seed=1), before)
-        np.testing.assert_array_equal(golden.infer(x[:3], seed=1), before)
+        for each in (board, golden):
+            np.testing.assert_array_equal(each.infer(x[:3], seed=1), before)
 
 
 @pytest.mark.long
 def test_shipped_network_twenty_chips() -> None:
     program = varied(shipped_program(), np.random.default_rng(3))
     x, labels = (a[:20] for a in judging_set("fashion-mnist"))
-    plan: dict[str, Any] = {"chips": 20, "trials": 3, "seed": 99}
     with connect("sim:") as board, connect("golden:") as golden:
         board.program(program)
         golden.program(program)
         board.clear_counters()
-        got, expected = (
-            board.campaign(x, labels, Campaign(**plan)),
-            golden.campaign(x, labels, Campaign(**plan)),
-        )
+        votes = votes_as_golden(board, golden, x, labels, {"chips": 20, "trials": 3, "seed": 99})
         counters = board.counters()
-    np.testing.assert_array_equal(got.votes, expected.votes)
-    np.testing.assert_array_equal(got.correct, expected.correct)
-    assert got.votes.sum() == 20 * 20 * 3
-    assert counters["inferences"] == 20 * 20 * 3
+    assert votes.sum() == counters["inferences"] == 20 * 20 * 3
     # 20 chips and the nominal one at the end, two cells a cycle.
     cells = sum(la.weights.size for la in program.layers)
     assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
@@ -115,6 +110,14 @@ def prepare(board: Board, program: Program, trials: int) -> None:
         board.write_register(name, value)
 
 
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """What the device refuses as it is busy."""
+    with pytest.raises(DeviceError, match="busy") as refused:
+        yield
+    assert refused.value.status == Status.BUSY
+
+
 def test_a_running_campaign_refuses_what_would_disturb_it(programmed: Any) -> None:
     board, program, x, before = programmed
     prepare(board, program, 4000)
@@ -126,9 +129,8 @@ def test_a_running_campaign_refuses_what_would_disturb_it(programmed: Any) -> No
         lambda: board.write_register("scratch", 1),
         lambda: board.check_words(1 << 24, np.zeros(4, np.int32)),
     ):
-        with pytest.raises(DeviceError, match="busy") as refused:
+        with busy():
             attempt()
-        assert refused.value.status == Status.BUSY
     # A new programming ends it, however much was left to do, and gives right answers.
     board.program(program)
     assert board.read_register("campaign_busy") == 0
@@ -145,9 +147,8 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(programmed: Any) -> Non
         Command(Opcode.WRITE, control, RUN.to_bytes(4, "little")),
         Command(Opcode.INFER, 0, x[0].tobytes(), answer_bytes=4 * program.outputs),
     ]
-    with pytest.raises(DeviceError, match="busy") as refused:
+    with busy():
         board.session.run(both)
-    assert refused.value.status == Status.BUSY
     assert board.read_register("campaign_busy") == 1
     board.program(program)
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
@@ -163,24 +164,18 @@ def test_ctrl_c_stops_the_board(programmed: Any) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         board.campaign(x, labels, Campaign(chips=100, trials=8), progress=interrupt)
-    again = board.campaign(x, labels, Campaign(chips=2, trials=2, seed=4))
     with GoldenBoard(TINY) as golden:
         golden.program(program)
-        np.testing.assert_array_equal(
-            again.votes, golden.campaign(x, labels, Campaign(chips=2, trials=2, seed=4)).votes
-        )
+        votes_as_golden(board, golden, x, labels, {"chips": 2, "trials": 2, "seed": 4})
     np.testing.assert_array_equal(board.infer(x, seed=2), before)
 
 
 def test_images_and_boards_without_virtual_chips_are_refused(tiny: tuple[Board, SimLink]) -> None:
     board, _ = tiny
     program = random_program(TINY, np.random.default_rng(0), sizes=(32, 9, 4))
-    x = np.zeros((2, 32), np.uint8)
+    golden = GoldenBoard(dataclasses.replace(TINY, redraw=0))
     board.program(program)
-    with pytest.raises(InputError, match="--nominal"):
-        board.campaign(x, np.zeros(2, int), Campaign(chips=1))
-    plain: Geometry = dataclasses.replace(TINY, redraw=0)
-    golden = GoldenBoard(plain)
     golden.program(varied(program, np.random.default_rng(0)))
-    with pytest.raises(InputError, match="redraw 0"):
-        golden.campaign(x, np.zeros(2, int), Campaign(chips=1))
+    for each, told in ((board, "--nominal"), (golden, "redraw 0")):
+        with pytest.raises(InputError, match=told):
+            each.campaign(np.zeros((2, 32), np.uint8), np.zeros(2, int), Campaign(chips=1))

@@ -1,7 +1,5 @@
 """Models that are easily misread, on compiled gateware: every output of those that import, bit for bit."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any

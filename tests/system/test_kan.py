@@ -1,7 +1,5 @@
 """A Kolmogorov-Arnold network of a chip's devices, on the compiled gateware: every bit golden's."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,12 +1,11 @@
 """A simulated board that learns, behind packets: the golden model's states, whatever the link does."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,95 +47,84 @@ def board() -> Iterator[LearningBoard]:
         yield found
 
 
-def samples(of: Learning, count: int) -> tuple[np.ndarray, np.ndarray]:
+def begun(board: LearningBoard, what: Learning, count: int, seed: int = 0) -> tuple[Any, Any, Any]:
+    """Samples and classes for a board that is programmed here, and the golden model beside it."""
     rng = np.random.default_rng(count)
-    return random_inputs(of.program, rng, count), rng.integers(0, of.outputs, count)
+    board.program_learning(what, seed=seed)
+    x, labels = random_inputs(what.program, rng, count), rng.integers(0, what.outputs, count)
+    return x, labels, make_learner(what, seed=seed)
+
+
+def same_states(board: LearningBoard, golden: Any) -> None:
+    for a, b in zip(board.states(), golden.states, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, corner: bool) -> None:
-    what = learning(seed, corner=corner)
-    x, labels = samples(what, 40)
-    board.program_learning(what, seed=seed)
-    golden = make_learner(what, seed=seed)
+    x, labels, golden = begun(board, learning(seed, corner=corner), 40, seed)
     assert board.learn(x, labels, first_update=7) == golden.learn(x, labels, first_update=7)
-    for a, b in zip(board.states(), golden.states, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_states(board, golden)
 
 
 def test_it_goes_on_from_states_written_to_it(board: LearningBoard) -> None:
     what = learning(3)
-    x, labels = samples(what, 20)
-    golden = make_learner(what, seed=1)
-    first = golden.learn(x[:8], labels[:8])
+    x, labels, golden = begun(board, what, 20, seed=1)
+    assert golden.learn(x[:8], labels[:8]).updates == 8
     board.program_learning(what, seed=1, states=[s.copy() for s in golden.states])
-    assert first.updates == 8
     assert board.learn(x[8:], labels[8:], first_update=8) == golden.learn(x[8:], labels[8:], first_update=8)
-    np.testing.assert_array_equal(board.states()[0], golden.states[0])
+    same_states(board, golden)
 
 
 def test_what_is_sent_twice_is_done_once() -> None:
     """A link that loses, damages and repeats frames: every update is applied once, in order."""
     what = learning(1)
-    x, labels = samples(what, 60)
     link = FaultyLink(SimLink(sized_learning(what), learns=True), FaultRates(), seed=5)
-    golden = make_learner(what, seed=2)
     with LearningBoard(link, timeout_s=0.05, attempts=50) as board:
-        board.program_learning(what, seed=2)
+        x, labels, golden = begun(board, what, 60, seed=2)
         link.rates = FaultRates.per_byte(1 / 500)
         assert board.learn(x, labels) == golden.learn(x, labels)
         link.rates = FaultRates()
-        for a, b in zip(board.states(), golden.states, strict=True):
-            np.testing.assert_array_equal(a, b)
+        same_states(board, golden)
         assert board.session.statistics.resyncs
 
 
 def test_through_the_kernels_sockets() -> None:
     """As a board on Ethernet is opened to learn."""
     what = learning(4)
-    x, labels = samples(what, 30)
-    shape = json.dumps(dataclasses.asdict(sized_learning(what)))
-    with subprocess.Popen([sys.executable, "-c", SERVE, shape], stdout=subprocess.PIPE, text=True) as server:
+    line = [sys.executable, "-c", SERVE, json.dumps(dataclasses.asdict(sized_learning(what)))]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        golden = make_learner(what, seed=2)
         with connect_learner(server.stdout.readline().strip()) as board:
             assert isinstance(board, LearningBoard)
-            board.program_learning(what, seed=2)
+            x, labels, golden = begun(board, what, 30, seed=2)
             assert board.learn(x, labels) == golden.learn(x, labels)
-            np.testing.assert_array_equal(board.states()[0], golden.states[0])
+            same_states(board, golden)
         server.terminate()
 
 
 def test_no_other_update_than_the_next_is_done(board: LearningBoard) -> None:
     """And the latest ones are answered again, not repeated."""
-    what = learning(1)
-    x, labels = samples(what, 3)
-    board.program_learning(what, seed=2)
-    golden = make_learner(what, seed=2)
-    counts = golden.learn(x, labels, first_update=10)
-    assert board.learn(x, labels, first_update=10) == counts
+    x, labels, golden = begun(board, learning(1), 3, seed=2)
+    assert board.learn(x, labels, first_update=10) == golden.learn(x, labels, first_update=10)
     payload = np.concatenate([labels.astype("<u2").view(np.uint8).reshape(3, 2), x], axis=1)
     for first, done in ((10, True), (9, False), (14, False)):
         y = np.zeros((3, 3), np.int32)
         board.channel.infer(payload[:1], first, y[:1], lambda more: None)
         assert (y[0, 0] >= 0) == done
     assert y[0].tolist() == [-1, -1, -1]
-    for a, b in zip(board.states(), golden.states, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_states(board, golden)
 
 
 def test_refused(board: LearningBoard) -> None:
-    what = learning(2)
-    x, labels = samples(what, 4)
-    board.program_learning(what)
-    before = board.states()
+    x, labels, golden = begun(board, learning(2), 4)
     with pytest.raises(SpecError, match=r"classes 0..4"):
         board.learn(x, labels + 5)
     wide = random_learning(Geometry(rows=32, lanes=32), np.random.default_rng(1), sizes=(9, 20))
     with pytest.raises(GeometryError, match="the widest layer is 20; accepted: at most 16"):
         board.program_learning(wide)
-    np.testing.assert_array_equal(before[0], board.states()[0])
+    same_states(board, golden)
     board.write_register("program_tag", 0)
     with pytest.raises(NotProgrammedError):
         board.learn(x, labels)

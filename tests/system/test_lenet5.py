@@ -1,7 +1,5 @@
 """LeNet-5 on the digits: floats, golden model and gateware. ``NDRITE_LENET5=20`` runs 20 images and more."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 
@@ -9,11 +7,11 @@ import numpy as np
 import pytest
 
 from boards.board import Board
-from boards.golden import GoldenBoard
 from boards.sim import SimLink
 from boards.sim.sizing import sized
 from boards.stepped import SteppedBoard
 from emulator.backend.schedule import bound_cycles
+from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network, load_network, zoo
 from emulator.network.datasets import digits, enlarged
@@ -34,11 +32,8 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, target: Ge
     floats = network.accuracy(enlarged(test), labels)
     assert floats > 0.97
     program = map_network(network, "wan2022", enlarged(x)[:256], options=MapOptions(target=target)).program
-    with GoldenBoard() as board:
-        board.program(program)
-        accuracy = evaluate(board, program, enlarged(test), labels).accuracy
-    assert accuracy is not None
-    assert accuracy > floats - 0.01
+    outputs = Core(program).infer(enlarged(test))
+    assert (outputs.argmax(axis=1) == labels).mean() > floats - 0.01
 
 
 @pytest.mark.long

@@ -1,7 +1,5 @@
 """A wide array whose inferences overlap, fed by a card's DMA: as golden, and close to the schedule."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 
@@ -13,12 +11,12 @@ from boards.fpga import find_target
 from boards.sim.pcie import SimCard
 from emulator.backend.lay_out import weight_words
 from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from host.links.pcie import PcieChannel
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 from tests.stimulus import random_inputs
+from tests.system.conftest import inferred
 
 IMAGES = 60
 
@@ -32,15 +30,13 @@ def test_128_lanes_keep_to_the_schedule() -> None:
     with Board.over(PcieChannel(SimCard(geometry))) as board:
         board.program(program)
         board.clear_counters()
-        y = board.infer(x, seed=1)
+        inferred(board, program, x, seed=1)
         counters = board.counters()
         # Every word of the weight memories.
         full = random_program(geometry, np.random.default_rng(2), sizes=(1024, 256))
         assert weight_words(full, geometry) == geometry.weight_depth
         board.program(full)
-        codes = random_inputs(full, np.random.default_rng(3), 4)
-        np.testing.assert_array_equal(board.infer(codes, seed=1), Core(full).infer(codes, seed=1))
-    np.testing.assert_array_equal(y, Core(program).infer(x, seed=1))
+        inferred(board, full, random_inputs(full, np.random.default_rng(3), 4), seed=1)
     assert counters["inferences"] == IMAGES
     # The first image's latency included.
     assert 0.95 <= IMAGES * bound_cycles(program, geometry.lanes) / counters["inference_cycles"] <= 1

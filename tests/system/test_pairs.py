@@ -4,8 +4,6 @@ Two geometries, small ones, in every run; ``make test-pairs`` has forty of twent
 covered is printed.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from typing import Any
@@ -17,13 +15,13 @@ from boards.board import Board
 from boards.sim import SimLink
 from emulator.backend.lay_out import divided
 from emulator.backend.lowering import lower
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
+from tests.system.conftest import inferred
 
 GEOMETRIES, PROGRAMS = (int(n) for n in os.environ.get("NDRITE_PAIRS", "2x6").split("x"))
 FIRST = int(os.environ.get("NDRITE_PAIRS_FROM", "0"))
@@ -107,9 +105,7 @@ def seen(program: Program, geometry: Geometry) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(FIRST, FIRST + GEOMETRIES))
-def test_gateware_equals_golden(
-    number: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch: Any) -> None:
     if WHOLE:
         # Boards that nobody else will ask for stay out of the user's cache.
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "pairs"))
@@ -124,14 +120,9 @@ def test_gateware_equals_golden(
             else:
                 program = random_walk(geometry, rng, corner=corner, noise=noise, steps=2 + trial % 5)
             x = random_inputs(program, rng, SAMPLES)
-            plan: dict[str, Any] = {
-                "seed": int(rng.integers(1 << 63)),
-                "first_index": int(rng.integers(1 << 20)),
-            }
             board.program(program)
-            got, expected = board.infer(x, **plan), Core(program, fast=False).infer(x, **plan)
-            np.testing.assert_array_equal(
-                got, expected, err_msg=f"{geometry}, program {trial}: {program.steps}"
+            inferred(
+                board, program, x, seed=int(rng.integers(1 << 63)), first_index=int(rng.integers(1 << 20))
             )
             covered += seen(program, geometry)
     TOTAL.update(covered)

@@ -1,7 +1,5 @@
 """Programs larger than the compiled gateware holds, segment by segment, read noise on."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 
@@ -22,6 +20,7 @@ from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
+from tests.system.conftest import inferred
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
 
@@ -60,13 +59,10 @@ def test_three_segments_of_walks(walker: Board) -> None:
     """All of it on the device, two maps over each cut."""
     program, stepped = blocks(), SteppedBoard(walker)
     stepped.program(program)
-    assert stepped.segments == 3
-    assert stepped.on_host == ()
+    assert (stepped.segments, stepped.on_host) == (3, ())
     x = random_inputs(program, np.random.default_rng(0), 6)
     stepped.clear_counters()
-    y = stepped.infer(x, seed=5, first_index=(1 << 32) - 6)
-    expected = Core(program, fast=False).infer(x, seed=5, first_index=(1 << 32) - 6)
-    np.testing.assert_array_equal(y, expected)
+    y = inferred(stepped, program, x, seed=5, first_index=(1 << 32) - 6)
     assert (y != Core(program, fast=False).infer(x, seed=5)).any(), "read noise is off"
     assert len(np.unique(y, axis=0)) == 6
     assert stepped.counters()["inferences"] == 3 * 6
@@ -81,12 +77,9 @@ def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch:
         program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
         monkeypatch.setattr(Board, "abilities", Abilities.of(small))
-        x = random_inputs(program, rng, 3)
         stepped = SteppedBoard(walker)
         stepped.program(program)
-        y = stepped.infer(x, seed=trial, first_index=trial)
-        expected = Core(program, fast=False).infer(x, seed=trial, first_index=trial)
-        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
+        inferred(stepped, program, random_inputs(program, rng, 3), seed=trial, first_index=trial)
         pieces += stepped.segments
         calls += program.calls > 1 and stepped.segments > 1
     assert pieces > 2 * TRIALS
@@ -97,26 +90,20 @@ def test_three_segments_of_chains_on_a_device_without_maps(tiny: tuple[Board, Si
     """Inner neurons run on the device, those of the cuts on the host."""
     program, stepped = deep(10), SteppedBoard(tiny[0])
     stepped.program(program)
-    assert stepped.segments == 3
-    assert len(stepped.on_host) == 2
+    assert (stepped.segments, len(stepped.on_host)) == (3, 2)
     assert all(line.endswith("neurons") for line in stepped.on_host)
-    x = random_inputs(program, np.random.default_rng(1), 20)
     stepped.clear_counters()
-    y = stepped.infer(x, seed=9, first_index=3)
-    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, seed=9, first_index=3))
-    assert len(np.unique(y, axis=0)) > 10
+    x = random_inputs(program, np.random.default_rng(1), 20)
+    assert len(np.unique(inferred(stepped, program, x, seed=9, first_index=3), axis=0)) > 10
     assert stepped.counters()["inferences"] == 3 * 20
     assert stepped.scrub(program) == []
 
 
-def test_a_program_that_ends_in_a_map_gives_its_codes() -> None:
+def test_a_program_that_ends_in_a_map_gives_its_codes(tiny: tuple[Board, SimLink]) -> None:
     """On a board without feature maps, whose results are fewer than the map's codes."""
     base = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=[9, 4, 2])
     step = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 8, 8), kernel=(3, 3)))
-    program = dataclasses.replace(base, shape=(1, 8, 8), steps=(step,))
+    program, board = dataclasses.replace(base, shape=(1, 8, 8), steps=(step,)), SteppedBoard(tiny[0])
     x = np.random.default_rng(2).integers(0, 256, (3, 64)).astype(np.uint8)
-    with SteppedBoard(Board(SimLink(PRESETS["tiny"]))) as board:
-        board.program(program)
-        codes = board.infer(x, seed=5)
-    assert codes.shape == (3, 4 * 6 * 6)
-    np.testing.assert_array_equal(codes, Core(program, fast=False).infer(x, seed=5))
+    board.program(program)
+    assert inferred(board, program, x, seed=5).shape == (3, 4 * 6 * 6)

@@ -1,10 +1,7 @@
 """The simulated board equals the golden board in every bit, whatever the geometry, the seed or the stalls."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -14,50 +11,42 @@ from boards.board import Board
 from boards.recognise import is_of_these_sources
 from boards.sim import SimLink
 from boards.sim.build import DEFAULT_DIVISOR
-from emulator.errors import CompileWarning
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.mapping import map_network
-from emulator.network import load_network, zoo
 from emulator.spec import PRESETS, Program
 from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
 from ndrite.networks import shipped_program
-from ndrite.samples import judging_set, typical
+from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from tests.stimulus import random_inputs
+from tests.system.conftest import inferred
 
 
-def test_identity(tiny: tuple[Board, SimLink]) -> None:
+def test_identity_and_selftest(tiny: tuple[Board, SimLink], capsys: pytest.CaptureFixture[str]) -> None:
     board, _ = tiny
     assert board.geometry == PRESETS["tiny"]
     assert is_of_these_sources(board.geometry, board.build_id)
     assert not is_of_these_sources(board.geometry, board.build_id ^ 1)
-
-
-def test_selftest_passes() -> None:
-    with connect("sim:tiny") as board:
-        checks = list(checks_of(board))
+    checks = list(checks_of(board))
     assert [c for c in checks if not c.passed] == []
     assert len(checks) == 23
+    assert run(["board", "info", "sim:tiny", "--json"]) == OK
+    assert json.loads(capsys.readouterr().out)["sources_match"] is True
 
 
 def equals_golden(board: BoardApi, program: Program, x: np.ndarray, labels: np.ndarray) -> None:
     """Noise follows seed and number of the inference, and nothing else; without it the answers are others."""
-    n = len(x)
+    third = len(x) // 3
     board.program(program)
     result = evaluate(board, program, x, labels, seed=5)
     assert result.mismatches == 0, result.first_mismatch
-    again = board.infer(x, seed=5)
-    other = board.infer(x, seed=6)
-    part = board.infer(x[n // 3 : n // 3 + 2], seed=5, first_index=n // 3)
-    quiet = board.infer(x, seed=5, noise=False)
-    np.testing.assert_array_equal(again, result.outputs)
-    np.testing.assert_array_equal(part, result.outputs[n // 3 : n // 3 + 2])
-    assert (other != result.outputs).any(axis=1).all()
-    np.testing.assert_array_equal(quiet, Core(program).infer(x, noise=False))
+    np.testing.assert_array_equal(inferred(board, program, x, seed=5), result.outputs)
+    part = board.infer(x[third : third + 2], seed=5, first_index=third)
+    np.testing.assert_array_equal(part, result.outputs[third : third + 2])
+    assert (board.infer(x, seed=6) != result.outputs).any(axis=1).all()
+    inferred(board, program, x, seed=5, noise=False)
 
 
 @pytest.mark.long
@@ -77,48 +66,16 @@ def test_a_small_network_at_any_lanes(preset: str, x: np.ndarray) -> None:
 
 
 @pytest.mark.long
-def test_a_chip_without_converters_inside() -> None:
-    """Columns drive devices behind a resistance, biases are cells: the same gateware, every bit golden's."""
-    x, labels = judging_set("fashion-mnist")
-    network = load_network(zoo.float_network())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
-        program = map_network(network, "dendritic-analog", typical("fashion-mnist"), seed=1).program
-    assert {layer.readout for layer in program.layers} == {"analog"}
-    assert min(layer.sigma_out for layer in program.layers) > 0
-    with connect("sim:64-lane") as board:
-        board.program(program)
-        result = evaluate(board, program, x[:40], labels[:40], seed=5)
-    assert result.mismatches == 0, result.first_mismatch
-    assert result.samples == 40
-
-
-@pytest.mark.long
 def test_a_program_larger_than_the_usual_array() -> None:
     """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
     wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
     rng = np.random.default_rng(3)
     program = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)
-    x = random_inputs(program, rng, 4)
     with connect("sim:") as board:
         board.program(program)
         assert board.geometry is not None
         assert board.geometry.hardware_fields() == wide.hardware_fields()
-        np.testing.assert_array_equal(board.infer(x, seed=4), Core(program).infer(x, seed=4))
-
-
-@pytest.mark.long
-def test_the_array_is_busy_at_64_lanes() -> None:
-    program = shipped_program()
-    images, labels = judging_set("fashion-mnist")
-    with connect("sim:64-lane") as board:
-        board.program(program)
-        result = evaluate(board, program, images[:50], labels[:50])
-    assert result.array_busy is not None
-    assert result.array_busy >= 0.95
-    assert result.cycles_per_inference is not None
-    assert result.cycles_per_inference >= 784 * 2 + 128
-    assert result.mac_use == pytest.approx((result.bound_cycles or 0) / result.cycles_per_inference, abs=1e-3)
+        inferred(board, program, random_inputs(program, rng, 4), seed=4)
 
 
 def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
@@ -126,34 +83,29 @@ def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], program: Pr
     for stalls in ((0.5, 0.0), (0.0, 0.7), (0.4, 0.4)):
         link.model.stall(*stalls, seed=7)
         board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=1), Core(program).infer(x, seed=1))
+        inferred(board, program, x, seed=1)
     assert board.session.statistics.resyncs == 1
 
 
-def test_uart_pins(program: Program, x: np.ndarray) -> None:
-    with Board(SimLink(PRESETS["tiny"], pins=True)) as board:
-        board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=1), Core(program).infer(x, seed=1))
-        assert board.session.statistics.resyncs == 1
-
-
-def test_weights_behind_the_pins_and_samples_through_them(program: Program, x: np.ndarray) -> None:
+@pytest.mark.parametrize("weights_through_pins", [True, False])
+def test_uart_pins(weights_through_pins: bool, program: Program, x: np.ndarray) -> None:
+    """Weights may go in behind the pins; samples go through them."""
     link = SimLink(PRESETS["tiny"], pins=True)
     with Board(link) as board:
 
-        def cost(act: Callable[[], object]) -> float:
-            """Cycles a byte sent."""
+        def slow(act: Callable[[], object]) -> bool:
+            """Whether each byte takes the cycles of its bits."""
             cycles, sent = link.model.cycles, board.session.statistics.bytes_sent
             act()
-            return (link.model.cycles - cycles) / (board.session.statistics.bytes_sent - sent)
+            sent = board.session.statistics.bytes_sent - sent
+            return link.model.cycles - cycles > 10 * DEFAULT_DIVISOR * sent
 
-        link.model.go(pins=False)
-        assert cost(lambda: board.program(program)) < 10 * DEFAULT_DIVISOR
+        link.model.go(pins=weights_through_pins)
+        assert slow(lambda: board.program(program)) == weights_through_pins
         link.model.go(pins=True)
-        y = []
-        assert cost(lambda: y.append(board.infer(x, seed=1))) > 10 * DEFAULT_DIVISOR
-        np.testing.assert_array_equal(y[0], Core(program).infer(x, seed=1))
+        assert slow(lambda: inferred(board, program, x, seed=1))
         assert link.model.framing_errors == 0
+        assert board.session.statistics.resyncs == 1
 
 
 def test_counters(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
@@ -181,9 +133,4 @@ def test_interrupted_inference_leaves_a_usable_board(
 
     with pytest.raises(KeyboardInterrupt):
         board.infer(x, progress=interrupt)
-    np.testing.assert_array_equal(board.infer(x, seed=2), Core(program).infer(x, seed=2))
-
-
-def test_info_says_whether_the_gateware_is_of_these_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["board", "info", "sim:tiny", "--json"]) == OK
-    assert json.loads(capsys.readouterr().out)["sources_match"] is True
+    inferred(board, program, x, seed=2)

@@ -1,25 +1,23 @@
 """``ndrite board serve --udp`` in one process, hosts on its socket in others; ``sim-udp:`` in this one."""
 
-from __future__ import annotations
-
 import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from boards.recognise import is_of_these_sources
 from boards.sim.serve_udp import AT_ONCE, STRANGERS, WAITING, Inbox, receive
-from emulator.golden import Core
 from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
-from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, OK, run
+from ndrite.shell.main import DEVICE, INTERRUPTED
+from tests.system.conftest import inferred
 from tests.system.serving import Server
 
 
@@ -30,24 +28,9 @@ def server() -> Iterator[Server]:
     assert server.stop() == INTERRUPTED
 
 
-def test_infer_through_the_socket(
-    server: Server, tmp_path: Path, program: Program, x: np.ndarray, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_infer_through_the_socket(server: Server, clients: Any) -> None:
     assert re.fullmatch(r"serving tiny on udp:127\.0\.0\.1:\d+\n", server.said)
-    program.save(tmp_path / "program.npz")
-    np.save(tmp_path / "x.npy", x)
-    files = [str(tmp_path / "program.npz"), "--inputs", str(tmp_path / "x.npy")]
-    files += ["-o", str(tmp_path / "y.npy")]
-    for seed in (1, 2):  # the first client has closed its session
-        assert run(["infer", *files, "--board", server.url, "--seed", str(seed)]) == OK
-        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), Core(program).infer(x, seed=seed))
-    with connect(server.url) as board:
-        capsys.readouterr()
-        assert run(["board", "info", server.url]) == DEVICE
-        said = capsys.readouterr().err
-        assert re.search(r"127\.0\.0\.1:\d+ has the board, and was heard of \d+ s ago", said), said
-        board.program(program)
-        assert board.identity()["program_tag"] == f"{program.tag:08x}"
+    clients(server.url, "127.0.0.1:", " has the board, and was heard of ", " s ago")
 
 
 def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
@@ -74,27 +57,22 @@ def test_a_server_ends_clean_and_has_then_vanished(program: Program, x: np.ndarr
             board.infer(x)
 
 
-def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    address = server.url.removeprefix("udp:")
-    assert run(["board", "serve", "--preset", "tiny", "--udp", "--at", address]) == DEVICE
-    assert f"udp:{address}: cannot listen there (Address already in use)" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("words", [["--udp", "--at", "nonsense:port"], ["--udp", "--link", "x"]])
-def test_wrong_usage(words: list[str]) -> None:
-    assert run(["board", "serve", "--preset", "tiny", *words]) == BAD_INPUT
+def test_a_port_in_use_and_wrong_usage_are_one_line(server: Server, fails: Any) -> None:
+    line = "board serve --preset tiny --udp"
+    told = f"{server.url}: cannot listen there (Address already in use)"
+    fails(f"{line} --at {server.url.removeprefix('udp:')}", told, code=DEVICE)
+    fails(f"{line} --at nonsense:port")
+    fails(f"{line} --link x")
 
 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
     with connect("sim-udp:tiny") as board:
         board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=3), Core(program).infer(x, seed=3))
+        inferred(board, program, x, seed=3)
         assert is_of_these_sources(PRESETS["tiny"], int(board.identity()["build_id"], 16))
 
 
-def test_a_stranger_who_floods_the_port_keeps_nobody_out(
-    server: Server, program: Program, x: np.ndarray
-) -> None:
+def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, x: np.ndarray) -> None:
     """A host opens, programs and infers while another one sends without end."""
     host, port = server.url.removeprefix("udp:").split(":")
     done = threading.Event()
@@ -111,7 +89,7 @@ def test_a_stranger_who_floods_the_port_keeps_nobody_out(
     try:
         with connect(server.url) as board:
             board.program(program)
-            np.testing.assert_array_equal(board.infer(x[:4], seed=3), Core(program).infer(x[:4], seed=3))
+            inferred(board, program, x[:4], seed=3)
     finally:
         done.set()
         stranger.join()

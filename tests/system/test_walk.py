@@ -1,7 +1,5 @@
 """Programs of every kind of step on the compiled gateware, which walks through them by itself."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 
@@ -11,7 +9,6 @@ import pytest
 from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec.campaign import Campaign
 from emulator.spec.patches import Patches
@@ -20,6 +17,7 @@ from host import InputError
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
+from tests.system.conftest import inferred
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 
@@ -33,14 +31,10 @@ def test_random_walks_equal_golden(walker: Board) -> None:
         x = random_inputs(program, rng, 3)
         walker.program(program)
         walker.clear_counters()
-        first, noise = (1 << 32) - 3 - trial, bool(trial % 5)
-        y = walker.infer(x, seed=trial, first_index=first, noise=noise)
-        expected = Core(program, fast=False).infer(x, seed=trial, first_index=first, noise=noise)
-        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
+        how = {"seed": trial, "first_index": (1 << 32) - 3 - trial, "noise": bool(trial % 5)}
+        compared += inferred(walker, program, x, **how).size
         counters = walker.counters()
-        assert counters["inferences"] == 3
-        assert counters["watchdog_resets"] == 0
-        compared += y.size
+        assert (counters["inferences"], counters["watchdog_resets"]) == (3, 0)
         kinds |= (program.calls > 1) << 0 | bool(program.states) << 1
     assert compared > 10 * TRIALS
     assert kinds == 3
@@ -54,31 +48,25 @@ def test_the_next_sample_waits_until_this_one_is_copied(walker: Board, number: i
     x = np.random.default_rng(1).integers(1, 256, (2, program.inputs)).astype(np.uint8)
     x[1] = 0
     walker.program(program)
-    np.testing.assert_array_equal(walker.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3))
+    inferred(walker, program, x, seed=3)
 
 
 def test_chains_and_walks_take_turns(walker: Board) -> None:
     """What one leaves behind is nothing to the other, in banks, results and noise."""
     rng = np.random.default_rng(5)
     for _ in range(2):
-        chain = random_program(MAPS, rng, layers=3)
-        walk = random_walk(MAPS, rng)
-        for program in (chain, walk):
-            x = random_inputs(program, rng, 5)
+        for program in (random_program(MAPS, rng, layers=3), random_walk(MAPS, rng)):
             walker.program(program)
-            np.testing.assert_array_equal(
-                walker.infer(x, seed=3), Core(program, fast=False).infer(x, seed=3), err_msg=program.name
-            )
-        assert walker.scrub(walk) == []
+            inferred(walker, program, random_inputs(program, rng, 5), seed=3)
+        assert walker.scrub(program) == []
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 6, 7, 8, 9])
 def test_the_largest_of_a_window_as_it_comes(walker: Board, channels: int) -> None:
     """Each place is read again as soon as it may be."""
     program = windowed(channels)
-    x = random_inputs(program, np.random.default_rng(channels), 6)
     walker.program(program)
-    np.testing.assert_array_equal(walker.infer(x, seed=4), Core(program, fast=False).infer(x, seed=4))
+    inferred(walker, program, random_inputs(program, np.random.default_rng(channels), 6), seed=4)
 
 
 @pytest.mark.parametrize("codes", [1, 3, 4, 5])
@@ -89,11 +77,9 @@ def test_a_sample_of_few_codes_is_whole_before_it_is_walked(walker: Board, codes
     last = dataclasses.replace(base.products[0], sources=(1,))
     program = dataclasses.replace(base, shape=(codes, 1, 1), steps=(pool, last))
     x = np.random.default_rng(1).integers(0, 256, (6, codes)).astype(np.uint8)
-    expected = Core(program, fast=False).infer(x, noise=False)
-    assert len(np.unique(expected, axis=0)) == 6
     walker.program(program)
-    alone = [walker.infer(sample[None], noise=False)[0] for sample in x]
-    np.testing.assert_array_equal(alone, expected)
+    alone = [inferred(walker, program, sample[None], noise=False)[0] for sample in x]
+    assert len(np.unique(alone, axis=0)) == 6
 
 
 def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
@@ -111,15 +97,6 @@ def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
     assert (spent[1] - spent[0]) / 8 < walk + 8
 
 
-def test_one_of_too_many_codes_is_refused_and_the_next_one_runs(walker: Board) -> None:
-    program = random_walk(MAPS, np.random.default_rng(8))
-    walker.program(program)
-    x = random_inputs(program, np.random.default_rng(9), 2)
-    with pytest.raises(InputError, match="accepted"):
-        walker.infer(np.hstack([x, x[:, :1]]))
-    np.testing.assert_array_equal(walker.infer(x), Core(program, fast=False).infer(x))
-
-
 def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
     """``SteppedBoard`` leaves a walk to the device; its campaigns, which it cannot run, stay here."""
     stepped = SteppedBoard(walker)
@@ -128,7 +105,10 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
     assert stepped.on_host == ()
     assert stepped.campaigns_on_host
     x = random_inputs(program, np.random.default_rng(1), 2)
-    np.testing.assert_array_equal(stepped.infer(x, seed=2), Core(program, fast=False).infer(x, seed=2))
+    inferred(stepped, program, x, seed=2)
+    with pytest.raises(InputError, match="accepted"):  # of too many codes: the next one runs
+        walker.infer(np.hstack([x, x[:, :1]]))
+    inferred(walker, program, x)
     with pytest.raises(InputError, match="no chain of full layers; virtual chips of such run on the golden"):
         walker.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
     with pytest.raises(InputError, match="one individual chip"):

@@ -1,24 +1,32 @@
 """What a product must be, worked out from its program here: by hand, not by the code under test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from emulator.golden.noise import gaussian, pass_key
 from emulator.spec import Program
 
-ByHand = Callable[..., Any]
+
+def module(compute: Callable[..., Any], **parts: Any) -> Any:
+    """A module for inference, that computes so with itself and what it is given, of parts."""
+    from torch import nn
+
+    class Module(nn.Module):  # type: ignore[misc]
+        def forward(self, *arguments: Any) -> Any:
+            return compute(self, *arguments)
+
+    made = Module()
+    for name, part in parts.items():
+        setattr(made, name, part)
+    return made.eval()
 
 
 def tile(model: Any, name: str) -> Any:
     """The product of ``model`` that its table calls so."""
-    (found,) = (product for product in model.ndrite.products.values() if product.name == name)
-    return found
+    return {product.name: product for product in model.ndrite.products.values()}[name]
 
 
 def read(model: Any, *arguments: Any) -> Any:
@@ -52,34 +60,26 @@ def sums_of(
     k, m = layer.weights.shape
     share = m // groups
     p = np.zeros((len(codes), m), np.int64)
+    half, top = (1 << layer.shift) // 2, 1 << (layer.adc_bits - 1)
     for column in range(m):
         mine = codes[:, column // share * k : (column // share + 1) * k]
         for tile, start in enumerate(range(0, k, program.rows)):
             x = mine[:, start : start + program.rows]
             a = x @ layer.weights[start : start + program.rows, column].astype(np.int64)
-            energy = (x * x).sum(axis=1)
-            sigma = np.array(
-                [int(np.sqrt(layer.sigma_out**2 + (layer.var_cell * int(s) >> 8))) for s in energy]
-            )
+            variance = layer.sigma_out**2 + (layer.var_cell * (x * x).sum(axis=1) >> 8)
+            sigma = np.array([int(np.sqrt(int(v))) for v in variance])
             key = pass_key(seed, index, program.first_product, tile, 0)
-            g = gaussian(key, np.array([column]))[:, 0].astype(np.int64)
-            a = a + ((sigma * g + 128) >> 8)
-            half = 1 << (layer.shift - 1) if layer.shift else 0
+            a = a + ((sigma * gaussian(key, np.array([column]))[:, 0].astype(np.int64) + 128) >> 8)
             c = ((a * int(layer.gain[column]) + half) >> layer.shift) + int(layer.offset[column])
-            top = 1 << (layer.adc_bits - 1)
             p[:, column] += np.clip(c, -top, top - 1)
     return p + layer.bias.astype(np.int64)
 
 
-@pytest.fixture(scope="session")
-def by_hand() -> ByHand:
+def by_hand(tile: Any, patches: Any, *, seed: int, index: Any = None, groups: int = 1) -> Any:
     """Product of patches (n, groups * K): tensor (n, M)."""
     import torch
 
-    def product(tile: Any, patches: Any, *, seed: int, index: Any = None, groups: int = 1) -> Any:
-        mapped = tile.on_die
-        index = np.arange(len(patches)) if index is None else np.asarray(index)
-        sums = sums_of(mapped.program, codes_of(mapped.program, patches.numpy()), groups, seed, index)
-        return torch.tensor(sums.astype(np.float32)) * torch.tensor(mapped.step.astype(np.float32))
-
-    return product
+    program = tile.on_die.program
+    index = np.arange(len(patches)) if index is None else index
+    sums = sums_of(program, codes_of(program, patches.numpy()), groups, seed, index)
+    return torch.tensor(sums.astype(np.float32)) * torch.tensor(tile.on_die.step.astype(np.float32))

@@ -1,11 +1,8 @@
 """A module on tiles is still a module: state, copies, files, batches; and it follows its weights."""
 
-from __future__ import annotations
-
+import concurrent.futures
 import copy
-import dataclasses
 import io
-import threading
 from typing import Any
 
 import pytest
@@ -16,8 +13,8 @@ import torch
 from torch import nn
 
 import ndrite
-from emulator.device.description import load_chip
-from tests.ndrite.tiles.conftest import read, tile
+from tests.chips import changed
+from tests.ndrite.tiles.conftest import module, read, tile
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -60,9 +57,7 @@ def test_the_model_given_is_not_touched(net: Any, model: Any, x: Any) -> None:
     assert not model.training
 
 
-def test_the_same_call_gives_the_same_result_whatever_is_beside_it(
-    model: Any, x: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_gives_the_same_whatever_is_beside_it(model: Any, x: Any, monkeypatch: Any) -> None:
     y = read(model, x)
     assert torch.equal(read(model, x), y)
     assert torch.equal(read(model, x[:7]), y[:7])
@@ -120,38 +115,23 @@ def test_a_part_alone_follows_its_weights(model: Any, x: Any) -> None:
 
 
 def test_weights_read_twice_have_noise_twice() -> None:
-    class Twice(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(30, 10)
-
-        def forward(self, x: Any) -> Any:
-            return torch.stack([self.layer(x), self.layer(x)])
-
     x = torch.randn(16, 30)
-    model = ndrite.analog(Twice().eval(), "wan2022", samples=x)
+    twice = module(lambda m, x: torch.stack([m.layer(x), m.layer(x)]), layer=nn.Linear(30, 10))
+    model = ndrite.analog(twice, "wan2022", samples=x)
     y = read(model, x)
     assert not torch.equal(y[0], y[1])
     assert torch.equal(read(model, x), y)
-    with torch.no_grad():
-        assert torch.equal(model.layer(x), y[0])
+    assert torch.equal(read(model.layer, x), y[0])
     model.ndrite.noise = False
     y = read(model, x)
     assert torch.equal(y[0], y[1])
 
 
 def test_tied_weights_stay_tied() -> None:
-    class Tied(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed = nn.Embedding(12, 8)
-            self.head = nn.Linear(8, 12, bias=False)
-            self.head.weight = self.embed.weight
-
-        def forward(self, x: Any) -> Any:
-            return self.head(self.embed(x))
-
-    model = ndrite.analog(Tied().eval(), "wan2022", samples=torch.arange(24).view(2, 12) % 12)
+    embed, head = nn.Embedding(12, 8), nn.Linear(8, 12, bias=False)
+    head.weight = embed.weight
+    tied = module(lambda m, x: m.head(m.embed(x)), embed=embed, head=head)
+    model = ndrite.analog(tied, "wan2022", samples=torch.arange(24).view(2, 12) % 12)
     assert model.head.weight is model.embed.weight
     assert read(model, torch.zeros(1, 3, dtype=torch.long)).shape == (1, 3, 12)
 
@@ -165,9 +145,8 @@ def test_the_fused_encoder_does_not_go_past_the_die(norm_first: bool) -> None:
     model = ndrite.analog(encoder, "wan2022", samples=x)
     padding = torch.zeros(8, 5, dtype=torch.bool)
     padding[:, 4:] = True
-    for arguments in ({}, {"src_key_padding_mask": padding}):
-        with torch.no_grad():
-            y, wanted = model(x, **arguments)[:, :4], encoder(x, **arguments)[:, :4]
+    for mask in ((), (None, padding)):
+        y, wanted = read(model, x, *mask)[:, :4], read(encoder, x, *mask)[:, :4]
         assert not torch.allclose(y, wanted, atol=1e-3)  # a die is never so exact
         assert (y - wanted).square().mean() < 0.2 * wanted.var()
     assert all(tile(model, f"layers.0.self_attn.{q}").on_die is not None for q in "qkv")
@@ -191,39 +170,27 @@ def test_the_table(net: Any, model: Any) -> None:
 
 def test_products_of_two_signals_are_in_torch() -> None:
     x = torch.randn(4, 6, 8)
-    table = ndrite.analog(
-        nn.MultiheadAttention(8, 2, batch_first=True), "ideal", samples=(x, x, x)
-    ).ndrite.table()
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    table = ndrite.analog(attention, "ideal", samples=(x, x, x)).ndrite.table()
     scores = 2 * 6 * 6 * 8
     assert sum(row.macs for row in table.rows if row.where == "torch") == scores
     assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
 
 
 def test_weights_that_are_used_past_their_layer_are_on_the_die() -> None:
-    class Past(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second = nn.Linear(8, 4), nn.Linear(4, 3)
-
-        def forward(self, x: Any) -> Any:
-            return self.second(nn.functional.linear(x, self.first.weight))
-
-    model = ndrite.analog(Past().eval(), "ideal", samples=torch.rand(20, 8))
+    linear = nn.functional.linear
+    parts = {"first": nn.Linear(8, 4), "second": nn.Linear(4, 3)}
+    past = module(lambda m, x: m.second(linear(x, m.first.weight)), **parts)
+    model = ndrite.analog(past, "ideal", samples=torch.rand(20, 8))
     assert read(model, torch.rand(3, 8)).shape == (3, 3)
     rows = [(row.name, row.where, row.macs) for row in model.ndrite.table().rows]
     assert rows == [("first", "die", 32), ("second", "die", 12)]
 
 
 def test_fused_attention_is_counted() -> None:
-    class Fused(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.q = nn.Linear(8, 8)
-
-        def forward(self, x: Any) -> Any:
-            return nn.functional.scaled_dot_product_attention(self.q(x), x, x)
-
-    rows = ndrite.analog(Fused(), "ideal", samples=torch.randn(4, 2, 6, 8)).ndrite.table().rows
+    attention = nn.functional.scaled_dot_product_attention
+    fused = module(lambda m, x: attention(m.q(x), x, x), q=nn.Linear(8, 8))
+    rows = ndrite.analog(fused, "ideal", samples=torch.randn(4, 2, 6, 8)).ndrite.table().rows
     assert [(row.where, row.macs) for row in rows] == [("die", 2 * 6 * 64), ("torch", 2 * 2 * 6 * 6 * 8)]
 
 
@@ -243,9 +210,7 @@ def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
     torch.manual_seed(1)
     net = nn.Sequential(nn.Linear(30, 200), nn.ReLU(), nn.Linear(200, 6)).eval()
     seen = torch.rand(400, 30)
-    chip = load_chip("wan2022")
-    worse_cells = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=4.0))
-    model = ndrite.analog(net, worse_cells, samples=seen, seed=1)
+    model = ndrite.analog(net, changed("wan2022", cell={"error_scale": 4.0}), samples=seen, seed=1)
     y = read(model, seen)
     product = tile(model, "2")
     assert product.watched.given.shape == product.watched.codes.shape
@@ -283,18 +248,14 @@ def test_doubles_and_empty_batches(net: Any, x: Any) -> None:
     assert read(model, torch.zeros(0, 6).double()).shape == (0, 4)
 
 
-def test_threads_take_turns(net: Any, model: Any, x: Any) -> None:
-    wanted, wrong = read(model, x), []
+def test_threads_take_turns(model: Any, x: Any) -> None:
+    wanted = read(model, x)
 
-    def work() -> None:
-        wrong.extend(number for number in range(6) if not torch.equal(read(model, x), wanted))
+    def right(_: int) -> bool:
+        return all(torch.equal(read(model, x), wanted) for _ in range(6))
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        assert all(threads.map(right, range(6)))
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.float16])
@@ -309,18 +270,11 @@ def test_the_precision_may_change_later(model: Any, x: Any, kind: Any) -> None:
 def test_what_a_module_computes_with_is_watched() -> None:
     """A buffer of whole numbers, and a number that is no tensor at all."""
 
-    class Scaled(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second, self.gain = nn.Linear(8, 8), nn.Linear(8, 3), 1.0
-            self.register_buffer("order", torch.arange(8))
-
-        def forward(self, v: Any) -> Any:
-            return self.second(self.first(v)[:, self.order] * self.gain)
-
     torch.manual_seed(0)
     seen = torch.rand(40, 8)
-    scaled = Scaled().eval()
+    parts = {"first": nn.Linear(8, 8), "second": nn.Linear(8, 3), "gain": 1.0}
+    scaled = module(lambda m, v: m.second(m.first(v)[:, m.order] * m.gain), **parts)
+    scaled.register_buffer("order", torch.arange(8))
     tiled = ndrite.analog(scaled, "wan2022", samples=seen)
     read(tiled, seen)
     for change in (lambda m: setattr(m, "gain", 5.0), lambda m: m.order.copy_(m.order.flip(0))):

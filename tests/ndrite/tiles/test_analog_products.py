@@ -1,7 +1,5 @@
 """Every kind of layer on tiles equals its program worked out by hand, read noise on, bit by bit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
-from tests.ndrite.tiles.conftest import read, relative, tile
+from tests.ndrite.tiles.conftest import by_hand, module, read, relative, tile
 
 SEED = 5
 
@@ -35,7 +33,7 @@ def close(y: Any, wanted: Any, within: float = 0.25) -> bool:
 
 
 @pytest.mark.parametrize("shape", [(24, 150), (6, 5, 150), (3, 2, 4, 150)])
-def test_a_full_layer(by_hand: Any, shape: tuple[int, ...]) -> None:
+def test_a_full_layer(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(150, 7), torch.randn(shape)
     model = placed(layer, x)
@@ -69,40 +67,37 @@ def patches_of(layer: Any, x: Any) -> tuple[Any, tuple[int, ...]]:
     reach = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     sizes = [(s - r) // step + 1 for s, r, step in zip(x.shape[2:], reach, layer.stride, strict=True)]
     rows = []
-    for sample in x:
-        for place in np.ndindex(*sizes):
-            spans = [
-                slice(at * step, at * step + r, d)
-                for at, step, r, d in zip(place, layer.stride, reach, layer.dilation, strict=True)
-            ]
-            rows.append(sample[(slice(None), *spans)].reshape(-1))
-    return torch.stack(rows), tuple(sizes)
+    for place in np.ndindex(*sizes):
+        starts = [at * step for at, step in zip(place, layer.stride, strict=True)]
+        spans = [slice(s, s + r, d) for s, r, d in zip(starts, reach, layer.dilation, strict=True)]
+        rows.append(x[(slice(None), slice(None), *spans)].flatten(1))
+    return torch.stack(rows, dim=1).flatten(0, 1), tuple(sizes)
+
+
+def convolved(model: Any, x: Any) -> Any:
+    """The maps of a convolution, its products by hand."""
+    patches, sizes = patches_of(model, x)
+    sums = by_hand(tile(model, "weight"), patches, seed=SEED, groups=model.groups)
+    return sums.view(len(x), *sizes, -1).movedim(-1, 1)
 
 
 @pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=kind_of)
-def test_a_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
+def test_a_convolution(layer: Any, shape: tuple[int, ...]) -> None:
     torch.manual_seed(1)
     x = torch.randn(shape)
     model = placed(layer, x)
     y = read(model, x)
-    patches, sizes = patches_of(layer, x)
-    wanted = by_hand(tile(model, "weight"), patches, seed=SEED, groups=layer.groups)
-    wanted = wanted.view(len(x), *sizes, -1).movedim(-1, 1)
-    assert torch.equal(y, wanted)
+    assert torch.equal(y, convolved(model, x))
     assert close(y, read(layer, x))
     assert torch.equal(read(model, x[0]), y[0])  # without a dimension of samples
 
 
-def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
+def test_a_convolution_on_maps_of_another_size() -> None:
     torch.manual_seed(1)
-    layer = nn.Conv2d(3, 4, 3, padding=1)
-    model = placed(layer, torch.randn(4, 3, 8, 8))
+    model = placed(nn.Conv2d(3, 4, 3, padding=1), torch.randn(4, 3, 8, 8))
     for size in ((5, 9), (3, 3), (8, 8)):
         x = torch.randn(2, 3, *size)
-        y = read(model, x)
-        patches, sizes = patches_of(layer, x)
-        wanted = by_hand(tile(model, "weight"), patches, seed=SEED).view(2, *sizes, 4).movedim(-1, 1)
-        assert torch.equal(y, wanted)
+        assert torch.equal(read(model, x), convolved(model, x))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +109,7 @@ def test_a_convolution_on_maps_of_another_size(by_hand: Any) -> None:
     ],
     ids=kind_of,
 )
-def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ...]) -> None:
+def test_a_transposed_convolution(layer: Any, shape: tuple[int, ...]) -> None:
     """Place by place: what each adds to the places that its kernel reaches."""
     torch.manual_seed(1)
     x = torch.randn(shape)
@@ -138,13 +133,12 @@ def test_a_transposed_convolution(by_hand: Any, layer: Any, shape: tuple[int, ..
     assert close(y, float_y)
 
 
-def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
+def recurrent(model: Any, x: Any, kind: str) -> Any:
     """Outputs (n, T, H) of a layer of one direction, its products by hand."""
     n, calls, _ = x.shape
     index = np.arange(n * calls)
-    seen = by_hand(tile(model, "weight_ih_l0"), x.reshape(n * calls, -1), seed=SEED, index=index).view(
-        n, calls, -1
-    )
+    seen = by_hand(tile(model, "weight_ih_l0"), x.reshape(n * calls, -1), seed=SEED, index=index)
+    seen = seen.view(n, calls, -1)
     size = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     h = torch.zeros(n, seen.shape[2] // size)
     c, outputs = h.clone(), []
@@ -165,12 +159,12 @@ def recurrent(by_hand: Any, model: Any, x: Any, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_a_recurrent_layer(by_hand: Any, kind: str) -> None:
+def test_a_recurrent_layer(kind: str) -> None:
     torch.manual_seed(2)
     layer, x = getattr(nn, kind)(5, 6, batch_first=True), torch.randn(8, 4, 5)
     model = placed(layer, x)
     y = read(model, x)[0]
-    assert torch.equal(y, recurrent(by_hand, model, x, kind))
+    assert torch.equal(y, recurrent(model, x, kind))
     assert close(y, read(layer, x)[0])
     # Time first and outputs by time: the same numbers.
     other = getattr(nn, kind)(5, 6)
@@ -207,7 +201,7 @@ def flat(result: Any) -> list[Any]:
     return [result] if isinstance(result, torch.Tensor) else [t for part in result for t in flat(part)]
 
 
-def test_attention(by_hand: Any) -> None:
+def test_attention() -> None:
     torch.manual_seed(3)
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     nn.init.normal_(layer.in_proj_bias)
@@ -264,16 +258,10 @@ def test_every_product_has_cells_and_noise_of_its_own() -> None:
     assert not np.array_equal(first.layers[0].weights, tile(again, "0").on_die.program.layers[0].weights)
 
 
-class Free(nn.Module):  # type: ignore[misc]
+def free(compute: Any, *shapes: tuple[int, ...]) -> Any:
     """A function of a signal and parameters that no layer holds."""
-
-    def __init__(self, compute: Any, *shapes: tuple[int, ...]) -> None:
-        super().__init__()
-        self.compute = compute
-        self.weights = nn.ParameterList(torch.randn(shape) for shape in shapes)
-
-    def forward(self, x: Any) -> Any:
-        return self.compute(x, *self.weights)
+    weights = nn.ParameterList(torch.randn(shape) for shape in shapes)
+    return module(lambda m, x: compute(x, *m.weights), weights=weights)
 
 
 PRODUCTS = [
@@ -290,11 +278,9 @@ PRODUCTS = [
 
 
 @pytest.mark.parametrize(("compute", "shape", "sizes", "groups"), PRODUCTS, ids=range(len(PRODUCTS)))
-def test_a_product_of_parameters_needs_no_layer(
-    compute: Any, shape: tuple[int, ...], sizes: list[Any], groups: int
-) -> None:
+def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes: Any, groups: int) -> None:
     torch.manual_seed(0)
-    layer, x = Free(compute, *sizes).eval(), torch.randn(shape)
+    layer, x = free(compute, *sizes), torch.randn(shape)
     exact, model = (ndrite.analog(layer, chip, samples=x, seed=SEED) for chip in ("ideal", "wan2022"))
     y, wanted = read(model, x), read(layer, x)
     assert close(read(exact, x), wanted, within=0.05)
@@ -308,7 +294,7 @@ def test_a_product_of_parameters_needs_no_layer(
 
 def test_two_parameters_and_computed_weights_are_pytorchs() -> None:
     torch.manual_seed(0)
-    layer = Free(lambda x, a, b, c: x @ (a @ b) + x @ c, (6, 2), (2, 4), (6, 4)).eval()
+    layer = free(lambda x, a, b, c: x @ (a @ b) + x @ c, (6, 2), (2, 4), (6, 4))
     x = torch.randn(40, 6)
     table = ndrite.analog(layer, "ideal", samples=x).ndrite.table()
     assert [(row.name, row.where) for row in table.rows] == [("weights.2", "die"), ("mm", "torch")]

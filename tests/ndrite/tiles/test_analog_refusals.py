@@ -1,7 +1,5 @@
 """What cannot be put on tiles is refused by name, with what is accepted."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +13,9 @@ from torch import nn
 
 import ndrite
 from emulator.errors import EmulatorError
+from emulator.spec import GeometryError, SpecError
 from ndrite import HostError
+from tests.ndrite.tiles.conftest import read
 
 X = torch.rand(20, 6)
 
@@ -33,6 +33,7 @@ X = torch.rand(20, 6)
         (nn.Linear(6, 3), {"samples": X * torch.nan}, "weight: samples give it values that are not finite"),
         (nn.Sequential(nn.LazyLinear(3)), {}, "0: its sizes are not known yet"),
         (nn.Linear(6, 3), {"samples": X[:9]}, "weight: samples give it 9 inputs; accepted: at least 16"),
+        (ndrite.analog(nn.Linear(6, 3), "ideal", samples=X), {}, "on tiles already"),
     ],
     ids=lambda v: type(v).__name__,
 )
@@ -42,10 +43,9 @@ def test_refused_at_once(model: Any, options: dict[str, Any], said: str) -> None
         ndrite.analog(model, **given)
 
 
-def test_a_module_on_tiles_is_not_put_there_again() -> None:
-    model = ndrite.analog(nn.Linear(6, 3), "ideal", samples=X)
-    with pytest.raises(EmulatorError, match="on tiles already"):
-        ndrite.analog(model, "ideal", samples=X)
+CONV2D, CONV1D = nn.Sequential(nn.Conv2d(2, 3, 3)), nn.Sequential(nn.Conv1d(2, 3, 3))
+MAPS, LINES = torch.rand(4, 2, 6, 6), torch.rand(9, 2, 6)
+PACKED = nn.utils.rnn.pack_sequence([torch.rand(4, 6)])
 
 
 @pytest.mark.parametrize(
@@ -53,57 +53,30 @@ def test_a_module_on_tiles_is_not_put_there_again() -> None:
     [
         (nn.Linear(6, 3), X, torch.rand(2, 7), r"weight is given \(2, 7\); accepted: \(\.\.\., 6\)"),
         (nn.Linear(6, 3), X, X * torch.inf, "x holds a value that is not finite"),
-        (
-            nn.Sequential(nn.Conv2d(2, 3, 3)),
-            torch.rand(4, 2, 6, 6),
-            torch.rand(4, 3, 6, 6),
-            r"0 is given \(4, 3, 6, 6\); accepted: \(n, 2, H, W\)",
-        ),
-        (
-            nn.Sequential(nn.Conv1d(2, 3, 3)),
-            torch.rand(9, 2, 6),
-            torch.rand(9, 2, 2),
-            r"0 is given maps of \(9, 2, 2\), smaller than its kernel",
-        ),
-        (
-            nn.LSTM(6, 3),
-            torch.rand(5, 9, 6),
-            nn.utils.rnn.pack_sequence([torch.rand(4, 6)]),
-            "LSTM is given a PackedSequence; accepted: a tensor",
-        ),
+        (CONV2D, MAPS, torch.rand(4, 3, 6, 6), r"0 is given \(4, 3, 6, 6\); accepted: \(n, 2, H, W\)"),
+        (CONV1D, LINES, LINES[..., :2], r"0 is given maps of \(9, 2, 2\), smaller than its kernel"),
+        (nn.LSTM(6, 3), torch.rand(5, 9, 6), PACKED, "LSTM is given a PackedSequence; accepted: a tensor"),
     ],
     ids=lambda v: type(v).__name__,
 )
 def test_refused_when_called(model: Any, samples: Any, x: Any, said: str) -> None:
-    from emulator.spec import SpecError
-
     tiled = ndrite.analog(model.eval(), "wan2022", samples=samples)
-    with pytest.raises((EmulatorError, HostError, SpecError), match=said), torch.no_grad():
-        tiled(x)
+    with pytest.raises((EmulatorError, HostError, SpecError), match=said):
+        read(tiled, x)
     # A failed pass leaves nothing behind.
     assert tiled.ndrite.executor is None
 
 
-def test_a_board_that_does_not_exist_and_one_too_small() -> None:
-    with torch.no_grad():
-        with pytest.raises(HostError, match="board URL is 'nowhere'"):
-            ndrite.analog(nn.Linear(6, 3).eval(), "wan2022", samples=X, board="nowhere")(X)
-        from emulator.spec import GeometryError
-
-        with pytest.raises(GeometryError):
-            ndrite.analog(nn.Linear(6, 3).eval(), "wan2022", samples=X, board="golden:tiny")(X)
+@pytest.mark.parametrize(
+    ("board", "error", "said"),
+    [("nowhere", HostError, "board URL is 'nowhere'"), ("golden:tiny", GeometryError, None)],
+)
+def test_a_board_that_does_not_exist_and_one_too_small(board: str, error: Any, said: Any) -> None:
+    with pytest.raises(error, match=said):
+        read(ndrite.analog(nn.Linear(6, 3).eval(), "wan2022", samples=X, board=board), X)
 
 
 def test_without_torch_the_extra_is_named() -> None:
-    program = """
-import sys
-sys.modules["torch"] = None
-import ndrite
-from emulator.errors import MissingExtraError
-try:
-    ndrite.analog
-except MissingExtraError as error:
-    print(error)
-"""
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "this needs PyTorch: pip install 'ndrite[train]'"
+    code = "import sys; sys.modules['torch'] = None; import ndrite; ndrite.analog"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("MissingExtraError: this needs PyTorch: pip install 'ndrite[train]'\n")

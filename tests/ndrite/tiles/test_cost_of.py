@@ -1,9 +1,5 @@
 """What a module's products cost: counts by hand, and what must go with them."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 pytest.importorskip("torch", reason="needs ndrite[train]")
@@ -62,17 +58,8 @@ def test_training_goes_on_as_it_was() -> None:
     assert cost_of(chip.eval(), (x[:3],)).total.energy_pJ == pytest.approx(before)
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda: (nn.Linear(4, 2), torch.rand(3, 4)), "accepted: a module that ndrite.analog made"),
-        (lambda: (_chip(), torch.rand(0, 4)), "x holds 0 samples"),
-    ],
-)
-def test_refusals(make: Any, said: str) -> None:
-    with pytest.raises(EmulatorError, match=said):
-        cost_of(*make())
-
-
-def _chip() -> Any:
-    return ndrite.analog(nn.Linear(4, 2), "wan2022", samples=torch.rand(20, 4))
+def test_refusals() -> None:
+    with pytest.raises(EmulatorError, match=r"accepted: a module that ndrite\.analog made"):
+        cost_of(nn.Linear(4, 2), torch.rand(3, 4))
+    with pytest.raises(EmulatorError, match="x holds 0 samples"):
+        cost_of(ndrite.analog(nn.Linear(4, 2), "wan2022", samples=torch.rand(20, 4)), torch.rand(0, 4))
