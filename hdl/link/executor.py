@@ -64,7 +64,7 @@ class Executor(wiring.Component):
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
-            *(("load",) if g.map_codes else ("load", "unpack")),
+            *(("load", "unpacked") if g.map_codes else ("load", "unpack")),
             *("loaded", "settled", "start"),
             *words.STATES,
             *("verdict", "compose", "head", "finish", "drop"),
@@ -205,7 +205,10 @@ class Executor(wiring.Component):
                 with m.If(self.unpacker.done):
                     states.go("loaded")
         with states.at("loaded"):
-            states.go("settled")
+            states.go("unpacked" if g.map_codes else "settled")
+        if g.map_codes:
+            with states.at("unpacked"):
+                states.go("settled")
         with states.at("settled"):
             states.go("start")
         with states.at("start"):

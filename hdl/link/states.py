@@ -17,6 +17,7 @@ class States:
     """
 
     def __init__(self, m: Module, *names: str) -> None:
+        assert len(set(names)) == len(names), f"two states of one name among {names}"
         self._m = m
         self._bits = {
             name: Signal(name=f"at_{name.replace(' ', '_')}", init=i == 0) for i, name in enumerate(names)
