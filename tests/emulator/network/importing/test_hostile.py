@@ -47,58 +47,55 @@ def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **opt
     assert imported.compared >= len(x)
 
 
-@net(lambda: {"a": nn.Linear(8, 8), "b": nn.Linear(8, 8), "c": nn.Linear(8, 3)})
+@net(8)
 def in_place(m: Any, x: Any) -> Any:
     """A ReLU and a sum that overwrite what a residual reads."""
-    y = m.a(x)
+    y = m.full(x, 8)
     z = torch.nn.functional.relu(y, inplace=True)
-    y += m.b(z)
-    return m.c(y + z)
-
-
-def two_layers() -> dict[str, Any]:
-    return {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3)}
-
-
-@net(two_layers)
-def wrapped(m: Any, x: Any) -> Any:
-    return m.b(torch.tanh(m.a(x)))
-
-
-def hooked() -> Any:
-    model = wrapped()
-    model.a.register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
-    model.b.register_forward_pre_hook(lambda module, given: (given[0] * 2,))
-    return model
-
-
-def own_forward() -> Any:
-    model = wrapped()
-    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)
-    return model
-
-
-def without_gradients() -> Any:
-    model = wrapped()
-    model.a.weight.requires_grad_(False)
-    return model.double()
+    y += m.full(z, 8)
+    return m.full(y + z, 3)
 
 
 def stepped(step: Callable[[Any], Any]) -> Callable[[], Any]:
     """A step as hidden activation."""
-    return net(two_layers)(lambda m, x: m.b(step(m.a(x))))
+    return net(8)(lambda m, x: m.full(step(m.full(x, 16)), 3))
 
 
-@net(lambda: {"w": nn.Parameter(torch.randn(8, 8) / 3)})
+def chain(*layers: Any) -> Any:
+    return nn.Sequential(nn.Linear(8, 16), *layers, nn.Linear(16, 3))
+
+
+def hooked() -> Any:
+    model = chain(nn.Tanh())
+    model[0].register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
+    model[2].register_forward_pre_hook(lambda module, given: (given[0] * 2,))
+    return model
+
+
+def own_forward() -> Any:
+    model = chain(nn.Tanh())
+    model.forward = lambda x: model[2](torch.relu(model[0](x)) - 0.1)
+    return model
+
+
+def without_gradients() -> Any:
+    model = chain(nn.Tanh())
+    model[0].weight.requires_grad_(False)
+    return model.double()
+
+
+@net(8)
 def tied(m: Any, x: Any) -> Any:
     """One weight in two places, one of them transposed."""
-    return torch.tanh(x @ m.w) @ m.w.t()
+    w = m.new(nn.Linear, 8, 8, bias=False).weight
+    return torch.tanh(x @ w) @ w.t()
 
 
-@net(lambda: {"a": nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)), "b": nn.Linear(12, 3)})
+@net(8)
 def weighted(m: Any, x: Any) -> Any:
     """Weights that are computed of parameters."""
-    return m.b(torch.relu(m.a(x)).clamp(max=0.7))
+    normed = m.new(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)))
+    return m.full(torch.relu(normed(x)).clamp(max=0.7), 3)
 
 
 MODULES: dict[str, tuple[Callable[[], Any], float]] = {
@@ -113,14 +110,8 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
     "where": (stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
     "tied weights": (tied, 0),
     "weight norm": (weighted, 0),
-    "dropout in training mode": (
-        lambda: nn.Sequential(nn.Linear(8, 12), nn.Dropout(0.9), nn.ReLU(), nn.Linear(12, 3)).train(),
-        0,
-    ),
-    "batch norm in training mode": (
-        lambda: nn.Sequential(nn.Linear(8, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 3)).train(),
-        0,
-    ),
+    "dropout in training mode": (lambda: chain(nn.Dropout(0.9), nn.ReLU()).train(), 0),
+    "batch norm in training mode": (lambda: chain(nn.BatchNorm1d(16), nn.ReLU()).train(), 0),
     "two functions of one layer": (stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
 }
 
@@ -147,9 +138,7 @@ def _own(model: Any, x: Any) -> np.ndarray:
 
 @pytest.mark.slow
 def test_a_projected_lstm_is_refused() -> None:
-    projected = net(lambda: {"r": nn.LSTM(5, 8, proj_size=3, batch_first=True)})(
-        lambda m, x: m.r(x)[0][:, -1]
-    )
+    projected = net(4, 5)(lambda m, x: m.new(nn.LSTM, 5, 8, proj_size=3, batch_first=True)(x)[0][:, -1])
     with pytest.raises(NetworkError, match=r"cannot be run"):
         import_model(seeded(projected), samples=normal(20, 4, 5))
 
@@ -249,10 +238,10 @@ def test_a_function_of_a_foreign_domain(tmp_path: Path) -> None:
 def test_a_model_with_two_heads(tmp_path: Path) -> None:
     """Neither is dropped without a word."""
 
-    @net(lambda: {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3), "c": nn.Linear(16, 5)})
+    @net(8)
     def heads(m: Any, x: Any) -> Any:
-        h = torch.relu(m.a(x))
-        return m.b(h), m.c(h)
+        h = torch.relu(m.full(x, 16))
+        return m.full(h, 3), m.full(h, 5)
 
     model, x = seeded(heads), normal(100, 8)
     with pytest.raises(

@@ -179,15 +179,12 @@ def test_progress_rises_to_its_total() -> None:
     assert seen == [(i, 3) for i in range(4)]  # the input and two products, one with its function
 
 
-SIZES = {"a": (6, 8), "b": (6, 8), "c": (8, 8), "out": (8, 3)}
-
-
-@net(lambda: {name: nn.Linear(*size) for name, size in SIZES.items()})
+@net(6)
 def bounded(m: Any, x: Any) -> Any:
     """Sums and products of branches whose functions have bounds."""
-    a, b = torch.tanh(m.a(x)), torch.sigmoid(m.b(x))
+    a, b = torch.tanh(m.full(x, 8)), torch.sigmoid(m.full(x, 8))
     y = a * b + a
-    return m.out(torch.sigmoid(torch.tanh(m.c(y) + b) - y) + y)
+    return m.full(torch.sigmoid(torch.tanh(m.full(y, 8) + b) - y) + y, 3)
 
 
 def test_without_samples_ranges_follow_from_what_is_read() -> None:
