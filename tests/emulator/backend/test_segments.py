@@ -1,7 +1,5 @@
 """Programs cut into segments: by hand where the answer is known, and what holds for any of them."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from functools import partial
@@ -85,7 +83,6 @@ def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
     assert segments[-1].stop == 10
     assert [s.sums for s in segments] == [True, True, False]
     for segment in segments:
-        assert segment.piece is not None
         assert segment.piece.is_chain
         assert segment.piece.first_product == segment.first
 
@@ -123,7 +120,6 @@ def test_several_maps_over_a_cut() -> None:
     small = dataclasses.replace(MAPS, weight_depth=256)
     first, second = cut_for(program, small)
     assert (first.makes, second.reads) == ((1, 2, 4), (4, 1, 2))
-    assert second.piece is not None
     assert len(second.piece.curve_base) == len(program.curve_base) + 1
     x = random_inputs(program, np.random.default_rng(1), 20)
     expected = Core(program, fast=False).infer(x, noise=False)
@@ -153,7 +149,6 @@ def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
         (False, False, False),
     ]
     piece = segments[0].piece
-    assert piece is not None
     assert piece.inputs == 18
 
 

@@ -1,7 +1,5 @@
 """Walks: any program in a few kinds of steps over one memory, done by hand, against the golden model."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

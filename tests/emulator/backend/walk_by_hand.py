@@ -1,7 +1,5 @@
 """A walk read word by word and done code by code on one flat memory: what the gateware must do."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

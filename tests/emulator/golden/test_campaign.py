@@ -1,7 +1,5 @@
 """Campaigns of the golden model: what a vote depends on, and the compiled loops against NumPy."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

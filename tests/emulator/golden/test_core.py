@@ -1,15 +1,19 @@
-"""What an inference depends on, and what it does not; its arithmetic is in test_steps."""
-
-from __future__ import annotations
+"""What an inference depends on, and what it does not: noise, batches, threads, forks."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
-from emulator.golden import Core
+from emulator.golden import Core, threads
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
+from emulator.spec import PRESETS, Layer, Program
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Product
 from tests.stimulus import quiet, random_inputs
 
 TINY = PRESETS["tiny"]
@@ -58,3 +62,96 @@ def test_wrong_inputs_are_refused(x: np.ndarray, words: list[str]) -> None:
     with pytest.raises(ValueError, match="accepted: uint8") as error:
         Core(program).infer(x)
     assert all(word in str(error.value) for word in words)
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "count", lambda: 3)
+    monkeypatch.setattr(threads, "WORTH", 12_800)
+    threads._pool.cache_clear()
+
+
+@pytest.mark.parametrize("each", [100, 9000])
+@pytest.mark.parametrize("samples", [0, 1, 2, 127, 128, 383, 384, 1000])
+def test_every_sample_is_in_one_part(three: None, samples: int, each: int) -> None:
+    seen = np.zeros(samples, int)
+    blas = []
+
+    def part(low: int, high: int) -> None:
+        seen[low:high] += 1
+        blas.append([lib["num_threads"] for lib in threads._blas().info() if lib["user_api"] == "blas"])
+
+    threads.in_threads(part, samples, each, 3)
+    assert (seen == 1).all()
+    if samples * each >= threads.WORTH:
+        assert len(blas) == min(3, samples, samples * each // threads.WORTH)
+        assert all(counts and set(counts) == {1} for counts in blas)
+
+
+def test_an_exception_reaches_the_caller(three: None) -> None:
+    def part(low: int, high: int) -> None:
+        if low:
+            raise ValueError("second part")
+
+    with pytest.raises(ValueError, match="second part"):
+        threads.in_threads(part, 500, 100, 3)
+
+
+@pytest.mark.parametrize(("samples", "shared"), [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0)])
+def test_a_sample_left_over_is_shared_and_the_same(
+    three: None, samples: int, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A convolution whose second operand is its own input; of its patches each is computed once."""
+    pytest.importorskip("numba")
+    from emulator.golden import fast_loops
+
+    rng = np.random.default_rng(7)
+    patches = Patches(shape=(3, 30, 31), kernel=(3, 3), padding=(1, 1, 1, 1))
+    made = Layer(
+        weights=rng.integers(-255, 256, (27, 3)).astype(np.int16),
+        bias=np.zeros(3, np.int32),
+        gain=np.full(3, 20000, np.uint16),
+        offset=np.zeros(3, np.int16),
+        scale=np.full(3, 20000, np.uint16),
+        curve=np.zeros(3, np.uint16),
+        shift=24,
+        vshift=11,
+        sigma_out=500,
+        var_cell=100,
+    )
+    skip = np.full(3, 100, np.uint16)
+    step = Product(layer=made, sources=(0,), patches=patches, skip=0, skip_gain=skip, skip_shift=4)
+    curve = {
+        "curve_base": np.linspace(0, 255 * 64, 32).astype(np.int32)[None],
+        "curve_slope": np.full((1, 32), 511, np.int32),
+    }
+    program = Program(name="p", rows=128, shape=(3, 30, 31), steps=(step,), **curve)
+    x = rng.integers(0, 256, (samples, program.inputs)).astype(np.uint8)
+    product, ranges = fast_loops.product, []
+
+    def seen(*arguments: Any) -> None:
+        ranges.append((arguments[0].shape[1], *arguments[-4:-2]))
+        product(*arguments)
+
+    monkeypatch.setattr(fast_loops, "product", seen)
+    arguments = {"seed": 5, "first_index": 2**32 - 2}
+    got = Core(program, fast=True).infer(x, **arguments)
+    pieces = sorted(r for r in ranges if r[1:] != (0, r[0] * 930))
+    assert pieces == [(1, 0, 310), (1, 310, 620), (1, 620, 930)] * shared
+    np.testing.assert_array_equal(got, Core(program, fast=False).infer(x, **arguments))
+    assert len(np.unique(got)) > 50
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_makes_threads_of_its_own() -> None:
+    code = """
+import os
+from emulator.golden import threads
+threads.count = lambda: 2
+threads.in_threads(lambda low, high: None, 400, 1 << 20, 2)
+child = os.fork()
+threads.in_threads(lambda low, high: None, 400, 1 << 20, 2)
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -1,7 +1,5 @@
 """The read-noise generator: published cipher vectors, and the statistics the design asks for."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Virtual chips: against one cell computed by hand, and the statistics the draws must have."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whole programs: the golden model against element-by-element Python, and its compiled loops against it."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections import Counter

@@ -140,27 +140,34 @@ def test_cubic_cells_are_linearised_at_their_own_rows_voltages():
     np.testing.assert_allclose(full[0, :16], want, rtol=1e-9)
 
 
-def test_compensation_keeps_the_pairs_difference_where_it_can():
-    chip = changed(IDEAL, cell={"levels": 41})  # 0..40 uS in steps of 1
-    target = np.array([[[30.0, 0.0, 10.0, 25.0]], [[0.0, 20.0, 0.0, 0.0]]])
-    stuck = np.array([[[0, 1, -1, 1]], [[1, 0, 0, -1]]], np.int8)
-    got = compensate(target, stuck, chip)
-    # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
-    # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
-    np.testing.assert_array_equal(got[0][0], [40, 0, 10, 25])
-    np.testing.assert_array_equal(got[1][0], [0, 40, 0, 0])
-    # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
-    zero = np.zeros((2, 1, 1))
-    np.testing.assert_array_equal(compensate(zero, np.array([[[0]], [[1]]], np.int8), chip).ravel(), [40, 0])
-
-
-def test_compensation_takes_levels_cells_have():
-    """A cell stuck between two levels: its neighbour takes the level nearest to what would be exact."""
-    chip = changed(IDEAL, cell={"levels": 41, "stuck_high_uS": 33.6, "stuck_low_uS": 2.3})  # steps of 1 uS
-    target = np.array([[[10.0, 10.0]], [[0.0, 0.0]]])
-    got = compensate(target, np.array([[[1, 0]], [[0, -1]]], np.int8), chip)
-    # G+ stuck at 33.6 under +10: G- would be 23.6, is 24. G- stuck at 2.3 under +10: G+ 12.3, is 12.
-    np.testing.assert_allclose(got[:, 0], [[10.0, 12.0], [24.0, 0.0]])
+@pytest.mark.parametrize(
+    ("cell", "target", "stuck", "wanted"),
+    [
+        # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
+        # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
+        (
+            {},
+            [[30, 0, 10, 25], [0, 20, 0, 0]],
+            [[0, 1, -1, 1], [1, 0, 0, -1]],
+            [[40, 0, 10, 25], [0, 40, 0, 0]],
+        ),
+        # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
+        ({}, [[0], [0]], [[0], [1]], [[40], [0]]),
+        # Between two levels: G+ stuck at 33.6 under +10: G- would be 23.6, is 24, the nearest level. G- stuck
+        # at 2.3 under +10: G+ 12.3, is 12.
+        (
+            {"stuck_high_uS": 33.6, "stuck_low_uS": 2.3},
+            [[10, 10], [0, 0]],
+            [[1, 0], [0, -1]],
+            [[10, 12], [24, 0]],
+        ),
+    ],
+    ids=["limits", "exact", "levels"],
+)
+def test_compensation_keeps_the_pairs_difference_where_it_can(cell, target, stuck, wanted):
+    chip = changed(IDEAL, cell={"levels": 41} | cell)  # 0..40 uS in steps of 1
+    got = compensate(np.array(target, float)[:, None], np.array(stuck, np.int8)[:, None], chip)
+    np.testing.assert_allclose(got[:, 0], wanted)
 
 
 @pytest.mark.slow
@@ -194,12 +201,6 @@ def test_slices_and_tiles_add_up_at_their_place_values(dac_bits):
     x, w = rng.integers(0, 256, (9, 40), dtype=np.uint8), rng.integers(-255, 256, (40, 3)).astype(np.int16)
     chip = changed(WAN, input={"dac_bits": dac_bits})
     np.testing.assert_array_equal(placed(column_sums(x, w, 16, dac_bits), chip), x.astype(float) @ w)
-
-
-def test_gain_calibration_is_automatic():
-    assert not Mitigation().calibrates_gain(WAN)
-    assert Mitigation().calibrates_gain(load_chip("dendritic-ndr"))
-    assert not Mitigation(gain_calibration=False).calibrates_gain(load_chip("dendritic-ndr"))
 
 
 @pytest.mark.parametrize("pairs", ["separate", "interleaved"])
@@ -316,12 +317,9 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"write_verify_attempts": -1}, "write_verify_attempts is -1; accepted: 0..100"),
-        ({"write_verify_tolerance_percent": 0}, "write_verify_tolerance_percent is 0"),
-    ],
+    ("field", "value", "accepted"),
+    [("attempts", -1, r"0\.\.100"), ("attempts", 101, r"0\.\.100"), ("tolerance_percent", 0, "above 0")],
 )
-def test_refusals(options, message):
-    with pytest.raises(CompileError, match=message):
-        Mitigation(**options)
+def test_refusals(field, value, accepted):
+    with pytest.raises(CompileError, match=f"write_verify_{field} is {value}; accepted: {accepted}"):
+        Mitigation(**{f"write_verify_{field}": value})

@@ -1,7 +1,5 @@
 """Cells of a chip that pulses program: where they land, what is counted, and what explain makes of it."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The integer tables of virtual chips against the physics they stand for."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,14 +1,19 @@
-"""Weight mapping: levels, programmed statistics, codes, saturation counted."""
+"""Weights to levels and codes, real quantities to a layer's integers: statistics, saturation, refusals."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
+from emulator.errors import CompileError
 from emulator.mapping import NOTHING
+from emulator.mapping.ranges import AdcRange
+from emulator.mapping.scaling import cell_noise, int32, output_noise, read_sigma_uS, scale_and_shift
 from emulator.mapping.weights import code_max, column_limits, full_scale, map_weights
 from tests.chips import changed
 
-IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
+IDEAL, WAN, CMO = (load_chip(name) for name in ("ideal", "wan2022", "ibm-cmo-hfox-2"))
 
 
 @pytest.mark.parametrize("bits", [8, 9])
@@ -94,3 +99,72 @@ def test_uniform_limits_are_the_one_with_least_error_over_all():
 
     assert error(limit) <= min(error(9.0 * f) for f in np.linspace(1.0, 0.4, 13)) * (1 + 1e-12)
     assert limit < 9.0
+
+
+def mapped(chip, seed=0):
+    weights = np.random.default_rng(seed).normal(size=(60, 4))
+    return map_weights(weights, chip, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("size", [1e-7, 0.3, 4_000.0])
+def test_scales_stand_for_what_was_wanted_with_sixteen_bits(size):
+    wanted = size * np.array([1.0, 0.7, 0.01])
+    scale, vshift = scale_and_shift(wanted)
+    np.testing.assert_allclose(scale / 2.0**vshift, wanted, atol=0.5 / 2.0**vshift)
+    assert scale.max() <= 65_535
+    assert scale.max() > 32_767 or vshift == 47
+
+
+def test_a_scale_that_would_be_zero_is_refused():
+    """A neuron with scale 0 would not see its column at all."""
+    assert scale_and_shift(np.array([1.0, 1 / 60_000]))[0].min() == 1
+    with pytest.raises(CompileError, match=r"neuron scales of a layer are 1e-06\.\.1; accepted: a ratio bel"):
+        scale_and_shift(np.array([1.0, 1e-6]))
+    for large in (np.inf, np.nan):
+        with pytest.raises(CompileError, match=r"neuron scale is .*; accepted: finite"):
+            scale_and_shift(np.array([1.0, large]))
+
+
+def test_a_steep_scale_is_a_step():
+    """Every sum but 0 saturates: at an end of the table as with any larger factor."""
+    scale, vshift = scale_and_shift(np.array([1.0, 1e9]))
+    sums = np.array([-3, -1, 0, 1, 7])
+    v = np.clip((sums * scale[1]) >> vshift, -2048, 2047)
+    assert v.tolist() == [-2048, -2048, 0, 2047, 2047]
+    assert scale[0] / 2**vshift == pytest.approx(1.0, rel=1e-3)
+
+
+def test_read_noise_of_an_effective_weight():
+    """Constant: one deviation for the pair. IBM's law: of both cells, as they are, at their conductances."""
+    assert read_sigma_uS(WAN, mapped(WAN)) == pytest.approx(0.01 * 40)
+    cells = mapped(CMO)
+    growth = np.sqrt(np.log((1 + 1e-6) / 2e-6))
+    sigma = 0.0277316483 * np.log10(cells.cells.faulted) * growth
+    assert read_sigma_uS(CMO, cells) == pytest.approx(np.sqrt((sigma[0] ** 2 + sigma[1] ** 2).mean()))
+    code = cells.full_scale_uS / 255
+    assert cell_noise(CMO, cells) == round((read_sigma_uS(CMO, cells) / code) ** 2 * 256)
+
+
+def test_noise_beyond_its_registers_is_refused():
+    chip = changed(WAN, cell={"read_noise_percent": 5.0, "programming_error": "ideal"})
+    # 5 % of 40 uS in codes of 40 uS / 255 is 12.75; a full scale smaller than the range makes it more.
+    assert cell_noise(chip, mapped(chip)) == round(12.75**2 * 256)
+    small = dataclasses.replace(mapped(chip), full_scale_uS=5.0 * 40 * 255 / 100 / 16.0)
+    with pytest.raises(
+        CompileError, match=r"read noise is 16\.00 codes an effective weight; accepted: below"
+    ):
+        cell_noise(chip, small)
+    loud = changed(WAN, readout={"output_noise_lsb": 16.0})
+    ranges = AdcRange(np.array([1], np.uint16), np.zeros(1, np.int16), 12, 0.0)
+    assert output_noise(WAN, ranges) == 2048
+    with pytest.raises(
+        CompileError, match="output noise is 65536 accumulator units; accepted: at most 65535"
+    ):
+        output_noise(loud, ranges)
+
+
+def test_biases_from_two_to_the_thirty_on_are_refused():
+    assert int32("bias", np.array([2.0**30 - 1, -5.5])).tolist() == [2**30 - 1, -6]
+    for value in (2.0**30, -(2.0**30), np.nan):
+        with pytest.raises(CompileError, match=r"bias reaches .*; accepted: below 2\^30"):
+            int32("bias", np.array([0.0, value]))

@@ -1,6 +1,7 @@
 """Cells programmed for what wires take: columns see the weights asked for, whatever the die."""
 
-from __future__ import annotations
+import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,20 +97,26 @@ def test_levels_are_of_the_design_and_not_of_the_die() -> None:
     assert (a.levels != off.levels).any()
 
 
-def test_who_is_compensated() -> None:
-    assert Mitigation().compensates_wires(ANALOG)
-    assert not Mitigation().compensates_wires(load_chip("dendritic-ndr")), "gains behind its columns do it"
-    assert Mitigation(wire_compensation=True).compensates_wires(load_chip("dendritic-ndr"))
-    assert not Mitigation(wire_compensation=True).compensates_wires(wired(IDEAL, 0.0)), "no wires"
-    assert not NOTHING.compensates_wires(ANALOG)
-
-
-def test_how_many_gains_there_are() -> None:
-    converters = load_chip("dendritic-ndr")
-    assert Mitigation().gains(converters, final=True) == "column"
-    assert Mitigation().gains(ANALOG, final=False) == "common"
-    assert Mitigation().gains(ANALOG, final=True) == "none"
-    assert Mitigation(gain_calibration=False).gains(ANALOG, final=False) == "none"
+@pytest.mark.parametrize(
+    ("measures", "chip", "wires", "gains"),
+    [
+        ({}, "dendritic-ndr", False, ("column", "column")),  # gains behind its columns do it
+        ({}, "dendritic-analog", True, ("common", "none")),
+        ({}, "wan2022", False, ("none", "none")),  # no error that is known to be systematic
+        ({"gain_calibration": False}, "dendritic-analog", True, ("none", "none")),
+        ({"gain_calibration": False}, "dendritic-ndr", False, ("none", "none")),
+        ({"wire_compensation": True}, "dendritic-ndr", True, ("column", "column")),
+        ({"wire_compensation": True}, "ideal", False, ("none", "none")),  # no wires
+        (dataclasses.asdict(NOTHING), "dendritic-analog", False, ("none", "none")),
+    ],
+)
+def test_who_is_compensated_and_how_many_gains_there_are(
+    measures: dict[str, Any], chip: str, wires: bool, gains: tuple[str, str]
+) -> None:
+    """``gains``: of hidden layers, and of the last one."""
+    made = Mitigation(**measures)
+    assert made.compensates_wires(load_chip(chip)) == wires
+    assert tuple(made.gains(load_chip(chip), final=final) for final in (False, True)) == gains
 
 
 def test_a_common_gain_weights_columns_by_their_neurons() -> None:

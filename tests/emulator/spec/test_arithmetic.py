@@ -1,7 +1,5 @@
 """The integer operations, against exact rational arithmetic."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

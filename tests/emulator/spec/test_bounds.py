@@ -1,7 +1,5 @@
 """The last value that is accepted and the first that is not, of programs, archives, campaigns and times."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 from typing import Any

@@ -1,7 +1,5 @@
 """Files written whole or not at all: what is kept of what was there, and what is never replaced."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,6 +1,4 @@
-"""Where a program lies in a device's memories, decoded again by hand."""
-
-from __future__ import annotations
+"""Geometries and registers; where a program lies in a device's memories, decoded again by hand."""
 
 import dataclasses
 
@@ -11,6 +9,7 @@ from emulator.backend.lay_out import check_fits, lay_out
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, GeometryError
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
+from emulator.spec.reference import reference
 from emulator.spec.registers import REGISTERS, register_map_hash
 from tests.stimulus import quiet
 
@@ -92,3 +91,50 @@ def test_register_table_is_sound() -> None:
     assert len({r.name for r in REGISTERS}) == len(REGISTERS)
     assert {r.access for r in REGISTERS} == {"ro", "rw", "wo"}
     assert 0 < register_map_hash() < 1 << 32
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_widths_hold_the_worst_case(name: str) -> None:
+    g = PRESETS[name]
+    worst = g.most_rows * 255 * g.weight_max
+    assert worst < 1 << (g.accumulator_bits - 1)
+    assert worst >= 1 << (g.accumulator_bits - 2)
+    noise = (65535 * 2048 + 128) >> 8
+    assert worst + noise < 1 << (g.noisy_bits - 1)
+    assert (g.most_rows * g.weight_max + noise) * 255 < 1 << 31
+
+
+def test_tile_rows_of_128_need_24_bits() -> None:
+    assert dataclasses.replace(PRESETS["64-lane"], analog=False).accumulator_bits == 24
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rows", 4),
+        ("rows", 130),
+        ("lanes", 0),
+        ("readouts", 3),
+        ("readouts", 128),
+        ("weight_bits", 7),
+        ("input_bits", 4),
+        ("weight_depth", 1000),
+        ("max_inputs", 8),
+        ("max_inputs", 8192),
+        ("segments", 1),
+        ("packet_bytes", 512),
+        ("window", 3),
+        ("curves", 0),
+        ("redraw", 3),
+    ],
+)
+def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
+    with pytest.raises(GeometryError, match=rf"{field} is {value}; accepted: "):
+        dataclasses.replace(PRESETS["64-lane"], **{field: value})
+
+
+def test_every_register_is_described() -> None:
+    text = reference()
+    for register in REGISTERS:
+        assert f"`{register.name}`" in text
+        assert register.text.replace("|", "\\|") in text

@@ -1,7 +1,5 @@
 """Program files: a round trip that NumPy alone can check, and refusals that name what is wrong."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Data that are no device, or say less than a fit would: refused or said, not fitted in silence."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

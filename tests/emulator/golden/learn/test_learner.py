@@ -1,7 +1,5 @@
 """The learner: plain against a naive model and against the compiled one, state by state."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -91,7 +89,6 @@ def test_the_ecrams_of_neurons_move_and_choose_their_curves() -> None:
     row = learner.states[0][21]
     assert (row != learning.layers[0].states[21]).any()
     tuned = learning.layers[0].tuned
-    assert tuned is not None
     step = np.clip((row + 65536) / 2 ** (17 - tuned.bits), 0, 2**tuned.bits - 1).astype(int)
     np.testing.assert_array_equal(learner.program().layers[0].curve, tuned.first + step)
     assert (learner.program().layers[0].curve != before).any()
@@ -101,7 +98,6 @@ def test_only_what_fast_devices_gather_moves_the_weights() -> None:
     """A threshold that no sum reaches: fast devices move, weights do not; the sums are what was read."""
     learning = drawn(33, sizes=(6, 4), slots=31, transfer=True)
     given = learning.layers[0]
-    assert given.transfer is not None
     slow = dataclasses.replace(given, transfer=dataclasses.replace(given.transfer, every=1, threshold=65535))
     learner = Learner(dataclasses.replace(learning, layers=(slow,)), seed=2)
     x, labels = samples(learning, 3, 7)

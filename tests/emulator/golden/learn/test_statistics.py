@@ -1,7 +1,5 @@
 """What is drawn for learning, against what independent draws would do."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -1,7 +1,5 @@
 """A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -126,7 +124,6 @@ def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
     ready = prepare(plan, chip, IDEAL, EcramSpread(), x[:64])
     learner = Learner(ready.learning)
     tuned, program = ready.learning.layers[0].tuned, learner.program()
-    assert tuned is not None
     network = ready.network(learner.states)
     step = chip.ecram.step_up * (chip.ecram.peak_current_high_factor - chip.ecram.peak_current_low_factor) / 2
     moved, wanted = [], []

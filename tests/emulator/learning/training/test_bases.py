@@ -1,7 +1,5 @@
 """Bases in training: the curves of a Kolmogorov-Arnold layer, their export, and what a die makes of them."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -98,8 +96,6 @@ def test_exports_what_it_computes(view: Any, each: bool) -> None:
     assert [node.kind for node in network.nodes] == ["table", "product", "table", "product"]
     assert network.map_shapes == ((INPUTS, 1, 1), (2 * INPUTS, 1, 1), (5, 1, 1), (15, 1, 1), (CLASSES, 1, 1))
     first = network.nodes[0]
-    assert isinstance(first, Table)
-    assert isinstance(first.activation, Ndr)
     # The gains and offsets are the row drivers', one a basis; the devices may be every input's own.
     assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == 2
     alike = len(np.unique(first.activation.peak.reshape(2, INPUTS), axis=1)[0]) == 1
@@ -151,8 +147,6 @@ def test_goes_on_from_what_it_exported(chip: str | None) -> None:
     changed = sum(not torch.equal(a, b) for a, b in zip(before, moved, strict=True))
     assert changed >= len(before) - 2  # heights at the top of their range stay
     table = exported(again).nodes[0]
-    assert isinstance(table, Table)
-    assert isinstance(table.activation, Ndr)
     assert [len(np.unique(v)) for v in (table.gain, table.activation.peak)] == [2, 2 * INPUTS]
 
 
@@ -186,8 +180,6 @@ def varied(name: str) -> Chip:
 def test_what_the_ecram_does_not_reach_is_said() -> None:
     network = exported(learned(random_curves(2, each=True), steps=3))
     table = network.nodes[0]
-    assert isinstance(table, Table)
-    assert isinstance(table.activation, Ndr)
     peak = table.activation.peak.copy()
     peak[5] *= 100
     table = dataclasses.replace(table, activation=dataclasses.replace(table.activation, peak=peak))

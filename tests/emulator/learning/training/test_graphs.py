@@ -1,7 +1,5 @@
 """Training through maps: what the trainable form computes, that noise is on, and that it exports exactly."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Tuning: pulses obey the device, states become curves, gradients are the model's, learning helps."""
 
-from __future__ import annotations
-
 import dataclasses
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Sequences of vowels from .ts files: written by hand here, and the real ones where aeon is installed."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 import zipfile

@@ -1,7 +1,5 @@
 """A model of another library: its samples, and its own float outputs."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """ONNX files: of PyTorch's two exporters, as other exporters write them, and ONNX's own tests."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Estimators of scikit-learn, fitted to a curved score of their first features."""
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from collections.abc import Callable

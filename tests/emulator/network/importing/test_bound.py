@@ -1,7 +1,5 @@
 """The bound of codes and tables, node by node, against sums written out here."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

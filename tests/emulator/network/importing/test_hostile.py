@@ -3,8 +3,6 @@
 The reference is the model itself: PyTorch's module, scikit-learn's estimator, or onnxruntime's run of a file.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

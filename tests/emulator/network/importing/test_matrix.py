@@ -1,8 +1,6 @@
 """Every model of the matrix equals its own library's float outputs within the error that its report
 states."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +13,11 @@ from emulator.mapping import map_network
 from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
+from emulator.network.importing.domains import prepared
+from emulator.network.importing.graph import Op
+from emulator.network.importing.reading import Reading
+from emulator.network.importing.simplify import simplified
+from emulator.network.importing.view import View
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN
@@ -209,3 +212,33 @@ def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
         assert [node.kind for node in imported.network.nodes] == kinds
         floats = imported.network.forward(imported.inputs.unit(x))
         np.testing.assert_allclose(floats, case.outputs(x), atol=1e-5)
+
+
+onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+READ = {
+    "squeezenet": {"join": 8},
+    "shufflenet": {"gate": 13, "join": 3, "pick": 16},
+    "densenet121": {"join": 58},
+    "inception_v2": {"join": 16},
+}
+"""Sums, joins and shuffles that are left of each."""
+
+
+def kind(op: Op) -> str:
+    if not isinstance(op.node, View):
+        return op.kind
+    picks = op.node.index is not None and not op.node.flat
+    return "join" if len(op.inputs) > 1 else "pick" if picks else "view"
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_product_is_read(name: str) -> None:
+    path = LIGHT / f"light_{name}.onnx"
+    kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+    graph = simplified(Reading(prepared(onnx.load(path))).graph)
+    found = Counter(kind(op) for op in graph.uses)
+    assert found["product"] == kinds["Conv"] + kinds["Gemm"]
+    assert {key: found[key] for key in READ[name]} == READ[name]

@@ -1,7 +1,5 @@
 """What cannot be imported is refused by the node's name, with what would work instead."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

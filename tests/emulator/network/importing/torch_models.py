@@ -1,7 +1,5 @@
 """Networks as PyTorch modules: chains, residual, concatenated, depthwise, recurrent, gated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
