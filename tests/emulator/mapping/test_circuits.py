@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import parse_chip
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Esaki
 from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import ChipError, CompileError, CompileWarning
+from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
 from emulator.mapping import map_network, program_of
@@ -142,26 +141,6 @@ def test_explain_names_the_load_line():
         reference = explain(centred_network(), plain.program, plain.die, X, X, LABELS)
         assert without == pytest.approx(reference.row("NDR device").snr_db, abs=0.2)
         assert result.row("all causes").snr_db <= reference.row("all causes").snr_db + 1.0
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"capacitance_pF": 1}, "neuron.capacitance_pF is 1.0; accepted: 0, as neuron.source_resistance_ohm"),
-        (
-            {"source_resistance_ohm": 10, "read_time_ns": 1},
-            "neuron.read_time_ns is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
-        ),
-        (
-            {"source_resistance_ohm": 10, "inductance_nH": 1},
-            "neuron.inductance_nH is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
-        ),
-        ({"source_resistance_ohm": -1}, "neuron.source_resistance_ohm is -1.0; accepted: 0..1e"),
-    ],
-)
-def test_circuits_that_cannot_be(fields, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": fields})
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip, parse_chip
-from emulator.errors import ChipError, CompileError
+from emulator.device.description import load_chip
+from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
@@ -137,25 +137,6 @@ def test_explain_has_the_columns_and_the_bias_cells():
     result = explain(net, program, die, X, X, net.forward(X / 255).argmax(axis=1))
     for cause in ("converter mismatch", "bias cells", "load line"):
         assert 0 < result.row(cause).snr_db < 60, cause
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        (
-            {"readout": {"bias": "cells"}},
-            "readout.bias is 'cells'; accepted: digital, as readout.kind is 'adc'",
-        ),
-        ({"readout": {"kind": "analog", "bias": "cells"}}, "with kind analog and range_policy layer"),
-        (
-            {"readout": {"kind": "analog", "range_policy": "layer"}, "input": {"dac_bits": 4}},
-            "input.dac_bits is 4; accepted: 8, as analog columns with range_policy layer cannot add slices",
-        ),
-    ],
-)
-def test_what_no_circuit_does(fields, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}} | fields)
 
 
 def test_a_bias_far_beyond_its_weights():

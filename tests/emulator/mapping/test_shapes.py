@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emulator.device.description import Ecram, parse_chip
+from emulator.device.description import Ecram
 from emulator.device.ndr.curves import Bell, Double, Esaki
-from emulator.errors import ChipError, CompileError, NetworkError
+from emulator.errors import CompileError, NetworkError
 from emulator.golden import Core
 from emulator.learning.tuning import Tunable
 from emulator.mapping import load_die, map_network, program_of, save_die
@@ -77,25 +77,6 @@ def test_shapes_are_kept_as_long_as_states():
     described = chip("valley", retention_s=1.0)
     held = map_network(network(chip("valley"), [0.5, 0.9]), described, X).die.arrays[0].neurons.states
     np.testing.assert_allclose(held.shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
-
-
-@pytest.mark.parametrize(
-    ("neuron", "ecram", "message"),
-    [
-        ("esaki", {"tunes": "width"}, r"ecram\.tunes is 'width' of a Esaki; accepted: valley of esaki"),
-        (
-            "esaki",
-            {"tunes": "valley", "shape_low_factor": 0.1},
-            r"ecram\.valley_voltage_V is 0\.05; accepted: above peak_voltage_V",
-        ),
-        ("double", {}, r"neuron\.second_peak_voltage_V is 0\.1; accepted: at least twice"),
-    ],
-)
-def test_descriptions_that_are_refused(neuron, ecram, message):
-    second = {"second_peak_voltage_V": 0.1} if neuron == "double" else {}
-    described = {"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": {"model": neuron} | second}
-    with pytest.raises(ChipError, match=message):
-        parse_chip(described | {"ecram": {"model": "linear-step"} | ecram})
 
 
 def test_refusals():

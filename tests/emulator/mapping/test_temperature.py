@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from emulator.device.description import parse_chip
-from emulator.errors import ChipError
 from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network
 from tests.chips import changed
@@ -46,24 +44,10 @@ def test_hotter_chips_are_noisier_and_their_valleys_higher(name):
 
 
 def test_the_reference_temperature_is_the_descriptions():
-    cell = {"g_max_uS": 40, "levels": 16}
-    moved = {
-        "neuron": {"model": "esaki", "reference_temperature_K": 350},
-        "conditions": {"temperature_K": 350},
-    }
-    device = parse_chip({"name": "x", "cell": cell} | moved).neuron.device
+    device = at("ideal", 350.0, neuron={"model": "esaki", "reference_temperature_K": 350.0}).neuron.device
     assert (device.excess_current_A, device.saturation_current_A) == (1e-4, 1e-16)
     assert at("dendritic-analog", 300.0).noise_factor == 1.0
     assert at("wan2022", 400.0).noise_factor == 1.0, "no law, no effect"
-    with pytest.raises(ChipError, match=r"neuron\.excess_current_A is"):
-        parse_chip(
-            {
-                "name": "x",
-                "cell": cell,
-                "neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01},
-                "conditions": {"temperature_K": 900},
-            }
-        )
 
 
 def test_states_are_lost_in_time_and_a_die_knows():
