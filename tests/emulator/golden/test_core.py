@@ -11,9 +11,10 @@ import pytest
 
 from emulator.golden import Core, threads
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Layer, Program
+from emulator.spec import PRESETS, Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
+from tests.emulator.golden.test_steps import inputs, layer, program
 from tests.stimulus import quiet, random_inputs
 
 TINY = PRESETS["tiny"]
@@ -50,18 +51,16 @@ def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "words"),
+    ("x", "word"),
     [
-        (np.zeros((2, 3), np.uint8), ["uint8 (2, 3)"]),
-        (np.zeros((2, 64), np.int16), ["int16"]),
-        (np.zeros(64, np.uint8), ["(64,)"]),
+        (np.zeros((2, 3), np.uint8), r"uint8 \(2, 3\)"),
+        (np.zeros((2, 64), np.int16), "int16"),
+        (np.zeros(64, np.uint8), r"\(64,\)"),
     ],
 )
-def test_wrong_inputs_are_refused(x: np.ndarray, words: list[str]) -> None:
-    program = noisy_program()
-    with pytest.raises(ValueError, match="accepted: uint8") as error:
-        Core(program).infer(x)
-    assert all(word in str(error.value) for word in words)
+def test_wrong_inputs_are_refused(x: np.ndarray, word: str) -> None:
+    with pytest.raises(ValueError, match=rf"{word}.*accepted: uint8|accepted: uint8.*{word}"):
+        Core(noisy_program()).infer(x)
 
 
 @pytest.fixture
@@ -107,26 +106,9 @@ def test_a_sample_left_over_is_shared_and_the_same(
 
     rng = np.random.default_rng(7)
     patches = Patches(shape=(3, 30, 31), kernel=(3, 3), padding=(1, 1, 1, 1))
-    made = Layer(
-        weights=rng.integers(-255, 256, (27, 3)).astype(np.int16),
-        bias=np.zeros(3, np.int32),
-        gain=np.full(3, 20000, np.uint16),
-        offset=np.zeros(3, np.int16),
-        scale=np.full(3, 20000, np.uint16),
-        curve=np.zeros(3, np.uint16),
-        shift=24,
-        vshift=11,
-        sigma_out=500,
-        var_cell=100,
-    )
-    skip = np.full(3, 100, np.uint16)
-    step = Product(layer=made, sources=(0,), patches=patches, skip=0, skip_gain=skip, skip_shift=4)
-    curve = {
-        "curve_base": np.linspace(0, 255 * 64, 32).astype(np.int32)[None],
-        "curve_slope": np.full((1, 32), 511, np.int32),
-    }
-    program = Program(name="p", rows=128, shape=(3, 30, 31), steps=(step,), **curve)
-    x = rng.integers(0, 256, (samples, program.inputs)).astype(np.uint8)
+    skip = {"skip": 0, "skip_gain": np.full(3, 100, np.uint16), "skip_shift": 4}
+    p = program((3, 30, 31), Product(layer=layer(rng, 27, 3), sources=(0,), patches=patches, **skip))
+    x = inputs(p, rng, samples)
     product, ranges = fast_loops.product, []
 
     def seen(*arguments: Any) -> None:
@@ -135,10 +117,10 @@ def test_a_sample_left_over_is_shared_and_the_same(
 
     monkeypatch.setattr(fast_loops, "product", seen)
     arguments = {"seed": 5, "first_index": 2**32 - 2}
-    got = Core(program, fast=True).infer(x, **arguments)
+    got = Core(p, fast=True).infer(x, **arguments)
     pieces = sorted(r for r in ranges if r[1:] != (0, r[0] * 930))
     assert pieces == [(1, 0, 310), (1, 310, 620), (1, 620, 930)] * shared
-    np.testing.assert_array_equal(got, Core(program, fast=False).infer(x, **arguments))
+    np.testing.assert_array_equal(got, Core(p, fast=False).infer(x, **arguments))
     assert len(np.unique(got)) > 50
 
 
