@@ -11,7 +11,6 @@ from emulator.device.array.crossbar import (
     effective_matrix_at,
     nodal_matrix,
     operating_point,
-    series,
 )
 from emulator.errors import PhysicsError
 
@@ -171,7 +170,3 @@ def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
 def test_refusals(g, ohm, access, message):
     with pytest.raises(PhysicsError, match=message):
         effective_matrix(g, ohm, access)
-
-
-def test_series():
-    assert series(100.0, 1e4) == pytest.approx(50.0)

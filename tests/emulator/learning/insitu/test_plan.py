@@ -171,17 +171,6 @@ def test_neurons_learn_beside_random_weights() -> None:
     assert right[0.003] > right[0.0] + 0.01
 
 
-def test_it_learns_xor() -> None:
-    """Four samples, one hidden layer: all right, read noise and spread on."""
-    x = np.array([[0, 0], [0, 255], [255, 0], [255, 255]], np.uint8)
-    labels = np.array([0, 1, 1, 0])
-    plan = Plan(widths=(2, 16, 2), rate=0.1, activation="sigmoid", start=4.0, bound=4.0, span=4.0, seed=1)
-    ready = prepare(plan, load_chip("ideal"), IDEAL, EcramSpread(step_sigma=0.1), np.repeat(x, 8, axis=0))
-    learner = make_learner(ready.learning, seed=1)
-    follow(learner, Course(), x, labels, epochs=3000, seed=0)
-    assert Core(learner.program()).infer(x).argmax(axis=1).tolist() == labels.tolist()
-
-
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])
 def test_it_learns_digits(chip: str) -> None:
     x, labels, test_x, test_labels = digits()

@@ -34,9 +34,7 @@ def case(
 # -- chains
 
 
-@case("relu", 300, 20)
-def _(m: Any, x: Any) -> Any:
-    return m.full(torch.relu(m.full(x, 32)), 5)
+case("relu", 300, 20)(lambda m, x: m.full(torch.relu(m.full(x, 32)), 5))
 
 
 @case("gelu, batch norms", 300, 20)
@@ -45,14 +43,12 @@ def _(m: Any, x: Any) -> Any:
     return m.full(torch.tanh(m.full(x, 16)), 3)
 
 
-@case("three full layers, leaky relu, sigmoid out", 300, 8)
-def _(m: Any, x: Any) -> Any:
-    return torch.sigmoid(m.full(F.leaky_relu(m.full(m.full(x, 8), 12)), 1))
+case("three full layers, leaky relu, sigmoid out", 300, 8)(
+    lambda m, x: torch.sigmoid(m.full(F.leaky_relu(m.full(m.full(x, 8), 12)), 1))
+)
 
 
-@case("300 inputs", 300, 300)
-def _(m: Any, x: Any) -> Any:
-    return m.full(F.hardswish(m.full(x, 20)), 4)
+case("300 inputs", 300, 300)(lambda m, x: m.full(F.hardswish(m.full(x, 20)), 4))
 
 
 def around(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -132,9 +128,9 @@ def _(m: Any, x: Any) -> Any:
     return m.full(m.full(F.elu(x).flatten(1), 8), 5)
 
 
-@case("convolution, pooled out", 60, *MAP)
-def _(m: Any, x: Any) -> Any:
-    return F.adaptive_avg_pool2d(m.conv(F.silu(m.conv(x, 4, 3)), 7, 3), 1).flatten(1)
+case("convolution, pooled out", 60, *MAP)(
+    lambda m, x: F.adaptive_avg_pool2d(m.conv(F.silu(m.conv(x, 4, 3)), 7, 3), 1).flatten(1)
+)
 
 
 def sloped(channels: int) -> Any:
