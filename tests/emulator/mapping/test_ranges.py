@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from emulator.golden.readout import readout
 from emulator.mapping import Mitigation
-from emulator.mapping.ranges import GAIN_CORRECTION, AdcRange, build, design, fitted_gain, row_voltages, trim
+from emulator.mapping.ranges import (
+    GAIN_CORRECTION,
+    AdcRange,
+    build,
+    column_sums,
+    design,
+    fitted_gain,
+    placed,
+    row_voltages,
+    trim,
+)
 from emulator.spec import Layer
 from tests.chips import changed
 
@@ -220,6 +230,14 @@ def test_a_common_gain_weights_columns_by_their_neurons():
     np.testing.assert_allclose(got, [2.4, 2.4], rtol=0.02)
     for how, linear in (("none", wanted / 2.0), ("common", 0 * wanted)):
         np.testing.assert_array_equal(fitted_gain(how, wanted, linear), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+def test_slices_and_tiles_add_up_at_their_place_values(dac_bits):
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 256, (9, 40), dtype=np.uint8), rng.integers(-255, 256, (40, 3)).astype(np.int16)
+    sums = placed(column_sums(x, w, 16, dac_bits), chip_with(dac_bits=dac_bits))
+    np.testing.assert_array_equal(sums, x.astype(float) @ w)
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])

@@ -71,12 +71,12 @@ def test_lost_and_won_are_counted_on_the_same_samples():
     assert result.program.lost != result.program.won
 
 
-def test_no_cause_is_the_float_network():
-    chip = load_chip("wan2022")
-    compiled = map_network(NET, chip, SAMPLES)
-    built = stages(NET, compiled.program, compiled.die)
-    out = Forward(NET, compiled.program, compiled.die, built, []).logits(X)
-    np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
+@pytest.mark.parametrize("kind", ["chain on wan2022", "bases"])
+def test_no_cause_is_the_float_network(kind):
+    net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
+    mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
+    out = Forward(net, mapped.program, mapped.die, stages(net, mapped.program, mapped.die), []).logits(x)
+    np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
 
 
 @pytest.mark.slow
@@ -154,10 +154,6 @@ def forward(one: Mapped, *causes: str) -> Forward:
 
 def answers(one: Mapped, *causes: str) -> np.ndarray:
     return forward(one, *causes).logits(KAN_X)
-
-
-def test_no_cause_is_the_float_network_of_bases() -> None:
-    np.testing.assert_allclose(answers(made()), KAN.forward(KAN_X / np.float32(255)), atol=1e-4)
 
 
 def test_the_devices_are_the_dies() -> None:
