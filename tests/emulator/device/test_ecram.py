@@ -62,21 +62,19 @@ def test_exponential_is_neurosims_formula():
     np.testing.assert_allclose(trace(model, 32, 32)[32:, 0], want, atol=1e-12)
 
 
-def test_cycle_noise_has_the_given_size():
-    model = LinearStep(step_up=0.01, step_down=0.01, w_min=-1, w_max=1, cycle_sigma=0.3)
-    steps = model.pulse(np.zeros(100_000), True, np.random.default_rng(0))
-    assert steps.mean() == pytest.approx(0.01, rel=0.005)
-    assert steps.std() == pytest.approx(0.003, rel=0.015)
-    down = model.pulse(np.zeros(100_000), False, np.random.default_rng(0))
-    assert down.mean() == pytest.approx(-0.01, rel=0.005)
-
-
-def test_an_exponential_devices_cycle_noise_is_of_its_range():
-    model = Exponential(pulses=100, a_up=30.0, a_down=30.0, cycle_sigma=0.02)
-    for up in (True, False):
-        moved = model.pulse(np.full(100_000, 0.5), up, np.random.default_rng(0))
-        assert moved.std() == pytest.approx(0.02, rel=0.015)
-        assert moved.mean() == pytest.approx(float(model.pulse(0.5, up)), abs=4 * 0.02 / 100_000**0.5)
+@pytest.mark.parametrize(
+    ("model", "start", "deviation"),
+    [
+        (LinearStep(step_up=0.01, step_down=0.01, w_min=-1, w_max=1, cycle_sigma=0.3), 0.0, 0.003),
+        (Exponential(pulses=100, a_up=30.0, a_down=30.0, cycle_sigma=0.02), 0.5, 0.02),
+    ],
+    ids=["of a step", "of the range"],
+)
+@pytest.mark.parametrize("up", [True, False])
+def test_cycle_noise_has_the_given_size(model, start, deviation, up):
+    moved = model.pulse(np.full(100_000, start), up, np.random.default_rng(0))
+    assert moved.std() == pytest.approx(deviation, rel=0.015)
+    assert moved.mean() == pytest.approx(float(model.pulse(start, up)), abs=4 * deviation / 100_000**0.5)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +94,12 @@ def test_impossible_devices(fields, message):
 
 def test_devices_differ_as_described():
     model, rng = preset("ecram-tang2018"), np.random.default_rng(1)
-    spread = EcramSpread(step_sigma=0.1, bound_sigma=0.05, gamma_sigma=0.05)
-    devices = [model.device(spread, rng) for _ in range(4000)]
-    steps = np.array([d.step_up for d in devices])
-    assert steps.std() / steps.mean() == pytest.approx(0.1, rel=0.06)
-    assert np.std([d.w_max for d in devices]) / 1.1724 == pytest.approx(0.05, rel=0.06)
-    assert len({d.step_up / d.step_down for d in devices[:50]}) == 1, "no asymmetry asked for"
+    many = model.population(EcramSpread(step_sigma=0.1, bound_sigma=0.05), 4000, rng)
+    for name, sigma in (("step_up", 0.1), ("step_down", 0.1), ("w_max", 0.05), ("w_min", 0.05)):
+        assert (getattr(many, name) / getattr(model, name)).std() == pytest.approx(sigma, rel=0.06)
+    assert np.ptp(many.step_up / many.step_down) < 1e-12, "no asymmetry asked for"
+    one = model.device(EcramSpread(step_sigma=0.1), rng)
+    assert one.step_up != model.step_up
 
 
 def test_asymmetry_moves_the_steps_apart_and_gammas_vary_on_their_own():

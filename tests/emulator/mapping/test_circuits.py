@@ -25,26 +25,26 @@ def chip(name="ideal+ndr-esaki", **neuron):
     return changed(name, neuron=neuron)
 
 
-def output_of(program, die, m=0):
-    """Source voltages in units of the peak, and neuron m's outputs 0..1, at every voltage code."""
+def off(program, die, m, device, ohm, height=1.0):
+    """How far neuron m's outputs 0..1 are from ``height`` times the circuit's, at every voltage code."""
     layer = program.layers[0]
     table = PwlTable(
         program.curve_base, program.curve_slope, layer.segment_bits, layer.table_bits, np.zeros(1)
     )
-    return die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
+    u, y = die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
+    # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
+    volts = u * Circuit(Esaki(), ohm * height).unit_V
+    return np.abs(y - np.clip(height * Circuit(device, ohm * height).current(volts) / 1e-3, 0, 1)), y
 
 
-@pytest.mark.parametrize("ohm", [50, 200, 400, 1000])
+@pytest.mark.parametrize("ohm", [50.0, 200.0, 400.0, 1000.0])
 def test_the_table_is_the_circuits_curve(ohm):
-    net = centred_network(heights=1.0)
-    program, die, report = map_network(net, chip(source_resistance_ohm=float(ohm)), X)
-    u, y = output_of(program, die)
-    circuit = Circuit(Esaki(), float(ohm))
-    wanted = np.clip(circuit.current(u * circuit.unit_V) / 1e-3, 0, 1)
+    program, die, report = map_network(centred_network(heights=1.0), chip(source_resistance_ohm=ohm), X)
+    missed, y = off(program, die, 0, Esaki(), ohm)
     # A jump lies between two segments, not inside one.
-    assert np.abs(y - wanted).max() < 0.03
+    assert missed.max() < 0.03
     assert report.layers[0].pwl_error_lsb < 8
-    assert circuit.bistable == (np.abs(np.diff(y)).max() > 0.4)
+    assert Circuit(Esaki(), ohm).bistable == (np.abs(np.diff(y)).max() > 0.4)
 
 
 @pytest.mark.parametrize("ohm", [100, 400, 1000])
@@ -82,34 +82,19 @@ def test_without_a_resistance_nothing_changes():
     assert loaded.checksum() != plain.checksum()
 
 
-def test_every_device_has_the_curve_of_its_own_circuit():
-    spread = chip(source_resistance_ohm=400.0, peak_voltage_variation_percent=5.0)
-    program, die, _ = map_network(centred_network(heights=1.0), spread, X, seed=2)
-    devices = die.arrays[0].neurons.devices
-    for m in (0, 5):
-        u, y = output_of(program, die, m)
-        wanted = np.clip(Circuit(devices[m], 400.0).current(u * Circuit(Esaki(), 400.0).unit_V) / 1e-3, 0, 1)
-        off = np.abs(y - wanted) > 0.03
-        assert off.mean() < 1 / 32  # the segment that its own jump is in
-
-
-def test_an_ecram_that_sets_the_current_loads_the_source_less():
-    """Less of the peak current, less of a load line; every neuron has the input gain for its own."""
-    tunes = chip(
-        "dendritic-ndr",
-        source_resistance_ohm=400.0,
-        peak_voltage_variation_percent=0.0,
-        peak_current_variation_percent=0.0,
-    )
-    program, die, _ = map_network(centred_network(), tunes, X, seed=2)
+@pytest.mark.parametrize(
+    ("name", "heights", "percent"), [("ideal+ndr-esaki", 1.0, 5.0), ("dendritic-ndr", None, 0.0)]
+)
+def test_every_device_has_the_curve_of_its_own_circuit(name, heights, percent):
+    """Its own device; and less of the peak current, less of a load line: its own height has its own gain."""
+    spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": 0.0}
+    built = chip(name, source_resistance_ohm=400.0, **spread)
+    program, die, _ = map_network(centred_network(heights=heights), built, X, seed=2)
     neurons = die.arrays[0].neurons
-    for m in (0, 3):
-        height = neurons.heights[m]
-        u, y = output_of(program, die, m)
-        # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
-        smaller = Circuit(Esaki(), 400.0 * height)
-        wanted = np.clip(height * smaller.current(u * smaller.unit_V) / 1e-3, 0, 1)
-        assert (np.abs(y - wanted) > 0.03).mean() < 2 / 32
+    for m in (0, 3, 5):
+        device = neurons.devices[m] if percent else Esaki()
+        missed, _ = off(program, die, m, device, 400.0, 1.0 if heights else neurons.heights[m])
+        assert (missed > 0.03).mean() < 2 / 32  # the segments that its own jumps are in
 
 
 def test_a_die_with_circuits_is_tuned():
@@ -130,17 +115,17 @@ def test_a_die_with_circuits_is_tuned():
 
 @pytest.mark.slow
 def test_explain_names_the_load_line():
+    def explained(**neuron):
+        program, die, _ = map_network(centred_network(), chip("dendritic-ndr", **neuron), X)
+        return explain(centred_network(), program, die, X, X, LABELS)
+
+    plain = explained()
     for ohm, exact in ((0.0, True), (400.0, False)):
-        loaded = chip("dendritic-ndr", source_resistance_ohm=ohm)
-        program, die, _ = map_network(centred_network(), loaded, X)
-        result = explain(centred_network(), program, die, X, X, LABELS)
-        row = result.row("load line")
-        assert (row.snr_db > 90) == exact
-        without = result.row("NDR device").snr_db
-        plain = map_network(centred_network(), chip("dendritic-ndr"), X)
-        reference = explain(centred_network(), plain.program, plain.die, X, X, LABELS)
-        assert without == pytest.approx(reference.row("NDR device").snr_db, abs=0.2)
-        assert result.row("all causes").snr_db <= reference.row("all causes").snr_db + 1.0
+        result = explained(source_resistance_ohm=ohm)
+        assert (result.row("load line").snr_db > 90) == exact
+        wanted = plain.row("NDR device").snr_db
+        assert result.row("NDR device").snr_db == pytest.approx(wanted, abs=0.2)
+        assert result.row("all causes").snr_db <= plain.row("all causes").snr_db + 1.0
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

@@ -1,5 +1,7 @@
 """A piece of something larger: its own cells, noise and steps; one array read from both sides."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -104,17 +106,12 @@ def net(weights: np.ndarray) -> Network:
 
 def both() -> tuple[Mapped, Mapped, np.ndarray]:
     """Forward and backward, and the weights that the die's cells hold, (K, M)."""
-    x = DRAWN.integers(0, 256, (200, K), dtype=np.uint8)
-    h = DRAWN.integers(0, 256, (200, M), dtype=np.uint8)
-    forward = map_network(net(W), "wan2022", x, seed=4, options=MapOptions(one_limit=True, mitigation=RAW))
+    x, h = (DRAWN.integers(0, 256, (200, count), dtype=np.uint8) for count in (K, M))
+    raw = {"one_limit": True, "mitigation": RAW}
+    forward = map_network(net(W), "wan2022", x, seed=4, options=MapOptions(**raw))
     mapped = forward.die.arrays[0].mapped
-    back = map_network(
-        net(W.T),
-        "wan2022",
-        h,
-        seed=4,
-        options=MapOptions(one_limit=True, first_product=1, programmed=transposed(mapped), mitigation=RAW),
-    )
+    turned = MapOptions(first_product=1, programmed=transposed(mapped), **raw)
+    back = map_network(net(W.T), "wan2022", h, seed=4, options=turned)
     cell = load_chip("wan2022").cell
     held = (mapped.g_plus_uS - mapped.g_minus_uS) * (mapped.limits[0] / (cell.g_max_uS - cell.g_min_uS))
     return forward, back, held
@@ -147,17 +144,18 @@ def test_both_reads_have_read_noise_of_their_own() -> None:
 
 
 def test_what_cannot_be_read_from_both_sides() -> None:
-    x = DRAWN.integers(0, 256, (50, K), dtype=np.uint8)
-    apart = map_network(net(W), "wan2022", x, seed=4).die.arrays[0].mapped
+    x, h = (DRAWN.integers(0, 256, (50, count), dtype=np.uint8) for count in (K, M))
+
+    def made(one_limit: bool) -> Any:
+        return map_network(net(W), "wan2022", x, options=MapOptions(one_limit=one_limit)).die.arrays[0].mapped
+
     with pytest.raises(CompileError, match="mapped with one_limit"):
-        transposed(apart)
-    turned = transposed(
-        map_network(net(W), "wan2022", x, options=MapOptions(one_limit=True)).die.arrays[0].mapped
-    )
-    with pytest.raises(CompileError, match=r"programmed is an array of \(24, 60\).*product, of \(60, 24\)"):
-        map_network(net(W), "wan2022", x, options=MapOptions(programmed=turned))
-    chip = load_chip("wan2022")
-    wired = changed(chip, array={"wire_resistance_ohm": 1.0})
-    h = DRAWN.integers(0, 256, (50, M), dtype=np.uint8)
-    with pytest.raises(CompileError, match=r"wire_resistance_ohm is 1\.0; accepted with programmed cells: 0"):
-        map_network(net(W.T), wired, h, options=MapOptions(programmed=turned))
+        transposed(made(False))
+    options = MapOptions(programmed=transposed(made(True)))
+    wired = changed("wan2022", array={"wire_resistance_ohm": 1.0})
+    for weights, chip, given, message in (
+        (W, "wan2022", x, r"programmed is an array of \(24, 60\).*product, of \(60, 24\)"),
+        (W.T, wired, h, r"wire_resistance_ohm is 1\.0; accepted with programmed cells: 0"),
+    ):
+        with pytest.raises(CompileError, match=message):
+            map_network(net(weights), chip, given, options=options)

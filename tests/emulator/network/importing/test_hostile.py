@@ -321,25 +321,25 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         import_model(path, samples=normal(40, 6))
 
 
+def imported_equal(model: Any, x: np.ndarray) -> Any:
+    """The network, which gives the module's own outputs."""
+    imported = import_model(model, samples=x)
+    found = imported.network.forward(imported.inputs.unit(x))
+    np.testing.assert_allclose(found, _own(model, torch.from_numpy(x)), atol=0.01)
+    return imported.network
+
+
 def test_an_input_that_never_varies_costs_nothing() -> None:
     """Its weight, however large, is part of the bias."""
-    model, x = seeded(lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))), normal(100, 8)
+    model, x = seeded(lambda: chain(nn.ReLU())), normal(100, 8)
     model[0].weight.data[:, 3] = 300.0
     x[:, 3] = 0.01
-    imported = import_model(model, samples=x)
-    assert np.abs(imported.network.layers[0].weights[3]).max() == 0
-    with torch.no_grad():
-        wanted = model(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(imported.network.forward(imported.inputs.unit(x)), wanted, atol=0.01)
+    assert np.abs(imported_equal(model, x).layers[0].weights[3]).max() == 0
 
 
 def test_an_average_behind_a_convolution_is_taken_before_it() -> None:
     """So no product of ones passes sums on, whose noise would be added to every class."""
-    model = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1)))
-    model = nn.Sequential(*model, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    x = normal(60, 2, 9, 9)
-    imported = import_model(model, samples=x)
-    assert [n.kind for n in imported.network.nodes] == ["product", "pool", "product"]
-    with torch.no_grad():
-        wanted = model(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(imported.network.forward(imported.inputs.unit(x)), wanted, atol=0.01)
+    layers = (nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), *layers))
+    network = imported_equal(model, normal(60, 2, 9, 9))
+    assert [n.kind for n in network.nodes] == ["product", "pool", "product"]

@@ -122,13 +122,6 @@ def test_modules(name: str) -> None:
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
 
 
-def test_sequences_that_are_none() -> None:
-    with pytest.raises(NetworkError, match=r"samples have shape \(6,\); accepted: \(calls, features\)"):
-        import_model(seeded(net(*SEQUENCE)(whole(lambda y: y[:, -1]))), samples=normal(20, 6))
-    with pytest.raises(NetworkError, match=r"several outputs; accepted: one of"):
-        import_model(seeded(lambda: nn.LSTM(6, 6)), samples=normal(20, 3, 6))
-
-
 @pytest.mark.parametrize(
     ("order", "own", "calls"), [([0, 1, 2], False, 3), ([2, 1, 0], True, 1), ([0, 1], True, 1)]
 )
@@ -164,31 +157,33 @@ def test_onnx_nodes_are_named(tmp_path: Path) -> None:
         import_model(forest, samples=x)
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+FULL = nn.Sequential(nn.Linear(6, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "samples", "message"),
+    [
+        ("a.onnx", None, r"a.onnx: not a valid ONNX model"),
+        ("b.onnx", None, r"b.onnx: no such model file"),
+        ("a.h5", None, r"accepted: .onnx, .pt, .pth"),
+        ("state.pt", None, "not a state_dict"),
+        # Code of its own is not run.
+        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers"),
+        (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
+        (FULL, np.full((4, 6), np.nan), "not finite"),
+        (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
+        (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
+    ],
+    ids=range(9),
+)
+def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
-    with pytest.raises(NetworkError, match=r"a.onnx: not a valid ONNX model"):
-        import_model(tmp_path / "a.onnx")
-    with pytest.raises(FileNotFoundError, match=r"b.onnx: no such model file"):
-        import_model(tmp_path / "b.onnx")
-    with pytest.raises(NetworkError, match=r"accepted: .onnx, .pt, .pth"):
-        import_model(tmp_path / "a.h5")
     torch.save({"weight": torch.zeros(2)}, tmp_path / "state.pt")
-    with pytest.raises(NetworkError, match="not a state_dict"):
-        import_model(tmp_path / "state.pt")
-
-
-def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
     torch.save(Two(), tmp_path / "own.pt")
-    with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
-        import_model(tmp_path / "own.pt")
-
-
-def test_samples_of_another_size() -> None:
-    model = nn.Sequential(nn.Linear(6, 2))
-    with pytest.raises(NetworkError, match=r"shapes cannot be multiplied \(3x5 and 6x2\)"):
-        import_model(model, samples=normal(20, 5))
-    with pytest.raises(NetworkError, match="not finite"):
-        import_model(model, samples=np.full((4, 6), np.nan))
+    given = tmp_path / model if isinstance(model, str) else model
+    given = given() if callable(given) and not isinstance(given, nn.Module) else given
+    with pytest.raises((NetworkError, FileNotFoundError), match=message):
+        import_model(given, samples=samples)
 
 
 def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:
