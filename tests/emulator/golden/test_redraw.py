@@ -61,11 +61,6 @@ def test_cells_equal_the_scalar_definition(trial: int) -> None:
         assert got[k, m] == cell(int(targets[k, m]), v, seed, chip, layer, k, m), (k, m)
 
 
-def test_cells_that_do_not_spread_are_the_targets() -> None:
-    targets = np.arange(-255, 256).reshape(73, 7)
-    np.testing.assert_array_equal(redraw(targets, same_cells(), seed=3, chip=4, layer=0), targets)
-
-
 def noise_of(seed: int, chip: int, layer: int = 0, shape: tuple[int, int] = (512, 256)) -> Any:
     """g of the plus cells in units of their deviation: sigma 30 codes around 128, the minus cells 0."""
     v = spread(30.0)

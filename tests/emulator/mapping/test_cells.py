@@ -169,27 +169,31 @@ def test_compensation_keeps_the_pairs_difference_where_it_can(cell, target, stuc
     np.testing.assert_allclose(got[:, 0], wanted)
 
 
+SMALL_ERRORS = changed("dendritic-analog", cell={"error_scale": 0.1, "drift": "none"})
+WORTH = [
+    ("fault_aware", changed(WAN, cell={"stuck_high_percent": 3.0}), 3.0),
+    ("row_placement", changed(WAN, cell={"stuck_low_percent": 8.0, "stuck_high_percent": 8.0}), 4.0),
+    (
+        "gain_calibration",
+        changed(IDEAL, array={"wire_resistance_ohm": 4.0, "access_resistance_ohm": 4000.0}),
+        6.0,
+    ),
+    ("gain_calibration", changed(IDEAL, readout={"gain_mismatch_percent": 5.0}), 6.0),
+    ("range_calibration", changed(IDEAL, readout={"adc_bits": 8}), 5.0),
+    ("bias_correction", changed(IDEAL, readout={"offset_mismatch_lsb": 40.0}), 6.0),
+    ("wire_compensation", changed(SMALL_ERRORS, array={"wire_resistance_ohm": 10.0}), 2.0),
+    ("wire_compensation", changed(SMALL_ERRORS, array={"wire_resistance_ohm": 30.0}), 5.0),
+    ("write_verify_attempts", WAN, 2.0),
+]
+"""Chips, and what a measure takes from their errors, dB."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("chip", "measure", "least_gain_db"),
-    [
-        (changed(WAN, cell={"stuck_high_percent": 3.0}), "fault_aware", 3.0),
-        (
-            changed(IDEAL, array={"wire_resistance_ohm": 4.0, "access_resistance_ohm": 4000.0}),
-            "gain_calibration",
-            6.0,
-        ),
-        (changed(IDEAL, readout={"gain_mismatch_percent": 5.0}), "gain_calibration", 6.0),
-        (changed(IDEAL, readout={"adc_bits": 8}), "range_calibration", 5.0),
-        (changed(IDEAL, readout={"offset_mismatch_lsb": 40.0}), "bias_correction", 6.0),
-        (WAN, "write_verify_attempts", 2.0),
-    ],
-)
-def test_every_measure_is_worth_something(chip, measure, least_gain_db):
-    net = random_network()
-    verified = measure == "write_verify_attempts"
-    plain, other = mitigated(), mitigated(**{measure: 10 if verified else False})
-    on, off = (other, plain) if verified else (plain, other)
+@pytest.mark.parametrize(("measure", "chip", "least_gain_db"), WORTH)
+def test_every_measure_is_worth_something(measure, chip, least_gain_db):
+    net = random_network((128, 32, 5) if measure == "wire_compensation" else (40, 24, 5))
+    rare = {"write_verify_attempts": 10, "row_placement": True}
+    on, off = (mitigated(**{measure: v}) for v in ((rare[measure], 0) if measure in rare else (True, False)))
     gains = [snr(net, chip, seed=s, options=on) - snr(net, chip, seed=s, options=off) for s in range(3)]
     assert np.mean(gains) > least_gain_db
 

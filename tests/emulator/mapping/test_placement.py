@@ -8,8 +8,7 @@ import pytest
 from emulator.device.array.crossbar import effective_matrix
 from emulator.device.description import load_chip
 from emulator.device.rram.programming import STUCK_HIGH, STUCK_LOW
-from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
+from emulator.mapping import map_network
 from emulator.mapping.cells import compensate, pair_targets, places
 from emulator.mapping.order import in_order
 from tests.chips import centred_network, changed, mitigated
@@ -62,22 +61,6 @@ def test_cells_lie_where_their_rows_are_placed():
         physical = np.empty_like(g)
         physical[first.place] = g
         np.testing.assert_allclose(first.effective[side], effective_matrix(physical, 20.0)[first.place])
-
-
-def test_it_is_worth_something_and_is_kept(tmp_path):
-    """Half of what stuck cells cost at least; the die is the same when it is read again, and when older."""
-    net, x = centred_network(), samples()
-    errors = {}
-    for name, described, options in (
-        ("none", chip("wan2022", percent=0.0), MapOptions()),
-        ("stuck", chip("wan2022"), MapOptions()),
-        ("placed", chip("wan2022"), PLACED),
-    ):
-        mapped = map_network(net, described, x, seed=3, options=options)
-        got = Core(mapped.program).infer(x, noise=False) * mapped.program.meaning.output_step
-        wanted = net.forward(x / np.float32(255))
-        errors[name] = float(np.square((got - wanted) - (got - wanted).mean(axis=0)).mean())
-    assert errors["placed"] - errors["none"] < 0.5 * (errors["stuck"] - errors["none"])
 
 
 @pytest.mark.slow

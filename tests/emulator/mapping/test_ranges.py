@@ -18,8 +18,8 @@ from emulator.mapping.ranges import (
     row_voltages,
     trim,
 )
-from emulator.spec import Layer
 from tests.chips import changed
+from tests.emulator.spec.test_program import layer
 
 
 def calibrate(sums, *, adc_bits, dac_bits, policy, ratio=None):
@@ -29,18 +29,8 @@ def calibrate(sums, *, adc_bits, dac_bits, policy, ratio=None):
 
 
 def layer_of(sums, ranges, adc_bits, dac_bits):
-    m = sums.shape[3]
-    return Layer(
-        weights=np.zeros((1, m), np.int16),
-        bias=np.zeros(m, np.int32),
-        gain=ranges.gain,
-        offset=ranges.offset,
-        scale=np.zeros(m, np.uint16),
-        curve=np.zeros(m, np.uint16),
-        dac_bits=dac_bits,
-        adc_bits=adc_bits,
-        shift=ranges.shift,
-    )
+    fields = {"gain": ranges.gain, "offset": ranges.offset, "shift": ranges.shift}
+    return layer(1, sums.shape[3], dac_bits=dac_bits, adc_bits=adc_bits, **fields)
 
 
 @given(
@@ -57,10 +47,10 @@ def test_conversion_error_is_the_steps_rounding(seed, adc_bits, dac_bits, size):
     ranges = calibrate(sums, adc_bits=adc_bits, dac_bits=dac_bits, policy="column")
     assert 0 <= ranges.shift <= 47
     assert ranges.gain.max() >= 1 << 14 or ranges.shift == 47, "the gains use most of their 16 bits"
-    layer = layer_of(sums, ranges, adc_bits, dac_bits)
-    got = (readout(sums[0, 0], layer, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
+    converters = layer_of(sums, ranges, adc_bits, dac_bits)
+    got = (readout(sums[0, 0], converters, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
     bound = 1 << (adc_bits - 1)
-    inside = np.abs(readout(sums[0, 0], layer, 0) + 0.5) < bound - 0.5
+    inside = np.abs(readout(sums[0, 0], converters, 0) + 0.5) < bound - 0.5
     assert (np.abs(got - sums[0, 0])[inside] <= 0.5001 * np.broadcast_to(ranges.lsb, got.shape)[inside]).all()
 
 
@@ -85,12 +75,12 @@ def test_output_layers_get_equal_logit_steps():
 
 def weighted_error(sums, ranges, adc_bits, dac_bits):
     """Mean square (M,) of what the golden converters leave of the sums, slices at their place values."""
-    layer = layer_of(sums, ranges, adc_bits, dac_bits)
+    converters = layer_of(sums, ranges, adc_bits, dac_bits)
     total = 0.0
     for t, j in np.ndindex(sums.shape[:2]):
         # ``readout`` returns the code at its place value.
         place = 1 << (j * dac_bits)
-        got = (readout(sums[t, j], layer, j) / place - ranges.offset) * ranges.lsb
+        got = (readout(sums[t, j], converters, j) / place - ranges.offset) * ranges.lsb
         total = total + np.square((got - sums[t, j]) * place).mean(axis=0)
     return total / np.prod(sums.shape[:2])
 
@@ -133,8 +123,8 @@ def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
     ranges = calibrate(sums, adc_bits=12, dac_bits=8, policy="column")
     assert ranges.clipped == 0
     assert np.abs(ranges.offset.astype(int)).min() > 1500, "as fine as it can"
-    layer = layer_of(sums, ranges, 12, 8)
-    got = (readout(sums[0, 0], layer, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
+    converters = layer_of(sums, ranges, 12, 8)
+    got = (readout(sums[0, 0], converters, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
     assert (np.abs(got - sums[0, 0]) <= 0.51 * ranges.lsb + 1e-9).all()
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from emulator.device.description import Chip, load_chip
-from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network
 from emulator.mapping.mitigation import NOTHING
 from emulator.mapping.weights import column_limits
@@ -107,20 +106,3 @@ def test_limits_rise_where_wires_take_much() -> None:
     assert rises[0] == 1.0 <= rises[1] < rises[2] < rises[3]
     assert set(rises) <= set(LIMIT_RISES)
     np.testing.assert_array_equal(compensated(WEIGHTS, limits, wide, None, may_rise=False)[1], limits)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("ohm", [10.0, 30.0])
-def test_it_is_worth_something(ohm: float) -> None:
-    rng = np.random.default_rng(0)
-    hidden = Dense(rng.normal(size=(128, 32)) / 8, np.zeros(32), Ndr(np.ones(32), np.ones(32)))
-    network = Network.chain((hidden, Dense(rng.normal(size=(32, 5)), np.zeros(5))), "random")
-    x = rng.integers(0, 256, (400, 128), dtype=np.uint8)
-    wanted = network.forward(x / np.float32(255)).astype(np.float64)
-    quiet = changed(ANALOG, cell={"error_scale": 0.1, "drift": "none"})
-    noise = []
-    for on in (True, False):
-        mapped = map_network(network, wired(quiet, ohm), x, seed=1, options=mitigated(wire_compensation=on))
-        got = Core(mapped.program).infer(x, noise=False) * (mapped.program.meaning.output_step or 1.0)
-        noise.append(np.square(got - wanted).sum())
-    assert 10 * np.log10(noise[1] / noise[0]) > 2.0

@@ -193,13 +193,7 @@ def test_best_scale_has_the_least_cross_entropy():
     scales = best * np.array([0.9, 1.0, 1.1])
     losses = [-np.log(softmax(logits * s)[np.arange(400), y]).mean() for s in scales]
     assert losses[1] == min(losses)
-    assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
-
-
-def test_the_scale_is_above_zero_and_limited():
-    rng = np.random.default_rng(0)
-    logits = centred(rng.normal(size=(400, 5)))
-    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 0.01, "worse than chance: no scale is best"
+    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 1e-7, "worse than chance: no scale is best"
     # Every label is right by a hair: every larger factor is better.
     near = centred(np.repeat([[1.0, 0.999, -2.0]], 50, axis=0))
     assert best_scale(near, np.zeros(50, int)) == pytest.approx(100 / near.std())
