@@ -25,18 +25,14 @@ def at(name, kelvin, **sections):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
-def test_hotter_chips_are_noisier_and_their_valleys_higher(name):
-    noise, valley, height = [], [], []
+def test_hotter_chips_have_higher_valleys_and_lower_peaks(name):
+    """What temperature does to noise: test_columns.py."""
+    valley, height = [], []
     for kelvin in KELVINS:
-        program, die, _ = map_network(network(), at(name, kelvin), X, seed=2)
-        layer = program.layers[0]
-        noise.append(layer.sigma_out)
-        y = die.arrays[0].neurons.curves(np.repeat(np.linspace(1, 8, 701)[:, None], 8, axis=1))
+        neurons = map_network(network(), at(name, kelvin), X, seed=2).die.arrays[0].neurons
+        y = neurons.curves(np.repeat(np.linspace(1, 8, 701)[:, None], 8, axis=1))
         valley.append((y.min(axis=0) / y[0]).mean())
-        assert program.curve_base.shape[0] >= 8
-        height.append(die.arrays[0].neurons.states.current.mean())
-    assert np.all(np.diff(noise) > 0)
-    assert noise[3] / noise[1] == pytest.approx((4 / 3) ** 0.5, rel=0.1)
+        height.append(neurons.states.current.mean())
     assert np.all(np.diff(valley) > 0)
     assert valley[3] > 1.15 * valley[1]
     assert np.all(np.diff(height) <= 0)
@@ -51,18 +47,19 @@ def test_the_reference_temperature_is_the_descriptions():
 
 
 def test_states_are_lost_in_time_and_a_die_knows():
-    quick = {"ecram": {"retention_s": 2 * 86_400.0, "retention_rest": 0.2}}
-    die = map_network(network(), at("dendritic-ndr", 300.0, **quick), X, seed=2).die
-    fresh = map_network(network(), at("dendritic-ndr", 300.0, ecram={"retention_s": None}), X, seed=2).die
+    ecram = {"retention_s": 2 * 86_400.0, "retention_rest": 0.2}
+    die, fresh = (
+        map_network(network(), at("dendritic-ndr", 300.0, ecram=e), X, seed=2).die
+        for e in (ecram, {"retention_s": None})
+    )
     now, set_to = (d.arrays[0].neurons.states.current for d in (die, fresh))
     np.testing.assert_allclose(now, 0.2 + (set_to - 0.2) * np.exp(-0.5))
-    assert (die.arrays[0].neurons.heights < fresh.arrays[0].neurons.heights).all()
-    later = die.at(2 * 86_400.0)
-    np.testing.assert_allclose(later.arrays[0].neurons.states.current, 0.2 + (set_to - 0.2) * np.exp(-1.0))
-    np.testing.assert_allclose(die.at(1.0).at(86_400.0).arrays[0].neurons.states.current, now)
+    later = die.at(2 * 86_400.0).arrays[0].neurons.states.current
+    np.testing.assert_allclose(later, 0.2 + (set_to - 0.2) * np.exp(-1.0))
     # A neuron whose peak voltage is set has its peak where the state now says.
-    volts = {"ecram": {**quick["ecram"], "tunes": "peak_voltage", "peak_voltage_high_factor": 2.0}}
-    moved = map_network(network(), at("dendritic-ndr", 300.0, **volts), X, seed=2).die.arrays[0].neurons
+    volts = ecram | {"tunes": "peak_voltage", "peak_voltage_high_factor": 2.0}
+    chip = at("dendritic-ndr", 300.0, ecram=volts)
+    moved = map_network(network(), chip, X, seed=2).die.arrays[0].neurons
     assert (moved.states.voltage < moved.states.reference).all()
     u = np.repeat(np.linspace(0, 3, 601)[:, None], 8, axis=1)
     assert (u[moved.curves(u).argmax(axis=0), 0] < 0.98).all()

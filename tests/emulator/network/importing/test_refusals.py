@@ -55,7 +55,7 @@ SEQUENCES: Rows = {
 }
 VECTORS: Rows = {
     "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
-    "softmax of one branch": (
+    "softmax of a branch": (
         of(lambda a, b: torch.softmax(a, -1) * b),
         r"\(Softmax\).*only the output.*host",
     ),
@@ -66,7 +66,7 @@ VECTORS: Rows = {
     "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
     "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
     "division of branches": (of(torch.div), r"\(Div\).*sum, difference or product"),
-    "branches of two shapes": (
+    "two shapes": (
         of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
         r"\(Add\).*branches of one shape",
     ),
@@ -87,7 +87,7 @@ MAPS: Rows = {
     ),
     "another layer": (
         lambda m, x: F.unfold(m.conv(x, 2, 1), 2),
-        r"\((Gather|forward)\).*move whole channels or features",
+        r"\((Gather|forward)\).*move whole channels",
     ),
     "transposed convolution": (
         lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x),
