@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import Chip, load_chip  # noqa: E402
-from emulator.device.ndr.curves import tunnel  # noqa: E402
 from emulator.golden import Core  # noqa: E402
 from emulator.learning.training.build import of_network  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export  # noqa: E402
@@ -100,25 +99,6 @@ def test_exports_what_it_computes(view: Any, each: bool) -> None:
     assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == 2
     alike = len(np.unique(first.activation.peak.reshape(2, INPUTS), axis=1)[0]) == 1
     assert alike or each
-
-
-def test_is_a_sum_of_functions_of_single_inputs() -> None:
-    """y_j = sum_i sum_k w_jik f((g_k x_i + s_k) / p_ik) + b_j, worked out here."""
-    model = learned(random_curves(3, each=True), steps=20)
-    bases, product = model.nodes
-    x = waves(50)[0] / 255
-    with torch.no_grad():
-        gain, shift = np.exp(bases.log_slope.numpy()), bases.shift.numpy()
-        peak = np.exp(bases.neuron.log_peak.numpy()).reshape(3, INPUTS)
-        height = np.exp(bases.neuron.log_height.clamp(max=0).numpy()).reshape(3, INPUTS)
-        weights = product.crossbar.weight.numpy().reshape(3, INPUTS, CLASSES)
-        y = product.bias.numpy() + sum(
-            height[k, i] * tunnel((gain[k] * x[:, i] + shift[k]) / peak[k, i])[:, None] * weights[k, i]
-            for k in range(3)
-            for i in range(INPUTS)
-        )
-        assert len(np.unique(peak)) == 3 * INPUTS
-    np.testing.assert_allclose(model.outputs_of(tensor(waves(50)[0])).numpy(), y, rtol=1e-4, atol=1e-4)
 
 
 def test_learns_what_no_weighted_sum_can() -> None:

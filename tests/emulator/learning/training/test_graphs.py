@@ -167,17 +167,6 @@ def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) 
         )
 
 
-def test_noise_is_on_in_training_and_off_in_evaluation() -> None:
-    model = of_network(residual(), view_of(load_chip("wan2022")))
-    x, _ = batch()
-    model.train()
-    with torch.no_grad():
-        first, second = model(x), model(x)
-    assert float((first - second).std()) > 0.01
-    torch.testing.assert_close(model.outputs_of(x), model.outputs_of(x), rtol=0, atol=0)
-    exported(model, x)
-
-
 @pytest.mark.slow
 def test_learns_on_maps_and_goes_on_through_a_chip(tmp_path: Path) -> None:
     samples = pictures()
