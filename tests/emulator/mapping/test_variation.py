@@ -33,24 +33,15 @@ def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
 
 
 def test_tables_say_what_the_chip_says() -> None:
-    chip = load_chip("dendritic-ndr")
-    v = variation_of(chip)
-    assert v.stuck_low == round(0.001 * 65536)
-    assert v.stuck_high == round(0.001 * 65536)
-    assert v.code_max == 255
-    assert v.stuck_code_low == 0
-    quiet = variation_of(without_errors(chip))
-    assert not quiet.sigma.any()
-    assert quiet.stuck_low == quiet.stuck_high == 0
-
-
-def test_stuck_codes_are_those_of_the_described_conductances() -> None:
+    v = variation_of(load_chip("dendritic-ndr"))
+    assert (v.stuck_low, v.stuck_high, v.stuck_code_low, v.code_max) == (66, 66, 0, 255)  # 0.1 % of 65536
+    quiet = variation_of(without_errors(load_chip("dendritic-ndr")))
+    assert (quiet.sigma.any(), quiet.stuck_low, quiet.stuck_high) == (False, 0, 0)
     stuck = {"stuck_low_percent": 1.0, "stuck_high_percent": 2.0, "stuck_low_uS": 5.0, "stuck_high_uS": 30.0}
     chip = changed("wan2022", cell=stuck)
     v = variation_of(chip)
     # Full scale 40 + 4 sigma(40) = 44.412 uS.
-    assert v.stuck_code_low == round(5.0 / 44.412 * 255)
-    assert v.stuck_code_high == round(30.0 / 44.412 * 255)
+    assert (v.stuck_code_low, v.stuck_code_high) == (round(5.0 / 44.412 * 255), round(30.0 / 44.412 * 255))
     assert (v.stuck_low, v.stuck_high) == (655, 1311)
     v = variation_of(changed(chip, cell={"stuck_low_percent": 60.0, "stuck_high_percent": 40.0}))
     assert v.stuck_low == 39322

@@ -47,13 +47,35 @@ def test_the_sum_of_an_analog_column_has_room_for_its_noise(
         program(layer(1, 1, bias=np.array([sign * (most + 1)], np.int32), **fields))
 
 
-def test_virtual_chips_have_so_many_rows_and_no_more() -> None:
-    """A cell pair's two samples have row numbers of 16 bits."""
+EMPTY = np.zeros((0, 32), np.int32)
+
+
+@pytest.mark.parametrize(
+    ("one", "changes", "words"),
+    [
+        # A cell pair's two samples have row numbers of 16 bits.
+        (
+            layer(2**15 + 1, 1, adc_bits=4),
+            {"rows": 1024, "variation": same_cells()},
+            r"inputs of product 0 is 32769; accepted: 1..32768 with variation",
+        ),
+        (
+            layer(3, 1),
+            {"curve_base": EMPTY, "curve_slope": EMPTY},
+            r"curves.base is outside 18 bits or empty",
+        ),
+        (layer(0, 1), {}, r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
+        (layer(3, 0), {}, r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"),
+    ],
+    ids=["rows of virtual chips", "no curves", "no inputs", "no outputs"],
+)
+def test_the_first_that_is_refused(one: Layer, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ProgramError, match=words):
+        program(one, **changes)
+
+
+def test_the_most_rows_of_virtual_chips() -> None:
     program(layer(2**15, 1, adc_bits=4), rows=1024, variation=same_cells())
-    with pytest.raises(
-        ProgramError, match=r"inputs of product 0 is 32769; accepted: 1..32768 with variation"
-    ):
-        program(layer(2**15 + 1, 1, adc_bits=4), rows=1024, variation=same_cells())
     program(layer(2**15 + 1, 1, adc_bits=4), rows=1024)
 
 
@@ -71,19 +93,6 @@ def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "<i4", "fortran_order": False, "shape": shape})
     with pytest.raises(ArchiveError, match="in 0 bytes"):
         read_array(file.getvalue())
-
-
-def test_empty_curves_are_refused() -> None:
-    empty = np.zeros((0, 32), np.int32)
-    with pytest.raises(ProgramError, match=r"curves.base is outside 18 bits or empty"):
-        program(layer(3, 1), curve_base=empty, curve_slope=empty)
-
-
-def test_empty_layers_are_refused() -> None:
-    with pytest.raises(ProgramError, match=r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"):
-        program(layer(0, 1))
-    with pytest.raises(ProgramError, match=r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"):
-        program(layer(3, 0))
 
 
 @pytest.mark.parametrize(
