@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emulator.golden.noise import (
-    gaussian,
-    key_schedule,
-    pass_key,
-    sigma,
-    speck_key_rounds,
-    words,
-)
+from emulator.golden.noise import gaussian, key_schedule, pass_key, sigma, speck_key_rounds, words
 from emulator.spec.noise import gaussian_table
 from tests.naive.learning import word
 

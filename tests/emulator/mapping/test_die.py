@@ -10,21 +10,13 @@ from emulator.device.description import Chip
 from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import (
-    MapOptions,
-    Mapped,
-    die_digest,
-    load_die,
-    map_network,
-    program_of,
-    save_die,
-)
+from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
 from emulator.network import Network
 from emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples
+from tests.emulator.mapping.test_circuits import shaped_chip
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
-from tests.emulator.mapping.test_shapes import chip as shaped_chip
 from tests.stimulus import step_of
 from tests.system.test_kan import INPUTS, kan
 

@@ -11,19 +11,7 @@ from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.mapping.block import blocked, laid_out, packed
 from emulator.mapping.explain.forward import Forward, stages
-from emulator.network import (
-    Dense,
-    Gate,
-    Named,
-    Network,
-    Patches,
-    Pool,
-    Product,
-    Sampled,
-    State,
-    Table,
-    Term,
-)
+from emulator.network import Dense, Gate, Named, Network, Patches, Pool, Product, Sampled, State, Table, Term
 from emulator.network.floats import FLOATS, result
 from emulator.spec import Geometry
 

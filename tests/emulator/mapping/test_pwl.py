@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 
 from emulator.device.ndr.curves import Bell, Esaki, tunnel
 from emulator.device.ndr.pwl import CODES, fit_pwl
-from emulator.device.ndr.window import (
-    HIGHS,
-    LOWS,
-    Window,
-    _inside,
-    _several,
-    _tails,
-    choose_window,
-)
+from emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _several, _tails, choose_window
 from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
