@@ -38,7 +38,7 @@ SEEN = Patches(shape=(2, 4, 4), kernel=(3, 3), padding=(1, 1, 1, 1))
 
 
 def everything() -> Program:
-    """One of each kind of step, numbered as ``parts`` says: input 0, state 1, steps from 2 on."""
+    """One of each kind of step; map 0 is the input, 1 the state, the steps make those from 2 on."""
     steps: tuple[Step, ...] = (
         Product(layer=layer(18, 2), sources=(0,), patches=SEEN, border=9),
         Product(

@@ -19,18 +19,16 @@ def _torch_onnx(name: str, *, dynamo: bool) -> Build:
     return case
 
 
+def drawn(seed: int, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Normal values, small enough for sums of some of them."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=shape) / 3 for name, shape in shapes.items()}
+
+
 def _keras_cnn(folder: Path) -> Case:
     """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around its convolutions."""
-    rng = np.random.default_rng(4)
-    constants = {
-        "k1": rng.normal(size=(4, 2, 3, 3)) / 3,
-        "b1": rng.normal(size=4) / 3,
-        "k2": rng.normal(size=(5, 4, 3, 3)) / 4,
-        "b2": rng.normal(size=5) / 3,
-        "w": rng.normal(size=(80, 6)) / 6,
-        "b": rng.normal(size=6),
-        "flat": np.array([-1, 80], np.int64),
-    }
+    constants = drawn(4, k1=(4, 2, 3, 3), b1=(4,), k2=(5, 4, 3, 3), b2=(5,), w=(80, 6), b=(6,))
+    constants["flat"] = np.array([-1, 80], np.int64)
     nodes = """
         first = Transpose <perm = [0, 3, 1, 2]> (x)
         c1 = Conv <pads = [1, 1, 1, 1], kernel_shape = [3, 3]> (first, k1, b1)
@@ -49,16 +47,9 @@ def _keras_cnn(folder: Path) -> Case:
 
 def _keras_separable(folder: Path) -> Case:
     """A separable convolution, padding SAME with stride 2, swish, and a residual, all as Keras has them."""
-    rng = np.random.default_rng(5)
-    constants = {
-        "k1": rng.normal(size=(6, 3, 3, 3)) / 4,
-        "b1": rng.normal(size=6) / 3,
-        "d": rng.normal(size=(6, 1, 3, 3)) / 2,
-        "p": rng.normal(size=(6, 6, 1, 1)) / 2,
-        "b2": rng.normal(size=(1, 6, 1, 1)) / 3,
-        "w": rng.normal(size=(6, 4)),
-        "places": np.array([2, 3], np.int64),
-    }
+    kernels = {"k1": (6, 3, 3, 3), "d": (6, 1, 3, 3), "p": (6, 6, 1, 1)}
+    constants = drawn(5, **kernels, b1=(6,), b2=(1, 6, 1, 1), w=(6, 4))
+    constants["places"] = np.array([2, 3], np.int64)
     nodes = """
         first = Transpose <perm = [0, 3, 1, 2]> (x)
         c1 = Conv <auto_pad = "SAME_UPPER", strides = [2, 2]> (first, k1, b1)
@@ -82,15 +73,10 @@ def _keras_recurrent(kind: str, options: str = "", start: float | None = None) -
     """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state squeezed behind it."""
 
     def case(folder: Path) -> Case:
-        rng = np.random.default_rng(6)
         gates, k, h = (4 if kind == "LSTM" else 3), 5, 8
-        constants = {
-            "w": rng.normal(size=(1, gates * h, k)) / 2,
-            "r": rng.normal(size=(1, gates * h, h)) / 2,
-            "b": rng.normal(size=(1, 2 * gates * h)) / 3,
-            "o": rng.normal(size=(h, 3)),
-            "zero": np.array([0], np.int64),
-        }
+        wide = gates * h
+        constants = drawn(6, w=(1, wide, k), r=(1, wide, h), b=(1, 2 * wide), o=(h, 3))
+        constants["zero"] = np.array([0], np.int64)
         states = "" if start is None else ", , s, s"
         if start is not None:
             constants["s"] = np.full((1, 60, h), start)
