@@ -10,7 +10,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, Named, Network
+from emulator.network import Network
 from tests.chips import changed, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -157,18 +157,13 @@ X = DRAWN.integers(0, 256, (300, 150), dtype=np.uint8)
 X[:, ::3] = 0
 
 
-def network(hidden: int = 24) -> Network:
-    first = Dense(DRAWN.normal(size=(150, hidden)) / 12, DRAWN.normal(size=hidden) / 9, Named("relu"))
-    return Network.chain([first, Dense(DRAWN.normal(size=(hidden, 10)), np.zeros(10))])
-
-
 SLICED = changed("wan2022", input={"dac_bits": 4})
 
 
 @pytest.mark.parametrize("chip", ["wan2022", SLICED, "dendritic-analog"], ids=["whole", "sliced", "analog"])
 def test_read_noise_is_what_the_golden_model_draws(chip: Chip | str) -> None:
     """The stated loss of signal against the variance of repeated reads of the same codes."""
-    net = Network.chain([Dense(DRAWN.normal(size=(150, 12)) / 12, np.zeros(12))])
+    net = random_network((150, 12))
     mapped = map_network(net, chip, X)
     (layer,) = mapped.report.layers
     core = Core(mapped.program)
@@ -185,8 +180,8 @@ def test_read_noise_is_what_the_golden_model_draws(chip: Chip | str) -> None:
 def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
     loud = changed("wan2022", readout={"output_noise_lsb": 16.0})
     with pytest.warns(CompileWarning, match=r"layer 0: its signal is .* dB above its errors, mostly of read"):
-        mapped = map_network(network(), loud, X)
+        mapped = map_network(random_network((150, 24, 10), "relu"), loud, X)
     assert mapped.report.layers[0].largest_cause == "read noise"
     assert any("cell.read_noise_percent, readout" in line for line in mapped.report.warnings)
-    quiet = map_network(network(), "wan2022", X).report
+    quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)

@@ -16,7 +16,7 @@ from emulator.mapping.mitigation import NOTHING
 from emulator.mapping.order import in_order
 from emulator.mapping.weights import column_limits
 from emulator.mapping.wires import LIMIT_RISES, compensated, nearest, part_left
-from emulator.network import Dense, Ndr, Network, load_network
+from emulator.network import load_network
 from emulator.network.zoo import FOLDER
 from tests.chips import centred_network, changed, mitigated
 
@@ -85,8 +85,7 @@ def test_who_is_compensated_and_how_many_gains_there_are(
 
 def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
     """Drift lowers all cells; the scale of every column rises by one factor against a chip without a gain."""
-    hidden = Dense(RNG.normal(size=(60, 12)), np.zeros(12), Ndr(np.full(12, 2.0), np.ones(12)))
-    network = Network.chain((hidden, Dense(RNG.normal(size=(12, 4)), np.zeros(4))), "small")
+    network = centred_network(60)
     x = RNG.integers(0, 256, (300, 60), dtype=np.uint8)
     chip = wired(ANALOG, 20.0)
     scales = []
