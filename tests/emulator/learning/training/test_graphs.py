@@ -28,13 +28,13 @@ from tests.stimulus import step_of  # noqa: E402
 SIDE = 8
 
 
-def pictures(n: int = 240) -> Labelled:
-    """Three classes of noisy 8 x 8 pictures."""
+def pictures(n: int = 240, classes: int = 3) -> Labelled:
+    """Classes of noisy 8 x 8 pictures."""
     rng = np.random.default_rng(0)
-    prototypes = rng.uniform(size=(3, SIDE * SIDE)).repeat(n // 3, axis=0)
+    prototypes = rng.uniform(size=(classes, SIDE * SIDE)).repeat(n // classes, axis=0)
     x = np.clip(prototypes + rng.normal(0, 0.2, prototypes.shape), 0, 1)
     order = rng.permutation(n)
-    labels = np.repeat(np.arange(3), n // 3)
+    labels = np.repeat(np.arange(classes), n // classes)
     codes, none = np.rint(x * 255).astype(np.uint8)[order], np.zeros(0, np.uint8)
     return Labelled("pictures", codes, labels[order], none, none, SIDE)
 

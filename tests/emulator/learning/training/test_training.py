@@ -25,7 +25,7 @@ from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_o
 from emulator.mapping import map_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
 from tests.chips import changed  # noqa: E402
-from tests.emulator.learning.training.test_graphs import exported  # noqa: E402
+from tests.emulator.learning.training.test_graphs import exported, pictures  # noqa: E402
 
 CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
 """No converters: errors of cells alone."""
@@ -33,12 +33,8 @@ CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output
 
 def toy(n=600):
     """Four classes of noisy 8 x 8 images."""
-    rng = np.random.default_rng(0)
-    prototypes = rng.uniform(size=(4, 8, 8)).repeat(n // 4, axis=0).reshape(n, 64)
-    x = np.clip(prototypes + rng.normal(0, 0.2, (n, 64)), 0, 1).astype(np.float32)
-    y = np.repeat(np.arange(4), n // 4)
-    order = rng.permutation(n)
-    x, y = torch.from_numpy(x[order]), torch.from_numpy(y[order])
+    made = pictures(n, 4)
+    x, y = torch.from_numpy(made.x.astype(np.float32) / 255), torch.from_numpy(made.labels)
     return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
 
 
