@@ -7,28 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.backend.lay_out import check_fits, lay_out
+from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
+from emulator.spec.memory_map import DESCRIPTOR
 from emulator.spec.reference import reference
 from emulator.spec.registers import REGISTERS, register_map_hash
 from emulator.spec.watchdog import watchdog_cycles
+from tests.emulator.backend.walk_by_hand import memories
 from tests.emulator.spec.test_program import layer
 from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
-
-
-def memories(program: object, geometry: object) -> dict[str, np.ndarray]:
-    names = {number: name for name, number in REGIONS.items()}
-    out = {name: np.zeros(words, np.int64) for name, words in region_words(geometry).items()}
-    for section in lay_out(program, geometry):
-        start = section.address & ((1 << REGION_SHIFT) - 1)
-        out[names[section.address >> REGION_SHIFT]][start : start + len(section.words)] = section.words
-    return out
 
 
 @pytest.mark.parametrize("trial", range(5))
