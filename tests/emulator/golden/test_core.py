@@ -65,7 +65,7 @@ def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
     ],
 )
 def test_wrong_inputs_are_refused(x: np.ndarray, word: str) -> None:
-    with pytest.raises(ValueError, match=rf"{word}.*accepted: uint8|accepted: uint8.*{word}"):
+    with pytest.raises(ValueError, match=rf"{word}.*; accepted: uint8"):
         Core(noisy_program()).infer(x)
 
 

@@ -25,7 +25,6 @@ BASE = np.stack([np.linspace(0, 16320, 32), np.linspace(16320, 0, 32)]).astype(n
 SLOPE = np.stack([np.full(32, 511), np.full(32, -511)]).astype(np.int32)
 ROWS = 8
 
-
 COLUMNS = 512
 """More than any product here has."""
 

@@ -156,7 +156,6 @@ DRAWN = np.random.default_rng(5)
 X = DRAWN.integers(0, 256, (300, 150), dtype=np.uint8)
 X[:, ::3] = 0
 
-
 SLICED = changed("wan2022", input={"dac_bits": 4})
 
 

@@ -17,7 +17,6 @@ NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one prod
 SAMPLES = RNG.integers(0, 256, (200, 64), dtype=np.uint8)
 LAW = load_chip("ibm-cmo-hfox-0.2")
 
-
 WIDE = changed(
     load_chip("ibm-cmo-hfox-2+programming-gong2018"), programming={"low_uS": 4.0, "high_uS": 100.0}
 )

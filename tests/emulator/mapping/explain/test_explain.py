@@ -18,7 +18,6 @@ from tests.system.test_kan import INPUTS, kan
 
 CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]
 
-
 NET = random_network((140, 30, 5), seed=1)
 SAMPLES, X = samples(NET, 400), samples(NET, 400, seed=2)
 LABELS = NET.forward(X / np.float32(255)).argmax(axis=1)

@@ -18,7 +18,7 @@ from tests.emulator.network.importing.cases import (
     net,
     nn,
     normal,
-    onnxruntime,
+    onnx_case,
     seeded,
     torch,
     written,
@@ -27,12 +27,6 @@ from tests.emulator.network.importing.sklearn_models import estimator, fitted, m
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
-
-
-def outputs_of(path: Path, x: np.ndarray, output: str | None = None) -> np.ndarray:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    wanted = None if output is None else [output]
-    return np.asarray(session.run(wanted, {session.get_inputs()[0].name: x})[0]).reshape(len(x), -1)
 
 
 def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **options: Any) -> None:
@@ -192,7 +186,7 @@ def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int,
 def test_files(name: str, tmp_path: Path) -> None:
     nodes, shape, outputs = FILES[name]
     path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
-    check(path, x, outputs_of(path, x))
+    check(path, x, onnx_case(path, x).outputs(x))
 
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -279,7 +273,7 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     assert "QuantizeLinear" in kinds
     imported = import_model(quantised, samples=x)
     assert sum("left to the chip's codes" in note for note in imported.report.notes) == 2
-    wanted = outputs_of(path, x)
+    wanted = onnx_case(path, x).outputs(x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert np.sqrt(np.square(got - wanted).mean()) < 0.05 * wanted.std()
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.97

@@ -2,11 +2,13 @@
 states."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from emulator.golden import Core
 from emulator.mapping import map_network
@@ -40,11 +42,6 @@ CASES = {**TORCH, **ONNX, **SKLEARN}
 """By name; each is built in a folder of its own."""
 
 
-def softmax(z: np.ndarray) -> np.ndarray:
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
 class Model(NamedTuple):
     name: str
     case: Case
@@ -56,7 +53,6 @@ LARGE = ("torch resnet-20", "torch mobilenet v1 0.25", "torch vgg-8")
 """Each has a smaller relative among the rest."""
 EXPORTED = ("lenet", "gru, calls first", "squeeze and excite")
 """Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
-
 
 MADE = {
     "torch resnet-20": {"product": 22, "pool": 1},
@@ -92,7 +88,7 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
     # Sums are second operands, functions end products, batch norms are in the weights.
     made = Counter(node.kind for node in network.nodes)
     assert made == MADE.get(name, made)
-    after = softmax if any("softmax" in note for note in report.notes) else (lambda z: z)
+    after = partial(softmax, axis=1) if any("softmax" in note for note in report.notes) else (lambda z: z)
     wanted = case.outputs(case.x)
     scale = float(np.abs(wanted).max())
     # The graph is the model; the network is the graph, but for the sampling of its functions.
@@ -228,7 +224,6 @@ def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
 
 
 onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
-
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 READ = {

@@ -47,7 +47,6 @@ case("three full layers, leaky relu, sigmoid out", 300, 8)(
     lambda m, x: torch.sigmoid(m.full(F.leaky_relu(m.full(m.full(x, 8), 12)), 1))
 )
 
-
 case("300 inputs", 300, 300)(lambda m, x: m.full(F.hardswish(m.full(x, 20)), 4))
 
 
