@@ -110,10 +110,7 @@ def test_report_is_json():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            {"samples": np.zeros((20, 39), np.uint8)},
-            r"samples are uint8 \(20, 39\); accepted: uint8 \(n, 40\)",
-        ),
+        ({"samples": np.zeros((20, 39), np.uint8)}, r"samples .*\(20, 39\); accepted: uint8 \(n, 40\)"),
         ({"samples": np.zeros((20, 40))}, "samples are float64"),
         ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
         ({"seed": -1}, "seed is -1"),

@@ -227,10 +227,7 @@ BAD: list[tuple[Any, str]] = [
     (step(0, var_cell=-1), "step0.var_cell is -1; accepted: 0..65535"),
     (step(0, curve=np.full(2, 2, np.uint16)), "step0.curve is 2; accepted: 0..1"),
     (step(0, segment_bits=8), "step0.segment_bits is 8; accepted: 12 - log2 of the table's 32 segments"),
-    (
-        step(7, bias=np.full(3, 2**31 - 1, np.int32)),
-        r"step7 largest \|p\| \+ \|bias\| is .*; accepted: below 2\^31",
-    ),
+    (step(7, bias=np.full(3, 2**31 - 1, np.int32)), r"step7 largest \|p\| \+ \|bias\| is .* below 2\^31"),
     (
         # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
         step(1, bias=np.full(2, 2**31 - 1 - 128 * 2 - 637_500, np.int32)),
@@ -387,10 +384,7 @@ def edit(name: str, new: Callable[[Any], Any] | None = None) -> Any:
         (put("note", "checked"), "checksum differs"),
         (put("sha256", None), "checksum differs"),
         (put("sha256"), "checksum differs"),
-        (
-            put("format_version", 5),
-            "format is ndrite-program 5; accepted: ndrite-program 4; compile the network again$",
-        ),
+        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4; compile"),
         (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
