@@ -1,7 +1,5 @@
 """Programs cut into segments: by hand where the answer is known, and what holds for any of them."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from functools import partial
@@ -12,15 +10,11 @@ import pytest
 from emulator.backend.lay_out import check_fits
 from emulator.backend.segments import Segment, cut
 from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry, GeometryError, Program
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Pool, Product, State
-from tests.emulator.backend.test_walk import MAPS
+from emulator.spec import Geometry, GeometryError, Program
+from emulator.spec.steps import Pool, State
+from tests.emulator.backend.test_walk import MAPS, TINY, full, seen, steps_on
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs, step_of
-
-TINY = PRESETS["tiny"]
 
 
 def cut_for(program: Program, geometry: Geometry) -> tuple[Segment, ...]:
@@ -29,18 +23,6 @@ def cut_for(program: Program, geometry: Geometry) -> tuple[Segment, ...]:
 
 def runs(segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
     return [(segment.first, segment.stop) for segment in segments]
-
-
-def full(k: int, m: int, *sources: int, seed: int = 0, **rest: object) -> Product:
-    """A full layer with read noise; its neurons have curve 0."""
-    layer = random_program(MAPS, np.random.default_rng((k, m, seed)), sizes=[k, m], noise=True).layers[0]
-    layer = dataclasses.replace(layer, curve=np.zeros_like(layer.curve))
-    return Product(layer=layer, sources=sources, patches=Patches.whole((k, 1, 1)), **rest)  # type: ignore[arg-type]
-
-
-def steps_on(shape: Shape, *steps: object, **rest: object) -> Program:
-    base = random_program(TINY, np.random.default_rng(0), sizes=[8, 8, 2])
-    return dataclasses.replace(base, shape=shape, steps=steps, name="steps", **rest)  # type: ignore[arg-type]
 
 
 def vectors(first: int, *steps: object, **rest: object) -> Program:
@@ -85,7 +67,6 @@ def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
     assert segments[-1].stop == 10
     assert [s.sums for s in segments] == [True, True, False]
     for segment in segments:
-        assert segment.piece is not None
         assert segment.piece.is_chain
         assert segment.piece.first_product == segment.first
 
@@ -123,7 +104,6 @@ def test_several_maps_over_a_cut() -> None:
     small = dataclasses.replace(MAPS, weight_depth=256)
     first, second = cut_for(program, small)
     assert (first.makes, second.reads) == ((1, 2, 4), (4, 1, 2))
-    assert second.piece is not None
     assert len(second.piece.curve_base) == len(program.curve_base) + 1
     x = random_inputs(program, np.random.default_rng(1), 20)
     expected = Core(program, fast=False).infer(x, noise=False)
@@ -142,9 +122,8 @@ def test_states_are_carried_where_there_is_another_call() -> None:
 
 
 def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
-    where = Patches(shape=(2, 6, 6), kernel=(3, 3))
-    conv = dataclasses.replace(full(18, 4, 0), patches=where)
-    pool = Pool(of="max", sources=(1,), patches=Patches(shape=(4, 4, 4), kernel=(4, 4)))
+    conv = full(18, 4, 0, **seen(2, 6, 6, kernel=(3, 3)))
+    pool = Pool(of="max", sources=(1,), **seen(4, 4, 4, kernel=(4, 4)))
     program = steps_on((2, 6, 6), conv, pool, full(4, 2, 2, fires=False))
     segments = cut_for(program, TINY)
     assert [(s.by_patch, s.sums, s.piece is None) for s in segments] == [
@@ -153,7 +132,6 @@ def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
         (False, False, False),
     ]
     piece = segments[0].piece
-    assert piece is not None
     assert piece.inputs == 18
 
 

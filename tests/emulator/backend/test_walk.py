@@ -1,8 +1,7 @@
 """Walks: any program in a few kinds of steps over one memory, done by hand, against the golden model."""
 
-from __future__ import annotations
-
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +16,16 @@ from emulator.golden.random_program import random_program
 from emulator.mapping import map_network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, State, Table, Term
+from emulator.spec.patches import Patches, Shape
+from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
 from tests.emulator.backend.walk_by_hand import Hand
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
 from tests.system.test_kan import INPUTS, kan
 
+TINY = PRESETS["tiny"]
 MAPS = dataclasses.replace(
-    PRESETS["tiny"],
+    TINY,
     name="tiny-maps",
     overlap=True,
     redraw=0,
@@ -74,21 +74,32 @@ def test_random_walks_by_hand_equal_golden() -> None:
     }
 
 
-def conv(channels: int, outputs: int) -> Product:
-    """A product of 3 x 3 on 6 x 6."""
-    rng = np.random.default_rng(1)
-    patches = Patches(shape=(channels, 6, 6), kernel=(3, 3))
-    layer = random_program(MAPS, rng, sizes=[patches.inputs, outputs, 2]).layers[0]
-    return Product(layer=layer, sources=(0,), patches=patches)
+def full(k: int, m: int, *sources: int, seed: int = 0, **rest: Any) -> Product:
+    """A full layer with read noise, or one of patches; its neurons have curve 0."""
+    layer = random_program(MAPS, np.random.default_rng((k, m, seed)), sizes=[k, m], noise=True).layers[0]
+    layer = dataclasses.replace(layer, curve=np.zeros_like(layer.curve))
+    return Product(layer=layer, sources=sources, **{"patches": Patches.whole((k, 1, 1))} | rest)
+
+
+def seen(*shape: int, kernel: tuple[int, int] = (1, 1), **rest: Any) -> dict[str, Patches]:
+    """Patches of a map."""
+    return {"patches": Patches(shape=shape, kernel=kernel, **rest)}
+
+
+def steps_on(shape: Shape, *steps: Step, **rest: Any) -> Program:
+    base = random_program(TINY, np.random.default_rng(0), sizes=[8, 8, 2])
+    return dataclasses.replace(base, shape=shape, steps=steps, name="steps", **rest)
 
 
 def windowed(outputs: int, *more: Pool) -> Program:
     """A product of so many channels with a pool behind it, and sums of what that gives."""
-    body = random_program(MAPS, np.random.default_rng(1), sizes=[4 * outputs, 3]).layers[0]
-    pool = Pool(of="max", sources=(1,), patches=Patches(shape=(outputs, 4, 4), kernel=(2, 2), stride=(2, 2)))
+    first, body = (
+        random_program(MAPS, np.random.default_rng(1), sizes=sizes).layers[0]
+        for sizes in ([9, outputs, 2], [4 * outputs, 3])
+    )
     steps = (
-        conv(1, outputs),
-        pool,
+        Product(layer=first, sources=(0,), **seen(1, 6, 6, kernel=(3, 3))),
+        Pool(of="max", sources=(1,), **seen(outputs, 4, 4, kernel=(2, 2), stride=(2, 2))),
         *more,
         Product(layer=body, sources=(2,), patches=Patches.whole((outputs, 2, 2)), fires=False),
     )
@@ -96,28 +107,22 @@ def windowed(outputs: int, *more: Pool) -> Program:
     return dataclasses.replace(base, shape=(1, 6, 6), steps=steps)
 
 
-def steps_done(program: Program) -> int:
-    """By hand, for one sample."""
-    return equal(program, random_inputs(program, np.random.default_rng(2), 1)).steps_done
+def walked(program: Program, samples: int = 3, geometry: Geometry = MAPS) -> Hand:
+    """By hand, as the golden model has it."""
+    return equal(program, random_inputs(program, np.random.default_rng(2), samples), geometry)
 
 
 def test_a_pool_behind_a_product_is_no_step_of_its_own() -> None:
     """Unless a place would be read again too soon, or another step reads the map."""
-    assert steps_done(windowed(2)) == 2
-    assert steps_done(windowed(1)) == 3
-    again = Pool(of="max", sources=(1,), patches=Patches(shape=(6, 4, 4), kernel=(1, 1)))
-    assert steps_done(windowed(6, again)) == 4
+    again = Pool(of="max", sources=(1,), **seen(6, 4, 4))
+    for program, steps in ((windowed(2), 2), (windowed(1), 3), (windowed(6, again), 4)):
+        assert walked(program, 1).steps_done == steps
 
 
 def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
     """Its source is a product, whose copy is not made on the way: the answer reads the state as it was."""
-    base = random_program(MAPS, np.random.default_rng(3), sizes=[6, 6, 2], readout="adc")
-    seen = Patches(shape=(6, 1, 1), kernel=(1, 1))
-    new = Product(layer=base.layers[0], sources=(0,), patches=seen)
-    last = Product(layer=base.layers[1], sources=(1,), patches=Patches.whole((6, 1, 1)), fires=False)
-    state = State(shape=(6, 1, 1), source=2, start=9)
-    program = dataclasses.replace(base, shape=(6, 1, 1), steps=(new, last), states=(state,), calls=3)
-    equal(program, random_inputs(program, np.random.default_rng(4), 3))
+    steps = (full(6, 6, 0, **seen(6, 1, 1)), full(6, 2, 1, fires=False))
+    walked(steps_on((6, 1, 1), *steps, states=(State(shape=(6, 1, 1), source=2, start=9),), calls=3))
 
 
 @pytest.mark.parametrize(("asked", "handed_on", "copies"), [(4, 4, 1), (1, 4, 2), (4, 1, 3)])
@@ -125,45 +130,37 @@ def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
     asked: int, handed_on: int, copies: int
 ) -> None:
     """Map 4 is the next value of state 1; ``asked`` by the gate behind it, ``handed_on`` to state 2."""
-    base = random_program(MAPS, np.random.default_rng(3), sizes=[6, 6, 2], readout="adc")
     gate = {"gate_shift": 8, "zero": 30}
     steps = (
-        Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(6, 1, 1), kernel=(1, 1))),
+        full(6, 6, 0, **seen(6, 1, 1)),
         Gate(terms=(Term(a=1, b=3, gain=1, a_zero=40), Term(a=3, gain=128)), **gate),
         Gate(terms=(Term(a=asked, gain=150), Term(a=2, gain=90)), **gate),
-        Product(layer=base.layers[1], sources=(5,), patches=Patches.whole((6, 1, 1)), fires=False),
+        full(6, 2, 5, fires=False),
     )
-    states = tuple(State(shape=(6, 1, 1), source=source, start=70) for source in (4, handed_on))
-    if handed_on == 4:
-        states = (states[0], dataclasses.replace(states[1], source=3))
-    program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=states, calls=3)
+    sources = (4, 3 if handed_on == 4 else handed_on)
+    states = tuple(State(shape=(6, 1, 1), source=source, start=70) for source in sources)
+    program = steps_on((6, 1, 1), *steps, states=states, calls=3)
     assert sum(isinstance(step, Pool) for step in lower(program).steps) == copies
-    equal(program, random_inputs(program, np.random.default_rng(4), 3))
+    walked(program)
 
 
 def test_what_is_joined_again_is_copied_once() -> None:
     """Two products of a call's inputs and a state: the inputs are copied beside the state, for both."""
-    base = random_program(MAPS, np.random.default_rng(3), sizes=[10, 4, 4, 2], readout="adc")
-    other = random_program(MAPS, np.random.default_rng(5), sizes=[10, 4, 2], readout="adc").layers[0]
-    both = Patches(shape=(10, 1, 1), kernel=(1, 1))
     steps = (
-        Product(layer=base.layers[0], sources=(0, 1), patches=both),
-        Product(layer=other, sources=(0, 1), patches=both),
+        *(full(10, 4, 0, 1, seed=seed, **seen(10, 1, 1)) for seed in (0, 1)),
         Gate(terms=(Term(a=2, b=3, gain=1), Term(a=1, gain=128)), gate_shift=8),
-        Product(layer=base.layers[2], sources=(4,), patches=Patches.whole((4, 1, 1)), fires=False),
+        full(4, 2, 4, fires=False),
     )
-    state = State(shape=(4, 1, 1), source=4, start=9)
-    program = dataclasses.replace(base, shape=(6, 1, 1), steps=steps, states=(state,), calls=3)
+    program = steps_on((6, 1, 1), *steps, states=(State(shape=(4, 1, 1), source=4, start=9),), calls=3)
     assert [type(step) for step in lower(program).steps] == [Fill, Pool, Product, Product, Gate, Product]
-    equal(program, random_inputs(program, np.random.default_rng(4), 3))
+    walked(program)
 
 
 def test_maps_that_are_done_with_make_room() -> None:
     """Six maps of 64 codes one after the other take the room of two."""
-    base = random_program(MAPS, np.random.default_rng(0), sizes=[64, 2])
-    pools = [Pool(of="max", sources=(i,), patches=Patches(shape=(1, 8, 8), kernel=(1, 1))) for i in range(6)]
-    last = dataclasses.replace(base.products[0], sources=(6,), patches=Patches.whole((1, 8, 8)))
-    program = dataclasses.replace(base, shape=(1, 8, 8), steps=(*pools, last))
+    pools = [Pool(of="max", sources=(i,), **seen(1, 8, 8)) for i in range(6)]
+    last = full(64, 2, 6, patches=Patches.whole((1, 8, 8)), fires=False)
+    program = steps_on((1, 8, 8), *pools, last)
     places = places_of(lower(program), {}, program.inputs)
     assert {place.base for place in places.values()} == {0, 64}
 
@@ -173,78 +170,66 @@ def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -
     """The first map lies behind the sample, at the end; the sum takes the place of its second operand, map 1,
     unless the product itself reads that. None: a gate of maps 1 and 2 in its place.
     """
-    base = random_program(MAPS, np.random.default_rng(6), sizes=[3, 8, 8, 2], readout="adc")
-    wide, last = random_program(MAPS, np.random.default_rng(8), sizes=[72, 8, 16], readout="adc").layers
-    last = dataclasses.replace(last, weights=np.tile(last.weights, (64, 1)))
-    around = Patches(shape=(8, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
-    gain = np.full(8, 300, np.uint16)
+    last = full(8, 16, 3, patches=Patches.whole((8, 8, 8)), fires=False)
+    weights = np.tile(last.layer.weights, (64, 1))
+    around = seen(8, 8, 8, kernel=(3, 3), padding=(1, 1, 1, 1))
     third = (
         Gate(terms=(Term(a=1, b=2, gain=1),), gate_shift=8)
         if source is None
-        else Product(layer=wide, sources=(source,), patches=around, skip=1, skip_gain=gain)
+        else full(72, 8, source, **around, skip=1, skip_gain=np.full(8, 300, np.uint16))
     )
     steps = (
-        Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(3, 8, 8), kernel=(1, 1))),
-        Product(layer=base.layers[1], sources=(1,), patches=Patches(shape=(8, 8, 8), kernel=(1, 1))),
+        full(3, 8, 0, **seen(3, 8, 8)),
+        full(8, 8, 1, **seen(8, 8, 8)),
         third,
-        Product(layer=last, sources=(3,), patches=Patches.whole((8, 8, 8)), fires=False),
+        dataclasses.replace(last, layer=dataclasses.replace(last.layer, weights=weights)),
     )
-    program = dataclasses.replace(base, shape=(3, 8, 8), steps=steps)
+    program = steps_on((3, 8, 8), *steps)
     assert codes_of_maps(program) == 3 * 64 + (2 if source == 1 else 3) * 512
-    x = random_inputs(program, np.random.default_rng(7), 2)
     for codes in (2048, 1024):
-        equal(program, x, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
+        walked(program, 2, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
+
+
+MEAN = {"of": "average", "mul": np.array([655], np.uint16), "pool_shift": 16}
+WIDE = steps_on(
+    (3, 10, 10),
+    full(3, 8, 0, **seen(3, 10, 10)),
+    full(8, 8, 1, **seen(8, 10, 10)),
+    Pool(sources=(2,), patches=Patches.whole((8, 10, 10)), **MEAN),
+    full(8, 2, 3, fires=False),
+)
+GATED = steps_on(
+    (1, 64, 64),
+    full(1, 17, 0, **seen(1, 64, 64)),
+    Gate(terms=(Term(a=1, gain=1),)),
+    Pool(of="max", sources=(2,), **seen(17, 64, 64, kernel=(64, 64))),
+    full(17, 2, 3, fires=False),
+)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("program", "change", "said"),
     [
-        ({"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
-        ({"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
-        ({"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
-        ({"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
+        (WIDE, {"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
+        (WIDE, {"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
+        (WIDE, {"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
+        (WIDE, {"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
+        (
+            GATED,
+            {"map_codes": 1 << 20, "packet_bytes": 4096, "max_outputs": 32},
+            r"a gate or a state has 69632 codes; accepted .*: at most 65535",
+        ),
+        (
+            steps_on((4, 2, 2), full(4, 2, 0, **seen(4, 2, 2), fires=False)),
+            {},
+            r"the result is sums at 4 positions; accepted .*: sums at one",
+        ),
     ],
 )
-def test_refusals(change: dict[str, int], said: str) -> None:
-    base = random_program(MAPS, np.random.default_rng(0), sizes=[8, 8, 2])
-    wide = Patches(shape=(3, 10, 10), kernel=(1, 1))
-    first = random_program(MAPS, np.random.default_rng(1), sizes=[3, 8, 2]).layers[0]
-    mean = Pool(
-        of="average",
-        sources=(2,),
-        patches=Patches.whole((8, 10, 10)),
-        mul=np.array([655], np.uint16),
-        pool_shift=16,
-    )
-    second = dataclasses.replace(
-        base.products[0], sources=(1,), patches=Patches(shape=(8, 10, 10), kernel=(1, 1))
-    )
-    last = dataclasses.replace(base.products[1], sources=(3,))
-    steps = (Product(layer=first, sources=(0,), patches=wide), second, mean, last)
-    program = dataclasses.replace(base, shape=(3, 10, 10), steps=steps)
-    check_fits(program, MAPS)
+def test_refusals(program: Program, change: dict[str, int], said: str) -> None:
+    check_fits(WIDE, MAPS)
     with pytest.raises(GeometryError, match=said):
         check_fits(program, dataclasses.replace(MAPS, **change))
-
-
-def test_sums_at_several_positions_are_refused() -> None:
-    base = random_program(MAPS, np.random.default_rng(0), sizes=[4, 2])
-    last = dataclasses.replace(base.products[0], patches=Patches(shape=(4, 2, 2), kernel=(1, 1)))
-    program = dataclasses.replace(base, shape=(4, 2, 2), steps=(last,))
-    with pytest.raises(GeometryError, match=r"the result is sums at 4 positions; accepted .*: sums at one"):
-        check_fits(program, MAPS)
-
-
-def test_a_gate_of_more_codes_than_its_record_can_say_is_refused() -> None:
-    wide = dataclasses.replace(MAPS, map_codes=1 << 20, packet_bytes=4096, max_outputs=32)
-    base = random_program(wide, np.random.default_rng(0), sizes=[1, 17, 2])
-    first = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 64, 64), kernel=(1, 1)))
-    gate = Gate(terms=(Term(a=1, gain=1),))
-    most = Pool(of="max", sources=(2,), patches=Patches(shape=(17, 64, 64), kernel=(64, 64)))
-    last = dataclasses.replace(base.products[1], sources=(3,))
-    program = dataclasses.replace(base, shape=(1, 64, 64), steps=(first, gate, most, last))
-    with pytest.raises(GeometryError, match=r"a gate or a state has 69632 codes; accepted .*: at most 65535"):
-        check_fits(program, wide)
 
 
 def test_a_chain_says_that_it_is_none() -> None:
@@ -262,33 +247,22 @@ def test_maps_need_overlap() -> None:
 
 def test_states_that_take_each_others_values() -> None:
     """A delay line: the input, the input of a call ago, that of two calls ago, all in one sum."""
-    base = random_program(MAPS, np.random.default_rng(0), sizes=[3, 2], readout="adc")
-    layer = dataclasses.replace(
-        base.layers[0],
-        weights=np.array([[100, 3], [10, 90], [1, 40]], np.int16),
-        gain=np.ones(2, np.uint16),
-        adc_bits=12,
-        shift=4,
-        dac_bits=8,
-    )
-    last = Product(layer=layer, sources=(0, 1, 2), patches=Patches.whole((3, 1, 1)), fires=False)
+    last = full(3, 2, 0, 1, 2, fires=False)
+    weights = {"weights": np.array([[100, 3], [10, 90], [1, 40]], np.int16), "gain": np.ones(2, np.uint16)}
+    ranges = {"readout": "adc", "adc_bits": 12, "shift": 4, "dac_bits": 8}
+    last = dataclasses.replace(last, layer=dataclasses.replace(last.layer, **weights, **ranges))
     states = tuple(State(shape=(1, 1, 1), source=source, start=start) for source, start in ((0, 7), (1, 250)))
-    program = dataclasses.replace(base, shape=(1, 1, 1), steps=(last,), states=states, calls=4)
+    program = steps_on((1, 1, 1), last, states=states, calls=4)
     x = np.array([[10, 60, 200, 33], [0, 255, 1, 90]], np.uint8)
     equal(program, x)
     assert len({tuple(sums) for sums in Core(program).infer(x, noise=False)}) == 2
 
 
-def test_tables_of_bases_are_products_of_the_array() -> None:
-    """10 inputs to 30 functions, 30 to 6 sums, 6 to 18, 18 to 3, eight lanes."""
+@pytest.mark.parametrize("calls", [1, 3])
+def test_tables_of_bases_are_products_of_the_array(calls: int) -> None:
+    """10 inputs to 30 functions, 30 to 6 sums, 6 to 18, 18 to 3, eight lanes; a body once a call."""
     x = np.random.default_rng(0).integers(0, 256, (20, INPUTS)).astype(np.uint8)
     program = map_network(kan(), "wan2022", x).program
     assert bound_cycles(program, 8) == 30 + 18
-    assert walked_cycles(program, MAPS) == 10 * 4 + 30 + 6 * 3 + 18
-
-
-@pytest.mark.parametrize("calls", [1, 3])
-def test_a_body_is_walked_once_a_call(calls: int) -> None:
-    x = np.random.default_rng(0).integers(0, 256, (20, INPUTS)).astype(np.uint8)
-    program = dataclasses.replace(map_network(kan(), "wan2022", x).program, calls=calls)
+    program = dataclasses.replace(program, calls=calls)
     assert walked_cycles(program, MAPS) == calls * (10 * 4 + 30 + 6 * 3) + 18

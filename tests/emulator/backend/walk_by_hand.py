@@ -1,7 +1,5 @@
 """A walk read word by word and done code by code on one flat memory: what the gateware must do."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -13,7 +11,7 @@ from emulator.backend.walk import row_order, sample_order
 from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
 
 
@@ -26,17 +24,23 @@ def unpacked(words: np.ndarray, fields: Fields) -> dict[str, int]:
     return found
 
 
+def memories(program: Program, geometry: Geometry) -> dict[str, np.ndarray]:
+    """What a device's memories hold, by region."""
+    names = {number: name for name, number in REGIONS.items()}
+    out = {name: np.zeros(words, np.int64) for name, words in region_words(geometry).items()}
+    for section in lay_out(program, geometry):
+        start = section.address & ((1 << REGION_SHIFT) - 1)
+        out[names[section.address >> REGION_SHIFT]][start : start + len(section.words)] = section.words
+    return out
+
+
 class Hand:
     """One device of ``geometry`` holding ``program``, without read noise; ``walk`` gives a sample's sums."""
 
     def __init__(self, program: Program, geometry: Geometry) -> None:
         self.program, self.geometry = program, geometry
-        regions = {name: number for name, number in REGIONS.items() if name in ("steps", "operand")}
-        self.memories = dict.fromkeys(regions, np.zeros(0, np.int64))
-        for section in lay_out(program, geometry):
-            for name, number in regions.items():
-                if section.address >> REGION_SHIFT == number:
-                    self.memories[name] = section.words.astype(np.int64) & 0xFFFFFFFF
+        held = memories(program, geometry)
+        self.memories = {name: words & 0xFFFFFFFF for name, words in held.items()}
         self.products = lower(program).products
         self.memory = np.full(geometry.map_codes, 170, np.int64)
         self.steps_done = 0

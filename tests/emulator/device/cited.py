@@ -4,8 +4,6 @@ Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx) 
 ``pcm.py`` (Joshi 2020), CrossSim's ``RRAM_Milo.py``.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 PROGRAMMING = {

@@ -3,8 +3,6 @@
 The netlist has the published diode equation as a behavioural source; nothing of ours is in it.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 

@@ -11,55 +11,19 @@ from emulator.device.array.crossbar import (
     effective_matrix_at,
     nodal_matrix,
     operating_point,
-    series,
 )
 from emulator.errors import PhysicsError
-
-
-def dense_currents(g_uS, volts, ohm, access=0.0):
-    """Kirchhoff's current law written out node by node, dense, for one vector of row voltages; uA."""
-    rows, columns = g_uS.shape
-    wire = 1e6 / ohm
-    count = 2 * rows * columns
-    a, b = np.zeros((count, count)), np.zeros(count)
-
-    def row(k, m):
-        return k * columns + m
-
-    def column(k, m):
-        return rows * columns + k * columns + m
-
-    def resistor(i, j, g):
-        a[i, i] += g
-        if j is not None:
-            a[j, j] += g
-            a[i, j] -= g
-            a[j, i] -= g
-
-    for k in range(rows):
-        resistor(row(k, 0), None, wire)
-        b[row(k, 0)] += wire * volts[k]
-        for m in range(columns):
-            g = g_uS[k, m] / (1 + g_uS[k, m] * access * 1e-6)
-            resistor(row(k, m), column(k, m), g)
-            if m + 1 < columns:
-                resistor(row(k, m), row(k, m + 1), wire)
-            if k + 1 < rows:
-                resistor(column(k, m), column(k + 1, m), wire)
-    for m in range(columns):
-        resistor(column(rows - 1, m), None, wire)
-    v = np.linalg.solve(a, b)
-    return wire * v[[column(rows - 1, m) for m in range(columns)]]
+from tests.emulator.mapping.by_hand import circuit
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1)])
 @pytest.mark.parametrize(("ohm", "access"), [(1.0, 0.0), (20.0, 3000.0)])
-def test_equals_a_dense_nodal_solve(shape, ohm, access):
+def test_equals_a_general_nodal_solve(shape, ohm, access):
     rng = np.random.default_rng(sum(shape))
     g = rng.uniform(0, 40, shape)
     g[rng.random(shape) < 0.2] = 0.0
     v = rng.uniform(-0.2, 0.2, shape[0])
-    want = dense_currents(g, v, ohm, access)
+    want = v @ circuit(g, ohm, access)
     np.testing.assert_allclose(v @ effective_matrix(g, ohm, access), want, rtol=1e-9, atol=1e-12)
 
 
@@ -139,7 +103,7 @@ def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():
     law = Cubic(6.0, 0.2)
     currents, secant = operating_point(g, v, law, 30.0, 1000.0)
     # The secant conductances solve the linear circuit to the same currents ...
-    np.testing.assert_allclose(dense_currents(secant, v, 30.0, 1000.0), currents, rtol=1e-9)
+    np.testing.assert_allclose(v @ circuit(secant, 30.0, 1000.0), currents, rtol=1e-9)
     # ... every cell is on its curve: a lower voltage, a lower conductance ...
     assert (secant <= g).all()
     assert (secant > g / (1 + 6.0 * 0.2**2)).all()
@@ -171,7 +135,3 @@ def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
 def test_refusals(g, ohm, access, message):
     with pytest.raises(PhysicsError, match=message):
         effective_matrix(g, ohm, access)
-
-
-def test_series():
-    assert series(100.0, 1e4) == pytest.approx(50.0)

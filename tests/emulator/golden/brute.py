@@ -4,8 +4,6 @@ Maps are nested dictionaries by (channel, row, column). No code of the golden mo
 used but the numbers that a program holds, and the samples of the noise generator, which has tests of its own.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

@@ -1,21 +1,23 @@
-"""Campaigns of the golden model: what a vote depends on, and the compiled loops against NumPy."""
-
-from __future__ import annotations
+"""Campaigns and virtual chips: a cell by hand, statistics of draws, votes, compiled loops."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
 from emulator.golden.campaign import FastChips, campaign
+from emulator.golden.noise import SIGNED_TABLE
 from emulator.golden.random_program import random_program
-from emulator.golden.redraw import virtual_chip
+from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.variation import Variation
+from emulator.spec.variation import DOMAIN_CELL, Variation
+from tests.naive.learning import speck64, word
 from tests.stimulus import random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
@@ -29,68 +31,36 @@ def varied(seed: int, **options: Any) -> Program:
     return dataclasses.replace(program, variation=v)
 
 
-def test_votes_are_the_argmax_of_each_inference() -> None:
+@pytest.mark.parametrize("noise", [True, False])
+def test_votes_are_the_argmax_of_each_inference(noise: bool) -> None:
+    """So pieces of a campaign add up to the whole."""
     program = varied(3, layers=2, noise=True)
     rng = np.random.default_rng(1)
     x, labels = random_inputs(program, rng, 6), rng.integers(0, program.outputs, 6)
-    got = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=77, first_chip=40, first_sample=500))
+    plan = Campaign(chips=3, trials=2, seed=77, first_chip=40, first_sample=500, noise=noise)
+    got = campaign(program, x, labels, plan)
     votes = np.zeros((6, program.outputs), int)
     correct = np.zeros(3, int)
-    for c in range(3):
+    for c, t, i in itertools.product(range(3), range(2), range(6)):
         core = Core(virtual_chip(program, seed=77, chip=40 + c), fast=False)
-        for t in range(2):
-            for i in range(6):
-                y = core.infer(x[i : i + 1], seed=77, first_index=500 + i + t * 2**20, stream=41 + c)[0]
-                winner = int(np.flatnonzero(y == y.max())[0])
-                votes[i, winner] += 1
-                correct[c] += winner == labels[i]
+        numbers = {"seed": 77, "first_index": 500 + i + t * 2**20, "stream": 41 + c}
+        winner = int(core.infer(x[i : i + 1], noise=noise, **numbers)[0].argmax())
+        votes[i, winner] += 1
+        correct[c] += winner == labels[i]
     np.testing.assert_array_equal(got.votes, votes)
     np.testing.assert_array_equal(got.correct, correct)
     assert got.accuracy_per_chip[0] == correct[0] / 12
 
 
-def test_pieces_add_up_to_the_whole() -> None:
-    program = varied(4, layers=2, noise=True)
-    rng = np.random.default_rng(1)
-    x, labels = random_inputs(program, rng, 8), rng.integers(0, program.outputs, 8)
-    whole = campaign(program, x, labels, Campaign(chips=5, trials=2, seed=7))
-    chips = [
-        campaign(program, x, labels, Campaign(chips=n, trials=2, seed=7, first_chip=c))
-        for c, n in ((0, 2), (2, 3))
-    ]
-    np.testing.assert_array_equal(whole.votes, sum(part.votes for part in chips))
-    np.testing.assert_array_equal(whole.correct, np.concatenate([part.correct for part in chips]))
-    images = [
-        campaign(
-            program, x[i : i + 4], labels[i : i + 4], Campaign(chips=5, trials=2, seed=7, first_sample=i)
-        )
-        for i in (0, 4)
-    ]
-    np.testing.assert_array_equal(whole.votes, np.concatenate([part.votes for part in images]))
-    np.testing.assert_array_equal(whole.correct, sum(part.correct for part in images))
-
-
-def test_seed_and_chip_matter_and_noise_can_be_left_out() -> None:
-    program = varied(5, layers=2, noise=True)
-    rng = np.random.default_rng(1)
-    x, labels = random_inputs(program, rng, 32), np.zeros(32, int)
-    one = campaign(program, x, labels, Campaign(chips=2, seed=1))
-    assert not np.array_equal(one.votes, campaign(program, x, labels, Campaign(chips=2, seed=2)).votes)
-    assert not np.array_equal(
-        one.votes, campaign(program, x, labels, Campaign(chips=2, seed=1, first_chip=2)).votes
-    )
-    quiet = campaign(program, x, labels, Campaign(chips=2, seed=1, noise=False))
-    twice = campaign(program, x, labels, Campaign(chips=2, trials=2, seed=1, noise=False))
-    np.testing.assert_array_equal(2 * quiet.votes, twice.votes)
-
-
 def test_bad_parameters_are_named() -> None:
-    program, x = varied(4, sizes=(10, 4), noise=False), np.zeros((8, 10), np.uint8)
-    with pytest.raises(CampaignError, match="trials is 4097"):
-        campaign(program, x, np.zeros(8, int), Campaign(chips=1, trials=4097))
+    program = varied(4, sizes=(10, 4), noise=False)
     alone = dataclasses.replace(program, variation=None)
-    with pytest.raises(ProgramError, match="individual"):
-        campaign(alone, x, np.zeros(8, int), Campaign(chips=1))
+    for one, trials, error, message in (
+        (program, 4097, CampaignError, "trials is 4097"),
+        (alone, 1, ProgramError, "individual"),
+    ):
+        with pytest.raises(error, match=message):
+            campaign(one, np.zeros((8, 10), np.uint8), np.zeros(8, int), Campaign(chips=1, trials=trials))
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
@@ -160,3 +130,141 @@ def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
         fast_model.FastCore(program)
     x = np.full((300, 1024), 255, np.uint8)
     np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))
+
+
+def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
+    flat = np.full(256, round(sigma * 256), np.uint16)
+    means = same_cells().mean if mean is None else np.full(256, round(mean * 256), np.uint16)
+    return Variation(mean=means, sigma=flat, **law)
+
+
+def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
+    """The drawn weight, step by step as ``emulator.spec.variation`` says."""
+    key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
+    codes = []
+    for side in range(2):
+        a, b = word(key, 0, 2 * row + side)
+        cipher = a << 16 | b
+        g = int(SIGNED_TABLE[cipher & 1023]) + int(SIGNED_TABLE[cipher >> 10 & 1023])
+        u = (cipher >> 20) << 4 | cipher & 15
+        size = max(target, 0) if side == 0 else max(-target, 0)
+        code = (int(v.mean[size]) * 256 + int(v.sigma[size]) * g + (1 << 15)) >> 16
+        code = min(max(code, 0), v.code_max)
+        if u + v.stuck_high >= 1 << 16:
+            code = v.stuck_code_high
+        if u < v.stuck_low:
+            code = v.stuck_code_low
+        codes.append(code)
+    return codes[0] - codes[1]
+
+
+@pytest.mark.parametrize("trial", range(4))
+def test_cells_equal_the_scalar_definition(trial: int) -> None:
+    rng = np.random.default_rng(trial)
+    v = Variation(
+        mean=rng.integers(0, 65536, 256).astype(np.uint16),
+        sigma=rng.integers(0, [2000, 65536][trial % 2], 256).astype(np.uint16),
+        stuck_low=9000,
+        stuck_high=12000,
+        stuck_code_low=3,
+        stuck_code_high=250 if trial < 2 else 120,
+        code_max=255 if trial < 2 else 127,
+    )
+    seed, chip, layer = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31)), trial
+    targets = rng.integers(-v.code_max, v.code_max + 1, (40, 7))
+    got = redraw(targets, v, seed=seed, chip=chip, layer=layer)
+    for k, m in np.ndindex(targets.shape):
+        assert got[k, m] == cell(int(targets[k, m]), v, seed, chip, layer, k, m), (k, m)
+
+
+def noise_of(seed: int, chip: int, layer: int = 0, shape: tuple[int, int] = (512, 256)) -> Any:
+    """g of the plus cells in units of their deviation: sigma 30 codes around 128, the minus cells 0."""
+    v = spread(30.0)
+    v = dataclasses.replace(v, sigma=np.where(np.arange(256) == 0, 0, v.sigma).astype(np.uint16))
+    drawn = redraw(np.full(shape, 128, np.int16), v, seed=seed, chip=chip, layer=layer)
+    return (drawn - 128.0) / 30.0
+
+
+def test_draws_are_normal() -> None:
+    g = noise_of(11, 0).reshape(-1)[:100_000]
+    assert abs(g.mean()) < 4 / np.sqrt(g.size)
+    assert abs(g.var() - 1 - 1 / (12 * 30**2)) < 0.005 + 4 * np.sqrt(2 / g.size)
+    assert abs(stats.kurtosis(g)) < 0.1
+    assert np.abs(g).max() > 4
+    # Codes are integers: half a step on either side keeps the steps from failing the test by themselves.
+    dithered = g + np.random.default_rng(0).uniform(-0.5, 0.5, g.size) / 30
+    assert stats.kstest(dithered, "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("other", ["row", "column", "side", "chip", "seed", "layer", "seed and chip"])
+def test_neighbouring_draws_do_not_correlate(other: str) -> None:
+    g = noise_of(11, 5)
+    if other == "side":
+        v = spread(30.0, mean=128.0)
+        drawn = redraw(np.ones(g.shape, np.int16), v, seed=11, chip=5, layer=0)
+        # Equal sides would cancel, opposite ones double: the variance of the difference shows either.
+        assert abs(drawn.var() / (2 * 30**2) - 1) < 4 * np.sqrt(2 / drawn.size) + 0.005
+        return
+    pairs = {
+        "row": (g[:-1], g[1:]),
+        "column": (g[:, :-1], g[:, 1:]),
+        "chip": (g, noise_of(11, 6)),
+        "seed": (g, noise_of(12, 5)),
+        "layer": (g, noise_of(11, 5, layer=1)),
+        "seed and chip": (g, noise_of(11 + (1 << 32), 5)),
+    }
+    a, b = (part.reshape(-1) for part in pairs[other])
+    assert abs(np.corrcoef(a, b)[0, 1]) < 4.5 / np.sqrt(a.size)
+    assert abs(np.corrcoef(a**2, b**2)[0, 1]) < 4.5 / np.sqrt(a.size)
+
+
+@pytest.mark.parametrize(("low", "high"), [(66, 0), (0, 655), (3000, 5000)])
+def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
+    v = spread(0.0, mean=100.0, stuck_low=low, stuck_high=high, stuck_code_low=7, stuck_code_high=240)
+    v = dataclasses.replace(v, mean=np.where(np.arange(256) == 0, 0, v.mean).astype(np.uint16))
+    quiet = dataclasses.replace(v, stuck_low=0, stuck_high=0)
+    targets = np.full((1000, 500), 100, np.int16)
+    drawn = redraw(targets, v, seed=1, chip=2, layer=0)
+    assert (redraw(targets, quiet, seed=1, chip=2, layer=0) == 100).all()
+    n = drawn.size
+    p_low, p_high = low / 65536, high / 65536
+    for differences, p in (
+        ((7, 7 - 7, 7 - 240), p_low),
+        ((240, 240 - 7, 0), p_high),
+    ):
+        both = (1 - p_low - p_high) * p + p * (p_low + p_high)
+        # A difference of 0 comes from both sides stuck alike, low or high.
+        if 0 in differences:
+            both -= p * p
+            seen = int(np.isin(drawn, [d for d in differences if d]).sum())
+        else:
+            seen = int(np.isin(drawn, differences).sum())
+        assert abs(seen - n * both) < 5 * np.sqrt(n * both + 1), (seen, n * both)
+
+
+def test_a_virtual_chip_needs_a_variation() -> None:
+    program = random_program(PRESETS["tiny"], np.random.default_rng(0))
+    with pytest.raises(ProgramError, match="one individual chip"):
+        virtual_chip(program, seed=0, chip=0)
+    varied = dataclasses.replace(program, variation=spread(3.0))
+    with pytest.raises(ValueError, match="chip is -1"):
+        virtual_chip(varied, seed=0, chip=-1)
+    assert virtual_chip(varied, seed=0, chip=0).checksum() != virtual_chip(varied, seed=0, chip=1).checksum()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("mean", np.zeros(255, np.uint16), "mean is uint16"),
+        ("sigma", np.zeros(256, np.int32), "sigma is int32"),
+        ("stuck_low", 65536, "stuck_low is 65536"),
+        ("stuck_high", 65535, "stuck_high is 65535; accepted: 0..65534"),
+        ("stuck_code_high", 200, "stuck_code_high is 200; accepted: 0..127"),
+        ("code_max", 200, "code_max is 200"),
+    ],
+)
+def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
+    good = {"stuck_low": 1, "code_max": 127, "stuck_code_high": 127}
+    tables = {"mean": same_cells().mean, "sigma": same_cells().sigma}
+    with pytest.raises(ProgramError, match=match):
+        Variation(**(tables | good | {field: value}))

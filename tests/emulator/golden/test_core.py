@@ -1,15 +1,26 @@
-"""What an inference depends on, and what it does not; its arithmetic is in test_steps."""
-
-from __future__ import annotations
+"""What an inference depends on, and what it does not: noise and its generator, batches, threads, forks."""
 
 import dataclasses
+import itertools
+import math
+import os
+import subprocess
+import sys
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from emulator.golden import Core
+from emulator.golden import Core, threads
+from emulator.golden.noise import gaussian, key_schedule, pass_key, sigma, speck_key_rounds, words
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
+from emulator.spec.noise import gaussian_table
+from emulator.spec.patches import Patches
+from emulator.spec.steps import Product
+from tests.emulator.golden.test_steps import inputs, layer, program
+from tests.naive.learning import word
 from tests.stimulus import quiet, random_inputs
 
 TINY = PRESETS["tiny"]
@@ -46,15 +57,193 @@ def test_seeds_and_indices_change_the_noise_and_nothing_else_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "words"),
+    ("x", "word"),
     [
-        (np.zeros((2, 3), np.uint8), ["uint8 (2, 3)"]),
-        (np.zeros((2, 64), np.int16), ["int16"]),
-        (np.zeros(64, np.uint8), ["(64,)"]),
+        (np.zeros((2, 3), np.uint8), r"uint8 \(2, 3\)"),
+        (np.zeros((2, 64), np.int16), "int16"),
+        (np.zeros(64, np.uint8), r"\(64,\)"),
     ],
 )
-def test_wrong_inputs_are_refused(x: np.ndarray, words: list[str]) -> None:
-    program = noisy_program()
-    with pytest.raises(ValueError, match="accepted: uint8") as error:
-        Core(program).infer(x)
-    assert all(word in str(error.value) for word in words)
+def test_wrong_inputs_are_refused(x: np.ndarray, word: str) -> None:
+    with pytest.raises(ValueError, match=rf"{word}.*; accepted: uint8"):
+        Core(noisy_program()).infer(x)
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "count", lambda: 3)
+    monkeypatch.setattr(threads, "WORTH", 12_800)
+    threads._pool.cache_clear()
+
+
+@pytest.mark.parametrize("each", [100, 9000])
+@pytest.mark.parametrize("samples", [0, 1, 2, 127, 128, 383, 384, 1000])
+def test_every_sample_is_in_one_part(three: None, samples: int, each: int) -> None:
+    seen = np.zeros(samples, int)
+    blas = []
+
+    def part(low: int, high: int) -> None:
+        seen[low:high] += 1
+        blas.append([lib["num_threads"] for lib in threads._blas().info() if lib["user_api"] == "blas"])
+
+    threads.in_threads(part, samples, each, 3)
+    assert (seen == 1).all()
+    if samples * each >= threads.WORTH:
+        assert len(blas) == min(3, samples, samples * each // threads.WORTH)
+        assert all(counts and set(counts) == {1} for counts in blas)
+
+
+def test_an_exception_reaches_the_caller(three: None) -> None:
+    def part(low: int, high: int) -> None:
+        if low:
+            raise ValueError("second part")
+
+    with pytest.raises(ValueError, match="second part"):
+        threads.in_threads(part, 500, 100, 3)
+
+
+@pytest.mark.parametrize(("samples", "shared"), [(1, 1), (2, 0), (3, 0), (4, 1), (5, 0)])
+def test_a_sample_left_over_is_shared_and_the_same(
+    three: None, samples: int, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A convolution whose second operand is its own input; of its patches each is computed once."""
+    pytest.importorskip("numba")
+    from emulator.golden import fast_loops
+
+    rng = np.random.default_rng(7)
+    patches = Patches(shape=(3, 30, 31), kernel=(3, 3), padding=(1, 1, 1, 1))
+    skip = {"skip": 0, "skip_gain": np.full(3, 100, np.uint16), "skip_shift": 4}
+    p = program((3, 30, 31), Product(layer=layer(rng, 27, 3), sources=(0,), patches=patches, **skip))
+    x = inputs(p, rng, samples)
+    product, ranges = fast_loops.product, []
+
+    def seen(*arguments: Any) -> None:
+        ranges.append((arguments[0].shape[1], *arguments[-4:-2]))
+        product(*arguments)
+
+    monkeypatch.setattr(fast_loops, "product", seen)
+    arguments = {"seed": 5, "first_index": 2**32 - 2}
+    got = Core(p, fast=True).infer(x, **arguments)
+    pieces = sorted(r for r in ranges if r[1:] != (0, r[0] * 930))
+    assert pieces == [(1, 0, 310), (1, 310, 620), (1, 620, 930)] * shared
+    np.testing.assert_array_equal(got, Core(p, fast=False).infer(x, **arguments))
+    assert len(np.unique(got)) > 50
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_makes_threads_of_its_own() -> None:
+    code = """
+import os
+from emulator.golden import threads
+threads.count = lambda: 2
+threads.in_threads(lambda low, high: None, 400, 1 << 20, 2)
+child = os.fork()
+threads.in_threads(lambda low, high: None, 400, 1 << 20, 2)
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+SAMPLES = 100_000
+
+
+def draws(seed: int, passes: int, columns: int, *, layer: int = 0) -> np.ndarray:
+    key = pass_key(seed, np.arange(passes), layer, 0, 0)
+    return gaussian(key, np.arange(columns)).astype(np.float64) / 256
+
+
+def test_speck64_128_published_vector() -> None:
+    """Beaulieu et al., ePrint 2013/404, appendix C."""
+    schedule = key_schedule(0x0B0A090803020100, 0x13121110, 0x1B1A1918)
+    x, y = speck_key_rounds(np.array([0x3B726574], np.uint32), np.array([0x7475432D], np.uint32), schedule)
+    assert (int(x[0]), int(y[0])) == (0x8C6FA548, 0x454E028B)
+
+
+def test_seven_speck32_rounds_are_the_naive_ones() -> None:
+    key = [0x1918, 0x1110, 0xFFFF, 0x0100]
+    x, y = words(np.array([[key]], np.uint16), 0, np.arange(200))
+    for column in (0, 1, 77, 199):
+        assert (int(x[0, column]), int(y[0, column])) == word(key, 0, column)
+
+
+def test_table_is_the_same_everywhere() -> None:
+    table = gaussian_table()
+    assert len(table) == 512
+    assert (table[0], table[255], table[511], sum(table)) == (0, 122, 597, 73975)
+    assert all(a <= b for a, b in itertools.pairwise(table))
+
+
+def test_exact_distribution_of_a_sample() -> None:
+    """All 2^20 table combinations, no sampling."""
+    a = np.array(gaussian_table())
+    values = np.concatenate([a, -a]).astype(float) / 256
+    g = (values[:, None] + values[None, :]).ravel()
+    assert g.mean() == 0
+    assert abs(g.var() - 1) < 0.005
+    assert abs(stats.kurtosis(g)) < 0.1
+    assert g.max() > 4
+    assert 0 < (np.abs(g) > 4).mean() < 2 * 2 * stats.norm.sf(4)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**63 + 5])
+def test_moments_and_normality_at_1e5_samples(seed: int) -> None:
+    g = draws(seed, SAMPLES // 100, 100).ravel()
+    error = 1 / math.sqrt(SAMPLES)
+    assert abs(g.mean()) < 4 * error
+    assert abs(g.var() - 1) < 0.005 + 4 * math.sqrt(2) * error
+    assert abs(stats.kurtosis(g)) < 0.1
+    assert stats.kstest(g, "norm").pvalue > 0.001
+
+
+@pytest.mark.parametrize("columns", [(0, 1), (0, 64), (63, 64), (127, 128), (5, 900)])
+def test_columns_are_uncorrelated(columns: tuple[int, int]) -> None:
+    key = pass_key(11, np.arange(SAMPLES), 0, 0, 0)
+    a, b = gaussian(key, np.array(columns)).astype(float).T
+    assert_uncorrelated(a, b)
+
+
+def assert_uncorrelated(a: np.ndarray, b: np.ndarray) -> None:
+    bound = 4.5 / math.sqrt(a.size)
+    assert abs(np.corrcoef(a, b)[0, 1]) < bound
+    assert abs(np.corrcoef(a * a, b * b)[0, 1]) < bound
+    assert abs(np.corrcoef(np.abs(a), b)[0, 1]) < bound
+
+
+def test_all_neighbouring_columns_of_a_tile_are_uncorrelated() -> None:
+    key = pass_key(12, np.arange(1 << 15), 3, 2, 1)
+    g = gaussian(key, np.arange(64)).astype(float)
+    for values in (g, g * g):
+        correlation = np.corrcoef(values.T)
+        np.fill_diagonal(correlation, 0)
+        # 2,016 pairs: the largest of as many normal values lies near 3.5.
+        assert np.abs(correlation).max() * math.sqrt(1 << 15) < 5
+
+
+@pytest.mark.parametrize("step", ["inference", "seed", "layer", "tile", "slice", "high seed"])
+def test_neighbouring_streams_are_uncorrelated(step: str) -> None:
+    index = np.arange(SAMPLES // 100)
+
+    def stream(seed: int, shift: int, layer: int, tile: int, dac_slice: int) -> np.ndarray:
+        key = pass_key(seed, index * 7 + shift, layer, tile, dac_slice)
+        return gaussian(key, np.arange(100)).astype(float).ravel()
+
+    base = stream(5, 0, 1, 2, 3)
+    other = {
+        "inference": (5, 1, 1, 2, 3),
+        "seed": (6, 0, 1, 2, 3),
+        "layer": (5, 0, 2, 2, 3),
+        "tile": (5, 0, 1, 3, 3),
+        "slice": (5, 0, 1, 2, 4),
+        "high seed": (5 + 2**32, 0, 1, 2, 3),
+    }[step]
+    assert_uncorrelated(base, stream(*other))
+
+
+@pytest.mark.parametrize(
+    ("energy", "sigma_out", "var_cell"),
+    [(0, 0, 0), (0, 65535, 0), (66_000_000, 65535, 65535), (1, 0, 256), (12345, 17, 3), (8_323_200, 0, 1)],
+)
+def test_sigma_is_the_floor_square_root(energy: int, sigma_out: int, var_cell: int) -> None:
+    expected = min(65535, math.isqrt(sigma_out**2 + var_cell * energy // 256))
+    assert sigma(np.array([energy]), sigma_out, var_cell).tolist() == [expected]

@@ -1,7 +1,5 @@
 """Whole programs: the golden model against element-by-element Python, and its compiled loops against it."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections import Counter
@@ -16,7 +14,7 @@ from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
+from emulator.spec.steps import Gate, Pool, Product, Step, Term
 from tests.emulator.golden import brute
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
@@ -26,7 +24,6 @@ SMALL = dataclasses.replace(TINY, max_inputs=32)
 BASE = np.stack([np.linspace(0, 16320, 32), np.linspace(16320, 0, 32)]).astype(np.int32)
 SLOPE = np.stack([np.full(32, 511), np.full(32, -511)]).astype(np.int32)
 ROWS = 8
-
 
 COLUMNS = 512
 """More than any product here has."""
@@ -129,26 +126,6 @@ def test_every_slicing_and_readout_over_patches(dac_bits: int, readout: str) -> 
     equal(p, inputs(p, rng))
 
 
-@pytest.mark.parametrize("block", [(1, 1), (2, 1), (2, 3)])
-def test_blocks_with_a_second_operand(block: tuple[int, int]) -> None:
-    """A transposed convolution by blocks, and a residual on its result."""
-    rng = np.random.default_rng(2)
-    up = Patches(shape=(2, 3, 3), kernel=(2, 2))
-    columns = 4 * block[0] * block[1]
-    first = Product(layer=layer(rng, 8, columns), sources=(0,), patches=up, block=block)
-    second = dataclasses.replace(
-        first,
-        layer=layer(rng, 8, columns),
-        skip=1,
-        skip_gain=rng.integers(0, 1 << 16, columns).astype(np.uint16),
-        skip_shift=14,
-    )
-    p = program((2, 3, 3), first, second)
-    got = equal(p, inputs(p, rng))
-    without = program((2, 3, 3), first, dataclasses.replace(second, skip=None, skip_gain=None, skip_shift=0))
-    assert (got != Core(without).infer(inputs(p, np.random.default_rng(2)))).any()
-
-
 @pytest.mark.parametrize("shift", [0, 1, 20, 22, 23, 24, 25, 26, 31, 47])
 def test_every_shift_of_a_second_operand(shift: int) -> None:
     """255 * 65535 has 24 bits: up to a shift of 24 it may round to something."""
@@ -173,28 +150,16 @@ def test_every_shift_of_a_second_operand(shift: int) -> None:
 
 
 @pytest.mark.parametrize("of", ["max", "average"])
+@pytest.mark.parametrize("block", [(1, 1), (3, 2)])
 @pytest.mark.parametrize("name", ["kernel", "stride", "padding", "dilation", "point", "whole"])
-def test_pooling(of: str, name: str) -> None:
+def test_pooling(of: str, name: str, block: tuple[int, int]) -> None:
     rng = np.random.default_rng(3)
     patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
     mul = None if of == "max" else rng.integers(1 << 13, 1 << 14, patches.positions).astype(np.uint16)
     taps = patches.kernel[0] * patches.kernel[1]
     shift = 0 if of == "max" else 14 + (taps.bit_length() - 1)
-    step = Pool(of=of, sources=(0,), patches=patches, border=200, mul=mul, pool_shift=shift)
+    step = Pool(of=of, sources=(0,), patches=patches, border=200, mul=mul, pool_shift=shift, block=block)
     p = program((4, 5, 6), step)
-    equal(p, inputs(p, rng))
-
-
-@pytest.mark.parametrize(("of", "block"), [("max", (2, 2)), ("max", (1, 3)), ("average", (3, 2))])
-def test_results_that_fill_blocks(of: str, block: tuple[int, int]) -> None:
-    rng = np.random.default_rng(4)
-    patches = Patches(shape=(3, 4, 5), kernel=(2, 1))
-    mul = None if of == "max" else np.full(patches.positions, 1 << 13, np.uint16)
-    step = Pool(
-        of=of, sources=(0,), patches=patches, mul=mul, pool_shift=14 if mul is not None else 0, block=block
-    )
-    p = program((3, 4, 5), step)
-    assert p.map_shapes[-1] == (3, 3 * block[0], 5 * block[1])
     equal(p, inputs(p, rng))
 
 
@@ -208,21 +173,6 @@ def test_sums_of_large_windows() -> None:
     x = rng.integers(230, 256, (3, 2 * 22 * 23)).astype(np.uint8)
     y = equal(p, x)
     assert y.min() > 150, "a sum of 16 bits would have wrapped to less"
-
-
-def test_a_table() -> None:
-    rng = np.random.default_rng(4)
-    e = 7
-    step = Table(
-        sources=(0,),
-        channel=np.array([2, 0, 0, 1, 2, 2, 0], np.int32),
-        offset=rng.integers(-256, 256, e).astype(np.int16),
-        scale=rng.integers(0, 1 << 16, e).astype(np.uint16),
-        curve=rng.integers(0, 2, e).astype(np.uint16),
-        vshift=12,
-    )
-    p = program((3, 2, 4), step)
-    equal(p, inputs(p, rng, 4))
 
 
 @pytest.mark.parametrize(
@@ -240,41 +190,6 @@ def test_gates(terms: list[Term]) -> None:
     other = Product(layer=layer(rng, 2, 2), sources=(0,), patches=Patches(shape=(2, 3, 3), kernel=(1, 1)))
     p = program((2, 3, 3), other, Gate(terms=tuple(terms), gate_shift=9, zero=40))
     equal(p, inputs(p, rng, 3))
-
-
-@pytest.mark.parametrize("flat", [False, True])
-def test_joined_sources(flat: bool) -> None:
-    """By channel where rows and columns agree; else each flattened, one behind the other."""
-    rng = np.random.default_rng(6)
-    pointwise = Patches(shape=(2, 3, 4), kernel=(2, 2) if flat else (1, 1))
-    first = Product(layer=layer(rng, pointwise.inputs, 3), sources=(0,), patches=pointwise)
-    shape = (24 + 18, 1, 1) if flat else (5, 3, 4)
-    last = Product(
-        layer=layer(rng, shape[0] * shape[1] * shape[2], 4),
-        sources=(1, 0),
-        patches=Patches.whole(shape),
-        fires=False,
-    )
-    p = program((2, 3, 4), first, last)
-    equal(p, inputs(p, rng))
-
-
-def test_states_and_calls() -> None:
-    """A recurrent cell: both states change at the end of a call, not during it, and begin anew."""
-    rng = np.random.default_rng(7)
-    mixed = Product(layer=layer(rng, 5, 2), sources=(0, 1), patches=Patches.whole((5, 1, 1)))
-    kept = Gate(terms=(Term(a=1, b=3, gain=90, b_zero=100), Term(a=2, gain=8000)), gate_shift=14, zero=3)
-    p = program(
-        (3, 1, 1),
-        mixed,
-        kept,
-        states=(State(shape=(2, 1, 1), source=3, start=17), State(shape=(2, 1, 1), source=1, start=200)),
-        calls=4,
-    )
-    x = inputs(p, rng, 3)
-    got = equal(p, x)
-    swapped = dataclasses.replace(p, states=p.states[::-1])
-    assert (Core(swapped).infer(x, seed=9, first_index=5) != got).any()
 
 
 def test_a_trace_holds_all_columns_of_groups() -> None:

@@ -4,8 +4,6 @@ Written from docs/physics.md alone ("From a weight to a code", "Draws", "Wires")
 compiler nothing is used. Cells are resistors in a circuit that SciPy's general sparse solver solves.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve

@@ -13,7 +13,6 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network, map_weights
 from emulator.mapping.cells import compensate, level_targets, make_cells
-from emulator.mapping.ranges import column_sums, placed
 from emulator.mapping.weights import code_max
 from emulator.network import Network
 from tests.chips import changed, mitigated, random_network, samples
@@ -31,7 +30,7 @@ def snr(net: Network, chip: Chip, **options) -> float:
     return float(10 * np.log10(want.var(axis=0).sum() / np.square(got - want).mean(axis=0).sum()))
 
 
-CHIPS = (*list_chips(), *(f"wan2022+{device}" for device in list_devices()))
+CHIPS = {n: load_chip(n) for n in (*list_chips(), *(f"wan2022+{device}" for device in list_devices()))}
 SEED = 5
 
 
@@ -39,18 +38,18 @@ SEED = 5
 def compiled():
     """Every preset's compilation of one network of two row tiles, by name."""
     net = random_network((140, 24, 5))
-    return net, functools.cache(lambda name: map_network(net, name, samples(net), seed=SEED))
+    return net, functools.cache(lambda name: map_network(net, CHIPS[name], samples(net), seed=SEED))
 
 
-@pytest.mark.parametrize("name", [c for c in CHIPS if load_chip(c).programming.model == "none"])
+@pytest.mark.parametrize("name", [name for name, c in CHIPS.items() if c.programming.model == "none"])
 def test_codes_are_those_of_the_documented_laws(compiled, name):
     net, of = compiled
-    common = load_chip(name).readout.kind == "analog"
+    common = CHIPS[name].readout.kind == "analog"
     for i, layer in enumerate(net.layers):
         neurons = of(name).die.arrays[i].neurons
         # Where a layer has one transimpedance, weights are in units of their own neurons.
         unit = neurons.peaks if common and neurons is not None else np.ones(1)
-        real = by_hand.programmed_codes(layer.weights / unit, load_chip(name), SEED, i, common=common)
+        real = by_hand.programmed_codes(layer.weights / unit, CHIPS[name], SEED, i, common=common)
         plus, minus = np.minimum(np.rint(real), 255)
         # Two ways of solving a circuit differ in their last digits, which may tip what lies on a half.
         sure = (np.abs(real % 1 - 0.5) > 1e-6).all(axis=0)
@@ -61,7 +60,7 @@ def test_codes_are_those_of_the_documented_laws(compiled, name):
 @pytest.mark.parametrize("name", ["dendritic-ndr", "wan2022"])
 def test_converters_are_off_by_their_own_draws(compiled, name):
     _, of = compiled
-    readout = load_chip(name).readout
+    readout = CHIPS[name].readout
     for i, detail in enumerate(of(name).die.arrays):
         gain, offset = by_hand.stream(SEED, by_hand.DEVICES + i).standard_normal((2, len(detail.step)))
         want = np.rint(detail.designed.gain * (1 + readout.gain_mismatch_percent / 100 * gain))
@@ -70,10 +69,10 @@ def test_converters_are_off_by_their_own_draws(compiled, name):
         np.testing.assert_array_equal(detail.built.offset, want)
 
 
-@pytest.mark.parametrize("name", [c for c in CHIPS if load_chip(c).ecram.tunes != "none"])
+@pytest.mark.parametrize("name", [name for name in CHIPS if CHIPS[name].ecram.tunes != "none"])
 def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, name):
     net, of = compiled
-    ecram, activation = load_chip(name).ecram, net.layers[0].activation
+    ecram, activation = CHIPS[name].ecram, net.layers[0].activation
     rng = by_hand.stream(SEED, by_hand.DEVICES)
     rng.standard_normal((2, 24))  # the converters'
     first = rng.standard_normal(24)
@@ -82,16 +81,16 @@ def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, na
     # Of a step for the one law, of the range for the other.
     step = 1 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     pulse = ecram.cycle_percent / 100 * step
-    states = by_hand.reachable_states(load_chip(name))
+    states = by_hand.reachable_states(CHIPS[name])
     low = ecram.peak_current_low_factor
     current = by_hand.nearest(states, (activation.height - low) / (ecram.peak_current_high_factor - low))
     current = np.clip(current + pulse * last, 0, 1)
     if ecram.retention_s:  # a day's relaxation to the lowest state, at the reference temperature
-        current = current * np.exp(-load_chip(name).conditions.time_since_programming_s / ecram.retention_s)
+        current = current * np.exp(-CHIPS[name].conditions.time_since_programming_s / ecram.retention_s)
     got = of(name).die.arrays[0].neurons
     np.testing.assert_allclose(got.states.current, current, atol=1e-9)
     np.testing.assert_allclose(got.heights, low + (1 - low) * current, atol=1e-9)
-    if load_chip(name).neuron.source_resistance_ohm:
+    if CHIPS[name].neuron.source_resistance_ohm:
         return  # the peaks of circuits: test_circuits.py
     if ecram.tunes != "each":
         np.testing.assert_allclose(got.peaks, activation.peak)
@@ -140,66 +139,63 @@ def test_cubic_cells_are_linearised_at_their_own_rows_voltages():
     np.testing.assert_allclose(full[0, :16], want, rtol=1e-9)
 
 
-def test_compensation_keeps_the_pairs_difference_where_it_can():
-    chip = changed(IDEAL, cell={"levels": 41})  # 0..40 uS in steps of 1
-    target = np.array([[[30.0, 0.0, 10.0, 25.0]], [[0.0, 20.0, 0.0, 0.0]]])
-    stuck = np.array([[[0, 1, -1, 1]], [[1, 0, 0, -1]]], np.int8)
-    got = compensate(target, stuck, chip)
-    # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
-    # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
-    np.testing.assert_array_equal(got[0][0], [40, 0, 10, 25])
-    np.testing.assert_array_equal(got[1][0], [0, 40, 0, 0])
-    # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
-    zero = np.zeros((2, 1, 1))
-    np.testing.assert_array_equal(compensate(zero, np.array([[[0]], [[1]]], np.int8), chip).ravel(), [40, 0])
+@pytest.mark.parametrize(
+    ("cell", "target", "stuck", "wanted"),
+    [
+        # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
+        # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
+        (
+            {},
+            [[30, 0, 10, 25], [0, 20, 0, 0]],
+            [[0, 1, -1, 1], [1, 0, 0, -1]],
+            [[40, 0, 10, 25], [0, 40, 0, 0]],
+        ),
+        # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
+        ({}, [[0], [0]], [[0], [1]], [[40], [0]]),
+        # Between two levels: G+ stuck at 33.6 under +10: G- would be 23.6, is 24, the nearest level. G- stuck
+        # at 2.3 under +10: G+ 12.3, is 12.
+        (
+            {"stuck_high_uS": 33.6, "stuck_low_uS": 2.3},
+            [[10, 10], [0, 0]],
+            [[1, 0], [0, -1]],
+            [[10, 12], [24, 0]],
+        ),
+    ],
+    ids=["limits", "exact", "levels"],
+)
+def test_compensation_keeps_the_pairs_difference_where_it_can(cell, target, stuck, wanted):
+    chip = changed(IDEAL, cell={"levels": 41} | cell)  # 0..40 uS in steps of 1
+    got = compensate(np.array(target, float)[:, None], np.array(stuck, np.int8)[:, None], chip)
+    np.testing.assert_allclose(got[:, 0], wanted)
 
 
-def test_compensation_takes_levels_cells_have():
-    """A cell stuck between two levels: its neighbour takes the level nearest to what would be exact."""
-    chip = changed(IDEAL, cell={"levels": 41, "stuck_high_uS": 33.6, "stuck_low_uS": 2.3})  # steps of 1 uS
-    target = np.array([[[10.0, 10.0]], [[0.0, 0.0]]])
-    got = compensate(target, np.array([[[1, 0]], [[0, -1]]], np.int8), chip)
-    # G+ stuck at 33.6 under +10: G- would be 23.6, is 24. G- stuck at 2.3 under +10: G+ 12.3, is 12.
-    np.testing.assert_allclose(got[:, 0], [[10.0, 12.0], [24.0, 0.0]])
+SMALL_ERRORS = changed("dendritic-analog", cell={"error_scale": 0.1, "drift": "none"})
+WORTH = [
+    ("fault_aware", changed(WAN, cell={"stuck_high_percent": 3.0}), 3.0),
+    ("row_placement", changed(WAN, cell={"stuck_low_percent": 8.0, "stuck_high_percent": 8.0}), 4.0),
+    (
+        "gain_calibration",
+        changed(IDEAL, array={"wire_resistance_ohm": 4.0, "access_resistance_ohm": 4000.0}),
+        6.0,
+    ),
+    ("gain_calibration", changed(IDEAL, readout={"gain_mismatch_percent": 5.0}), 6.0),
+    ("range_calibration", changed(IDEAL, readout={"adc_bits": 8}), 5.0),
+    ("bias_correction", changed(IDEAL, readout={"offset_mismatch_lsb": 40.0}), 6.0),
+    ("wire_compensation", changed(SMALL_ERRORS, array={"wire_resistance_ohm": 10.0}), 2.0),
+    ("wire_compensation", changed(SMALL_ERRORS, array={"wire_resistance_ohm": 30.0}), 5.0),
+    ("write_verify_attempts", WAN, 2.0),
+]
+"""Chips, and what a measure takes from their errors, dB."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("chip", "measure", "least_gain_db"),
-    [
-        (changed(WAN, cell={"stuck_high_percent": 3.0}), "fault_aware", 3.0),
-        (
-            changed(IDEAL, array={"wire_resistance_ohm": 4.0, "access_resistance_ohm": 4000.0}),
-            "gain_calibration",
-            6.0,
-        ),
-        (changed(IDEAL, readout={"gain_mismatch_percent": 5.0}), "gain_calibration", 6.0),
-        (changed(IDEAL, readout={"adc_bits": 8}), "range_calibration", 5.0),
-        (changed(IDEAL, readout={"offset_mismatch_lsb": 40.0}), "bias_correction", 6.0),
-        (WAN, "write_verify_attempts", 2.0),
-    ],
-)
-def test_every_measure_is_worth_something(chip, measure, least_gain_db):
-    net = random_network()
-    verified = measure == "write_verify_attempts"
-    plain, other = mitigated(), mitigated(**{measure: 10 if verified else False})
-    on, off = (other, plain) if verified else (plain, other)
+@pytest.mark.parametrize(("measure", "chip", "least_gain_db"), WORTH)
+def test_every_measure_is_worth_something(measure, chip, least_gain_db):
+    net = random_network((128, 32, 5) if measure == "wire_compensation" else (40, 24, 5))
+    rare = {"write_verify_attempts": 10, "row_placement": True}
+    on, off = (mitigated(**{measure: v}) for v in ((rare[measure], 0) if measure in rare else (True, False)))
     gains = [snr(net, chip, seed=s, options=on) - snr(net, chip, seed=s, options=off) for s in range(3)]
     assert np.mean(gains) > least_gain_db
-
-
-@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
-def test_slices_and_tiles_add_up_at_their_place_values(dac_bits):
-    rng = np.random.default_rng(0)
-    x, w = rng.integers(0, 256, (9, 40), dtype=np.uint8), rng.integers(-255, 256, (40, 3)).astype(np.int16)
-    chip = changed(WAN, input={"dac_bits": dac_bits})
-    np.testing.assert_array_equal(placed(column_sums(x, w, 16, dac_bits), chip), x.astype(float) @ w)
-
-
-def test_gain_calibration_is_automatic():
-    assert not Mitigation().calibrates_gain(WAN)
-    assert Mitigation().calibrates_gain(load_chip("dendritic-ndr"))
-    assert not Mitigation(gain_calibration=False).calibrates_gain(load_chip("dendritic-ndr"))
 
 
 @pytest.mark.parametrize("pairs", ["separate", "interleaved"])
@@ -316,12 +312,9 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"write_verify_attempts": -1}, "write_verify_attempts is -1; accepted: 0..100"),
-        ({"write_verify_tolerance_percent": 0}, "write_verify_tolerance_percent is 0"),
-    ],
+    ("field", "value", "accepted"),
+    [("attempts", -1, r"0\.\.100"), ("attempts", 101, r"0\.\.100"), ("tolerance_percent", 0, "above 0")],
 )
-def test_refusals(options, message):
-    with pytest.raises(CompileError, match=message):
-        Mitigation(**options)
+def test_refusals(field, value, accepted):
+    with pytest.raises(CompileError, match=f"write_verify_{field} is {value}; accepted: {accepted}"):
+        Mitigation(**{f"write_verify_{field}": value})

@@ -1,20 +1,22 @@
-"""Neurons behind a source resistance: what lands in the table is the circuit's curve."""
+"""Neurons: curves behind a source resistance, and ECRAMs that set a curve's shape."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from emulator.device.description import parse_chip
+from emulator.device.description import Ecram
 from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Esaki
+from emulator.device.ndr.curves import Bell, Double, Esaki
 from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import ChipError, CompileError, CompileWarning
+from emulator.errors import CompileError, CompileWarning, NetworkError
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
+from emulator.learning.tuning import Tunable
 from emulator.mapping import map_network, program_of
 from emulator.mapping.explain import explain
-from emulator.network import Network
+from emulator.mapping.states import family
+from emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 
 RNG = np.random.default_rng(3)
@@ -26,26 +28,26 @@ def chip(name="ideal+ndr-esaki", **neuron):
     return changed(name, neuron=neuron)
 
 
-def output_of(program, die, m=0):
-    """Source voltages in units of the peak, and neuron m's outputs 0..1, at every voltage code."""
+def off(program, die, m, device, ohm, height=1.0):
+    """How far neuron m's outputs 0..1 are from ``height`` times the circuit's, at every voltage code."""
     layer = program.layers[0]
     table = PwlTable(
         program.curve_base, program.curve_slope, layer.segment_bits, layer.table_bits, np.zeros(1)
     )
-    return die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
+    u, y = die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
+    # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
+    volts = u * Circuit(Esaki(), ohm * height).unit_V
+    return np.abs(y - np.clip(height * Circuit(device, ohm * height).current(volts) / 1e-3, 0, 1)), y
 
 
-@pytest.mark.parametrize("ohm", [50, 200, 400, 1000])
+@pytest.mark.parametrize("ohm", [50.0, 200.0, 400.0, 1000.0])
 def test_the_table_is_the_circuits_curve(ohm):
-    net = centred_network(heights=1.0)
-    program, die, report = map_network(net, chip(source_resistance_ohm=float(ohm)), X)
-    u, y = output_of(program, die)
-    circuit = Circuit(Esaki(), float(ohm))
-    wanted = np.clip(circuit.current(u * circuit.unit_V) / 1e-3, 0, 1)
+    program, die, report = map_network(centred_network(heights=1.0), chip(source_resistance_ohm=ohm), X)
+    missed, y = off(program, die, 0, Esaki(), ohm)
     # A jump lies between two segments, not inside one.
-    assert np.abs(y - wanted).max() < 0.03
+    assert missed.max() < 0.03
     assert report.layers[0].pwl_error_lsb < 8
-    assert circuit.bistable == (np.abs(np.diff(y)).max() > 0.4)
+    assert Circuit(Esaki(), ohm).bistable == (np.abs(np.diff(y)).max() > 0.4)
 
 
 @pytest.mark.parametrize("ohm", [100, 400, 1000])
@@ -83,34 +85,19 @@ def test_without_a_resistance_nothing_changes():
     assert loaded.checksum() != plain.checksum()
 
 
-def test_every_device_has_the_curve_of_its_own_circuit():
-    spread = chip(source_resistance_ohm=400.0, peak_voltage_variation_percent=5.0)
-    program, die, _ = map_network(centred_network(heights=1.0), spread, X, seed=2)
-    devices = die.arrays[0].neurons.devices
-    for m in (0, 5):
-        u, y = output_of(program, die, m)
-        wanted = np.clip(Circuit(devices[m], 400.0).current(u * Circuit(Esaki(), 400.0).unit_V) / 1e-3, 0, 1)
-        off = np.abs(y - wanted) > 0.03
-        assert off.mean() < 1 / 32  # the segment that its own jump is in
-
-
-def test_an_ecram_that_sets_the_current_loads_the_source_less():
-    """Less of the peak current, less of a load line; every neuron has the input gain for its own."""
-    tunes = chip(
-        "dendritic-ndr",
-        source_resistance_ohm=400.0,
-        peak_voltage_variation_percent=0.0,
-        peak_current_variation_percent=0.0,
-    )
-    program, die, _ = map_network(centred_network(), tunes, X, seed=2)
+@pytest.mark.parametrize(
+    ("name", "heights", "percent"), [("ideal+ndr-esaki", 1.0, 5.0), ("dendritic-ndr", None, 0.0)]
+)
+def test_every_device_has_the_curve_of_its_own_circuit(name, heights, percent):
+    """Its own device; and less of the peak current, less of a load line: its own height has its own gain."""
+    spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": 0.0}
+    built = chip(name, source_resistance_ohm=400.0, **spread)
+    program, die, _ = map_network(centred_network(heights=heights), built, X, seed=2)
     neurons = die.arrays[0].neurons
-    for m in (0, 3):
-        height = neurons.heights[m]
-        u, y = output_of(program, die, m)
-        # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
-        smaller = Circuit(Esaki(), 400.0 * height)
-        wanted = np.clip(height * smaller.current(u * smaller.unit_V) / 1e-3, 0, 1)
-        assert (np.abs(y - wanted) > 0.03).mean() < 2 / 32
+    for m in (0, 3, 5):
+        device = neurons.devices[m] if percent else Esaki()
+        missed, _ = off(program, die, m, device, 400.0, 1.0 if heights else neurons.heights[m])
+        assert (missed > 0.03).mean() < 2 / 32  # the segments that its own jumps are in
 
 
 def test_a_die_with_circuits_is_tuned():
@@ -131,37 +118,17 @@ def test_a_die_with_circuits_is_tuned():
 
 @pytest.mark.slow
 def test_explain_names_the_load_line():
+    def explained(**neuron):
+        program, die, _ = map_network(centred_network(), chip("dendritic-ndr", **neuron), X)
+        return explain(centred_network(), program, die, X, X, LABELS)
+
+    plain = explained()
     for ohm, exact in ((0.0, True), (400.0, False)):
-        loaded = chip("dendritic-ndr", source_resistance_ohm=ohm)
-        program, die, _ = map_network(centred_network(), loaded, X)
-        result = explain(centred_network(), program, die, X, X, LABELS)
-        row = result.row("load line")
-        assert (row.snr_db > 90) == exact
-        without = result.row("NDR device").snr_db
-        plain = map_network(centred_network(), chip("dendritic-ndr"), X)
-        reference = explain(centred_network(), plain.program, plain.die, X, X, LABELS)
-        assert without == pytest.approx(reference.row("NDR device").snr_db, abs=0.2)
-        assert result.row("all causes").snr_db <= reference.row("all causes").snr_db + 1.0
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"capacitance_pF": 1}, "neuron.capacitance_pF is 1.0; accepted: 0, as neuron.source_resistance_ohm"),
-        (
-            {"source_resistance_ohm": 10, "read_time_ns": 1},
-            "neuron.read_time_ns is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
-        ),
-        (
-            {"source_resistance_ohm": 10, "inductance_nH": 1},
-            "neuron.inductance_nH is 1.0; accepted: 0, as neuron.capacitance_pF is 0",
-        ),
-        ({"source_resistance_ohm": -1}, "neuron.source_resistance_ohm is -1.0; accepted: 0..1e"),
-    ],
-)
-def test_circuits_that_cannot_be(fields, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}, "neuron": fields})
+        result = explained(source_resistance_ohm=ohm)
+        assert (result.row("load line").snr_db > 90) == exact
+        wanted = plain.row("NDR device").snr_db
+        assert result.row("NDR device").snr_db == pytest.approx(wanted, abs=0.2)
+        assert result.row("all causes").snr_db <= plain.row("all causes").snr_db + 1.0
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}
@@ -189,3 +156,78 @@ def test_neurons_that_oscillate_are_not_compiled():
     stable = map_network(network_of_full_height, chip("dendritic-analog", inductance_nH=0.05, **still), X)
     without = map_network(network_of_full_height, chip("dendritic-analog", **still), X)
     np.testing.assert_array_equal(stable.program.curve_base, without.program.curve_base)
+
+
+SHAPED_RNG = np.random.default_rng(3)
+SHAPED_X = SHAPED_RNG.integers(0, 256, (400, 20), dtype=np.uint8)
+U = np.linspace(-4.0, 8.0, 1201)
+KINDS = {
+    "valley": ({"model": "esaki"}, (0.5, 1.2)),
+    "width": ({"model": "bell", "width_V": 0.05}, (0.5, 2.0)),
+    "second_peak": ({"model": "double", "second_peak_voltage_V": 0.5}, (0.0, 0.9)),
+}
+
+
+def shaped_chip(kind, resistance=0.0, **ecram):
+    neuron, (low, high) = KINDS[kind]
+    shape = {"tunes": kind, "shape_low_factor": low, "shape_high_factor": high}
+    neuron = neuron | {"source_resistance_ohm": resistance}
+    return changed("ideal+ecram-linear-ysz", neuron=neuron, ecram=shape | ecram)
+
+
+def shaped_network(described, states) -> Network:
+    """Neuron m has the curve of ``states[m]``."""
+    rng = np.random.default_rng(5)
+    curve = np.concatenate([U[None], family(described, states, U)])
+    m = len(states)
+    hidden = Ndr(np.ones(m), np.full(m, 0.9), curve)
+    first = Dense(rng.normal(size=(20, m)), rng.normal(size=m) + 1.0, hidden)
+    return Network.chain((first, Dense(rng.normal(size=(m, 3)), np.zeros(3))), "shaped")
+
+
+def test_what_a_state_does_to_a_device():
+    def ecram(tunes, low, high):
+        return Ecram(model="linear-step", tunes=tunes, shape_low_factor=low, shape_high_factor=high)
+
+    assert ecram("valley", 0.6, 1.4).shaped(Esaki(), 0.0) == Esaki(valley_voltage_V=0.3)
+    assert ecram("width", 0.5, 1.5).shaped(Bell(0.1, 1e-3, 0.04), 1.0).width_V == pytest.approx(0.06)
+    both = ecram("second_peak", 0.0, 0.8).shaped(Double(0.1, 1e-3, 0.6), 0.5)
+    v = np.linspace(0, 1, 10_001)
+    current = both.current(v) / 1e-3
+    peaks = v[1:-1][(current[1:-1] > current[:-2]) & (current[1:-1] > current[2:])]
+    np.testing.assert_allclose(peaks, [0.1, 0.6], atol=0.02)
+    assert current[v > 0.5].max() == pytest.approx(0.4 + 6 * np.exp(-5), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resistance", [0.0, pytest.param(20.0, marks=pytest.mark.slow)])
+def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
+    described = shaped_chip(kind, resistance)
+    states = np.linspace(0.1, 0.9, 6)
+    shaped_network(described, states).save(tmp_path / "n.npz")
+    net = load_network(tmp_path / "n.npz")
+    program, die, _ = map_network(net, described, SHAPED_X, seed=1)
+    np.testing.assert_allclose(die.arrays[0].neurons.states.shape, states, atol=0.02)
+    exact, got = net.forward(SHAPED_X / 255), Core(program).infer(SHAPED_X) * program.meaning.output_step
+    assert np.corrcoef(exact.ravel(), got.ravel())[0, 1] > 0.995
+    other = map_network(shaped_network(described, states[::-1]), described, SHAPED_X, seed=1).program
+    assert not np.array_equal(Core(other).infer(SHAPED_X), Core(program).infer(SHAPED_X))
+
+
+def test_shapes_are_kept_as_long_as_states():
+    described = shaped_chip("valley", retention_s=1.0)
+    held = (
+        map_network(shaped_network(shaped_chip("valley"), [0.5, 0.9]), described, SHAPED_X)
+        .die.arrays[0]
+        .neurons.states
+    )
+    np.testing.assert_allclose(held.shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
+
+
+def test_refusals_of_shapes():
+    with pytest.raises(NetworkError, match=r"activation curve has shape \(3, 1201\); accepted: \(2, P\) or"):
+        Ndr(np.ones(5), np.ones(5), np.stack([U, 0 * U, 0 * U]))
+    described = shaped_chip("valley")
+    mapped = map_network(shaped_network(described, [0.5, 0.9]), described, SHAPED_X)
+    with pytest.raises(CompileError, match="accepted for pulses in the loop: peak voltages and currents"):
+        Tunable(mapped.program, mapped.die)

@@ -1,10 +1,12 @@
-"""Analog columns: noise, offset, gain and bias cells land in the program as a circuit would have them."""
+"""Analog columns: noise, offset, gain and bias cells as in a circuit; what temperature does."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip, parse_chip
-from emulator.errors import ChipError, CompileError
+from emulator.device.description import load_chip
+from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
@@ -139,25 +141,6 @@ def test_explain_has_the_columns_and_the_bias_cells():
         assert 0 < result.row(cause).snr_db < 60, cause
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        (
-            {"readout": {"bias": "cells"}},
-            "readout.bias is 'cells'; accepted: digital, as readout.kind is 'adc'",
-        ),
-        ({"readout": {"kind": "analog", "bias": "cells"}}, "with kind analog and range_policy layer"),
-        (
-            {"readout": {"kind": "analog", "range_policy": "layer"}, "input": {"dac_bits": 4}},
-            "input.dac_bits is 4; accepted: 8, as analog columns with range_policy layer cannot add slices",
-        ),
-    ],
-)
-def test_what_no_circuit_does(fields, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": {"g_max_uS": 40, "levels": 16}} | fields)
-
-
 def test_a_bias_far_beyond_its_weights():
     huge = Network.chain((Dense(np.full((40, 4), 0.01), np.full(4, 5.0)),), "huge")
     with pytest.raises(CompileError, match="a bias is 500 times the largest weight of its column; accepted"):
@@ -197,3 +180,58 @@ def test_noise_goes_with_the_root_of_temperature():
         seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])
     assert min(min(values) for values in seen) > 0
     np.testing.assert_allclose(np.divide(*reversed(seen)), (4 / 3) ** 0.5, rtol=0.01)
+
+
+KELVINS = (250.0, 300.0, 350.0, 400.0)
+
+
+def alike() -> Network:
+    """Neurons of one peak and height, so that every ECRAM is set between its ends."""
+    net = centred_network(heights=0.6)
+    hidden = dataclasses.replace(net.layers[0].activation, peak=np.ones(12, np.float32))
+    return Network.chain((dataclasses.replace(net.layers[0], activation=hidden), net.layers[1]), "alike")
+
+
+def at(name, kelvin, **sections):
+    return changed(name, conditions={"temperature_K": kelvin}, **sections)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
+def test_hotter_chips_have_higher_valleys_and_lower_peaks(name):
+    valley, height = [], []
+    for kelvin in KELVINS:
+        neurons = map_network(alike(), at(name, kelvin), X, seed=2).die.arrays[0].neurons
+        y = neurons.curves(np.repeat(np.linspace(1, 8, 701)[:, None], 12, axis=1))
+        valley.append((y.min(axis=0) / y[0]).mean())
+        height.append(neurons.states.current.mean())
+    assert np.all(np.diff(valley) > 0)
+    assert valley[3] > 1.15 * valley[1]
+    assert np.all(np.diff(height) <= 0)
+    assert height[3] < 0.99 * height[1], "hot ECRAMs lose their states"
+
+
+def test_the_reference_temperature_is_the_descriptions():
+    device = at("ideal", 350.0, neuron={"model": "esaki", "reference_temperature_K": 350.0}).neuron.device
+    assert (device.excess_current_A, device.saturation_current_A) == (1e-4, 1e-16)
+    assert at("dendritic-analog", 300.0).noise_factor == 1.0
+    assert at("wan2022", 400.0).noise_factor == 1.0, "no law, no effect"
+
+
+def test_states_are_lost_in_time_and_a_die_knows():
+    ecram = {"retention_s": 2 * 86_400.0, "retention_rest": 0.2}
+    die, fresh = (
+        map_network(alike(), at("dendritic-ndr", 300.0, ecram=e), X, seed=2).die
+        for e in (ecram, {"retention_s": None})
+    )
+    now, set_to = (d.arrays[0].neurons.states.current for d in (die, fresh))
+    np.testing.assert_allclose(now, 0.2 + (set_to - 0.2) * np.exp(-0.5))
+    later = die.at(2 * 86_400.0).arrays[0].neurons.states.current
+    np.testing.assert_allclose(later, 0.2 + (set_to - 0.2) * np.exp(-1.0))
+    # A neuron whose peak voltage is set has its peak where the state now says.
+    volts = ecram | {"tunes": "peak_voltage", "peak_voltage_high_factor": 2.0}
+    chip = at("dendritic-ndr", 300.0, ecram=volts)
+    moved = map_network(alike(), chip, X, seed=2).die.arrays[0].neurons
+    assert (moved.states.voltage < moved.states.reference).all()
+    u = np.repeat(np.linspace(0, 3, 601)[:, None], 12, axis=1)
+    assert (u[moved.curves(u).argmax(axis=0), 0] < 0.98).all()

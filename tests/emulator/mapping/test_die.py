@@ -1,32 +1,24 @@
 """The die: what is kept of an individual chip, what time and tuning make of it, and its file."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emulator.device.description import Chip
 from emulator.device.rram.drift import WanRelaxation
 from emulator.errors import ChipError, CompileError
 from emulator.golden import Core
-from emulator.mapping import (
-    MapOptions,
-    Mapped,
-    die_digest,
-    load_die,
-    map_network,
-    program_of,
-    save_die,
-)
+from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
 from emulator.mapping.explain import explain
-from emulator.spec import Geometry
+from emulator.network import Network
+from emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples
+from tests.emulator.mapping.test_circuits import shaped_chip
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
-
-CHIPS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
-
+from tests.stimulus import step_of
+from tests.system.test_kan import INPUTS, kan
 
 NET = random_network()
 X = samples(NET, 200)
@@ -36,57 +28,58 @@ def made(name: str = "wan2022", **cell: float) -> Mapped:
     return map_network(NET, changed(name, cell=cell), X, seed=5)
 
 
-def outputs(program: object) -> np.ndarray:
-    return Core(program, fast=False).infer(X[:40], seed=9)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", CHIPS)
-def test_a_die_computes_what_it_was_mapped_to(name: str) -> None:
-    program, die, report = made(name, stuck_high_percent=1.0)
-    again = program_of(die, program)
-    np.testing.assert_array_equal(outputs(again), outputs(program))
-    assert die.seed == report.seed == 5
-    assert die.network == NET.digest()
-    assert program.provenance["die"] == die_digest(die)
-    assert len(die.arrays) == 2
+def outputs(program: Program, x: np.ndarray = X) -> np.ndarray:
+    return Core(program, fast=False).infer(x[:40], seed=9)
 
 
 PULSES = {"low_uS": 4.0, "high_uS": 100.0, "window_percent": 2.0, "most_pulses": 500}
-KEPT = {name: changed(name, cell={"stuck_low_percent": 1.0}) for name in CHIPS} | {
+KAN_X = np.random.default_rng(1).integers(0, 256, (60, INPUTS), dtype=np.uint8)
+PLACED, LAID_OUT = mitigated(row_placement=True), MapOptions(target=Geometry(lanes=16))
+PRESETS = "wan2022 dendritic-ndr dendritic-ndr+ecram-pair dendritic-analog wan2022+ndr-bell ideal".split()
+CHIPS = {name: changed(name, cell={"stuck_low_percent": 1.0, "stuck_high_percent": 1.0}) for name in PRESETS}
+CHIPS |= {
     "circuit": changed(
         "dendritic-ndr+ecram-pair", neuron={"source_resistance_ohm": 300.0, "capacitance_pF": 1.0}
     ),
     "pulses": changed("ibm-cmo-hfox-2+programming-gong2018", programming=PULSES),
     "retention": changed("dendritic-ndr", ecram={"retention_s": 2 * 86_400.0, "retention_rest": 0.2}),
 }
+BASES = ("dendritic-ndr+ecram-pair", "wan2022", "dendritic-analog", shaped_chip("width"))
+KEPT = [
+    *(pytest.param(NET, X, chip, PLACED, id=name, marks=pytest.mark.slow) for name, chip in CHIPS.items()),
+    *(
+        pytest.param(kan(), KAN_X, chip, MapOptions(), id=f"bases {i}", marks=pytest.mark.slow)
+        for i, chip in enumerate(BASES)
+    ),
+    *(pytest.param(net, inputs(net), "wan2022", LAID_OUT, id=name) for name, net in NETWORKS.items()),
+]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KEPT)
-def test_the_file_holds_all_of_it(name: str, tmp_path: Path) -> None:
-    placed = mitigated(row_placement=True)
-    program, die, _ = map_network(NET, KEPT[name], X, seed=5, options=placed)
-    path = tmp_path / "die.npz"
-    save_die(die, path)
-    back = load_die(path)
-    assert die_digest(back) == die_digest(die)
-    compared = 0
+@pytest.mark.parametrize(("net", "x", "chip", "options"), KEPT)
+def test_the_file_holds_all_of_it(
+    net: Network, x: np.ndarray, chip: Chip | str, options: MapOptions, tmp_path: Path
+) -> None:
+    program, die, _ = map_network(net, chip, x, seed=5, options=options)
+    assert (die.seed, die.network, len(die.arrays)) == (5, net.digest(), len(net.products))
+    save_die(die, tmp_path / "die.npz")
+    back = load_die(tmp_path / "die.npz")
+    assert die_digest(back) == die_digest(die) == program.provenance["die"]
     for a, b in zip(die.arrays, back.arrays, strict=True):
-        for field in dataclasses.fields(a.mapped.cells):
-            if field.name != "pulses" and getattr(a.mapped.cells, field.name) is not None:
-                np.testing.assert_array_equal(
-                    getattr(a.mapped.cells, field.name), getattr(b.mapped.cells, field.name)
-                )
-                compared += 1
+        cells = {f.name: getattr(a.mapped.cells, f.name) for f in dataclasses.fields(a.mapped.cells)}
+        kept = {name: held for name, held in cells.items() if name != "pulses" and held is not None}
+        assert len(kept) >= 7
+        for name, held in kept.items():
+            np.testing.assert_array_equal(held, getattr(b.mapped.cells, name))
         np.testing.assert_array_equal(a.mapped.codes, b.mapped.codes)
         if a.neurons is not None:
-            assert b.neurons is not None
-            u = np.linspace(-1, 6, 50)[:, None] * np.ones(24)
+            u = np.linspace(-1, 6, 50)[:, None] * np.ones(len(a.neurons.peaks))
             np.testing.assert_allclose(b.neurons.curves(u), a.neurons.curves(u), atol=1e-12)
-    assert compared >= 14
-    if name not in ("circuit", "pulses"):
+    for mine, held in zip(die.tables, back.tables, strict=True):
+        np.testing.assert_array_equal(mine.values(), held.values())
+    if chip not in (CHIPS["circuit"], CHIPS["pulses"]):
         assert die_digest(back.at(172_800.0)) == die_digest(die.at(172_800.0))
-    np.testing.assert_array_equal(outputs(program_of(back, program)), outputs(program))
+    for one in (die, back):
+        np.testing.assert_array_equal(outputs(program_of(one, program), x), outputs(program, x))
 
 
 def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +106,6 @@ def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pyte
 def test_ecrams_are_set_and_nothing_else_moves() -> None:
     program, die, _ = made("dendritic-ndr+ecram-pair")
     states = die.states[0]
-    assert states is not None
     assert die.states[1] is None
     lower = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
     moved = program_of(lower, program)
@@ -135,35 +127,21 @@ def test_a_nominal_die_stays_nominal() -> None:
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_dies_of_any_network(name: str, tmp_path: Path) -> None:
-    net = NETWORKS[name]
-    program, die, _ = map_network(net, "wan2022", inputs(net), options=MapOptions(target=Geometry(lanes=16)))
-    save_die(die, tmp_path / "d.npz")
-    again = program_of(load_die(tmp_path / "d.npz").at(1.0), program)
-    x = inputs(net)[:5]
-    np.testing.assert_array_equal(
-        Core(again, fast=False).infer(x, seed=3), Core(program, fast=False).infer(x, seed=3)
-    )
-
-
-def test_programs_of_others_are_refused() -> None:
-    program, _, _ = made()
-    net = NETWORKS["small"]
-    _, other, _ = map_network(net, "wan2022", inputs(net))
-    with pytest.raises(CompileError, match=r"products of \[\(40, 24\), \(24, 5\)\]; accepted: the die's"):
-        program_of(other, program)
-
-
 def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
+    program = made().program
     with pytest.raises(FileNotFoundError, match=r"x.die.npz: no such die file"):
         load_die(tmp_path / "x.die.npz")
     (tmp_path / "x.die.npz").write_bytes(b"PK nothing")
-    with pytest.raises(CompileError, match=r"x.die.npz: not a die file"):
-        load_die(tmp_path / "x.die.npz")
-    made()[0].save(tmp_path / "p.npz")
-    with pytest.raises(CompileError, match=r"format is ndrite-program 4; accepted: ndrite-die 1"):
-        load_die(tmp_path / "p.npz")
+    program.save(tmp_path / "p.npz")
+    for name, message in (
+        ("x.die.npz", r"x.die.npz: not a die file"),
+        ("p.npz", r"format is ndrite-program 4; accepted: ndrite-die 1"),
+    ):
+        with pytest.raises(CompileError, match=message):
+            load_die(tmp_path / name)
+    net = NETWORKS["small"]
+    with pytest.raises(CompileError, match=r"products of \[\(40, 24\), \(24, 5\)\]; accepted: the die's"):
+        program_of(map_network(net, "wan2022", inputs(net)).die, program)
 
 
 def test_corrections_are_as_old_as_the_chip_says() -> None:
@@ -187,3 +165,40 @@ def test_corrections_are_as_old_as_the_chip_says() -> None:
     assert none.snr_db == 100
     with pytest.raises(ChipError, match=r"corrected_at_s is 100000\.0; accepted: 1\.\.86400"):
         changed(fresh, conditions={"corrected_at_s": 100000.0})
+
+
+LATER_S = 1.5e5
+
+
+def forgetful(time_s: float) -> Mapped:
+    """Bases whose ECRAMs lose two thirds of their state by ``LATER_S``."""
+    times = {"ecram": {"retention_s": LATER_S}, "conditions": {"time_since_programming_s": time_s}}
+    return map_network(kan(), changed("dendritic-ndr+ecram-pair", **times), KAN_X, seed=5)
+
+
+def tables(program: Program) -> np.ndarray:
+    """What the table steps make of every code, (256, E), those of both steps."""
+    codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
+    kinds = [(i, step.reads[0]) for i, step in enumerate(program.steps) if step.kind == "table"]
+    made = [
+        step_of(program, i, {at: np.broadcast_to(codes, (256, *program.map_shapes[at]))}) for i, at in kinds
+    ]
+    return np.concatenate(made, axis=1).astype(int)
+
+
+def test_bases_age_with_their_die() -> None:
+    """As those of a die that is mapped later: only what the ECRAMs still hold is left."""
+    program, die, _ = forgetful(1.0)
+    now, later, again = (
+        tables(program_of(d, program)) for d in (die, die.at(LATER_S), die.at(LATER_S).at(1.0))
+    )
+    np.testing.assert_array_equal(later, tables(forgetful(LATER_S).program))
+    assert np.abs(now - later).max() > 20
+    assert np.abs(now - again).max() <= 1
+
+
+def test_exact_functions_are_nobodys_devices() -> None:
+    network = NETWORKS["functions"]
+    program, die, _ = map_network(network, "dendritic-ndr", inputs(network), seed=1)
+    assert any(step.kind == "table" for step in program.steps)
+    assert die.tables == ()

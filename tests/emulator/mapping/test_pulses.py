@@ -1,7 +1,5 @@
 """Cells of a chip that pulses program: where they land, what is counted, and what explain makes of it."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -18,7 +16,6 @@ RNG = np.random.default_rng(2)
 NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one product")
 SAMPLES = RNG.integers(0, 256, (200, 64), dtype=np.uint8)
 LAW = load_chip("ibm-cmo-hfox-0.2")
-
 
 WIDE = changed(
     load_chip("ibm-cmo-hfox-2+programming-gong2018"), programming={"low_uS": 4.0, "high_uS": 100.0}

@@ -1,4 +1,4 @@
-"""PWL tables: error bound, optimality, exact arithmetic, refusals."""
+"""PWL tables of curves and of functions of codes: error bound, optimality, exact arithmetic, refusals."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,15 @@ from hypothesis import strategies as st
 
 from emulator.device.ndr.curves import Bell, Esaki, tunnel
 from emulator.device.ndr.pwl import CODES, fit_pwl
-from emulator.device.ndr.window import (
-    HIGHS,
-    LOWS,
-    Window,
-    _inside,
-    _several,
-    _tails,
-    choose_window,
-)
+from emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _several, _tails, choose_window
 from emulator.errors import CompileError
+from emulator.golden import Core
 from emulator.golden.neuron import neuron
+from emulator.mapping.functions import placed
 from emulator.network.activation import NAMED
-from emulator.spec import Layer
+from emulator.spec import Program
+from emulator.spec.steps import Table
+from tests.emulator.spec.test_program import layer
 
 SHAPES = {
     "tunnel": tunnel,
@@ -38,6 +34,9 @@ def test_error_is_within_the_window_estimate_and_reported_truly(name, segments):
     table = fit_pwl(wanted, segments=segments)
     got = table.evaluate().astype(float)
     np.testing.assert_allclose(table.error_lsb, np.abs(got - wanted).max(axis=1))
+    if name == "tunnel" and segments == 32:
+        assert (window.low, got[0, : CODES // 32].max()) == (0.0, 0), "off below zero volts, exactly"
+        assert max(table.max_error_lsb, window.tail_lsb) < 4.5
     # A line within half the spread about the chord exists; rounding of output, base and slope adds < 0.6.
     pieces = np.pad(wanted, ((0, 0), (0, 1)), mode="edge")
     f = CODES // segments
@@ -56,15 +55,6 @@ def test_no_window_is_better_than_the_chosen_one(name, segments):
     errors = np.maximum(_tails(_several(shape), windows), _inside(_several(shape), windows, 1.0))
     best, chosen = windows[errors.argmin()], choose_window(shape, segments)
     assert (chosen.low, chosen.high) == (best.low, best.high)
-
-
-def test_tunnel_curve_at_32_segments():
-    window = choose_window(tunnel, 32)
-    table = fit_pwl(255 * tunnel(window.values())[None], segments=32)
-    assert window.low == 0.0
-    assert table.max_error_lsb < 4.5
-    assert window.tail_lsb < 4.5
-    assert table.evaluate()[0, : CODES // 32].max() == 0, "off below zero volts, exactly"
 
 
 @pytest.mark.parametrize("segments", [16, 64])
@@ -100,19 +90,10 @@ def test_tables_evaluate_as_the_golden_neuron_does(seed, segments, table_bits):
     knots = rng.uniform(0, 255, (3, 9))
     wanted = np.array([np.interp(np.arange(CODES), np.linspace(0, CODES, 9), row) for row in knots])
     table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
-    ones = np.zeros(3, np.uint16)
-    layer = Layer(
-        weights=np.zeros((1, 3), np.int16),
-        bias=np.zeros(3, np.int32),
-        gain=ones,
-        offset=np.zeros(3, np.int16),
-        scale=ones,
-        curve=np.arange(3, dtype=np.uint16),
-        segment_bits=table.segment_bits,
-        table_bits=table_bits,
-    )
+    bits = {"segment_bits": table.segment_bits, "table_bits": table_bits}
+    neurons = layer(1, 3, curve=np.arange(3, dtype=np.uint16), **bits)
     v = np.repeat(np.arange(-2048, 2048)[:, None], 3, axis=1)
-    np.testing.assert_array_equal(neuron(v, layer, table.base, table.slope).T, table.evaluate())
+    np.testing.assert_array_equal(neuron(v, neurons, table.base, table.slope).T, table.evaluate())
 
 
 @pytest.mark.parametrize(
@@ -129,3 +110,62 @@ def test_tables_evaluate_as_the_golden_neuron_does(seed, segments, table_bits):
 def test_refusals(curve, options, message):
     with pytest.raises(CompileError, match=message):
         fit_pwl(curve, **options)
+
+
+X = np.arange(256)
+
+
+def computed(values: np.ndarray, segments: int = 32) -> np.ndarray:
+    """What the golden model makes of every code, (Q, 256)."""
+    offset, scale, wanted = placed(values, segments)
+    table = fit_pwl(wanted, segments=segments)
+    count = len(values)
+    step = Table(
+        sources=(0,),
+        channel=np.zeros(count, np.int32),
+        offset=offset,
+        scale=scale,
+        curve=np.arange(count).astype(np.uint16),
+        segment_bits=table.segment_bits,
+        table_bits=table.table_bits,
+    )
+    program = Program(
+        name="t", rows=128, shape=(1, 1, 1), steps=(step,), curve_base=table.base, curve_slope=table.slope
+    )
+    return Core(program).infer(X.astype(np.uint8)[:, None]).T
+
+
+def test_a_kink_costs_little_wherever_it_lies() -> None:
+    """A device that is off below code ``k``, rises 12 steps a code at most and falls again."""
+    kinks = np.arange(0.0, 200.0, 3.37)
+    values = 255 * tunnel(5.0 * (X / 255 - kinks[:, None] / 255))
+    error = np.abs(computed(values) - values).max(axis=1)
+    assert error.max() < 6
+    assert error.mean() < 2.8
+    # Without moving the codes: a kink in the middle of a segment of 8 codes.
+    v = np.arange(4096) / 16
+    plain = fit_pwl(np.array([np.interp(v, X, row) for row in values])).evaluate()[:, ::16]
+    assert np.abs(plain - values).max() > 10
+
+
+def test_a_smooth_function_keeps_the_whole_table() -> None:
+    values = 127.5 * (1 + np.sin(X[None] / 40))
+    offset, scale, _ = placed(values, 32)
+    assert (offset[0], scale[0]) == (-128, 16)
+    assert np.abs(computed(values) - values).max() < 1.0
+
+
+def test_every_code_stays_inside_the_table() -> None:
+    kinks = np.arange(-20.0, 280.0)
+    values = np.clip(9.0 * (X - kinks[:, None]), 0, 255)
+    offset, scale, _ = placed(values, 32)
+    voltage = (X + offset[:, None].astype(int)) * scale[:, None].astype(int)
+    assert voltage.min() >= -2048
+    assert voltage.max() <= 2047
+    assert set(scale.tolist()) == {15, 16}
+
+
+@pytest.mark.parametrize("segments", [8, 32, 64])
+def test_straight_lines_are_exact(segments: int) -> None:
+    values = np.array([X * 1.0, 255.0 - X, np.full(256, 77.0)])
+    np.testing.assert_array_equal(computed(values, segments), values)

@@ -1,4 +1,4 @@
-"""ADC calibration: rules of the arithmetic kept, range used, clipping counted truly."""
+"""Converters: rules of the arithmetic kept, range used, clipping counted, mismatch, trimming."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,19 @@ from hypothesis import strategies as st
 
 from emulator.golden.readout import readout
 from emulator.mapping import Mitigation
-from emulator.mapping.ranges import AdcRange, design
-from emulator.spec import Layer
+from emulator.mapping.ranges import (
+    GAIN_CORRECTION,
+    AdcRange,
+    build,
+    column_sums,
+    design,
+    fitted_gain,
+    placed,
+    row_voltages,
+    trim,
+)
 from tests.chips import changed
+from tests.emulator.spec.test_program import layer
 
 
 def calibrate(sums, *, adc_bits, dac_bits, policy, ratio=None):
@@ -19,18 +29,8 @@ def calibrate(sums, *, adc_bits, dac_bits, policy, ratio=None):
 
 
 def layer_of(sums, ranges, adc_bits, dac_bits):
-    m = sums.shape[3]
-    return Layer(
-        weights=np.zeros((1, m), np.int16),
-        bias=np.zeros(m, np.int32),
-        gain=ranges.gain,
-        offset=ranges.offset,
-        scale=np.zeros(m, np.uint16),
-        curve=np.zeros(m, np.uint16),
-        dac_bits=dac_bits,
-        adc_bits=adc_bits,
-        shift=ranges.shift,
-    )
+    fields = {"gain": ranges.gain, "offset": ranges.offset, "shift": ranges.shift}
+    return layer(1, sums.shape[3], dac_bits=dac_bits, adc_bits=adc_bits, **fields)
 
 
 @given(
@@ -47,10 +47,10 @@ def test_conversion_error_is_the_steps_rounding(seed, adc_bits, dac_bits, size):
     ranges = calibrate(sums, adc_bits=adc_bits, dac_bits=dac_bits, policy="column")
     assert 0 <= ranges.shift <= 47
     assert ranges.gain.max() >= 1 << 14 or ranges.shift == 47, "the gains use most of their 16 bits"
-    layer = layer_of(sums, ranges, adc_bits, dac_bits)
-    got = (readout(sums[0, 0], layer, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
+    converters = layer_of(sums, ranges, adc_bits, dac_bits)
+    got = (readout(sums[0, 0], converters, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
     bound = 1 << (adc_bits - 1)
-    inside = np.abs(readout(sums[0, 0], layer, 0) + 0.5) < bound - 0.5
+    inside = np.abs(readout(sums[0, 0], converters, 0) + 0.5) < bound - 0.5
     assert (np.abs(got - sums[0, 0])[inside] <= 0.5001 * np.broadcast_to(ranges.lsb, got.shape)[inside]).all()
 
 
@@ -75,12 +75,12 @@ def test_output_layers_get_equal_logit_steps():
 
 def weighted_error(sums, ranges, adc_bits, dac_bits):
     """Mean square (M,) of what the golden converters leave of the sums, slices at their place values."""
-    layer = layer_of(sums, ranges, adc_bits, dac_bits)
+    converters = layer_of(sums, ranges, adc_bits, dac_bits)
     total = 0.0
     for t, j in np.ndindex(sums.shape[:2]):
         # ``readout`` returns the code at its place value.
         place = 1 << (j * dac_bits)
-        got = (readout(sums[t, j], layer, j) / place - ranges.offset) * ranges.lsb
+        got = (readout(sums[t, j], converters, j) / place - ranges.offset) * ranges.lsb
         total = total + np.square((got - sums[t, j]) * place).mean(axis=0)
     return total / np.prod(sums.shape[:2])
 
@@ -92,30 +92,28 @@ def at_factor(sums, ranges, factor):
     return AdcRange(gain, offset, ranges.shift, 0.0)
 
 
-@pytest.mark.parametrize(("dac_bits", "wide"), [(8, 1.0), (4, 1.0), (4, 1.6)])
-def test_no_other_range_loses_less(dac_bits, wide):
-    """Slices count by the square of their place value, clipping and rounding by what they really cost."""
-    sums = np.random.default_rng(0).normal(size=(1, 8 // dac_bits, 4000, 3)) * 2000
-    sums[:, 0] *= wide  # where it counts least
+@pytest.mark.parametrize(
+    ("dac_bits", "wide", "unit"), [(8, 1.0, None), (4, 1.0, None), (4, 1.6, None), (8, 1.0, [0.05, 1.0])]
+)
+def test_no_other_range_loses_less(dac_bits, wide, unit):
+    """Slices count by the square of their place value, clipping and rounding by what they really cost. One
+    range for all is chosen in equal steps: a column of large sums that stand for small logits decides not."""
+    rng = np.random.default_rng(0)
+    if unit is None:
+        sums = rng.normal(size=(1, 8 // dac_bits, 4000, 3)) * 2000
+        sums[:, 0] *= wide  # where it counts least
+    else:
+        sums = np.stack([rng.uniform(-2e4, 2e4, 4000), 1e3 * rng.normal(size=4000)], axis=-1)[None, None]
     sums = np.rint(sums).astype(np.int64)
-    ranges = calibrate(sums, adc_bits=4, dac_bits=dac_bits, policy="column")
-    least = weighted_error(sums, ranges, 4, dac_bits)
-    for factor in (0.7, 0.8, 1.25, 1.4):
-        other = weighted_error(sums, at_factor(sums, ranges, factor), 4, dac_bits)
-        assert (other > least * 0.995).all()
+    ratio = None if unit is None else np.array(unit)
+    ranges = calibrate(sums, adc_bits=4, dac_bits=dac_bits, policy="column", ratio=ratio)
 
+    def lost(of):
+        error = weighted_error(sums, of, 4, dac_bits)
+        return error if ratio is None else (error * ratio**2).sum()
 
-def test_one_range_for_all_is_chosen_by_what_it_costs_in_equal_steps():
-    """A column of large sums that stand for small logits must not decide."""
-    rng = np.random.default_rng(3)
-    sums = np.stack([rng.uniform(-2e4, 2e4, 4000), 1e3 * rng.normal(size=4000)], axis=-1)
-    sums = np.rint(sums).astype(np.int64)[None, None]
-    unit = np.array([0.05, 1.0])
-    ranges = calibrate(sums, adc_bits=4, dac_bits=8, policy="column", ratio=unit)
-    least = (weighted_error(sums, ranges, 4, 8) * unit**2).sum()
     for factor in (0.7, 0.8, 1.25, 1.4):
-        other = weighted_error(sums, at_factor(sums, ranges, factor), 4, 8)
-        assert (other * unit**2).sum() > least * 0.995
+        assert (lost(at_factor(sums, ranges, factor)) > lost(ranges) * 0.995).all()
 
 
 def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
@@ -125,8 +123,8 @@ def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
     ranges = calibrate(sums, adc_bits=12, dac_bits=8, policy="column")
     assert ranges.clipped == 0
     assert np.abs(ranges.offset.astype(int)).min() > 1500, "as fine as it can"
-    layer = layer_of(sums, ranges, 12, 8)
-    got = (readout(sums[0, 0], layer, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
+    converters = layer_of(sums, ranges, 12, 8)
+    got = (readout(sums[0, 0], converters, 0) - ranges.offset.astype(np.int64)) * ranges.lsb
     assert (np.abs(got - sums[0, 0]) <= 0.51 * ranges.lsb + 1e-9).all()
 
 
@@ -150,3 +148,95 @@ def test_both_ends_of_an_even_range_are_in_it(centre):
     # An even load: neither end takes more than what its own width explains.
     step = float(ranges.lsb[0])
     assert max(below, above) < 1.75 * step
+
+
+def chip_with(rows=128, dac_bits=8, **readout):
+    return changed("wan2022", array={"rows": rows}, input={"dac_bits": dac_bits}, readout=readout)
+
+
+def a_range(gain, offset=0):
+    columns = len(gain)
+    return AdcRange(np.array(gain, np.uint16), np.full(columns, offset, np.int16), 8, 0.0)
+
+
+@pytest.mark.parametrize(("dac_bits", "largest"), [(8, 255), (4, 15), (1, 1)])
+@pytest.mark.parametrize("kind", ["first", "last"])
+def test_a_range_without_samples_is_the_largest_sum_of_any_tile(dac_bits, largest, kind):
+    """Tiles are converted one by one: the worst of them counts, wherever it is, not all together."""
+    codes = np.zeros((24, 2), np.int16)
+    codes[:, 0], codes[:, 1] = 3, -5
+    worst = slice(0, 8) if kind == "first" else slice(16, 24)
+    codes[worst, 0] = np.array([200, -100] * 4)
+    sums = np.zeros((3, 8 // dac_bits, 20, 2), np.int64)
+    chip = chip_with(rows=8, dac_bits=dac_bits)
+    got = design(sums, codes, chip, Mitigation(range_calibration=False), None)
+    bound = largest * np.array([4 * 200 + 4 * 100, 8 * 5])
+    np.testing.assert_allclose(got.lsb * 255, 2 * np.maximum(bound, bound.max() / 64), rtol=2e-3)
+    assert (got.offset == 0).all()
+
+
+def test_mismatch_stays_within_what_gain_and_offset_can_be():
+    chip = chip_with(gain_mismatch_percent=30.0, offset_mismatch_lsb=64.0)
+    columns = 4000
+
+    def drawn(seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).standard_normal((2, columns))
+
+    low = build(a_range([1] * columns, -2040), chip, drawn(0))
+    high = build(
+        a_range([65_000] * columns, 2040), chip, np.random.default_rng(0).standard_normal((2, columns))
+    )
+    assert (low.gain.min(), low.offset.min()) == (1, -2048)
+    assert (high.gain.max(), high.offset.max()) == (65_535, 2047)
+    # Seen from the middle: the described deviations, about the designed values.
+    middle = build(
+        a_range([20_000] * columns, 100), chip, np.random.default_rng(1).standard_normal((2, columns))
+    )
+    assert middle.gain.std() == pytest.approx(0.3 * 20_000, rel=0.05)
+    assert middle.offset.std() == pytest.approx(64, rel=0.05)
+    assert middle.offset.mean() == pytest.approx(100, abs=4)
+    assert (middle.shift, middle.clipped) == (8, 0.0)
+
+
+def test_trimming_multiplies_the_gain():
+    got = trim(a_range([1000, 2000, 1, 65_535], 7), np.array([1.5, 0.5, 0.25, 4.0]))
+    assert got.gain.tolist() == [1500, 1000, 1, 65_535]
+    assert got.offset.tolist() == [7] * 4
+
+
+def test_a_columns_gain_is_fitted_about_its_means_and_limited():
+    linear = np.random.default_rng(0).normal(size=(500, 5))
+    wanted = linear * [1.25, 100.0, 0.01, -3.0, 1.0] + [50.0, 0, 0, 0, 0]
+    linear[:, 4] = 7.0  # dead
+    got = fitted_gain("column", wanted, linear)
+    low, high = GAIN_CORRECTION
+    assert (low, high) == (0.25, 4.0)
+    np.testing.assert_allclose(got, [1.25, high, low, low, 1.0])
+
+
+def test_a_common_gain_weights_columns_by_their_neurons():
+    wanted = np.random.default_rng(0).normal(size=(500, 2)) * [1.0, 10.0]
+    got = fitted_gain("common", wanted, wanted / [2.0, 4.0], np.array([1.0, 10.0]))
+    np.testing.assert_allclose(got, [2.4, 2.4], rtol=0.02)
+    for how, linear in (("none", wanted / 2.0), ("common", 0 * wanted)):
+        np.testing.assert_array_equal(fitted_gain(how, wanted, linear), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+def test_slices_and_tiles_add_up_at_their_place_values(dac_bits):
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 256, (9, 40), dtype=np.uint8), rng.integers(-255, 256, (40, 3)).astype(np.int16)
+    sums = placed(column_sums(x, w, 16, dac_bits), chip_with(dac_bits=dac_bits))
+    np.testing.assert_array_equal(sums, x.astype(float) @ w)
+
+
+@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+def test_row_voltages_are_the_root_mean_square_of_the_slices(dac_bits):
+    x = np.random.default_rng(0).integers(0, 256, (40, 3), dtype=np.uint8)
+    x[:, 0], x[:, 1] = 255, 0
+    volts = []
+    for k in range(3):
+        slices = [int(v) >> (j * dac_bits) & (2**dac_bits - 1) for v in x[:, k] for j in range(8 // dac_bits)]
+        volts.append(0.2 * (sum(s * s for s in slices) / len(slices)) ** 0.5 / (2**dac_bits - 1))
+    np.testing.assert_allclose(row_voltages(x, chip_with(dac_bits=dac_bits)), volts)
+    assert volts[:2] == pytest.approx([0.2, 0.0])

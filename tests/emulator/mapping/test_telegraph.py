@@ -1,7 +1,5 @@
 """Telegraph noise: traps that fill and empty one by one against the deviation that a read draws."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -39,7 +37,6 @@ def test_columns_deviate_as_with_traps_one_by_one(dac_bits: int, least: float, m
         g = cells * (1 - STEP / 100 * full)
         sums[moment] = (x[0] / 255) @ ((g[0] - g[1]) * per_uS)
     step = one.program.meaning.output_step
-    assert step is not None
     golden = Core(one.program).infer(np.repeat(x, MOMENTS, axis=0), seed=5) * step
     # A trap that is there half of the time has a spread of its own in which cells have one.
     variance = sums.var(axis=0).mean() * (0.25 * SHARE / 100) / (SHARE / 200 - (SHARE / 200) ** 2)

@@ -1,4 +1,4 @@
-"""Float networks: forward pass, file round trip, refusals."""
+"""Float networks: forward pass, file round trip, functions of single inputs, refusals."""
 
 import json
 
@@ -7,21 +7,25 @@ import pytest
 
 from emulator.errors import NetworkError
 from emulator.network import Dense, Named, Ndr, Network, load_network
+from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from emulator.spec.archive import digest
+from tests.emulator.mapping.test_graphs import NETWORKS
+from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 
-def small(rng: np.random.Generator) -> Network:
-    hidden = Dense(
-        rng.normal(size=(6, 4)), rng.normal(size=4), Ndr(rng.uniform(0.5, 2, 4), rng.uniform(0.2, 1, 4))
-    )
-    middle = Dense(rng.normal(size=(4, 3)), rng.normal(size=3), Named("tanh"))
-    return Network.chain(
-        (hidden, middle, Dense(rng.normal(size=(3, 2)), rng.normal(size=2))), "small", {"seed": 1}
-    )
+def small() -> Network:
+    rng = np.random.default_rng(2)
+
+    def dense(inputs, outputs, activation=None):
+        return Dense(rng.normal(size=(inputs, outputs)), rng.normal(size=outputs), activation)
+
+    neurons = Ndr(rng.uniform(0.5, 2, 4), rng.uniform(0.2, 1, 4))
+    layers = (dense(6, 4, neurons), dense(4, 3, Named("tanh")), dense(3, 2))
+    return Network.chain(layers, "small", {"seed": 1})
 
 
 def test_forward_is_the_formula():
-    net = small(np.random.default_rng(0))
+    net = small()
     x = np.random.default_rng(1).uniform(size=(5, 6))
     first, second, last = net.layers
     u = (x @ first.weights + first.bias) / first.activation.peak
@@ -32,7 +36,7 @@ def test_forward_is_the_formula():
 
 
 def test_file_round_trip(tmp_path):
-    net = small(np.random.default_rng(2))
+    net = small()
     net.save(tmp_path / "n.npz")
     again = load_network(tmp_path / "n.npz")
     x = np.random.default_rng(3).uniform(size=(5, 6))
@@ -41,54 +45,74 @@ def test_file_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
 
 
-def test_bad_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such network file"):
-        load_network(tmp_path / "none.npz")
-    whole = tmp_path / "n.npz"
-    small(np.random.default_rng(2)).save(whole)
-    for key, value, message in [
-        (
-            "manifest",
-            np.array('{"format": "ndrite-network", "format_version": 9}'),
-            "format is ndrite-network 9",
-        ),
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format_version", 9, "format is ndrite-network 9"),
         ("node0.bias", np.zeros(7), "bias has shape"),
         ("node0.peak", np.zeros(4), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
-    ]:
-        with np.load(whole) as file:
-            arrays = dict(file) | {key: value}
-        if key != "manifest":
-            manifest = json.loads(str(arrays.pop("manifest")))
-            manifest["sha256"] = digest(manifest, arrays)
-            arrays["manifest"] = np.array(json.dumps(manifest))
-        np.savez(tmp_path / "x.npz", **arrays)
-        with pytest.raises(NetworkError, match=message):
-            load_network(tmp_path / "x.npz")
+    ],
+)
+def test_bad_files(tmp_path, key, value, message):
+    small().save(tmp_path / "n.npz")
+    with np.load(tmp_path / "n.npz") as file:
+        arrays = dict(file)
+    manifest = json.loads(str(arrays.pop("manifest")))
+    (manifest if key in manifest else arrays)[key] = value
+    manifest["sha256"] = digest(manifest, arrays)
+    np.savez(tmp_path / "x.npz", manifest=np.array(json.dumps(manifest)), **arrays)
+    with pytest.raises(NetworkError, match=message):
+        load_network(tmp_path / "x.npz")
+
+
+LAST, RELU = Dense(np.ones((2, 2)), np.ones(2)), Dense(np.ones((2, 2)), np.ones(2), Named("relu"))
 
 
 @pytest.mark.parametrize(
-    ("layers", "message"),
+    ("made", "message"),
     [
-        ((), "layers is empty"),
-        ((Dense(np.ones((2, 2)), np.ones(2), Named("relu")),), "none on the output layer"),
-        ((Dense(np.ones((2, 2)), np.ones(2)),) * 2, "an activation on every hidden layer"),
+        (lambda: Network.chain(()), "layers is empty"),
+        (lambda: Network.chain((RELU,)), "none on the output layer"),
+        (lambda: Network.chain((LAST, LAST)), "an activation on every hidden layer"),
         (
-            (Dense(np.ones((2, 3)), np.ones(3), Named("relu")), Dense(np.ones((2, 2)), np.ones(2))),
+            lambda: Network.chain((Dense(np.ones((2, 3)), np.ones(3), Named("relu")), LAST)),
             "layer 1 has 2 inputs; accepted: 3",
         ),
+        (lambda: Dense(np.full((2, 2), np.nan), np.ones(2)), "not finite"),
+        (lambda: Named("swish"), "activation is 'swish'; accepted: ndr, relu"),
+        (lambda: Ndr(np.ones(2), np.array([1, 1.5])), r"height\[1\] is 1.5; accepted: 1e-06..1.0"),
+        (lambda: small().forward(np.zeros((5, 3))), r"x has shape \(5, 3\); accepted: \(n, 6\)"),
+        (lambda: load_network("none.npz"), "no such network file"),
     ],
 )
-def test_inconsistent_networks(layers, message):
-    with pytest.raises(NetworkError, match=message):
-        Network.chain(layers)
+def test_impossible_networks(made, message):
+    with pytest.raises((NetworkError, FileNotFoundError), match=message):
+        made()
 
 
-def test_bad_values():
-    with pytest.raises(NetworkError, match="not finite"):
-        Dense(np.full((2, 2), np.nan), np.ones(2))
-    with pytest.raises(NetworkError, match="activation is 'swish'; accepted: ndr, relu"):
-        Named("swish")
-    with pytest.raises(NetworkError, match=r"height\[1\] is 1.5; accepted: 1e-06..1.0"):
-        Ndr(np.ones(2), np.array([1, 1.5]))
-    with pytest.raises(NetworkError, match=r"x has shape \(5, 3\); accepted: \(n, 6\)"):
-        small(np.random.default_rng(0)).forward(np.zeros((5, 3)))
+def test_sums_are_the_sums_of_the_functions() -> None:
+    network = kan()
+    assert layers_of_functions(network) == [0, 2]
+    rng = np.random.default_rng(0)
+    x = rng.random((20, INPUTS))
+    # One sample's own values as the points of every input: the diagonal is what it adds.
+    sums = (
+        np.array([sum(edge_functions(network, 0, row)[i, :, i] for i in range(INPUTS)) for row in x])
+        + network.layers[0].bias
+    )
+    np.testing.assert_allclose(np.clip(sums, 0, 1), network.activations(x)[1], atol=1e-5)
+    assert edge_functions(network, 0, np.linspace(0, 1, 7)).shape == (INPUTS, HIDDEN, 7)
+    assert edge_functions(network, 2, [0.5]).shape == (HIDDEN, 3, 1)
+    assert network.layers[0].weights.shape == (BASES * INPUTS, HIDDEN)
+
+
+@pytest.mark.parametrize("node", [1, 3, 9])
+def test_another_node_is_refused(node: int) -> None:
+    with pytest.raises(NetworkError, match=rf"node {node} is no layer of functions; accepted: \[0, 2\]"):
+        edge_functions(kan(), node, [0.0])
+
+
+def test_which_layers_have_them() -> None:
+    """A table that a full layer reads; not what convolutions or pools do."""
+    found = {name: layers_of_functions(network) for name, network in NETWORKS.items()}
+    assert {name for name, layers in found.items() if layers} == {"functions"}

@@ -1,6 +1,4 @@
-"""The integer operations, against exact rational arithmetic."""
-
-from __future__ import annotations
+"""The integer operations, against exact rational arithmetic; codes without their zeros."""
 
 import math
 from fractions import Fraction
@@ -11,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.spec.arithmetic import clip, dac_slice, isqrt, rshift_round, slices
+from emulator.spec.sparse import sparse
+from tests.stimulus import dense
 
 
 @given(st.integers(-(1 << 50), 1 << 50), st.integers(0, 47))
@@ -47,3 +47,36 @@ def test_slices_add_up_to_the_code(x: int, dac_bits: int) -> None:
 @given(st.integers(), st.integers(-100, 0), st.integers(0, 100))
 def test_clip_saturates(v: int, low: int, high: int) -> None:
     assert clip(v, low, high) == sorted([low, v, high])[1]
+
+
+def test_by_hand() -> None:
+    x = np.array([[0, 5, 0, 0, 0, 0, 0, 255, 0, 7], [0] * 10, [9] * 10], np.uint8)
+    assert sparse(x) == [
+        bytes([0b1000_0010, 5, 255, 0b10, 7]),
+        bytes([0, 0]),
+        bytes([255, *[9] * 8, 0b11, 9, 9]),
+    ]
+
+
+@pytest.mark.parametrize("count", [*range(1, 26), 784])
+def test_every_count_and_density(count: int) -> None:
+    rng = np.random.default_rng(count)
+    x = rng.integers(1, 256, (40, count)).astype(np.uint8)
+    x[rng.random((40, count)) < np.linspace(0, 1, 40)[:, None]] = 0
+    payloads = sparse(x)
+    assert [len(p) for p in payloads] == [-(-count // 8) + np.count_nonzero(row) for row in x]
+    for row, payload in zip(x, payloads, strict=True):
+        read = dense(payload, count)
+        np.testing.assert_array_equal(read, row)
+        # A byte more or less is none of so many codes.
+        assert dense(payload + b"\1", count) is None
+        assert dense(payload[:-1], count) is None
+
+
+def test_bits_behind_the_last_code() -> None:
+    assert dense(bytes([0b101, 1, 2]), 3) is not None
+    assert dense(bytes([0b1001, 1, 2]), 3) is None
+
+
+def test_of_nothing() -> None:
+    assert sparse(np.zeros((0, 5), np.uint8)) == []

@@ -1,7 +1,5 @@
 """Files written whole or not at all: what is kept of what was there, and what is never replaced."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
@@ -57,18 +55,16 @@ def test_nothing_is_left_of_what_failed(tmp_path: Path, error: type[BaseExceptio
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_a_new_file_has_the_users_mode(tmp_path: Path, umask: int) -> None:
-    write(tmp_path / "x")
-    assert mode(tmp_path / "x") == 0o666 & ~umask
-
-
-@pytest.mark.parametrize("kept", [0o600, 0o664, 0o755])
-def test_a_file_keeps_its_mode(tmp_path: Path, kept: int, umask: int) -> None:
+@pytest.mark.parametrize("kept", [None, 0o600, 0o664, 0o755])
+def test_a_new_file_has_the_users_mode_and_an_old_one_keeps_its_own(
+    tmp_path: Path, kept: int | None, umask: int
+) -> None:
     path = tmp_path / "x"
-    path.write_bytes(b"old")
-    path.chmod(kept)
+    if kept is not None:
+        path.write_bytes(b"old")
+        path.chmod(kept)
     write(path)
-    assert (path.read_bytes(), mode(path)) == (b"new", kept)
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o666 & ~umask if kept is None else kept)
 
 
 def test_while_it_is_written_nobody_else_reads_what_was_private(tmp_path: Path) -> None:

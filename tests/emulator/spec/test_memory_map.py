@@ -1,29 +1,26 @@
-"""Where a program lies in a device's memories, decoded again by hand."""
-
-from __future__ import annotations
+"""Geometries, registers and bounds; where a program lies in a device's memories, decoded again by hand."""
 
 import dataclasses
+import io
+from typing import Any
 
 import numpy as np
 import pytest
 
-from emulator.backend.lay_out import check_fits, lay_out
+from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, GeometryError
-from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
+from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
+from emulator.spec.archive import ArchiveError, read_array
+from emulator.spec.campaign import Campaign, CampaignError
+from emulator.spec.memory_map import DESCRIPTOR
+from emulator.spec.reference import reference
 from emulator.spec.registers import REGISTERS, register_map_hash
-from tests.stimulus import quiet
+from emulator.spec.watchdog import watchdog_cycles
+from tests.emulator.backend.walk_by_hand import memories
+from tests.emulator.spec.test_program import layer
+from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
-
-
-def memories(program: object, geometry: object) -> dict[str, np.ndarray]:
-    names = {number: name for name, number in REGIONS.items()}
-    out = {name: np.zeros(words, np.int64) for name, words in region_words(geometry).items()}
-    for section in lay_out(program, geometry):
-        start = section.address & ((1 << REGION_SHIFT) - 1)
-        out[names[section.address >> REGION_SHIFT]][start : start + len(section.words)] = section.words
-    return out
 
 
 @pytest.mark.parametrize("trial", range(5))
@@ -32,25 +29,25 @@ def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
     g = dataclasses.replace(TINY, lanes=6, readouts=2)
     program = random_program(g, rng, layers=3)
     held = memories(program, g)
-    for i, layer in enumerate(program.layers):
+    for i, one in enumerate(program.layers):
         words = [int(w) & 0xFFFFFFFF for w in held["layers"][8 * i : 8 * i + 8]]
         got = {name: words[w] >> low & ((1 << width) - 1) for name, (w, low, width) in DESCRIPTOR.items()}
-        assert (got["inputs"], got["outputs"]) == layer.weights.shape
-        assert got["variance_out"] == layer.sigma_out**2
+        assert (got["inputs"], got["outputs"]) == one.weights.shape
+        assert got["variance_out"] == one.sigma_out**2
         assert got["last"] == (i == 2)
         assert got["column_base"] % g.readouts == 0
-        for k in range(layer.inputs):
-            for m in range(layer.outputs):
-                at = (m % g.lanes) * g.weight_depth + got["weight_base"] + (m // g.lanes) * layer.inputs + k
-                assert held["weights"][at] == layer.weights[k, m]
-        for m in range(layer.outputs):
+        for k in range(one.inputs):
+            for m in range(one.outputs):
+                at = (m % g.lanes) * g.weight_depth + got["weight_base"] + (m // g.lanes) * one.inputs + k
+                assert held["weights"][at] == one.weights[k, m]
+        for m in range(one.outputs):
             c = got["column_base"] + m
             word = int(held["readout"][c])
             offset = word >> 16 & 0xFFF
-            assert word & 0xFFFF == layer.gain[m]
-            assert offset - (offset >> 11 << 12) == layer.offset[m]
-            assert held["bias"][c] == layer.bias[m]
-            assert int(held["neuron"][c]) & 0xFFFFFFFF == int(layer.scale[m]) | int(layer.curve[m]) << 16
+            assert word & 0xFFFF == one.gain[m]
+            assert offset - (offset >> 11 << 12) == one.offset[m]
+            assert held["bias"][c] == one.bias[m]
+            assert int(held["neuron"][c]) & 0xFFFFFFFF == int(one.scale[m]) | int(one.curve[m]) << 16
 
 
 @pytest.mark.parametrize(
@@ -62,10 +59,7 @@ def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
         ({"max_inputs": 8}, "inputs"),
         ({"columns": 4}, "column parameters"),
         ({"curves": 1}, "number of curves"),
-        (
-            {"weight_bits": 8},
-            r"weights magnitude is \d+; at most 127 \(compile it for a chip whose cell.weight_bits is 8",
-        ),
+        ({"weight_bits": 8}, r"weights magnitude is \d+; at most 127 \(.*whose cell.weight_bits is 8"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
@@ -92,3 +86,179 @@ def test_register_table_is_sound() -> None:
     assert len({r.name for r in REGISTERS}) == len(REGISTERS)
     assert {r.access for r in REGISTERS} == {"ro", "rw", "wo"}
     assert 0 < register_map_hash() < 1 << 32
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_widths_hold_the_worst_case(name: str) -> None:
+    g = PRESETS[name]
+    worst = g.most_rows * 255 * g.weight_max
+    assert worst < 1 << (g.accumulator_bits - 1)
+    assert worst >= 1 << (g.accumulator_bits - 2)
+    noise = (65535 * 2048 + 128) >> 8
+    assert worst + noise < 1 << (g.noisy_bits - 1)
+    assert (g.most_rows * g.weight_max + noise) * 255 < 1 << 31
+
+
+def test_tile_rows_of_128_need_24_bits() -> None:
+    assert dataclasses.replace(PRESETS["64-lane"], analog=False).accumulator_bits == 24
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rows", 4),
+        ("rows", 130),
+        ("lanes", 0),
+        ("readouts", 3),
+        ("readouts", 128),
+        ("weight_bits", 7),
+        ("input_bits", 4),
+        ("weight_depth", 1000),
+        ("max_inputs", 8),
+        ("max_inputs", 8192),
+        ("segments", 1),
+        ("packet_bytes", 512),
+        ("window", 3),
+        ("curves", 0),
+        ("redraw", 3),
+    ],
+)
+def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
+    with pytest.raises(GeometryError, match=rf"{field} is {value}; accepted: "):
+        dataclasses.replace(PRESETS["64-lane"], **{field: value})
+
+
+def test_every_register_is_described() -> None:
+    text = reference()
+    for register in REGISTERS:
+        assert f"`{register.name}`" in text
+        assert register.text.replace("|", "\\|") in text
+
+
+CURVES = {"curve_base": np.zeros((1, 32), np.int32), "curve_slope": np.zeros((1, 32), np.int32)}
+
+
+def edge(*layers: Layer, **changes: Any) -> Program:
+    return Program.chain(**({"name": "edge", "rows": 16, "layers": layers} | CURVES | changes))
+
+
+@pytest.mark.parametrize(
+    ("noise", "room"),
+    [
+        ({}, 0),
+        # Sigma is limited to 65535, a sample to 2048 in Q4.8: 8 each.
+        ({"sigma_out": 1}, 65535 * 8),
+        ({"var_cell": 1}, 65535 * 8),
+        # All four slices of two bits at once, each with its weight.
+        ({"sigma_out": 1, "dac_bits": 2}, 65535 * 8 * 0b01010101),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sum_of_an_analog_column_has_room_for_its_noise(
+    noise: dict[str, int], room: int, sign: int
+) -> None:
+    # One weight of 1 at an input of 255.
+    most = 2**31 - 1 - 255 - room
+    fields = {"readout": "analog"} | noise
+    edge(layer(1, 1, bias=np.array([sign * most], np.int32), **fields))
+    with pytest.raises(ProgramError, match=r"largest \|p\| \+ \|bias\| is 2147483648"):
+        edge(layer(1, 1, bias=np.array([sign * (most + 1)], np.int32), **fields))
+
+
+EMPTY = np.zeros((0, 32), np.int32)
+
+
+@pytest.mark.parametrize(
+    ("one", "changes", "words"),
+    [
+        # A cell pair's two samples have row numbers of 16 bits.
+        (
+            layer(2**15 + 1, 1, adc_bits=4),
+            {"rows": 1024, "variation": same_cells()},
+            r"inputs of product 0 is 32769; accepted: 1..32768 with variation",
+        ),
+        (
+            layer(3, 1),
+            {"curve_base": EMPTY, "curve_slope": EMPTY},
+            r"curves.base is outside 18 bits or empty",
+        ),
+        (layer(0, 1), {}, r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
+        (layer(3, 0), {}, r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"),
+    ],
+    ids=["rows of virtual chips", "no curves", "no inputs", "no outputs"],
+)
+def test_the_first_that_is_refused(one: Layer, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ProgramError, match=words):
+        edge(one, **changes)
+
+
+def test_the_most_rows_of_virtual_chips() -> None:
+    edge(layer(2**15, 1, adc_bits=4), rows=1024, variation=same_cells())
+    edge(layer(2**15 + 1, 1, adc_bits=4), rows=1024)
+
+
+def test_every_layers_columns_begin_at_a_multiple_of_the_readouts() -> None:
+    geometry = dataclasses.replace(TINY, readouts=4, columns=8)
+    net = edge(layer(3, 5, segment_bits=7), layer(5, 1))
+    with pytest.raises(GeometryError, match="column parameters is 12; at most 8"):
+        check_fits(net, geometry)
+    check_fits(edge(layer(3, 4, segment_bits=7), layer(4, 1)), geometry)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 1 << 62)])
+def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<i4", "fortran_order": False, "shape": shape})
+    with pytest.raises(ArchiveError, match="in 0 bytes"):
+        read_array(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("last_good", "first_bad", "words"),
+    [
+        (
+            {"first_chip": 2**32 - 3, "chips": 2},
+            {"first_chip": 2**32 - 3, "chips": 3},
+            "chips is 3; accepted: 1..2",
+        ),
+        ({"first_sample": 2**20 - 5}, {"first_sample": 2**20 - 4}, "first_sample is"),
+        ({"trials": 4096}, {"trials": 4097}, "trials is 4097; accepted: 1..4096"),
+        ({"chips": 1}, {"chips": 0}, "chips is 0"),
+        ({"seed": 0}, {"seed": -1}, "seed is -1"),
+        ({"seed": 2**64 - 1}, {"seed": 2**64}, "seed is"),
+        ({}, {"x": np.zeros((0, 3), np.uint8), "labels": np.zeros(0, int)}, "samples is uint8"),
+        ({}, {"x": np.zeros((5, 4), np.uint8)}, "samples is uint8"),
+        ({}, {"labels": np.zeros(3, int)}, "labels is int64"),
+        ({}, {"labels": np.full(5, -1)}, "labels is -1"),
+        ({"labels": np.full(5, 65535)}, {"labels": np.full(5, 65536)}, "labels is 65536"),
+    ],
+)
+def test_campaigns_end_where_chips_images_and_draws_do(
+    last_good: dict[str, Any], first_bad: dict[str, Any], words: str
+) -> None:
+    plan: dict[str, Any] = {"x": np.zeros((5, 3), np.uint8), "labels": np.zeros(5, int), "inputs": 3}
+    plan |= {"chips": 1, "trials": 1, "seed": 0, "first_chip": 0, "first_sample": 0}
+
+    def check(x: Any, labels: Any, inputs: int, **fields: Any) -> None:
+        Campaign(**fields).check(x, labels, inputs)
+
+    check(**(plan | last_good))
+    with pytest.raises(CampaignError, match=words):
+        check(**(plan | first_bad))
+
+
+@pytest.mark.parametrize(
+    ("fields", "cycles"),
+    [
+        # A second at a megahertz where the array is small.
+        ({"lanes": 4, "readouts": 2, "weight_depth": 512}, 1_048_576),
+        # Eight times the eight slices of every weight word.
+        ({"lanes": 4, "readouts": 2, "weight_depth": 65536}, 4_194_304),
+        # Four times the drawing of every cell, two a cycle.
+        ({"lanes": 64, "weight_depth": 65536, "redraw": 2}, 8_388_608),
+        ({"lanes": 64, "weight_depth": 65536, "redraw": 8}, 4_194_304),
+    ],
+)
+def test_the_watchdog_waits_for_the_longest_work(fields: dict[str, int], cycles: int) -> None:
+    assert watchdog_cycles(Geometry(**fields)) == cycles  # type: ignore[arg-type]

@@ -1,7 +1,5 @@
 """Program files: a round trip that NumPy alone can check, and refusals that name what is wrong."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -40,7 +38,7 @@ SEEN = Patches(shape=(2, 4, 4), kernel=(3, 3), padding=(1, 1, 1, 1))
 
 
 def everything() -> Program:
-    """One of each kind of step, numbered as ``parts`` says: input 0, state 1, steps from 2 on."""
+    """One of each kind of step; map 0 is the input, 1 the state, the steps make those from 2 on."""
     steps: tuple[Step, ...] = (
         Product(layer=layer(18, 2), sources=(0,), patches=SEEN, border=9),
         Product(
@@ -88,11 +86,6 @@ def everything() -> Program:
     )
 
 
-@pytest.fixture
-def program() -> Program:
-    return random_program(TINY, np.random.default_rng(3), layers=2, readout="adc")
-
-
 def programs() -> list[Program]:
     graphs = [random_graph(TINY, np.random.default_rng(i)) for i in range(12)]
     chain = random_program(TINY, np.random.default_rng(3))
@@ -104,18 +97,7 @@ def test_round_trip(tmp_path: Path) -> None:
         program.save(tmp_path / "a.npz")
         back = Program.load(tmp_path / "a.npz")
         assert back.manifest() == program.manifest()
-        assert back.tag == program.tag
-        assert back.map_shapes == program.map_shapes
-        assert [dataclasses.fields(s) for s in back.steps] == [dataclasses.fields(s) for s in program.steps]
-        for ours, theirs in zip(back.steps, program.steps, strict=True):
-            assert ours.kind == theirs.kind
-            for f in dataclasses.fields(ours):
-                got, wanted = getattr(ours, f.name), getattr(theirs, f.name)
-                if isinstance(wanted, np.ndarray):
-                    np.testing.assert_array_equal(got, wanted)
-                elif not isinstance(wanted, Layer):
-                    assert got == wanted, f.name
-        assert back.states == program.states
+        assert (back.tag, back.states, back.map_shapes) == (program.tag, program.states, program.map_shapes)
         assert back.arrays().keys() == program.arrays().keys()
         for name, array in program.arrays().items():
             assert back.arrays()[name].dtype == array.dtype
@@ -141,16 +123,17 @@ def test_checksum_can_be_recomputed_with_numpy_alone(tmp_path: Path) -> None:
 
 def test_shapes_of_maps_and_of_samples() -> None:
     program = everything()
+    large, small = (2, 4, 4), (2, 2, 2)
     assert program.map_shapes == (
-        (2, 4, 4),
-        (2, 2, 2),
-        (2, 4, 4),
-        (2, 4, 4),
+        large,
+        small,
+        large,
+        large,
         (4, 2, 2),
-        (2, 2, 2),
-        (2, 2, 2),
-        (2, 2, 2),
-        (2, 4, 4),
+        small,
+        small,
+        small,
+        large,
         (3, 1, 1),
     )
     assert (program.inputs, program.outputs, program.is_chain) == (3 * 32, 3, False)
@@ -244,10 +227,7 @@ BAD: list[tuple[Any, str]] = [
     (step(0, var_cell=-1), "step0.var_cell is -1; accepted: 0..65535"),
     (step(0, curve=np.full(2, 2, np.uint16)), "step0.curve is 2; accepted: 0..1"),
     (step(0, segment_bits=8), "step0.segment_bits is 8; accepted: 12 - log2 of the table's 32 segments"),
-    (
-        step(7, bias=np.full(3, 2**31 - 1, np.int32)),
-        r"step7 largest \|p\| \+ \|bias\| is .*; accepted: below 2\^31",
-    ),
+    (step(7, bias=np.full(3, 2**31 - 1, np.int32)), r"step7 largest \|p\| \+ \|bias\| is .* below 2\^31"),
     (
         # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
         step(1, bias=np.full(2, 2**31 - 1 - 128 * 2 - 637_500, np.int32)),
@@ -302,16 +282,13 @@ def test_what_breaks_a_rule_is_named(changes: dict[str, Any], words: str) -> Non
         dataclasses.replace(everything(), **changes)
 
 
-@pytest.mark.parametrize("fires", [True, False])
-def test_a_state_does_not_take_sums(fires: bool) -> None:
-    last = Product(layer=layer(3, 3), sources=(0,), patches=Patches.whole((3, 1, 1)), fires=fires)
-    fields: dict[str, Any] = {"name": "x", "rows": 16, "shape": (3, 1, 1), "steps": (last,)} | CURVES
-    kept = State(shape=(3, 1, 1), source=2)
-    if fires:
-        assert Program(states=(kept,), **fields).map_shapes[2] == (3, 1, 1)
-        return
+def test_a_state_does_not_take_sums() -> None:
+    last = Product(layer=layer(3, 3), sources=(0,), patches=Patches.whole((3, 1, 1)))
+    fields: dict[str, Any] = {"name": "x", "rows": 16, "shape": (3, 1, 1)} | CURVES
+    fields["states"] = (State(shape=(3, 1, 1), source=2),)
+    assert Program(steps=(last,), **fields).map_shapes[2] == (3, 1, 1)
     with pytest.raises(ProgramError, match=r"state0.source is sums; accepted: a map of codes"):
-        Program(states=(kept,), **fields)
+        Program(steps=(dataclasses.replace(last, fires=False),), **fields)
 
 
 def test_256_products_and_no_more() -> None:
@@ -407,10 +384,7 @@ def edit(name: str, new: Callable[[Any], Any] | None = None) -> Any:
         (put("note", "checked"), "checksum differs"),
         (put("sha256", None), "checksum differs"),
         (put("sha256"), "checksum differs"),
-        (
-            put("format_version", 5),
-            "format is ndrite-program 5; accepted: ndrite-program 4; compile the network again$",
-        ),
+        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4; compile"),
         (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
@@ -474,24 +448,17 @@ def test_the_program_is_found_in_a_file_that_holds_more(tmp_path: Path) -> None:
         Program.load(tmp_path / "torn")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
-def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
-    path.write_bytes(content)
-    with pytest.raises(ProgramError, match=r"other\.npz: not a program file"):
-        Program.load(path)
-
-
-def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "evil.npz"
-    np.savez(path, manifest=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ProgramError, match=r"evil\.npz"):
-        Program.load(path)
-
-
-def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such program file"):
-        Program.load(tmp_path / "none.npz")
+        Program.load(path)
+    for content in (b"", b"not a zip", b"PK\x03\x04 cut short"):
+        path.write_bytes(content)
+        with pytest.raises(ProgramError, match=r"other\.npz: not a program file"):
+            Program.load(path)
+    np.savez(path, manifest=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ProgramError, match=r"other\.npz"):
+        Program.load(path)
 
 
 def test_tag_follows_all_that_computes() -> None:
@@ -515,11 +482,10 @@ def test_tag_follows_all_that_computes() -> None:
     assert quiet(noisy).tag == program.tag
 
 
-def test_a_piece_is_one_product_with_its_number(program: Program) -> None:
+def test_a_piece_is_one_product_with_its_number() -> None:
     program = everything()
     piece = program.piece(2)
-    assert piece.first_product == 2
-    assert piece.is_chain
+    assert (piece.first_product, piece.is_chain) == (2, True)
     assert piece.layers[0] is program.layers[2]
     with pytest.raises(ProgramError, match="groups of product 0 is 2; accepted: 1"):
         dataclasses.replace(program, **step(0, layer=layer(9, 2), groups=2)).piece(0)

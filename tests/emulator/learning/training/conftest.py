@@ -1,7 +1,5 @@
 """Training on one thread, each test from the same seed."""
 
-from __future__ import annotations
-
 import pytest
 
 

@@ -20,11 +20,12 @@ from emulator.learning.training.job import Job, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import export, settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
-from emulator.network import load_network  # noqa: E402
+from emulator.learning.training.nodes import bias_error, column_errors  # noqa: E402
+from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
+from emulator.mapping import map_network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
 from tests.chips import changed  # noqa: E402
-from tests.emulator.learning.training.test_graphs import exported  # noqa: E402
+from tests.emulator.learning.training.test_graphs import exported, pictures  # noqa: E402
 
 CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
 """No converters: errors of cells alone."""
@@ -32,12 +33,8 @@ CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output
 
 def toy(n=600):
     """Four classes of noisy 8 x 8 images."""
-    rng = np.random.default_rng(0)
-    prototypes = rng.uniform(size=(4, 8, 8)).repeat(n // 4, axis=0).reshape(n, 64)
-    x = np.clip(prototypes + rng.normal(0, 0.2, (n, 64)), 0, 1).astype(np.float32)
-    y = np.repeat(np.arange(4), n // 4)
-    order = rng.permutation(n)
-    x, y = torch.from_numpy(x[order]), torch.from_numpy(y[order])
+    made = pictures(n, 4)
+    x, y = torch.from_numpy(made.x.astype(np.float32) / 255), torch.from_numpy(made.labels)
     return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
 
 
@@ -60,30 +57,6 @@ def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     assert float(sums.mean()) == pytest.approx(0.5 * n, rel=1e-3)
     crossbar.eval()
     assert float(crossbar(torch.ones(1, n)).detach()) == pytest.approx(0.5 * n, rel=1e-4)
-
-
-def test_trains_and_exports_exactly(tmp_path):
-    split = toy()
-    model = of_widths((64, 12, 4), CELLS)
-    kept = []
-
-    def checkpoint(best, epoch, accuracy):
-        kept.append((epoch, accuracy))
-        export(best, name="toy", provenance={"epoch": epoch}).save(tmp_path / "toy.npz")
-        with torch.no_grad():
-            expected.append(best(split.held_images).numpy())
-
-    expected: list[np.ndarray] = []
-    recipe = loop.Recipe(epochs=12, batch=50, average=0.9)
-    best = loop.train(model, split, recipe, side=8, checkpoint=checkpoint)
-    assert best > 0.9
-    assert kept[-1][1] == best
-    network = load_network(tmp_path / "toy.npz")
-    np.testing.assert_allclose(network.forward(split.held_images.numpy()), expected[-1], rtol=1e-3, atol=1e-4)
-    hidden = network.activations(split.held_images.numpy())[0]
-    assert hidden.min() >= 0
-    assert hidden.max() <= 1
-    assert network.layers[0].activation.height.max() == pytest.approx(1.0)
 
 
 def small():
@@ -121,7 +94,10 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
 def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     split = toy(300)
     model = of_widths((64, 10, 4), FLOAT, neuron=kind, normalise=normalise)
-    exported(trained(model, split, average=0.5), split.images)
+    network = exported(trained(model, split, average=0.5), split.images)
+    hidden = network.activations(split.held_images.numpy())[0]
+    assert hidden.min() >= 0
+    assert kind == "relu" or hidden.max() <= 1
     fixed = [p for p in model.parameters() if not p.requires_grad]
     monotonic = kind in ("relu", "clipped-relu", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
@@ -265,3 +241,119 @@ def test_every_image_is_one_of_the_shifted_and_mirrored(shift, flip):
     still = np.mean([f[2:] == (0, 0) for f in found])
     assert still == pytest.approx(0.5 + 0.5 / (2 * shift + 1) ** 2, abs=0.03)
     assert np.mean([f[1] for f in found]) == pytest.approx(0.5 * flip, abs=0.03)
+
+
+NO_ERROR = np.zeros(16)
+
+
+def view(sigma=None, **columns) -> ChipView:
+    return ChipView(sigma=sigma, clip_rms=3.0, columns=ColumnsView(**columns))
+
+
+def errors(crossbar, x, unit, bias=None):
+    crossbar.train()
+    bias = torch.zeros(len(unit)) if bias is None else bias
+    return column_errors(crossbar, x, crossbar(x, unit), unit, bias).detach()
+
+
+def test_the_view_is_the_descriptions():
+    seen = view_of(load_chip("dendritic-analog"))
+    assert seen.columns == ColumnsView(noise=0.004, offset=0.008, gain=0.02, bias_cells=True)
+    assert (seen.peak_variation, seen.height_variation, seen.adc_bits) == (0.02, 0.02, None)
+    behind = view_of(load_chip("dendritic-ndr"))
+    assert (behind.columns, behind.peak_variation, behind.adc_bits) == (None, 0.0, 8)
+
+
+def test_columns_share_one_limit_in_units_of_their_neurons():
+    crossbar = Crossbar(50, 4, view(NO_ERROR))
+    unit = torch.tensor([1.0, 2.0, 4.0, 8.0])
+    limit = crossbar.limited(unit)[1][0].detach()
+    torch.testing.assert_close(limit / limit[0], unit)
+    wanted = 3.0 * (crossbar.weight.detach() / unit).square().mean().sqrt()
+    assert float(limit[0]) == pytest.approx(float(wanted), rel=1e-5)
+    # A column of small weights rounds to few levels: its error is as large as that of a column of large ones.
+    x = torch.eye(50)
+    added = errors(crossbar, x, unit) / unit
+    step = float(limit[0]) / 15
+    assert 0.4 * step < float(added.abs().max()) < 0.7 * step  # half a level, the column's mean taken out
+    assert added.std(dim=0).max() < 2 * added.std(dim=0).min()
+
+
+def test_read_noise_is_in_parts_of_the_largest_current():
+    crossbar = Crossbar(50, 4, view(noise=0.05))
+    x, unit = torch.rand(4000, 50), torch.tensor([1.0, 1.0, 1.0, 3.0])
+    full = float((crossbar(x, unit) / unit).abs().max())
+    added = errors(crossbar, x, unit)
+    np.testing.assert_allclose(added.std(dim=0), 0.05 * full * unit, rtol=0.1)
+    assert abs(np.corrcoef(added.T)[0, 1]) < 0.1
+
+
+def test_offsets_are_made_up_for_and_gains_are_not():
+    x, unit = torch.rand(300, 50), torch.ones(200)
+    crossbar = Crossbar(50, 200, view(offset=0.5))
+    assert float(errors(crossbar, x, unit).abs().max()) < 1e-4
+    crossbar = Crossbar(50, 200, view(gain=0.1))
+    added, sums = errors(crossbar, x, unit), crossbar(x, unit).detach()
+    gains = (added * (sums - sums.mean(dim=0))).sum(dim=0) / (sums - sums.mean(dim=0)).square().sum(dim=0)
+    assert float(gains.std()) == pytest.approx(0.1, rel=0.2)
+    assert float(added.mean(dim=0).abs().max()) < 1e-4
+
+
+def test_bias_cells_have_levels_rows_and_errors():
+    unit, bias = torch.ones(5000), torch.linspace(-3, 3, 5000)
+    crossbar = Crossbar(50, 5000, view(NO_ERROR, bias_cells=True))
+    limit = float(crossbar.limited(unit)[1][0, 0])
+    exact = bias_error(crossbar, bias * limit, unit) / limit
+    assert float(exact.abs().max()) == pytest.approx(0.5 / 15, rel=0.01)
+    crossbar = Crossbar(50, 5000, view(np.full(16, 0.1), bias_cells=True))
+    limit = float(crossbar.limited(unit)[1][0, 0])
+    # Three rows, since the largest bias is three times the largest weight.
+    rough = bias_error(crossbar, bias * limit, unit) / limit
+    assert float(rough.std()) == pytest.approx(np.hypot(0.1 * 3**0.5, 1 / 15 / 12**0.5), rel=0.05)
+    x = 0.1 * torch.rand(100, 50)
+    added = errors(crossbar, x, unit, 0.9 * bias * limit)
+    assert float(added.mean(dim=0).std()) / limit == pytest.approx(0.1 * 3**0.5, rel=0.1)
+    crossbar = Crossbar(50, 5000, view(np.full(16, 0.1)))
+    assert float(errors(crossbar, x, unit, bias).mean(dim=0).abs().max()) < 1e-4, "digital biases are exact"
+
+
+def test_normalisation_does_not_hide_the_errors():
+    seen = view(np.full(16, 0.3))
+    model = of_widths((40, 12, 3), seen)
+    plain = of_widths((40, 12, 3), dataclasses.replace(seen, columns=None))
+    plain.load_state_dict(model.state_dict(), strict=False)
+    x = torch.rand(500, 40)
+    for net in (model, plain):
+        net.train()
+        net(x)
+    exact = x @ model.products[0].crossbar.limited(model.products[0]._unit())[0]
+    mean = model.neurons[0].norm.running_mean
+    torch.testing.assert_close(mean, 0.1 * exact.mean(dim=0), rtol=1e-3, atol=1e-3)
+    assert float((plain.neurons[0].norm.running_mean - mean).abs().max()) > 0.02
+
+
+def test_it_learns_exports_and_has_no_errors_in_evaluation():
+    chip = load_chip("dendritic-analog")
+    model = of_widths((40, 12, 3), view_of(chip), height=0.5)
+    x = torch.rand(400, 40)
+    model.train()
+    model(x).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
+    settle_normalisation(model, x)
+    with torch.no_grad():
+        wanted, again = model(x), model(x)
+    assert torch.equal(wanted, again)
+    network = export(model, name="x", provenance={})
+    np.testing.assert_allclose(network.forward(x.numpy()), wanted, rtol=1e-3, atol=1e-3)
+    # What training held to the layer's limit, the chip's own limit does not cut.
+    report = map_network(network, chip, (x * 255).byte().numpy()).report
+    assert report.layers[0].limited_weights < 0.05 * 40 * 12
+
+
+def test_a_float_view_is_untouched():
+    assert FLOAT.columns is None
+    model = of_widths((40, 12, 3), FLOAT)
+    x = torch.rand(20, 40)
+    model.train()
+    assert torch.equal(model(x), model(x))

@@ -1,6 +1,4 @@
-"""ECRAMs of bases: their states are the die's, pulses move them, and a board's answers teach them."""
-
-from __future__ import annotations
+"""The rule from gradients to pulses; ECRAMs of bases, which a board's answers teach."""
 
 import dataclasses
 
@@ -10,6 +8,7 @@ import pytest
 from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.learning.tuning import Learner, Plan, Tunable, calibrate
+from emulator.learning.tuning.calibrate import Rule, rate_at
 from emulator.learning.tuning.learner import centred, cross_entropy
 from emulator.mapping import map_network, program_of
 from emulator.spec import Program
@@ -41,8 +40,6 @@ def test_states_of_bases_are_the_dies_and_make_its_program() -> None:
     states = moved(one)
     die = one.die_at(states)
     for table, state in zip(die.tables, states, strict=True):
-        assert table is not None
-        assert table.neurons.states is not None
         np.testing.assert_array_equal(table.neurons.states.current, state.current)
     np.testing.assert_array_equal(answers(one.program(states)), answers(program_of(die, one.base)))
     assert (answers(one.program(states)) != answers(one.base)).any(axis=1).mean() > 0.9
@@ -81,3 +78,32 @@ def test_gradients_need_a_chain_and_states_an_ecram() -> None:
     plain = map_network(kan(), "wan2022", X, seed=3).die
     with pytest.raises(CompileError, match="table 0 has no ECRAM at its devices; accepted: no states"):
         plain.tuned([None, None], one.states)
+
+
+def test_the_rate_falls_to_a_tenth():
+    assert [rate_at(0.2, step, 10) for step in (0, 5, 10)] == pytest.approx([0.2, 0.11, 0.02])
+
+
+def test_changes_are_adams_with_short_memory():
+    rule = Rule(2)
+    # The first step is the whole rate whatever the gradient's size; both memories start without a bias.
+    np.testing.assert_allclose(rule.change(np.array([1.0, -1e-6]), 0.01), [-0.01, 0.01], rtol=1e-5)
+    mean = (0.8 * 0.2 * 1.0 + 0.2 * -0.5) / (1 - 0.8**2)
+    square = (0.95 * 0.05 * 1.0 + 0.05 * 0.25) / (1 - 0.95**2)
+    assert rule.change(np.array([-0.5, 0.0]), 0.01)[0] == pytest.approx(-0.01 * mean / square**0.5)
+
+
+def test_no_device_changes_by_more_than_the_rate():
+    rule = Rule(1)
+    for _ in range(100):
+        rule.change(np.zeros(1), 0.01)
+    # Gradients that come all at once: the mean is there before the mean square is, 1.4 times the rate.
+    changes = [rule.change(np.ones(1), 0.01)[0] for _ in range(6)]
+    assert changes[-1] == -0.01
+    assert min(changes) == -0.01
+
+
+def test_the_sign_rule_has_no_memory():
+    rule = Rule(3, sign=True)
+    for size in (1.0, 1e-9):
+        np.testing.assert_allclose(rule.change(size * np.array([2.0, 0.0, -5.0]), 0.03), [-0.01, 0, 0.01])

@@ -1,7 +1,5 @@
 """Tuning: pulses obey the device, states become curves, gradients are the model's, learning helps."""
 
-from __future__ import annotations
-
 import dataclasses
 from itertools import pairwise
 
@@ -135,27 +133,6 @@ def test_unmoved_states_give_the_compiled_curves_bit_for_bit(samples, chip):
     np.testing.assert_array_equal(program.curve_slope[q], again.curve_slope[r])
 
 
-def test_a_state_scales_current_and_voltage_and_nothing_else(samples):
-    form = chip_form(samples, "wan2022+ecram-pair")  # devices do not differ, tunnel curve
-    program = form.base
-    state = form.states[0]
-    moved = dataclasses.replace(state, current=np.full(16, 0.25), voltage=state.voltage * 0.5)
-    new = form.program([moved])
-    for a, b in zip(program.layers, new.layers, strict=True):
-        for name in ("weights", "bias", "gain", "offset", "scale"):
-            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-    window, codes = form.die.arrays[0].window, np.arange(4096)
-    u = window.values()
-    ratio = (0.5 + state.voltage * 0.5) / (0.5 + state.voltage)  # factors 0.5..1.5
-    for m in (0, 7):
-        f, h = program.layers[0].segment_bits, program.layers[0].table_bits
-        base, slope = (t[new.layers[0].curve[m]].astype(float) for t in (new.curve_base, new.curve_slope))
-        y = (base[codes >> f] + slope[codes >> f] * (codes & ((1 << f) - 1)) / (1 << f)) / (1 << h)
-        x = np.maximum(u / ratio[m], 0)
-        want = 255 * (0.1 + 0.9 * 0.25) * x * np.exp(1 - x)
-        assert np.abs(y - want)[codes < 4000].max() < 4
-
-
 def test_no_neuron_is_higher_than_its_output_can_be():
     chip = changed("wan2022+ecram-linear-ysz", ecram={"peak_current_high_factor": 1.5})
     state = States(zero := np.zeros(16), np.linspace(0, 1, 16), zero, zero)
@@ -216,13 +193,7 @@ def test_best_scale_has_the_least_cross_entropy():
     scales = best * np.array([0.9, 1.0, 1.1])
     losses = [-np.log(softmax(logits * s)[np.arange(400), y]).mean() for s in scales]
     assert losses[1] == min(losses)
-    assert best_scale(logits, logits.argmax(axis=1)) <= 100 / logits.std() * 1.001, "no error: no optimum"
-
-
-def test_the_scale_is_above_zero_and_limited():
-    rng = np.random.default_rng(0)
-    logits = centred(rng.normal(size=(400, 5)))
-    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 0.01, "worse than chance: no scale is best"
+    assert 0 < best_scale(logits, logits.argmin(axis=1)) < 1e-7, "worse than chance: no scale is best"
     # Every label is right by a hair: every larger factor is better.
     near = centred(np.repeat([[1.0, 0.999, -2.0]], 50, axis=0))
     assert best_scale(near, np.zeros(50, int)) == pytest.approx(100 / near.std())

@@ -7,14 +7,16 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.golden import Core
-from emulator.mapping import map_network
+from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
+from emulator.spec.evaluate import At
 from tests.chips import changed, random_network, samples
+from tests.stimulus import step_of
+from tests.system.test_kan import INPUTS, kan
 
 CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]
-
 
 NET = random_network((140, 30, 5), seed=1)
 SAMPLES, X = samples(NET, 400), samples(NET, 400, seed=2)
@@ -68,12 +70,12 @@ def test_lost_and_won_are_counted_on_the_same_samples():
     assert result.program.lost != result.program.won
 
 
-def test_no_cause_is_the_float_network():
-    chip = load_chip("wan2022")
-    compiled = map_network(NET, chip, SAMPLES)
-    built = stages(NET, compiled.program, compiled.die)
-    out = Forward(NET, compiled.program, compiled.die, built, []).logits(X)
-    np.testing.assert_allclose(out, NET.forward(X / np.float32(255)), atol=1e-4)
+@pytest.mark.parametrize("kind", ["chain on wan2022", "bases"])
+def test_no_cause_is_the_float_network(kind):
+    net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
+    mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
+    out = Forward(net, mapped.program, mapped.die, stages(net, mapped.program, mapped.die), []).logits(x)
+    np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
 
 
 @pytest.mark.slow
@@ -133,3 +135,63 @@ def test_read_noise_is_as_strong_as_the_golden_models(noise):
     result = explained("ideal", **noise)
     assert result.row("read noise").snr_db < 32
     assert result.row("read noise").snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
+
+
+KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
+KAN = kan()
+KAN_LABELS = KAN.forward(KAN_X / np.float32(255)).argmax(axis=1)
+
+
+def made(name: str = "ideal", **neuron: float) -> Mapped:
+    chip = changed(name, neuron=neuron)
+    return map_network(KAN, chip, KAN_X, seed=3)
+
+
+def forward(one: Mapped, *causes: str) -> Forward:
+    return Forward(KAN, one.program, one.die, stages(KAN, one.program, one.die), causes)
+
+
+def answers(one: Mapped, *causes: str) -> np.ndarray:
+    return forward(one, *causes).logits(KAN_X)
+
+
+def test_the_devices_are_the_dies() -> None:
+    """Every map in codes, tables looked up by hand in what the die holds."""
+    one = made(peak_voltage_variation_percent=10.0, peak_current_variation_percent=10.0)
+    codes = KAN_X.astype(np.int64)
+    for table, node, dense in zip(one.die.tables, KAN.nodes[::2], KAN.layers, strict=True):
+        curves = np.rint(table.values())
+        values = np.stack([curve[codes[:, c]] for curve, c in zip(curves, node.channel, strict=True)], axis=1)
+        sums = values / 255 @ dense.weights.astype(np.float64) + dense.bias
+        codes = np.rint(255 * np.clip(sums, 0, 1)).astype(np.int64)
+    np.testing.assert_allclose(answers(one, "NDR device", "DAC"), sums, atol=0.02 * sums.std())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cause", "chip", "neuron"),
+    [
+        ("NDR device", "ideal", {"peak_voltage_variation_percent": 10.0}),
+        ("NDR device", "ideal+ecram-pair", {}),
+        ("load line", "ideal", {"source_resistance_ohm": 100.0}),
+    ],
+)
+def test_devices_show_in_their_own_row(cause: str, chip: str, neuron: dict[str, float]) -> None:
+    plain, hurt = (
+        explain(KAN, one.program, one.die, KAN_X, KAN_X, KAN_LABELS) for one in (made(), made(chip, **neuron))
+    )
+    assert hurt.row(cause).snr_db < min(40, plain.row(cause).snr_db - 20)
+    other = "load line" if cause == "NDR device" else "NDR device"
+    assert hurt.row(other).snr_db > 60
+
+
+@pytest.mark.parametrize("chip", ["ideal", "dendritic-ndr+ecram-pair"])
+def test_tables_of_bases_are_the_programs(chip: str) -> None:
+    one, node = made(chip), KAN.nodes[0]
+    x = KAN_X.reshape(len(KAN_X), INPUTS, 1, 1)
+    causes = ["NDR device", "load line", "PWL fit"]
+    got = forward(one, *causes).table(At(), node, [x / 255])
+    golden = step_of(one.program, 0, {0: x})
+    assert np.abs(255 * got - golden).max() <= 0.51
+    plain = forward(one, *causes[:2]).table(At(), node, [x / 255])
+    assert 0.51 < np.abs(255 * plain - golden).max() < 12

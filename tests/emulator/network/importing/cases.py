@@ -1,7 +1,5 @@
 """A model of another library: its samples, and its own float outputs."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Callable
@@ -28,36 +26,60 @@ class Case:
     x: np.ndarray
     outputs: Callable[[np.ndarray], np.ndarray]
     shape: tuple[int, ...] | None = None
+    calls_first: bool = False
+    """Whether the model wants (calls, n, features)."""
 
 
 Build = Callable[[Path], Case]
 
 
-class Net(nn.Module):
-    """Layers by name, and a function of them and an input."""
+class Layers:
+    """The layers of one pass of a ``Net``: each is made where it is first called, for what it is given."""
 
-    def __init__(self, layers: dict[str, Any], forward: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, held: Any) -> None:
+        self._held, self._next = held, 0
+
+    def new(self, kind: Callable[..., Any], *sizes: Any, **options: Any) -> Any:
+        """The next layer, to be called as often as one likes."""
+        if self._next == len(self._held):
+            self._held.append(kind(*sizes, **options))
+        self._next += 1
+        return self._held[self._next - 1]
+
+    def full(self, x: Any, after: int) -> Any:
+        return self.new(nn.Linear, x.shape[-1], after)(x)
+
+    def conv(self, x: Any, after: int, kernel: Any, **options: Any) -> Any:
+        kind = nn.Conv2d if x.dim() == 4 else nn.Conv1d
+        return self.new(kind, x.shape[1], after, kernel, **options)(x)
+
+    def norm(self, x: Any) -> Any:
+        return self.new(nn.BatchNorm2d if x.dim() == 4 else nn.BatchNorm1d, x.shape[1])(x)
+
+
+class Net(nn.Module):
+    """``forward(layers, x)``, its layers made for an input of ``shape``."""
+
+    def __init__(self, forward: Callable[[Layers, Any], Any], shape: tuple[int, ...]) -> None:
         super().__init__()
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-        self._forward = forward
+        self.layers, self._forward = nn.ModuleList(), forward
+        with torch.no_grad():
+            self(torch.ones(shape))
 
     def forward(self, x: Any) -> Any:
-        return self._forward(self, x)
+        return self._forward(Layers(self.layers), x)
 
 
-def net(layers: Callable[[], dict[str, Any]]) -> Callable[[Callable[[Any, Any], Any]], Callable[[], Any]]:
-    """A builder of modules: of what ``layers`` makes, around the function ``forward(module, x)``."""
-    return lambda forward: lambda: Net(layers(), forward)
+def net(*shape: int) -> Callable[[Callable[[Layers, Any], Any]], Callable[[], Net]]:
+    """A builder of modules of inputs (n, *shape), from the function ``forward(layers, x)``."""
+    return lambda forward: lambda: Net(forward, (2, *shape))
 
 
 def normal(n: int, *shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, *shape)).astype(np.float32)
 
 
-def torch_case(
-    model: Any, x: np.ndarray, shape: tuple[int, ...] | None = None, *, calls_first: bool = False
-) -> Case:
+def torch_case(model: Any, x: np.ndarray, *, calls_first: bool = False) -> Case:
     """In evaluation mode, its batch norms with statistics and factors that are not trivial."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -75,7 +97,7 @@ def torch_case(
         with torch.no_grad():
             return model(given.transpose(0, 1) if calls_first else given).numpy().reshape(len(x), -1)
 
-    return Case(model, x, outputs, shape or x.shape[1:])
+    return Case(model, x, outputs, x.shape[1:], calls_first)
 
 
 def onnx_case(path: Path, x: np.ndarray, output: int | str = 0, *, calls_first: bool = False) -> Case:

@@ -1,56 +1,34 @@
 """ONNX files: of PyTorch's two exporters, as other exporters write them, and ONNX's own tests."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tests.emulator.network.importing import architectures as nets
-from tests.emulator.network.importing.cases import (
-    Build,
-    Case,
-    exported,
-    nn,
-    normal,
-    onnx_case,
-    seeded,
-    written,
-)
-from tests.emulator.network.importing.torch_models import (
-    composite,
-    kaiming,
-    lenet,
-    prelu_by_channel,
-    row_network,
-)
+from tests.emulator.network.importing.cases import Build, Case, exported, normal, onnx_case, written
+from tests.emulator.network.importing.torch_models import TORCH
 
 
-def _torch_onnx(
-    build: Callable[[], Any], shape: tuple[int, ...], *, dynamo: bool, n: int = 80, calls_first: bool = False
-) -> Build:
+def _torch_onnx(name: str, *, dynamo: bool) -> Build:
+    """A module of ``TORCH`` as one of torch.onnx's exporters writes it."""
+
     def case(folder: Path) -> Case:
-        x = normal(n, *shape)
-        path = exported(folder, seeded(build), x, dynamo=dynamo, calls_first=calls_first)
-        return onnx_case(path, x, calls_first=calls_first)
+        made = TORCH[f"torch {name}"](folder)
+        path = exported(folder, made.model, made.x, dynamo=dynamo, calls_first=made.calls_first)
+        return onnx_case(path, made.x, calls_first=made.calls_first)
 
     return case
 
 
+def drawn(seed: int, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Normal values, small enough for sums of some of them."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=shape) / 3 for name, shape in shapes.items()}
+
+
 def _keras_cnn(folder: Path) -> Case:
     """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around its convolutions."""
-    rng = np.random.default_rng(4)
-    constants = {
-        "k1": rng.normal(size=(4, 2, 3, 3)) / 3,
-        "b1": rng.normal(size=4) / 3,
-        "k2": rng.normal(size=(5, 4, 3, 3)) / 4,
-        "b2": rng.normal(size=5) / 3,
-        "w": rng.normal(size=(80, 6)) / 6,
-        "b": rng.normal(size=6),
-        "flat": np.array([-1, 80], np.int64),
-    }
+    constants = drawn(4, k1=(4, 2, 3, 3), b1=(4,), k2=(5, 4, 3, 3), b2=(5,), w=(80, 6), b=(6,))
+    constants["flat"] = np.array([-1, 80], np.int64)
     nodes = """
         first = Transpose <perm = [0, 3, 1, 2]> (x)
         c1 = Conv <pads = [1, 1, 1, 1], kernel_shape = [3, 3]> (first, k1, b1)
@@ -69,16 +47,9 @@ def _keras_cnn(folder: Path) -> Case:
 
 def _keras_separable(folder: Path) -> Case:
     """A separable convolution, padding SAME with stride 2, swish, and a residual, all as Keras has them."""
-    rng = np.random.default_rng(5)
-    constants = {
-        "k1": rng.normal(size=(6, 3, 3, 3)) / 4,
-        "b1": rng.normal(size=6) / 3,
-        "d": rng.normal(size=(6, 1, 3, 3)) / 2,
-        "p": rng.normal(size=(6, 6, 1, 1)) / 2,
-        "b2": rng.normal(size=(1, 6, 1, 1)) / 3,
-        "w": rng.normal(size=(6, 4)),
-        "places": np.array([2, 3], np.int64),
-    }
+    kernels = {"k1": (6, 3, 3, 3), "d": (6, 1, 3, 3), "p": (6, 6, 1, 1)}
+    constants = drawn(5, **kernels, b1=(6,), b2=(1, 6, 1, 1), w=(6, 4))
+    constants["places"] = np.array([2, 3], np.int64)
     nodes = """
         first = Transpose <perm = [0, 3, 1, 2]> (x)
         c1 = Conv <auto_pad = "SAME_UPPER", strides = [2, 2]> (first, k1, b1)
@@ -102,15 +73,10 @@ def _keras_recurrent(kind: str, options: str = "", start: float | None = None) -
     """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state squeezed behind it."""
 
     def case(folder: Path) -> Case:
-        rng = np.random.default_rng(6)
         gates, k, h = (4 if kind == "LSTM" else 3), 5, 8
-        constants = {
-            "w": rng.normal(size=(1, gates * h, k)) / 2,
-            "r": rng.normal(size=(1, gates * h, h)) / 2,
-            "b": rng.normal(size=(1, 2 * gates * h)) / 3,
-            "o": rng.normal(size=(h, 3)),
-            "zero": np.array([0], np.int64),
-        }
+        wide = gates * h
+        constants = drawn(6, w=(1, wide, k), r=(1, wide, h), b=(1, 2 * wide), o=(h, 3))
+        constants["zero"] = np.array([0], np.int64)
         states = "" if start is None else ", , s, s"
         if start is not None:
             constants["s"] = np.full((1, 60, h), start)
@@ -157,68 +123,33 @@ def _own(name: str) -> Build:
     return case
 
 
-def _around(layer: Callable[[], Any], *, dynamo: bool) -> Build:
-    """One function of each value between two full layers."""
-    return _torch_onnx(
-        lambda: nn.Sequential(nn.Linear(9, 20), layer(), nn.Linear(20, 3)), (9,), dynamo=dynamo
-    )
-
+TRACED = (
+    *(
+        "composite",
+        "lenet",
+        "1-D convolutions",
+        "prelu by channel",
+        "gelu",
+        "gelu, tanh",
+        "softplus",
+        "prelu",
+    ),
+    *("resnet-8", "shuffled channels", "temporal", "lstm, two layers", "gru, calls first", "gru, last state"),
+    *("mobilenet v2 blocks", "u-net", "densenet", "inception", "sums of branches"),
+)
+EXPORTED = (
+    *("lenet", "elu", "1-D convolutions", "gelu", "prelu", "resnet-8", "shuffled channels", "temporal"),
+    *("lstm, two layers", "gru, calls first", "squeeze and excite", "highway"),
+)
 
 ONNX: dict[str, Build] = {
-    "onnx torch, tracing exporter": _torch_onnx(composite, (12,), dynamo=False),
-    "onnx torch lenet, tracing exporter": _torch_onnx(lenet, (1, 12, 12), dynamo=False),
-    "onnx torch lenet, export exporter": _torch_onnx(lenet, (1, 12, 12), dynamo=True),
-    "onnx torch elu, export exporter": _torch_onnx(
-        lambda: nn.Sequential(nn.Linear(9, 20), nn.ELU(), nn.Linear(20, 3)), (9,), dynamo=True
-    ),
-    "onnx torch 1-D convolutions, tracing exporter": _torch_onnx(row_network, (2, 32), dynamo=False),
-    "onnx torch 1-D convolutions, export exporter": _torch_onnx(row_network, (2, 32), dynamo=True),
-    "onnx torch prelu by channel, tracing exporter": _torch_onnx(prelu_by_channel, (1, 12, 12), dynamo=False),
-    **{
-        f"onnx torch {name}, {'export' if dynamo else 'tracing'} exporter": _around(layer, dynamo=dynamo)
-        for name, layer in {
-            "gelu": nn.GELU,
-            "gelu, tanh": lambda: nn.GELU(approximate="tanh"),
-            "softplus": nn.Softplus,
-            "prelu": nn.PReLU,
-        }.items()
-        for dynamo in ((False, True) if name in ("gelu", "prelu") else (False,))
-    },
+    **{f"onnx torch {name}, tracing exporter": _torch_onnx(name, dynamo=False) for name in TRACED},
+    **{f"onnx torch {name}, export exporter": _torch_onnx(name, dynamo=True) for name in EXPORTED},
     "onnx keras cnn": _keras_cnn,
     "onnx keras separable": _keras_separable,
     "onnx keras lstm": _keras_recurrent("LSTM"),
     "onnx keras gru": _keras_recurrent("GRU", ", linear_before_reset = 1"),
     "onnx keras gru, reset before": _keras_recurrent("GRU"),
     "onnx keras lstm, its states begin at a half": _keras_recurrent("LSTM", start=0.5),
-    **{
-        f"onnx torch {name}, {'export' if dynamo else 'tracing'} exporter": _torch_onnx(
-            build, shape, dynamo=dynamo, n=40, calls_first=name.endswith("calls first")
-        )
-        for name, (build, shape) in {
-            "resnet-8": (lambda: kaiming(nets.ResNet(1, 8)), (3, 16, 16)),
-            "shuffled channels": (nets.shuffle, (3, 11, 11)),
-            "temporal": (nets.temporal, (3, 20)),
-            "lstm, two layers": (
-                lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True),
-                (7, 5),
-            ),
-            "gru, calls first": (lambda: nets.Recurrent("GRU", "calls first"), (7, 5)),
-        }.items()
-        for dynamo in (False, True)
-    },
-    "onnx torch mobilenet v2 blocks, tracing exporter": _torch_onnx(
-        lambda: kaiming(nets.inverted_residual()), (3, 16, 16), dynamo=False, n=40
-    ),
-    "onnx torch squeeze and excite, export exporter": _torch_onnx(
-        nets.squeeze_excite, (3, 8, 8), dynamo=True, n=40
-    ),
-    "onnx torch u-net, tracing exporter": _torch_onnx(nets.u_net, (1, 14, 14), dynamo=False, n=30),
-    "onnx torch densenet, tracing exporter": _torch_onnx(nets.dense_net, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch inception, tracing exporter": _torch_onnx(nets.inception, (3, 10, 10), dynamo=False, n=30),
-    "onnx torch highway, export exporter": _torch_onnx(nets.highway, (10,), dynamo=True),
-    "onnx torch sums of branches, tracing exporter": _torch_onnx(nets.sums, (9,), dynamo=False),
-    "onnx torch gru, last state, tracing exporter": _torch_onnx(
-        lambda: nets.Recurrent("GRU", "hidden", batch_first=True, num_layers=2), (7, 5), dynamo=False
-    ),
     **{f"onnx test {name}": _own(name) for name in OWN},
 }

@@ -1,10 +1,9 @@
 """Estimators of scikit-learn, fitted to a curved score of their first features."""
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,7 @@ def fitted(model: Any, target: str = "classes", features: int = 6) -> tuple[Any,
         return model.fit(x, y.get(target, score)), x
 
 
-def logistic() -> Any:
-    return estimator("linear_model.LogisticRegression")
-
-
-def linear() -> Any:
-    return estimator("linear_model.LinearRegression")
-
-
+logistic = partial(estimator, "linear_model.LogisticRegression")
 ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "three classes": (mlp, "classes", 6),
     "three classes by name": (mlp, "names", 6),
@@ -77,8 +69,8 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
         "far",
         6,
     ),
-    "a linear regressor": (linear, "values", 6),
-    "ridge": (lambda: estimator("linear_model.Ridge"), "values", 7),
+    "a linear regressor": (partial(estimator, "linear_model.LinearRegression"), "values", 6),
+    "ridge": (partial(estimator, "linear_model.Ridge"), "values", 7),
 }
 
 

@@ -3,8 +3,6 @@
 The reference is the model itself: PyTorch's module, scikit-learn's estimator, or onnxruntime's run of a file.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,7 @@ from tests.emulator.network.importing.cases import (
     net,
     nn,
     normal,
-    onnxruntime,
+    onnx_case,
     seeded,
     torch,
     written,
@@ -29,12 +27,6 @@ from tests.emulator.network.importing.sklearn_models import estimator, fitted, m
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
-
-
-def outputs_of(path: Path, x: np.ndarray, output: str | None = None) -> np.ndarray:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    wanted = None if output is None else [output]
-    return np.asarray(session.run(wanted, {session.get_inputs()[0].name: x})[0]).reshape(len(x), -1)
 
 
 def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **options: Any) -> None:
@@ -47,58 +39,55 @@ def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **opt
     assert imported.compared >= len(x)
 
 
-@net(lambda: {"a": nn.Linear(8, 8), "b": nn.Linear(8, 8), "c": nn.Linear(8, 3)})
+@net(8)
 def in_place(m: Any, x: Any) -> Any:
     """A ReLU and a sum that overwrite what a residual reads."""
-    y = m.a(x)
+    y = m.full(x, 8)
     z = torch.nn.functional.relu(y, inplace=True)
-    y += m.b(z)
-    return m.c(y + z)
-
-
-def two_layers() -> dict[str, Any]:
-    return {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3)}
-
-
-@net(two_layers)
-def wrapped(m: Any, x: Any) -> Any:
-    return m.b(torch.tanh(m.a(x)))
-
-
-def hooked() -> Any:
-    model = wrapped()
-    model.a.register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
-    model.b.register_forward_pre_hook(lambda module, given: (given[0] * 2,))
-    return model
-
-
-def own_forward() -> Any:
-    model = wrapped()
-    model.forward = lambda x: model.b(torch.relu(model.a(x)) - 0.1)
-    return model
-
-
-def without_gradients() -> Any:
-    model = wrapped()
-    model.a.weight.requires_grad_(False)
-    return model.double()
+    y += m.full(z, 8)
+    return m.full(y + z, 3)
 
 
 def stepped(step: Callable[[Any], Any]) -> Callable[[], Any]:
     """A step as hidden activation."""
-    return net(two_layers)(lambda m, x: m.b(step(m.a(x))))
+    return net(8)(lambda m, x: m.full(step(m.full(x, 16)), 3))
 
 
-@net(lambda: {"w": nn.Parameter(torch.randn(8, 8) / 3)})
+def chain(*layers: Any) -> Any:
+    return nn.Sequential(nn.Linear(8, 16), *layers, nn.Linear(16, 3))
+
+
+def hooked() -> Any:
+    model = chain(nn.Tanh())
+    model[0].register_forward_hook(lambda module, given, y: 0.5 * y - 0.2)
+    model[2].register_forward_pre_hook(lambda module, given: (given[0] * 2,))
+    return model
+
+
+def own_forward() -> Any:
+    model = chain(nn.Tanh())
+    model.forward = lambda x: model[2](torch.relu(model[0](x)) - 0.1)
+    return model
+
+
+def without_gradients() -> Any:
+    model = chain(nn.Tanh())
+    model[0].weight.requires_grad_(False)
+    return model.double()
+
+
+@net(8)
 def tied(m: Any, x: Any) -> Any:
     """One weight in two places, one of them transposed."""
-    return torch.tanh(x @ m.w) @ m.w.t()
+    w = m.new(nn.Linear, 8, 8, bias=False).weight
+    return torch.tanh(x @ w) @ w.t()
 
 
-@net(lambda: {"a": nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)), "b": nn.Linear(12, 3)})
+@net(8)
 def weighted(m: Any, x: Any) -> Any:
     """Weights that are computed of parameters."""
-    return m.b(torch.relu(m.a(x)).clamp(max=0.7))
+    normed = m.new(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(8, 12)))
+    return m.full(torch.relu(normed(x)).clamp(max=0.7), 3)
 
 
 MODULES: dict[str, tuple[Callable[[], Any], float]] = {
@@ -113,14 +102,8 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
     "where": (stepped(lambda z: torch.where(z > 0, z, -0.3 * z)), 0),
     "tied weights": (tied, 0),
     "weight norm": (weighted, 0),
-    "dropout in training mode": (
-        lambda: nn.Sequential(nn.Linear(8, 12), nn.Dropout(0.9), nn.ReLU(), nn.Linear(12, 3)).train(),
-        0,
-    ),
-    "batch norm in training mode": (
-        lambda: nn.Sequential(nn.Linear(8, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 3)).train(),
-        0,
-    ),
+    "dropout in training mode": (lambda: chain(nn.Dropout(0.9), nn.ReLU()).train(), 0),
+    "batch norm in training mode": (lambda: chain(nn.BatchNorm1d(16), nn.ReLU()).train(), 0),
     "two functions of one layer": (stepped(lambda z: torch.sin(z) * torch.sigmoid(z) - z.abs()), 0),
 }
 
@@ -147,9 +130,7 @@ def _own(model: Any, x: Any) -> np.ndarray:
 
 @pytest.mark.slow
 def test_a_projected_lstm_is_refused() -> None:
-    projected = net(lambda: {"r": nn.LSTM(5, 8, proj_size=3, batch_first=True)})(
-        lambda m, x: m.r(x)[0][:, -1]
-    )
+    projected = net(4, 5)(lambda m, x: m.new(nn.LSTM, 5, 8, proj_size=3, batch_first=True)(x)[0][:, -1])
     with pytest.raises(NetworkError, match=r"cannot be run"):
         import_model(seeded(projected), samples=normal(20, 4, 5))
 
@@ -205,7 +186,7 @@ def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int,
 def test_files(name: str, tmp_path: Path) -> None:
     nodes, shape, outputs = FILES[name]
     path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
-    check(path, x, outputs_of(path, x))
+    check(path, x, onnx_case(path, x).outputs(x))
 
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -249,10 +230,10 @@ def test_a_function_of_a_foreign_domain(tmp_path: Path) -> None:
 def test_a_model_with_two_heads(tmp_path: Path) -> None:
     """Neither is dropped without a word."""
 
-    @net(lambda: {"a": nn.Linear(8, 16), "b": nn.Linear(16, 3), "c": nn.Linear(16, 5)})
+    @net(8)
     def heads(m: Any, x: Any) -> Any:
-        h = torch.relu(m.a(x))
-        return m.b(h), m.c(h)
+        h = torch.relu(m.full(x, 16))
+        return m.full(h, 3), m.full(h, 5)
 
     model, x = seeded(heads), normal(100, 8)
     with pytest.raises(
@@ -292,7 +273,7 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     assert "QuantizeLinear" in kinds
     imported = import_model(quantised, samples=x)
     assert sum("left to the chip's codes" in note for note in imported.report.notes) == 2
-    wanted = outputs_of(path, x)
+    wanted = onnx_case(path, x).outputs(x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert np.sqrt(np.square(got - wanted).mean()) < 0.05 * wanted.std()
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.97
@@ -334,25 +315,25 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         import_model(path, samples=normal(40, 6))
 
 
+def imported_equal(model: Any, x: np.ndarray) -> Any:
+    """The network, which gives the module's own outputs."""
+    imported = import_model(model, samples=x)
+    found = imported.network.forward(imported.inputs.unit(x))
+    np.testing.assert_allclose(found, _own(model, torch.from_numpy(x)), atol=0.01)
+    return imported.network
+
+
 def test_an_input_that_never_varies_costs_nothing() -> None:
     """Its weight, however large, is part of the bias."""
-    model, x = seeded(lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))), normal(100, 8)
+    model, x = seeded(lambda: chain(nn.ReLU())), normal(100, 8)
     model[0].weight.data[:, 3] = 300.0
     x[:, 3] = 0.01
-    imported = import_model(model, samples=x)
-    assert np.abs(imported.network.layers[0].weights[3]).max() == 0
-    with torch.no_grad():
-        wanted = model(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(imported.network.forward(imported.inputs.unit(x)), wanted, atol=0.01)
+    assert np.abs(imported_equal(model, x).layers[0].weights[3]).max() == 0
 
 
 def test_an_average_behind_a_convolution_is_taken_before_it() -> None:
     """So no product of ones passes sums on, whose noise would be added to every class."""
-    model = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1)))
-    model = nn.Sequential(*model, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    x = normal(60, 2, 9, 9)
-    imported = import_model(model, samples=x)
-    assert [n.kind for n in imported.network.nodes] == ["product", "pool", "product"]
-    with torch.no_grad():
-        wanted = model(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(imported.network.forward(imported.inputs.unit(x)), wanted, atol=0.01)
+    layers = (nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), *layers))
+    network = imported_equal(model, normal(60, 2, 9, 9))
+    assert [n.kind for n in network.nodes] == ["product", "pool", "product"]

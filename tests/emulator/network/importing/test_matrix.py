@@ -1,20 +1,38 @@
 """Every model of the matrix equals its own library's float outputs within the error that its report
 states."""
 
-from __future__ import annotations
-
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Product, load_network
+from emulator.network import (
+    Dense,
+    Gate,
+    Network,
+    Patches,
+    Pool,
+    Product,
+    Sampled,
+    State,
+    Table,
+    Term,
+    load_network,
+)
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
+from emulator.network.importing.bound import error_bound
+from emulator.network.importing.domains import prepared
+from emulator.network.importing.graph import Op
+from emulator.network.importing.reading import Reading
+from emulator.network.importing.simplify import simplified
+from emulator.network.importing.view import View
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN
@@ -22,11 +40,6 @@ from tests.emulator.network.importing.torch_models import TORCH
 
 CASES = {**TORCH, **ONNX, **SKLEARN}
 """By name; each is built in a folder of its own."""
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
 
 
 class Model(NamedTuple):
@@ -40,7 +53,6 @@ LARGE = ("torch resnet-20", "torch mobilenet v1 0.25", "torch vgg-8")
 """Each has a smaller relative among the rest."""
 EXPORTED = ("lenet", "gru, calls first", "squeeze and excite")
 """Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
-
 
 MADE = {
     "torch resnet-20": {"product": 22, "pool": 1},
@@ -76,7 +88,7 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
     # Sums are second operands, functions end products, batch norms are in the weights.
     made = Counter(node.kind for node in network.nodes)
     assert made == MADE.get(name, made)
-    after = softmax if any("softmax" in note for note in report.notes) else (lambda z: z)
+    after = partial(softmax, axis=1) if any("softmax" in note for note in report.notes) else (lambda z: z)
     wanted = case.outputs(case.x)
     scale = float(np.abs(wanted).max())
     # The graph is the model; the network is the graph, but for the sampling of its functions.
@@ -179,15 +191,12 @@ def test_progress_rises_to_its_total() -> None:
     assert seen == [(i, 3) for i in range(4)]  # the input and two products, one with its function
 
 
-SIZES = {"a": (6, 8), "b": (6, 8), "c": (8, 8), "out": (8, 3)}
-
-
-@net(lambda: {name: nn.Linear(*size) for name, size in SIZES.items()})
+@net(6)
 def bounded(m: Any, x: Any) -> Any:
     """Sums and products of branches whose functions have bounds."""
-    a, b = torch.tanh(m.a(x)), torch.sigmoid(m.b(x))
+    a, b = torch.tanh(m.full(x, 8)), torch.sigmoid(m.full(x, 8))
     y = a * b + a
-    return m.out(torch.sigmoid(torch.tanh(m.c(y) + b) - y) + y)
+    return m.full(torch.sigmoid(torch.tanh(m.full(y, 8) + b) - y) + y, 3)
 
 
 def test_without_samples_ranges_follow_from_what_is_read() -> None:
@@ -212,3 +221,97 @@ def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
         assert [node.kind for node in imported.network.nodes] == kinds
         floats = imported.network.forward(imported.inputs.unit(x))
         np.testing.assert_allclose(floats, case.outputs(x), atol=1e-5)
+
+
+onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+READ = {
+    "squeezenet": {"join": 8},
+    "shufflenet": {"gate": 13, "join": 3, "pick": 16},
+    "densenet121": {"join": 58},
+    "inception_v2": {"join": 16},
+}
+"""Sums, joins and shuffles that are left of each."""
+
+
+def kind(op: Op) -> str:
+    if not isinstance(op.node, View):
+        return op.kind
+    picks = op.node.index is not None and not op.node.flat
+    return "join" if len(op.inputs) > 1 else "pick" if picks else "view"
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_product_is_read(name: str) -> None:
+    path = LIGHT / f"light_{name}.onnx"
+    kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+    graph = simplified(Reading(prepared(onnx.load(path))).graph)
+    found = Counter(kind(op) for op in graph.uses)
+    assert found["product"] == kinds["Conv"] + kinds["Gemm"]
+    assert {key: found[key] for key in READ[name]} == READ[name]
+
+
+HALF = 0.5 / 255
+LINE = Sampled("line", np.array([[-2.0, 2.0], [0.0, 1.0]], np.float32))
+"""Slope 1/4; one of 3,968 voltage codes is 4 / 3968."""
+ROUNDING = 0.5 * 4 / 3968
+
+
+def product(
+    weights: list[list[float]], shape: tuple[int, int, int], source: int = 0, **rest: object
+) -> Product:
+    w = np.array(weights, np.float32)
+    patches = rest.pop("patches", Patches.whole(shape))
+    return Product(Dense(w, np.zeros(w.shape[1]), rest.pop("activation", None)), (source,), patches, **rest)
+
+
+def bound(*nodes: object, shape: tuple[int, int, int], tables: list[float] | None = None) -> float | None:
+    return error_bound(Network(nodes, shape), tables or [0.0] * len(nodes))
+
+
+def test_a_product_and_its_function() -> None:
+    first = product([[0.5, -1.0], [-2.0, 0.25]], (2, 1, 1))
+    assert bound(first, shape=(2, 1, 1)) == pytest.approx(2.5 * HALF)
+    curved = product([[0.5, -1.0], [-2.0, 0.25]], (2, 1, 1), activation=LINE)
+    last = product([[1.0], [3.0]], (2, 1, 1), 1)
+    each = [0.25 * (2.5 * HALF + ROUNDING) + 0.01, 0.25 * (1.25 * HALF + ROUNDING) + 0.01]
+    assert bound(curved, last, shape=(2, 1, 1), tables=[0.01, 0.0]) == pytest.approx(each[0] + 3 * each[1])
+
+
+def test_a_second_operand_a_border_and_groups() -> None:
+    shape = (2, 3, 3)
+    padded = Patches(shape=shape, kernel=(1, 3), padding=(0, 1, 0, 1), groups=2)
+    weights = [[1.0, 2.0], [-1.0, 0.5], [1.0, -1.0]]
+    skipped = product(weights, shape, patches=padded, skip=0, skip_weight=np.array([0.0, 5.0]))
+    assert bound(skipped, shape=shape) == pytest.approx((3.5 + 5.0) * HALF)
+    # A border between two codes is off by more than the inputs are.
+    off = product(weights, shape, patches=padded, pad=10.5 / 255)
+    assert bound(off, shape=shape) == pytest.approx(3.5 * HALF)
+    assert bound(product(weights, shape, patches=padded, pad=10.0 / 255), shape=shape) == pytest.approx(
+        3.5 * HALF
+    )
+
+
+def test_pooling_tables_and_gates() -> None:
+    shape = (1, 4, 4)
+    windows = Patches(shape=shape, kernel=(2, 2), stride=(2, 2))
+    assert bound(Pool("max", (0,), windows), shape=shape) == pytest.approx(HALF)
+    assert bound(Pool("average", (0,), windows, gain=3.0), shape=shape) == pytest.approx(4 * HALF)
+    table = Table((0,), np.zeros(1, np.int32), np.array([2.0]), np.array([-1.0]), LINE)
+    assert bound(table, shape=shape, tables=[0.02]) == pytest.approx(0.25 * (2 * HALF + ROUNDING) + 0.02)
+    zero = 51 / 255
+    gate = Gate((Term(a=0, gain=-0.5), Term(a=0, b=0, gain=2.0, a_zero=zero)), 1.0)
+    expected = HALF + 0.5 * HALF + 2 * (HALF * 1.0 + HALF * 0.8 + HALF * HALF)
+    assert bound(gate, shape=shape) == pytest.approx(expected)
+
+
+def test_states_carry_errors_from_call_to_call() -> None:
+    gate = Gate((Term(a=1, gain=0.5), Term(a=0, gain=0.5)), 0.0)
+    network = Network((gate,), (1, 1, 1), states=(State(shape=(1, 1, 1), source=2),), calls=3)
+    error = 0.0
+    for _ in range(3):
+        error = HALF + 0.5 * error + 0.5 * HALF
+    assert error_bound(network, [0.0]) == pytest.approx(error)
+    long = Network((gate,), (1, 1, 1), states=(State(shape=(1, 1, 1), source=2),), calls=1000)
+    assert error_bound(long, [0.0]) is None

@@ -1,7 +1,5 @@
 """What cannot be imported is refused by the node's name, with what would work instead."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import Net, exported, nn, normal, seeded, torch, written
+from tests.emulator.network.importing.cases import exported, net, nn, normal, seeded, torch, written
 from tests.emulator.network.importing.sklearn_models import estimator, fitted, written_file
 
 
@@ -20,130 +18,94 @@ class Two(nn.Module):
         return x + y
 
 
+F = nn.functional
+VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
+RESIZE = r"\(Resize\).*use mode nearest, and whole numbers"
+
+
 def of(function: Any) -> Any:
     """A function of two full layers."""
-    return Net({"a": nn.Linear(6, 6), "b": nn.Linear(6, 6)}, lambda m, x: function(m.a(x), m.b(x)))
-
-
-class Loop(nn.Module):
-    """A cell, its calls in this order, or given another state than its own."""
-
-    def __init__(self, order: list[int], *, own: bool = True) -> None:
-        super().__init__()
-        self.cell, self.order, self.own = nn.GRUCell(6, 6), order, own
-
-    def forward(self, x: Any) -> Any:
-        h = None
-        for t in self.order:
-            h = self.cell(x[:, t], h if self.own or h is None else torch.tanh(h))
-        return h
+    return lambda m, x: function(m.full(x, 6), m.full(x, 6))
 
 
 def whole(take: Any, **options: Any) -> Any:
     """A recurrent layer and one call of it, or all."""
-    layers = {"r": nn.LSTM(6, 6, batch_first=True, **options)}
-    return Net(layers, lambda m, x: take(m.r(x)[0]))
+    return lambda m, x: take(m.new(nn.LSTM, 6, 6, batch_first=True, **options)(x)[0])
 
 
-VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
-Build = Any
-REFUSED: dict[str, tuple[Build, tuple[int, ...], str]] = {
-    "all calls of a sequence": (
-        lambda: whole(lambda y: y),
-        SEQUENCE,
-        r"'output' \(output\).*every call; take the last one",
-    ),
-    "an early call": (lambda: whole(lambda y: y[:, 0]), SEQUENCE, r"of call 0; accepted: the last one, 2"),
-    "a mean over calls": (
-        lambda: whole(lambda y: y.mean(1)),
-        SEQUENCE,
-        r"ReduceMean' \(ReduceMean\)",
-    ),
-    "two calls": (lambda: whole(lambda y: y[:, 0] + y[:, 1]), SEQUENCE, r"different calls of a sequence"),
-    "bidirectional": (
-        lambda: whole(lambda y: y[:, -1], bidirectional=True),
-        SEQUENCE,
-        r"LSTM' \(LSTM\).*direction forward",
-    ),
-    "layer norm": (
-        lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 2)),
-        VECTOR,
-        r"LayerNormalization\).*BatchNorm",
-    ),
-    "softmax of one branch": (
-        lambda: of(lambda a, b: torch.softmax(a, -1) * b),
-        VECTOR,
+def loop(order: list[int], own: bool) -> Any:
+    """A cell, its calls in this order, or given another state than its own."""
+
+    def forward(m: Any, x: Any) -> Any:
+        cell, h = m.new(nn.GRUCell, 6, 6), None
+        for t in order:
+            h = cell(x[:, t], h if own or h is None else torch.tanh(h))
+        return h
+
+    return forward
+
+
+Rows = dict[str, tuple[Any, str]]
+SEQUENCES: Rows = {
+    "all calls": (whole(lambda y: y), r"'output' \(output\).*every call; take the last one"),
+    "an early call": (whole(lambda y: y[:, 0]), r"of call 0; accepted: the last one, 2"),
+    "a mean over calls": (whole(lambda y: y.mean(1)), r"ReduceMean' \(ReduceMean\)"),
+    "two calls": (whole(lambda y: y[:, 0] + y[:, 1]), r"different calls of a sequence"),
+    "bidirectional": (whole(lambda y: y[:, -1], bidirectional=True), r"LSTM' \(LSTM\).*direction forward"),
+}
+VECTORS: Rows = {
+    "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
+    "softmax of a branch": (
+        of(lambda a, b: torch.softmax(a, -1) * b),
         r"\(Softmax\).*only the output.*host",
     ),
-    "attention": (
-        lambda: of(lambda a, b: nn.functional.scaled_dot_product_attention(a, b, b)),
-        VECTOR,
-        r"\(MatMul\).*host",
+    "softmax inside": (
+        lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2),
+        r"\(Softmax\).*the output may",
     ),
-    "product of two signals": (lambda: of(lambda a, b: a @ b.T), VECTOR, r"\(MatMul\).*constants"),
-    "division of branches": (lambda: of(torch.div), VECTOR, r"\(Div\).*sum, difference or product"),
-    "branches of two shapes": (
-        lambda: of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
-        VECTOR,
+    "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
+    "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
+    "division of branches": (of(torch.div), r"\(Div\).*sum, difference or product"),
+    "two shapes": (
+        of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
         r"\(Add\).*branches of one shape",
     ),
-    "joined by row": (
-        lambda: Net({"a": nn.Conv2d(2, 2, 1)}, lambda m, x: m.a(torch.cat([x, x], 2))),
-        MAP,
-        r"\(Conv\).*use maps of one call \(channel, row, column\)",
+    "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depends on the data"),
+    "a constant map": (
+        of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
+        r"\(Mul\).*a constant of shape \(2, 6\)",
     ),
-    "control flow": (
-        lambda: Net({"a": nn.Linear(6, 6)}, lambda m, x: m.a(x) if x.sum() > 0 else x),
-        VECTOR,
-        r"\(.*\).*other values than the model itself.*depends on the data",
-    ),
+    "a part of the samples": (of(lambda a, b: a[1]), r"\(Gather\).*samples among them"),
+}
+MAPS: Rows = {
+    "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps of one call"),
     "another layer": (
-        lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Unfold(2)),
-        MAP,
-        r"\((Gather|forward)\).*move whole channels or features",
-    ),
-    "softmax inside": (
-        lambda: nn.Sequential(nn.Linear(6, 6), nn.Softmax(1), nn.Linear(6, 2)),
-        VECTOR,
-        r"\(Softmax\).*only the output may go through it",
+        lambda m, x: F.unfold(m.conv(x, 2, 1), 2),
+        r"\((Gather|forward)\).*move whole channels",
     ),
     "transposed convolution": (
-        lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2)),
-        MAP,
+        lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x),
         r"\(ConvTranspose\).*use Resize by whole numbers",
     ),
-    "interpolation": (
-        lambda: nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear")),
-        MAP,
-        r"\(Resize\).*use mode nearest, and whole numbers",
-    ),
+    "interpolation": (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear"), RESIZE),
+    "maps half as large again": (lambda m, x: F.interpolate(x, scale_factor=1.5), RESIZE),
     "infinity around a map": (
-        lambda: nn.Sequential(nn.ConstantPad2d(1, float("-inf")), nn.Conv2d(2, 2, 1)),
-        MAP,
+        lambda m, x: m.conv(F.pad(x, (1, 1, 1, 1), value=-np.inf), 2, 1),
         r"\(Pad\).*use a finite constant",
     ),
-    "maps half as large again": (
-        lambda: nn.Sequential(nn.Upsample(scale_factor=1.5)),
-        MAP,
-        r"\(Resize\).*use mode nearest, and whole numbers",
-    ),
-    "ceil mode": (
-        lambda: nn.Sequential(nn.MaxPool2d(4, 4, ceil_mode=True)),
-        MAP,
-        r"\(MaxPool\).*ceil_mode=False",
-    ),
+    "ceil mode": (lambda m, x: F.max_pool2d(x, 4, 4, ceil_mode=True), r"\(MaxPool\).*ceil_mode=False"),
+}
+REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "a kernel that does not fit": (
         lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
         MAP,
         r"'Sequential' \(forward\).*exporter.*greater than actual input size",
     ),
-    "a constant map": (
-        lambda: of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
-        VECTOR,
-        r"\(Mul\).*a constant of shape \(2, 6\)",
-    ),
-    "a part of the samples": (lambda: of(lambda a, b: a[1]), VECTOR, r"\(Gather\).*samples among them"),
     "two inputs": (Two, VECTOR, r"'Two' \(forward\).*missing 1 required positional argument: 'y'"),
+} | {
+    name: (net(*shape)(forward), shape, message)
+    for shape, rows in ((SEQUENCE, SEQUENCES), (VECTOR, VECTORS), (MAP, MAPS))
+    for name, (forward, message) in rows.items()
 }
 
 
@@ -154,21 +116,13 @@ def test_modules(name: str) -> None:
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
 
 
-def test_sequences_that_are_none() -> None:
-    with pytest.raises(NetworkError, match=r"samples have shape \(6,\); accepted: \(calls, features\)"):
-        import_model(seeded(lambda: whole(lambda y: y[:, -1])), samples=normal(20, 6))
-    with pytest.raises(NetworkError, match=r"several outputs; accepted: one of"):
-        import_model(seeded(lambda: nn.LSTM(6, 6)), samples=normal(20, 3, 6))
-
-
 @pytest.mark.parametrize(
-    ("loop", "calls"), [(([0, 1, 2], False), 3), (([2, 1, 0], True), 1), (([0, 1], True), 1)]
+    ("order", "own", "calls"), [([0, 1, 2], False, 3), ([2, 1, 0], True, 1), ([0, 1], True, 1)]
 )
-def test_a_loop_over_the_input(loop: tuple[list[int], bool], calls: int) -> None:
+def test_a_loop_over_the_input(order: list[int], own: bool, calls: int) -> None:
     """Found in what an exporter wrote out, whatever it keeps from one call to the next; in another order, or
     not to the end, its calls stand side by side."""
-    order, own = loop
-    model, x = seeded(lambda: Loop(order, own=own)), normal(40, 3, 6)
+    model, x = seeded(net(*SEQUENCE)(loop(order, own))), normal(40, 3, 6)
     imported = import_model(model, samples=x)
     assert (imported.network.calls, len(imported.network.states)) == (calls, int(calls > 1))
     with torch.no_grad():
@@ -183,7 +137,7 @@ def test_an_unbounded_function_needs_samples() -> None:
     bounded = nn.Sequential(nn.Linear(6, 6), nn.Sigmoid(), nn.Linear(6, 2))
     assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
     with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
-        import_model(whole(lambda y: y[:, -1]), input_shape=SEQUENCE)
+        import_model(net(*SEQUENCE)(whole(lambda y: y[:, -1]))(), input_shape=SEQUENCE)
 
 
 def test_onnx_nodes_are_named(tmp_path: Path) -> None:
@@ -197,31 +151,33 @@ def test_onnx_nodes_are_named(tmp_path: Path) -> None:
         import_model(forest, samples=x)
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+FULL = nn.Sequential(nn.Linear(6, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "samples", "message"),
+    [
+        ("a.onnx", None, r"a.onnx: not a valid ONNX model"),
+        ("b.onnx", None, r"b.onnx: no such model file"),
+        ("a.h5", None, r"accepted: .onnx, .pt, .pth"),
+        ("state.pt", None, "not a state_dict"),
+        # Code of its own is not run.
+        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers"),
+        (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
+        (FULL, np.full((4, 6), np.nan), "not finite"),
+        (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
+        (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
+    ],
+    ids=range(9),
+)
+def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
-    with pytest.raises(NetworkError, match=r"a.onnx: not a valid ONNX model"):
-        import_model(tmp_path / "a.onnx")
-    with pytest.raises(FileNotFoundError, match=r"b.onnx: no such model file"):
-        import_model(tmp_path / "b.onnx")
-    with pytest.raises(NetworkError, match=r"accepted: .onnx, .pt, .pth"):
-        import_model(tmp_path / "a.h5")
     torch.save({"weight": torch.zeros(2)}, tmp_path / "state.pt")
-    with pytest.raises(NetworkError, match="not a state_dict"):
-        import_model(tmp_path / "state.pt")
-
-
-def test_a_torch_file_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
-    torch.save(Loop([0]), tmp_path / "own.pt")
-    with pytest.raises(NetworkError, match=r"own.pt: not a module of PyTorch's own layers"):
-        import_model(tmp_path / "own.pt")
-
-
-def test_samples_of_another_size() -> None:
-    model = nn.Sequential(nn.Linear(6, 2))
-    with pytest.raises(NetworkError, match=r"shapes cannot be multiplied \(3x5 and 6x2\)"):
-        import_model(model, samples=normal(20, 5))
-    with pytest.raises(NetworkError, match="not finite"):
-        import_model(model, samples=np.full((4, 6), np.nan))
+    torch.save(Two(), tmp_path / "own.pt")
+    given = tmp_path / model if isinstance(model, str) else model
+    given = given() if callable(given) and not isinstance(given, nn.Module) else given
+    with pytest.raises((NetworkError, FileNotFoundError), match=message):
+        import_model(given, samples=samples)
 
 
 def test_qonnx_weights_are_quantised_as_the_file_says(tmp_path: Path) -> None:

@@ -1,284 +1,471 @@
-"""PyTorch modules through torch.fx."""
-
-from __future__ import annotations
+"""Networks as PyTorch modules: chains, residual, concatenated, depthwise, recurrent, gated."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.emulator.network.importing import architectures as nets
-from tests.emulator.network.importing.cases import Build, Case, net, nn, normal, seeded, torch, torch_case
+from tests.emulator.network.importing.cases import Build, Case, Net, nn, normal, seeded, torch, torch_case
+
+F = nn.functional
+MAP = (1, 12, 12)
+TORCH: dict[str, Build] = {}
+"""By name; each is built in a folder of its own."""
 
 
-@net(lambda: {"a": nn.Linear(12, 24), "b": nn.Linear(24, 16), "c": nn.Linear(16, 3)})
-def composite(m: Any, x: Any) -> Any:
+def case(
+    name: str, n: int, *shape: int, deep: bool = False, calls_first: bool = False
+) -> Callable[[Callable[[Any, Any], Any]], None]:
+    """Enters ``forward(layers, x)`` in ``TORCH``, for ``n`` samples of ``shape``; ``deep``: by Kaiming."""
+    given = (shape[0], 2, *shape[1:]) if calls_first else (2, *shape)
+
+    def enter(forward: Callable[[Any, Any], Any]) -> None:
+        def build(folder: Path) -> Case:
+            model = seeded(lambda: Net(forward, given))
+            for layer in model.layers if deep else ():
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight)
+            return torch_case(model, normal(n, *shape), calls_first=calls_first)
+
+        TORCH[f"torch {name}"] = build
+
+    return enter
+
+
+# -- chains
+
+
+case("relu", 300, 20)(lambda m, x: m.full(torch.relu(m.full(x, 32)), 5))
+
+
+@case("gelu, batch norms", 300, 20)
+def _(m: Any, x: Any) -> Any:
+    x = m.norm(F.gelu(m.norm(m.full(m.norm(x), 32))))
+    return m.full(torch.tanh(m.full(x, 16)), 3)
+
+
+case("three full layers, leaky relu, sigmoid out", 300, 8)(
+    lambda m, x: torch.sigmoid(m.full(F.leaky_relu(m.full(m.full(x, 8), 12)), 1))
+)
+
+case("300 inputs", 300, 300)(lambda m, x: m.full(F.hardswish(m.full(x, 20)), 4))
+
+
+def around(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """One function of each value between two full layers."""
+    return lambda m, x: m.full(function(m, m.full(x, 20)), 3)
+
+
+case("elu", 80, 9)(around(lambda m, z: F.elu(z)))
+case("gelu", 80, 9)(around(lambda m, z: F.gelu(z)))
+case("gelu, tanh", 80, 9)(around(lambda m, z: F.gelu(z, approximate="tanh")))
+case("softplus", 80, 9)(around(lambda m, z: F.softplus(z)))
+case("prelu", 80, 9)(around(lambda m, z: m.new(nn.PReLU)(z)))
+
+
+@case("composite", 300, 12)
+def _(m: Any, x: Any) -> Any:
     """Swish and a dendrite written out, and an activation that torch has no module for."""
-    x = m.a(x)
-    u = torch.clamp(m.b(x * torch.sigmoid(x)) + 0.5, min=0)
-    return m.c(u * torch.exp(1 - u))
+    x = m.full(x, 24)
+    u = torch.clamp(m.full(x * torch.sigmoid(x), 16) + 0.5, min=0)
+    return m.full(u * torch.exp(1 - u), 3)
 
 
-class Normalised(nn.Module):
-    """Takes a mean and a deviation off, by channel or for all, before its layers."""
-
-    def __init__(self, mean: list[float], *layers: Any) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: Any) -> Any:
-        return self.layers((x - self.mean) / 0.4)
+@case("lenet", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = torch.max_pool2d(torch.relu(m.conv(x, 4, 3, padding=1)), 2)
+    x = F.avg_pool2d(torch.tanh(m.conv(x, 8, 3)), 2)
+    return m.full(torch.relu(m.full(x.view(x.size(0), -1), 20)), 10)
 
 
-@net(
-    lambda: {
-        "c1": nn.Conv2d(1, 4, 3, padding=1),
-        "c2": nn.Conv2d(4, 8, 3),
-        "f1": nn.Linear(32, 20),
-        "f2": nn.Linear(20, 10),
-    }
-)
-def lenet(m: Any, x: Any) -> Any:
-    x = torch.max_pool2d(torch.relu(m.c1(x)), 2)
-    x = torch.nn.functional.avg_pool2d(torch.tanh(m.c2(x)), 2)
-    return m.f2(torch.relu(m.f1(x.view(x.size(0), -1))))
+@case("convolutions, batch norms, groups", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = F.max_pool2d(torch.relu(m.norm(m.conv(x, 6, 3, padding=1, bias=False))), 2)
+    x = m.norm(F.gelu(m.conv(x, 8, 3, stride=2, groups=2)))
+    return m.full(F.adaptive_avg_pool2d(x, 1).flatten(1), 4)
 
 
-def _sequential(*layers: Any) -> Build:
-    def build(folder: Path) -> Case:
-        model = seeded(lambda: nn.Sequential(*(layer() for layer in layers)))
-        first = next(m for m in model.modules() if isinstance(m, nn.Linear))
-        return torch_case(model, normal(300, first.in_features))
-
-    return build
-
-
-def _maps(build: Callable[[], Any]) -> Build:
-    def case(folder: Path) -> Case:
-        return torch_case(seeded(build), normal(60, 1, 12, 12), (1, 12, 12))
-
-    return case
-
-
-def _padded_after_normalising() -> Any:
-    """Zeros around maps whose zero is no code of 0; a function after pooling; batch norms on either side."""
-    return Normalised(
-        [0.3],
-        *(nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(4)),
-        *(nn.Conv2d(4, 6, 3), nn.Hardtanh(), nn.AvgPool2d(2), nn.Flatten(), nn.BatchNorm1d(24)),
-        nn.Linear(24, 5),
-    )
-
-
-def _padded_tanh() -> Any:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3, padding=1, stride=2), nn.LeakyReLU(0.1)),
-        *(nn.Flatten(), nn.Linear(100, 5), nn.Tanh()),
-    )
-
-
-def _no_activation() -> Any:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.Conv2d(4, 4, 2, dilation=2), nn.ELU(), nn.Flatten()),
-        *(nn.Linear(36, 8), nn.Linear(8, 5)),
-    )
-
-
-def _pooled_out() -> Any:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 7, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
-
-
-def _two_channels(folder: Path) -> Case:
-    layers = (nn.Conv2d(2, 4, 3), nn.ReLU6(), nn.Flatten(), nn.Linear(400, 3))
-    model = seeded(lambda: Normalised([0.1, 0.4], *layers))
-    return torch_case(model, normal(60, 2, 12, 12), (2, 12, 12))
-
-
-@net(
-    lambda: {
-        "down": nn.Conv2d(1, 4, 3, padding=1),
-        "low": nn.Conv2d(4, 6, 3, padding=1),
-        "up": nn.Upsample(scale_factor=2),
-        "wide": nn.Upsample(scale_factor=(1, 3)),
-        "high": nn.Conv2d(10, 3, 3, padding=1),
-        "out": nn.Conv2d(3, 1, 1),
-    }
-)
-def skipped(m: Any, x: Any) -> Any:
+@case("upsampled, joined", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
     """An encoder and a decoder, joined beside its bottom: what a small U-Net is."""
-    first = torch.relu(m.down(x))
-    low = torch.tanh(m.low(torch.max_pool2d(first, 2)))
-    return m.out(m.wide(torch.relu(m.high(torch.cat([m.up(low), first], 1))))).flatten(1)
+    first = torch.relu(m.conv(x, 4, 3, padding=1))
+    low = torch.tanh(m.conv(torch.max_pool2d(first, 2), 6, 3, padding=1))
+    both = torch.cat([F.interpolate(low, scale_factor=2), first], 1)
+    high = F.interpolate(torch.relu(m.conv(both, 3, 3, padding=1)), scale_factor=(1, 3))
+    return m.conv(high, 1, 1).flatten(1)
 
 
-def _framed() -> Any:
+@case("framed by constants", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
     """Constants other than 0 around maps, before and behind a function."""
-    return nn.Sequential(
-        *(nn.ConstantPad2d((1, 0, 2, 1), 0.7), nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.ConstantPad2d(1, 0.25)),
-        *(nn.AvgPool2d(3), nn.ConstantPad2d((0, 1, 0, 0), -1.5), nn.Flatten(), nn.Linear(100, 5)),
-    )
+    x = torch.sigmoid(m.conv(F.pad(x, (1, 0, 2, 1), value=0.7), 4, 3))
+    x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), value=0.25), 3)
+    return m.full(F.pad(x, (0, 1, 0, 0), value=-1.5).flatten(1), 5)
 
 
-def _batch_norms() -> Any:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1, bias=False),
-        nn.BatchNorm2d(6),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 8, 3, stride=2, groups=2),
-        nn.GELU(),
-        nn.BatchNorm2d(8),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, 4),
-    )
+@case("normalised, padded convolution", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Zeros around maps whose zero is no code of 0; a function after pooling; batch norms on either side."""
+    x = m.norm(torch.relu(F.max_pool2d(m.conv((x - 0.3) / 0.4, 4, 3, padding=1), 2)))
+    return m.full(m.norm(F.avg_pool2d(F.hardtanh(m.conv(x, 6, 3)), 2).flatten(1)), 5)
+
+
+@case("two channels normalised", 60, 2, 12, 12)
+def _(m: Any, x: Any) -> Any:
+    x = (x - torch.tensor([0.1, 0.4]).view(-1, 1, 1)) / 0.4
+    return m.full(F.relu6(m.conv(x, 4, 3)).flatten(1), 3)
+
+
+@case("tanh, padded convolution", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = F.leaky_relu(m.conv(torch.tanh(m.conv(x, 4, 3)), 4, 3, padding=1, stride=2), 0.1)
+    return torch.tanh(m.full(x.flatten(1), 5))
+
+
+@case("convolution without activation", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = m.conv(F.avg_pool2d(m.conv(x, 4, 3), 2), 4, 2, dilation=2)
+    return m.full(m.full(F.elu(x).flatten(1), 8), 5)
+
+
+case("convolution, pooled out", 60, *MAP)(
+    lambda m, x: F.adaptive_avg_pool2d(m.conv(F.silu(m.conv(x, 4, 3)), 7, 3), 1).flatten(1)
+)
+
+
+def sloped(channels: int) -> Any:
+    """A slope for each channel or feature, none of them trivial."""
+    layer = nn.PReLU(channels)
+    layer.weight.data = torch.linspace(-0.3, 0.9, channels)
+    return layer
+
+
+@case("prelu by channel", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = F.max_pool2d(m.new(sloped, 4)(m.conv(x, 4, 3, padding=1)), 2)
+    x = m.new(sloped, 6)(m.conv(x, 6, 3, padding=1))
+    return m.full(m.new(sloped, 12)(m.norm(m.full(x.flatten(1), 12))), 4)
+
+
+@case("relu, average pooling, padded convolution", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Biases so high that few samples never see the ReLU at 0."""
+    x = F.avg_pool2d(torch.relu(m.conv(x, 4, 3) + 2.5), 2)
+    return m.full(torch.relu(m.conv(x, 5, 3, padding=1)).flatten(1), 3)
+
+
+@case("sigmoid, padded convolution", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Outputs in 0.2..0.8: what 0 maps to lies outside of what the samples span."""
+    x = torch.sigmoid(0.5 * m.conv(x, 4, 3))
+    return m.full(torch.tanh(m.conv(x, 5, 3, padding=1)).flatten(1), 3)
+
+
+@case("1-D convolutions", 60, 2, 32)
+def _(m: Any, x: Any) -> Any:
+    x = F.max_pool1d(torch.relu(m.conv(x, 6, 5, padding=2, stride=2)), 2)
+    return m.full(F.avg_pool1d(torch.tanh(m.conv(x, 8, 3, dilation=2)), 2).flatten(1), 3)
 
 
 def _saved_file(folder: Path) -> Case:
     model = seeded(lambda: nn.Sequential(nn.Linear(10, 16), nn.Softplus(), nn.Dropout(), nn.Linear(16, 4)))
-    case = torch_case(model, normal(200, 10))
+    made = torch_case(model, normal(200, 10))
     torch.save(model, folder / "model.pt")
-    case.model = folder / "model.pt"
-    return case
+    made.model = folder / "model.pt"
+    return made
 
 
-def prelu_by_channel() -> Any:
-    """A slope for each channel of maps and for each feature, none of them trivial."""
-    model = nn.Sequential(
-        *(
-            nn.Conv2d(1, 4, 3, padding=1),
-            nn.PReLU(4),
-            nn.MaxPool2d(2),
-            nn.Conv2d(4, 6, 3, padding=1),
-            nn.PReLU(6),
-        ),
-        *(nn.Flatten(), nn.Linear(216, 12), nn.BatchNorm1d(12), nn.PReLU(12), nn.Linear(12, 4)),
-    )
-    for module in model.modules():
-        if isinstance(module, nn.PReLU):
-            module.weight.data = torch.linspace(-0.3, 0.9, module.weight.numel())
-    return model
+TORCH["torch file"] = _saved_file
 
 
-def _average_then_padded() -> Any:
-    """Biases so high that few samples never see the ReLU at 0."""
-    model = nn.Sequential(
-        *(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 5, 3, padding=1), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(125, 3)),
-    )
-    model[0].bias.data += 2.5
-    return model
+# -- deep networks
 
 
-def _padded_sigmoid() -> Any:
-    """Outputs in 0.2..0.8: what 0 maps to lies outside of what the samples span."""
-    model = nn.Sequential(
-        *(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Conv2d(4, 5, 3, padding=1), nn.Tanh(), nn.Flatten()),
-        nn.Linear(500, 3),
-    )
-    model[0].weight.data *= 0.5
-    return model
+def conv_bn(m: Any, x: Any, after: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> Any:
+    return m.norm(m.conv(x, after, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False))
 
 
-def row_network() -> Any:
-    return nn.Sequential(
-        *(
-            nn.Conv1d(2, 6, 5, padding=2, stride=2),
-            nn.ReLU(),
-            nn.MaxPool1d(2),
-            nn.Conv1d(6, 8, 3, dilation=2),
-        ),
-        *(nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(16, 3)),
-    )
+def pooled(x: Any) -> Any:
+    return F.adaptive_avg_pool2d(x, 1).flatten(1)
 
 
-def kaiming(model: Any) -> Any:
-    """Weights that keep a deep network's values in range."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight)
-    return model
+def basic_block(m: Any, x: Any, after: int, stride: int) -> Any:
+    """ResNet's: two convolutions and what goes past them."""
+    y = conv_bn(m, torch.relu(conv_bn(m, x, after, 3, stride)), after)
+    return torch.relu(y + (x if stride == 1 else conv_bn(m, x, after, 1, stride)))
 
 
-def _net(build: Callable[[], Any], n: int, *shape: int, calls_first: bool = False) -> Build:
-    def case(folder: Path) -> Case:
-        return torch_case(seeded(build), normal(n, *shape), calls_first=calls_first)
+def resnet(blocks: int, width: int) -> Callable[[Any, Any], Any]:
+    """He et al.'s for CIFAR: 6 n + 2 layers, its width doubled twice."""
 
-    return case
+    def forward(m: Any, x: Any) -> Any:
+        x = torch.relu(conv_bn(m, x, width))
+        for i in range(3 * blocks):
+            x = basic_block(m, x, width << i // blocks, 2 if i in (blocks, 2 * blocks) else 1)
+        return m.full(pooled(x), 10)
+
+    return forward
 
 
-def _deep(build: Callable[[], Any], n: int, *shape: int) -> Build:
-    return _net(lambda: kaiming(build()), n, *shape)
+case("resnet-20", 8, 3, 32, 32, deep=True)(resnet(3, 16))
+case("resnet-8", 40, 3, 16, 16, deep=True)(resnet(1, 8))
 
 
-TORCH: dict[str, Build] = {
-    "torch relu": _sequential(lambda: nn.Linear(20, 32), nn.ReLU, lambda: nn.Linear(32, 5)),
-    "torch gelu, batch norms": _sequential(
-        lambda: nn.BatchNorm1d(20),
-        lambda: nn.Linear(20, 32),
-        lambda: nn.BatchNorm1d(32),
-        nn.GELU,
-        lambda: nn.BatchNorm1d(32),
-        lambda: nn.Linear(32, 16),
-        nn.Tanh,
-        lambda: nn.Linear(16, 3),
-    ),
-    "torch three full layers, leaky relu, sigmoid out": _sequential(
-        lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 12), nn.LeakyReLU, lambda: nn.Linear(12, 1), nn.Sigmoid
-    ),
-    "torch 300 inputs": _sequential(lambda: nn.Linear(300, 20), nn.Hardswish, lambda: nn.Linear(20, 4)),
-    "torch composite": lambda folder: torch_case(seeded(composite), normal(300, 12)),
-    "torch lenet": _maps(lenet),
-    "torch convolutions, batch norms, groups": _maps(_batch_norms),
-    "torch upsampled, joined": _maps(skipped),
-    "torch framed by constants": _maps(_framed),
-    "torch normalised, padded convolution": _maps(_padded_after_normalising),
-    "torch tanh, padded convolution": _maps(_padded_tanh),
-    "torch convolution without activation": _maps(_no_activation),
-    "torch convolution, pooled out": _maps(_pooled_out),
-    "torch two channels normalised": _two_channels,
-    "torch file": _saved_file,
-    "torch prelu by channel": _maps(prelu_by_channel),
-    "torch relu, average pooling, padded convolution": _maps(_average_then_padded),
-    "torch sigmoid, padded convolution": _maps(_padded_sigmoid),
-    "torch 1-D convolutions": lambda folder: torch_case(seeded(row_network), normal(60, 2, 32), (2, 32)),
-    "torch vgg-8": _deep(nets.vgg8, 12, 3, 32, 32),
-    "torch resnet-20": _deep(lambda: nets.ResNet(3), 8, 3, 32, 32),
-    "torch mobilenet v1 0.25": _deep(nets.mobilenet, 8, 3, 32, 32),
-    "torch mobilenet v2 blocks": _deep(nets.inverted_residual, 24, 3, 16, 16),
-    "torch ds-cnn": _deep(nets.ds_cnn, 24, 1, 49, 10),
-    "torch pre-activation residuals": _deep(nets.pre_act, 40, 2, 10, 10),
-    "torch densenet": _net(nets.dense_net, 40, 3, 10, 10),
-    "torch u-net": _net(nets.u_net, 30, 1, 14, 14),
-    "torch inception": _net(nets.inception, 40, 3, 10, 10),
-    "torch squeeze and excite": _net(nets.squeeze_excite, 40, 3, 8, 8),
-    "torch spatial gate": _net(nets.spatial_gate, 40, 2, 9, 9),
-    "torch shuffled channels": _net(nets.shuffle, 40, 3, 11, 11),
-    "torch residual mlp": _net(nets.residual_mlp, 200, 12),
-    "torch residual taken off": _net(nets.taken_off, 200, 12),
-    "torch sums of branches": _net(nets.sums, 200, 9),
-    "torch signs": _deep(nets.signs, 60, 2, 14, 14),
-    "torch highway": _net(nets.highway, 200, 10),
-    "torch two inputs": _net(nets.two_inputs, 200, 12),
-    "torch functions of inputs": _net(nets.on_inputs, 40, 2, 12, 12),
-    "torch channels last": _net(nets.channels_last, 40, 2, 9, 9),
-    "torch rearranged": _net(nets.rearranged, 60, 1, 12, 12),
-    "torch temporal": _net(nets.temporal, 60, 3, 20),
-    "torch autoencoder": _net(nets.autoencoder, 100, 1, 12, 12),
-    "torch convolutional autoencoder": _net(nets.convolutional_autoencoder, 30, 1, 12, 12),
-    "torch lstm, two layers": _net(
-        lambda: nets.Recurrent("LSTM", "first axis", num_layers=2, batch_first=True), 60, 9, 5
-    ),
-    "torch lstm, calls first": _net(
-        lambda: nets.Recurrent("LSTM", "calls first"), 60, 9, 5, calls_first=True
-    ),
-    "torch gru": _net(lambda: nets.Recurrent("GRU", "hidden", batch_first=True), 60, 9, 5),
-    "torch rnn relu": _net(
-        lambda: nets.Recurrent("RNN", "hidden", batch_first=True, nonlinearity="relu"), 60, 6, 5
-    ),
-    "torch lstm cells": _net(lambda: nets.Cells("LSTMCell", 6), 60, 6, 4),
-    "torch gru cells": _net(lambda: nets.Cells("GRUCell", 6), 60, 6, 4),
-    "torch gru behind a full layer": _net(nets.projected, 60, 7, 5),
-}
+@case("pre-activation residuals", 40, 2, 10, 10, deep=True)
+def _(m: Any, x: Any) -> Any:
+    """Normalised and rectified before the convolutions, nothing after the sum."""
+    x = m.conv(x, 8, 3, padding=1)
+    for _ in range(3):
+        x = x + m.conv(torch.relu(m.norm(x)), 8, 3, padding=1)
+    return m.full(torch.relu(x).mean((2, 3)), 4)
+
+
+@case("vgg-8", 12, 3, 32, 32, deep=True)
+def _(m: Any, x: Any) -> Any:
+    for width in (16, 32, 64):
+        for _ in range(2):
+            x = torch.relu(m.norm(m.conv(x, width, 3, padding=1)))
+        x = F.max_pool2d(x, 2)
+    return m.full(torch.relu(m.full(x.flatten(1), 64)), 10)
+
+
+@case("mobilenet v1 0.25", 8, 3, 32, 32, deep=True)
+def _(m: Any, x: Any) -> Any:
+    """Its first stride 1."""
+    x, before = torch.relu(conv_bn(m, x, 8)), 8
+    for after in (16, 32, 32, 64, 64, *[128] * 6, 256, 256):
+        stride = 2 if 16 <= before < after else 1
+        x = torch.relu(conv_bn(m, x, before, 3, stride, groups=before))
+        x, before = torch.relu(conv_bn(m, x, after, 1)), after
+    return m.full(pooled(x), 10)
+
+
+@case("mobilenet v2 blocks", 24, 3, 16, 16, deep=True)
+def _(m: Any, x: Any) -> Any:
+    """Expand, filter each channel, project without a function, add."""
+    x = F.relu6(conv_bn(m, x, 8, 3, 2))
+    for _ in range(2):
+        x = x + conv_bn(m, F.relu6(conv_bn(m, F.relu6(conv_bn(m, x, 24, 1)), 24, 3, 1, 24)), 8, 1)
+    return m.full(pooled(x), 5)
+
+
+@case("ds-cnn", 24, 1, 49, 10, deep=True)
+def _(m: Any, x: Any) -> Any:
+    """Keyword spotting on 49 x 10 features."""
+    x = torch.relu(m.norm(m.conv(x, 16, (10, 4), stride=(2, 2), padding=(4, 1))))
+    for _ in range(2):
+        x = torch.relu(conv_bn(m, torch.relu(conv_bn(m, x, 16, 3, 1, 16)), 16, 1))
+    return m.full(F.avg_pool2d(x, (23, 5)).flatten(1), 12)
+
+
+@case("densenet", 40, 3, 10, 10)
+def _(m: Any, x: Any) -> Any:
+    """Every layer reads all before it, each channel normalised by itself."""
+    x = m.conv(x, 8, 3, padding=1)
+    for _ in range(3):
+        x = torch.cat([x, m.conv(torch.relu(m.norm(x)), 4, 3, padding=1)], 1)
+    return m.full(F.avg_pool2d(m.conv(torch.relu(m.norm(x)), 10, 1), 2).flatten(1), 5)
+
+
+@case("u-net", 30, 1, 14, 14)
+def _(m: Any, x: Any) -> Any:
+    """Wide views by dilation and by pooling with stride 1 beside narrow ones, joined; a map comes out."""
+    a = torch.relu(m.conv(x, 6, 3, padding=1))
+    b = torch.relu(m.conv(a, 8, 3, padding=2, dilation=2))
+    c = torch.relu(m.conv(b, 8, 3, padding=4, dilation=4))
+    d = torch.relu(m.conv(torch.cat([b, c], 1), 6, 3, padding=1))
+    wide = F.avg_pool2d(a, 3, 1, 1, count_include_pad=False)
+    return m.conv(torch.cat([a, d, wide], 1), 2, 1)
+
+
+@case("inception", 40, 3, 10, 10)
+def _(m: Any, x: Any) -> Any:
+    """Four branches of one value, two of them pooled with padding."""
+    x = F.silu(m.conv(x, 8, 3))
+    a, b = F.gelu(m.conv(x, 4, 1)), F.gelu(m.conv(x, 4, 3, padding=1))
+    c = torch.tanh(m.conv(F.max_pool2d(x, 3, 1, 1), 4, 1))
+    d = m.conv(F.avg_pool2d(x, 3, 1, 1), 4, 5, padding=2)
+    return m.full(F.adaptive_max_pool2d(torch.cat([a, b, c, d], 1), 2).flatten(1), 5)
+
+
+@case("squeeze and excite", 40, 3, 8, 8)
+def _(m: Any, x: Any) -> Any:
+    x = torch.relu(m.conv(x, 8, 3, padding=1))
+    y = m.conv(x, 8, 3, padding=1)
+    z = torch.sigmoid(m.full(torch.relu(m.full(y.mean((2, 3)), 4)), 8))
+    return m.full(torch.relu(x + y * z.view(-1, 8, 1, 1)).mean((2, 3)), 3)
+
+
+@case("spatial gate", 40, 2, 9, 9)
+def _(m: Any, x: Any) -> Any:
+    """One channel's sigmoid over all channels."""
+    x = torch.tanh(m.conv(x, 6, 3))
+    return m.full((x * torch.sigmoid(m.conv(x, 1, 3, padding=1))).amax((2, 3)), 3)
+
+
+@case("shuffled channels", 40, 3, 11, 11)
+def _(m: Any, x: Any) -> Any:
+    """ShuffleNet's: grouped convolutions with channels shuffled between them, by halves."""
+    x = torch.relu(m.conv(torch.relu(m.conv(x, 12, 3, stride=2)), 12, 1, groups=3))
+    n, c, h, w = x.shape
+    x = x.view(n, 3, c // 3, h, w).transpose(1, 2).reshape(n, c, h, w)
+    left, right = torch.relu(m.conv(x, 12, 3, padding=1, groups=3)).chunk(2, 1)
+    return m.full(torch.cat([left, torch.relu(m.conv(right, 6, 1))], 1).mean((2, 3)), 4)
+
+
+@case("signs", 60, 2, 14, 14, deep=True)
+def _(m: Any, x: Any) -> Any:
+    """Factors of either sign behind pooling, before functions, and on grouped channels; linear pairs."""
+    mixed = torch.tensor([1.5, -0.7, 0.9, -1.2, 0.4, -1.0]).view(-1, 1, 1)
+    falling = -torch.tensor([0.5, 0.9, 1.3, 1.7, 0.8, 1.1]).view(-1, 1, 1)
+    x = F.max_pool2d(m.conv(m.conv(x, 6, 1), 6, 3, padding=1), 2) * mixed
+    x = torch.tanh(torch.relu(x) * falling + 0.3)
+    x = torch.cos(F.max_pool2d(m.conv(x * mixed, 6, 3, groups=2), 2, 1))
+    return m.full(torch.sigmoid(m.conv(x, 6, 2)).flatten(1), 3)
+
+
+@case("functions of inputs", 40, 2, 12, 12)
+def _(m: Any, x: Any) -> Any:
+    """A function and pooling before any layer, and a gated half."""
+    x = F.max_pool2d(torch.tanh(x), 3, 2, 1)
+    return m.full(F.glu(m.conv(x, 8, 3, padding=1), 1).flatten(1), 3)
+
+
+@case("channels last", 40, 2, 9, 9)
+def _(m: Any, x: Any) -> Any:
+    """A full layer at each place, as ConvNeXt has it; functions right behind one another."""
+    x = m.conv(x, 6, 3, groups=2)
+    y = m.full(F.gelu(m.full(x.permute(0, 2, 3, 1), 12)), 6).permute(0, 3, 1, 2)
+    return m.full(torch.sigmoid(m.norm(F.leaky_relu(x + y, 0.2))).mean((-1, -2)), 3)
+
+
+@case("temporal", 60, 3, 20)
+def _(m: Any, x: Any) -> Any:
+    """A causal residual 1-D network (TCN)."""
+    x = m.conv(x, 8, 1)
+    for i in range(3):
+        x = x + torch.relu(m.conv(F.pad(x, (2 << i, 0)), 8, 3, dilation=1 << i))
+    return m.full(x.mean(-1), 4)
+
+
+@case("rearranged", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Blocks of pixels behind one another, and maps turned and flattened, before full layers."""
+    blocks = x.view(-1, 3, 4, 3, 4).permute(0, 1, 3, 2, 4).flatten(1)
+    turned = torch.relu(m.conv(x, 2, 1)).flip(3).transpose(1, 3).flatten(1)
+    return m.full(torch.tanh(m.full(blocks, 16) + m.full(turned, 16)), 3)
+
+
+@case("autoencoder", 100, *MAP)
+def _(m: Any, x: Any) -> Any:
+    x = x.flatten(1)
+    for width in (32, 8, 32):
+        x = torch.tanh(m.full(x, width))
+    return torch.sigmoid(m.full(x, 144))
+
+
+@case("convolutional autoencoder", 30, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """A map comes out, through a function."""
+    for channels, function in ((6, torch.relu), (2, torch.tanh), (6, torch.relu), (1, torch.sigmoid)):
+        x = function(m.conv(x, channels, 3, padding=1))
+    return x
+
+
+# -- branches of vectors
+
+
+@case("residual mlp", 200, 12)
+def _(m: Any, x: Any) -> Any:
+    for _ in range(3):
+        x = x + m.full(F.gelu(m.full(x, 24)), 12)
+    return m.full(x, 4)
+
+
+@case("residual taken off", 200, 12)
+def _(m: Any, x: Any) -> Any:
+    """A product taken from what goes past it; half of a sum; layers that are used twice."""
+    a, b = m.new(nn.Linear, 12, 24), m.new(nn.Linear, 24, 12)
+    y = torch.tanh(x - b(torch.relu(a(x))))
+    return m.full(0.5 * (b(torch.tanh(a(y))) + y), 4)
+
+
+@case("sums of branches", 200, 9)
+def _(m: Any, x: Any) -> Any:
+    """Sums and differences that no product takes in, functions of them, and three terms."""
+    a, b, again = torch.tanh(m.full(x, 16)), torch.relu(m.full(x, 16)), m.new(nn.Linear, 16, 16)
+    c = torch.sigmoid(a - b)
+    d = 0.5 - again(c)
+    return m.full(torch.relu(a + b + d) - c + torch.tanh(again(a) - b), 3)
+
+
+@case("highway", 200, 10)
+def _(m: Any, x: Any) -> Any:
+    """``t * h + (1 - t) * x``, and a product of two matrix products."""
+    x = torch.tanh(m.full(x, 14))
+    t = torch.sigmoid(m.full(x, 14))
+    x = t * torch.relu(m.full(x, 14)) + (1 - t) * x
+    return m.full(m.full(x, 8) * m.full(x, 8), 3)
+
+
+@case("two inputs", 200, 12)
+def _(m: Any, x: Any) -> Any:
+    """Two parts of the input through branches of their own."""
+    a, b = F.softplus(m.full(x[:, :5], 8)), F.elu(m.full(x[:, 5:], 6))
+    return m.full(torch.cat((a, b), dim=-1), 3)
+
+
+# -- sequences
+
+
+def recurrent(kind: Any, take: Callable[[Any, Any], Any], **options: Any) -> Callable[[Any, Any], Any]:
+    """A recurrent layer, what ``take`` takes of its results and last states, and a full layer."""
+
+    def forward(m: Any, x: Any) -> Any:
+        y, h = m.new(kind, 5, 8, **options)(x)
+        return m.full(take(y, h), 3)
+
+    return forward
+
+
+SEQUENCE = (60, 9, 5)
+case("lstm, two layers", *SEQUENCE)(
+    recurrent(nn.LSTM, lambda y, h: y[:, -1, :], num_layers=2, batch_first=True)
+)
+case("lstm, calls first", *SEQUENCE, calls_first=True)(recurrent(nn.LSTM, lambda y, h: y[-1]))
+case("gru", *SEQUENCE)(recurrent(nn.GRU, lambda y, h: h[-1], batch_first=True))
+case("gru, calls first", *SEQUENCE, calls_first=True)(recurrent(nn.GRU, lambda y, h: y[-1]))
+case("gru, last state", *SEQUENCE)(recurrent(nn.GRU, lambda y, h: h[-1], num_layers=2, batch_first=True))
+case("rnn relu", 60, 6, 5)(recurrent(nn.RNN, lambda y, h: h[-1], batch_first=True, nonlinearity="relu"))
+
+
+def loud(kind: Any, *sizes: int) -> Any:
+    """A cell whose gates open and close."""
+    cell = kind(*sizes)
+    for tensor in cell.parameters():
+        tensor.data *= 3
+    return cell
+
+
+def cells(kind: Any, output: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Two cells called for one part of a sequence after another; ``output`` of a state is its result."""
+
+    def forward(m: Any, x: Any) -> Any:
+        first, second, a, b = m.new(loud, kind, 4, 7), m.new(loud, kind, 7, 6), None, None
+        for t in range(6):
+            a = first(x[:, t], a)
+            b = second(output(a), b)
+        return m.full(torch.tanh(output(b)), 3)
+
+    return forward
+
+
+case("lstm cells", 60, 6, 4)(cells(nn.LSTMCell, lambda state: state[0]))
+case("gru cells", 60, 6, 4)(cells(nn.GRUCell, lambda state: state))
+
+
+@case("gru behind a full layer", 60, 7, 5)
+def _(m: Any, x: Any) -> Any:
+    """On every call, and a residual behind the recurrent layer."""
+    x = torch.relu(m.full(x, 6))
+    y, _ = m.new(nn.GRU, 6, 6, batch_first=True)(x, torch.zeros(1, x.size(0), 6))
+    return m.full((y + x)[:, -1], 3)

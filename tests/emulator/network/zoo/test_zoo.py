@@ -1,14 +1,18 @@
-"""The network in the box: files present, consistent with each other, accuracies held."""
+"""The networks in the box: files present, consistent with each other, sizes kept, accuracies held."""
+
+import importlib.util
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import ndrite
 from emulator.backend.lay_out import check_fits
 from emulator.errors import EmulatorError
+from emulator.golden import Core
 from emulator.mapping import golden_accuracy, map_network
-from emulator.network import load_network
-from emulator.network.datasets import fashion_mnist_test
+from emulator.network import load_network, zoo
+from emulator.network.datasets import fashion_mnist_test, japanese_vowels
 from emulator.network.zoo import FOLDER, float_network, program, programs
 from emulator.spec import PRESETS, Program
 
@@ -65,3 +69,96 @@ def test_recompiling_gives_the_shipped_program():
     again = map_network(load_network(float_network()), "wan2022", shipped.samples)
     assert again.program.checksum() == shipped.program.checksum()
     assert shipped.network.digest() == load_network(float_network()).digest()
+
+
+CALLS, FEATURES, SPEAKERS = 29, 12, 9
+
+
+def codes(n: int) -> npt.NDArray[np.uint8]:
+    """Sequences uint8 (n, 348) over the whole range, of 7 to 29 frames, code of 0 in front."""
+    inputs = load_network(zoo.lstm()).meaning.inputs
+    rng = np.random.default_rng(5)
+    low, high = (v.reshape(CALLS, FEATURES) for v in (inputs.low, inputs.high))
+    x = rng.uniform(low, high, (n, CALLS, FEATURES))
+    for row, frames in zip(x, rng.integers(7, CALLS + 1, n), strict=True):
+        row[: CALLS - frames] = 0.0
+    return inputs.encode(x)
+
+
+@pytest.mark.parametrize(
+    ("path", "bytes_max", "data_set", "shape", "calls", "outputs"),
+    [
+        (zoo.lstm(), 300_000, "japanese-vowels", (FEATURES, 1, 1), CALLS, SPEAKERS),
+        (zoo.resnet(), 1_000_000, "fashion-mnist", (1, 28, 28), 1, 10),
+    ],
+    ids=["lstm", "resnet"],
+)
+def test_what_they_are(path, bytes_max, data_set, shape, calls, outputs):
+    network = load_network(path)
+    assert network.meaning.data_set == data_set
+    assert (network.calls, network.shape, network.outputs) == (calls, shape, outputs)
+    assert path.stat().st_size < bytes_max
+    # Cell and output of the LSTM outlive a call; the other network has three residuals.
+    assert [state.shape for state in network.states] == [(32, 1, 1)] * 2 * (calls > 1)
+    assert sum(product.skip is not None for product in network.products) == 3 * (calls == 1)
+
+
+def check_losses(network, calibration, x, labels, exact, dies, most):
+    """No die is right less often than the floats by more than ``most``."""
+    for die in dies:
+        chip = map_network(network, "wan2022", calibration, seed=die).program
+        found = golden_accuracy(chip, x, labels, seed=die)
+        assert exact - found <= most, f"die {die}: {found} of {exact}"
+
+
+def test_an_ideal_chip_says_what_the_float_network_says() -> None:
+    network, x = load_network(zoo.lstm()), codes(200)
+    wanted = network.forward(x.astype(np.float32) / np.float32(255))
+    program = map_network(network, "ideal", x).program
+    sums = Core(program, fast=False).infer(x)
+    assert sums.shape == wanted.shape == (200, SPEAKERS)
+    # Sums are in the array's unit, with one factor for all. What is left is the rounding of codes, and tables
+    # that end where real sequences do: 0.995 on sequences of noise.
+    assert np.corrcoef(sums.ravel(), wanted.ravel())[0, 1] > 0.99
+    assert (sums.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_accuracy_on_the_real_set():
+    """On two of the dies of examples/vowels.py, as it maps and reads them."""
+    if importlib.util.find_spec("aeon") is None:
+        pytest.skip("needs the data in the package aeon (pip install --no-deps aeon)")
+    x, _, test, labels = japanese_vowels()
+    network = load_network(zoo.lstm())
+    given, codes = (network.meaning.inputs.encode(part) for part in (x, test))
+    exact = network.accuracy(codes, labels)
+    assert len(test) == 370
+    assert exact >= 0.96
+    check_losses(network, given, codes, labels, exact, (0, 3), 0.02)
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_float_accuracy_on_the_whole_test_set():
+    """By PyTorch, whose answers on 200 of the images are compared with NumPy's."""
+    pytest.importorskip("torch")
+    from emulator.learning.training.job import accuracy_of
+
+    images, labels = fashion_mnist_test()
+    network = load_network(zoo.resnet())
+    assert accuracy_of(network, images[:200], labels[:200]) == network.accuracy(images[:200], labels[:200])
+    assert accuracy_of(network, images, labels) >= 0.930
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_what_two_dies_lose():
+    """On the first 2,000 test images; 128 of the last set converters, as training files need not be there.
+
+    A die's loss on so few images is known to about half a point. examples/residual.py takes all of them.
+    """
+    images, labels = fashion_mnist_test()
+    x, y = images[:2000], labels[:2000]
+    network = load_network(zoo.resnet())
+    exact = np.mean([network.accuracy(x[i : i + 250], y[i : i + 250]) for i in range(0, 2000, 250)])
+    check_losses(network, images[-128:], x, y, exact, (1, 2), 0.0103)

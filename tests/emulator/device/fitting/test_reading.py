@@ -1,0 +1,111 @@
+"""Measurements as instruments write them: delimiters, units, encodings; what cannot be read says why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.device.fitting import Measurements, read_measurements
+from emulator.errors import DatasetError
+
+IV = ("voltage", "current")
+
+
+def read(folder: Path, text: str, quantities=IV, encoding="utf-8", **options) -> Measurements:
+    (folder / "x.csv").write_bytes(text.encode(encoding))
+    return read_measurements(folder / "x.csv", list(quantities), **options)
+
+
+SWEEP = [(0.001 * k, 1e-6 * (k + 0.5)) for k in range(12)]
+
+
+def sweep(header: str, row: str, volts: float = 1.0, amperes: float = 1e6) -> str:
+    """``SWEEP`` under a header, each row as the format ``row`` has it, in parts of a volt and an ampere."""
+    return "\n".join([header, *(row.format(v * volts, i * amperes) for v, i in SWEEP)])
+
+
+WRITTEN = {
+    "latin-1": sweep("voltage_V;current_\u00b5A", "{:.3f};{:.1f}"),
+    "utf-16": sweep("voltage_V\tcurrent_uA", "{:.3f}\t{:.1f}"),
+    "a row of units": sweep("Voltage,Current\nV,uA", "{:.3f},{:.1f}"),
+    "units in brackets": sweep("Voltage,Current\n[mV],[nA]", "{:.1f},{:.1f}", 1e3, 1e9),
+    "a separator said": sweep("sep=|\nvoltage_V|current_uA", "{:.3f}|{:.1f}"),
+    "thousands": sweep("voltage_V;current_pA", "{:.3f};{:,.1f}", 1.0, 1e12),
+    "thousands, decimal commas": sweep("voltage_V;current_pA", "{:.3f};{:,.1f}", 1.0, 1e12).translate(
+        str.maketrans(",.", ".,")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_files_as_instruments_write_them(tmp_path, name):
+    found = read(tmp_path, WRITTEN[name], encoding=name if name in ("latin-1", "utf-16") else "utf-8")
+    for quantity, wanted in zip(IV, zip(*SWEEP, strict=True), strict=True):
+        np.testing.assert_allclose(found.columns[quantity], wanted, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("voltage_mV;current_uA", None),
+        ("Voltage [mV]\tCurrent (uA)", None),
+        ("x,y", {"voltage": "x:mV", "current": "y:uA"}),
+        ("Vd (mV),Id (uA)", {"voltage": "Vd (mV)", "current": "Id (uA)"}),
+        ("voltage_mV current_uA", None),
+    ],
+)
+def test_headers_delimiters_and_units(tmp_path, header, columns):
+    mark = next((d for d in ";\t," if d in header), " ")
+    text = f"# a comment\n{header}\n100{mark}3\n200{mark}nan\n300{mark}5\n"
+    found = read(tmp_path, text, columns=columns)
+    np.testing.assert_allclose([found.columns[name] for name in IV], [[0.1, 0.3], [3e-6, 5e-6]])
+    assert found.skipped == 1
+
+
+@pytest.mark.parametrize("mark", [";", "\t", " "])
+def test_decimal_commas(tmp_path, mark):
+    text = f"voltage_V{mark}current_mA\n0,25{mark}-1,5e-1\n1{mark}2,0\n,5{mark}3\n"
+    found = read(tmp_path, text).columns
+    np.testing.assert_allclose([found[name] for name in IV], [[0.25, 1.0, 0.5], [-1.5e-4, 2e-3, 3e-3]])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["target_kohm,resistance_kohm", "target_resistance (kΩ),Resistance [kOhm]", "target_kΩ,resistance_kΩ"],
+)
+def test_resistances_are_conductances(tmp_path, header):
+    cells = ("target", "conductance")
+    found = read(tmp_path, f"{header}\n20,25\n100,80\n", cells).columns
+    np.testing.assert_allclose([found[name] for name in cells], [[5e-5, 1e-5], [4e-5, 1.25e-5]])
+    with pytest.raises(DatasetError, match="line 2: conductance is '0' ohm; accepted: a resistance above 0"):
+        read(tmp_path, f"{header}\n20,0\n", cells)
+
+
+OVERFLOW = "voltage_V,current_A\n0.1,1e-3\n0.2,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "reason"),
+    [
+        ("a,b\n1,2\n", None, "no column for voltage; accepted: a header like voltage_V"),
+        ("voltage_K,current_A\n1,2\n", None, "has the unit 'K'; accepted: V with a prefix"),
+        ("voltage_V,current_A\n1,two\n", None, "line 2: current is 'two'; accepted: a finite number"),
+        ("voltage_V,current_A\n1,inf\n", None, "line 2: current is 'inf'"),
+        ("voltage_V,current_A\n# nothing\n", None, "holds 1 rows"),
+        ("voltage_V,current_A\n1\n", None, "line 2 has 1 columns"),
+        ("voltage_V,current_A\n,1\n", None, "every row has a gap"),
+        ("voltage_V,current_A\n1,2\n", {"voltage": "Vg"}, "no column 'Vg'; accepted: voltage_V, current_A"),
+        ("voltage_V,current_A\n1,2\n", {"speed": "x"}, "--column names 'speed'"),
+        (OVERFLOW.format("9.9e37"), None, "line 3: current is .*instrument's overflow"),
+        (OVERFLOW.format("9.91e+37"), None, "line 3: current is .*instrument's overflow"),
+        (OVERFLOW.format("-9.9E37"), None, "line 3: current is .*instrument's overflow"),
+        (OVERFLOW.format("1e38"), None, "line 3: current is .*instrument's overflow"),
+        # Headers without end are refused at once.
+        ("voltage" + " (" * 60_000 + ",current_A\n1,2\n", None, "not CSV|accepted: 200"),
+        ('voltage_V,"' + "x" * 200_000 + "\n1,2\n", None, "not CSV|accepted: 200"),
+    ],
+    ids=range(15),
+)
+def test_files_that_cannot_be_read_say_why(tmp_path, text, columns, reason):
+    with pytest.raises(DatasetError, match=reason):
+        read(tmp_path, text, columns=columns)
