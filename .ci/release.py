@@ -6,8 +6,6 @@ Builds ``dist/`` and runs the wheel's and the sdist's demo in empty environments
 last lines say what a person does.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

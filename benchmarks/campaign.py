@@ -9,8 +9,6 @@ The work: 784-128-10 on tiles of 128 rows, C virtual chips x N images, programmi
 matrix-product rate (measured here, 2000 x 2000) that the golden model reaches at 1,000 images.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

@@ -7,8 +7,6 @@ and OPENBLAS_NUM_THREADS=1 before Python starts. Figures are medians; the ratio 
 times do not.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

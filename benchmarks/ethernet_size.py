@@ -7,8 +7,6 @@ LiteEth in docs/hardware.md are of the file that its generator writes (``python 
 2024.12) for ``LiteEthECP5PHYRGMII``, core ``udp``, ``data_width`` 8, and one raw port of 8 bits.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -13,8 +13,6 @@ the same shapes in aihwkit-lightning too, before and after: the Python of the en
 ``benchmarks/peers/install.sh`` makes.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -6,8 +6,6 @@ Without ``--peer`` the golden model's speed and the gateware's cycles alone. One
 other. The gateware is simulated: the first run compiles it, minutes.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

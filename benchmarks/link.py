@@ -11,8 +11,6 @@ transaction layer. *Host*: the driver on this machine against a compiled stub of
 on the loopback, measured; no board.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

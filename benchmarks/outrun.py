@@ -11,8 +11,6 @@ thread, at its best of several batch sizes and of two layouts, the board's and o
 The networks are those of ``benchmarks/walks.py``, and the package's LSTM, on random inputs.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

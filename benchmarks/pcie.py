@@ -8,8 +8,6 @@ The link model: 20 bytes of header and framing a completion, 250 ns from a read 
 acknowledgements or flow-control updates.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A simulated card that only reads host memory, without end: what the DMA reader makes of a link."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -11,8 +11,6 @@ chips (Student's t), so two simulators agree where theirs overlap. Seconds are o
 making them. Needs ndrite[train,fast] and Fashion-MNIST's training files.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

@@ -9,8 +9,6 @@ of the table: zeros are skipped, so images differ. A board's time is then estima
 the same run, one thread.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

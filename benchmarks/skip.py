@@ -13,8 +13,6 @@ the same run, one process a core, one thread each. The networks come from
 ``ndrite train --data mnist --epochs 60 --batch 64 -o mnist.npz``.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import multiprocessing

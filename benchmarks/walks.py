@@ -16,8 +16,6 @@ tables are products too. A network may be a file of ``ndrite train``; ``--data``
 and its accuracy on the board stands beside its cycles.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """Board: a device that takes programs."""
 
-from __future__ import annotations
-
 from boards.abilities import Abilities
 from emulator.backend.lay_out import lay_out
 from emulator.backend.walk import sample_order

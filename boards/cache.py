@@ -1,7 +1,5 @@
 """The user's cache: files that take long to make, by the digest of what they follow from, whole."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

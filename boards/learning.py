@@ -1,7 +1,5 @@
 """A device that learns, and the back end that lays learning programs out for its geometry."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

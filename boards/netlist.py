@@ -4,8 +4,6 @@ Elaborating a design takes seconds. The digest of its netlist is remembered in t
 of the sources, so that only a change of sources elaborates again, and only one of the netlist compiles.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import importlib.util

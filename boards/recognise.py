@@ -1,7 +1,5 @@
 """Whether a device was made of the sources as they stand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Segments of a program in turn on a board, maps between them held here."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Any program on any board: as a whole where it fits, else segment by segment, what no device does here."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np

@@ -3,8 +3,6 @@
 Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
 """
 
-from __future__ import annotations
-
 
 class EmulatorError(ValueError):
     """Root of the errors below; catch it to report any bad input in one line."""

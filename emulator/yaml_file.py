@@ -1,7 +1,5 @@
 """YAML files from anywhere: plain data only, bounded in size, depth and repetition."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -9,8 +9,6 @@ Every network is mapped onto its own dies and judged on Fashion-MNIST's 10,000 t
 The interval is over networks, dies and samples.
 """
 
-from __future__ import annotations
-
 import argparse
 import warnings
 from pathlib import Path

@@ -12,8 +12,6 @@ calls clothing or not. With a board other than golden: the first --first samples
 golden model, and every bit is compared.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

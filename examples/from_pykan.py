@@ -8,8 +8,6 @@ module of ``ndrite.nn.Bases`` and ``torch.nn.Linear``; that one can be trained f
 other. Needs ndrite[train,onnx] and pykan (pip install pykan pandas tqdm).
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from typing import Any

@@ -13,8 +13,6 @@ clip was chosen of five with seed 0, which is not among the seeds.
 Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import dataclasses

@@ -7,8 +7,6 @@
 The digits are UCI's, 8 x 8 pixels (1,297 to train with, the last 500 to test), enlarged to LeNet-5's 32 x 32.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import time

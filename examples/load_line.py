@@ -5,8 +5,6 @@ program stands the same with the circuit's exact curves in place of voltage code
 of a driver that does not rectify: the device conducts below 0 V, and the next row's driver follows.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import warnings

@@ -1,7 +1,5 @@
 """What a chip costs a float network: several dies, read noise on, every sample on each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ One neuron for every source voltage, switched on from 0 V. Its mean current over
 is compared with the load line that a neuron's table holds, in steps of 255. Takes a minute.
 """
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from pathlib import Path

@@ -7,8 +7,6 @@
 ndrite[train,onnx].
 """
 
-from __future__ import annotations
-
 import argparse
 
 import torch

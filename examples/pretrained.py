@@ -15,8 +15,6 @@ What is compared: the network in floats with the same network on dies, read nois
 Nobody says here how well the networks recognise; inputs are few.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import io

@@ -8,8 +8,6 @@ Converters are set by training images that training held out (Debian's package d
 and samples both: a bootstrap that draws dies and, for all of them, test images again.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Means over dies; the network is trained for neither.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import warnings

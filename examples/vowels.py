@@ -10,8 +10,6 @@ Converters are set by the training sequences. Die d is drawn with seed d and rea
 interval of the mean loss is over dies and samples both, drawn again together.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import time

@@ -1,7 +1,5 @@
 """sim_top: the device as the simulated board drives it, by byte stream or by UART pins."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """sim_udp: the device behind datagrams, as the simulated board drives it, one plain port for each signal."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """top: a device on UART pins."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """udp_top: a device on the bytes of gigabit Ethernet."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """The one API of every board: gateware over any link, and the golden model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Protocol, Self, runtime_checkable
 

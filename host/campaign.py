@@ -1,7 +1,5 @@
 """campaign: uploads the samples once, has the device run chips x trials x samples, collects the votes."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from functools import partial

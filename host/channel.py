@@ -1,7 +1,5 @@
 """What ``Board`` needs of the way to a device: words, sections, inferences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Protocol
 

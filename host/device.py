@@ -1,7 +1,5 @@
 """Device: the gateware on a board, over any link."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any, Self
 

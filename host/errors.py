@@ -1,7 +1,5 @@
 """What can go wrong between host and device, as a small hierarchy: catch HostError for all of it."""
 
-from __future__ import annotations
-
 from emulator.spec.packets import Status
 
 MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the program again"}

@@ -1,7 +1,5 @@
 """Reading and judging a device's identity block."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Checks on what a caller hands to ``infer``, before a byte is sent."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """learning: a device that learns, in packets like any other: an INFER is an update."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

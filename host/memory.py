@@ -1,7 +1,5 @@
 """Words in and out of the device: commands for bursts of any length, in packets the geometry takes."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator
 

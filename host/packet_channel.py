@@ -1,7 +1,5 @@
 """packet_channel: a device behind a byte stream, spoken to in packets."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 

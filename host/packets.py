@@ -4,8 +4,6 @@ The format is ``emulator.spec.packets``. The host's direction is encode_request/
 two exist for test doubles and tools that stand on the device's side.
 """
 
-from __future__ import annotations
-
 import zlib
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Upsets: memory words on the device that are no longer what was written there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -16,8 +16,6 @@ harmless because requests are idempotent and a batch holds requests that do not 
 ``Session.run`` returns only when all of them are answered.
 """
 
-from __future__ import annotations
-
 import itertools
 import secrets
 import time

@@ -1,7 +1,5 @@
 """Classifier: a program on a board with scikit-learn's face."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any, Self
 

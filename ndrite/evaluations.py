@@ -1,7 +1,5 @@
 """How well a board does on labelled samples, whether it agrees with the golden model, what it had to do."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass

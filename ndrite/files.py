@@ -1,7 +1,5 @@
 """Arrays in and out: NumPy files, codes of a user's inputs, and where results may be written."""
 
-from __future__ import annotations
-
 import io
 import os
 import sys

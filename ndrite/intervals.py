@@ -1,7 +1,5 @@
 """95 % intervals; each says over what it is taken."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Result: what every verb gives, shown alike by a command, its ``--json`` and a notebook."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

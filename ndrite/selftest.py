@@ -1,7 +1,5 @@
 """Self test of a board: registers, memories and random networks against the golden model."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What signatures of verbs are made of: names for types, ranges that hold everywhere, and progress."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os

@@ -1,7 +1,5 @@
 """From a board URL to a board."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Waveforms of one inference in the compiled RTL, what each block did when, and signal lists beside them."""
 
-from __future__ import annotations
-
 import signal
 from dataclasses import dataclass
 from pathlib import Path

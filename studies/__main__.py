@@ -1,7 +1,5 @@
 """The command: ``python -m studies NAME``."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

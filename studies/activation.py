@@ -4,8 +4,6 @@ The epoch is chosen on held-out training images. ``ndr-fixed`` trains weights an
 not the curve.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from studies import runs, table

@@ -4,8 +4,6 @@ The neurons' ECRAMs are adapted by pulses; controls of equal cost adapt the neur
 or the output weights. All see the same samples, each at the best of three rates by held-out ones.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """IBM's CMO/HfOx cells: error of matrix-vector products against NeuRRAM's HfOx cells."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

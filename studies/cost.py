@@ -3,8 +3,6 @@
 Nothing is measured here; published figures are, by those who published them.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Data of the studies: the product's own sets, and those that a study draws or reads by itself."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

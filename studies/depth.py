@@ -4,8 +4,6 @@ Convolutions have strides and no pooling. A kernel's cells are read patch by pat
 values between its layers; that they are rounded to 8 bits and lose nothing else is the model's, no circuit's.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

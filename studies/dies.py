@@ -1,7 +1,5 @@
 """Dies of the studies: drawn, corrected or not, aged, tuned on the golden board; and what they get right."""
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 from typing import Any

@@ -3,8 +3,6 @@
 Weights are ECRAMs of Tang 2018's constants, and so are the neurons' of the dendritic chip.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

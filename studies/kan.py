@@ -4,8 +4,6 @@ A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I
 much energy. What a chip loses is taken on dies, cause by cause; nothing is tuned on them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from emulator.device.rram.drift import DAY

@@ -1,7 +1,5 @@
 """Kolmogorov-Arnold networks and the MLPs beside them: shapes, learning rates, training."""
 
-from __future__ import annotations
-
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path

@@ -3,8 +3,6 @@
 Learning rates of both sides were chosen on held-out training samples, none on a test sample.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from emulator.learning.tuning import Plan

@@ -1,7 +1,5 @@
 """NeuRRAM's MNIST network: seven layers, inputs and activations of 3 bits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

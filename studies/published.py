@@ -3,8 +3,6 @@
 What was published, what is accepted here and why stand in ``publications/NAME.yaml``.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple

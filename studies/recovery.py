@@ -4,8 +4,6 @@ Dies of the all-hardware chip with one value changed, the same networks and dies
 back through the cells as read. Cases, and what they change of the chip description, are data.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Running a study: its grid, the runs that are kept, tables, numbers beside published ones, a figure."""
 
-from __future__ import annotations
-
 import importlib
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Runs of a study: their parameters, and right and wrong sample by sample, small enough for a JSON file."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import zlib

@@ -1,7 +1,5 @@
 """What a study shows: tables of text, and the figure that is drawn of one."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence

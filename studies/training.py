@@ -1,7 +1,5 @@
 """Networks that studies train for themselves, a seed each; the epoch is chosen on held-out samples."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Callable

@@ -5,8 +5,6 @@ are trained from random starts by gradient descent on the squared error. A monot
 sum puts the four sums in order, and XOR wants the middle two alike: at most three of four are right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

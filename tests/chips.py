@@ -1,7 +1,5 @@
 """Chips that differ from a preset in some values, and small networks for them."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from typing import Any

@@ -1,7 +1,5 @@
 """Random programs of all kinds of steps over small maps."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Random learning programs: stimulus for comparing the plain model, the compiled one and the gateware."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

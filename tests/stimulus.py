@@ -1,7 +1,5 @@
 """What tests give to programs and devices, and single steps of programs."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

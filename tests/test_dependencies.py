@@ -1,7 +1,5 @@
 """What each package may import from outside: a list of what is allowed, so that nothing new slips in."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

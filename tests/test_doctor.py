@@ -1,7 +1,5 @@
 """make doctor: says what is missing and what for, with nothing installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -6,8 +6,6 @@
 deviation of a weight relative to its layer's largest. The activation is x exp(1 - x) above 0, no biases.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

@@ -1,7 +1,5 @@
 """analoglib 0.1: tiled crossbars of ReRAM pairs with programming error and read noise; no converters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@
 writes the arrays that are compared to ``WORK.peer.npz``.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

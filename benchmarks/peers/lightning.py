@@ -1,7 +1,5 @@
 """aihwkit-lightning 2.1: its noise works in training mode only, so that is the mode; no gradients."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

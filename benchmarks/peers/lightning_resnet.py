@@ -6,8 +6,6 @@ Prints JSON: the best of three batches, in training mode (its noise works in no 
 without batch normalisation, one thread. Run by ``benchmarks/golden.py --peer``.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

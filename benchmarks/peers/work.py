@@ -6,8 +6,6 @@
 programming error, for each image new read noise, 8-bit converters where the peer has them.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

@@ -1,7 +1,5 @@
 """From a board to a bitstream: RTLIL, Yosys, nextpnr over the seeds, packer, report; whole or not at all."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile

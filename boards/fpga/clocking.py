@@ -1,7 +1,5 @@
 """Clock and reset of each family: the PLL, and a reset that is let go when it has locked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal

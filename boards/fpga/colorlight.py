@@ -1,7 +1,5 @@
 """Colorlight i9 (ECP5 45F) on its extension board; the board's DAPLink is the USB serial bridge."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP

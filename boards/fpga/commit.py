@@ -6,8 +6,6 @@ RAMs more by over 3 %, unless --accept says why; the reason and what got worse t
 --check compares and writes nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

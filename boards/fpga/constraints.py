@@ -1,7 +1,5 @@
 """Pin and clock constraints in each tool's own format."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The largest arrays that hold 784-128-10 on each size of ECP5, as fields of a Target."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

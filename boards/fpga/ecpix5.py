@@ -1,7 +1,5 @@
 """ECPIX-5 by LambdaConcept (ECP5 85F, the faster grade) on Ethernet: one that infers, one that learns."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP

@@ -1,7 +1,5 @@
 """What can go wrong on the way to a bitstream."""
 
-from __future__ import annotations
-
 from host.errors import HostError
 
 

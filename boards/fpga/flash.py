@@ -1,7 +1,5 @@
 """Loading a bitstream with openFPGALoader."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -7,8 +7,6 @@ memory in the row of block RAMs above it. What feeds the first lane and what rea
 the first row, or it would be drawn out along the whole array.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fnmatch import fnmatch
 

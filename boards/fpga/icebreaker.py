@@ -1,7 +1,5 @@
 """iCEBreaker (iCE40UP5K); USB serial is an FT2232H."""
 
-from __future__ import annotations
-
 from boards.fpga.target import Pin, Target
 from emulator.spec import Geometry
 

@@ -3,8 +3,6 @@
 It has no USB serial bridge: connect a 3.3 V adapter to the Feather's pins 0 (RX) and 1 (TX).
 """
 
-from __future__ import annotations
-
 from boards.fpga.ecp5_arrays import ECP5_25F_MAPS
 from boards.fpga.target import Pin, Target
 

@@ -1,7 +1,5 @@
 """The docs' size-and-speed page, from the committed reports."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from boards.fpga.registry import TARGETS

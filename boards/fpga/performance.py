@@ -1,7 +1,5 @@
 """What a geometry at a clock can do for a program: estimated from the schedule and the wire's bytes."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """PLL settings: exact integer dividers for a wanted clock, inside each device's published limits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Where place and route is, from what nextpnr has said so far."""
 
-from __future__ import annotations
-
 import re
 
 ENOUGH = 4096

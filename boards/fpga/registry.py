@@ -1,7 +1,5 @@
 """All boards by name."""
 
-from __future__ import annotations
-
 from boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
 from boards.fpga.target import Target
 from host.errors import InputError

@@ -1,7 +1,5 @@
 """The committed reports: one JSON file per board, written by ``python -m boards.fpga.commit``."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """RGMII pins of an ECP5: a byte a clock each way, a nibble on each edge."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Signal

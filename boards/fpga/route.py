@@ -1,7 +1,5 @@
 """Place and route, and packing into a bitstream."""
 
-from __future__ import annotations
-
 from boards.fpga.constraints import SUFFIX
 from boards.fpga.target import Family, Target
 

@@ -1,7 +1,5 @@
 """Placement seeds, several at once: nextpnr uses one core, and what it finds depends on where it begins."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack

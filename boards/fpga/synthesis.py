@@ -1,7 +1,5 @@
 """RTLIL of a board's top, and the Yosys script that maps it to the family's cells."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from boards.fpga.floorplan import MACHINE as MACHINE_CELL

@@ -1,7 +1,5 @@
 """Sipeed Tang Nano 9K (GW1NR-9); USB serial is the board's own microcontroller."""
 
-from __future__ import annotations
-
 from boards.fpga.target import Pin, Target
 from emulator.spec import Geometry
 

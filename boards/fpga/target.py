@@ -1,7 +1,5 @@
 """What the build flow needs to know of one FPGA board."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal

@@ -1,7 +1,5 @@
 """nextpnr's report: clocks, cells used and available, critical paths."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The board's top: clock and reset, the device on its UART or its Ethernet, two LEDs."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring

@@ -1,7 +1,5 @@
 """ULX3S by Radiona (ECP5 12F, 25F, 85F); USB serial is an FT231X."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_85F, ECP5_85F_WIDE

@@ -1,7 +1,5 @@
 """Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 import time

@@ -1,7 +1,5 @@
 """Verilog to shared library: Verilator, then the C++ compiler directly; no make, no perl."""
 
-from __future__ import annotations
-
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How large a simulated device that learns must be for a program."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from emulator.backend.learning import check_learning_fits

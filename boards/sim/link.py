@@ -1,7 +1,5 @@
 """Link to the RTL compiled for this machine, in this process."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from boards.sim.build import DEFAULT_DIVISOR, build

@@ -1,7 +1,5 @@
 """The compiled board on its byte stream or UART pins."""
 
-from __future__ import annotations
-
 import ctypes
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A simulated card: the compiled endpoint behind a root complex, in this process."""
 
-from __future__ import annotations
-
 import ctypes
 import dataclasses
 from pathlib import Path

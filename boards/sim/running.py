@@ -1,7 +1,5 @@
 """One running instance of compiled RTL, through the C functions of its harness."""
 
-from __future__ import annotations
-
 import ctypes
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The simulated board's UART pins on a pseudo-terminal: any serial client talks to real RTL."""
 
-from __future__ import annotations
-
 import os
 import select
 import tty

@@ -1,7 +1,5 @@
 """A simulated board on a UDP socket of the kernel: any host's driver talks to real RTL."""
 
-from __future__ import annotations
-
 import contextlib
 import select
 import socket

@@ -1,7 +1,5 @@
 """A simulated device that grows with what is programmed on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Self
 

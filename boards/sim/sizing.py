@@ -1,7 +1,5 @@
 """How large a simulated array must be for a program: the usual one where that will do."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from emulator.backend.lay_out import check_fits, column_words, weight_words

@@ -1,7 +1,5 @@
 """The tools that turn Verilog into a shared library: Verilator's binary and a C++ compiler."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """A simulated board behind datagrams, in this process: compiled gateware, its session's rules included."""
 
-from __future__ import annotations
-
 import ctypes
 import dataclasses
 from pathlib import Path

@@ -9,8 +9,6 @@ has and the columns leave room for: N is then the lanes of one group, and where 
 says ``emulator.spec.lane_groups``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

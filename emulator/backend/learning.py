@@ -1,7 +1,5 @@
 """A learning program for a geometry: every memory word of a device that learns."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ of each call but the last they become copies of their sources, unless a gate has
 A result of codes ends as a product that gives them as sums.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The schedule bound: the fewest cycles that an array of N lanes can take without skipping."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from emulator.spec.arithmetic import slices

@@ -10,8 +10,6 @@ before it ended (``first_product``), and by the number of the inference. It is d
 which a part of a product would count from 0 again: so a product is not cut.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ A product's codes may go through a max pool whose windows lie side by side on th
 then the pool is no step of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ A section is a pydantic dataclass made by ``section(name)``; what a field takes 
 every other error here does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial

@@ -3,8 +3,6 @@
 Imports emulator.device only.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple

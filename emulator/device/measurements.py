@@ -1,8 +1,6 @@
 """Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``; and
 sweeps of a quantity up and down, found in the order of the rows."""
 
-from __future__ import annotations
-
 import csv
 import math
 import re

@@ -3,8 +3,6 @@
 The laws of ``emulator.device.rram.programming`` say where cells land, this loop what it takes to land there.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """array: the crossbar's column sums, exact integers computed by floating-point BLAS."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

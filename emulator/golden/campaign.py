@@ -3,8 +3,6 @@
 Where the compiled loops are there, they draw the chips as ``emulator.golden.redraw`` does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """core: whole inferences of any program, vectorised over samples."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -6,8 +6,6 @@ intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it th
 patches in one instruction of a current machine. One file, because numba's cache knows no other.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 Maps are (C, n, H, W) of codes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """neuron: bias, scale and the piecewise-linear NDR curve."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """noise: the read-noise generator of ``emulator.spec.noise`` and its scale, vectorised."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

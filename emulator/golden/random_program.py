@@ -1,7 +1,5 @@
 """Random programs that fit a geometry: stimulus for self-tests of a board and for the RTL regression."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """readout: what one pass adds to the partial sums, through an ADC or directly."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

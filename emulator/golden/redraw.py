@@ -1,7 +1,5 @@
 """redraw: the effective weights of a virtual chip (``emulator.spec.variation``)."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """steps: what a program does between its crossbar products, on maps of codes (n, C, H, W)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 The products are small: BLAS threads of their own would make them slower, whole samples side by side do not.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -7,8 +7,6 @@ are programmed to nothing, and their programming error and read noise count. Gro
 rows pay the same way.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Container, Sequence

@@ -1,7 +1,5 @@
 """Neurons as circuits: what sources of a layer deliver, and the curves of devices behind their resistance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ The amplifiers' full scale is the largest column current that the samples cause 
 are in percent of it. All amplifiers of a layer are designed alike.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The curve tables of a program, put together step by step."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """The neurons a chip really has: reachable peaks and heights, individual curves."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Drawn are the programmed conductances, stuck cells and ageing; what time and wires make of them follows.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables of functions of codes: which stretch of the table's voltage codes the 256 input codes take."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """One layer: weights, ADC ranges, neuron scaling and bias, in the order the signal meets them."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What a compilation does against a chip's errors; each measure can be switched off to see its worth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from emulator.device.description import Chip

@@ -1,7 +1,5 @@
 """map_network: a float network on a chip description becomes a Program and a report."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import warnings

@@ -1,7 +1,5 @@
 """Node by node: a float network's nodes become a program's steps, in the order the signal meets them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from emulator.device.description import Chip

@@ -4,8 +4,6 @@ Units may be computed in any order. A row of the next array takes whatever unit 
 that hurts least there (``emulator.mapping.cells``) is the order of the units.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

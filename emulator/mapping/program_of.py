@@ -1,7 +1,5 @@
 """program_of: the program that a die computes now, after time has passed or its ECRAMs were moved."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -5,8 +5,6 @@ clipping and rounding is taken. The offset centres the range, since a column's s
 about zero.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What compiling lost, by layer, and the accuracy of the result on the golden model."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What samples put into one product: patches as codes and as exact values, and the second operand."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

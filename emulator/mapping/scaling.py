@@ -1,7 +1,5 @@
 """Real quantities to the layer's integers: neuron scales, noise, biases; refused when they do not fit."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """What the ECRAMs of one layer's neurons are set to, and the curves where they set a neuron's shape."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """variation_of: how a chip description's cells spread, as the integer tables virtual chips are drawn from."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

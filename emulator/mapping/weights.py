@@ -7,8 +7,6 @@ error, drift, faults and IR drop survive in the signed difference, the effective
 with.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ its weight over that factor. The largest weights cannot go above the largest con
 a larger limit, whose smaller currents cost less of it, against the cells' errors that weigh more then.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from emulator.device.description import Cell, Chip

@@ -1,7 +1,5 @@
 """The file of a float network: an ``.npz`` without pickled objects, with a digest over all of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from typing import Any

@@ -1,7 +1,5 @@
 """The arithmetic of float networks: what each kind of node computes, on maps (n, C, H, W) in 0..1."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

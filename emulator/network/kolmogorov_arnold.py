@@ -1,7 +1,5 @@
 """What a Kolmogorov-Arnold network has learned: the functions of single inputs that its sums add up."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Network: a float network of any shape, what a die is programmed with and judged by."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A node reads maps by their numbers, as the steps of a program do (``emulator.spe
 are joined by channel where all have the same rows and columns, else each is flattened.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar

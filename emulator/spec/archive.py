@@ -3,8 +3,6 @@
 One digest is over a record and its arrays: what a file says of itself, and what its reader checks.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import io

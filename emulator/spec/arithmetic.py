@@ -4,8 +4,6 @@ All three accept Python integers or NumPy integer arrays and never wrap for the 
 geometry proves (``emulator.spec.geometry``).
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """Names of the arrays that signatures speak of; shapes stand in the docstrings."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

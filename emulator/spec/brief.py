@@ -3,8 +3,6 @@
 Text in HTML is escaped, since names come from files of other people.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import html
 from collections.abc import Iterable

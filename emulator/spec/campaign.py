@@ -6,8 +6,6 @@ the class with the largest logit, the first of equals. So a vote depends on (sam
 on how a campaign is cut into pieces.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

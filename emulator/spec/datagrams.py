@@ -20,8 +20,6 @@ skipped, the receiver puts one 0x00 into the stream, so that no frame is made of
 is thus a stream in order, with gaps; the packets do the rest, as they do on a UART.
 """
 
-from __future__ import annotations
-
 import struct
 from enum import IntEnum
 

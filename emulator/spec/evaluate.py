@@ -4,8 +4,6 @@ A node knows its kind, and an arithmetic knows what a kind computes: floats, cod
 bounds of errors. Whoever wants to see inner maps takes them from what ``run`` yields.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Writing a file in whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import io

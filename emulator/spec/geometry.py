@@ -1,7 +1,5 @@
 """Geometry: the parameters that shape gateware, validated where they are written down."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Of a word of eight rows group g of G takes rows g * 8 / G and those after it, 8 
 follow each other: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from where the layer begins.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Layer: the parameters of one crossbar product with its neurons, and what they may be."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, get_origin, get_type_hints

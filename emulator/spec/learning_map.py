@@ -8,8 +8,6 @@ label (u16) and the sample's codes, its index the update's number, its answer wh
 update was right (0 or 1), then the pulses of each layer.
 """
 
-from __future__ import annotations
-
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import LEVELS
 from emulator.spec.memory_map import region_words

@@ -5,8 +5,6 @@ first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u +
 ``u = (x - low) / span``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

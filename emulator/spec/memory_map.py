@@ -29,8 +29,6 @@ sets the target of the cell pair too, from which virtual chips are drawn (``emul
 gives what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

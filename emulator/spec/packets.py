@@ -16,8 +16,6 @@ not executed again. Any other number is refused with status ``sequence``; every 
 Responses come in request order. The host may have ``window`` requests unanswered.
 """
 
-from __future__ import annotations
-
 import struct
 from enum import IntEnum
 

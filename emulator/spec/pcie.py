@@ -30,8 +30,6 @@ both its copies hold it. ``status`` is ``emulator.spec.packets.Status``. Where D
 halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
 """
 
-from __future__ import annotations
-
 import struct
 from enum import IntEnum
 

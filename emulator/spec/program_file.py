@@ -4,8 +4,6 @@ A ``manifest`` of JSON text and plain integer arrays, no pickled objects. The ma
 every other field of it and every array (``emulator.spec.archive``).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

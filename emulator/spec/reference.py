@@ -3,8 +3,6 @@
 ``python -m emulator.spec.reference`` prints it; ``make docs`` puts it onto the site.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable
 

@@ -4,8 +4,6 @@ Registers are 32-bit words in region 0 of the memory map (``emulator.spec.memory
 word. ``ro`` registers are driven by the gateware, ``rw`` hold what the host wrote, ``wo`` act on a write.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ For each eight codes a byte whose bit i says that code i is not 0, then the code
 last byte of bits may be of fewer than eight codes; its other bits are 0.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

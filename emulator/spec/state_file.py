@@ -3,8 +3,6 @@
 The first line is JSON with the run's mark and the digest of the rest; the rest is the run's own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -18,8 +18,6 @@ number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^
 changes the law of a good cell's g by less than 2^-12 in total variation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """walk_record: what the records of a walk hold, in words of 32 bits (region ``steps``)."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """watchdog: how long an inference may take before the gateware resets its core."""
 
-from __future__ import annotations
-
 from emulator.spec.geometry import Geometry
 
 WATCHDOG_CYCLES_MIN = 1 << 20

@@ -1,8 +1,6 @@
 """Execute every notebook in an empty folder: ``python examples/notebooks/run.py``; exit code 1 when a cell
 fails."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """array: every lane works on the row broadcast to it; finished columns shift out to readout."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from dataclasses import dataclass

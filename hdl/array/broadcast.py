@@ -1,7 +1,5 @@
 """broadcast: copies, one for a few lane groups, of what the whole array hears of."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """cells: the bus's way to the lanes' memories, shared with whoever draws virtual chips."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

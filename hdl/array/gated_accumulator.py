@@ -1,7 +1,5 @@
 """gated_accumulator: a running sum of the addends that one bit lets through."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Instance, Module, Mux, Signal, signed

@@ -1,7 +1,5 @@
 """lane: one crossbar column at a time: weight memory, multiplier, accumulator."""
 
-from __future__ import annotations
-
 from amaranth import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

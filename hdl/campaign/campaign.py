@@ -1,7 +1,5 @@
 """campaign: chips x trials x samples without the host: draw a chip, run the samples, count the votes."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

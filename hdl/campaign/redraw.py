@@ -1,7 +1,5 @@
 """redraw: a virtual chip's effective weights, drawn from the targets (``emulator.spec.variation``)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned

@@ -1,7 +1,5 @@
 """votes: the winners of a campaign's inferences, counted per sample and class, and a chip's correct ones."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Mux, Signal, signed

@@ -1,7 +1,5 @@
 """emitter: picks one row a cycle out of the scanned words and broadcasts it to the array."""
 
-from __future__ import annotations
-
 import functools
 import operator
 

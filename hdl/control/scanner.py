@@ -1,7 +1,5 @@
 """scanner: reads input words ahead of the array, slices them and sums their energy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned

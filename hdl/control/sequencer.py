@@ -1,7 +1,5 @@
 """sequencer: turns an inference into passes, from the layer descriptors in its memory."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 
 from amaranth import Cat, Const, Module, Mux, Signal

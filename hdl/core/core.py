@@ -1,7 +1,5 @@
 """core: sequencer, array, noise, readout, neuron and their buffers; no link, no registers."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2

@@ -1,7 +1,5 @@
 """ports: what any core shows to those around it, whatever it is made of."""
 
-from __future__ import annotations
-
 from amaranth import signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout

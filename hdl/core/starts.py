@@ -1,7 +1,5 @@
 """starts: when an inference's first pass is issued."""
 
-from __future__ import annotations
-
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """accelerator: bus, registers, core and campaigns; everything but the link, which is their master."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal

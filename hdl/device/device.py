@@ -1,7 +1,5 @@
 """device: the accelerator behind a byte stream, the same on every board and in simulation."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """learning_machine: bus, registers and learning core behind the host's interface; an INFER is an update."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory

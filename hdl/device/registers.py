@@ -1,7 +1,5 @@
 """registers: identity, control and counters, decoded from the register table."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Iterable, Sequence

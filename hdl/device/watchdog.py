@@ -1,7 +1,5 @@
 """watchdog: says when an inference or a campaign does not go on."""
 
-from __future__ import annotations
-
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

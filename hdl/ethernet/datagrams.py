@@ -1,7 +1,5 @@
 """datagrams: the stream of frames out of datagrams and into them, for one peer at a time."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

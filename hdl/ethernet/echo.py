@@ -1,7 +1,5 @@
 """echo: datagrams to their owner, ICMP echoes back to where they came from; what is sent, summed."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

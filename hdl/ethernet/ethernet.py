@@ -1,7 +1,5 @@
 """ethernet: a device's stream of frames behind gigabit Ethernet's bytes."""
 
-from __future__ import annotations
-
 from amaranth import DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """frames_in: Ethernet frames in, of which whole datagrams and ARP requests for us are kept."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring

@@ -1,7 +1,5 @@
 """frames_out: datagrams and ARP answers in Ethernet frames."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

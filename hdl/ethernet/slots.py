@@ -1,7 +1,5 @@
 """slots: whole datagrams from one clock to another, each with a descriptor, in the order they were kept."""
 
-from __future__ import annotations
-
 from amaranth import Cat, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """answers: sums of columns with their biases through the neurons' curves, and how fast those change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned

@@ -1,7 +1,5 @@
 """clipped: a signed value to fewer bits."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Mux
 from amaranth.hdl import Value
 

@@ -1,7 +1,5 @@
 """columns: sums of columns converted and added up, and sums of rows converted, by the same converters."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout

@@ -1,7 +1,5 @@
 """converter: read noise and conversion of some values a cycle, for columns and for rows."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

@@ -1,7 +1,5 @@
 """core: whole updates, sample by sample: forward, backward, and every device of every layer."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

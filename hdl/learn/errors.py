@@ -1,7 +1,5 @@
 """errors: of outputs as they come, of hidden neurons by the slopes of their curves, and their largest."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout

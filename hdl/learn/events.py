@@ -1,7 +1,5 @@
 """events: the pulses of some lanes, a device a cycle, from rows that wait in a queue."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed

@@ -1,7 +1,5 @@
 """forward: the live rows of a layer to the lanes, pass by pass, and its row of biases behind them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Mux, Signal

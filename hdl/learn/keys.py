@@ -1,7 +1,5 @@
 """keys: of everything that the layers draw in an update, read noise of forward passes left out."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

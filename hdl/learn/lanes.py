@@ -1,7 +1,5 @@
 """lanes: states of devices, read for products both ways, and changed by pulses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed

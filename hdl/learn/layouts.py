@@ -1,7 +1,5 @@
 """Records of learning: a layer's settings, a column's, and a device table's place."""
 
-from __future__ import annotations
-
 from amaranth import signed, unsigned
 from amaranth.lib.data import StructLayout
 from amaranth.utils import bits_for

@@ -1,7 +1,5 @@
 """live: the rows of a layer whose input is not 0, in order; the others are skipped, both ways."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

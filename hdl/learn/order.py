@@ -1,7 +1,5 @@
 """order: what an update does when, layer by layer."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """outputs: the columns of a layer through their neurons, one after the other."""
 
-from __future__ import annotations
-
 from amaranth import Array, Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

@@ -1,7 +1,5 @@
 """pulses: trains of a layer's rows and columns, and its rows to the lanes when its devices are pulsed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed

@@ -1,7 +1,5 @@
 """settings: the records of all layers, and that of the run behind them."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

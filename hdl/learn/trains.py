@@ -1,7 +1,5 @@
 """trains: which slots of a row's or a column's train have a pulse."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

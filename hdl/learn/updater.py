@@ -1,7 +1,5 @@
 """updater: what the pulses of one update make of one device's state, a device a cycle."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Array, Const, Module, Mux, Signal, signed, unsigned

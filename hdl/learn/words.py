@@ -1,7 +1,5 @@
 """words: 32 random bits of a row and a column, and more of them for the slots of a train."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Signal

@@ -3,8 +3,6 @@
 Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999, doi 10.1109/90.769765.
 """
 
-from __future__ import annotations
-
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """crc: CRC-32 of bytes, eight bits a cycle."""
 
-from __future__ import annotations
-
 from amaranth import Const, Signal
 from amaranth.hdl import Value
 

@@ -1,7 +1,5 @@
 """decision: what a request's header asks for, whether it is its turn, and what is done with it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from amaranth import Module, Mux, Signal

@@ -1,7 +1,5 @@
 """executor: carries out checked packets in sequence order and composes their responses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal

@@ -1,7 +1,5 @@
 """inferences: what is under way in the core, in which bank, and whose answer is due."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """receiver: frames in, checked packets out."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """states: a state machine with a register for each state."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """transmitter: composes one response, appends its CRC, sends it, and keeps it for a repeat."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """uart: 8N1 serial pins to and from byte streams."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer

@@ -1,7 +1,5 @@
 """unpacker: the codes of an INFER_SPARSE, one after the other."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """word_unpacker: a payload's codes into words of eight, a byte a cycle, whether sparse or not."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

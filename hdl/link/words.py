@@ -1,7 +1,5 @@
 """words: the executor's part that reads, sums and writes words over the bus."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Const, Module, Mux, Signal

@@ -1,7 +1,5 @@
 """buffers: input codes and activations in eight-row words, and the logits, each in banks."""
 
-from __future__ import annotations
-
 from amaranth import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

@@ -1,7 +1,5 @@
 """neuron: column groups through the neurons, one column a cycle or a step of readout."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

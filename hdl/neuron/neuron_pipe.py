@@ -1,7 +1,5 @@
 """neuron_pipe: bias, scale and the piecewise-linear NDR curve of one column a cycle."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned

@@ -1,7 +1,5 @@
 """gaussian: one normal sample a cycle from a pass key and a column number."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """noise: samples and scale of every pass, generated ahead of readout (``emulator.spec.noise``)."""
 
-from __future__ import annotations
-
 from amaranth import Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout

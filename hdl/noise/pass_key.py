@@ -1,7 +1,5 @@
 """pass_key: Speck64/128 in counter mode, one round a cycle."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """pass_schedule: keys and roots of passes that come one by one, worked out ahead of their samples."""
 
-from __future__ import annotations
-
 from amaranth import Array, Cat, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring

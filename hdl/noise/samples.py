@@ -1,7 +1,5 @@
 """samples: the Gaussian samples of turn after turn, stored ahead of readout."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """sigma: the scale of one pass's read noise."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, unsigned

@@ -1,7 +1,5 @@
 """turns: what a schedule of keys and roots hears, and the turns it hands to the samples."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """banks: the parts of the core's memories that inferences take in turn."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Signal
 from amaranth.hdl import Value
 from amaranth.utils import exact_log2

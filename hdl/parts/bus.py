@@ -9,8 +9,6 @@ memory ports.
 Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step`` for one cycle each.
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 

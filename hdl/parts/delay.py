@@ -1,7 +1,5 @@
 """delay: a value some cycles later, through plain registers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Signal

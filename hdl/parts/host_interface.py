@@ -1,7 +1,5 @@
 """host_interface: what the host does to the accelerator, through whichever link."""
 
-from __future__ import annotations
-
 from amaranth import signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

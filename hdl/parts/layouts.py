@@ -1,7 +1,5 @@
 """Records that travel between the core's blocks, sized by the geometry."""
 
-from __future__ import annotations
-
 from amaranth import Shape, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.utils import bits_for

@@ -1,7 +1,5 @@
 """loading: input codes on their way into the core's banks, one a cycle or a word of eight."""
 
-from __future__ import annotations
-
 from amaranth import Cat
 from amaranth.hdl import Value
 from amaranth.lib.wiring import Flow, Member

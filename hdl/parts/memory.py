@@ -1,7 +1,5 @@
 """memory: a simple dual-port memory with a registered output."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, unsigned

@@ -1,7 +1,5 @@
 """multiplier: a fully registered product of up to 18 by 18 bits, signed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import ClockSignal, Const, Instance, Module, Shape, Signal, signed

@@ -1,7 +1,5 @@
 """queue: a FIFO whose two ends are streams of any shape."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Shape, Signal, unsigned
 from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import stream, wiring

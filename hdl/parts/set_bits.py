@@ -1,7 +1,5 @@
 """set_bits: the first and the second bit set of eight, and how many are; in fours, as a LUT has inputs."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Iterable

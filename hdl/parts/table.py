@@ -1,7 +1,5 @@
 """table: a read-only memory with two registered outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """target: which FPGA family's primitives a block may use, as told by the platform it is elaborated for."""
 
-from __future__ import annotations
-
 
 def is_ecp5(platform: object) -> bool:
     """Whether ``platform`` is a Lattice ECP5: its ``family`` says so, or its ``device`` is an LFE5U part.

@@ -1,7 +1,5 @@
 """unmerged: registers that no synthesiser merges with others that hold the same value."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import ClockSignal, Instance, Module, Signal

@@ -1,7 +1,5 @@
 """waiting_sums: where a lane group's sums wait, one pass behind the other, until they are read out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from amaranth import Module, Signal

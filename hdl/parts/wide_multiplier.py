@@ -1,7 +1,5 @@
 """wide_multiplier: a signed product wider than one multiplier, from two of them."""
 
-from __future__ import annotations
-
 from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """arbiter: two masters of the register bus, one access at a time."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

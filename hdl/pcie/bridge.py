@@ -1,7 +1,5 @@
 """bridge: requests to BAR0 become accesses of the bus or of the engine's registers, and are completed."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

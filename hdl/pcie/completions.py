@@ -1,7 +1,5 @@
 """completions: takes completion TLPs apart into what they answer and the words they bring."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """endpoint: the accelerator behind raw TLPs."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from amaranth import Module, Mux, Signal

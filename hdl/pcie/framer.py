@@ -1,7 +1,5 @@
 """framer: headers and payloads of several senders become one stream of TLPs."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

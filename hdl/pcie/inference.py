@@ -1,7 +1,5 @@
 """inference: streams of input codes through the accelerator, results out; inferences overlap."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """job: what a descriptor asks for, as it passes from the ring to the runner."""
 
-from __future__ import annotations
-
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """reader: DMA reads, many at a time, delivered in order however their completions come."""
 
-from __future__ import annotations
-
 from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """request: headers of memory requests and completions."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Mux
 from amaranth.hdl import Value
 

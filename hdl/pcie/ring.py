@@ -1,7 +1,5 @@
 """ring: the engine's registers, descriptors fetched and records written in order, errors, interrupts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal

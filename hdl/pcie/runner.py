@@ -1,7 +1,5 @@
 """runner: carries out one descriptor at a time on the accelerator, data coming and going by DMA."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

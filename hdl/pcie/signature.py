@@ -1,7 +1,5 @@
 """signature: what passes between a PCIe hard block and the endpoint, and within the endpoint."""
 
-from __future__ import annotations
-
 from amaranth import Cat
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """sim_top: the endpoint with one plain port for each signal, as benches and the simulated board drive it."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

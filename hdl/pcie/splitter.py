@@ -1,7 +1,5 @@
 """splitter: cuts a DMA transfer into requests that PCIe allows."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """words: 64-bit words to elements of 2 or 4 bytes, and 32-bit words to 64-bit ones."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """writer: DMA writes, each sent once all of its data is here."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """back_to_back: a schedule of readout without a cycle between passes, where sums may wait."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2

@@ -1,7 +1,5 @@
 """one_by_one: a schedule of readout that takes one pass after the other."""
 
-from __future__ import annotations
-
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2

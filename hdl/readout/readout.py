@@ -1,7 +1,5 @@
 """readout: P columns a cycle from the array into the partial sums, and on to the neuron."""
 
-from __future__ import annotations
-
 import itertools
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed

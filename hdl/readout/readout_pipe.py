@@ -1,7 +1,5 @@
 """readout_pipe: one column a cycle from accumulator to partial-sum increment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed

@@ -1,7 +1,5 @@
 """schedule: what a schedule of readout hears and says, and the parts that both schedules are made of."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

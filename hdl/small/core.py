@@ -1,7 +1,5 @@
 """small core: the chip for parts too small for ``hdl.core.core``'s pipelines; sequencer, lanes and engine."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 

@@ -1,7 +1,5 @@
 """engine: readout and neuron of one column after the other, on one multiplier and one shifter."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

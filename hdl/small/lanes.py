@@ -1,7 +1,5 @@
 """lanes: walks the rows of one pass after the other and adds them up in every lane."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout

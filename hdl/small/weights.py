@@ -1,7 +1,5 @@
 """weights: a lane's conductance codes in memory with one port."""
 
-from __future__ import annotations
-
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

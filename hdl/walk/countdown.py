@@ -1,7 +1,5 @@
 """countdown: counts of a loop's turns, whose last one is known a cycle ahead."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Signal

@@ -1,7 +1,5 @@
 """gates: codes of one to four terms, each of one map or the product of two, element by element."""
 
-from __future__ import annotations
-
 from amaranth import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """Records that travel between the parts of a walk."""
 
-from __future__ import annotations
-
 from amaranth import unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 

@@ -1,7 +1,5 @@
 """map_memory: codes of feature maps, eight neighbours read at once from any place."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """map_writer: codes into the map memory, through a max pool where the step has one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal

@@ -1,7 +1,5 @@
 """packer: chunks of a patch into the words of an input bank."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """parts: which channels of a group are read at each place of a kernel, tile of rows by tile of rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal

@@ -1,7 +1,5 @@
 """patch_reader: walks a kernel over a map and reads its patches, up to eight codes a cycle."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """places: where in a map each of a product's columns lies, as the columns come."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth import Module, Mux, Signal

@@ -1,7 +1,5 @@
 """pooling: the largest and the sum of each channel's codes in a patch, eight channels at a time."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout

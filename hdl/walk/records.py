@@ -1,7 +1,5 @@
 """records: the steps of a walk, one record at a time out of their memory."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout

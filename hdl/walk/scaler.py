@@ -1,7 +1,5 @@
 """scaler: rshift_round(a * factor, shift), the factors in a memory: second operands and averages."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

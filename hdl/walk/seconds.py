@@ -1,7 +1,5 @@
 """seconds: the second operands of a product's columns, read ahead of its sums."""
 
-from __future__ import annotations
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout

@@ -1,7 +1,5 @@
 """walker: goes through the steps of a program by itself, from a sample's codes to its sums."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring

@@ -1,7 +1,5 @@
 """The way datagrams go to a device: what ``host.links.udp.UdpLink`` stands on."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 

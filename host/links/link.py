@@ -1,7 +1,5 @@
 """The one interface every transport implements."""
 
-from __future__ import annotations
-
 from typing import Protocol, runtime_checkable
 
 

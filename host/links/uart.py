@@ -1,7 +1,5 @@
 """UART link: any pyserial URL, so a serial port, a pseudo-terminal, ``socket://host:port`` and others."""
 
-from __future__ import annotations
-
 import errno
 import time
 from typing import Any

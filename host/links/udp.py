@@ -1,7 +1,5 @@
 """UDP link: the stream of frames in numbered datagrams (``emulator.spec.datagrams``)."""
 
-from __future__ import annotations
-
 import ipaddress
 import secrets
 import time

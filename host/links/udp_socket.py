@@ -1,7 +1,5 @@
 """Datagrams through the kernel: a UDP socket to one address."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import select

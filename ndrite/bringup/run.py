@@ -1,7 +1,5 @@
 """Every check of a board in order, and one report of it all; what cannot be reached any more is said."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import platform

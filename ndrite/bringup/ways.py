@@ -1,7 +1,5 @@
 """Where a bring-up gets its bitstream and its board: hardware, or its gateware compiled here."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The account: entries by step and component, their sums, and what follows from them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ An activation leads from a column's current to the voltage of a row of the next 
 same time, ``activation_ns``: a static current flows so long, and the product goes with the square of it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """The work of every step of a program on its die, counted on samples."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

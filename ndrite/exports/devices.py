@@ -9,8 +9,6 @@ ECRAM's state at a rate that leaves, after ``PULSE_S``, what a pulse of its mode
 the models' steps are linear functions of the state.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -6,8 +6,6 @@ driver (``emulator.device.ndr.circuit``). Read noise, and what converts codes, a
 current is one expression that ngspice's behavioural sources and Verilog-A both read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """An explanation, one cause of error at a time, as a table and as a picture."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

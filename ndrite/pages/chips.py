@@ -1,7 +1,5 @@
 """A campaign's chips: a page of all of them, or a picture of how they are spread."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

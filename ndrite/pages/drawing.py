@@ -1,7 +1,5 @@
 """drawing: the one palette, and how a matplotlib figure is made and written."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Figures of a compiled network and of one run of it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Pictures of fits: data, model and residuals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

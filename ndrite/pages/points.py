@@ -3,8 +3,6 @@
 Neither server nor network is needed. The plot is plotly.js (MIT), whole in the page: 5 MB.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any, NamedTuple

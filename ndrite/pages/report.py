@@ -1,7 +1,5 @@
 """Report: every number of a page about one compiled network."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """A sweep's points: along every axis, and accuracy against cost, as figures and as a page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A function becomes a command: parameters of its signature, help of its docstring, output of its result."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

@@ -1,7 +1,5 @@
 """The commands by name, and how errors become one line and an exit code."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import importlib.util

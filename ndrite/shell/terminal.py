@@ -1,7 +1,5 @@
 """What people see: tables on stdout, progress on stderr."""
 
-from __future__ import annotations
-
 import re
 import sys
 import time

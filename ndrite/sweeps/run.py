@@ -4,8 +4,6 @@ A file a point, not one that is appended to: a crash at any moment leaves whole 
 there says what need not be done again. A board serves one worker at a time.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

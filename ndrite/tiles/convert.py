@@ -1,7 +1,5 @@
 """analog: a PyTorch module as it is, its static products on the tiles of a die; what samples show."""
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import copy

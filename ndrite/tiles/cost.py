@@ -1,7 +1,5 @@
 """What the products of a module on tiles cost: energy, latency and area of one sample, modelled."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from typing import Any

@@ -1,7 +1,5 @@
 """board: list, info, flash, serve, selftest and scrub."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

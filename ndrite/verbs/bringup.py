@@ -1,7 +1,5 @@
 """board: build a bitstream, and bring a board up."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Callable

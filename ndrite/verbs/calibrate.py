@@ -1,7 +1,5 @@
 """calibrate: tune the neurons of a programmed chip by ECRAM pulses."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated, Any, Literal
 

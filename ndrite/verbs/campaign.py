@@ -1,7 +1,5 @@
 """campaign: many virtual chips of one program, in resumable pieces, and what their votes say."""
 
-from __future__ import annotations
-
 import json
 import os
 import warnings

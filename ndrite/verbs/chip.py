@@ -1,7 +1,5 @@
 """chip: list, show, check and compare chip descriptions."""
 
-from __future__ import annotations
-
 import warnings
 from textwrap import wrap
 from typing import Annotated, Any

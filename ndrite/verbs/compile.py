@@ -1,7 +1,5 @@
 """compile: a network or a model onto a chip."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """cost: what one inference costs, modelled; what one activation does, against CMOS; and the constants."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """demo: the shipped network as floats, on the golden model and in the RTL, and the picture of it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """evaluate: how well a compiled network does on a board, and whether the board is right in every bit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ndrite import signature as sig

@@ -1,7 +1,5 @@
 """explain: where the accuracy goes, one cause of error at a time."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """export: a compiled network's die, or a chip's devices, in the forms of other tools."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """fit: measured data into the fields of a chip description, and pictures of data, model and residuals."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

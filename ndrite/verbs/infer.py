@@ -1,7 +1,5 @@
 """infer: inputs through a program on a board."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

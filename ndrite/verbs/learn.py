@@ -1,7 +1,5 @@
 """learn: a chip whose every weight is a device that pulses move, sample by sample."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """report: one page about one compiled network."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from pathlib import Path

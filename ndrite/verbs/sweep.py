@@ -1,7 +1,5 @@
 """sweep: grids over chip fields, seeds and networks, and their pictures."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

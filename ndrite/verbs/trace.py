@@ -1,7 +1,5 @@
 """trace: the waveforms of one inference in the compiled RTL."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """train: a network through a chip's errors."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import shlex

@@ -1,7 +1,5 @@
 """A component's netlist in a family's cells, as Verilog that a simulator can run."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """ndrite build: seeds side by side with the real tools, and what stays behind when something goes wrong."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """Loading a bitstream: what a fresh machine or board lacks is said where it fails."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The floorplan: one site a lane, along a path without jumps, on sites the dies have."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import re

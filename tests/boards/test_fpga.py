@@ -1,7 +1,5 @@
 """Boards without any tool: pins, clocks, geometries, constraints, reports and the regression's verdicts."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import json

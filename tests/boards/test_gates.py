@@ -1,7 +1,5 @@
 """Netlists after Yosys, in ECP5 and iCE40 cells, against the golden model: cores, and devices with maps."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The golden board satisfies the API."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

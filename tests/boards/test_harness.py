@@ -1,7 +1,5 @@
 """The compiled harness around a loopback component: no byte lost, changed or invented, either way in."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The cache of simulated boards: what is compiled anew, what never, and what becomes of damage and debris."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """The simulated link under the driver: a device that never answers ends in an error, not in a hang."""
 
-from __future__ import annotations
-
 import pytest
 
 from boards.board import Board

@@ -1,7 +1,5 @@
 """Netlists and build ids: a comment changes none, whatever shapes the gateware changes them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A lane group's netlist in ECP5 cells against golden: block RAM, multiplier, carry chains."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Taking reports: what is refused, what a reason lets through, and which board need not be placed again."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The pseudo-terminal bridge, around the loopback component: no byte is lost, whatever the client does."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -1,7 +1,5 @@
 """Simulated boards as large as their images: which geometry is taken, and when a board grows."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

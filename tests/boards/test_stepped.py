@@ -1,7 +1,5 @@
 """Programs of any kind on boards that hold a part of them at a time."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 

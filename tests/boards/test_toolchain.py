@@ -1,7 +1,5 @@
 """Finding tools, and saying clearly what is missing."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Registers that are to stay apart do: Yosys merges plain ones of equal inputs, and leaves ours alone."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """cocotb: whole inferences on the core, every block's values against the golden trace."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """cocotb: program and infer through the UART pins, driven by cocotbext-uart's independent model."""
 
-from __future__ import annotations
-
 import os
 import struct
 import zlib

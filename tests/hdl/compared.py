@@ -1,7 +1,5 @@
 """What a bench has compared with the golden trace: nothing may be missing from either side."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from emulator.golden import Trace

@@ -1,7 +1,5 @@
 """Timing diagrams of components: WaveDrom in their docstrings, replayed on the component itself."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json

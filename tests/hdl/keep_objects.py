@@ -3,8 +3,6 @@
 They are a third of the compiling of a bench, and the same for all of them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Takes an Amaranth layout's fields out of plain integers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs a cocotb bench on a component with Verilator, and fails when any of its tests fails."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

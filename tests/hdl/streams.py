@@ -1,7 +1,5 @@
 """Drives and reads Amaranth streams from cocotb, with random idling and backpressure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

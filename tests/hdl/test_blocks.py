@@ -1,7 +1,5 @@
 """Each block against its golden twin, alone, with stalls on both sides."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

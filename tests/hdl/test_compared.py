@@ -1,7 +1,5 @@
 """A bench that compares nothing must not pass."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The core against the golden model, block by block, over geometries."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Timing diagrams in docstrings say what the components do."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Geometry x design x extreme program on the simulated board, every inference and vote as golden's."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import os

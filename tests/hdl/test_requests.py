@@ -1,7 +1,5 @@
 """Requests that a host sends when something went wrong, or should never send."""
 
-from __future__ import annotations
-
 import dataclasses
 import zlib
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """After the watchdog's reset: whatever was under way, what comes next is right."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from typing import Any

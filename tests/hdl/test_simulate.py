@@ -1,7 +1,5 @@
 """The cache of compiled benches: what is compiled, what is not, and that workers do not do it twice."""
 
-from __future__ import annotations
-
 import threading
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The whole top through its UART pins."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A simulated board's byte stream as tests use it that go by the clock."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from boards.board import Board

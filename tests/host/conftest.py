@@ -1,7 +1,5 @@
 """A small program and its device double."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -3,8 +3,6 @@
 The true device is the RTL (tests/system); this one exists because faults can be placed in it exactly.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections import deque
 

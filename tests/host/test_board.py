@@ -1,7 +1,5 @@
 """Board: identity, verified programming, inference; on a device double, with faults."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

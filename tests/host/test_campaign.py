@@ -1,7 +1,5 @@
 """Campaigns as the driver runs them: pieces, waiting, and what is checked before and after."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

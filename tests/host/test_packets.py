@@ -1,7 +1,5 @@
 """Packets: what goes in comes out, and nothing damaged is ever taken for a packet."""
 
-from __future__ import annotations
-
 import zlib
 
 import pytest

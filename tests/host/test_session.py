@@ -1,7 +1,5 @@
 """The session: certain answers over a bad link, or a typed error; never a doubtful number."""
 
-from __future__ import annotations
-
 import itertools
 import time
 

@@ -1,7 +1,5 @@
 """UART link: pseudo-terminals and sockets, and one clear line for every port that cannot be opened."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The UDP link: what it takes for the stream, and what it says where there is none."""
 
-from __future__ import annotations
-
 import socket
 from collections import deque
 from collections.abc import Iterator

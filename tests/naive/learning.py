@@ -3,8 +3,6 @@
 Constants are written out, not imported: they are the arithmetic's, not the code's.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

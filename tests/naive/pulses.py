@@ -1,7 +1,5 @@
 """The state of an ECRAM of the linear-step law after many noise-free pulses one way, in closed form."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 The result does not depend on it; the RTL sequencer is checked against it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

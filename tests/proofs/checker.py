@@ -1,7 +1,5 @@
 """Bounded model checking and induction of sequential RTL: Yosys to SMT-LIB, yosys-smtbmc, Z3."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

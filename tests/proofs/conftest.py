@@ -1,7 +1,5 @@
 """Proofs need Yosys from the fpga extra; without it they are skipped, with the reason."""
 
-from __future__ import annotations
-
 import pytest
 
 

@@ -1,7 +1,5 @@
 """Stand-ins for multipliers and memories whose outputs are free: what is proved holds for any product."""
 
-from __future__ import annotations
-
 import types
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Proofs by SAT on feed-forward RTL, and copies of RTL modules with one bug put in."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import sys

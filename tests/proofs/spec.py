@@ -1,7 +1,5 @@
 """The binding arithmetic as Amaranth expressions, written apart from the RTL and only for proofs."""
 
-from __future__ import annotations
-
 from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 

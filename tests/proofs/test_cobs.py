@@ -4,8 +4,6 @@ The encoder is checked against the `cobs` package, the decoder against it and, o
 its own definition: a frame is bad when its delimiter comes inside a block.
 """
 
-from __future__ import annotations
-
 import itertools
 import types
 from collections.abc import Iterable

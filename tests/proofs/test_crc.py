@@ -1,7 +1,5 @@
 """CRC: eight bits a step against one bit at a time, for every register value and byte."""
 
-from __future__ import annotations
-
 import types
 
 import pytest

@@ -4,8 +4,6 @@ The cipher that tells a token is cut: it may say anything, so what is proved nee
 sender stands beside it until its last byte is taken; one that begins a session has a piece of the stream.
 """
 
-from __future__ import annotations
-
 import types
 
 import pytest

@@ -5,8 +5,6 @@ and what they ask of the core is what ``LearningCore`` promises: it is not free 
 and counts starts in ``next``.
 """
 
-from __future__ import annotations
-
 import types
 from typing import Any
 

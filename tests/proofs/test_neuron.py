@@ -3,8 +3,6 @@
 Products are cut: the claims hold whatever the multipliers say.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import types
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Readout: noise term, rounding, offset, clipping to the converter's range and the slice's weight."""
 
-from __future__ import annotations
-
 import dataclasses
 import types
 

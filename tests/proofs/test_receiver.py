@@ -1,7 +1,5 @@
 """Packet acceptance: no byte touches an unread packet, and only whole, undamaged frames become packets."""
 
-from __future__ import annotations
-
 import types
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Registers: each holds what was last written to its own address, and reads as that."""
 
-from __future__ import annotations
-
 import types
 
 import pytest

@@ -1,7 +1,5 @@
 """Sequencer: every network of a small geometry is through within a bound, whatever the array's pauses."""
 
-from __future__ import annotations
-
 import types
 
 import pytest

@@ -1,7 +1,5 @@
 """Queues lose, double and reorder nothing; streams hold what they offer until it is taken."""
 
-from __future__ import annotations
-
 import types
 from collections.abc import Callable
 

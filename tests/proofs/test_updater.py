@@ -3,8 +3,6 @@
 Products and tables are cut: the claim holds whatever they say.
 """
 
-from __future__ import annotations
-
 import types
 from typing import Any
 

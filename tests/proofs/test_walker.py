@@ -3,8 +3,6 @@
 Its control alone: records, patches and gates are cut and take any time. Waits are shorter than in gateware.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import types
 

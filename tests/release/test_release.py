@@ -1,8 +1,6 @@
 """Wheel and sdist in empty environments; the tutorial, command by command. Set ``NDRITE_RELEASE=1`` to run
 it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """How long the trust suite works, and what it counted: all of it is `make test-trust`."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """A fault is put into a copy of the tree, and its tests are run there."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

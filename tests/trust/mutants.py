@@ -7,8 +7,6 @@ file's folder, the short ones, unless others are named) and lists the changes th
 does not reach gateware, which Amaranth builds out of such functions: ``hdl`` tries ``faults.yaml``.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

@@ -4,8 +4,6 @@ The model says which frames are answered, how often, with which bytes, and what 
 so nothing changes before a good CRC, every good frame is answered once, and one delimiter resynchronises.
 """
 
-from __future__ import annotations
-
 import random
 import zlib
 from collections import Counter

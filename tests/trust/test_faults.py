@@ -1,8 +1,6 @@
 """Programming and inference over links that damage bytes, and where datagrams get lost, doubled, overtaken
 and damaged: golden results or a typed error, nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Long runs and boards that come and go."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from pathlib import Path

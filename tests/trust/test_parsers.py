@@ -1,7 +1,5 @@
 """Damaged files and frames of every kind: the parser's own error, naming the file, and nothing else."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

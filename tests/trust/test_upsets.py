@@ -1,7 +1,5 @@
 """Bits that flip in the simulated memories: found, named, repaired; a run that hangs ends with a status."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterator

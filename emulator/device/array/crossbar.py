@@ -32,8 +32,6 @@ equations with every cell's secant conductance I / V at the voltage it had in th
 when no secant conductance changes any more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Chip descriptions in YAML: presets by name, files by path, parts joined with ``+``, parts of one's own."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

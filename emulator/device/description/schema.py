@@ -1,7 +1,5 @@
 """Schema of a chip description: units in the field names, ``Chip.sources`` says where values come from."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ECRAM beside a neuron, of a chip description, and how long it keeps its state."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated
 

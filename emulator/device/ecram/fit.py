@@ -1,7 +1,5 @@
 """ECRAM: conductance against pulse number to the linear-step or the exponential pulse model."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ of its own peak, u = V / Vp, f(1) = 1: what a neuron computes, whatever the devi
 shape of the pure tunnel term and the form networks are trained with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -8,8 +8,6 @@ Varshni's formula, gap(T) = gap(0) - a T^2 / (T + b) (Physica 34, 149, 1967). Th
 current as SPICE's diode has it, (T / Tr)^XTI exp(EG / k (1 / Tr - 1 / T)), besides k T in the exponent.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

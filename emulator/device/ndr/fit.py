@@ -1,7 +1,5 @@
 """NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fitted NDR devices to the fields of a chip description: the median device and its spread."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Each segment's line minimises its largest error over the segment's codes, not it
 bent curve that halves the error of joining end points.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

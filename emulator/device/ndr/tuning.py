@@ -1,7 +1,5 @@
 """What ECRAM may set of an NDR neuron (``emulator.device.ecram``), and how devices of one kind differ."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -6,8 +6,6 @@ low end, so a curve's kink there (a device off below zero volts) falls on a segm
 saturates onto the curve's value below it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

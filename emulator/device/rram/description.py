@@ -1,7 +1,5 @@
 """The memory cell of a chip description."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Conductances after programming: relaxation and drift to time t. Microsiemens and seconds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

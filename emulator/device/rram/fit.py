@@ -1,7 +1,5 @@
 """RRAM statistics: measured conductances by target to a programming-error polynomial and stuck rates."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

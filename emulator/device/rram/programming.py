@@ -1,7 +1,5 @@
 """Memory cells: how far a programmed conductance lands from its target. Microsiemens."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a conductance does between two reads: white and 1/f noise, and telegraph noise. Microsiemens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

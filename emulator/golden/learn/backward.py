@@ -1,7 +1,5 @@
 """backward: the product read from the rows, with its own read noise and converter."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

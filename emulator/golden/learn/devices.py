@@ -1,7 +1,5 @@
 """devices: the constants of every device, worked out whenever they are asked for."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

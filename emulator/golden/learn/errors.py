@@ -1,7 +1,5 @@
 """errors: of the outputs against the label, and of hidden neurons through the slopes of their curves."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

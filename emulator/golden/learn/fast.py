@@ -3,8 +3,6 @@
 Needs the extra ``fast``.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Pulses are events. Those of a layer are gathered first; then their words, and wh
 side by side. One file, because numba's cache knows no other.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """learner: a whole update, block by block: forward, backward, then every device of every layer."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

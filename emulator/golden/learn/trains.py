@@ -1,7 +1,5 @@
 """trains: which slots of a pulse train have a pulse, of rows and of columns, and where both have."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """updater: what pulses make of the states of devices."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -6,8 +6,6 @@ count. Pulse trains need a number for every slot; ``mixed`` makes more words fro
 (Beaulieu et al., ePrint 2013/404) without key: 16 LUTs a round.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

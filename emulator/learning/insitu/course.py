@@ -1,7 +1,5 @@
 """course: samples in their order, epoch by epoch; a course can be left and gone on with."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

@@ -1,7 +1,5 @@
 """laws: a chip whose weights pulses move, and what a description says of pulses as a program's tables."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

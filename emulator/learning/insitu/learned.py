@@ -1,7 +1,5 @@
 """learned: what pulses have made of a chip, as a program, a die and a float network like any other."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

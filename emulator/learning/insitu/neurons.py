@@ -1,8 +1,6 @@
 """neurons: devices beside the weights: ECRAMs of hidden NDR neurons, which the same update moves, and fast
 devices, as Tiki-Taka has them, with their symmetry points."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

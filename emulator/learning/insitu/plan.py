@@ -1,7 +1,5 @@
 """plan: a network of random states on a chip, and everything that its updates need, in integers."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

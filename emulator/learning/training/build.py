@@ -1,7 +1,5 @@
 """Trainable networks: full layers of random weights, and a float network of any shape as it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

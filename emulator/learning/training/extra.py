@@ -1,7 +1,5 @@
 """The one import of PyTorch, so that its absence is one clear line."""
 
-from __future__ import annotations
-
 from emulator.errors import MissingExtraError
 
 try:

@@ -1,7 +1,5 @@
 """One training from data to a network file: what ``ndrite train`` and the studies run."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Crossbars a network is trained through: levels, programming error, read noise, converters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The training loop: Adam, one-cycle schedule, averaged weights, best checkpoint by held-out images."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

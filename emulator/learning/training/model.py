@@ -1,7 +1,5 @@
 """The trainable form of a float network of any shape, and its export."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import deque
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Neurons a network is trained with: NDR, differentiable in peak voltage and current, and monotonic ones."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from emulator.errors import EmulatorError

@@ -4,8 +4,6 @@ A map between full layers may have a factor: the training's values are the float
 unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What training sees of a chip. NumPy only, so that a view can be made and shown without PyTorch."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The ECRAMs of a layer's neurons: each a device of its own, moved by pulses and by nothing else."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from emulator.device.description import Ecram

@@ -1,7 +1,5 @@
 """Edge learning, chip in the loop: forward passes on the board, pulses to the ECRAMs, weights untouched."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """The learner's own picture of the chip: the float network with the ECRAM states it reads, and its
 gradient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

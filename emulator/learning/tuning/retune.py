@@ -1,7 +1,5 @@
 """A program on a die whose neurons are tuned: the program at any ECRAM states, its weights untouched."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

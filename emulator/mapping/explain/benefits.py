@@ -1,7 +1,5 @@
 """What each measure against a chip's errors is worth, and what each preset loses."""
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Accuracy or error, and output SNR, by cause: each alone, all together, and the program itself."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The die in floating point with any set of causes of error switched on."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ pixels, grey values 0..16, the part written by 13 people, as scikit-learn ships 
 enough to train a network in seconds.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ Ten classes of 28 x 28 grey images. The test set ships with the package in its o
 training set is only needed to train, so it is read from a folder the user names.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

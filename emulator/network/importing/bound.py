@@ -1,7 +1,5 @@
 """The largest error that codes and tables can make of a network, whatever its inputs: node by node."""
 
-from __future__ import annotations
-
 from collections import deque
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One node of an ONNX graph with its operands: constants that are known, and values that are computed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

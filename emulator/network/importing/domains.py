@@ -1,7 +1,5 @@
 """Functions of other domains: NDR devices, which any runtime runs by their bodies, and QONNX's quantisers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

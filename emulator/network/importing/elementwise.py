@@ -1,7 +1,5 @@
 """ONNX operators on each value by itself, or on several element by element; codes of quantised models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

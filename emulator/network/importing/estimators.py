@@ -1,7 +1,5 @@
 """Linear models of scikit-learn as ONNX writes them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Model files: ONNX, loaded and checked; PyTorch's own layers, read without running any code in them."""
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from pathlib import Path

@@ -3,8 +3,6 @@
 And what the codes of every map have to stand for exactly, which follows from who reads it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any

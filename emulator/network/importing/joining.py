@@ -1,7 +1,5 @@
 """Values joined element by element: with one another, and with constants."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from dataclasses import replace

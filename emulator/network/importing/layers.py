@@ -1,7 +1,5 @@
 """ONNX's layers as nodes: matrix products, convolutions, pooling, normalisation by constants, borders."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

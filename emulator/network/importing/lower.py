@@ -4,8 +4,6 @@ Every map holds codes 0..255: a function's range is moved and stretched to 0..1,
 it exactly, so tanh and GELU need no second pass for their negative values.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any

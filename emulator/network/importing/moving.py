@@ -3,8 +3,6 @@
 The operator itself, run on the places of a tensor's elements, says where they are afterwards.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

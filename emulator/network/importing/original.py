@@ -3,8 +3,6 @@
 ONNX is the one way in: PyTorch modules go through its exporter, scikit-learn's estimators through skl2onnx.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings

@@ -1,7 +1,5 @@
 """Proof of a reading: the graph's values beside the model's own, by a runtime that is not ours."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """import_model: any model this package can read, as a network with its report."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

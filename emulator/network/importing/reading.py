@@ -1,7 +1,5 @@
 """An ONNX graph, node by node, as nodes of the network."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ONNX's LSTM, GRU and RNN as nodes of one call: products, tables, gates, and maps that outlive the call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any

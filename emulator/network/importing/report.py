@@ -1,7 +1,5 @@
 """What an import reports: the error of all that is not exact, node by node and of the whole."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from typing import Any

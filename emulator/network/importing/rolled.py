@@ -1,7 +1,5 @@
 """Loops that an exporter wrote out: one call of a recurrent cell, found again in a graph of all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

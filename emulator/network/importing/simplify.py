@@ -1,7 +1,5 @@
 """A graph with fewer operators that computes the same: everything linear goes into the weights beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 Imports emulator.errors only.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from emulator.errors import EmulatorError

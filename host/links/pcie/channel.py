@@ -1,7 +1,5 @@
 """channel: a card as ``host.Device`` wants it: registers by BAR0, everything else by DMA."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the driver needs of a PCI card."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 

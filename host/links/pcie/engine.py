@@ -1,7 +1,5 @@
 """The driver's side of the DMA engine: rings, jobs, deadlines, and the way back after a fault."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Linux's sysfs: finding the card, and driving it as root without an IOMMU (slower: it polls)."""
 
-from __future__ import annotations
-
 import ctypes
 import mmap
 import re

@@ -1,7 +1,5 @@
 """Linux's VFIO: BAR0 mapped, memory mapped for DMA through the IOMMU, the MSI as an eventfd."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import fcntl

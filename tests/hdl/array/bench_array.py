@@ -1,7 +1,5 @@
 """cocotb: random passes through the array, with gaps between rows and between shifts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cocotb

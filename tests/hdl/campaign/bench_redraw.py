@@ -1,7 +1,5 @@
 """cocotb: virtual chips of random layers, cell by cell against golden; the bench plays the memories."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import cache
 from typing import Any

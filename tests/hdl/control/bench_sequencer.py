@@ -1,7 +1,5 @@
 """cocotb: the passes of random networks, in the golden order, with backpressure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cocotb

@@ -1,7 +1,5 @@
 """cocotb: the driver itself, through frames at the RGMII pins of a whole device, with and without faults."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cocotb

@@ -1,7 +1,5 @@
 """cocotb: frames at the RGMII pins, good ones and all that can be wrong with one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cocotb

@@ -1,7 +1,5 @@
 """A host at the other end of the RGMII pins: frames made and read by scapy, carried by cocotbext-eth."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

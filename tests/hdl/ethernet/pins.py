@@ -1,7 +1,5 @@
 """Tops for benches: Ethernet alone, and a whole device, behind the RGMII pins of an ECP5."""
 
-from __future__ import annotations
-
 from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,7 +1,5 @@
 """The rules of a session in gateware: who is the peer, who is told what, and which pieces are the stream."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Coroutine
 from typing import Any
 

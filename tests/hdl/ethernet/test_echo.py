@@ -1,7 +1,5 @@
 """An echo and a board's own datagrams share the slots to send: neither gets into the other."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth.sim import Simulator

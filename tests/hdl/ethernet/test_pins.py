@@ -1,7 +1,5 @@
 """RGMII pins of an ECP5, with frames of scapy through cocotbext-eth's model of a PHY."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

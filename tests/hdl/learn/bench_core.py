@@ -1,7 +1,5 @@
 """cocotb: the learning core against the golden model, in every state after every few updates."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

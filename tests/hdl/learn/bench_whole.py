@@ -1,7 +1,5 @@
 """cocotb: 784-128-10 learns Fashion-MNIST; every state against the golden model, and cycles an update."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The learning core against the golden model, in every state, over geometries."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from pathlib import Path

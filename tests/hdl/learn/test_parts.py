@@ -1,7 +1,5 @@
 """Words, trains and the updater against their golden twins, one a cycle."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """cocotb: good, damaged, truncated, overlong and surplus frames into the receiver, with gaps."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections import Counter

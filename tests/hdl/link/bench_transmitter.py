@@ -1,7 +1,5 @@
 """cocotb: frames of random bodies, decoded by the cobs library and checked with zlib, under backpressure."""
 
-from __future__ import annotations
-
 import zlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The UART's receiver by itself: what a disturbed line may cost."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """cocotb: logits and activations of random column groups against the golden neuron, with gaps."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

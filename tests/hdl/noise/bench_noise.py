@@ -1,7 +1,5 @@
 """cocotb: sigma and samples of random passes against the golden noise, with stalls on all sides."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

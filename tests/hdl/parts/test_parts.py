@@ -1,7 +1,5 @@
 """Parts by themselves: first and second bits set, tables, queues of parts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """cocotb: BAR0 against a memory model: lengths, byte enables, completion splits, refusals, drops."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

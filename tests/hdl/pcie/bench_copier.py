@@ -1,7 +1,5 @@
 """cocotb: DMA reads and writes of every size code, alignment and length, against a memory model."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from typing import Any, ClassVar

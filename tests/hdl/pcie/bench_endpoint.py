@@ -1,7 +1,5 @@
 """cocotb: the endpoint behind cocotbext-pcie's root complex: BAR0, jobs, whole inferences."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

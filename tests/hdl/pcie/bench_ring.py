@@ -1,7 +1,5 @@
 """cocotb: descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from typing import Any

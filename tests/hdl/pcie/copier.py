@@ -1,7 +1,5 @@
 """copier: reader and writer back to back, as a bench drives them: host memory to host memory."""
 
-from __future__ import annotations
-
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out

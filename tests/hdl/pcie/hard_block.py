@@ -1,7 +1,5 @@
 """A PCIe hard block for cocotb: cocotbext-pcie's configuration space and link, raw TLPs to the gateware."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

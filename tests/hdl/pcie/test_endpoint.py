@@ -1,7 +1,5 @@
 """The PCIe endpoint against an independent root complex (cocotbext-pcie)."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """DMA reads against the limit of the link, in simulated clocks."""
 
-from __future__ import annotations
-
 import pytest
 from pcie_meter import payload_limit, read_rate
 

@@ -1,7 +1,5 @@
 """Stands for the array, and for the queue of samples, in front of readout."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """cocotb: partial sums of random passes against the golden readout, with stalls on both sides."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """cocotb: the patches of every small shape, and long rows, against ``Patches.cut``."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections import deque

@@ -1,7 +1,5 @@
 """cocotb: the place of every column of small products, through blocks and windows too."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every small way to lay a kernel on a map, and a step's record packed into the bits of a port."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Codes into the map memory as fast as they may come, the largest of each window kept."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

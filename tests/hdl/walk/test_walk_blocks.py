@@ -1,7 +1,5 @@
 """The parts of a walk against plain arithmetic: where patches are read, where results are written."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The PCIe driver on the compiled endpoint: whole inferences, faults, recovery; and its messages."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path

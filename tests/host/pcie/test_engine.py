@@ -1,7 +1,5 @@
 """The driver's rings on a card of paper: indices that wrap, records of before, records half written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

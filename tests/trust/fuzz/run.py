@@ -4,8 +4,6 @@ A finding is an exception other than the parser's own error; atheris then prints
 a status other than 0.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

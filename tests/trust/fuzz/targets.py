@@ -1,7 +1,5 @@
 """What is fuzzed: each target takes any bytes and lets through nothing but the parser's own error."""
 
-from __future__ import annotations
-
 import io
 import json
 import tempfile
