@@ -140,7 +140,8 @@ ECP5_25F: dict[str, Any] = {
 }
 ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
     "geometry": SMALL_MAPS,
-    "block_memory_words": 0,
-    "memory_styles": (PARTIALS,),
+    # A sample's 128 words of eight codes would take two block RAMs, and one is left.
+    "block_memory_words": 129,
+    "memory_styles": (PARTIALS, ("distributed", "walker.sample*/m:*")),
     "soft_multipliers": (),
 }
