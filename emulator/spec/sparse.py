@@ -16,11 +16,15 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     """The payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes and one for each code not 0."""
     n, count = x.shape
     groups = -(-count // GROUP)
-    codes = np.zeros((n, groups, 1 + GROUP), np.uint8)
-    codes[:, :, 1:] = np.pad(x, ((0, 0), (0, groups * GROUP - count))).reshape(n, groups, GROUP)
-    kept = codes != 0
-    codes[:, :, 0] = np.packbits(kept[:, :, 1:], axis=2, bitorder="little")[:, :, 0]
-    kept[:, :, 0] = True
-    data = codes[kept].tobytes()
-    ends = itertools.accumulate(kept.sum(axis=(1, 2)).tolist(), initial=0)
+    codes = np.zeros((n, groups * GROUP), np.uint8)
+    codes[:, :count] = x
+    there = codes != 0
+    # A group is its bits and its eight codes. Eight bytes are moved as one word, three times as fast.
+    every, kept = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
+    for into, group in ((every, codes), (kept, there)):
+        words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])
+        words[...] = group.view(np.uint64)
+    every[:, :, 0] = np.packbits(there, axis=1, bitorder="little")
+    data = every.reshape(-1)[kept.reshape(-1)].tobytes()
+    ends = itertools.accumulate((groups + np.count_nonzero(there, axis=1)).tolist(), initial=0)
     return [data[start:end] for start, end in itertools.pairwise(ends)]
