@@ -15,6 +15,8 @@ GROUP = 8
 def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     """The payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes and one for each code not 0."""
     n, count = x.shape
+    if not n:
+        return []
     groups = -(-count // GROUP)
     codes = np.zeros((n, groups * GROUP), np.uint8)
     codes[:, :count] = x
