@@ -100,12 +100,12 @@ class Program:
     @property
     def inputs(self) -> int:
         """Codes of one sample, all its calls together."""
-        return self.calls * int(np.prod(self.shape))
+        return self.calls * math.prod(self.shape)
 
     @property
     def outputs(self) -> int:
         """Values of one result."""
-        return int(np.prod(self.map_shapes[-1]))
+        return math.prod(self.map_shapes[-1])
 
     @property
     def products(self) -> tuple[Product, ...]:
