@@ -189,7 +189,8 @@ def _dp16kd(
         ports |= {
             f"i_CLK{port}": ClockSignal(domain),
             f"i_CE{port}": enable,
-            f"i_OCE{port}": Const(1, 1),
+            # The output register has an enable of its own, and does not wait for the memory's.
+            f"i_OCE{port}": enable,
             f"i_WE{port}": we,
             f"i_RST{port}": Const(0, 1),
         }
