@@ -1,6 +1,7 @@
 """RGMII pins of an ECP5, with frames of scapy through cocotbext-eth's model of a PHY."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,9 @@ DDR = [CELLS / f"{name}.v" for name in ("IDDRX1F", "ODDRX1F", "DELAYG")]
 
 
 def test_frames_at_the_pins(tmp_path: Path) -> None:
-    simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, cells=DDR)
+    ecp5 = SimpleNamespace(family="ecp5", small=False)
+    cells = [*DDR, CELLS / "DP16KD.v"]
+    simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, platform=ecp5, cells=cells)
 
 
 def test_the_driver_through_the_pins(tmp_path: Path) -> None:
