@@ -27,5 +27,5 @@ TARGETS = (
     # With virtual chips and campaigns, which take half of its block RAMs.
     Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
     # Without them, with feature maps.
-    Target(name="ulx3s-85f-128", clock_mhz=120, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
+    Target(name="ulx3s-85f-128", clock_mhz=90, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
 )
