@@ -59,7 +59,7 @@ test-hdl: compiler $(DEV_STAMP) ## every core of tests/hdl against the golden mo
 test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five random programs each; prints what was covered
 	NDRITE_PAIRS=40x25 $(BIN)/python -m pytest -s tests/system/test_pairs.py
 
-test-gates: compiler $(FPGA_STAMP) ## the core's netlist in ECP5 and iCE40 cells against the golden model
+test-gates: compiler $(FPGA_STAMP) ## netlists of cores, and of devices with maps, in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
 
 test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
