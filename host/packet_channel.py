@@ -35,8 +35,8 @@ class PacketChannel:
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
         """Packets and window as large as the device takes them."""
-        # With feature maps the device takes a byte in a cycle, dense or sparse: fewer are faster on any link.
-        shorter = self.link.narrow or geometry.map_codes > 0
+        # Where the device takes a byte in a cycle, dense or sparse, fewer are faster on any link.
+        shorter = self.link.narrow or geometry.unpacks_words
         self._sparse = shorter and protocol >= SPARSE_PROTOCOL
         self.session.attempts = self._attempts
         self.session.window = geometry.window

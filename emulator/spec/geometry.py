@@ -228,6 +228,11 @@ class Geometry:
         """Input codes that can be loaded in a cycle."""
         return WORD_ROWS if self.overlap else 1
 
+    @property
+    def unpacks_words(self) -> bool:
+        """Whether a packet's codes are loaded a byte a cycle, sparse or not: with maps, memories take words."""
+        return self.map_codes > 0
+
     def hardware_fields(self) -> dict[str, int]:
         """The fields that a host can tell, in the order of the identity block, booleans as 0/1."""
         return {

@@ -62,7 +62,7 @@ class Executor(wiring.Component):
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
-            *(("load", "unpacked") if g.map_codes else ("load", "unpack")),
+            *(("load", "unpacked") if g.unpacks_words else ("load", "unpack")),
             *("loaded", "settled", "start"),
             *words.STATES,
             *("verdict", "compose", "head", "finish", "drop"),
@@ -84,8 +84,8 @@ class Executor(wiring.Component):
         taken = phase
         last_offset, counted, headed = Signal.like(self.packet_address), Signal(), Signal()
         m.d.sync += [headed.eq(self.offset == HEADER_BYTES - 1), counted.eq(self.offset == last_offset)]
-        m.submodules.unpacker = self.unpacker = unpacker = WordUnpacker(g) if g.map_codes else Unpacker()
-        advance = Const(0) if g.map_codes else unpacker.advance
+        m.submodules.unpacker = self.unpacker = unpacker = WordUnpacker(g) if g.unpacks_words else Unpacker()
+        advance = Const(0) if g.unpacks_words else unpacker.advance
         with m.If((moving & ~phase) | states["load"] | advance):
             m.d.sync += self.offset.eq(self.offset + 1)
         m.d.comb += [self.packet_address.eq(self.offset), self.packet_release.eq(states["drop"])]
@@ -155,7 +155,7 @@ class Executor(wiring.Component):
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
-            decision.lead(m, states, REQUESTS | ({"unpacks": "load"} if self.geometry.map_codes else {}))
+            decision.lead(m, states, REQUESTS | ({"unpacks": "load"} if self.geometry.unpacks_words else {}))
             m.d.sync += [self.status.eq(decision.refusal), self.position.eq(0)]
 
     def _infer(self, m: Module) -> None:
@@ -171,13 +171,13 @@ class Executor(wiring.Component):
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):
             m.d.sync += to_load.eq(self.length)
-            if g.map_codes:
+            if g.unpacks_words:
                 # One of no bytes is loaded as if it had one, and found wrong.
                 with m.If(~self.length.any()):
                     m.d.sync += to_load.eq(1)
         m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
         m.d.comb += [
-            *(self._words(loading) if g.map_codes else self._codes(m, loading)),
+            *(self._words(loading) if g.unpacks_words else self._codes(m, loading)),
             master.start.valid.eq(states["start"] & ~inferences.lost),
             master.start.payload.bank.eq(inferences.bank),
             master.start.payload.inference.eq(self.address),
@@ -198,13 +198,13 @@ class Executor(wiring.Component):
             m.d.sync += to_load.eq(to_load - 1)
             with m.If(last_load):
                 states.go("loaded")
-        if not g.map_codes:
+        if not g.unpacks_words:
             with states.at("unpack"):
                 with m.If(self.unpacker.done):
                     states.go("loaded")
         with states.at("loaded"):
-            states.go("unpacked" if g.map_codes else "settled")
-        if g.map_codes:
+            states.go("unpacked" if g.unpacks_words else "settled")
+        if g.unpacks_words:
             with states.at("unpacked"):
                 states.go("settled")
         with states.at("settled"):
