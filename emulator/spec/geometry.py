@@ -230,7 +230,7 @@ class Geometry:
 
     @property
     def unpacks_words(self) -> bool:
-        """Whether a packet's codes are loaded a byte a cycle, sparse or not: with maps, memories take words."""
+        """Whether a packet's codes, sparse or not, are loaded a byte a cycle: maps take words."""
         return self.map_codes > 0
 
     def hardware_fields(self) -> dict[str, int]:
