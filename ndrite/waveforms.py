@@ -189,7 +189,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[busy[block]] for block in BLOCKS}
-    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes), activity)
+    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.lane_rows), activity)
 
 
 def on_array(program: Program, product: int | None) -> tuple[Program, int]:

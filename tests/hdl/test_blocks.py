@@ -23,6 +23,10 @@ SEQUENCER = {"lanes": 3, "readouts": 1, "redraw": 0}
 GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True, "lane_groups": 2}
 BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "array": (Array, {"lanes": 12, "readouts": 4}),
+    "array, two rows a cycle": (
+        Array,
+        {"lanes": 12, "readouts": 4, "redraw": 0, "skip": True, "lane_rows": 2},
+    ),
     "noise": (Noise, {"lanes": 16, "readouts": 4}),
     "noise ahead, slower than keys": (Noise, {"lanes": 64, "readouts": 1, "overlap": True}),
     "noise ahead, faster than keys": (Noise, {"lanes": 16, "readouts": 8, "overlap": True}),

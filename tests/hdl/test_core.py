@@ -22,6 +22,9 @@ GEOMETRIES = {
         TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
     ),
     "overlap": dataclasses.replace(TINY, overlap=True),
+    "two-rows": dataclasses.replace(
+        TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True, lane_rows=2
+    ),
     "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
 }
 

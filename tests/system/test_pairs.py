@@ -68,6 +68,7 @@ def random_geometry(rng: np.random.Generator, *, small: bool, divided: bool) -> 
                 analog=one_of(False, True),
                 skip=skip,
                 lane_groups=groups,
+                lane_rows=one_of(1, 2) if skip else 1,
                 redraw=0,
                 map_codes=one_of(1024, 2048, 8192),
                 overlap=True,

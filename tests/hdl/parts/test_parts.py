@@ -12,24 +12,28 @@ from hdl.parts.set_bits import at_most_set, first_set, second_set
 from hdl.parts.table import Table
 
 
-def test_set_bits_of_every_byte() -> None:
+@pytest.mark.parametrize("ways", [1, 2])
+def test_set_bits_of_every_byte(ways: int) -> None:
     m = Module()
     bits, first, second = Signal(8), Signal(8), Signal(8)
     one, two = Signal(), Signal()
     m.d.comb += [
-        first.eq(first_set(bits)),
-        second.eq(second_set(bits)),
-        one.eq(at_most_set(bits, 1)),
-        two.eq(at_most_set(bits, 2)),
+        first.eq(first_set(bits, ways)),
+        second.eq(second_set(bits, ways)),
+        one.eq(at_most_set(bits, 1, ways)),
+        two.eq(at_most_set(bits, 2, ways)),
     ]
+    parts = [0xFF] if ways == 1 else [0x55, 0xAA]
 
     async def bench(ctx: Any) -> None:
         for value in range(256):
             ctx.set(bits, value)
-            lowest = value & -value
+            lowest = sum(part & value & -(part & value) for part in parts)
             rest = value & ~lowest
+            following = sum(part & rest & -(part & rest) for part in parts)
+            most = max((part & value).bit_count() for part in parts)
             found = tuple(ctx.get(s) for s in (first, second, one, two))
-            assert found == (lowest, rest & -rest, value.bit_count() <= 1, value.bit_count() <= 2), value
+            assert found == (lowest, following, most <= 1, most <= 2), value
 
     simulator = Simulator(m)
     simulator.add_testbench(bench)
