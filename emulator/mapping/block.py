@@ -100,8 +100,8 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
     columns where the last of them may lie ``beyond`` it.
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
-    maps, or as its columns are read out and fire. A tile has ``rows``; of a product of groups each stays
-    within one, and begins a word.
+    maps, or as its columns are read out and fire, with second operands or without. A tile has ``rows``; of a
+    product of groups each stays within one, and begins a word.
     """
     patches, groups = node.patches, node.patches.groups
     channels, outputs = patches.shape[0] // groups, node.dense.outputs // groups
@@ -128,7 +128,7 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
             taken * visited + PASS_CYCLES * passes,
             read if array.map_codes else 0,
             passes * share / array.readouts,
-            share * groups / array.neurons,
+            share * groups / (array.neurons if node.skip is None else array.second_operands),
         )
         columns = groups * whole_readouts(share, array)
         return Way(block, cycles * down * across, words_a_lane(inputs, share, groups, array), columns)

@@ -230,6 +230,11 @@ class Geometry:
         return self.readouts if self.lane_groups > 1 else 1
 
     @property
+    def second_operands(self) -> int:
+        """Second operands of columns that are scaled in a cycle."""
+        return min(2, self.neurons)
+
+    @property
     def banks(self) -> int:
         """Banks of the core's input, activation and result memories: inferences that may be under way."""
         return 4 if self.overlap else 2

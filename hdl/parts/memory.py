@@ -35,7 +35,7 @@ class RegisteredMemory(wiring.Component):
 
     With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
     only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits, and for one with a second
-    reader of more than a block RAM, 2048 words of 9 bits.
+    reader of more than a block RAM, 1024 words of 18 bits or 2048 of 9.
     """
 
     def __init__(
@@ -56,9 +56,10 @@ class RegisteredMemory(wiring.Component):
         word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
         if reader is not None and word.width > 2 * _ENABLED_BITS:
             raise ValueError(f"a memory between clocks has {word.width} bits; accepted: at most 18")
-        if second and (parts > 1 or depth > 2048 or self.shape.width > _ENABLED_BITS):
+        fits = any(depth <= words and word.width <= width <= 18 for words, width in _ECP5_SHAPES)
+        if second and not (parts == 1 and fits):
             raise ValueError(
-                f"a memory of two readers has {depth} words of {word.width} bits; accepted: 2048 of 9"
+                f"a memory of two readers has {depth} words of {word.width} bits; accepted: one block RAM's"
             )
         super().__init__(
             {

@@ -1,7 +1,10 @@
 """scaler: rshift_round(a * factor, shift), the factors in a memory: second operands and averages."""
 
+from typing import Any
+
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -16,54 +19,76 @@ FACTOR_BITS = 16
 OPERAND_BITS = 17
 SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
 """Cycles from ``a`` to ``value``."""
+CODE_BITS = 8
+"""Of a second operand; an average's sum has all OPERAND_BITS."""
 WIDE = 37
 """Bits that hold a product and what rounds it; a larger shift leaves 0."""
 
 
 class Scaler(wiring.Component):
-    """value = rshift_round(a * factor[index], shift), at most 2^25 - 1; ``shift`` holds still.
+    """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` holds still.
 
-    Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs.
+    Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
+    LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs; with
+    the second one 500.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.columns = geometry.columns
+        self.columns, self.ways = geometry.columns, geometry.second_operands
         super().__init__(
             {
                 "valid": In(1),
-                "a": In(OPERAND_BITS),
+                "a": In(ArrayLayout(OPERAND_BITS, self.ways)),
                 "index": In(bits_for(geometry.columns - 1)),
                 "shift": In(6),
                 "value_valid": Out(1),
-                "value": Out(SECOND_BITS),
+                "value": Out(ArrayLayout(SECOND_BITS, self.ways)),
                 "window": In(WindowSignature()),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.factors = factors = RegisteredMemory(unsigned(FACTOR_BITS), self.columns)
+        m.submodules.factors = factors = RegisteredMemory(
+            unsigned(FACTOR_BITS), self.columns, second=self.ways > 1
+        )
         index = delayed(m, self.index, 1, "index")
         share(m, factors, self.window, index)
         m.d.sync += self.window.read_data.eq(factors.data)
         m.submodules.multiplier = multiplier = Multiplier(unsigned(OPERAND_BITS), unsigned(FACTOR_BITS))
         m.d.comb += [
-            multiplier.a.eq(delayed(m, self.a, 1 + READ_LATENCY + FAR, "a")),
+            multiplier.a.eq(delayed(m, self.a[0], 1 + READ_LATENCY + FAR, "a")),
             multiplier.b.eq(delayed(m, factors.data, FAR, "factor")),
         ]
-        product = delayed(m, multiplier.product, FAR, "product")
-        half, rounded, coarse = Signal(WIDE), Signal(WIDE), Signal(WIDE)
+        half = Signal(WIDE)
         m.d.sync += [
             half.eq((Const(1, 1) << self.shift) >> 1),
-            rounded.eq(product.as_unsigned() + half),
-            self.value.eq(_most(coarse >> self.shift[:3])),
             self.value_valid.eq(delayed(m, self.valid, SCALER_LATENCY - 1, "valid")),
+        ]
+        self._rounded(m, multiplier.product, half, 0)
+        if self.ways > 1:
+            m.submodules.second = second = Multiplier(unsigned(FACTOR_BITS), unsigned(CODE_BITS), soft=True)
+            with m.If(~self.window.write):
+                m.d.comb += factors.write_address.eq(index + 1)
+            m.d.comb += [
+                second.a.eq(delayed(m, factors.also, FAR, "second_factor")),
+                second.b.eq(delayed(m, self.a[1][:CODE_BITS], 1 + READ_LATENCY + FAR, "b")),
+            ]
+            self._rounded(m, second.product, half, 1)
+        return m
+
+    def _rounded(self, m: Module, product: Any, half: Signal, way: int) -> None:
+        """Three steps from a multiplier's product to ``value``."""
+        product = delayed(m, product, FAR, f"product_{way}")
+        rounded, coarse = Signal(WIDE, name=f"rounded_{way}"), Signal(WIDE, name=f"coarse_{way}")
+        m.d.sync += [
+            rounded.eq(product.as_unsigned() + half),
+            self.value[way].eq(_most(coarse >> self.shift[:3])),
         ]
         with m.Switch(self.shift[3:]):
             for i in range(8):
                 with m.Case(i):
                     m.d.sync += coarse.eq(rounded >> 8 * i)
-        return m
 
 
 def _most(value: object) -> object:

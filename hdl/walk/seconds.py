@@ -1,12 +1,13 @@
 """seconds: the second operands of a product's columns, read ahead of its sums."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
+from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, second_layout
 from hdl.parts.queue import Queue
@@ -24,13 +25,15 @@ class Seconds(wiring.Component):
     """Each column's code goes to the scaler as ``a`` with its ``index``; scaled it waits on ``operands``.
 
     ``begin`` starts with the columns of ``field``, their factors from ``base`` on, 2 ** ``turn`` of them
-    beside each other. ``request`` stays with its ``address`` until ``granted``; the codes are on ``data``
+    beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
+    takes them at once. ``request`` stays with its ``address`` until ``granted``; the codes are on ``data``
     MAP_LATENCY later. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
-    columns. Throughput: an operand a cycle. Resources: ``Places``, two queues.
+    columns. Throughput: what the scaler's is. Resources: ``Places``, two queues.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+        self.geometry, self.ways = geometry, geometry.second_operands
+        self.read = WORD_ROWS if geometry.neurons > 1 else 1
         index = bits_for(geometry.columns - 1)
         super().__init__(
             {
@@ -42,12 +45,12 @@ class Seconds(wiring.Component):
                 "request": Out(1),
                 "address": Out(bits_for(geometry.map_codes - 1)),
                 "granted": In(1),
-                "data": In(8 * geometry.neurons),
+                "data": In(8 * self.read),
                 "valid": Out(1),
-                "a": Out(OPERAND_BITS),
+                "a": Out(ArrayLayout(OPERAND_BITS, self.ways)),
                 "index": Out(index),
                 "value_valid": In(1),
-                "value": In(SECOND_BITS),
+                "value": In(ArrayLayout(SECOND_BITS, self.ways)),
                 "operands": Out(stream.Signature(second_layout(geometry))),
             }
         )
@@ -60,7 +63,14 @@ class Seconds(wiring.Component):
         m.submodules.places = places = Places(self.geometry)
         m.submodules.addresses = addresses = Queue(asked, ADDRESSES)
         m.submodules.values = values = Queue(_entry(self.geometry), ahead)
-        active, index, each = Signal(), Signal.like(self.index), Signal(bits_for(most))
+        active, index, each = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
+        # Codes of a turn that are scaled together: two where there are.
+        self.some: Value = Const(1, 1)
+        paired: Value = Const(0, 1)
+        if self.ways > 1:
+            paired = Signal()
+            m.d.sync += paired.eq(self.turn != 0)
+            self.some = Const(1, 1) << paired
         # Operands asked for that no sum has taken; turns among them still on their way to their queue.
         out, some = Signal(range(ahead + 1)), Signal()
         given = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
@@ -75,18 +85,18 @@ class Seconds(wiring.Component):
         m.d.sync += [
             each.eq(1 << self.turn),
             out.eq(out + Mux(places.next, each, 0) - given),
-            some.eq((out < ahead - 3 * most) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
+            some.eq((out < ahead - 3 * self.read) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
             active.eq(active | self.begin),
         ]
         with m.If(places.next):
             m.d.sync += index.eq(Mux(places.turn, self.base, index + each))
         with m.If(self.begin):
             m.d.sync += index.eq(self.base)
-        # The codes of a turn go to the scaler one by one, so the next one is not asked for before.
-        pause = Signal(bits_for(most))
+        # The codes of a turn go to the scaler before the next one is asked for.
+        pause = Signal(bits_for(self.read))
         granted = self.request & self.granted
         with m.If(granted):
-            m.d.sync += pause.eq(each - 1)
+            m.d.sync += pause.eq((each >> paired) - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         m.d.comb += [
@@ -99,26 +109,34 @@ class Seconds(wiring.Component):
         ]
         came = delayed(m, granted, MAP_LATENCY, "came")
         first = delayed(m, addresses.o.payload.index, MAP_LATENCY, "asked_index")
-        codes, left, number = Signal(8 * most), Signal(bits_for(most)), Signal.like(self.index)
+        codes, left = Signal(8 * self.read), Signal(bits_for(self.read))
+        number = Signal.like(self.index)
         with m.If(came):
             m.d.sync += [codes.eq(self.data), left.eq(each), number.eq(first)]
         with m.Elif(left != 0):
-            m.d.sync += [codes.eq(codes >> 8), left.eq(left - 1), number.eq(number + 1)]
-        m.d.comb += [self.valid.eq(left != 0), self.index.eq(number), self.a.eq(codes[:8])]
+            m.d.sync += [
+                codes.eq(codes >> (self.some << 3)),
+                left.eq(left - self.some),
+                number.eq(number + self.some),
+            ]
+        m.d.comb += [self.valid.eq(left != 0), self.index.eq(number)]
+        m.d.comb += [self.a[i].eq(codes[8 * i : 8 * i + 8]) for i in range(self.ways)]
         self._pack(m, values)
         return m
 
     def _pack(self, m: Module, values: Queue) -> None:
         """Scaled operands side by side, as many as the neurons take at once."""
-        most = self.geometry.neurons
+        most, some = self.geometry.neurons, self.some
         packed, at, in_group = Signal(_entry(self.geometry)), Signal(range(most)), Signal(16)
         ends, filled = Signal(), Signal()
-        m.d.comb += ends.eq((at == most - 1) | (in_group == 1))
+        m.d.comb += ends.eq((at == most - some) | (in_group == some))
         with m.If(self.value_valid):
-            m.d.sync += [packed.operands[at].eq(self.value), packed.count.eq(at + 1)]
+            # Of one alone what stands behind it is overwritten by the next, or counts for nothing.
+            m.d.sync += [packed.operands[at + i].eq(self.value[i]) for i in reversed(range(self.ways))]
+            m.d.sync += packed.count.eq(at + some)
             m.d.sync += [
-                at.eq(Mux(ends, 0, at + 1)),
-                in_group.eq(Mux(in_group == 1, self.group, in_group - 1)),
+                at.eq(Mux(ends, 0, at + some)),
+                in_group.eq(Mux(in_group == some, self.group, in_group - some)),
             ]
         with m.If(self.begin):
             m.d.sync += [at.eq(0), in_group.eq(self.group)]

@@ -29,7 +29,7 @@ TURNS = 8
 """At least the turns in which the results of a cycle are written."""
 WRITTEN = 1 + WRITE_LATENCY + TURNS
 """Cycles from results until a read of their places finds them."""
-QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY, GATES_LATENCY) + WRITTEN
+QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY) + WRITTEN
 """Likewise from a pool's or a gate's last code."""
 CODE_BITS = bits_for(65535)
 
@@ -167,11 +167,15 @@ class Walker(wiring.Component):
             self.load_data.eq(packer.load_data),
         ]
         self._scale(m, step, begin, pooling, seconds, scaler, average)
-        mean = Mux(scaler.value[8:].any(), 255, scaler.value[:8])
+        mean = Mux(scaler.value[0][8:].any(), 255, scaler.value[0][:8])
         results: dict[str, tuple[Value, Value, Value]] = {
             "product": (self.activation.valid, self.activation.count, self.activation.y.as_value()),
             "max": (pooling.valid, Const(1), pooling.largest),
-            "average": (scaler.value_valid, Const(1), mean),
+            "average": (
+                delayed(m, scaler.value_valid, 1, "mean_valid"),
+                Const(1),
+                delayed(m, mean, 1, "mean"),
+            ),
             "gate": (gates.valid, Const(1), gates.y),
         }
         # Neurons leave time for the turns in which their codes are written.
@@ -302,26 +306,32 @@ class Walker(wiring.Component):
         with m.If(begin):
             m.d.sync += divisor.eq(step.operand_base)
         field = seconds.field
+        # Eight codes are read at once where a whole step's are written at once and channels come in eights.
+        wide = Const(0, 1)
+        if self.geometry.neurons == 4:
+            wide = (step.turn == 2) & ~step.to_channels[0]
         m.d.comb += [
             scaler.valid.eq(Mux(average, pooling.valid, seconds.valid)),
-            scaler.a.eq(Mux(average, pooling.total, seconds.a)),
+            scaler.a.eq(seconds.a),
             scaler.index.eq(Mux(average, divisor, seconds.index)),
             seconds.base.eq(step.operand_base),
             seconds.value_valid.eq(scaler.value_valid & ~average),
             seconds.value.eq(scaler.value),
             field.base.eq(step.second_base),
-            field.plane.eq(Const(1) << step.turn),
+            field.plane.eq(Const(1) << seconds.turn),
             field.pixel.eq(step.second_pixel),
             field.line.eq(step.second_line),
             field.rows.eq(0),
             field.columns.eq(0),
-            field.channels.eq(step.to_channels),
+            field.channels.eq(step.to_channels >> wide),
             field.groups.eq(step.to_groups),
             field.pool_rows.eq(1),
             field.pool_columns.eq(1),
-            seconds.turn.eq(step.turn),
+            seconds.turn.eq(step.turn + wide),
             seconds.group.eq(step.group_columns),
         ]
+        with m.If(average):
+            m.d.comb += scaler.a[0].eq(pooling.total)
         m.d.sync += scaler.shift.eq(Mux(average, step.pool_shift, step.second_shift))
         for name in ("grid_rows", "grid_columns", "block_rows", "block_columns"):
             m.d.comb += field[name].eq(step[name])
