@@ -7,6 +7,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.array.gated_accumulator import GatedAccumulator
+from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
@@ -71,7 +72,7 @@ class Lane(wiring.Component):
         # A multiplier's output register is slow: another one before the adder.
         product = delayed(m, multiplier.product, 1, "product")
         if g.lane_rows > 1:
-            m.submodules.odd = odd = Multiplier(signed(g.weight_bits), unsigned(8), soft=True)
+            m.submodules.odd = odd = CarryMultiplier(signed(g.weight_bits))
             m.d.comb += [
                 odd.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "odd")),
                 odd.b.eq(self.x_odd),

@@ -20,14 +20,12 @@ class Multiplier(wiring.Component):
     """product = a * b, MULTIPLY_LATENCY cycles later, one a cycle.
 
     Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
-    reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier; where it is
-    ``soft`` none but LUTs, about one and a half for each bit of ``a`` and ``b`` multiplied.
+    reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.
 
     Raises ``ValueError`` when an operand needs more than 18 signed bits.
     """
 
-    def __init__(self, a: ShapeLike, b: ShapeLike, *, soft: bool = False) -> None:
-        self.soft = soft
+    def __init__(self, a: ShapeLike, b: ShapeLike) -> None:
         self.a_shape, self.b_shape = Shape.cast(a), Shape.cast(b)
         for shape in (self.a_shape, self.b_shape):
             if _signed_width(shape) > WIDEST:
@@ -39,21 +37,14 @@ class Multiplier(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if is_ecp5(platform) and not self.soft:
+        if is_ecp5(platform):
             self._mult18(m)
             return m
         a, b = Signal(self.a_shape, reset_less=True), Signal(self.b_shape, reset_less=True)
         first = Signal(self.product.shape(), reset_less=True)
         second = Signal(self.product.shape(), reset_less=True)
         m.d.sync += [a.eq(self.a), b.eq(self.b)]
-        if self.soft:
-            # Two halves, that the output register adds.
-            cut = len(b) // 2
-            low, high = Signal(first.shape(), reset_less=True), Signal(first.shape(), reset_less=True)
-            upper = b[cut:].as_signed() if b.shape().signed else b[cut:]
-            m.d.sync += [low.eq(a * b[:cut]), high.eq(a * upper), second.eq(low + (high << cut))]
-        else:
-            m.d.sync += [first.eq(a * b), second.eq(first)]
+        m.d.sync += [first.eq(a * b), second.eq(first)]
         m.d.comb += self.product.eq(second)
         return m
 

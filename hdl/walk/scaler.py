@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.bus import WindowSignature
+from hdl.parts.carry_multiplier import CODE_BITS, CarryMultiplier
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
@@ -19,8 +20,6 @@ FACTOR_BITS = 16
 OPERAND_BITS = 17
 SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
 """Cycles from ``a`` to ``value``."""
-CODE_BITS = 8
-"""Of a second operand; an average's sum has all OPERAND_BITS."""
 WIDE = 37
 """Bits that hold a product and what rounds it; a larger shift leaves 0."""
 
@@ -67,7 +66,7 @@ class Scaler(wiring.Component):
         ]
         self._rounded(m, multiplier.product, half, 0)
         if self.ways > 1:
-            m.submodules.second = second = Multiplier(unsigned(FACTOR_BITS), unsigned(CODE_BITS), soft=True)
+            m.submodules.second = second = CarryMultiplier(unsigned(FACTOR_BITS))
             with m.If(~self.window.write):
                 m.d.comb += factors.write_address.eq(index + 1)
             m.d.comb += [

@@ -39,8 +39,7 @@ def test_lane_group_in_ecp5_cells_equals_golden(lane_rows: int, tmp_path: Path) 
     sources = netlist(Group(geometry), "ecp5", tmp_path)
     gates = (tmp_path / "gates.v").read_text()
     count = {name: len(re.findall(rf"^  {name} ", gates, re.MULTILINE)) for name in CELLS}
-    # Of two rows the second one's product is made of LUTs, but where Yosys may choose.
-    assert count["DP16KD"] == GEOMETRY.lanes <= count["MULT18X18D"]
+    assert count["DP16KD"] == count["MULT18X18D"] == GEOMETRY.lanes
     assert count["CCU2C"] >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
     run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=geometry)
 

@@ -1,12 +1,15 @@
-"""Parts by themselves: first and second bits set, tables, queues of parts."""
+"""Parts by themselves: bits set, tables, queues of parts, products of carry chains."""
 
 from typing import Any
 
+import numpy as np
 import pytest
-from amaranth import Module, Signal
+from amaranth import Module, Shape, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
+from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.memory import READ_LATENCY
+from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, second_set
 from hdl.parts.table import Table
@@ -100,3 +103,23 @@ def test_impossible_queue_is_refused(depth: int, parts: int) -> None:
 def test_table_beyond_a_block_is_refused(values: list[int]) -> None:
     with pytest.raises(ValueError, match="table"):
         Table(values)
+
+
+@pytest.mark.parametrize("shape", [signed(9), signed(8), unsigned(16)])
+def test_carry_multiplier_at_corners_and_at_random(shape: Shape) -> None:
+    multiplier, rng = CarryMultiplier(shape), np.random.default_rng(1)
+    low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
+    pairs = [(a, b) for a in (low, -1, 0, 1, high - 1) if a >= low for b in (0, 1, 2, 128, 170, 255)]
+    pairs += [(int(rng.integers(low, high)), int(rng.integers(0, 256))) for _ in range(500)]
+
+    async def bench(ctx: Any) -> None:
+        for a, b in pairs:
+            ctx.set(multiplier.a, a)
+            ctx.set(multiplier.b, b)
+            await ctx.tick().repeat(MULTIPLY_LATENCY)
+            assert ctx.get(multiplier.product) == a * b, (a, b)
+
+    simulator = Simulator(multiplier)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
