@@ -1,4 +1,4 @@
-"""Boards without any tool: pins, clocks, geometries, constraints, reports and the regression's verdicts."""
+"""Boards without any tool: pins, clocks, geometries, constraints and reports."""
 
 import dataclasses
 import importlib
@@ -12,18 +12,15 @@ import pytest
 from amaranth.back import rtlil
 
 from boards.fpga import TARGETS, find_target, pll, timing
-from boards.fpga.commit import differences
 from boards.fpga.constraints import clock_net, constraints
 from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.reports import KEYS, load, summaries
-from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
 from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
-from emulator.network import zoo
 from emulator.spec import Program
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
@@ -36,11 +33,6 @@ HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-ud
 
 ON_ETHERNET = [board for board in TARGETS.values() if board.ethernet is not None]
 ETHERNET = ON_ETHERNET[0].ethernet
-
-
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return Program.load(zoo.program())
 
 
 @pytest.mark.parametrize("board", TARGETS.values(), ids=str)
@@ -101,6 +93,7 @@ def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str
     ("fields", "said"),
     [
         ({"baud": 70_000_000}, "70000000 baud is off by"),
+        ({"clock_mhz": 7}, "baud is off by"),
         ({"family": "ice40", "aim": 1.3}, "aim is 1.3; accepted on ice40: 1"),
         ({"family": "ice40", "aim": 1, "ethernet": ETHERNET}, "ethernet on ice40; accepted: on ecp5"),
         ({"learns": True}, "learns without ethernet; accepted: on ethernet"),
@@ -156,11 +149,6 @@ def test_the_tool_is_told_the_crystal_and_what_to_aim_at(board: Target) -> None:
     assert f'FREQUENCY NET "top.array.clk" {(board.aim or 1.3) * board.clock_mhz:g} MHZ;' in text
 
 
-def test_baud_far_from_any_divisor_is_refused() -> None:
-    with pytest.raises(ValueError, match="baud"):
-        dataclasses.replace(find_target("ulx3s-85f"), clock_mhz=7)
-
-
 def test_rates_follow_from_schedule_and_frame(program: Program) -> None:
     board = find_target("ulx3s-85f")
     rates = performance(board, program, 100.0)
@@ -210,14 +198,6 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(texts) == 2
 
 
-@pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])
-@pytest.mark.parametrize("value", [-1, 127 * 25 + 1])
-def test_a_delay_that_pins_have_not_is_refused(field: str, value: int) -> None:
-    delays = {"receive_delay_ps": 0, "transmit_delay_ps": 0, field: value}
-    with pytest.raises(ValueError, match=rf"{field} is {value}; accepted: 0\.\.3175"):
-        Rgmii(**delays)
-
-
 def test_list_has_the_promised_keys() -> None:
     rows = summaries()
     assert [row["board"] for row in rows] == list(TARGETS)
@@ -238,49 +218,28 @@ def test_committed_reports_are_of_known_boards() -> None:
             assert report["lanes"] == find_target(name).geometry.lanes
 
 
+def nextpnr_report(folder: Path, clocks: dict[str, tuple[float, float]], **rest: Any) -> Path:
+    """As nextpnr writes it: what each clock achieved, and was asked for, MHz."""
+    fmax = {name: {"achieved": got, "constraint": asked} for name, (got, asked) in clocks.items()}
+    file = folder / "report.json"
+    file.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []} | rest))
+    return file
+
+
 @pytest.mark.parametrize(("wanted", "met"), [(89.9, True), (90.0, True), (90.1, False)])
 def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> None:
     """The router was asked for more than is wanted."""
     step = {"from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "D"}}
-    content = {
-        "fmax": {
-            "fast": {"achieved": 200.0, "constraint": 1.3 * wanted},
-            "slow": {"achieved": 90.0, "constraint": 1.3 * wanted},
-        },
-        "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
-        "critical_paths": [
-            {"path": [{"type": "clk-to-q", "delay": 0.5, **step}, {"type": "routing", "delay": 2.0, **step}]}
-        ],
-    }
-    file = tmp_path / "report.json"
-    file.write_text(json.dumps(content))
+    path = [{"type": "clk-to-q", "delay": 0.5, **step}, {"type": "routing", "delay": 2.0, **step}]
+    used = {"TRELLIS_COMB": {"used": 5, "available": 10}}
+    clocks = {"fast": (200.0, 1.3 * wanted), "slow": (90.0, 1.3 * wanted)}
+    file = nextpnr_report(tmp_path, clocks, utilization=used, critical_paths=[{"path": path}])
     result = timing.read(file, "ecp5", 1.3)
     assert result.fmax_mhz == 90.0
     assert result.clocks["slow"] == (90.0, pytest.approx(wanted))
     assert result.met == met
     assert result.used["luts"] == (5, 10)
     assert result.paths[0].delay_ns == 2.5
-
-
-BASE: dict[str, Any] = {
-    "fmax_mhz": 100.0, "luts": 1000, "ffs": 1000, "dsps": 10, "brams": 10, "timing_met": True,
-    "clock_mhz": 95,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"fmax_mhz": 94.9}, "Fmax"),
-        ({"luts": 1031}, "luts"),
-        ({"dsps": 11}, "dsps"),
-        ({"timing_met": False}, "timing"),
-        ({"fmax_mhz": 95.1, "luts": 1030, "ffs": 900}, None),
-    ],
-)
-def test_losses_beyond_the_limits_are_named(change: dict[str, Any], words: str | None) -> None:
-    worse = differences(BASE | change, BASE)
-    assert (words is None and not worse) or (words is not None and words in worse[0])
 
 
 def test_pin_settings_reach_the_file() -> None:
@@ -292,13 +251,7 @@ def test_pin_settings_reach_the_file() -> None:
 
 def test_a_verdict_on_another_clock_is_no_verdict(tmp_path: Path) -> None:
     """A constraint that the tool ignored, as it does for a net it does not know, ends the build."""
-    report = {
-        "fmax": {"clk": {"achieved": 133.9, "constraint": 140.0}},
-        "utilization": {},
-        "critical_paths": [],
-    }
-    file = tmp_path / "report.json"
-    file.write_text(json.dumps(report))
+    file = nextpnr_report(tmp_path, {"clk": (133.9, 140.0)})
     with pytest.raises(BuildError, match=r"aimed at 140.0 MHz for net clk; accepted: 182.0 MHz"):
         timing.read(file, "ecp5", 1.3, 140.0)
     assert timing.read(file, "ecp5", 1.0, 140.0).met is False
@@ -327,11 +280,7 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
 def test_ethernet_s_clock_has_a_rate_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
     """More is asked for, as of the core's. It is no speed of the core's, and one that fails fails a build."""
     clocks = {"$glbnet$eth_rx_clk$IN": (line, 162.5), "top.clk": (114.0, 130.0)}
-    fmax = {name: {"achieved": a, "constraint": c} for name, (a, c) in clocks.items()}
-    report = tmp_path / "report.json"
-    report.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []}))
-    found = timing.read(report, "ecp5", 1.3, 100.0)
+    found = timing.read(nextpnr_report(tmp_path, clocks), "ecp5", 1.3, 100.0)
     assert (found.fmax_mhz, found.met) == (114.0, met)
-    report.write_text(json.dumps({"fmax": {"top.clk": fmax["$glbnet$eth_rx_clk$IN"]}, "utilization": {}}))
     with pytest.raises(BuildError, match=r"aimed at 162\.5 MHz"):
-        timing.read(report, "ecp5", 1.3, 100.0)
+        timing.read(nextpnr_report(tmp_path, {"top.clk": (line, 162.5)}), "ecp5", 1.3, 100.0)

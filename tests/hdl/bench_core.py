@@ -1,36 +1,36 @@
 """cocotb: whole inferences on the core, every block's values against the golden trace."""
 
 import os
+from collections import deque
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.queue import Queue
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
-from tests.hdl.compared import SHOWN, Compared
+from tests.hdl.compared import SHOWN, Compared, Opened
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
-from tests.hdl.streams import reset, write_memory
+from tests.hdl.streams import Source, load, reset
 from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
 
 IMAGES = int(os.environ.get("IMAGES", "6"))
+TRIALS = int(os.environ.get("TRIALS", "4"))
 CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""
-REGION_NAMES = {number: name for name, number in REGIONS.items()}
 
 
-async def load(dut: Any, program: Program) -> None:
-    for section in lay_out(program, GEOMETRY):
-        name = REGION_NAMES[section.address >> REGION_SHIFT]
-        await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
+STEPS = {"step": {"array": "columns", "noise": "samples"}, "added": {"readout": "increments"}}
+OUTPUTS = {"activation": ("neuron", "y"), "logit": ("preneuron", "z")}
+"""Events of the probe, and which of its fields is then which block's."""
+EVENTS = (*STEPS, *OUTPUTS)
 
 
 class Monitor:
@@ -41,61 +41,41 @@ class Monitor:
     """
 
     def __init__(self, dut: Any, program: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
-        self.dut, self.program = dut, program
-        self.compared = Compared(trace, len(program.layers))
-        self.noisy = noisy
+        self.dut, self.noisy, self.layers = dut, noisy, len(program.layers)
+        self.compared, self.opened = Compared(trace, self.layers), Opened(self.layers)
         self.order = list(passes(program, GEOMETRY))
-        self.steps: list[Any] = []
-        self.fires: list[Any] = []
-        self.logits: list[Any] = []
-        self.opened: list[tuple[int, int]] = []
-        self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
+        self.to_come: dict[str, deque[Any]] = {event: deque() for event in EVENTS}
         if not GEOMETRY.overlap:
-            for n in range(images):
-                for layer in range(len(program.layers)):
-                    self.open(n, layer)
+            for layer in [*range(self.layers)] * images:
+                self.open(layer == 0)
 
-    def open(self, n: int, layer: int) -> None:
-        """Inference ``n``'s layer is next."""
-        last = len(self.program.layers) - 1
+    def open(self, from_input: bool) -> None:
+        """A layer is next: an inference's first, or the one behind the latest."""
+        n, layer = self.opened.open(from_input)
         mine = [p for p in self.order if p.layer == layer]
-        self.opened.append((n, layer))
-        self.steps += [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
-        for p in mine:
-            for c in range(p.columns if p.last else 0):
-                if layer == last:
-                    self.logits.append((n, p.first_column + c))
-                else:
-                    self.fires.append((n, layer, p.first_column + c))
-
-    def opens(self, input_layer: bool) -> None:
-        """The core says that it opens a layer: which one of which inference, and whether it may."""
-        begun = [n for n, layer in self.opened if layer == 0]
-        ended = sum(layer == len(self.program.layers) - 1 for _, layer in self.opened)
-        if input_layer:
-            assert len(begun) - ended < 2, f"inference {len(begun)} begins while two are half done"
-            self.open(len(begun), 0)
-        else:
-            layers = [layer for n, layer in self.opened if n == ended]
-            assert layers, f"layer after the first of inference {ended}, which was not begun"
-            self.open(ended, layers[-1] + 1)
+        steps = [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
+        self.to_come["step"] += steps
+        self.to_come["added"] += steps
+        columns = [p.first_column + c for p in mine if p.last for c in range(p.columns)]
+        fires = "logit" if layer == self.layers - 1 else "activation"
+        self.to_come[fires] += [(n, layer, column) for column in columns]
 
     @property
     def overlapped(self) -> int:
         """Inferences whose first layer came before the rest of the one before."""
-        at = {opened: i for i, opened in enumerate(self.opened)}
+        at = {opened: i for i, opened in enumerate(self.opened.order)}
         return sum(at.get((n + 1, 0), len(at)) < at[n, 1] for n, layer in at if layer == 1)
 
-    def _next(self, event: str, items: list[Any]) -> Any:
-        assert self.at[event] < len(items), f"unexpected {event}: all {len(items)} are done"
-        item = items[self.at[event]]
-        self.at[event] += 1
-        return item
+    def _next(self, event: str) -> Any:
+        assert self.to_come[event], f"unexpected {event}: all are done"
+        return self.to_come[event].popleft()
 
     async def run(self) -> None:
         layout = probe_layout(GEOMETRY)
         fields, check = unpacker(layout), self.compared.check
-        anything, probe, edge = self.mask(layout), self.dut.probe, RisingEdge(self.dut.clk)
+        names = (*EVENTS, "opened") if GEOMETRY.overlap else EVENTS
+        anything = sum(1 << layout[name].offset for name in names)
+        probe, edge = self.dut.probe, RisingEdge(self.dut.clk)
         while True:
             await edge
             bits = int(probe.value)
@@ -103,34 +83,23 @@ class Monitor:
                 continue
             now = fields(bits)
             if GEOMETRY.overlap and now["opened"]:
-                self.opens(bool(now["input_layer"]))
-            if now["step"]:
-                n, p, c = self._next("step", self.steps)
-                key = (p.layer, p.tile, p.slice)
-                for i in range(min(GEOMETRY.readouts, p.columns - c)):
-                    column = p.first_column + c + i
-                    check("array", key, n, column, now["columns"][i])
-                    if self.noisy[p.layer]:
-                        check("noise", key, n, column, now["samples"][i])
-                if self.noisy[p.layer]:
+                self.open(now["input_layer"])
+            for event, shown in STEPS.items():
+                if not now[event]:
+                    continue
+                n, p, c = self._next(event)
+                key, first = (p.layer, p.tile, p.slice), p.first_column + c
+                for block, values in shown.items():
+                    if block != "noise" or self.noisy[p.layer]:
+                        for column, got in enumerate(now[values][: p.columns - c], first):
+                            check(block, key, n, column, got)
+                if event == "step" and self.noisy[p.layer]:
                     # One for all columns of a tile and slice.
-                    check("sigma", key, n, 0, now["sigma"], again=bool(p.first_column + c))
-            if now["added"]:
-                n, p, c = self._next("added", self.steps)
-                for i in range(min(GEOMETRY.readouts, p.columns - c)):
-                    column = p.first_column + c + i
-                    check("readout", (p.layer, p.tile, p.slice), n, column, now["increments"][i])
-            if now["activation"]:
-                n, layer, column = self._next("activation", self.fires)
-                check("neuron", (layer, 0, 0), n, column, now["y"])
-            if now["logit"]:
-                n, column = self._next("logit", self.logits)
-                check("preneuron", (len(self.program.layers) - 1, 0, 0), n, column, now["z"])
-
-    @staticmethod
-    def mask(layout: Any) -> int:
-        names = ("step", "added", "activation", "logit", *(("opened",) if GEOMETRY.overlap else ()))
-        return sum(1 << layout[name].offset for name in names)
+                    check("sigma", key, n, 0, now["sigma"], again=bool(first))
+            for event, (block, value) in OUTPUTS.items():
+                if now[event]:
+                    n, layer, column = self._next(event)
+                    check(block, (layer, 0, 0), n, column, now[value])
 
 
 async def infer(
@@ -154,18 +123,14 @@ async def infer(
                 dut.load_data.value = int.from_bytes(some.astype(np.uint8).tobytes(), "little")
                 await RisingEdge(dut.clk)
             dut.load.value = 0
-            for _ in range(gap):
-                await RisingEdge(dut.clk)
+            if gap:
+                await ClockCycles(dut.clk, gap)
             starts.put_nowait(bank | ((first_index + n) & 0xFFFFFFFF) << (GEOMETRY.banks - 1).bit_length())
 
     async def start() -> None:
+        source = Source(dut, "start", np.random.default_rng(0))
         for _ in x:
-            dut.start__payload.value = await starts.get()
-            dut.start__valid.value = 1
-            await RisingEdge(dut.clk)
-            while not int(dut.start__ready.value):
-                await RisingEdge(dut.clk)
-            dut.start__valid.value = 0
+            await source.send([await starts.get()])
 
     async def collect() -> None:
         nonlocal collected
@@ -174,8 +139,7 @@ async def infer(
                 await RisingEdge(dut.clk)
             for m in range(program.outputs):
                 dut.result_address.value = n % GEOMETRY.banks * GEOMETRY.max_outputs + m
-                for _ in range(3):
-                    await RisingEdge(dut.clk)
+                await ClockCycles(dut.clk, 3)
                 out[n, m] = dut.result_data.value.to_signed()
             collected += 1
 
@@ -215,7 +179,7 @@ async def run(
     trace = Trace()
     expected = Core(program).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
     await reset(dut)
-    await load(dut, program)
+    await load(dut, lay_out(program, GEOMETRY))
     dut.seed.value = seed
     dut.noise_enable.value = int(noise)
     noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in program.layers]
@@ -223,7 +187,7 @@ async def run(
     watch = cocotb.start_soon(monitor.run())
     got = await infer(dut, program, x, index, gap)
     watch.cancel()
-    assert sorted(monitor.opened) == [
+    assert sorted(monitor.opened.order) == [
         (n, layer) for n in range(len(x)) for layer in range(len(program.layers))
     ]
     monitor.compared.complete()
@@ -232,43 +196,29 @@ async def run(
     return monitor
 
 
-def describe(program: Program) -> str:
-    return "; ".join(
-        f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} "
-        f"noise {la.sigma_out}/{la.var_cell}"
-        for la in program.layers
-    )
-
-
 def rng_for(name: str) -> np.random.Generator:
     return np.random.default_rng([int(os.environ.get("SEED", "1")), *name.encode()])
 
 
 @cocotb.test()
-@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
+@cocotb.parametrize(trial=range(TRIALS))
 async def random_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"random {trial}")
-    program = random_program(GEOMETRY, rng)
-    dut._log.info(describe(program))
-    await run(dut, program, rng, gap=int(rng.integers(0, 60)))
+    await run(dut, random_program(GEOMETRY, rng), rng, gap=int(rng.integers(0, 60)))
+
+
+CASES: dict[str, dict[str, Any]] = {
+    **{f"corner {trial}": {"corner": True} for trial in range(TRIALS)},
+    **{f"slicing {dac_bits}": {"layers": 2, "dac_bits": dac_bits} for dac_bits in (1, 2, 4, 8)},
+    "noise off": {"layers": 2, "corner": True},
+}
 
 
 @cocotb.test()
-@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
-async def corner_networks(dut: Any, trial: int) -> None:
-    rng = rng_for(f"corner {trial}")
-    program = random_program(GEOMETRY, rng, corner=True)
-    dut._log.info(describe(program))
-    await run(dut, program, rng)
-
-
-@cocotb.test()
-@cocotb.parametrize(dac_bits=[1, 2, 4, 8])
-async def every_slicing(dut: Any, dac_bits: int) -> None:
-    rng = rng_for(f"slicing {dac_bits}")
-    program = random_program(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
-    dut._log.info(describe(program))
-    await run(dut, program, rng)
+@cocotb.parametrize(case=list(CASES))
+async def special_networks(dut: Any, case: str) -> None:
+    rng = rng_for(case)
+    await run(dut, random_program(GEOMETRY, rng, **CASES[case]), rng, noise=case != "noise off")
 
 
 @cocotb.test()
@@ -292,11 +242,4 @@ async def inferences_overlap(dut: Any, layers: int) -> None:
     rng = rng_for(f"overlap {layers}")
     sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
     monitor = await run(dut, random_program(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
-    assert monitor.overlapped == IMAGES - 1, monitor.opened
-
-
-@cocotb.test()
-async def noise_off(dut: Any) -> None:
-    rng = rng_for("noise off")
-    program = random_program(GEOMETRY, rng, layers=2, corner=True)
-    await run(dut, program, rng, noise=False)
+    assert monitor.overlapped == IMAGES - 1, monitor.opened.order

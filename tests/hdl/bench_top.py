@@ -19,12 +19,19 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
 from emulator.spec.registers import identity as identity_words
 from hdl.link.uart import QUIET_BITS
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
 
 CLOCK_NS = 10
 DIVISOR = int(os.environ["DIVISOR"])
+
+
+def framed(number: int, opcode: int, address: int, payload: bytes) -> bytes:
+    """A request's frame, written out."""
+    body = struct.pack("<BHBIH", 1, number, opcode, address, len(payload)) + payload
+    return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
 
 
 class Pins:
@@ -41,9 +48,7 @@ class Pins:
         self, opcode: int, address: int = 0, payload: bytes = b"", *, sequence: int | None = None
     ) -> int:
         number = self.sequence if sequence is None else sequence
-        body = struct.pack("<BHBIH", 1, number, opcode, address, len(payload)) + payload
-        body += zlib.crc32(body).to_bytes(4, "little")
-        await self.source.write(cobs.encode(body) + b"\0")
+        await self.source.write(framed(number, opcode, address, payload))
         if sequence is None:
             self.sequence = (self.sequence + 1) & 0xFFFF
         return number
@@ -79,8 +84,7 @@ async def begin(dut: Any) -> Pins:
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
     pins = Pins(dut)
     dut.rst.value = 1
-    for _ in range(3):
-        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     pins.sequence = 65530
     await pins.call(Opcode.SYNC)
@@ -102,64 +106,54 @@ async def whole_inferences(dut: Any) -> None:
     pins = await begin(dut)
     rng = np.random.default_rng(10)
     for trial in range(2):
-        program = (
-            random_walk(GEOMETRY, rng, steps=3)
-            if GEOMETRY.map_codes
-            else random_program(GEOMETRY, rng, layers=2 + trial)
-        )
+        if GEOMETRY.map_codes:
+            program = random_walk(GEOMETRY, rng, steps=3)
+        else:
+            program = random_program(GEOMETRY, rng, layers=2 + trial)
         x = random_inputs(program, rng, 6)
         await pins.write("program_tag", 0)
         for section in lay_out(program, GEOMETRY):
             step = GEOMETRY.packet_bytes // 4
             for i in range(0, len(section.words), step):
                 part = section.words[i : i + step]
-                if section.short:
-                    await pins.call(Opcode.WRITE_SHORT, section.address + i, part.astype("<i2").tobytes())
-                else:
-                    await pins.call(Opcode.WRITE, section.address + i, part.astype("<i4").tobytes())
+                opcode, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
+                await pins.call(opcode, section.address + i, part.astype(form).tobytes())
             crc = await pins.call(Opcode.CHECK, section.address, len(section.words).to_bytes(4, "little"))
-            assert int.from_bytes(crc, "little") == zlib.crc32(section.words.astype("<i4").tobytes()), (
-                section.name
-            )
+            wanted = zlib.crc32(section.words.astype("<i4").tobytes())
+            same(int.from_bytes(crc, "little"), wanted, f"CRC of {section.name}")
         await pins.call(Opcode.INFER, 0, x[0].tobytes(), Status.NOT_PROGRAMMED)
         await pins.write("program_tag", program.tag)
         await pins.write("noise_enable", 1)
         await pins.write("seed_low", 77 + trial)
         # As many in flight as the device has room for.
         expected = Core(program).infer(x, seed=77 + trial, first_index=3)
-        posted = answered = 0
-        while answered < len(x):
+        posted = 0
+        for answered, wanted in enumerate(expected):
             while posted < len(x) and posted - answered < GEOMETRY.window:
                 await pins.post(Opcode.INFER, 3 + posted, x[posted].tobytes())
                 posted += 1
             _, opcode, status, data = await pins.take()
             assert (opcode, status) == (Opcode.INFER, Status.OK)
-            got = np.frombuffer(data, "<i4")
-            np.testing.assert_array_equal(got, expected[answered], err_msg=f"trial {trial}, image {answered}")
-            answered += 1
+            same(np.frombuffer(data, "<i4").tolist(), wanted.tolist(), f"trial {trial}, image {answered}")
         assert (await pins.read("inferences")) == [6 * (trial + 1)]
 
 
 @cocotb.test()
 async def refusals_and_repeats(dut: Any) -> None:
     pins = await begin(dut)
+    too_many = (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little")
     await pins.call(Opcode.READ, 0x00FFFFFF, b"\1\0", Status.BAD_ADDRESS)
     await pins.call(Opcode.WRITE, 0x0F000000, b"\1\0\0\0", Status.BAD_ADDRESS)
-    await pins.call(Opcode.READ, 0, b"\1", Status.BAD_LENGTH)
-    await pins.call(Opcode.WRITE, 0, b"\1\2\3", Status.BAD_LENGTH)
-    await pins.call(Opcode.READ, 0, (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little"), Status.BAD_LENGTH)
+    for opcode, payload in ((Opcode.READ, b"\1"), (Opcode.WRITE, b"\1\2\3"), (Opcode.READ, too_many)):
+        await pins.call(opcode, 0, payload, Status.BAD_LENGTH)
     await pins.write("scratch", 0xDEADBEEF)
-    last = (pins.sequence - 1) & 0xFFFF
-    # A repeat of the latest request is answered again, not executed: the payload here is another.
-    await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=last)
-    assert (await pins.take())[:3] == (last, Opcode.WRITE, Status.OK)
-    assert await pins.read("scratch") == [0xDEADBEEF]
-    # Neither expected nor the latest: refused without effect.
-    await pins.post(
-        Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=(pins.sequence + 5) & 0xFFFF
-    )
-    assert (await pins.take())[2] == Status.SEQUENCE
-    assert await pins.read("scratch") == [0xDEADBEEF]
+    # A repeat of the latest request is answered again, not executed: the payload here is another. One that
+    # is neither expected nor the latest is refused without effect.
+    for ahead, status in ((-1, Status.OK), (5, Status.SEQUENCE)):
+        number = (pins.sequence + ahead) & 0xFFFF
+        await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, bytes(4), sequence=number)
+        assert (await pins.take())[:3] == (number, Opcode.WRITE, status)
+        assert await pins.read("scratch") == [0xDEADBEEF]
     assert await pins.read("errors_sequence") == [1]
 
 
@@ -171,12 +165,11 @@ async def glitches_cost_nothing(dut: Any, where: str) -> None:
     rng = np.random.default_rng(12)
     for trial in range(20):
         value = int(rng.integers(0, 1 << 32))
-        body = struct.pack("<BHBIH", 1, pins.sequence, Opcode.WRITE, BY_NAME["scratch"].address, 4)
-        body += value.to_bytes(4, "little")
-        frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+        address = BY_NAME["scratch"].address
+        frame = framed(pins.sequence, Opcode.WRITE, address, value.to_bytes(4, "little"))
         pins.sequence = (pins.sequence + 1) & 0xFFFF
         levels: list[int] = []
-        for i, bits in enumerate([[1] * 10, *map(framed, frame)]):
+        for i, bits in enumerate([[1] * 10, *map(bits_of, frame)]):
             part = [bit for bit in bits for _ in range(DIVISOR)] + [1] * int(rng.integers(0, 12))
             if where == "inside packets" or i == 0:
                 part[int(rng.integers(0, len(part)))] ^= 1
@@ -189,7 +182,7 @@ async def glitches_cost_nothing(dut: Any, where: str) -> None:
     assert await pins.read("errors_framing") == [0]
 
 
-def framed(byte: int) -> list[int]:
+def bits_of(byte: int) -> list[int]:
     """8N1: start bit, data from bit 0 up, stop bit."""
     return [0, *(byte >> i & 1 for i in range(8)), 1]
 

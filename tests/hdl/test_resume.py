@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.watchdog import watchdog_cycles
 from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
+from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs
 
 pytestmark = pytest.mark.long
 
@@ -33,9 +32,7 @@ beginning of its load."""
 def works(wire: Wire) -> None:
     wire.program(PROGRAM)
     for first, count in ((0, 1), (3, 5), (9, 2)):
-        got = wire.board.infer(X[:count], seed=4, first_index=first)
-        wanted = Core(PROGRAM).infer(X[:count], seed=4, first_index=first)
-        np.testing.assert_array_equal(got, wanted)
+        inferred(wire.board, PROGRAM, X[:count], seed=4, first_index=first)
 
 
 def infer(wire: Wire, n: int) -> None:
@@ -106,8 +103,5 @@ def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -
             ctx.set(accelerator.master.start.valid, bool(hung) and cycle == hung[0] + RESET_CYCLES // 2)
             await ctx.tick()
 
-    simulator = Simulator(accelerator)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(accelerator, bench)
     assert hung == list(range(hung[0], hung[0] + RESET_CYCLES + 2))

@@ -1,6 +1,7 @@
 """Programming and inference over links that damage bytes, and where datagrams get lost, doubled, overtaken
 and damaged: golden results or a typed error, nothing else."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from host.links.udp_socket import UdpSocket, udp_address
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
 from tests.marks import long_where
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, ran, random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -38,22 +39,15 @@ REAL_TIMEOUT_S = 0.5
 """Of real time: longer than the serving process sleeps between two looks."""
 
 
-@dataclass
-class Tally:
+class Tally(Counter[str]):
     """What came of a run; ``wrong`` is what must stay 0."""
-
-    programmings: int = 0
-    inferences: int = 0
-    refused_programmings: int = 0
-    refused_inferences: int = 0
-    wrong: int = 0
 
     def line(self, link: Faulty) -> str:
         """For the summary."""
         return (
-            f"{self.programmings} programmings ({self.refused_programmings} refused), {self.inferences} "
-            f"inferences ({self.refused_inferences} refused), {sum(link.injected.values())} faults, "
-            f"{self.wrong} wrong numbers"
+            f"{self['programmings']} programmings ({self['programmings refused']} refused), "
+            f"{self['inferences']} inferences ({self['inferences refused']} refused), "
+            f"{sum(link.injected.values())} faults, {self['wrong']} wrong numbers"
         )
 
 
@@ -67,24 +61,22 @@ def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Ta
         x = random_inputs(program, rng, INFERENCES)
         expected = Core(program).infer(x, seed=i)
         link.rates = rates
-        tally.programmings += 1
+        tally["programmings"] += 1
         try:
             board.program(program)
         except HostError:
-            tally.refused_programmings += 1
+            tally["programmings refused"] += 1
             continue
-        tally.inferences += len(x)
+        tally["inferences"] += len(x)
         try:
             y = board.infer(x, seed=i)
         except HostError:
-            tally.refused_inferences += len(x)
+            tally["inferences refused"] += len(x)
             continue
-        tally.wrong += int((y != expected).any(axis=1).sum())
+        tally["wrong"] += int((y != expected).any(axis=1).sum())
     # Once the link is whole again, so is the board.
     link.rates = whole
-    x = random_inputs(images[0], rng, 4)
-    board.program(images[0])
-    np.testing.assert_array_equal(board.infer(x, seed=1), Core(images[0]).infer(x, seed=1))
+    ran(board, images[0], random_inputs(images[0], rng, 4), seed=1)
     return tally
 
 
@@ -132,12 +124,12 @@ def test_no_wrong_number(name: str, rate: float, scale: int, counted: list[str])
         tally = work(board, faulty, way.of(rate), rounds, seed=seed)
         damaged = board.session.statistics.damaged_frames
     counted.append(f"{name}, faults at {rate:g}: {tally.line(faulty)}")
-    assert tally.wrong == 0
-    assert tally.programmings == rounds
+    assert tally["wrong"] == 0
+    assert tally["programmings"] == rounds
     if rate <= way.none_to:
-        assert tally.refused_inferences == tally.refused_programmings == 0
+        assert tally["inferences refused"] == tally["programmings refused"] == 0
     if rate >= way.all_from:
-        assert tally.inferences > tally.refused_inferences
+        assert tally["inferences"] > tally["inferences refused"]
         kinds = faulty.injected.keys() - {"coalesce", "disconnect"}
         assert all(faulty.injected[kind] for kind in kinds), faulty.injected
         assert damaged > 0 or name != "link"
@@ -153,7 +145,7 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
         tally = work(board, faulty, KINDS[kind], 3, seed=5)
     counted.append(f"datagrams, {kind} alone: {tally.line(faulty)}")
-    assert tally.wrong == tally.refused_programmings == tally.refused_inferences == 0
+    assert tally["wrong"] == tally["programmings refused"] == tally["inferences refused"] == 0
     assert faulty.injected[kind] > 0
 
 
@@ -163,10 +155,10 @@ def test_no_wrong_number_from_another_process(
 ) -> None:
     """Time is real: 2 programmings, and 2 more for each 10 of the scale."""
     port = tmp_path / "port" if name == "terminal" else None
-    server, rounds = Server("tiny", port), 2 + 2 * (scale // 10)
+    rounds = 2 + 2 * (scale // 10)
     link: Any
     faulty: Any
-    try:
+    with Server("tiny", port) as server:
         if port is not None:
             link = faulty = FaultyLink(UartLink(str(port)), FaultRates(), seed=7)
             rates: Rates = FaultRates.per_byte(1e-3)
@@ -176,12 +168,10 @@ def test_no_wrong_number_from_another_process(
             link, rates = UdpLink(faulty), DatagramRates.each(1e-2)
         with Board(link, timeout_s=REAL_TIMEOUT_S) as board:
             tally = work(board, faulty, rates, rounds, seed=7)
-    finally:
-        server.stop()
     counted.append(f"{name}: {tally.line(faulty)}")
-    assert tally.wrong == 0
-    assert tally.programmings == rounds
-    assert tally.inferences > tally.refused_inferences
+    assert tally["wrong"] == 0
+    assert tally["programmings"] == rounds
+    assert tally["inferences"] > tally["inferences refused"]
 
 
 def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
@@ -189,18 +179,17 @@ def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
     rng = np.random.default_rng(3)
     program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(program, rng, 40)
-    expected = Core(program).infer(x, seed=1)
     cuts = 0
     with Board(link, timeout_s=TIMEOUT_S) as board:
         board.program(program)
         link.rates = FaultRates(disconnect=0.01)
         for _ in range(20):
             try:
-                np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+                inferred(board, program, x, seed=1)
             except HostError:
                 cuts += 1
         link.rates = FaultRates()
-        np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+        inferred(board, program, x, seed=1)
     assert cuts == link.injected["disconnect"] > 0
 
 

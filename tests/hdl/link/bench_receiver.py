@@ -8,10 +8,10 @@ from typing import Any
 import cocotb
 import numpy as np
 from cobs import cobs
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from tests.hdl.given import GEOMETRY
-from tests.hdl.streams import reset
+from tests.hdl.streams import pulse, reset
 
 EVENTS = ("good", "framing", "crc", "overflow")
 LATENCY = 6
@@ -28,29 +28,23 @@ def frames(rng: np.random.Generator) -> list[tuple[str, bytes]]:
     """(expected event, frame bytes with delimiter); '' where nothing is counted."""
     out: list[tuple[str, bytes]] = []
     for _ in range(120):
-        payload = bytes(
-            rng.choice([0, 1, 7, 255], int(rng.integers(0, GEOMETRY.packet_bytes + 1))).astype(np.uint8)
-        )
+        size = int(rng.integers(0, GEOMETRY.packet_bytes + 1))
+        payload = bytes(rng.choice([0, 1, 7, 255], size).astype(np.uint8))
         good = packet(payload)
-        kind = rng.choice(["good", "good", "good", "flip", "cut", "length", "long", "empty", "stop"])
-        if kind == "good":
-            out.append(("good", cobs.encode(good) + b"\0"))
-        elif kind == "flip":
-            where = int(rng.integers(0, len(good)))
-            bad = bytearray(good)
-            bad[where] ^= 1 << int(rng.integers(0, 8))
-            out.append(("crc", cobs.encode(bytes(bad)) + b"\0"))
-        elif kind == "cut":
-            out.append(("crc", cobs.encode(good[: int(rng.integers(1, len(good)))]) + b"\0"))
-        elif kind == "length":
-            out.append(("framing", cobs.encode(packet(payload, length=len(payload) + 1)) + b"\0"))
-        elif kind == "long":
-            out.append(("overflow", cobs.encode(packet(bytes(GEOMETRY.packet_bytes + 1))) + b"\0"))
-        elif kind == "stop":
-            cut = cobs.encode(good)[:-1]
-            out.append(("framing" if stops_inside_a_block(cut) else "crc", cut + b"\0"))
-        else:
-            out.append(("", b"\0"))
+        flipped = bytearray(good)
+        flipped[int(rng.integers(0, len(good)))] ^= 1 << int(rng.integers(0, 8))
+        stopped = cobs.encode(good)[:-1]
+        cases = [
+            *[("good", cobs.encode(good))] * 3,
+            ("crc", cobs.encode(bytes(flipped))),
+            ("crc", cobs.encode(good[: int(rng.integers(1, len(good)))])),
+            ("framing", cobs.encode(packet(payload, length=len(payload) + 1))),
+            ("overflow", cobs.encode(packet(bytes(GEOMETRY.packet_bytes + 1)))),
+            ("framing" if stops_inside_a_block(stopped) else "crc", stopped),
+            ("", b""),
+        ]
+        event, frame = cases[int(rng.integers(len(cases)))]
+        out.append((event, frame + b"\0"))
     return out
 
 
@@ -82,8 +76,7 @@ async def packets(dut: Any, gap: float) -> None:
         expected[event] += bool(event)
         if event == "good":
             assert await take(dut) == cobs.decode(frame[:-1])
-        for _ in range(LATENCY):
-            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, LATENCY)
         assert seen == +expected, f"after a frame that should count as {event!r}: {seen}, expected {expected}"
         assert not int(dut.ready.value)
 
@@ -115,12 +108,9 @@ async def line_error_spoils_one_frame(dut: Any) -> None:
     await reset(dut)
     frame = cobs.encode(packet(b"abc")) + b"\0"
     await send(dut, frame[:5], rng, 0.0)
-    dut.line_error.value = 1
-    await RisingEdge(dut.clk)
-    dut.line_error.value = 0
+    await pulse(dut, "line_error")
     await send(dut, frame[5:], rng, 0.0)
-    for _ in range(6):
-        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, LATENCY)
     assert not int(dut.ready.value)
     await send(dut, frame, rng, 0.0)
     assert await take(dut) == packet(b"abc")
@@ -130,10 +120,7 @@ async def send(dut: Any, data: bytes, rng: np.random.Generator, gap: float) -> N
     for byte in data:
         while rng.random() < gap:
             await RisingEdge(dut.clk)
-        dut.valid.value = 1
-        dut.data_in.value = byte
-        await RisingEdge(dut.clk)
-        dut.valid.value = 0
+        await pulse(dut, "valid", data_in=byte)
 
 
 async def take(dut: Any) -> bytes:
@@ -147,15 +134,10 @@ async def take(dut: Any) -> bytes:
     size = 10
     while len(out) < size:
         dut.address.value = len(out)
-        await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 3)
         out.append(int(dut.data.value))
         if len(out) == 10:
             size = 14 + int.from_bytes(out[8:10], "little")
-    dut.release.value = 1
-    await RisingEdge(dut.clk)
-    dut.release.value = 0
-    await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
+    await pulse(dut, "release")
+    await ClockCycles(dut.clk, 2)
     return bytes(out)

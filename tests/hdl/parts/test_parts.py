@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
-from amaranth.sim import Simulator
 
 from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.memory import READ_LATENCY
@@ -13,6 +12,7 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, second_set
 from hdl.parts.table import Table
+from tests.hdl.interpreted import simulated
 
 
 @pytest.mark.parametrize("ways", [1, 2])
@@ -38,9 +38,7 @@ def test_set_bits_of_every_byte(ways: int) -> None:
             found = tuple(ctx.get(s) for s in (first, second, one, two))
             assert found == (lowest, following, most <= 1, most <= 2), value
 
-    simulator = Simulator(m)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(m, bench)
 
 
 def test_table_answers_both_readers() -> None:
@@ -55,10 +53,7 @@ def test_table_answers_both_readers() -> None:
             await ctx.tick().repeat(READ_LATENCY)
             assert (ctx.get(table.data[0]), ctx.get(table.data[1])) == (values[i], values[other])
 
-    simulator = Simulator(table)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(table, bench)
 
 
 def test_queue_in_parts_keeps_order() -> None:
@@ -85,24 +80,8 @@ def test_queue_in_parts_keeps_order() -> None:
             (word,) = await ctx.tick().sample(queue.o.payload).until(queue.o.valid)
             came.append(word)
 
-    simulator = Simulator(queue)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(source)
-    simulator.add_testbench(sink)
-    simulator.run()
+    simulated(queue, source, sink)
     assert came == sent
-
-
-@pytest.mark.parametrize(("depth", "parts"), [(1, 1), (4, 0), (4, 5)])
-def test_impossible_queue_is_refused(depth: int, parts: int) -> None:
-    with pytest.raises(ValueError, match="queue"):
-        Queue(24, depth, parts=parts)
-
-
-@pytest.mark.parametrize("values", [list(range(1025)), [1 << 18]])
-def test_table_beyond_a_block_is_refused(values: list[int]) -> None:
-    with pytest.raises(ValueError, match="table"):
-        Table(values)
 
 
 @pytest.mark.parametrize("shape", [signed(9), signed(8), unsigned(16)])
@@ -119,7 +98,4 @@ def test_carry_multiplier_at_corners_and_at_random(shape: Shape) -> None:
             await ctx.tick().repeat(MULTIPLY_LATENCY)
             assert ctx.get(multiplier.product) == a * b, (a, b)
 
-    simulator = Simulator(multiplier)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(multiplier, bench)
