@@ -148,11 +148,7 @@ class LearnedOn(Summary):
     compiled: Compiled
     board: str
     summary: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """Program and board."""
-        return f"{self.compiled.program.name} on {self.board}"
+    heading = "{compiled.program.name} on {board}"
 
     def as_dict(self) -> dict[str, Any]:
         return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}

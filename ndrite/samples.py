@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning.labelled import Labelled
-from emulator.network import Network
+from emulator.network import Network, datasets
+from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from emulator.spec import Program
 from emulator.spec.arrays import Codes
 from emulator.spec.meaning import Meaning
@@ -65,34 +66,22 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
     MissingExtraError
         When the data set needs a package that is not installed.
     """
-    from emulator.network.datasets import (
-        CLASSES,
-        digits,
-        enlarged,
-        fashion_mnist_test,
-        fashion_mnist_train,
-        mnist,
-    )
-    from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-
     _check(name)
-    if name == "digits":
-        return Labelled(name, *digits(), 8, DIGITS)
-    if name == "digits-32":
-        x, y, test_x, test_y = digits()
-        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32, DIGITS)
     if name == "mnist":
-        return Labelled(name, *mnist(folder), 28, DIGITS)
-    x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
-    return Labelled(name, x, y, *fashion_mnist_test(), 28, CLASSES)
+        return Labelled(name, *datasets.mnist(folder), 28, DIGITS)
+    if name == "fashion-mnist":
+        learned = datasets.fashion_mnist_train(folder or TRAIN_FOLDER)
+        return Labelled(name, *learned, *datasets.fashion_mnist_test(), 28, datasets.CLASSES)
+    x, y, test_x, test_y = datasets.digits()
+    if name == "digits":
+        return Labelled(name, x, y, test_x, test_y, 8, DIGITS)
+    return Labelled(name, datasets.enlarged(x), y, datasets.enlarged(test_x), test_y, 32, DIGITS)
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
     """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
-    from emulator.network.datasets import fashion_mnist_test
-
     if name == "fashion-mnist":
-        return fashion_mnist_test()
+        return datasets.fashion_mnist_test()
     found = data_set(name)
     return found.test_x, found.test_labels
 
@@ -203,7 +192,9 @@ def judged_samples(
                 f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one for each input"
             )
     elif whole is not None and holds(of, data):
-        found = Judged(whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS)
+        # Classes, or of a single output its value.
+        y = whole.network.forward(whole.samples / np.float32(255))
+        found = Judged(whole.samples, y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1), OWN_ANSWERS)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
         found = Judged(*(judging_set(name) if seen else unseen(name)), name)
@@ -250,14 +241,6 @@ def output_step(of: Takes, what: str) -> float:
             f"{what}: the program does not say what one step of its outputs is; compile it again"
         )
     return step
-
-
-def answers(network: Network, x: Codes) -> npt.NDArray[Any]:
-    """What a float network gives for codes: classes (n,), or of a single output its value (n,)."""
-    y = network.forward(x / np.float32(255))
-    if network.outputs == 1:
-        return np.asarray(y[:, 0], np.float64)
-    return np.asarray(y.argmax(axis=1))
 
 
 def typical_samples(

@@ -42,9 +42,7 @@ SIGNALS = (
     Signal("sequencer", f"{CORE}.sequencer.layer", "layer under way"),
     Signal("sequencer", f"{CORE}.sequencer.tile", "row tile under way"),
     Signal("sequencer", f"{CORE}.sequencer.column", "first column of the group under way"),
-    Signal(
-        "array", f"{CORE}.emitter_0.emit", "a row's input slice is multiplied and added in all lanes", True
-    ),
+    Signal("array", f"{CORE}.emitter_0.emit", "a row's slice is multiplied and added in all lanes", True),
     Signal("array", f"{CORE}.array.columns", "the columns' sums that leave the array"),
     Signal("readout", f"{CORE}.readout.shift", "columns are read out: noise, gain, clip", True),
     Signal("readout", f"{CORE}.readout.increments", "what they add to the partial sums"),
@@ -56,9 +54,6 @@ SIGNALS = (
     Signal("link out", f"{TOP}.tx_valid", "a byte of the answer goes out", True),
     Signal("link out", f"{TOP}.tx_data", "that byte, COBS-coded"),
 )
-
-BLOCKS = tuple(dict.fromkeys(s.block for s in SIGNALS if s.busy))
-"""Blocks of a timeline, in the order the data meet them."""
 
 
 STEPS_PER_CYCLE = 2
@@ -188,7 +183,7 @@ def trace_inference(
         cycles = board.counters()["last_cycles"]
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
-    activity = {block: found[busy[block]] for block in BLOCKS}
+    activity = {block: found[path] for block, path in busy.items()}
     return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes), activity)
 
 

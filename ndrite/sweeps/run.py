@@ -24,10 +24,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from emulator.device.description import parse_chip
-from emulator.errors import CompileWarning, MissingExtraError
+from emulator.errors import CompileWarning
 from emulator.files import write_whole
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
+from emulator.network.importing.files import extra
 from emulator.spec.campaign import Campaign
 from emulator.spec.state_file import load_state, save_state
 from ndrite.compiled import MODELS, network_of
@@ -71,19 +72,14 @@ class Results:
         """Write ``results.parquet`` of these points, in this order; its rows. Raises StateError naming a file
         that was damaged or edited."""
         rows = [json.loads(load_state(self.points / f"{key}.row", {"key": key})) for key in keys]
-        arrow, buffer = _arrow(), io.BytesIO()
-        arrow.parquet.write_table(arrow.Table.from_pylist(rows), buffer)
+        buffer = io.BytesIO()
+        _arrow("pyarrow.parquet").write_table(_arrow().Table.from_pylist(rows), buffer)
         write_whole(self.folder / "results.parquet", buffer.getvalue())
         return rows
 
 
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("sweeps need pyarrow; install it with: pip install 'ndrite[sweep]'") from None
-    return pyarrow
+def _arrow(module: str = "pyarrow") -> Any:
+    return extra(module, "sweeps need pyarrow; install it with", "sweep")
 
 
 COST_SAMPLES = 32
@@ -103,15 +99,13 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
         x, labels = judging_set(name)
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)
+        with warnings.catch_warnings(action="ignore", category=InputWarning):
             x = encode(point.inputs.array(), network.meaning, network.inputs, what=point.inputs.path)
         labels = point.labels.array()
         check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.count)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
         compiled = map_network(
             network, chip, x[: point.samples], seed=point.seed, options=MapOptions(nominal=point.chips > 0)
         )

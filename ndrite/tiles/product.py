@@ -215,8 +215,7 @@ class Product(torch.nn.Module):
             codes, exact = watched.given, watched.codes[: len(watched.given)] / INPUT_MAX
         one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
         network = Network((Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CompileWarning)  # the report has it
+        with warnings.catch_warnings(action="ignore", category=CompileWarning):  # the report has it
             try:
                 return map_network(
                     network,

@@ -1,8 +1,6 @@
 """board: list, info, flash, serve, selftest and scrub."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,7 +139,6 @@ def serve(
     link: File | None = None,
     udp: bool = False,
     at: Annotated[str, Option("HOST:PORT")] = LOOPBACK,
-    say: Callable[[str], None] | None = None,
 ) -> Found:
     """A simulated board on a pseudo-terminal or a UDP socket.
 
@@ -158,8 +155,6 @@ def serve(
         On a UDP socket instead.
     at:
         With ``udp``: the socket's address; port 0 is any that is free.
-    say:
-        Told where the board is.
 
     Examples
     --------
@@ -171,10 +166,9 @@ def serve(
     if udp and link is not None:
         raise InputError("link and udp exclude each other; accepted: one of them")
     geometry = url.preset(preset)
-    tell = say or partial(print, flush=True)
 
     def announce(where: object) -> None:
-        tell(f"serving {geometry.name} on {where}")
+        print(f"serving {geometry.name} on {where}", flush=True)
 
     if udp:
         from boards.sim.serve_udp import serve_udp

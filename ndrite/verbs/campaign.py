@@ -67,6 +67,7 @@ class Wafer(Summary):
     votes: CampaignResult | None
     summary: dict[str, Any]
     on_host: bool
+    heading = "{name}: virtual chips on {board}"
     left_out = ("accuracy_per_chip", "rms_error_per_chip", "worst_samples", "votes")
 
     @property
@@ -88,11 +89,6 @@ class Wafer(Summary):
         """
         drawn.draw(self.summary, Path(path), name=self.name)
         return Path(path)
-
-    @property
-    def title(self) -> str:
-        """Program and board."""
-        return f"{self.name}: virtual chips on {self.board}"
 
     def tables(self) -> Iterable[Table]:
         yield from super().tables()

@@ -80,8 +80,8 @@ def report(
     'report.html'
     """
     board = None if fpga is None else _board(fpga)
-    with progress("report") as bar, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
+    heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
+    with progress("report") as bar, heard as caught:
         whole = compiled_of(program)
         given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
         x, y = given.x[:count], given.labels[:count]

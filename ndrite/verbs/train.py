@@ -33,11 +33,7 @@ class Trained(Summary):
 
     network: Network
     summary: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """The network's name."""
-        return self.network.name
+    heading = "{network.name}"
 
 
 @sig.verb
