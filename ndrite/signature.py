@@ -11,13 +11,11 @@ from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from host import InputError
-from host.api import Progress
 from ndrite.files import check_output
 
-Stages = Callable[[str], AbstractContextManager[Progress]]
-"""Called with the name of each stage; a context that gives ``report(done, total)`` while the stage lasts."""
-
-
+Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
+"""Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
+``(done, total)``, or in words."""
 Announce = Callable[[str], None]
 """Told a line for a person."""
 

@@ -16,7 +16,7 @@ from host import InputError
 from host.links.udp_socket import udp_address
 from host.scrub import Upset
 from ndrite import url
-from ndrite.bringup.run import versions
+from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.selftest import checks_of
@@ -68,8 +68,7 @@ def list_boards(*, output: Output | None = None) -> Found:
 def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if name == "board":
-        marks = "*" * bool(row["earlier"]) + "!" * (row["timing_met"] is False)
-        return f"{value} {marks}".rstrip()
+        return f"{value}{'*' * bool(row['earlier'])}{' !' * (row['timing_met'] is False)}"
     # nextpnr does not time the multipliers of these: its figure is no speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
@@ -129,16 +128,13 @@ def flash(
     return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
 
 
-LOOPBACK = f"127.0.0.1:{PORT}"
-
-
 @verb
 def serve(
     *,
     preset: str = DEFAULT_PRESET,
     link: File | None = None,
     udp: bool = False,
-    at: Annotated[str, Option("HOST:PORT")] = LOOPBACK,
+    at: Annotated[str, Option("HOST:PORT")] = f"127.0.0.1:{PORT}",
 ) -> Found:
     """A simulated board on a pseudo-terminal or a UDP socket.
 

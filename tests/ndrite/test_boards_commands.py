@@ -1,4 +1,4 @@
-"""board list, build and flash as a user calls them; none of them needs a tool or a board here."""
+"""board list, build, bringup and flash as a user calls them; none of them needs a tool or a board here."""
 
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build colorlight-i9-udp --address 239.0.0.1", "accepted: one host's", BAD_INPUT),
         ("build colorlight-i9-udp --mac 02:00:00", "accepted: six bytes", BAD_INPUT),
         ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "its first byte even", BAD_INPUT),
+        ("bringup", "board and port are needed", BAD_INPUT),
+        ("bringup ulx3s-85f", "board and port are needed", BAD_INPUT),
+        ("bringup no-board --simulated", "no-board", BAD_INPUT),
+        ("bringup --simulated -o no/folder/r.md", "no/folder", BAD_INPUT),
         ("flash none", "accepted: ulx3s-25f", BAD_INPUT),
         ("flash ulx3s-85f --folder nowhere", "ndrite board build ulx3s-85f", DEVICE),
     ],

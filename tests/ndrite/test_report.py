@@ -125,7 +125,6 @@ def test_in_a_browser(page: Path) -> None:
         ("report none -o refused.html", "none: no such file"),
         ("report mine --inputs x.npy -o refused.html", "inputs and labels belong together"),
         (f"{JUDGED} --fpga none -o refused.html", "none"),
-        (f"{JUDGED} --no-timeline -o no/r.html", "no: no such folder"),
     ],
 )
 def test_refusals(line: str, told: str, folder: Path, fails: Any, monkeypatch: pytest.MonkeyPatch) -> None:
