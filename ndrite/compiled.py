@@ -316,13 +316,14 @@ def network_of(source: Any, samples: Any = None, progress: Progress | None = Non
     of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
     ``import_model``, for a model.
     """
+    given = {name: value for name, value in options.items() if value is not None}
     if is_model(source):
         x = None if samples is None else array_of(samples)
-        imported = import_model(source, samples=x, progress=progress, **options)
+        imported = import_model(source, samples=x, progress=progress, **given)
         return Taken(imported.network, imported=imported)
-    if options:
-        given = ", ".join(options).replace("output", "node")
-        raise InputError(f"{given}: only of a model that is imported; accepted: without")
+    if given:
+        names = ", ".join(given).replace("output", "node")
+        raise InputError(f"{names}: only of a model that is imported; accepted: without")
     if isinstance(source, Network):
         return Taken(source)
     if isinstance(source, Compiled) or is_compiled(source):

@@ -86,21 +86,17 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
     return found.test_x, found.test_labels
 
 
-def typical(name: str) -> Codes:
-    """Samples of a data set that set converter ranges; errors as ``data_set``.
+def apart(name: str) -> tuple[Codes, Codes, Labels]:
+    """Samples of a data set that set converter ranges, and all test samples that are none of them.
 
-    Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
+    The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
+    test images. Errors as ``data_set``.
     """
     if name == "fashion-mnist":
-        return judging_set(name)[0][:CALIBRATION_SAMPLES]
-    return data_set(name).x[:CALIBRATION_SAMPLES]
-
-
-def unseen(name: str) -> tuple[Codes, Labels]:
-    """The test samples that ``typical`` does not hold."""
-    x, labels = judging_set(name)
-    first = CALIBRATION_SAMPLES if name == "fashion-mnist" else 0
-    return x[first:], labels[first:]
+        x, labels = judging_set(name)
+        return x[:CALIBRATION_SAMPLES], x[CALIBRATION_SAMPLES:], labels[CALIBRATION_SAMPLES:]
+    found = data_set(name)
+    return found.x[:CALIBRATION_SAMPLES], found.test_x, found.test_labels
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
@@ -197,7 +193,7 @@ def judged_samples(
         found = Judged(whole.samples, y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1), OWN_ANSWERS)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-        found = Judged(*(judging_set(name) if seen else unseen(name)), name)
+        found = Judged(*(judging_set(name) if seen else apart(name)[1:]), name)
     return found._replace(labels=_checked(found, of, name_of(labels, "labels")))
 
 
@@ -251,4 +247,4 @@ def typical_samples(
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:
         return whole.samples
-    return typical(chosen_data_set(of.meaning, of.inputs, data, "samples"))
+    return apart(chosen_data_set(of.meaning, of.inputs, data, "samples"))[0]

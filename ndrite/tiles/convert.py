@@ -13,7 +13,7 @@ from emulator.device.description import Chip, load_chip
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
-from ndrite.tiles.executor import Hook, tensors_of
+from ndrite.tiles.executor import Executor, tensors_of
 from ndrite.tiles.placement import Placement, Row, Table
 
 Progress = Callable[[int, int], None]
@@ -21,6 +21,34 @@ PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
 """Kinds of attributes that count as a module's state."""
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Classes that compute nothing themselves."""
+
+
+class Hook:
+    """Around a module's ``forward``: before and after it."""
+
+    def __init__(self, placement: Placement, path: str) -> None:
+        self.placement, self.path = placement, path
+
+    def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
+        """Threads take turns, as they share the board; ``result``: the pass is over, or has failed."""
+        place = self.placement
+        if not result:
+            place.lock.acquire()
+            if place.executor is not None:
+                place.executor.stack.append((self.path, module))
+                return
+            if not self.path:
+                prepare(module, place)
+            place.executor = Executor(place, self.path, module)
+            place.executor.__enter__()
+            return
+        executor = place.executor
+        if executor is not None and executor.stack[-1][0] == self.path:
+            executor.stack.pop()
+            if not executor.stack:
+                place.executor = None
+                executor.__exit__(None, None, None)
+        place.lock.release()
 
 
 def prepare(root: Any, placement: Placement) -> None:
@@ -87,6 +115,12 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
         return int(sdpa_flop_count(query, key, value))
 
+    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
+
+    def like(value: Any) -> Any:
+        """A sample in the precision that the module has now."""
+        return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
     # PyTorch counts what its other devices use.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
@@ -97,20 +131,13 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
         with torch.no_grad(), counter if count else contextlib.nullcontext():
             # The die is shown the first call of them.
             for given, named in placement.samples[: 1 if watching == "given" else None]:
-                root(*(_like(root, v) for v in given), **{key: _like(root, v) for key, v in named.items()})
+                root(*map(like, given), **{key: like(v) for key, v in named.items()})
     finally:
         placement.watching = ""
         for module, mode in modes:
             module.training = mode
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
-
-
-def _like(root: Any, value: Any) -> Any:
-    """A sample in the precision that the module has now."""
-    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
-    floats = isinstance(value, torch.Tensor) and value.is_floating_point() and kind is not None
-    return value.to(kind) if floats else value
 
 
 NOT_STATE = ("num_batches_tracked", "training")

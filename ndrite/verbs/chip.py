@@ -14,7 +14,7 @@ from emulator.mapping import map_network
 from emulator.mapping.explain import judge
 from ndrite.networks import shipped_network
 from ndrite.results import Found, Table, percents, plain
-from ndrite.samples import typical, unseen
+from ndrite.samples import apart
 from ndrite.signature import DieSeed, Option, verb
 
 SUMMARY = 120
@@ -158,8 +158,8 @@ def table(
     $ ndrite chip table --markdown
     """
     network = shipped_network()
-    samples = typical("fashion-mnist")
-    x, labels = (part[:count] for part in unseen("fashion-mnist"))
+    samples, *unseen = apart("fashion-mnist")
+    x, labels = (part[:count] for part in unseen)
     rows: list[dict[str, Any]] = []
     for name in names or [*chips(), *(f"wan2022+{device}" for device in list_devices())]:
         with warnings.catch_warnings(record=True, action="always", category=CompileWarning) as caught:

@@ -21,7 +21,7 @@ from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, CostError, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
-from ndrite.samples import DATA, typical
+from ndrite.samples import DATA, apart
 from ndrite.verbs.sweep import front
 from tests.chips import changed
 
@@ -254,7 +254,7 @@ def test_any_program_has_an_account(name: str) -> None:
     network = load_network(Path(zoo.float_network()).with_name(f"float-{name}.npz"))
     named = network.meaning.data_set
     random = np.random.default_rng(0).integers(0, 256, (16, network.inputs), np.uint8)
-    x = typical(named)[:64] if named in DATA else random
+    x = apart(named)[0][:64] if named in DATA else random
     program, die, _ = map_network(network, "ideal", x)
     found = account(program, die, x[:1])
     assert len(found.works) == 1 + len(program.steps)
