@@ -5,8 +5,6 @@ its own reader takes, and ``contents.json`` with the digest of each. Boards and 
 program out of it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -16,7 +14,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +94,11 @@ class Compiled(Result):
                     archive.writestr(_entry(part.name), part.read_bytes(), packed)
         return Path(path)
 
-    def at(self, time_s: float) -> Compiled:
+    def at(self, time_s: float) -> Self:
         """The same die so many seconds after programming, and its program; what was calibrated stays."""
         return self.on(self.die.at(time_s))
 
-    def on(self, die: Die, **provenance: Any) -> Compiled:
+    def on(self, die: Die, **provenance: Any) -> Self:
         """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
         told = {**self.program.provenance, "die": die_digest(die), **provenance}
         program = dataclasses.replace(program_of(die, self.program), provenance=told)

@@ -5,19 +5,14 @@ each neuron keeps its own peak and height, which the chip's ECRAM sets. The devi
 functions of the domain ``ndrite``, which any runtime can run and the importer reads.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HEIGHT = 0.9
 """Height that neurons begin with: room for the ECRAM to move it both ways."""

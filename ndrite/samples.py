@@ -1,9 +1,7 @@
 """The samples that a task works on: a user's, a data set's by name, or those that a compiled file holds."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +13,8 @@ from emulator.spec import Program
 from emulator.spec.arrays import Codes
 from emulator.spec.meaning import Meaning
 from host import InputError
+from ndrite.compiled import Compiled
 from ndrite.files import array_of, encode, name_of
-
-if TYPE_CHECKING:
-    from ndrite.compiled import Compiled
 
 Labels = npt.NDArray[Any]
 Takes = Network | Program
@@ -146,11 +142,11 @@ class Judged(NamedTuple):
     labels: npt.NDArray[Any]
     by: str
 
-    def first(self, count: int | None) -> Judged:
+    def first(self, count: int | None) -> Self:
         """So many of them; None: all. InputError when there are not as many."""
         if count is not None and count > len(self.x):
             raise InputError(f"count is {count}; accepted: 1..{len(self.x)}, as many as there are samples")
-        return Judged(self.x[:count], self.labels[:count], self.by)
+        return self._replace(x=self.x[:count], labels=self.labels[:count])
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:

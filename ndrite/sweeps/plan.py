@@ -1,7 +1,5 @@
 """plan: a YAML file becomes a list of points, each with a key that only its content decides."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import itertools
@@ -10,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy.typing as npt
 from annotated_types import Len
@@ -62,7 +60,7 @@ class File:
     sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> File:
+    def of(cls, path: Path) -> Self:
         """``path`` as it is now. OSError when it cannot be read."""
         return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
 

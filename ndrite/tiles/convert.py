@@ -6,17 +6,16 @@ import copy
 import hashlib
 import itertools
 import os
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from emulator.device.description import Chip, load_chip
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
+from host.api import Progress
 from ndrite.tiles.executor import Executor, tensors_of
 from ndrite.tiles.placement import Placement, Row, Table
 
-Progress = Callable[[int, int], None]
 PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
 """Kinds of attributes that count as a module's state."""
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
@@ -203,7 +202,7 @@ def analog(
     seed: int = 0,
     board: str = "golden:",
     clip_rms: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> M:
     """A copy of ``model`` with every static product on the tiles of one die.
 
@@ -265,8 +264,7 @@ def analog(
     calibrate(found, placement)
     if progress is not None:
         map_products(found, placement, progress)
-    result: M = found
-    return result
+    return found
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -4,20 +4,14 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.spec.patches import Patches
 from ndrite.tiles.forms import FORMS
+from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ndrite.tiles.placement import Placement
 
 
 class Executor(torch.overrides.TorchFunctionMode):

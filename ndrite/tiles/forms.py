@@ -14,13 +14,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.spec.patches import Patches
 from host import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ndrite.tiles.executor import Executor
 
 F = torch.nn.functional

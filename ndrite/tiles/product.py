@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import CompileWarning, EmulatorError
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
 from emulator.learning.training.view import view_of
 from emulator.mapping import Die, MapOptions, Mapped, map_network
@@ -22,13 +22,10 @@ from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.patches import Patches, Shape
 from host import InputError
-from ndrite.tiles.placement import CALLS_MAX
+from ndrite.tiles.placement import CALLS_MAX, Placement
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ndrite.tiles.executor import Executor
-    from ndrite.tiles.placement import Placement
 
 
 class Watched:

@@ -57,12 +57,12 @@ def list_boards(*, output: Output | None = None) -> Found:
         write_whole(output, markdown())
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     title = "FPGA boards (estimated by nextpnr, not measured)"
-    said = []
-    if any(row["timing_met"] is False for row in rows):
-        said.append("! timing is not met")
-    if any(row["earlier"] for row in rows):
-        said.append("* of an earlier netlist; `ndrite board build` makes it anew")
-    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), tuple(said))
+    notes = {
+        "! timing is not met": any(row["timing_met"] is False for row in rows),
+        "* of an earlier netlist; `ndrite board build` makes it anew": any(row["earlier"] for row in rows),
+    }
+    said = tuple(note for note, holds in notes.items() if holds)
+    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), said)
 
 
 def _text(name: str, row: dict[str, Any]) -> str:

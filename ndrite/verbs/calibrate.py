@@ -185,5 +185,5 @@ def calibrate_board(
     def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
         return board.infer(batch, seed=low, first_index=first % (1 << 32), noise=noise)
 
-    run: dict[str, Any] = {"infer": infer, "load": board.program, "plan": plan, "progress": progress}
-    return tuning.calibrate(chip, learner, x, labels, **run)
+    load = board.program
+    return tuning.calibrate(chip, learner, x, labels, infer=infer, load=load, plan=plan, progress=progress)

@@ -129,14 +129,8 @@ def compile(
             progress=report,
             options=MapOptions(nominal=nominal, target=array, mitigation=measures),
         )
-    found = Compiled(
-        floats,
-        mapped.program,
-        mapped.die,
-        typical,
-        mapped.report,
-        None if imported is None else imported.report,
-    )
+    done = None if imported is None else imported.report
+    found = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
     if output is not None:
         (found.program if program_only else found).save(output)
     return found
