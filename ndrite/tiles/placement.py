@@ -39,11 +39,6 @@ class Row:
     outputs: int = 0
     tiles: int = 0
 
-    @property
-    def weights(self) -> int:
-        """Weights on tiles."""
-        return self.inputs * self.outputs
-
 
 @dataclass(frozen=True)
 class Table:
@@ -65,7 +60,7 @@ class Table:
     @property
     def weights(self) -> int:
         """Weights on tiles."""
-        return sum(row.weights for row in self.rows)
+        return sum(row.inputs * row.outputs for row in self.rows)
 
     def __str__(self) -> str:
         whole = max(self.macs, 1)

@@ -68,8 +68,6 @@ def calibrate(
         the die, with the float network's answers.
     output:
         File to write: the same network on the tuned die.
-    board:
-        URL of the board that forward passes run on.
     method:
         gradient, its sign alone, or perturb, which needs no model.
     steps, batch:

@@ -39,13 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-@pytest.fixture
-def working(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder as the working one."""
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     network = load_network(folder / "d.npz")
     assert network.widths == (64, 16, 10)
