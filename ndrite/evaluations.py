@@ -179,12 +179,8 @@ def evaluate(
     device.clear_counters()
     y = device.infer(x, seed=seed, noise=noise, progress=progress)
     counters = device.counters()
-    if isinstance(device, GoldenBoard):
-        expected = y
-    else:
-        golden = GoldenBoard()
-        golden.program(program)
-        expected = golden.infer(x, seed=seed, noise=noise)
+    golden = isinstance(device, GoldenBoard)
+    expected = y if golden else Core(program).infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), device.geometry
     used: dict[str, Any] = {}
     if cycles and geometry is not None:

@@ -1,5 +1,6 @@
 """Waveforms of one inference in the compiled RTL, what each block did when, and signal lists beside them."""
 
+import itertools
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,17 +104,12 @@ def write_lists(waveform: Path) -> tuple[Path, Path]:
     widths = {_bare(name): int(header[name].size) for name in header.references_to_ids}
     gtkw = [f'[dumpfile] "{waveform.name}"', "[timestart] 0"]
     surfer = []
-    block = ""
-    for shown in SIGNALS:
-        if shown.block != block:
-            block = shown.block
-            gtkw += ["@200", f"-{block}"]
-            surfer.append(f"divider_add {block}")
-        width = widths.get(shown.path)
-        if width is None:
-            continue
-        gtkw += ["@28" if width == 1 else "@22", shown.path + ("" if width == 1 else f"[{width - 1}:0]")]
-        surfer.append(f"variable_add {shown.path}")
+    for block, signals in itertools.groupby(SIGNALS, lambda shown: shown.block):
+        gtkw += ["@200", f"-{block}"]
+        surfer.append(f"divider_add {block}")
+        for name in (shown.path for shown in signals if shown.path in widths):
+            gtkw += ["@28", name] if widths[name] == 1 else ["@22", f"{name}[{widths[name] - 1}:0]"]
+            surfer.append(f"variable_add {name}")
     surfer.append("zoom_fit")
     paths = waveform.with_suffix(".gtkw"), waveform.with_suffix(".sucl")
     for path, lines in zip(paths, (gtkw, surfer), strict=True):

@@ -6,6 +6,7 @@ there says what need not be done again. A board serves one worker at a time.
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import signal
@@ -172,24 +173,20 @@ def run_sweep(
     this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
     EmulatorError: a point failed: its error; those already done stay.
     """
-    done = results.done()
-    missing = list({point.key: point for point in plan.points if point.key not in done}.values())
-    placed = [(point, plan.boards[i % len(plan.boards)]) for i, point in enumerate(missing)]
-    total = len({point.key for point in plan.points})
-    count = total - len(missing)
-    if progress is not None:
-        progress(count, total)
+    points, done = {point.key: point for point in plan.points}, results.done()
+    missing = [point for key, point in points.items() if key not in done]
+    placed = list(zip(missing, itertools.cycle(plan.boards)))
+    tell, before = progress or (lambda done, total: None), len(points) - len(missing)
+    tell(before, len(points))
     if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
         rows = (run_point(*one) for one in placed)
     else:
         rows = _in_processes(placed, workers)
     with contextlib.closing(rows):  # an interrupt may come at any place here
-        for row in rows:
+        for count, row in enumerate(rows, before + 1):
             results.add(row)
-            count += 1
-            if progress is not None:
-                progress(count, total)
-    return results.join(dict.fromkeys(point.key for point in plan.points))
+            tell(count, len(points))
+    return results.join(points)
 
 
 def _in_processes(placed: list[Placed], workers: int) -> Rows:
