@@ -84,7 +84,7 @@ def calibrate(root: Any, placement: Placement) -> None:
         product.number = number
     _run(root, placement, "rows")
     for product in placement.products.values():
-        product.rows()  # or there are too few
+        product.rows()  # raises where there are too few
     placement.state, placement.placed = state_of(root), ""
     placement.what = _table(root, placement, operators)
 
