@@ -1,7 +1,8 @@
 """Classifier: a program on a board with scikit-learn's face."""
 
 import sys
-from typing import Any, Self
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from ndrite.files import array_of, encode
 from ndrite.url import connect
 
 
+@dataclass(eq=False, repr=False)
 class Classifier:
     """Classes from a program on a board; works in a pipeline after any transformer of the inputs.
 
@@ -46,29 +48,19 @@ class Classifier:
     (3,)
     """
 
-    _estimator_type = "classifier"
+    _estimator_type: ClassVar[str] = "classifier"
 
-    def __init__(
-        self,
-        program: Any,
-        board: str = "golden:",
-        *,
-        seed: int = 0,
-        classes: npt.ArrayLike | None = None,
-        noise: bool = True,
-        codes: bool = False,
-    ) -> None:
-        self.program = program
-        self.board = board
-        self.seed = seed
-        self.classes = classes
-        self.noise = noise
-        self.codes = codes
+    program: Any
+    board: str = "golden:"
+    _: KW_ONLY
+    seed: int = 0
+    classes: npt.ArrayLike | None = None
+    noise: bool = True
+    codes: bool = False
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, for scikit-learn's clone and pipelines."""
-        names = ("program", "board", "seed", "classes", "noise", "codes")
-        return {name: getattr(self, name) for name in names}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **parameters: Any) -> Self:
         """Change constructor arguments."""
@@ -159,16 +151,9 @@ class Classifier:
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn 1.6 and later ask an estimator for."""
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+        from sklearn.utils import ClassifierTags, Tags, TargetTags
 
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=False),
-            transformer_tags=None,
-            classifier_tags=ClassifierTags(),
-            regressor_tags=None,
-            input_tags=InputTags(),
-        )
+        return Tags("classifier", TargetTags(required=False), classifier_tags=ClassifierTags())
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -5,8 +5,6 @@ its own reader takes, and ``contents.json`` with the digest of each. Boards and 
 program out of it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -16,7 +14,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +94,11 @@ class Compiled(Result):
                     archive.writestr(_entry(part.name), part.read_bytes(), packed)
         return Path(path)
 
-    def at(self, time_s: float) -> Compiled:
+    def at(self, time_s: float) -> Self:
         """The same die so many seconds after programming, and its program; what was calibrated stays."""
         return self.on(self.die.at(time_s))
 
-    def on(self, die: Die, **provenance: Any) -> Compiled:
+    def on(self, die: Die, **provenance: Any) -> Self:
         """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
         told = {**self.program.provenance, "die": die_digest(die), **provenance}
         program = dataclasses.replace(program_of(die, self.program), provenance=told)
@@ -148,11 +146,7 @@ class LearnedOn(Summary):
     compiled: Compiled
     board: str
     summary: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """Program and board."""
-        return f"{self.compiled.program.name} on {self.board}"
+    heading = "{compiled.program.name} on {board}"
 
     def as_dict(self) -> dict[str, Any]:
         return {"board": self.board, "tag": f"{self.compiled.program.tag:08x}", **self.summary}
@@ -320,13 +314,14 @@ def network_of(source: Any, samples: Any = None, progress: Progress | None = Non
     of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
     ``import_model``, for a model.
     """
+    given = {name: value for name, value in options.items() if value is not None}
     if is_model(source):
         x = None if samples is None else array_of(samples)
-        imported = import_model(source, samples=x, progress=progress, **options)
+        imported = import_model(source, samples=x, progress=progress, **given)
         return Taken(imported.network, imported=imported)
-    if options:
-        given = ", ".join(options).replace("output", "node")
-        raise InputError(f"{given}: only of a model that is imported; accepted: without")
+    if given:
+        names = ", ".join(given).replace("output", "node")
+        raise InputError(f"{names}: only of a model that is imported; accepted: without")
     if isinstance(source, Network):
         return Taken(source)
     if isinstance(source, Compiled) or is_compiled(source):

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
-from emulator.golden.codes import Codes, Draw
-from emulator.golden.core import inputs_and_starts
+from emulator.golden import Core
 from emulator.mapping.explain import accuracy, rms_error
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.evaluate import run
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product, join
 from host import BoardApi
@@ -53,19 +51,18 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
     some = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
-    codes = Codes.of(program, Draw.none(len(some)))
-    inputs, starts = inputs_and_starts(program, some)
     known = [_unblocked(product) for product in program.products]
     if network is not None and len(network.products) == len(known):
         known = [(node.patches, node.dense.outputs) for node in network.products]
     products = nonzero = 0
-    for maps in run(codes, program.steps, program.states, inputs, starts):
+    for maps in Core(program, fast=False).calls(some, noise=False):
         for step, (patches, outputs) in zip(program.products, known, strict=True):
             rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
-            d = step.layer.dac_bits
+            bits = step.layer.dac_bits
             each = outputs // patches.groups
-            products += rows.size * each * slices(d)
-            nonzero += sum(int(np.count_nonzero(dac_slice(rows, j, d))) for j in range(slices(d))) * each
+            products += rows.size * each * slices(bits)
+            parts = (dac_slice(rows, j, bits) for j in range(slices(bits)))
+            nonzero += sum(map(np.count_nonzero, parts)) * each
     return Work(products / len(some), nonzero / len(some))
 
 
@@ -182,12 +179,8 @@ def evaluate(
     device.clear_counters()
     y = device.infer(x, seed=seed, noise=noise, progress=progress)
     counters = device.counters()
-    if isinstance(device, GoldenBoard):
-        expected = y
-    else:
-        golden = GoldenBoard()
-        golden.program(program)
-        expected = golden.infer(x, seed=seed, noise=noise)
+    golden = isinstance(device, GoldenBoard)
+    expected = y if golden else Core(program).infer(x, seed=seed, noise=noise)
     cycles, geometry = counters.get("inference_cycles"), device.geometry
     used: dict[str, Any] = {}
     if cycles and geometry is not None:

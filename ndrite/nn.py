@@ -5,19 +5,14 @@ each neuron keeps its own peak and height, which the chip's ECRAM sets. The devi
 functions of the domain ``ndrite``, which any runtime can run and the importer reads.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HEIGHT = 0.9
 """Height that neurons begin with: room for the ECRAM to move it both ways."""
@@ -76,12 +71,9 @@ class Ndr(torch.nn.Module):
         """How many, and of what curve."""
         return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Values from 0 to each height, of the shape of ``x``."""
-        return self.of(x)
-
-    def of(self, x: Tensor, times: int = 1) -> Tensor:
-        """The same where each device takes ``times`` channels of ``x``, side by side."""
+    def forward(self, x: Tensor, times: int = 1) -> Tensor:
+        """Values from 0 to each height, of the shape of ``x``; each device takes ``times`` channels of it,
+        side by side."""
         shape = (-1, *[1] * (x.dim() - 2))
         peak, height = (
             torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)
@@ -149,7 +141,8 @@ class Bases(torch.nn.Module):
         shape = (-1, *[1] * (x.dim() - 2))
         gain, low, span = torch.exp(self.log_gain), self.low.view(shape), self.span.view(shape)
         parts = [(x - low) * (gain[k] / span) + self.shift[k] for k in range(self.count)]
-        return self.ndr.of(torch.cat(parts, dim=1), 1 if self.each else self.channels)
+        devices: Tensor = self.ndr(torch.cat(parts, dim=1), 1 if self.each else self.channels)
+        return devices
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:

@@ -55,16 +55,12 @@ class Result:
 
 
 class Summary(Result):
-    """A result that ``summary``, plain values by name, says; a subclass has a ``title``, and ``left_out``
-    names what its table does not show."""
+    """A result that ``summary``, plain values by name, says. ``heading`` of the table has fields of the
+    subclass in braces, and ``left_out`` names what the table does not show."""
 
     summary: dict[str, Any]
+    heading: str
     left_out: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Of the table."""
-        raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
         """The values."""
@@ -74,7 +70,7 @@ class Summary(Result):
         """The values in words."""
         known = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
         rows = [(name, said(name, value)) for name, value in known.items()]
-        yield Table(self.title, ("quantity", "value"), rows)
+        yield Table(self.heading.format_map(vars(self)), ("quantity", "value"), rows)
 
 
 @dataclass(frozen=True)

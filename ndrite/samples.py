@@ -1,23 +1,20 @@
 """The samples that a task works on: a user's, a data set's by name, or those that a compiled file holds."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.learning.labelled import Labelled
-from emulator.network import Network
+from emulator.network import Network, datasets
+from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from emulator.spec import Program
 from emulator.spec.arrays import Codes
 from emulator.spec.meaning import Meaning
 from host import InputError
+from ndrite.compiled import Compiled
 from ndrite.files import array_of, encode, name_of
-
-if TYPE_CHECKING:
-    from ndrite.compiled import Compiled
 
 Labels = npt.NDArray[Any]
 Takes = Network | Program
@@ -65,53 +62,37 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
     MissingExtraError
         When the data set needs a package that is not installed.
     """
-    from emulator.network.datasets import (
-        CLASSES,
-        digits,
-        enlarged,
-        fashion_mnist_test,
-        fashion_mnist_train,
-        mnist,
-    )
-    from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-
     _check(name)
-    if name == "digits":
-        return Labelled(name, *digits(), 8, DIGITS)
-    if name == "digits-32":
-        x, y, test_x, test_y = digits()
-        return Labelled(name, enlarged(x), y, enlarged(test_x), test_y, 32, DIGITS)
     if name == "mnist":
-        return Labelled(name, *mnist(folder), 28, DIGITS)
-    x, y = fashion_mnist_train(folder or TRAIN_FOLDER)
-    return Labelled(name, x, y, *fashion_mnist_test(), 28, CLASSES)
+        return Labelled(name, *datasets.mnist(folder), 28, DIGITS)
+    if name == "fashion-mnist":
+        learned = datasets.fashion_mnist_train(folder or TRAIN_FOLDER)
+        return Labelled(name, *learned, *datasets.fashion_mnist_test(), 28, datasets.CLASSES)
+    x, y, test_x, test_y = datasets.digits()
+    if name == "digits":
+        return Labelled(name, x, y, test_x, test_y, 8, DIGITS)
+    return Labelled(name, datasets.enlarged(x), y, datasets.enlarged(test_x), test_y, 32, DIGITS)
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
     """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
-    from emulator.network.datasets import fashion_mnist_test
-
     if name == "fashion-mnist":
-        return fashion_mnist_test()
+        return datasets.fashion_mnist_test()
     found = data_set(name)
     return found.test_x, found.test_labels
 
 
-def typical(name: str) -> Codes:
-    """Samples of a data set that set converter ranges; errors as ``data_set``.
+def apart(name: str) -> tuple[Codes, Codes, Labels]:
+    """Samples of a data set that set converter ranges, and all test samples that are none of them.
 
-    Training samples, except for Fashion-MNIST, whose training images do not ship: its first test images.
+    The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
+    test images. Errors as ``data_set``.
     """
     if name == "fashion-mnist":
-        return judging_set(name)[0][:CALIBRATION_SAMPLES]
-    return data_set(name).x[:CALIBRATION_SAMPLES]
-
-
-def unseen(name: str) -> tuple[Codes, Labels]:
-    """The test samples that ``typical`` does not hold."""
-    x, labels = judging_set(name)
-    first = CALIBRATION_SAMPLES if name == "fashion-mnist" else 0
-    return x[first:], labels[first:]
+        x, labels = judging_set(name)
+        return x[:CALIBRATION_SAMPLES], x[CALIBRATION_SAMPLES:], labels[CALIBRATION_SAMPLES:]
+    found = data_set(name)
+    return found.x[:CALIBRATION_SAMPLES], found.test_x, found.test_labels
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
@@ -161,11 +142,11 @@ class Judged(NamedTuple):
     labels: npt.NDArray[Any]
     by: str
 
-    def first(self, count: int | None) -> Judged:
+    def first(self, count: int | None) -> Self:
         """So many of them; None: all. InputError when there are not as many."""
         if count is not None and count > len(self.x):
             raise InputError(f"count is {count}; accepted: 1..{len(self.x)}, as many as there are samples")
-        return Judged(self.x[:count], self.labels[:count], self.by)
+        return self._replace(x=self.x[:count], labels=self.labels[:count])
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
@@ -203,10 +184,12 @@ def judged_samples(
                 f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one for each input"
             )
     elif whole is not None and holds(of, data):
-        found = Judged(whole.samples, answers(whole.network, whole.samples), OWN_ANSWERS)
+        # Classes, or of a single output its value.
+        y = whole.network.forward(whole.samples / np.float32(255))
+        found = Judged(whole.samples, y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1), OWN_ANSWERS)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-        found = Judged(*(judging_set(name) if seen else unseen(name)), name)
+        found = Judged(*(judging_set(name) if seen else apart(name)[1:]), name)
     return found._replace(labels=_checked(found, of, name_of(labels, "labels")))
 
 
@@ -252,14 +235,6 @@ def output_step(of: Takes, what: str) -> float:
     return step
 
 
-def answers(network: Network, x: Codes) -> npt.NDArray[Any]:
-    """What a float network gives for codes: classes (n,), or of a single output its value (n,)."""
-    y = network.forward(x / np.float32(255))
-    if network.outputs == 1:
-        return np.asarray(y[:, 0], np.float64)
-    return np.asarray(y.argmax(axis=1))
-
-
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
@@ -268,4 +243,4 @@ def typical_samples(
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:
         return whole.samples
-    return typical(chosen_data_set(of.meaning, of.inputs, data, "samples"))
+    return apart(chosen_data_set(of.meaning, of.inputs, data, "samples"))[0]

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,13 +11,11 @@ from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from host import InputError
-from host.api import Progress
 from ndrite.files import check_output
 
-Stages = Callable[[str], AbstractContextManager[Progress]]
-"""Called with the name of each stage; a context that gives ``report(done, total)`` while the stage lasts."""
-
-
+Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
+"""Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
+``(done, total)``, or in words."""
 Announce = Callable[[str], None]
 """Told a line for a person."""
 
@@ -61,30 +60,22 @@ class Option:
     text: str = ""
 
 
-def integers(text: str) -> tuple[int, ...]:
-    """``1,28,28`` as its numbers."""
+def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
+    """``1,28,28`` as its numbers, each from 1; ``refused``: the error of what is none."""
     try:
         found = tuple(int(part) for part in text.split(","))
     except ValueError:
         found = ()
-    if not found or min(found) < 1:
-        raise InputError(f"{text!r} is no shape; accepted: positive integers, such as 1,28,28")
+    if not found or not 1 <= min(found) <= max(found) <= most:
+        raise InputError(refused or f"{text!r} is no shape; accepted: positive integers, such as 1,28,28")
     return found
 
 
 def widths(hidden: str) -> tuple[int, ...]:
     """Of full layers: ``64,32`` as its numbers, ``0`` as none."""
-    if hidden.strip() == "0":
-        return ()
-    try:
-        found = tuple(int(part) for part in hidden.split(","))
-    except ValueError:
-        found = ()
-    if not found or not 1 <= min(found) <= max(found) <= WIDTH_MAX:
-        raise InputError(
-            f"hidden is {hidden!r}; accepted: widths such as 128 or 64,32, each 1..{WIDTH_MAX}; 0 for none"
-        )
-    return found
+    accepted = f"widths such as 128 or 64,32, each 1..{WIDTH_MAX}; 0 for none"
+    none = hidden.strip() == "0"
+    return () if none else integers(hidden, WIDTH_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -155,15 +146,11 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*given: P.args, **options: P.kwargs) -> R:
         files: list[tuple[str, Any, bool]] = []
         for name, value in known.bind(*given, **options).arguments.items():
-            whole = known.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-            for part in value if whole else (value,):
-                if part is None:
-                    continue
-                if not whole:
-                    _check(name, part, *hints()[name])
-                option = hints()[name][1]
-                if isinstance(part, str | os.PathLike) and "FILE" in option.metavar:
-                    files.append((name, part, _written(option)))
+            kind, option = hints()[name]
+            if value is not None:
+                _check(name, value, kind, option)
+            if isinstance(value, str | os.PathLike) and "FILE" in option.metavar:
+                files.append((name, value, _written(option)))
         _check_apart(files)
         return function(*given, **options)
 

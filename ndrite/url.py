@@ -44,29 +44,28 @@ def connect(url: str) -> BoardApi:
         Nothing answers, or something this host cannot drive.
     """
     scheme, colon, rest = url.partition(":")
-    if not colon:
-        raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
-    if scheme == "golden":
+    kind = scheme + colon
+    if kind == "golden:":
         from boards.golden import GoldenBoard
 
         return GoldenBoard(preset(rest) if rest else None)
-    if scheme in ("sim", "sim-udp"):
+    if kind in ("sim:", "sim-udp:"):
         from boards.sim import SimLink, SizedBoard
         from boards.sim.udp import sim_udp_link
 
-        link: Callable[..., Link] = SimLink if scheme == "sim" else sim_udp_link
+        link: Callable[..., Link] = SimLink if kind == "sim:" else sim_udp_link
         of_need = None if rest else SizedBoard.of_links(link, partial(link, learns=True))
         return SteppedBoard(of_need or Board(link(preset(rest))))
-    if scheme in ("uart", "udp") and rest:
-        return SteppedBoard(Board(UartLink(*_port(rest)) if scheme == "uart" else _udp_link(rest)))
-    if scheme == "pcie-sim" or (scheme == "pcie" and rest):
+    if kind in ("uart:", "udp:") and rest:
+        return SteppedBoard(Board(UartLink(*_port(rest)) if kind == "uart:" else _udp_link(rest)))
+    if kind == "pcie-sim:" or (kind == "pcie:" and rest):
         from boards.sim import SizedBoard
         from boards.sim.pcie import SimCard
         from host.links.pcie import PcieChannel, open_card
 
         if not rest:
             return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
-        card = open_card(rest) if scheme == "pcie" else SimCard(preset(rest))
+        card = open_card(rest) if kind == "pcie:" else SimCard(preset(rest))
         return SteppedBoard(Board.over(PcieChannel(card)))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 

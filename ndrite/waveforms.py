@@ -1,5 +1,6 @@
 """Waveforms of one inference in the compiled RTL, what each block did when, and signal lists beside them."""
 
+import itertools
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,7 @@ SIGNALS = (
     Signal("sequencer", f"{CORE}.sequencer.layer", "layer under way"),
     Signal("sequencer", f"{CORE}.sequencer.tile", "row tile under way"),
     Signal("sequencer", f"{CORE}.sequencer.column", "first column of the group under way"),
-    Signal(
-        "array", f"{CORE}.emitter_0.emit", "a row's input slice is multiplied and added in all lanes", True
-    ),
+    Signal("array", f"{CORE}.emitter_0.emit", "a row's slice is multiplied and added in all lanes", True),
     Signal("array", f"{CORE}.array.columns", "the columns' sums that leave the array"),
     Signal("readout", f"{CORE}.readout.shift", "columns are read out: noise, gain, clip", True),
     Signal("readout", f"{CORE}.readout.increments", "what they add to the partial sums"),
@@ -56,9 +55,6 @@ SIGNALS = (
     Signal("link out", f"{TOP}.tx_valid", "a byte of the answer goes out", True),
     Signal("link out", f"{TOP}.tx_data", "that byte, COBS-coded"),
 )
-
-BLOCKS = tuple(dict.fromkeys(s.block for s in SIGNALS if s.busy))
-"""Blocks of a timeline, in the order the data meet them."""
 
 
 STEPS_PER_CYCLE = 2
@@ -108,17 +104,12 @@ def write_lists(waveform: Path) -> tuple[Path, Path]:
     widths = {_bare(name): int(header[name].size) for name in header.references_to_ids}
     gtkw = [f'[dumpfile] "{waveform.name}"', "[timestart] 0"]
     surfer = []
-    block = ""
-    for shown in SIGNALS:
-        if shown.block != block:
-            block = shown.block
-            gtkw += ["@200", f"-{block}"]
-            surfer.append(f"divider_add {block}")
-        width = widths.get(shown.path)
-        if width is None:
-            continue
-        gtkw += ["@28" if width == 1 else "@22", shown.path + ("" if width == 1 else f"[{width - 1}:0]")]
-        surfer.append(f"variable_add {shown.path}")
+    for block, signals in itertools.groupby(SIGNALS, lambda shown: shown.block):
+        gtkw += ["@200", f"-{block}"]
+        surfer.append(f"divider_add {block}")
+        for name in (shown.path for shown in signals if shown.path in widths):
+            gtkw += ["@28", name] if widths[name] == 1 else ["@22", f"{name}[{widths[name] - 1}:0]"]
+            surfer.append(f"variable_add {name}")
     surfer.append("zoom_fit")
     paths = waveform.with_suffix(".gtkw"), waveform.with_suffix(".sucl")
     for path, lines in zip(paths, (gtkw, surfer), strict=True):
@@ -188,7 +179,7 @@ def trace_inference(
         cycles = board.counters()["last_cycles"]
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
-    activity = {block: found[busy[block]] for block in BLOCKS}
+    activity = {block: found[path] for block, path in busy.items()}
     return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.lane_rows), activity)
 
 

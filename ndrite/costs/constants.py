@@ -1,11 +1,9 @@
 """The constants of an account: read from YAML, checked, and brought to the chip's technology node."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +44,13 @@ class Constants:
         scale = (self.node_nm / (one["node_nm"] or self.node_nm)) ** power
         return np.asarray([scale * one[a] for a in ACCOUNTINGS], np.float64)
 
-    def on(self, node_nm: float | None) -> Constants:
+    def on(self, node_nm: float | None) -> Self:
         """The same constants at another node; None: as they are. Raises CostError outside 5..500 nm."""
         if node_nm is None:
             return self
         return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
 
-    def with_values(self, **values: float) -> Constants:
+    def with_values(self, **values: float) -> Self:
         """Some constants at a single value each, at whatever node: what is known of one chip."""
         single = {
             name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
@@ -61,7 +59,7 @@ class Constants:
         return replace(self, given=self.given | single)
 
 
-def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Constants:
+def load_constants(path: Path = CONSTANTS) -> Constants:
     """Constants of a YAML file with every field of the built-in one.
 
     Raises CostError naming file, field, value and what is accepted.
@@ -78,7 +76,7 @@ def load_constants(path: Path = CONSTANTS, node_nm: float | None = None) -> Cons
         for name in wanted.keys() ^ found.given.keys():
             state = "missing" if name in wanted else "unknown"
             raise CostError(f"{path}: constants.{name} is {state}; accepted: {', '.join(wanted)}")
-    return found.on(node_nm)
+    return found
 
 
 def _constants(content: Any) -> Constants:

@@ -30,7 +30,12 @@ def works(
 
     Raises CostError when there is no sample, or the die is of other arrays than the program.
     """
-    _check(program, die, x)
+    if not len(x):
+        raise CostError("there are 0 samples; accepted: at least one to count the work of")
+    shapes = [layer.weights.shape for layer in program.layers]
+    held = [array.mapped.codes.shape for array in die.arrays]
+    if shapes != held:
+        raise CostError(f"the die has arrays of {held} weights; accepted: the program's, {shapes}")
     core, first = Core(program), len(program.states) + 1
     seen = np.zeros((len(program.products), 3))
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]
@@ -68,15 +73,6 @@ def digital_maps(program: Program) -> set[int]:
         if not (analog and isinstance(step, Product) and step.is_full):
             found |= set(step.reads)
     return found
-
-
-def _check(program: Program, die: Die, x: npt.NDArray[np.uint8]) -> None:
-    if not len(x):
-        raise CostError("there are 0 samples; accepted: at least one to count the work of")
-    shapes = [layer.weights.shape for layer in program.layers]
-    held = [array.mapped.codes.shape for array in die.arrays]
-    if shapes != held:
-        raise CostError(f"the die has arrays of {held} weights; accepted: the program's, {shapes}")
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:

@@ -1,6 +1,6 @@
 """An explanation, one cause of error at a time, as a table and as a picture."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,15 @@ WAYS = ((False, "", INK, "as it is"), (True, ", corrected", ACCENT, "gains and b
 SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 
 
-class _Seen(NamedTuple):
+class _Seen:
     """One way of a row; without a score there is none."""
 
-    score: float | None
-    snr_db: float | None
-    lost: int | None
-    won: int | None
+    def __init__(self, row: Row, corrected: bool) -> None:
+        end = "_corrected" if corrected else ""
+        self.score = row.score(corrected=corrected)
+        self.snr_db: float | None = row.snr_corrected_db if corrected else row.snr_db
+        self.lost: int | None = getattr(row, f"lost{end}")
+        self.won: int | None = getattr(row, f"won{end}")
 
     @property
     def error(self) -> float:
@@ -40,12 +42,6 @@ class _Seen(NamedTuple):
         return f"{what}, noise" if self.lost + self.won and is_noise(self.lost, self.won, n) else what
 
 
-def _seen(row: Row, corrected: bool) -> _Seen:
-    if corrected:
-        return _Seen(row.score(corrected=True), row.snr_corrected_db, row.lost_corrected, row.won_corrected)
-    return _Seen(row.score(), row.snr_db, row.lost, row.won)
-
-
 def relative_error(snr_db: float) -> float:
     """Root mean square of an error over that of the signal, of their ratio in decibels."""
     return float(10 ** (-snr_db / 20))
@@ -56,7 +52,7 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     measure = found.measure.replace("_", " ")
     columns = [("cause", *(row.cause for row in found.rows))]
     for corrected, also, _, _ in WAYS:
-        ways = [_seen(row, corrected) for row in found.rows]
+        ways = [_Seen(row, corrected) for row in found.rows]
         errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
         columns += [
             (measure + also, *(found.said(w.score) for w in ways)),
@@ -71,14 +67,14 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def draw(found: Explanation) -> Any:
     """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
     rms error of targets."""
-    shown = [r for r in found.rows if r.score() is None or any(_seen(r, way[0]).differs for way in WAYS)]
+    shown = [r for r in found.rows if r.score() is None or any(_Seen(r, way[0]).differs for way in WAYS)]
     figure = drawing.figure(11, 0.42 * len(shown) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(shown))[::-1]
     for corrected, _, colour, label in WAYS:
         bar: dict[str, Any] = {"height": 0.34, "color": colour}
         for row, place in zip(shown, places + (-0.18 if corrected else 0.18), strict=True):
-            seen = _seen(row, corrected)
+            seen = _Seen(row, corrected)
             if seen.score is None:
                 continue
             left.barh(place, seen.error, label=label, **bar)

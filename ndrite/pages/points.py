@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.errors import EmulatorError, MissingExtraError
+from emulator.errors import EmulatorError
+from emulator.network.importing.files import extra
 from ndrite.pages.template import rendered
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf")
@@ -79,10 +80,5 @@ def is_page(path: Path, points: int) -> bool:
 
 
 def _plotly() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise MissingExtraError(
-            "interactive pages need plotly; install it with: pip install 'ndrite[sweep]'"
-        ) from None
-    return str(get_plotlyjs())
+    offline = extra("plotly.offline", "interactive pages need plotly; install it with", "sweep")
+    return str(offline.get_plotlyjs())

@@ -1,19 +1,14 @@
 """Pages as Jinja templates: HTML files that need no other."""
 
-from __future__ import annotations
-
 import base64
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emulator.spec import brief
 from ndrite.pages import causes, drawing
 from ndrite.pages.figures import used_share
 from ndrite.results import plain
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 
 class Html(str):
@@ -26,7 +21,7 @@ class Html(str):
 
 
 @lru_cache(1)
-def _environment() -> Environment:
+def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -50,4 +45,4 @@ def _environment() -> Environment:
 
 def rendered(name: str, **values: Any) -> str:
     """A template of this folder with its values; text of other people is escaped."""
-    return _environment().get_template(name).render(values)
+    return str(_environment().get_template(name).render(values))

@@ -15,8 +15,9 @@ from ndrite.shell import terminal
 from ndrite.signature import PathName, parted
 
 SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
-TYPES = {int: click.INT, float: click.FLOAT, str: click.STRING, Any: click.STRING}
-TOLD = {"progress": terminal.progress_bar, "announce": terminal.note, "status": terminal.progress_bar}
+TYPES = {kind: kind for kind in (bool, int, float, str)} | {Any: str}
+"""Of a value -> what click makes of its text."""
+TOLD = {"progress": terminal.progress_bar, "announce": terminal.note}
 """Parameters that a person at a terminal is told by."""
 FILES = ("output", "picture")
 """Parameters that name what is written: ``--json`` says where."""
@@ -129,8 +130,6 @@ def _type(kind: Any, of: Callable[[Any], Any] | None) -> Any:
         return click.Choice(get_args(kind))
     if get_origin(kind) is tuple:
         return TYPES.get(get_args(kind)[0])
-    if kind is bool:
-        return click.BOOL
     if kind == PathName:
         return click.Path(path_type=Path)
     return TYPES.get(kind)

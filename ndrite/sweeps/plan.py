@@ -1,7 +1,5 @@
 """plan: a YAML file becomes a list of points, each with a key that only its content decides."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import itertools
@@ -10,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy.typing as npt
 from annotated_types import Len
@@ -62,7 +60,7 @@ class File:
     sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> File:
+    def of(cls, path: Path) -> Self:
         """``path`` as it is now. OSError when it cannot be read."""
         return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -174,7 +172,7 @@ def _plan(content: Any, path: Path) -> Plan:
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
     beside = path.parent / given["chip"]
     base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
-    points = []
+    points, scale = [], {name: given[name] for name in SCALE}
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
         try:
@@ -182,17 +180,9 @@ def _plan(content: Any, path: Path) -> Plan:
         except ChipError as error:
             raise SweepError(f"grid point {varied}: {error}") from None
         for network, seed in itertools.product(networks, seeds):
-            extra = {"network": Path(network.path).stem, "seed": seed}
+            axes = tuple((varied | {"network": Path(network.path).stem, "seed": seed}).items())
             points.append(
-                Point(
-                    network=network,
-                    inputs=inputs,
-                    labels=labels,
-                    chip=chip,
-                    axes=tuple((varied | extra).items()),
-                    seed=seed,
-                    **{name: given[name] for name in SCALE},
-                )
+                Point(network=network, inputs=inputs, labels=labels, chip=chip, axes=axes, seed=seed, **scale)
             )
     return Plan(
         name=given["name"] or path.stem,

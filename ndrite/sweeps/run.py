@@ -6,6 +6,7 @@ there says what need not be done again. A board serves one worker at a time.
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import signal
@@ -24,10 +25,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from emulator.device.description import parse_chip
-from emulator.errors import CompileWarning, MissingExtraError
+from emulator.errors import CompileWarning
 from emulator.files import write_whole
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
+from emulator.network.importing.files import extra
 from emulator.spec.campaign import Campaign
 from emulator.spec.state_file import load_state, save_state
 from ndrite.compiled import MODELS, network_of
@@ -71,19 +73,14 @@ class Results:
         """Write ``results.parquet`` of these points, in this order; its rows. Raises StateError naming a file
         that was damaged or edited."""
         rows = [json.loads(load_state(self.points / f"{key}.row", {"key": key})) for key in keys]
-        arrow, buffer = _arrow(), io.BytesIO()
-        arrow.parquet.write_table(arrow.Table.from_pylist(rows), buffer)
+        buffer = io.BytesIO()
+        _arrow("pyarrow.parquet").write_table(_arrow().Table.from_pylist(rows), buffer)
         write_whole(self.folder / "results.parquet", buffer.getvalue())
         return rows
 
 
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("sweeps need pyarrow; install it with: pip install 'ndrite[sweep]'") from None
-    return pyarrow
+def _arrow(module: str = "pyarrow") -> Any:
+    return extra(module, "sweeps need pyarrow; install it with", "sweep")
 
 
 COST_SAMPLES = 32
@@ -103,15 +100,13 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
         x, labels = judging_set(name)
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)
+        with warnings.catch_warnings(action="ignore", category=InputWarning):
             x = encode(point.inputs.array(), network.meaning, network.inputs, what=point.inputs.path)
         labels = point.labels.array()
         check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.count)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
         compiled = map_network(
             network, chip, x[: point.samples], seed=point.seed, options=MapOptions(nominal=point.chips > 0)
         )
@@ -178,24 +173,20 @@ def run_sweep(
     this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
     EmulatorError: a point failed: its error; those already done stay.
     """
-    done = results.done()
-    missing = list({point.key: point for point in plan.points if point.key not in done}.values())
-    placed = [(point, plan.boards[i % len(plan.boards)]) for i, point in enumerate(missing)]
-    total = len({point.key for point in plan.points})
-    count = total - len(missing)
-    if progress is not None:
-        progress(count, total)
+    points, done = {point.key: point for point in plan.points}, results.done()
+    missing = [point for key, point in points.items() if key not in done]
+    placed = list(zip(missing, itertools.cycle(plan.boards)))
+    tell, before = progress or (lambda done, total: None), len(points) - len(missing)
+    tell(before, len(points))
     if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
         rows = (run_point(*one) for one in placed)
     else:
         rows = _in_processes(placed, workers)
     with contextlib.closing(rows):  # an interrupt may come at any place here
-        for row in rows:
+        for count, row in enumerate(rows, before + 1):
             results.add(row)
-            count += 1
-            if progress is not None:
-                progress(count, total)
-    return results.join(dict.fromkeys(point.key for point in plan.points))
+            tell(count, len(points))
+    return results.join(points)
 
 
 def _in_processes(placed: list[Placed], workers: int) -> Rows:

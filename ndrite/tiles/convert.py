@@ -6,21 +6,48 @@ import copy
 import hashlib
 import itertools
 import os
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from emulator.device.description import Chip, load_chip
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.spec.program import PRODUCTS_MAX
-from ndrite.tiles.executor import Hook, tensors_of
+from host.api import Progress
+from ndrite.tiles.executor import Executor, tensors_of
 from ndrite.tiles.placement import Placement, Row, Table
 
-Progress = Callable[[int, int], None]
 PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
 """Kinds of attributes that count as a module's state."""
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Classes that compute nothing themselves."""
+
+
+class Hook:
+    """Around a module's ``forward``: before and after it."""
+
+    def __init__(self, placement: Placement, path: str) -> None:
+        self.placement, self.path = placement, path
+
+    def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
+        """Threads take turns, as they share the board; ``result``: the pass is over, or has failed."""
+        place = self.placement
+        if not result:
+            place.lock.acquire()
+            if place.executor is not None:
+                place.executor.stack.append((self.path, module))
+                return
+            if not self.path:
+                prepare(module, place)
+            place.executor = Executor(place, self.path, module)
+            place.executor.__enter__()
+            return
+        executor = place.executor
+        if executor is not None and executor.stack[-1][0] == self.path:
+            executor.stack.pop()
+            if not executor.stack:
+                place.executor = None
+                executor.__exit__(None, None, None)
+        place.lock.release()
 
 
 def prepare(root: Any, placement: Placement) -> None:
@@ -57,7 +84,7 @@ def calibrate(root: Any, placement: Placement) -> None:
         product.number = number
     _run(root, placement, "rows")
     for product in placement.products.values():
-        product.check_samples()
+        product.rows()  # raises where there are too few
     placement.state, placement.placed = state_of(root), ""
     placement.what = _table(root, placement, operators)
 
@@ -87,6 +114,12 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
         return int(sdpa_flop_count(query, key, value))
 
+    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
+
+    def like(value: Any) -> Any:
+        """A sample in the precision that the module has now."""
+        return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
     # PyTorch counts what its other devices use.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
@@ -97,20 +130,13 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
         with torch.no_grad(), counter if count else contextlib.nullcontext():
             # The die is shown the first call of them.
             for given, named in placement.samples[: 1 if watching == "given" else None]:
-                root(*(_like(root, v) for v in given), **{key: _like(root, v) for key, v in named.items()})
+                root(*map(like, given), **{key: like(v) for key, v in named.items()})
     finally:
         placement.watching = ""
         for module, mode in modes:
             module.training = mode
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
-
-
-def _like(root: Any, value: Any) -> Any:
-    """A sample in the precision that the module has now."""
-    kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
-    floats = isinstance(value, torch.Tensor) and value.is_floating_point() and kind is not None
-    return value.to(kind) if floats else value
 
 
 NOT_STATE = ("num_batches_tracked", "training")
@@ -176,7 +202,7 @@ def analog(
     seed: int = 0,
     board: str = "golden:",
     clip_rms: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> M:
     """A copy of ``model`` with every static product on the tiles of one die.
 
@@ -238,8 +264,7 @@ def analog(
     calibrate(found, placement)
     if progress is not None:
         map_products(found, placement, progress)
-    result: M = found
-    return result
+    return found
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -4,20 +4,14 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.spec.patches import Patches
 from ndrite.tiles.forms import FORMS
+from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ndrite.tiles.placement import Placement
 
 
 class Executor(torch.overrides.TorchFunctionMode):
@@ -82,41 +76,6 @@ class Executor(torch.overrides.TorchFunctionMode):
         product = products[key]
         product.train(self.stack[-1][1].training)
         return product
-
-
-class Hook:
-    """Around a module's ``forward``: before and after it."""
-
-    def __init__(self, placement: Placement, path: str) -> None:
-        self.placement, self.path = placement, path
-
-    def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
-        """Threads take turns, as they share the board; ``result``: the pass is over, or has failed."""
-        if not result:
-            self.placement.lock.acquire()
-            self._enter(module)
-        else:
-            self._leave()
-            self.placement.lock.release()
-
-    def _enter(self, module: Any) -> None:
-        from ndrite.tiles.convert import prepare
-
-        if self.placement.executor is None:
-            if not self.path:
-                prepare(module, self.placement)
-            self.placement.executor = Executor(self.placement, self.path, module)
-            self.placement.executor.__enter__()
-        else:
-            self.placement.executor.stack.append((self.path, module))
-
-    def _leave(self) -> None:
-        executor = self.placement.executor
-        if executor is not None and executor.stack[-1][0] == self.path:
-            executor.stack.pop()
-            if not executor.stack:
-                self.placement.executor = None
-                executor.__exit__(None, None, None)
 
 
 def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:

@@ -14,13 +14,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.spec.patches import Patches
 from host import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ndrite.tiles.executor import Executor
 
 F = torch.nn.functional
@@ -126,10 +124,9 @@ def convolution(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-    *,
-    dimensions: int,
 ) -> Any:
     """Maps of any size; rows of the matrix in the order channel, (depth,) row, column."""
+    dimensions = weight.dim() - 2
     flat = (1,) * (3 - dimensions)
     sizes, stride, dilation = (
         (*flat, *_each(v, dimensions)) for v in (tuple(weight.shape[2:]), stride, dilation)
@@ -178,10 +175,9 @@ def transposed(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
-    *,
-    dimensions: int,
 ) -> Any:
     """Every place's channels times all that its kernel makes of them; overlaps and bias are added here."""
+    dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
     x = maps.reshape(len(maps), groups, -1, math.prod(maps.shape[2:]))
@@ -308,10 +304,9 @@ FORMS: dict[Any, Callable[..., Any]] = {
     F.linear: linear,
     torch.einsum: einsum,
     F.multi_head_attention_forward: attention,
-    F.conv_transpose1d: partial(transposed, dimensions=1),
-    F.conv_transpose2d: partial(transposed, dimensions=2),
+    **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d), convolution),
+    **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d), transposed),
 }
-FORMS |= {getattr(F, f"conv{n}d"): partial(convolution, dimensions=n) for n in (1, 2, 3)}
 FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
 FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
 FORMS |= {getattr(home, name): matmul for home in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,11 +39,6 @@ class Row:
     outputs: int = 0
     tiles: int = 0
 
-    @property
-    def weights(self) -> int:
-        """Weights on tiles."""
-        return self.inputs * self.outputs
-
 
 @dataclass(frozen=True)
 class Table:
@@ -65,7 +60,7 @@ class Table:
     @property
     def weights(self) -> int:
         """Weights on tiles."""
-        return sum(row.weights for row in self.rows)
+        return sum(row.inputs * row.outputs for row in self.rows)
 
     def __str__(self) -> str:
         whole = max(self.macs, 1)
@@ -85,6 +80,7 @@ class Table:
         return text
 
 
+@dataclass(eq=False, repr=False)
 class Placement:
     """What every product of one module shares; ``model.ndrite``.
 
@@ -113,28 +109,27 @@ class Placement:
     board, and ``read`` takes what products are read with, where it is asked for.
     """
 
-    def __init__(
-        self,
-        chip: Chip,
-        seed: int,
-        url: str,
-        samples: list[tuple[tuple[Any, ...], dict[str, Any]]],
-        clip_rms: float | None,
-    ) -> None:
-        if not 0 <= seed < 1 << SEED_BITS:
-            raise InputError(f"seed is {seed}; accepted: 0..2^{SEED_BITS}-1")
-        self.chip, self.seed, self.url, self.samples, self.clip_rms = chip, seed, url, samples, clip_rms
-        self.first_index = 0
-        self.noise = True
-        self.state = self.placed = ""
-        self.watching = ""
-        self.progress: Any = None
-        self.what = Table(())
-        self.products: dict[Any, Product] = {}
-        self.executor: Executor | None = None
-        self.read: dict[Product, list[Any]] | None = None
-        self.lock = threading.RLock()
-        self._boards: dict[str, tuple[BoardApi, Program | None]] = {}
+    chip: Chip
+    seed: int
+    url: str
+    samples: list[tuple[tuple[Any, ...], dict[str, Any]]]
+    clip_rms: float | None
+    first_index: int = 0
+    noise: bool = True
+    state: str = ""
+    placed: str = ""
+    watching: str = ""
+    progress: Any = None
+    what: Table = Table(())
+    products: dict[Any, Product] = field(default_factory=dict)
+    executor: Executor | None = None
+    read: dict[Product, list[Any]] | None = None
+    lock: Any = field(default_factory=threading.RLock)
+    _boards: dict[str, tuple[BoardApi, Program | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 1 << SEED_BITS:
+            raise InputError(f"seed is {self.seed}; accepted: 0..2^{SEED_BITS}-1")
 
     def __repr__(self) -> str:
         return (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import CompileWarning, EmulatorError
-from emulator.learning.training.extra import torch
+from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
 from emulator.learning.training.view import view_of
 from emulator.mapping import Die, MapOptions, Mapped, map_network
@@ -22,20 +22,18 @@ from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.patches import Patches, Shape
 from host import InputError
-from ndrite.tiles.placement import CALLS_MAX
+from ndrite.tiles.placement import CALLS_MAX, Placement
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ndrite.tiles.executor import Executor
-    from ndrite.tiles.placement import Placement
 
 
 class Watched:
     """What samples show of a product's inputs: first their range, then patches as codes of that range.
 
-    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, groups * K), evenly picked of them;
-    ``given``: what the die gives the product for the first of these, where it is read once a sample.
+    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, groups * K), evenly picked of those
+    ``shown`` so far; ``given``: what the die gives the product for the first call's, where it is read once a
+    sample.
     """
 
     def __init__(self, name: str) -> None:
@@ -43,9 +41,8 @@ class Watched:
         self.low, self.high, self.seen = np.inf, -np.inf, 0
         self.calls = 0
         self.given: npt.NDArray[np.uint8] | None = None
-        self.codes: npt.NDArray[np.uint8] | None = None
-        self._parts: list[npt.NDArray[np.uint8]] = []
-        self._at = 0
+        self.codes = np.zeros((0, 0), np.uint8)
+        self.shown = 0
 
     @property
     def input_range(self) -> InputRange:
@@ -65,7 +62,7 @@ class Watched:
                 self.low, self.high = min(self.low, low), max(self.high, high)
             self.seen, self.calls = self.seen + count, self.calls + 1
             return
-        first = 0 if watching == "given" else self._at
+        first = 0 if watching == "given" else self.shown
         pick = np.unique(np.linspace(0, self.seen - 1, min(wanted, self.seen)).astype(np.int64))
         pick = pick[(pick >= first) & (pick < first + count)] - first
         codes = np.zeros((0, patches.groups * patches.inputs), np.uint8)
@@ -74,11 +71,8 @@ class Watched:
         if watching == "given":
             self.given = codes
             return
-        self._parts.append(codes)
-        self._at += count
-        if self._at == self.seen:
-            self.codes = np.concatenate(self._parts)
-            self._parts = []
+        self.codes = np.concatenate([self.codes.reshape(-1, codes.shape[1]), codes])
+        self.shown += count
 
 
 ROWS_MIN = 16
@@ -155,11 +149,10 @@ class Product(torch.nn.Module):
         sums = self.tiles // self.patches.groups * slices(self.placement.chip.input.dac_bits) * self.outputs
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
-    def settle(self, weight: Tensor) -> None:
-        """Training begins at the ranges and the mean that samples show with ``weight`` (K, M)."""
-        assert self.watched.codes is not None
+    def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
+        """Training begins at the ranges and the mean that ``codes`` show with ``weight`` (K, M)."""
         given, p = self.watched.input_range, self.patches
-        seen = torch.from_numpy(self.watched.codes).to(self.low) / INPUT_MAX
+        seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
         seen = seen.view(len(seen), p.shape[0], *p.kernel)
         self.low.fill_(float(given.low[0]))
         self.high.fill_(float(given.high[0]))
@@ -170,11 +163,12 @@ class Product(torch.nn.Module):
             maps.flatten(1) if self.whole else maps, self.reading.limit(weight.to(self.low))[0]
         )
 
-    def check_samples(self) -> None:
-        """Raise EmulatorError where samples give it too few inputs to be mapped on."""
-        count = 0 if self.watched.codes is None else len(self.watched.codes)
+    def rows(self) -> npt.NDArray[np.uint8]:
+        """Codes (n, groups * K) to be mapped on. Raises EmulatorError where samples give it too few."""
+        count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
+        return self.watched.codes
 
     def ready(self, weight: Tensor, bias: Tensor | None, *, check: bool = True) -> OnDie:
         """The product on the die, mapped now unless it is there; ``check``: with exactly these weights.
@@ -202,21 +196,18 @@ class Product(torch.nn.Module):
 
     def _map(self, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> Mapped:
         place, watched, p = self.placement, self.watched, self.patches
-        self.check_samples()
-        assert watched.codes is not None
+        codes, exact = self.rows(), None
         inputs = watched.input_range
         # x = low + span * u: the span goes into the weights, the rest into the bias.
         dense = Dense(
             (weight * inputs.span).astype(np.float32),
             (bias + inputs.low * weight.sum(axis=0)).astype(np.float32),
         )
-        codes, exact = watched.codes, None
         if watched.given is not None and len(watched.given) >= ROWS_MIN:
-            codes, exact = watched.given, watched.codes[: len(watched.given)] / INPUT_MAX
+            codes, exact = watched.given, codes[: len(watched.given)] / INPUT_MAX
         one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
         network = Network((Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CompileWarning)  # the report has it
+        with warnings.catch_warnings(action="ignore", category=CompileWarning):  # the report has it
             try:
                 return map_network(
                     network,
@@ -229,11 +220,9 @@ class Product(torch.nn.Module):
             except EmulatorError as error:
                 raise type(error)(f"{self.name}: {error}") from None
 
-    def program_on(self, shape: Shape) -> Program:
-        """The mapped program on maps of ``shape``."""
-        assert self.on_die is not None
+    def program_on(self, program: Program, shape: Shape) -> Program:
+        """The mapped ``program`` on maps of ``shape``."""
         if shape not in self._programs:
-            program = self.on_die.program
             (step,) = program.products
             patches = dataclasses.replace(self.patches, shape=shape)
             if patches != step.patches:
@@ -252,8 +241,8 @@ class Product(torch.nn.Module):
             self.to(x.device, x.dtype)
         if place.watching in ("range", "rows"):
             self._show(x)
-            if watched.codes is not None and len(watched.codes):
-                self.settle(weight.detach())
+            if len(watched.codes) and watched.shown == watched.seen:
+                self.settle(watched.codes, weight.detach())
             return self._float(x, weight, bias)
         if place.watching == "given" and self.on_die is None:
             if watched.calls == len(place.samples):
@@ -295,7 +284,7 @@ class Product(torch.nn.Module):
         """Codes to the board, sums back."""
         place = self.placement
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
-        program = self.program_on(shape)
+        program = self.program_on(mapped.program, shape)
         assert program.meaning.inputs is not None
         codes = program.meaning.inputs.encode(x.reshape(len(x), -1).to("cpu", torch.float64).numpy())
         if place.read is not None and not place.watching:

@@ -1,8 +1,6 @@
 """board: list, info, flash, serve, selftest and scrub."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +16,7 @@ from host import InputError
 from host.links.udp_socket import udp_address
 from host.scrub import Upset
 from ndrite import url
-from ndrite.bringup.run import versions
+from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.selftest import checks_of
@@ -59,19 +57,18 @@ def list_boards(*, output: Output | None = None) -> Found:
         write_whole(output, markdown())
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     title = "FPGA boards (estimated by nextpnr, not measured)"
-    said = []
-    if any(row["timing_met"] is False for row in rows):
-        said.append("! timing is not met")
-    if any(row["earlier"] for row in rows):
-        said.append("* of an earlier netlist; `ndrite board build` makes it anew")
-    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), tuple(said))
+    notes = {
+        "! timing is not met": any(row["timing_met"] is False for row in rows),
+        "* of an earlier netlist; `ndrite board build` makes it anew": any(row["earlier"] for row in rows),
+    }
+    said = tuple(note for note, holds in notes.items() if holds)
+    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), said)
 
 
 def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if name == "board":
-        marks = "*" * bool(row["earlier"]) + "!" * (row["timing_met"] is False)
-        return f"{value} {marks}".rstrip()
+        return f"{value}{'*' * bool(row['earlier'])}{' !' * (row['timing_met'] is False)}"
     # nextpnr does not time the multipliers of these: its figure is no speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
@@ -131,17 +128,13 @@ def flash(
     return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
 
 
-LOOPBACK = f"127.0.0.1:{PORT}"
-
-
 @verb
 def serve(
     *,
     preset: str = DEFAULT_PRESET,
     link: File | None = None,
     udp: bool = False,
-    at: Annotated[str, Option("HOST:PORT")] = LOOPBACK,
-    say: Callable[[str], None] | None = None,
+    at: Annotated[str, Option("HOST:PORT")] = f"127.0.0.1:{PORT}",
 ) -> Found:
     """A simulated board on a pseudo-terminal or a UDP socket.
 
@@ -158,8 +151,6 @@ def serve(
         On a UDP socket instead.
     at:
         With ``udp``: the socket's address; port 0 is any that is free.
-    say:
-        Told where the board is.
 
     Examples
     --------
@@ -171,10 +162,9 @@ def serve(
     if udp and link is not None:
         raise InputError("link and udp exclude each other; accepted: one of them")
     geometry = url.preset(preset)
-    tell = say or partial(print, flush=True)
 
     def announce(where: object) -> None:
-        tell(f"serving {geometry.name} on {where}")
+        print(f"serving {geometry.name} on {where}", flush=True)
 
     if udp:
         from boards.sim.serve_udp import serve_udp

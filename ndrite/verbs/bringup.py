@@ -2,8 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +13,15 @@ from boards.fpga.reports import known_seed
 from emulator.files import write_whole
 from hdl.ethernet.addresses import Addresses
 from host import InputError
-from ndrite.bringup.run import page, stages_of, versions
-from ndrite.bringup.ways import Hardware, Simulated
+from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
 from ndrite.networks import shipped_program
 from ndrite.results import Found, Table
-from ndrite.signature import Announce, Count, Folder, Option, Output, Whole, silent, unheard, verb
+from ndrite.signature import Announce, Count, Folder, Option, Output, Stages, Whole, silent, unheard, verb
 
 SHOWN = (
     "fmax_mhz luts luts_available ffs ffs_available dsps dsps_available brams brams_available lanes readouts "
     "weights_capacity gmac_per_s samples_per_s_compute samples_per_s_link build_id"
 ).split()
-
-
-Status = Callable[[str], AbstractContextManager[Callable[[str], None]]]
-"""Called with a name; a context that gives a function for what goes on, in words."""
 
 
 @verb
@@ -44,7 +37,7 @@ def build(
     address: Annotated[str, Option("IPV4")] | None = None,
     mac: Annotated[str, Option("MAC")] | None = None,
     announce: Announce = unheard,
-    status: Status = silent,
+    progress: Stages = silent,
 ) -> Found:
     """A bitstream for an FPGA board.
 
@@ -89,7 +82,7 @@ def build(
     folder = Path("build") / chosen.name if output is None else Path(output)
 
     try:
-        with status(chosen.name) as now:
+        with progress(chosen.name) as now:
             report = builder.build(
                 chosen,
                 folder,
@@ -107,9 +100,6 @@ def build(
     title = f"{chosen.name} in {folder}: {report['fmax_is']}"
     values = {"board": chosen.name, "folder": str(folder), **report}
     return Found(values, (Table(title, ("quantity", "value"), rows),))
-
-
-SIMULATED = "tang-nano-9k"
 
 
 @verb
@@ -158,7 +148,7 @@ def bringup(
     """
     if not simulated and (board is None or port is None):
         raise InputError("board and port are needed; without a board: ndrite board bringup --simulated")
-    target = find_target(board or SIMULATED)
+    target = find_target(board or "tang-nano-9k")
     path = Path(f"bringup-{target.name}.md" if output is None else output)
     built = Path("build") / target.name if folder is None else Path(folder)
     way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, announce)

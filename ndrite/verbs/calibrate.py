@@ -68,8 +68,6 @@ def calibrate(
         the die, with the float network's answers.
     output:
         File to write: the same network on the tuned die.
-    board:
-        URL of the board that forward passes run on.
     method:
         gradient, its sign alone, or perturb, which needs no model.
     steps, batch:
@@ -185,5 +183,5 @@ def calibrate_board(
     def infer(batch: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.int32]:
         return board.infer(batch, seed=low, first_index=first % (1 << 32), noise=noise)
 
-    run: dict[str, Any] = {"infer": infer, "load": board.program, "plan": plan, "progress": progress}
-    return tuning.calibrate(chip, learner, x, labels, **run)
+    load = board.program
+    return tuning.calibrate(chip, learner, x, labels, infer=infer, load=load, plan=plan, progress=progress)

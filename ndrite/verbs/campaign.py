@@ -24,7 +24,7 @@ from host import BoardApi, InputError
 from host.api import Progress
 from ndrite import signature as sig
 from ndrite.compiled import held
-from ndrite.intervals import mean_interval, wilson
+from ndrite.intervals import mean_interval, proportion
 from ndrite.pages import chips as drawn
 from ndrite.pages.points import is_page
 from ndrite.results import Summary, Table, percents
@@ -67,6 +67,7 @@ class Wafer(Summary):
     votes: CampaignResult | None
     summary: dict[str, Any]
     on_host: bool
+    heading = "{name}: virtual chips on {board}"
     left_out = ("accuracy_per_chip", "rms_error_per_chip", "worst_samples", "votes")
 
     @property
@@ -88,11 +89,6 @@ class Wafer(Summary):
         """
         drawn.draw(self.summary, Path(path), name=self.name)
         return Path(path)
-
-    @property
-    def title(self) -> str:
-        """Program and board."""
-        return f"{self.name}: virtual chips on {self.board}"
 
     def tables(self) -> Iterable[Table]:
         yield from super().tables()
@@ -311,4 +307,4 @@ def spread(measure: str, each: npt.NDArray[np.float64]) -> dict[str, Any]:
 def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
     """Share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
     n, good = len(passed), int(passed.sum())
-    return {"threshold": threshold, "yield": good / n, "yield_interval_95": list(wilson(good, n))}
+    return {"threshold": threshold, "yield": good / n, "yield_interval_95": proportion(good / n, n)}

@@ -1,6 +1,7 @@
 """chip: list, show, check and compare chip descriptions."""
 
 import warnings
+from collections.abc import Callable
 from textwrap import wrap
 from typing import Annotated, Any
 
@@ -12,12 +13,22 @@ from emulator.errors import CompileWarning
 from emulator.mapping import map_network
 from emulator.mapping.explain import judge
 from ndrite.networks import shipped_network
-from ndrite.results import Found, Table, plain
-from ndrite.samples import typical, unseen
+from ndrite.results import Found, Table, percents, plain
+from ndrite.samples import apart
 from ndrite.signature import DieSeed, Option, verb
 
 SUMMARY = 120
 """Characters of a description in the list."""
+LOSSES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "chip": ("chip", str),
+    "snr_db": ("SNR", "{:.1f} dB".format),
+    "snr_noise_db": ("noisy", "{:.1f} dB".format),
+    "accuracy": ("accuracy", lambda share: f"{percents(share)} %"),
+    "pwl_error_lsb": ("PWL", "{:.2f}".format),
+    "tail_error_lsb": ("tail", "{:.2f}".format),
+    "saturated_codes": ("cut", str),
+}
+"""Shown in the table of losses -> header, and a value in words."""
 Name = Annotated[str, Option("NAME")]
 
 
@@ -147,43 +158,33 @@ def table(
     $ ndrite chip table --markdown
     """
     network = shipped_network()
-    samples = typical("fashion-mnist")
-    x, labels = (part[:count] for part in unseen("fashion-mnist"))
+    samples, *unseen = apart("fashion-mnist")
+    x, labels = (part[:count] for part in unseen)
     rows: list[dict[str, Any]] = []
     for name in names or [*chips(), *(f"wan2022+{device}" for device in list_devices())]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", CompileWarning)
+        with warnings.catch_warnings(record=True, action="always", category=CompileWarning) as caught:
             compiled = map_network(network, load_chip(name), samples, seed=seed)
-        quiet = judge(name, network, compiled, x, labels, noise=False)
         noisy = judge(name, network, compiled, x, labels, seed=seed)
-        layers = compiled.report.layers
+        report, layers = compiled.report, compiled.report.layers
         rows.append(
             {
                 "chip": name,
-                "snr_db": quiet.snr_db,
+                "snr_db": judge(name, network, compiled, x, labels, noise=False).snr_db,
                 "snr_noise_db": noisy.snr_db,
                 "accuracy": noisy.accuracy,
-                "pwl_error_lsb": compiled.report.pwl_error_lsb,
+                "pwl_error_lsb": report.pwl_error_lsb,
                 "tail_error_lsb": max(layer.tail_error_lsb for layer in layers),
                 "saturated_codes": sum(layer.saturated_codes for layer in layers),
                 "warnings": len(caught),
             }
         )
-    header = ("chip", "SNR", "noisy", "accuracy", "PWL", "tail", "cut")
-    lines = [
-        (
-            str(row["chip"]),
-            f"{row['snr_db']:.1f} dB",
-            f"{row['snr_noise_db']:.1f} dB",
-            f"{100 * row['accuracy']:.2f} %",
-            f"{row['pwl_error_lsb']:.2f}",
-            f"{row['tail_error_lsb']:.2f}",
-            str(row["saturated_codes"]),
-        )
-        for row in rows
-    ]
+    lines = [tuple(said(row[name]) for name, (_, said) in LOSSES.items()) for row in rows]
     content = {"network": network.name, "samples": len(x), "seed": seed, "chips": rows}
-    found = Table(f"{network.name}, {len(x)} test samples, chip seed {seed}", header, lines)
+    found = Table(
+        f"{network.name}, {len(x)} test samples, chip seed {seed}",
+        tuple(header for header, _ in LOSSES.values()),
+        lines,
+    )
     return Found(content, said=(found.markdown("---:"),)) if markdown else Found(content, (found,))
 
 

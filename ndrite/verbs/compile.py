@@ -85,10 +85,8 @@ def compile(
         Of an ONNX model: the output to take; default: the first that works.
     classes:
         Name of each output, where outputs are classes.
-    input_unit:
-        Unit of the values in, for people.
-    output_unit:
-        Unit of the values out.
+    input_unit, output_unit:
+        Units of the values in and out, for people.
 
     Warns
     -----
@@ -108,9 +106,8 @@ def compile(
     """
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
-    given = {"input_range": input_range, "input_shape": input_shape, "output": node}
+    options = {"input_range": input_range, "input_shape": input_shape, "output": node}
     with progress("nodes") as report:
-        options = {key: value for key, value in given.items() if value is not None}
         floats, whole, imported = network_of(network, samples, report, **options)
     told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
     told = {key: value for key, value in told.items() if value is not None}
@@ -132,14 +129,8 @@ def compile(
             progress=report,
             options=MapOptions(nominal=nominal, target=array, mitigation=measures),
         )
-    found = Compiled(
-        floats,
-        mapped.program,
-        mapped.die,
-        typical,
-        mapped.report,
-        None if imported is None else imported.report,
-    )
+    done = None if imported is None else imported.report
+    found = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
     if output is not None:
         (found.program if program_only else found).save(output)
     return found

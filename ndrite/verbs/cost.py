@@ -66,11 +66,8 @@ def cost(
     if show:
         text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
         return Found({"constants": text}, said=(text.rstrip("\n"),))
-    known = (
-        constants.on(node_nm)
-        if isinstance(constants, Constants)
-        else load_constants(Path(constants or CONSTANTS), node_nm)
-    )
+    given = constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
+    known = given.on(node_nm)
     if neuron and program is not None:
         raise InputError("program and neuron exclude each other; accepted: one of them")
     if neuron:

@@ -11,9 +11,8 @@ from emulator.files import write_whole
 from emulator.golden import Core
 from emulator.spec.steps import join
 from host import InputError
+from ndrite import exports
 from ndrite.compiled import compiled_of
-from ndrite.exports import devices
-from ndrite.exports.spice import drawn
 from ndrite.results import Found
 from ndrite.samples import seen_samples
 from ndrite.signature import ChipName, Inputs, Option, Source, verb
@@ -82,17 +81,17 @@ def export(
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
         rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1)
-        found = drawn(whole.die, product, rows.astype(np.int64), f"{Path(spice).stem}.out")
+        found = exports.drawn(whole.die, product, rows.astype(np.int64), f"{Path(spice).stem}.out")
         content["spice"] = str(write_whole(spice, found.deck))
         content["columns_uA"] = found.columns_uA.tolist()
         content["outputs"] = None if found.outputs is None else found.outputs.tolist()
     if verilog_a is not None:
-        content["verilog_a"] = str(write_whole(verilog_a, devices.verilog_a(described)))
+        content["verilog_a"] = str(write_whole(verilog_a, exports.verilog_a(described)))
     if aihwkit is not None:
-        content["aihwkit"] = str(write_whole(aihwkit, devices.config(described)))
+        content["aihwkit"] = str(write_whole(aihwkit, exports.config(described)))
         if whole is not None:
             buffer = io.BytesIO()
-            np.savez(buffer, **devices.weights(whole.die))  # type: ignore[arg-type]
+            np.savez(buffer, **exports.weights(whole.die))  # type: ignore[arg-type]
             content["weights"] = str(write_whole(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
     names = ("spice", "verilog_a", "aihwkit", "weights")
     return Found(content, said=tuple(f"{n}: {content[n]}" for n in names if n in content))

@@ -169,7 +169,12 @@ def learn(
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
-            _leave(chosen, left, course, mark, stopped)
+            if left is not None:
+                with suppress(HostError):  # of a link that is cut the last epoch is kept
+                    insitu.save_course(left, course, chosen.states(), mark)
+                    if isinstance(stopped, KeyboardInterrupt):
+                        goes_on = "the same command with --resume goes on"
+                        raise KeyboardInterrupt(f"after {course.done} updates; {goes_on}") from None
             raise
         states = chosen.states()
     told = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
@@ -181,8 +186,7 @@ def learn(
     )
     if output is not None and left is not None:
         whole.save(output)
-        with suppress(FileNotFoundError):
-            left.unlink()
+        left.unlink(missing_ok=True)
     sizes = [layer.states.size for layer in ready.learning.layers]
     pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
     lasts = None
@@ -224,20 +228,6 @@ def _epochs(
                 seen=lambda course, at=epoch, tell=report: tell(course.done - at * size, size),  # type: ignore[misc]
             )
         yield epoch + 1
-
-
-def _leave(
-    board: LearningApi, left: Path | None, course: insitu.Course, mark: dict[str, Any], stopped: BaseException
-) -> None:
-    """Keep what going on needs, where a file was asked for; the states are asked of the board once more."""
-    if left is None:
-        return
-    with suppress(HostError):
-        insitu.save_course(left, course, board.states(), mark)
-        if isinstance(stopped, KeyboardInterrupt):
-            raise KeyboardInterrupt(
-                f"after {course.done} updates; the same command with --resume goes on"
-            ) from None
 
 
 def _law(device: Any) -> tuple[LinearStep, Any, float | None]:

@@ -3,7 +3,6 @@
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -79,9 +78,12 @@ def report(
     >>> found.save("report.html").name
     'report.html'
     """
-    board = None if fpga is None else _board(fpga)
-    with progress("report") as bar, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
+    board = None if fpga is None else board_report(find_target(fpga).name)
+    if fpga is not None and board is None:
+        accepted = "one of `ndrite board list` with figures"
+        raise InputError(f"board {fpga!r} has no committed build; accepted: {accepted}")
+    heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
+    with progress("report") as bar, heard as caught:
         whole = compiled_of(program)
         given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
         x, y = given.x[:count], given.labels[:count]
@@ -118,13 +120,3 @@ def report(
     if figures is not None:
         found.save_figures(figures)
     return found
-
-
-def _board(name: str) -> dict[str, Any]:
-    find_target(name)
-    report = board_report(name)
-    if report is None:
-        raise InputError(
-            f"board {name!r} has no committed build; accepted: one of `ndrite board list` with figures"
-        )
-    return report

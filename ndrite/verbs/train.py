@@ -33,11 +33,7 @@ class Trained(Summary):
 
     network: Network
     summary: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """The network's name."""
-        return self.network.name
+    heading = "{network.name}"
 
 
 @sig.verb
@@ -210,10 +206,8 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
     """
     inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
-        shape: dict[str, Any] = {} if input_shape is None else {"input_shape": input_shape}
-        network = network_of(
-            source, samples.x[:CALIBRATION_SAMPLES] / 255, input_range=(0.0, 1.0), **shape
-        ).network
+        x = samples.x[:CALIBRATION_SAMPLES] / 255
+        network = network_of(source, x, input_range=(0.0, 1.0), input_shape=input_shape).network
         said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
         network = dataclasses.replace(network, meaning=said)
     else:

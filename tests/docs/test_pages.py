@@ -1,8 +1,16 @@
-"""The documentation: its examples run, its pages are current, its figures follow from each other."""
+"""The documentation: its examples run, its pages are current, its figures follow from each other.
 
+What users read imports from ``ndrite`` alone: its public names and its public modules. The committed cast is
+of the present commands, which still do what it shows.
+"""
+
+import ast
 import doctest
+import importlib
+import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,6 +21,7 @@ import ndrite
 from boards.fpga import find_target
 from ndrite.samples import judging_set
 from ndrite.shell.main import COMMANDS, group
+from tests.docs import cast
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -115,3 +124,92 @@ def test_a_campaigns_cycles_a_program_are_no_fewer_than_its_first_layer_takes() 
     groups = -(-128 // find_target("ulx3s-85f").geometry.lanes)
     rows = (x[:1000] > 0).sum() / 1000
     assert groups * rows < whole(found[1]) < 1.05 * (groups * rows + 128)
+
+
+OWN = ("emulator", "hdl", "host", "boards", "ndrite")
+CONTRIBUTORS = {"docs/architecture.md", "docs/arithmetic.md", "docs/hardware.md"}
+"""Pages that explain what is inside, to those who change it."""
+
+
+def python_of(path: Path) -> Iterator[str]:
+    """The Python in a page, a script or a notebook."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        yield text
+    elif path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        yield from ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    else:
+        yield from re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+
+def shown() -> list[Path]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
+    found = [*pages, *(ROOT / "examples").rglob("*.ipynb")]
+    return sorted(path for path in found if any(True for _ in python_of(path)))
+
+
+def foreign(text: str) -> list[str]:
+    """What a piece of Python imports of ours that is no public name."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            found += [n for n in names if n.split(".")[0] in OWN and n != "ndrite"]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+            names = [alias.name for alias in node.names]
+            module = importlib.import_module(str(node.module))
+            named = module in (ndrite, *(getattr(ndrite, name) for name in ndrite._MODULES))
+            public = named and all(hasattr(module, name) for name in names)
+            found += [] if public else [f"{node.module}: {', '.join(names)}"]
+    return found
+
+
+@pytest.mark.parametrize("path", shown(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_users_import_from_ndrite_alone(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    wrong = [line for text in python_of(path) for line in foreign(text)]
+    assert name in CONTRIBUTORS or not wrong, f"{name}: {wrong}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.name)
+def test_what_a_benchmark_imports_is_there(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+            module = importlib.import_module(str(node.module))
+            absent = [a.name for a in node.names if not hasattr(module, a.name)]
+            assert [n for n in absent if importlib.util.find_spec(f"{node.module}.{n}") is None] == []
+
+
+def said(picture: str) -> str:
+    """All text of a picture; rich writes spaces that do not break."""
+    return re.sub(r"<[^>]+>", "\n", picture).replace("&#160;", " ")
+
+
+def test_the_committed_cast_is_of_these_commands() -> None:
+    picture = (DOCS / "images" / "cast.svg").read_text()
+    lines = said(picture).splitlines()
+    assert len(cast.COMMANDS) == 5
+    for command in cast.COMMANDS:
+        assert any(command in line for line in lines), command
+    times = [float(seconds) for seconds in re.findall(r"^\[([\d.]+) s\]$", said(picture), re.M)]
+    assert len(times) == 5
+    assert max(times) <= cast.SECONDS_MAX
+    assert re.search(r"accuracy\s+│\s+0\.[89]\d+ │", said(picture))
+    assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_text_of_a_program_is_no_markup() -> None:
+    picture = cast.svg([cast.Scene("echo", "[bold]<b>&\n", 1.0)])
+    assert "[bold]&lt;b&gt;&amp;" in picture
+
+
+@pytest.mark.long
+def test_the_commands_run(tmp_path: Path) -> None:
+    for package in ("sklearn", "skl2onnx", "onnx"):
+        pytest.importorskip(package, reason="needs ndrite[import-check]")
+    scenes = cast.record(tmp_path)
+    assert [scene.command for scene in scenes] == list(cast.COMMANDS)
+    accuracy = re.search(r"accuracy\s+│\s+([\d.]+) │", "".join(scene.printed for scene in scenes))
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.85

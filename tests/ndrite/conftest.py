@@ -36,6 +36,13 @@ def folder(here: Path, program: Program) -> Path:
     return here
 
 
+@pytest.fixture
+def working(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``folder``, which may be of a whole module, as the working one."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def words_of(line: str | list[str]) -> list[str]:
     """A command's words, of a line as it is typed."""
     return shlex.split(line) if isinstance(line, str) else line

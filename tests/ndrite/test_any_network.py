@@ -64,12 +64,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return here
 
 
-@pytest.fixture(autouse=True)
-def working(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network's folder."""
-    monkeypatch.chdir(folder)
-
-
+pytestmark = pytest.mark.usefixtures("working")
 OWN = "--inputs x.npy --labels y.npy"
 
 

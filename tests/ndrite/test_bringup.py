@@ -15,8 +15,8 @@ from boards.fpga.errors import BuildError
 from boards.sim import SimLink
 from emulator.spec import PRESETS
 from host import LinkError
-from ndrite.bringup.run import STAGES, stages_of, standard_errors
-from ndrite.bringup.ways import SIMULATED_TIMEOUT_S, Hardware, Simulated, attached
+from ndrite import bringup
+from ndrite.bringup import SIMULATED_TIMEOUT_S, STAGES, Hardware, Simulated, stages_of
 from ndrite.selftest import Check
 from ndrite.shell.main import FAILED_CHECK, run
 from tests.faulty_link import FaultRates, FaultyLink
@@ -121,11 +121,11 @@ def test_noise_is_judged_by_mean_and_deviation():
     rng = np.random.default_rng(1)
     law = np.column_stack([rng.normal(10, 4, 5000), rng.normal(-3, 30, 5000), np.full(5000, 7)])
     reads = np.column_stack([rng.normal(10, 4, 1000), rng.normal(-3, 30, 1000), np.full(1000, 7)])
-    assert standard_errors(reads, law) < 5
-    assert standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation: 7.3
+    assert bringup.standard_errors(reads, law) < 5
+    assert bringup.standard_errors(reads + np.array([0, 8, 0]), law) > 5  # a quarter of a deviation: 7.3
     quiet = reads.mean(axis=0) + 0.8 * (reads - reads.mean(axis=0))
-    assert standard_errors(quiet, law) > 5  # a fifth too little: 8.2
-    assert standard_errors(reads[:, 2:], law[:, 2:]) is None
+    assert bringup.standard_errors(quiet, law) > 5  # a fifth too little: 8.2
+    assert bringup.standard_errors(reads[:, 2:], law[:, 2:]) is None
 
 
 def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
@@ -150,26 +150,13 @@ def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monke
 
     whole = {"build_id": "00ff", "timing_met": True, "fmax_mhz": 30.0, "clock_mhz": 27}
     (tmp_path / "report.json").write_text(json.dumps(whole | build))
-    monkeypatch.setattr("ndrite.bringup.ways.flash", missing)
-    monkeypatch.setattr("ndrite.bringup.ways.attached", partial(attached, within_s=0.1))
+    monkeypatch.setattr("ndrite.bringup.flash", missing)
+    monkeypatch.setattr("ndrite.bringup.attached", partial(bringup.attached, within_s=0.1))
     found = list(stages_of(Hardware(TARGET, str(tmp_path / "no-port"), tmp_path, **options)))
     assert [stage for stage, _ in found] == list(STAGES)
     assert [check.passed for _, check in found] == [True] * last + [False] * (len(STAGES) - last)
     assert seen in found[last][1].seen
     assert found[-1][1].seen == f"not reached: {STAGES[last]} failed"
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ("", "board and port are needed"),
-        ("ulx3s-85f", "board and port are needed"),
-        ("no-board --simulated", "no-board"),
-        ("--simulated -o no/folder/r.md", "no/folder"),
-    ],
-)
-def test_one_clear_line(words: str, told: str, fails: Any) -> None:
-    fails(f"board bringup {words}", told)
 
 
 @pytest.mark.slow
@@ -192,10 +179,10 @@ def test_a_port_that_comes_back_after_loading_is_waited_for(monkeypatch):
             raise LinkError("no such port")
         return "there"
 
-    monkeypatch.setattr("ndrite.bringup.ways.UartLink", port)
-    assert attached("/dev/ttyUSB0", 1_000_000) == "there"
+    monkeypatch.setattr("ndrite.bringup.UartLink", port)
+    assert bringup.attached("/dev/ttyUSB0", 1_000_000) == "there"
     assert tries == [("/dev/ttyUSB0", 1_000_000)] * 3
     tries.clear()
     with pytest.raises(LinkError, match="no such port"):
-        attached("/dev/ttyUSB0", 1_000_000, within_s=0.0)
+        bringup.attached("/dev/ttyUSB0", 1_000_000, within_s=0.0)
     assert len(tries) == 1

@@ -121,7 +121,6 @@ def test_fit_rram_and_ecram(measured: None, said: Any, prints: Any) -> None:
         ("fit ndr g.csv", ("g.csv: no column for voltage", "headers: target_uS, Gread")),
         ("fit rram g.csv --column conductance=Gread", ("has the unit ''", "Gread:S")),
         ("fit rram g.csv --column Gread", ("column is 'Gread'; accepted",)),
-        ("fit ndr iv.csv -o nowhere/mine.yaml", ("nowhere: no such folder",)),
         ("fit ndr up.csv -o up.yaml", ("the current does not fall",)),
         # A device beyond what the emulator accepts: 30 V.
         ("fit ndr big.csv", ("the fitted neuron.peak_voltage_V is 30", "accepted: 0.001..10")),

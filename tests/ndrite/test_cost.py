@@ -12,7 +12,7 @@ import ndrite
 from emulator.device.description import Chip
 from emulator.golden import Core
 from emulator.mapping import Die, map_network
-from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
+from emulator.network import Dense, Named, Network, load_network, zoo
 from emulator.network import Product as NetworkProduct
 from emulator.spec import Program
 from emulator.spec.patches import Patches
@@ -21,9 +21,9 @@ from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import ACCOUNTINGS, CONSTANTS, CostError, load_constants
 from ndrite.costs.neuron import NDR, report
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
-from ndrite.samples import DATA, typical
+from ndrite.samples import DATA, apart
 from ndrite.verbs.sweep import front
-from tests.chips import changed
+from tests.chips import changed, random_network, samples
 
 READ_V = 0.2
 READ_NS = "read_ns: {low: "
@@ -35,18 +35,10 @@ def chip_of(array: Any = None, **sections: Any) -> Chip:
     return changed("ideal", array={"rows": 8, "columns": 4} | (array or {}), **sections)
 
 
-def network(inputs: int, outputs: int) -> tuple[Network, np.ndarray]:
-    """``inputs`` - ``outputs`` NDR neurons - 2 outputs, and few samples."""
-    rng = np.random.default_rng(1)
-    first = Dense(rng.normal(size=(inputs, outputs)), np.zeros(outputs), Ndr(*np.ones((2, outputs))))
-    last = Dense(rng.normal(size=(outputs, 2)), np.zeros(2))
-    return Network.chain((first, last)), rng.integers(0, 256, (32, inputs), np.uint8)
-
-
 def hidden(inputs: int, outputs: int, **sections: Any) -> tuple[Program, Die]:
-    """The network on the ideal chip."""
-    of, samples = network(inputs, outputs)
-    return map_network(of, chip_of(**sections), samples)[:2]
+    """``inputs`` - ``outputs`` NDR neurons - 2 outputs on the ideal chip."""
+    network = random_network((inputs, outputs, 2))
+    return map_network(network, chip_of(**sections), samples(network, 32))[:2]
 
 
 def account(program: Program, die: Die, x: Any) -> Account:
@@ -254,7 +246,7 @@ def test_any_program_has_an_account(name: str) -> None:
     network = load_network(Path(zoo.float_network()).with_name(f"float-{name}.npz"))
     named = network.meaning.data_set
     random = np.random.default_rng(0).integers(0, 256, (16, network.inputs), np.uint8)
-    x = typical(named)[:64] if named in DATA else random
+    x = apart(named)[0][:64] if named in DATA else random
     program, die, _ = map_network(network, "ideal", x)
     found = account(program, die, x[:1])
     assert len(found.works) == 1 + len(program.steps)
@@ -348,8 +340,8 @@ def test_every_constant_has_a_source() -> None:
 @pytest.fixture
 def work(here: Path) -> None:
     """The working folder: mine, 12-6-2, and x.npy."""
-    of, samples = network(12, 6)
-    ndrite.compile(of, chip_of(), samples=samples, output="mine")
+    network = random_network((12, 6, 2))
+    ndrite.compile(network, chip_of(), samples=samples(network, 32), output="mine")
     np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12), np.uint8))
 
 

@@ -16,8 +16,7 @@ from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network
-from ndrite.exports.devices import PULSE_S, config, pulse_rates, verilog_a, weights
-from ndrite.exports.spice import current_law, drawn
+from ndrite.exports import PULSE_S, config, current_law, drawn, pulse_rates, verilog_a, weights
 from tests.chips import changed, mitigated
 from tests.emulator.device.ngspice import needs_ngspice
 

@@ -39,13 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-@pytest.fixture
-def working(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder as the working one."""
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_train_writes_a_network_of_the_chip(folder: Path) -> None:
     network = load_network(folder / "d.npz")
     assert network.widths == (64, 16, 10)
@@ -130,7 +123,6 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
             "values.npz: its outputs are values in 0..1; accepted: a last layer of sums",
         ),
         (f"{DIGITS} --chip nothing", "chip is 'nothing'; accepted"),
-        ("train --data digits -o nowhere/x.npz", "nowhere: no such folder"),
         (f"{DIGITS} --batch 5000", "training set holds 1189 samples; accepted: at least"),
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),

@@ -111,8 +111,6 @@ def test_notebooks_show_tables_and_names_stay_text() -> None:
         (lambda: ndrite.fit("memtransistor", "x.csv"), "kind is 'memtransistor'; accepted: ndr"),
         (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
         (lambda: ndrite.cost(7), "program is int; accepted: what compile gives"),
-        (lambda: ndrite.compile("a.npz", "ideal", program_only=True), "program_only is given without"),
-        (lambda: ndrite.explain(zoo.program(), inputs=np.zeros((2, 784), np.uint8)), "belong together"),
         (lambda: ndrite.evaluate(zoo.program(), count=0), "count is 0; accepted: 1 and more"),
         (lambda: ndrite.campaign(zoo.program(), trials=5000), "trials is 5000; accepted: 1..4096"),
     ],

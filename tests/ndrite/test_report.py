@@ -56,8 +56,7 @@ def page(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_numbers_and_figures(folder: Path, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_numbers_and_figures(working: Path, said: Any) -> None:
     result = said(f"{JUDGED} --seed 5 -o r.html --no-timeline --figures figures")
     y = Core(Program.load("mine")).infer(np.load("x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load("y.npy")).mean()
@@ -125,10 +124,8 @@ def test_in_a_browser(page: Path) -> None:
         ("report none -o refused.html", "none: no such file"),
         ("report mine --inputs x.npy -o refused.html", "inputs and labels belong together"),
         (f"{JUDGED} --fpga none -o refused.html", "none"),
-        (f"{JUDGED} --no-timeline -o no/r.html", "no: no such folder"),
     ],
 )
-def test_refusals(line: str, told: str, folder: Path, fails: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_refusals(line: str, told: str, working: Path, fails: Any) -> None:
     fails(line, told)
     assert not Path("refused.html").exists()
