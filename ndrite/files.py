@@ -26,12 +26,14 @@ DAMAGED = (
 """What NumPy raises on a header that is none."""
 
 
-def load_array(path: Path) -> npt.NDArray[Any]:
-    """Array of an ``.npy`` file, or of standard input for ``-``; nothing in it is executed.
+def array_of(source: Any) -> npt.NDArray[Any]:
+    """The array itself, of a tensor its values, or what an ``.npy`` file holds (``-``: standard input).
 
-    Raises InputError when there is no such file or it is no plain NumPy array.
+    Nothing in a file is executed. Raises InputError when there is no such file or it is no plain NumPy array.
     """
-    standard = str(path) == STANDARD
+    if not isinstance(source, str | os.PathLike):
+        return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
+    path, standard = Path(source), os.fspath(source) == STANDARD
     name = "standard input" if standard else str(path)
     if not standard and not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -40,24 +42,14 @@ def load_array(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
         # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
-        source: Any = io.BytesIO(data) if standard else path
-        array = np.load(source, mmap_mode=None if standard else "r", allow_pickle=False)
+        file: Any = io.BytesIO(data) if standard else path
+        array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:
         raise InputError(f"{name}: not a NumPy .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{name}: an .npz archive; accepted: one array in an .npy file")
     return np.array(array)
-
-
-def array_of(source: Any) -> npt.NDArray[Any]:
-    """The array itself, of a tensor its values, or what the file holds.
-
-    Raises InputError when there is no such file or it is no plain NumPy array.
-    """
-    if isinstance(source, str | os.PathLike):
-        return load_array(Path(source))
-    return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
 
 
 def name_of(source: Any, what: str) -> str:
