@@ -57,15 +57,15 @@ def name_of(source: Any, what: str) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
-def save_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output."""
+def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
+    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output. Where it is."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    if str(path) == STANDARD:
-        sys.stdout.buffer.write(buffer.getvalue())
-        sys.stdout.buffer.flush()
-    else:
-        write_whole(path, buffer.getvalue())
+    if os.fspath(path) != STANDARD:
+        return write_whole(path, buffer.getvalue())
+    sys.stdout.buffer.write(buffer.getvalue())
+    sys.stdout.buffer.flush()
+    return Path(path)
 
 
 def check_output(path: str | os.PathLike[str]) -> None:

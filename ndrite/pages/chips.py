@@ -11,7 +11,7 @@ from ndrite.pages.drawing import ACCENT, INK
 from ndrite.pages.points import Page, Point, is_page
 
 
-def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
+def draw(summary: dict[str, Any], path: Path, *, name: str) -> Path:
     """A page or a picture of the chips, as the suffix says; errors as ``is_page``.
 
     The page shows at first yield against threshold, and a selection is a list of chips. The picture is a
@@ -43,8 +43,7 @@ def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
         ]
         note = f"Virtual chips of seed {seed}; every point is one chip, drawn anew."
         page = Page(f"{name}: {title}", note, quantities, points, 0, 1, None, f"seed: {seed}\n")
-        write_whole(path, page.html())
-        return
+        return write_whole(path, page.html())
     figure = drawing.figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
@@ -56,4 +55,4 @@ def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
         for axes in (left, right):
             axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")
         left.legend()
-    drawing.save(figure, path)
+    return drawing.save(figure, path)

@@ -55,7 +55,7 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
+def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> Path:
     """All points, and the front joined and named by its values of ``axes``; the format is the suffix."""
     best, figure = front(rows), drawing.figure(6.4, 4.2)
     ax = figure.subplots()
@@ -72,7 +72,7 @@ def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) ->
         ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
     ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
     ax.legend()
-    drawing.save(figure, path)
+    return drawing.save(figure, path)
 
 
 MEASURES: dict[str, tuple[str, str | None, float]] = {

@@ -62,10 +62,8 @@ class Grid(Result):
             Of a page, without plotly.
         """
         if is_page(Path(path), len(self.rows)):
-            write_whole(path, sweep_page(self.plan, self.rows))
-        else:
-            draw_front(self.rows, self.plan.axes, Path(path))
-        return Path(path)
+            return write_whole(path, sweep_page(self.plan, self.rows))
+        return draw_front(self.rows, self.plan.axes, Path(path))
 
     def as_dict(self) -> dict[str, Any]:
         best = {row["key"] for row in self.front()}
