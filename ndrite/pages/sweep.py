@@ -10,7 +10,7 @@ from ndrite.costs.parts import MODELLED
 from ndrite.intervals import percent
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
-from ndrite.pages.points import Page, Point
+from ndrite.pages.points import Point, points_page
 from ndrite.sweeps.plan import Plan, with_fields
 
 
@@ -104,8 +104,8 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
     kept = {name: value for name, value in plan.fields.items() if name not in listed}
     head = f"# a plan of the values selected, in every combination; save it beside that of {plan.name}\n"
     varied = {point.key: dict(point.axes) for point in plan.points}
-    page = Page(
-        title=plan.name,
+    return points_page(
+        plan.name,
         note=note,
         quantities=[(name, better) for name, better, _ in MEASURES.values()] + [(a, None) for a in plan.axes],
         points=[_point(plan, row, varied[row["key"]]) for row in rows],
@@ -114,7 +114,6 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
         colour=len(MEASURES) if plan.axes else None,
         head=head + str(yaml.safe_dump(kept, sort_keys=False)),
     )
-    return page.html()
 
 
 def _point(plan: Plan, row: dict[str, Any], varied: dict[str, Any]) -> Point:
