@@ -17,7 +17,6 @@ spread of the gammas is in their own unit there, and in percent of them in a chi
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -85,28 +84,17 @@ def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A deck, and what the emulator has for it: ``columns_uA`` (n, M), differential currents, and ``outputs``
-    0..1 (n, M) of the neurons; None where the product has no NDR neuron at its columns."""
-
-    deck: str
-    columns_uA: Floats
-    outputs: Floats | None
-
-
-def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) -> Drawn:
+def drawn(
+    die: Die, product: int, codes: npt.NDArray[np.integer], results: str
+) -> tuple[str, Floats, Floats | None]:
     """The deck of a product at row codes 0..255 (n, K); a run writes one line a sample to ``results``:
     pairs of an index and a value, first the columns' microamperes, then the neurons' outputs.
 
-    Raises InputError when a product is not there, or rows or its neurons' devices are not what can be drawn.
+    Gives the deck, and what the emulator has for it: differential currents of the columns, microamperes
+    (n, M), and the neurons' outputs 0..1 (n, M), None where the product has no NDR neuron at its columns.
+    Raises InputError when its neurons' devices are not what can be drawn.
     """
-    if not 0 <= product < len(die.arrays):
-        raise InputError(f"product is {product}; accepted: 0..{len(die.arrays) - 1}")
     array, chip = die.arrays[product], die.chip
-    rows = len(array.mapped.codes)
-    if codes.ndim != 2 or codes.shape[1] != rows:
-        raise InputError(f"rows have shape {codes.shape}; accepted: (n, {rows})")
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
     held = [] if array.bias is None else [(array.bias.mapped, "f")]
     lines = [f"* product {product} of die {die.seed} of {chip.name}", OPTIONS]
@@ -127,7 +115,7 @@ def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) 
         wanted += [f"v(y{m})" for m in range(len(senses))]
         gain, offset = _units_per_uA(array, chip)
         outputs = array.neurons.curves(columns * gain + offset)
-    return Drawn("\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs)
+    return "\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs
 
 
 def _difference(mapped: MappedWeights) -> Floats:
