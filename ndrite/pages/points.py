@@ -33,13 +33,12 @@ class Point(NamedTuple):
 
 
 def points_page(title: str, points: list[Point], **page: Any) -> str:
-    """The whole file of a page. Raises as ``is_page``.
+    """The whole file of a page, where ``is_page`` says that there can be one.
 
     What is there to look at besides: ``note``; ``quantities``: name with unit, and which is better, ``high``,
     ``low`` or None; ``x``, ``y``, ``colour``: those shown at first, by number; ``head`` begins the text for
     several points.
     """
-    is_page(Path("page.html"), len(points))
     # JSON has no infinity: no value.
     page["points"] = [
         p._asdict()
