@@ -86,8 +86,8 @@ MEASURES: dict[str, tuple[str, str | None, float]] = {
 
 
 def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
-    """One HTML file, where ``is_page`` says that there can be one; at first accuracy against energy, coloured by
-    the plan's first axis."""
+    """One HTML file, where ``is_page`` says that there can be one; at first accuracy against energy, coloured
+    by the plan's first axis."""
     note = (
         f"{len(rows)} points of the plan {plan.name} on the chip {plan.fields['chip']}. The line joins "
         "points that none other beats on both axes."
