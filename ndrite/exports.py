@@ -27,7 +27,8 @@ from emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
 from emulator.device.ndr import curves
 from emulator.device.ndr.tuning import SHAPES
 from emulator.mapping.circuits import axes
-from emulator.mapping.die import Die, DieArray
+from emulator.mapping.devices import Neurons
+from emulator.mapping.die import Die
 from emulator.mapping.states import stretch_at
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import INPUT_MAX
@@ -111,9 +112,12 @@ def drawn(
     wanted = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        lines += _neurons(array, chip)
+        # p of the arithmetic: 255 at the read voltage times the code of a conductance.
+        per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
+        of_p = array.step / array.neurons.peaks
+        gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
+        lines += _neurons(array.neurons, chip, gain, offset)
         wanted += [f"v(y{m})" for m in range(len(senses))]
-        gain, offset = _units_per_uA(array, chip)
         outputs = array.neurons.curves(columns * gain + offset)
     return "\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs
 
@@ -121,16 +125,6 @@ def drawn(
 def _difference(mapped: MappedWeights) -> Floats:
     """What a column's pair of wires makes of a row's voltage, microsiemens (K, M)."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
-
-
-def _units_per_uA(array: DieArray, chip: Chip) -> tuple[Floats, Floats]:
-    """u of the neurons' curves per microampere, and at none, (M,) each."""
-    assert array.columns is not None
-    assert array.neurons is not None
-    # p of the arithmetic: 255 at the read voltage times the code of a conductance.
-    per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
-    of_p = array.step / array.neurons.peaks
-    return of_p * array.columns.gain * per_uA, of_p * array.columns.offset
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
@@ -183,13 +177,10 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
                 yield f"R{cell} {row} {column} {text(1 / siemens)}"
 
 
-def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
-    """Amplifier, resistance, device and reader of every column."""
-    neurons = array.neurons
-    assert neurons is not None
-    outputs = len(neurons.heights)
-    gain, offset = _units_per_uA(array, chip)
-    states = neurons.states
+def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
+    """Amplifier, resistance, device and reader of every column; ``gain``, ``offset``: u of the curves per
+    microampere, and at none, (M,) each."""
+    outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
     ohm, amperes = chip.neuron.source_resistance_ohm, chip.neuron.device.peak[1]
