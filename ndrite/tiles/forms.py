@@ -219,23 +219,14 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
-def cell(
-    run: Executor,
-    x: Tensor,
-    hx: Any,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor | None = None,
-    b_hh: Tensor | None = None,
-    *,
-    kind: str,
-) -> Any:
-    """One call of a recurrent cell."""
-    state = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
-    sums = linear(run, x, w_ih, b_ih)
-    if sums is NotImplemented:
+def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
+    """One call of a recurrent cell: a sequence of one."""
+    state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
+    rest = (len(weights) > 2, 1, 0.0, False, False, True)
+    found = recurrent(run, x[:, None], state, weights, *rest, kind=kind)
+    if found is NotImplemented:
         return NotImplemented
-    after = CELLS[kind](sums, linear(run, state[0], w_hh, b_hh), state)
+    after = tuple(part[0] for part in found[1:])
     return after if len(after) > 1 else after[0]
 
 
