@@ -61,13 +61,7 @@ class Report(Result):
     sources: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file that needs no other.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be written.
-        """
+        """Write one HTML file that needs no other. OSError when it cannot be written."""
         return write_whole(path, rendered("report.html", title=self.name, report=self))
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
