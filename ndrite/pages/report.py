@@ -167,13 +167,12 @@ class Report(Result):
         """The headline's in words; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
+        cycles = "-" if self.trace is None else f"{self.trace.cycles:,}"
         return {
             f"float software, {measure}": self.scores[0],
             f"golden model, {measure}": self.scores[1],
             "samples": f"{self.samples:,}",
-            "clock cycles of an inference (simulated)": "-"
-            if self.trace is None
-            else f"{self.trace.cycles:,}",
+            "clock cycles of an inference (simulated)": cycles,
             "golden model against float": self.flips,
             "error of the outputs, % of their spread": f"{100 * error:.2g}",
             f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
