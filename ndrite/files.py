@@ -1,4 +1,4 @@
-"""Arrays in and out: NumPy files, codes of a user's inputs, and where results may be written."""
+"""Arrays in and out: NumPy files, and codes of a user's inputs."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import check_destination, write_whole
+from emulator.files import write_whole
 from emulator.spec.meaning import InputRange, Meaning
 from host import InputError
 
@@ -66,18 +66,6 @@ def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
     sys.stdout.buffer.write(buffer.getvalue())
     sys.stdout.buffer.flush()
     return Path(path)
-
-
-def check_output(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that cannot be written, or whose folder does not exist, before the work is done.
-
-    Raises InputError when there is no such folder. Raises OSError when the file cannot be written.
-    """
-    if os.fspath(path) == STANDARD:
-        return
-    if not Path(path).parent.is_dir():
-        raise InputError(f"{Path(path).parent}: no such folder")
-    check_destination(Path(path))
 
 
 class InputWarning(UserWarning):
