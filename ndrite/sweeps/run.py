@@ -40,8 +40,6 @@ from ndrite.samples import check_classes, chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
 from ndrite.url import connect
 
-VOLATILE = ("seconds", "board")
-"""Columns that may differ between two runs of the same sweep."""
 COST_SAMPLES = 32
 """Samples that a point's cost is counted on."""
 
