@@ -67,13 +67,8 @@ class Compiled(Result):
     imported: ImportReport | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the one file, in whole or not at all. ``program.save`` writes the program alone.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be written.
-        """
+        """Write the one file, in whole or not at all (OSError when it cannot be written). ``program.save``
+        writes the program alone."""
         # The digest of a die that was read may be older than fields that its description has gained since.
         told = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:

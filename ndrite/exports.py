@@ -17,7 +17,6 @@ spread of the gammas is in their own unit there, and in percent of them in a chi
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,8 @@ from emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
 from emulator.device.ndr import curves
 from emulator.device.ndr.tuning import SHAPES
 from emulator.mapping.circuits import axes
-from emulator.mapping.die import Die, DieArray
+from emulator.mapping.devices import Neurons
+from emulator.mapping.die import Die
 from emulator.mapping.states import stretch_at
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import INPUT_MAX
@@ -85,28 +85,17 @@ def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A deck, and what the emulator has for it: ``columns_uA`` (n, M), differential currents, and ``outputs``
-    0..1 (n, M) of the neurons; None where the product has no NDR neuron at its columns."""
-
-    deck: str
-    columns_uA: Floats
-    outputs: Floats | None
-
-
-def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) -> Drawn:
+def drawn(
+    die: Die, product: int, codes: npt.NDArray[np.integer], results: str
+) -> tuple[str, Floats, Floats | None]:
     """The deck of a product at row codes 0..255 (n, K); a run writes one line a sample to ``results``:
     pairs of an index and a value, first the columns' microamperes, then the neurons' outputs.
 
-    Raises InputError when a product is not there, or rows or its neurons' devices are not what can be drawn.
+    Gives the deck, and what the emulator has for it: differential currents of the columns, microamperes
+    (n, M), and the neurons' outputs 0..1 (n, M), None where the product has no NDR neuron at its columns.
+    Raises InputError when its neurons' devices are not what can be drawn.
     """
-    if not 0 <= product < len(die.arrays):
-        raise InputError(f"product is {product}; accepted: 0..{len(die.arrays) - 1}")
     array, chip = die.arrays[product], die.chip
-    rows = len(array.mapped.codes)
-    if codes.ndim != 2 or codes.shape[1] != rows:
-        raise InputError(f"rows have shape {codes.shape}; accepted: (n, {rows})")
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
     held = [] if array.bias is None else [(array.bias.mapped, "f")]
     lines = [f"* product {product} of die {die.seed} of {chip.name}", OPTIONS]
@@ -123,26 +112,19 @@ def drawn(die: Die, product: int, codes: npt.NDArray[np.integer], results: str) 
     wanted = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        lines += _neurons(array, chip)
+        # p of the arithmetic: 255 at the read voltage times the code of a conductance.
+        per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
+        of_p = array.step / array.neurons.peaks
+        gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
+        lines += _neurons(array.neurons, chip, gain, offset)
         wanted += [f"v(y{m})" for m in range(len(senses))]
-        gain, offset = _units_per_uA(array, chip)
         outputs = array.neurons.curves(columns * gain + offset)
-    return Drawn("\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs)
+    return "\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs
 
 
 def _difference(mapped: MappedWeights) -> Floats:
     """What a column's pair of wires makes of a row's voltage, microsiemens (K, M)."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
-
-
-def _units_per_uA(array: DieArray, chip: Chip) -> tuple[Floats, Floats]:
-    """u of the neurons' curves per microampere, and at none, (M,) each."""
-    assert array.columns is not None
-    assert array.neurons is not None
-    # p of the arithmetic: 255 at the read voltage times the code of a conductance.
-    per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
-    of_p = array.step / array.neurons.peaks
-    return of_p * array.columns.gain * per_uA, of_p * array.columns.offset
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
@@ -195,13 +177,10 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
                 yield f"R{cell} {row} {column} {text(1 / siemens)}"
 
 
-def _neurons(array: DieArray, chip: Chip) -> Iterator[str]:
-    """Amplifier, resistance, device and reader of every column."""
-    neurons = array.neurons
-    assert neurons is not None
-    outputs = len(neurons.heights)
-    gain, offset = _units_per_uA(array, chip)
-    states = neurons.states
+def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
+    """Amplifier, resistance, device and reader of every column; ``gain``, ``offset``: u of the curves per
+    microampere, and at none, (M,) each."""
+    outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
     ohm, amperes = chip.neuron.source_resistance_ohm, chip.neuron.device.peak[1]

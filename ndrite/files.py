@@ -1,4 +1,4 @@
-"""Arrays in and out: NumPy files, codes of a user's inputs, and where results may be written."""
+"""Arrays in and out: NumPy files, and codes of a user's inputs."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import check_destination, write_whole
+from emulator.files import write_whole
 from emulator.spec.meaning import InputRange, Meaning
 from host import InputError
 
@@ -26,12 +26,14 @@ DAMAGED = (
 """What NumPy raises on a header that is none."""
 
 
-def load_array(path: Path) -> npt.NDArray[Any]:
-    """Array of an ``.npy`` file, or of standard input for ``-``; nothing in it is executed.
+def array_of(source: Any) -> npt.NDArray[Any]:
+    """The array itself, of a tensor its values, or what an ``.npy`` file holds (``-``: standard input).
 
-    Raises InputError when there is no such file or it is no plain NumPy array.
+    Nothing in a file is executed. Raises InputError when there is no such file or it is no plain NumPy array.
     """
-    standard = str(path) == STANDARD
+    if not isinstance(source, str | os.PathLike):
+        return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
+    path, standard = Path(source), os.fspath(source) == STANDARD
     name = "standard input" if standard else str(path)
     if not standard and not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -40,8 +42,8 @@ def load_array(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
         # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
-        source: Any = io.BytesIO(data) if standard else path
-        array = np.load(source, mmap_mode=None if standard else "r", allow_pickle=False)
+        file: Any = io.BytesIO(data) if standard else path
+        array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:
         raise InputError(f"{name}: not a NumPy .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
@@ -50,42 +52,20 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     return np.array(array)
 
 
-def array_of(source: Any) -> npt.NDArray[Any]:
-    """The array itself, of a tensor its values, or what the file holds.
-
-    Raises InputError when there is no such file or it is no plain NumPy array.
-    """
-    if isinstance(source, str | os.PathLike):
-        return load_array(Path(source))
-    return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
-
-
 def name_of(source: Any, what: str) -> str:
     """What an error calls it: the file's path, or ``what``."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
-def save_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output."""
+def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
+    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output. Where it is."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    if str(path) == STANDARD:
-        sys.stdout.buffer.write(buffer.getvalue())
-        sys.stdout.buffer.flush()
-    else:
-        write_whole(path, buffer.getvalue())
-
-
-def check_output(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that cannot be written, or whose folder does not exist, before the work is done.
-
-    Raises InputError when there is no such folder. Raises OSError when the file cannot be written.
-    """
-    if os.fspath(path) == STANDARD:
-        return
-    if not Path(path).parent.is_dir():
-        raise InputError(f"{Path(path).parent}: no such folder")
-    check_destination(Path(path))
+    if os.fspath(path) != STANDARD:
+        return write_whole(path, buffer.getvalue())
+    sys.stdout.buffer.write(buffer.getvalue())
+    sys.stdout.buffer.flush()
+    return Path(path)
 
 
 class InputWarning(UserWarning):

@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from emulator.files import check_destination
 from host import InputError
-from ndrite.files import check_output
+from ndrite.files import STANDARD
 
 Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
@@ -179,8 +181,10 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
-    if _written(option):
-        check_output(value)
+    if _written(option) and os.fspath(value) != STANDARD:  # before the work is done
+        if not Path(value).parent.is_dir():
+            raise InputError(f"{Path(value).parent}: no such folder")
+        check_destination(Path(value))
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise InputError(f"{name} is {value!r}; accepted: {', '.join(map(str, get_args(kind)))}")
     low, high = option.least, option.most

@@ -132,7 +132,6 @@ class Trace:
 
     __repr__ = brief_repr
 
-    path: Path
     outputs: npt.NDArray[np.int32]
     cycles: int
     bound: int
@@ -180,7 +179,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[path] for block, path in busy.items()}
-    return Trace(path, y[0], cycles, bound_cycles(program, geometry.lanes, geometry.lane_rows), activity)
+    return Trace(y[0], cycles, bound_cycles(program, geometry.lanes, geometry.lane_rows), activity)
 
 
 def on_array(program: Program, product: int | None) -> tuple[Program, int]:

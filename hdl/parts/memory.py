@@ -35,7 +35,7 @@ class RegisteredMemory(wiring.Component):
 
     With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
     only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits, and for one with a second
-    reader of more than a block RAM, 1024 words of 18 bits or 2048 of 9.
+    reader of more than that or 16384 words.
     """
 
     def __init__(
@@ -56,10 +56,9 @@ class RegisteredMemory(wiring.Component):
         word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
         if reader is not None and word.width > 2 * _ENABLED_BITS:
             raise ValueError(f"a memory between clocks has {word.width} bits; accepted: at most 18")
-        fits = any(depth <= words and word.width <= width <= 18 for words, width in _ECP5_SHAPES)
-        if second and not (parts == 1 and fits):
+        if second and not (parts == 1 and word.width <= 18 and depth <= _ECP5_SHAPES[-1][0]):
             raise ValueError(
-                f"a memory of two readers has {depth} words of {word.width} bits; accepted: one block RAM's"
+                f"a memory of two readers has {depth} words of {word.width} bits; accepted: 16384 of 18"
             )
         super().__init__(
             {
@@ -161,7 +160,7 @@ class RegisteredMemory(wiring.Component):
                 m.submodules[f"{name}_{part}_{low}"] = instance
                 m.d.comb += out[here].eq(read)
                 if self.second:
-                    m.d.comb += self.also.eq(read[18:])
+                    m.d.comb += self.also[here].eq(read[18:])
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:

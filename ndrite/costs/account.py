@@ -72,10 +72,9 @@ class Account(Result):
     def tables(self) -> Iterable[Table]:
         header = ("energy, pJ", "share", "latency, ns", "share", "area, mm2", "share", "basis")
         parts = {**self.by_component(), "all": self.total}
-        title = (
-            f"{self.name} on {self.chip}: an inference, {self.constants.node_nm:g} nm, {self.samples} samples"
-        )
-        yield Table(f"{title}; typical (low .. high)", ("component", *header), self._rows(parts))
+        counted = f"{self.constants.node_nm:g} nm, {self.samples} samples; typical (low .. high)"
+        title = f"{self.name} on {self.chip}: an inference, {counted}"
+        yield Table(title, ("component", *header), self._rows(parts))
         yield Table("the same by step", ("step", *header), self._rows(self.by_step()))
 
     def _rows(self, parts: dict[str, Cost]) -> list[tuple[str, ...]]:

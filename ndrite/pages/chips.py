@@ -8,10 +8,10 @@ import numpy as np
 from emulator.files import write_whole
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK
-from ndrite.pages.points import Page, Point, is_page
+from ndrite.pages.points import Point, is_page, points_page
 
 
-def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
+def draw(summary: dict[str, Any], path: Path, *, name: str) -> Path:
     """A page or a picture of the chips, as the suffix says; errors as ``is_page``.
 
     The page shows at first yield against threshold, and a selection is a list of chips. The picture is a
@@ -36,15 +36,15 @@ def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
             )
             for chip, (value, good) in enumerate(zip(values, as_good, strict=True))
         ]
-        quantities: list[tuple[str, str | None]] = [
+        quantities = [
             (f"{what} of a chip", "high" if higher else "low"),
             ("chips at least as good, % (yield at this threshold)", None),
             ("chip", None),
         ]
         note = f"Virtual chips of seed {seed}; every point is one chip, drawn anew."
-        page = Page(f"{name}: {title}", note, quantities, points, 0, 1, None, f"seed: {seed}\n")
-        write_whole(path, page.html())
-        return
+        shown = {"x": 0, "y": 1, "colour": None, "head": f"seed: {seed}\n"}
+        page = points_page(f"{name}: {title}", points, note=note, quantities=quantities, **shown)
+        return write_whole(path, page)
     figure = drawing.figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
@@ -56,4 +56,4 @@ def draw(summary: dict[str, Any], path: Path, *, name: str) -> None:
         for axes in (left, right):
             axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")
         left.legend()
-    drawing.save(figure, path)
+    return drawing.save(figure, path)

@@ -1,6 +1,7 @@
 """drawing: the one palette, and how a matplotlib figure is made and written."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +35,9 @@ def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
     return buffer.getvalue()
 
 
-def save(made: Any, path: Path) -> None:
-    """Write the figure; the name's suffix says in which format."""
-    write_whole(path, written(made, path.suffix.lower().lstrip(".") or "png"))
+def save(made: Any, path: str | os.PathLike[str]) -> Path:
+    """Write the figure; the name's suffix says in which format. Where it is."""
+    return write_whole(path, written(made, Path(path).suffix.lower().lstrip(".") or "png"))
 
 
 @contextmanager

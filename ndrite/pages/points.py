@@ -32,33 +32,20 @@ class Point(NamedTuple):
     fields: dict[str, Any]
 
 
-class Page(NamedTuple):
-    """What is there to look at.
+def points_page(title: str, points: list[Point], **page: Any) -> str:
+    """The whole file of a page, where ``is_page`` says that there can be one.
 
-    ``quantities``: name with unit, and which is better, ``high``, ``low`` or None; ``x``, ``y``, ``colour``:
-    those shown at first, by number; ``head`` begins the text for several points.
+    What is there to look at besides: ``note``; ``quantities``: name with unit, and which is better, ``high``,
+    ``low`` or None; ``x``, ``y``, ``colour``: those shown at first, by number; ``head`` begins the text for
+    several points.
     """
-
-    title: str
-    note: str
-    quantities: list[tuple[str, str | None]]
-    points: list[Point]
-    x: int
-    y: int
-    colour: int | None
-    head: str
-
-    def html(self) -> str:
-        """The whole file. Raises as ``is_page``."""
-        is_page(Path("page.html"), len(self.points))
-        # JSON has no infinity: no value.
-        points = [
-            p._asdict()
-            | {"values": [None if isinstance(v, float) and not math.isfinite(v) else v for v in p.values]}
-            for p in self.points
-        ]
-        content = {**self._asdict(), "points": points}
-        return rendered("points.html", title=self.title, page=content, plotly=_plotly())
+    # JSON has no infinity: no value.
+    page["points"] = [
+        p._asdict()
+        | {"values": [None if isinstance(v, float) and not math.isfinite(v) else v for v in p.values]}
+        for p in points
+    ]
+    return rendered("points.html", title=title, page=page | {"title": title}, plotly=_plotly())
 
 
 def is_page(path: Path, points: int) -> bool:

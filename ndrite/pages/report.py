@@ -61,13 +61,7 @@ class Report(Result):
     sources: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file that needs no other.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be written.
-        """
+        """Write one HTML file that needs no other. OSError when it cannot be written."""
         return write_whole(path, rendered("report.html", title=self.name, report=self))
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
@@ -173,13 +167,12 @@ class Report(Result):
         """The headline's in words; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
+        cycles = "-" if self.trace is None else f"{self.trace.cycles:,}"
         return {
             f"float software, {measure}": self.scores[0],
             f"golden model, {measure}": self.scores[1],
             "samples": f"{self.samples:,}",
-            "clock cycles of an inference (simulated)": "-"
-            if self.trace is None
-            else f"{self.trace.cycles:,}",
+            "clock cycles of an inference (simulated)": cycles,
             "golden model against float": self.flips,
             "error of the outputs, % of their spread": f"{100 * error:.2g}",
             f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",

@@ -10,7 +10,7 @@ from ndrite.costs.parts import MODELLED
 from ndrite.intervals import percent
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
-from ndrite.pages.points import Page, Point
+from ndrite.pages.points import Point, points_page
 from ndrite.sweeps.plan import Plan, with_fields
 
 
@@ -55,7 +55,7 @@ def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> None:
+def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) -> Path:
     """All points, and the front joined and named by its values of ``axes``; the format is the suffix."""
     best, figure = front(rows), drawing.figure(6.4, 4.2)
     ax = figure.subplots()
@@ -72,7 +72,7 @@ def draw_front(rows: list[dict[str, Any]], axes: tuple[str, ...], path: Path) ->
         ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
     ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
     ax.legend()
-    drawing.save(figure, path)
+    return drawing.save(figure, path)
 
 
 MEASURES: dict[str, tuple[str, str | None, float]] = {
@@ -86,10 +86,8 @@ MEASURES: dict[str, tuple[str, str | None, float]] = {
 
 
 def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
-    """One HTML file; at first accuracy against energy, coloured by the plan's first axis.
-
-    Raises MissingExtraError, EmulatorError as ``is_page``.
-    """
+    """One HTML file, where ``is_page`` says that there can be one; at first accuracy against energy, coloured
+    by the plan's first axis."""
     note = (
         f"{len(rows)} points of the plan {plan.name} on the chip {plan.fields['chip']}. The line joins "
         "points that none other beats on both axes."
@@ -104,8 +102,8 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
     kept = {name: value for name, value in plan.fields.items() if name not in listed}
     head = f"# a plan of the values selected, in every combination; save it beside that of {plan.name}\n"
     varied = {point.key: dict(point.axes) for point in plan.points}
-    page = Page(
-        title=plan.name,
+    return points_page(
+        plan.name,
         note=note,
         quantities=[(name, better) for name, better, _ in MEASURES.values()] + [(a, None) for a in plan.axes],
         points=[_point(plan, row, varied[row["key"]]) for row in rows],
@@ -114,7 +112,6 @@ def sweep_page(plan: Plan, rows: list[dict[str, Any]]) -> str:
         colour=len(MEASURES) if plan.axes else None,
         head=head + str(yaml.safe_dump(kept, sort_keys=False)),
     )
-    return page.html()
 
 
 def _point(plan: Plan, row: dict[str, Any], varied: dict[str, Any]) -> Point:

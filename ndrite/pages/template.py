@@ -2,22 +2,12 @@
 
 import base64
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from emulator.spec import brief
 from ndrite.pages import causes, drawing
 from ndrite.pages.figures import used_share
 from ndrite.results import plain
-
-
-class Html(str):
-    """Text that is not escaped again."""
-
-    __slots__ = ()
-
-    def __html__(self) -> str:
-        return self
 
 
 @lru_cache(1)
@@ -32,9 +22,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals |= {
-        "source": lambda name: Html(files(__package__ or "").joinpath(name).read_text(encoding="utf-8")),
-        "table": lambda head, rows: Html(brief.table(head, rows)),
-        "shown": lambda result: Html(result._repr_html_()),
+        "table": brief.table,
         "causes": causes.table,
         "used_share": used_share,
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
@@ -27,16 +27,8 @@ class CheckFailed(Exception):
     """A verb did its work and the result is bad: exit code 1."""
 
 
-class Told(NamedTuple):
-    """What a docstring says: text before its sections, of each parameter, and commands among the examples."""
-
-    text: str
-    parameters: dict[str, str]
-    examples: list[str]
-
-
-def told(docstring: str) -> Told:
-    """A docstring of NumPy's form, read."""
+def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
+    """Of a docstring of NumPy's form: text before its sections, of each parameter, commands of examples."""
     first, *parts = SECTION.split(docstring.replace("``", ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     parameters = {}
@@ -44,23 +36,23 @@ def told(docstring: str) -> Told:
         for name in names.split(","):
             parameters[name.strip()] = " ".join(text.split())
     examples = re.findall(r"^\$ (.*(?:\n> .*)*)", sections.get("Examples", ""), re.M)
-    return Told(first.strip(), parameters, examples)
+    return first.strip(), parameters, examples
 
 
 def command_of(name: str, function: Callable[..., Result]) -> click.Command:
     """The command that a verb is."""
     hints = get_type_hints(function, include_extras=True)
-    said = told(inspect.getdoc(function) or "")
+    text, about, commands = told(inspect.getdoc(function) or "")
     known = inspect.signature(function).parameters
-    made = {n: _parameter(n, p, hints[n], said.parameters.get(n, "")) for n, p in known.items()}
+    made = {n: _parameter(n, p, hints[n], about.get(n, "")) for n, p in known.items()}
     as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout.")
 
     def run(as_json: bool, **given: Any) -> None:
         placed: list[Any] = []
         for n, parameter in known.items():
-            if made[n] is not None and parameter.kind is parameter.POSITIONAL_ONLY:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
                 placed.append(given.pop(n))
-            elif made[n] is not None and parameter.kind is parameter.VAR_POSITIONAL:
+            elif parameter.kind is parameter.VAR_POSITIONAL:
                 placed += given.pop(n)
         written = {n: str(given[n]) for n in FILES if given.get(n) is not None}
         if as_json and STANDARD in written.values():
@@ -68,12 +60,10 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
         given |= {n: told_by for n, told_by in TOLD.items() if n in known}
         _show(function(*placed, **given), as_json, written)
 
-    lines = "\n".join(said.examples).replace("\n> ", "\n").splitlines()
+    lines = "\n".join(commands).replace("\n> ", "\n").splitlines()
     examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]
-    text = said.text + "\n\n\b\n" + "\n".join(examples)
-    return click.Command(
-        name, params=[*filter(None, made.values()), as_json], callback=run, help=text, short_help=said.text
-    )
+    params, full = [*filter(None, made.values()), as_json], "\n".join([text, "", "\b", *examples])
+    return click.Command(name, params=params, callback=run, help=full, short_help=text)
 
 
 def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:

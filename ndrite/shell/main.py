@@ -1,8 +1,8 @@
 """The commands by name, and how errors become one line and an exit code."""
 
 import ast
-import importlib
 import importlib.util
+import pkgutil
 import signal
 import sys
 import traceback
@@ -97,8 +97,7 @@ class Verbs(click.Group):
         if isinstance(where, tuple):
             more = URLS if cmd_name == "board" else None
             return Verbs(cmd_name, where[1], help=where[0], epilog=more)
-        module, _, function = where.partition(":")
-        return command_of(cmd_name, getattr(importlib.import_module(module), function))
+        return command_of(cmd_name, pkgutil.resolve_name(where))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         said = [(name, w[0] if isinstance(w, tuple) else summary(w)) for name, w in self.known.items()]

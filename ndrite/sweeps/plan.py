@@ -166,7 +166,10 @@ def _plan(content: Any, path: Path) -> Plan:
         accepted = section in SECTIONS and name in fields_of(SECTIONS[section])
         _require(accepted, f"grid field {field}", "unknown", "section.field of a chip description")
         _require(isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values")
-    networks = _networks(given["networks"], path.parent)
+    files = [path.parent / name for name in given["networks"] or ()] or [Path(zoo.float_network())]
+    for file in files:
+        _require(file.is_file(), "networks", file, "an existing file")
+    networks = [File.of(file) for file in files]
     inputs, labels = _samples(given, path.parent, given["samples"] + given["count"])
     count = len(networks) * len(seeds) * math.prod(len(values) for values in grid.values())
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
@@ -231,13 +234,6 @@ def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File |
     classes = labels.ndim == 1 and labels.dtype.kind in "ui" and len(labels) == len(x)
     _require(classes, "labels", f"{labels.dtype} {labels.shape}", f"integers ({len(x)},)")
     return files[0], files[1]
-
-
-def _networks(names: list[str] | None, folder: Path) -> list[File]:
-    files = [Path(zoo.float_network())] if names is None else [folder / name for name in names]
-    for file in files:
-        _require(file.is_file(), "networks", file, "an existing file")
-    return [File.of(file) for file in files]
 
 
 def _require(ok: bool, what: str, value: object, accepted: str) -> None:

@@ -13,7 +13,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -39,49 +39,6 @@ from ndrite.intervals import mean_interval
 from ndrite.samples import check_classes, chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
 from ndrite.url import connect
-
-VOLATILE = ("seconds", "board")
-"""Columns that may differ between two runs of the same sweep."""
-
-
-class Results:
-    """The folder of a sweep: a sealed file in ``points`` for each that is done, and ``results.parquet``.
-
-    Raises ``MissingExtraError`` without PyArrow.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        _arrow()
-        self.folder = folder
-        self.points = folder / "points"
-        try:
-            self.points.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SweepError(
-                f"results folder {folder}: {error.strerror}; accepted: a folder to write in"
-            ) from None
-
-    def done(self) -> set[str]:
-        """Keys of the points whose results are there."""
-        return {file.stem for file in self.points.glob("*.row")}
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Keep one point's row."""
-        save_state(self.points / f"{row['key']}.row", {"key": row["key"]}, json.dumps(row).encode())
-
-    def join(self, keys: Iterable[str]) -> list[dict[str, Any]]:
-        """Write ``results.parquet`` of these points, in this order; its rows. Raises StateError naming a file
-        that was damaged or edited."""
-        rows = [json.loads(load_state(self.points / f"{key}.row", {"key": key})) for key in keys]
-        buffer = io.BytesIO()
-        _arrow("pyarrow.parquet").write_table(_arrow().Table.from_pylist(rows), buffer)
-        write_whole(self.folder / "results.parquet", buffer.getvalue())
-        return rows
-
-
-def _arrow(module: str = "pyarrow") -> Any:
-    return extra(module, "sweeps need pyarrow; install it with", "sweep")
-
 
 COST_SAMPLES = 32
 """Samples that a point's cost is counted on."""
@@ -161,32 +118,42 @@ Rows = Generator[dict[str, Any], None, None]
 
 
 def run_sweep(
-    plan: Plan,
-    results: Results,
-    *,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    plan: Plan, folder: Path, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> list[dict[str, Any]]:
-    """Compute what is missing, then join all rows in the plan's order.
+    """Compute what is missing in ``folder``, then join all rows there, in the plan's order.
+
+    A point that is done has a sealed file in ``points``; the table of all is ``results.parquet``.
 
     ``workers`` local processes, and one more for each hardware board; a single worker of simulated boards is
     this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
-    EmulatorError: a point failed: its error; those already done stay.
+    EmulatorError: a point failed: its error; those already done stay. Raises StateError naming a file that
+    was damaged or edited, MissingExtraError without PyArrow.
     """
-    points, done = {point.key: point for point in plan.points}, results.done()
+    needs = "sweeps need pyarrow; install it with"
+    arrow, parquet = (extra(name, needs, "sweep") for name in ("pyarrow", "pyarrow.parquet"))
+    held = folder / "points"
+    try:
+        held.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        accepted = "a folder to write in"
+        raise SweepError(f"results folder {folder}: {error.strerror}; accepted: {accepted}") from None
+    points, done = {point.key: point for point in plan.points}, {file.stem for file in held.glob("*.row")}
     missing = [point for key, point in points.items() if key not in done]
     placed = list(zip(missing, itertools.cycle(plan.boards)))
     tell, before = progress or (lambda done, total: None), len(points) - len(missing)
     tell(before, len(points))
     if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
-        rows = (run_point(*one) for one in placed)
+        found = (run_point(*one) for one in placed)
     else:
-        rows = _in_processes(placed, workers)
-    with contextlib.closing(rows):  # an interrupt may come at any place here
-        for count, row in enumerate(rows, before + 1):
-            results.add(row)
+        found = _in_processes(placed, workers)
+    with contextlib.closing(found):  # an interrupt may come at any place here
+        for count, row in enumerate(found, before + 1):
+            save_state(held / f"{row['key']}.row", {"key": row["key"]}, json.dumps(row).encode())
             tell(count, len(points))
-    return results.join(points)
+    rows, buffer = [json.loads(load_state(held / f"{key}.row", {"key": key})) for key in points], io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(rows), buffer)
+    write_whole(folder / "results.parquet", buffer.getvalue())
+    return rows
 
 
 def _in_processes(placed: list[Placed], workers: int) -> Rows:

@@ -66,42 +66,32 @@ def contract(
 
 
 def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
-    """Of two operands, one of them a parameter."""
+    """Of two operands whichever is held is the matrix; two parameters are no product of a signal."""
     found = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     if not isinstance(equation, str) or len(found) != 2:
         return NotImplemented
     given, arrow, out = equation.replace(" ", "").partition("->")
     free = [letter for letter in string.ascii_letters if letter not in given]
-    labels, widest = [], ""
+    pairs, widest = [], ""
     for part, tensor in zip(given.split(","), found, strict=True):
         more = tensor.dim() - len(part.replace("...", ""))
         dots = "".join(free[:more])[::-1]
         widest = max(widest, dots, key=len)
-        labels.append(part.replace("...", dots))
+        pairs.append((tensor, part.replace("...", dots)))
     if not arrow:
         out = "..." + "".join(sorted(c for c in set(given) - set(".,") if given.count(c) == 1))
-    return _either(run, found, labels, out.replace("...", widest))
+    (a, of_a), (b, of_b) = sorted(pairs, key=lambda pair: bool(run.find(pair[0])))
+    if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
+        return NotImplemented  # sizes of 1 may be spread
+    return contract(run, a, b, of_a, of_b, out.replace("...", widest))
 
 
 def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
     """Vectors, matrices and batches of them; one operand a parameter."""
     if not (input.dim() and other.dim()):
         return NotImplemented
-    wide = max(input.dim(), other.dim()) - 2
-    batch = string.ascii_uppercase[: max(wide, 0)]
     left, right = "rk"[-input.dim() :], "kc"[: other.dim()]
-    of = [batch[len(batch) - max(t.dim() - 2, 0) :] + end for t, end in ((input, left), (other, right))]
-    return _either(run, (input, other), of, batch + left[:-1] + right[1:])
-
-
-def _either(run: Executor, operands: Any, labels: list[str], out: str) -> Any:
-    """Whichever of two operands is held is the matrix; two parameters are no product of a signal."""
-    (a, of_a), (b, of_b) = sorted(
-        zip(operands, labels, strict=True), key=lambda pair: bool(run.find(pair[0]))
-    )
-    if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
-        return NotImplemented  # sizes of 1 may be spread
-    return contract(run, a, b, of_a, of_b, out)
+    return einsum(run, f"...{left},...{right}->...{left[:-1]}{right[1:]}", input, other)
 
 
 def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -219,23 +209,14 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
-def cell(
-    run: Executor,
-    x: Tensor,
-    hx: Any,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor | None = None,
-    b_hh: Tensor | None = None,
-    *,
-    kind: str,
-) -> Any:
-    """One call of a recurrent cell."""
-    state = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
-    sums = linear(run, x, w_ih, b_ih)
-    if sums is NotImplemented:
+def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
+    """One call of a recurrent cell: a sequence of one."""
+    state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
+    rest = (len(weights) > 2, 1, 0.0, False, False, True)
+    found = recurrent(run, x[:, None], state, weights, *rest, kind=kind)
+    if found is NotImplemented:
         return NotImplemented
-    after = CELLS[kind](sums, linear(run, state[0], w_hh, b_hh), state)
+    after = tuple(part[0] for part in found[1:])
     return after if len(after) > 1 else after[0]
 
 

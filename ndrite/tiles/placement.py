@@ -155,7 +155,7 @@ class Placement:
         if board is None:
             board = connect(self.url)
         if held is not program:
-            self._boards.pop(key, None)
+            self._boards[key] = board, None  # to be closed, whatever comes of it
             board.program(program)
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)

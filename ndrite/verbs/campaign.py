@@ -87,8 +87,7 @@ class Wafer(Summary):
 
         The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
         """
-        drawn.draw(self.summary, Path(path), name=self.name)
-        return Path(path)
+        return drawn.draw(self.summary, Path(path), name=self.name)
 
     def tables(self) -> Iterable[Table]:
         yield from super().tables()

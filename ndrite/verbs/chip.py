@@ -122,13 +122,12 @@ def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
     """
     one, two = load_chip(first).fields(), load_chip(second).fields()
     found = {field: [one[field], two[field]] for field in one if one[field] != two[field]}
-    rows = [(field, plain(a), plain(b)) for field, (a, b) in found.items()]
-    failed = f"{first} and {second} differ in {len(found)} fields" if exit_code and found else None
     if not found:
         return Found({"differences": {}}, said=("no difference",))
-    return Found(
-        {"differences": found}, (Table("differences", ("field", first, second), rows),), failed=failed
-    )
+    rows = [(field, plain(a), plain(b)) for field, (a, b) in found.items()]
+    table = Table("differences", ("field", first, second), rows)
+    failed = f"{first} and {second} differ in {len(found)} fields" if exit_code else None
+    return Found({"differences": found}, (table,), failed=failed)
 
 
 @verb

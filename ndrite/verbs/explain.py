@@ -43,8 +43,7 @@ class Loss(Result):
         """Draw it into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
         found, figure = self.explanation, causes.draw(self.explanation)
         figure.suptitle(f"{found.network} on {found.chip}, {found.samples} samples", fontsize=11)
-        drawing.save(figure, Path(path))
-        return Path(path)
+        return drawing.save(figure, path)
 
     def as_dict(self) -> dict[str, Any]:
         outcomes = [outcome.as_dict() for outcome in self.mitigation]

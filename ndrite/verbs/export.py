@@ -80,11 +80,11 @@ def export(
         if not (step and step[0].is_full):
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
-        rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1)
-        found = exports.drawn(whole.die, product, rows.astype(np.int64), f"{Path(spice).stem}.out")
-        content["spice"] = str(write_whole(spice, found.deck))
-        content["columns_uA"] = found.columns_uA.tolist()
-        content["outputs"] = None if found.outputs is None else found.outputs.tolist()
+        rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1).astype(np.int64)
+        deck, columns_uA, outputs = exports.drawn(whole.die, product, rows, f"{Path(spice).stem}.out")
+        content["spice"] = str(write_whole(spice, deck))
+        content["columns_uA"] = columns_uA.tolist()
+        content["outputs"] = None if outputs is None else outputs.tolist()
     if verilog_a is not None:
         content["verilog_a"] = str(write_whole(verilog_a, exports.verilog_a(described)))
     if aihwkit is not None:

@@ -43,12 +43,8 @@ class Fit(Result):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
 
-        Conditions and licence of the data are to be added to its device card by hand.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be written.
+        Conditions and licence of the data are to be added to its device card by hand. OSError when the file
+        cannot be written.
         """
         measured, error = self.measured, self.summary["held_out_error"]
         data = f"{measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"

@@ -33,8 +33,7 @@ class Answers(Summary):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the outputs as an ``.npy`` file, in whole or not at all; ``-`` is standard output."""
-        save_array(Path(path), self.outputs)
-        return Path(path)
+        return save_array(path, self.outputs)
 
     def tables(self) -> Iterable[Table]:
         if self.classes:

@@ -13,7 +13,7 @@ from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, fr
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
-from ndrite.sweeps.run import Results, run_sweep
+from ndrite.sweeps.run import run_sweep
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,10 +62,8 @@ class Grid(Result):
             Of a page, without plotly.
         """
         if is_page(Path(path), len(self.rows)):
-            write_whole(path, sweep_page(self.plan, self.rows))
-        else:
-            draw_front(self.rows, self.plan.axes, Path(path))
-        return Path(path)
+            return write_whole(path, sweep_page(self.plan, self.rows))
+        return draw_front(self.rows, self.plan.axes, Path(path))
 
     def as_dict(self) -> dict[str, Any]:
         best = {row["key"] for row in self.front()}
@@ -144,11 +142,11 @@ def sweep(
     else:
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
-    results = Results(folder if output is None else Path(output))
+    folder = folder if output is None else Path(output)
     with progress(f"points of {chosen.name}") as report:
-        rows = run_sweep(chosen, results, workers=workers, progress=report)
-    grid = Grid(chosen, rows, results.folder)
-    draw_axes(rows, chosen.axes, results.folder)
+        rows = run_sweep(chosen, folder, workers=workers, progress=report)
+    grid = Grid(chosen, rows, folder)
+    draw_axes(rows, chosen.axes, folder)
     if picture is not None:
         grid.plot(picture)
     return grid

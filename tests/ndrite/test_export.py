@@ -44,17 +44,17 @@ def simulated(folder: Path, deck: str) -> Any:
 
 def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
     """Within 1e-6 of full scale before codes, 1 step of 255 after."""
-    found = drawn(mapped.die, 0, x[:count].astype(np.int64), "deck.out")
-    seen = simulated(folder, found.deck)
-    columns = found.columns_uA.shape[1]
-    full = np.abs(found.columns_uA).max()
-    assert np.abs(seen[:, :columns] - found.columns_uA).max() < 1e-6 * full
-    if found.outputs is None:
+    deck, columns_uA, wanted = drawn(mapped.die, 0, x[:count].astype(np.int64), "deck.out")
+    seen = simulated(folder, deck)
+    columns = columns_uA.shape[1]
+    full = np.abs(columns_uA).max()
+    assert np.abs(seen[:, :columns] - columns_uA).max() < 1e-6 * full
+    if wanted is None:
         return
     outputs = seen[:, columns:]
     assert np.ptp(outputs) > 0.3
-    assert np.abs(outputs - found.outputs).max() < 1e-6
-    assert np.abs(np.rint(255 * outputs) - np.rint(255 * found.outputs)).max() <= 1
+    assert np.abs(outputs - wanted).max() < 1e-6
+    assert np.abs(np.rint(255 * outputs) - np.rint(255 * wanted)).max() <= 1
     # The golden model beside it: conductance codes and straight pieces of the curves are not in a deck.
     codes = np.asarray(Core(mapped.program).maps(x[:count], noise=False)[1]).reshape(count, -1)
     assert np.abs(np.rint(255 * outputs) - codes).mean() < 1.5

@@ -72,8 +72,10 @@ def test_refused_when_called(model: Any, samples: Any, x: Any, said: str) -> Non
     [("nowhere", HostError, "board URL is 'nowhere'"), ("golden:tiny", GeometryError, None)],
 )
 def test_a_board_that_does_not_exist_and_one_too_small(board: str, error: Any, said: Any) -> None:
+    tiled = ndrite.analog(nn.Linear(6, 3).eval(), "wan2022", samples=X, board=board)
     with pytest.raises(error, match=said):
-        read(ndrite.analog(nn.Linear(6, 3).eval(), "wan2022", samples=X, board=board), X)
+        read(tiled, X)
+    assert len(tiled.ndrite._boards) == (error is GeometryError), "a board that was opened is to be closed"
 
 
 def test_without_torch_the_extra_is_named() -> None:
