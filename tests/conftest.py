@@ -3,6 +3,9 @@
 import gc
 import os
 import signal
+from collections import defaultdict
+
+import pytest
 
 # Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times
 # as long. Set before NumPy is imported; workers and processes that tests start inherit it.
@@ -14,3 +17,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Designs and arrays live long: looking for garbage among them again and again is a twelfth of a run.
 gc.set_threshold(50_000, 20, 100)
+
+SUMMARY = pytest.StashKey[dict[str, list[str]]]()
+
+
+@pytest.fixture(scope="session")
+def summary(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """Lines for the end of the run, by the title that they stand under."""
+    return request.config.stash.setdefault(SUMMARY, defaultdict(list))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print them; workers of pytest-xdist keep theirs."""
+    for title, lines in config.stash.get(SUMMARY, {}).items():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -6,31 +6,23 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.queue import Queue
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
-from tests.hdl.streams import reset, write_memory
+from tests.hdl.streams import Source, load, reset
 from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
 
 IMAGES = int(os.environ.get("IMAGES", "6"))
 CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""
-REGION_NAMES = {number: name for name, number in REGIONS.items()}
-
-
-async def load(dut: Any, program: Program) -> None:
-    for section in lay_out(program, GEOMETRY):
-        name = REGION_NAMES[section.address >> REGION_SHIFT]
-        await write_memory(dut, name, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
 
 class Monitor:
@@ -154,18 +146,14 @@ async def infer(
                 dut.load_data.value = int.from_bytes(some.astype(np.uint8).tobytes(), "little")
                 await RisingEdge(dut.clk)
             dut.load.value = 0
-            for _ in range(gap):
-                await RisingEdge(dut.clk)
+            if gap:
+                await ClockCycles(dut.clk, gap)
             starts.put_nowait(bank | ((first_index + n) & 0xFFFFFFFF) << (GEOMETRY.banks - 1).bit_length())
 
     async def start() -> None:
+        source = Source(dut, "start", np.random.default_rng(0))
         for _ in x:
-            dut.start__payload.value = await starts.get()
-            dut.start__valid.value = 1
-            await RisingEdge(dut.clk)
-            while not int(dut.start__ready.value):
-                await RisingEdge(dut.clk)
-            dut.start__valid.value = 0
+            await source.send([await starts.get()])
 
     async def collect() -> None:
         nonlocal collected
@@ -174,8 +162,7 @@ async def infer(
                 await RisingEdge(dut.clk)
             for m in range(program.outputs):
                 dut.result_address.value = n % GEOMETRY.banks * GEOMETRY.max_outputs + m
-                for _ in range(3):
-                    await RisingEdge(dut.clk)
+                await ClockCycles(dut.clk, 3)
                 out[n, m] = dut.result_data.value.to_signed()
             collected += 1
 
@@ -215,7 +202,7 @@ async def run(
     trace = Trace()
     expected = Core(program).infer(x, seed=seed, first_index=index, noise=noise, trace=trace)
     await reset(dut)
-    await load(dut, program)
+    await load(dut, lay_out(program, GEOMETRY))
     dut.seed.value = seed
     dut.noise_enable.value = int(noise)
     noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in program.layers]

@@ -8,6 +8,11 @@ SHOWN = ("array", "noise", "sigma", "readout", "neuron", "preneuron")
 """Blocks of the trace that the core's probe shows; of ``preneuron`` the last layer's."""
 
 
+def same(got: object, wanted: object, where: str) -> None:
+    """AssertionError tells what was wanted, and where."""
+    assert got == wanted, f"{where}: expected {wanted}, got {got}"
+
+
 class Compared:
     """Values of a core held against ``trace``, each once, in whatever order they come.
 
@@ -24,14 +29,7 @@ class Compared:
         self.counts = dict.fromkeys(SHOWN, 0)
 
     def check(
-        self,
-        block: str,
-        key: tuple[int, int, int],
-        image: int,
-        column: int,
-        got: int,
-        *,
-        again: bool = False,
+        self, block: str, key: tuple[int, int, int], image: int, column: int, got: int, *, again: bool = False
     ) -> None:
         """``got`` is the trace's value, for the first time unless ``again``; AssertionError otherwise."""
         layer, tile, dac_slice = key
@@ -39,8 +37,7 @@ class Compared:
             f"layer {layer}, block {block}, tile {tile}, slice {dac_slice}, column {column}, image {image}"
         )
         assert (block, *key) in self.open, f"{where}: the trace has no such values"
-        expected = int(self.trace.values[block, *key][image][column])
-        assert got == expected, f"{where}: expected {expected}, got {got}"
+        same(got, int(self.trace.values[block, *key][image][column]), where)
         if again:
             return
         still = self.open[block, *key]

@@ -8,13 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.sim import Simulator
 
 import hdl
+from tests.hdl.interpreted import followed
 
-CLOCK_S = 1e-8
 Wave = list[int | None]
 """A value a cycle; None: any."""
 
@@ -49,40 +47,25 @@ def decoded(line: Mapping[str, Any]) -> Wave:
     return values
 
 
-def port(dut: Any, name: str) -> tuple[Any, bool]:
-    """The port of a dotted name, and whether it goes into the component."""
+def goes_in(dut: Any, name: str) -> bool:
+    """Whether the port of a dotted name is an input of the component."""
     inward, signature = True, dut.signature
-    found = dut
     for part in name.split("."):
         member = signature.members[part]
         # Of what goes in as a whole Amaranth gives the members flipped.
         inward = member.flow == wiring.In
-        found = getattr(found, part)
         if member.is_signature:
             signature = member.signature
-    return found, inward
+    return inward
 
 
 def replay(dut: Any, diagram: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, list[int]]:
     """Each output's value a cycle, when the inputs are as drawn and ``held`` as it is."""
     waves = {line["name"]: decoded(line) for line in diagram["signal"]}
-    ports = {name: port(dut, name) for name in waves}
-    cycles = max(len(wave) for wave in waves.values())
-    seen: dict[str, list[int]] = {name: [] for name, (_, inward) in ports.items() if not inward}
-
-    async def bench(ctx: Any) -> None:
-        for name, value in held.items():
-            ctx.set(port(dut, name)[0], value)
-        for cycle in range(cycles):
-            for name, (signal, inward) in ports.items():
-                if inward:
-                    ctx.set(signal, waves[name][cycle] or 0)
-            for name, values in seen.items():
-                values.append(int(ctx.get(Value.cast(ports[name][0]))))
-            await ctx.tick()
-
-    simulator = Simulator(dut)
-    simulator.add_clock(CLOCK_S)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return seen
+    inputs = [name for name in waves if goes_in(dut, name)]
+    outputs = [name for name in waves if name not in inputs]
+    given = [
+        {name: waves[name][cycle] or 0 for name in inputs} for cycle in range(max(map(len, waves.values())))
+    ]
+    seen = followed(dut, [{**held, **given[0]}, *given[1:]], *outputs)
+    return {name: list(values) for name, values in zip(outputs, zip(*seen, strict=True), strict=True)}

@@ -1,4 +1,4 @@
-"""Takes an Amaranth layout's fields out of plain integers."""
+"""Takes an Amaranth layout's fields out of plain integers, and puts them in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,3 +26,8 @@ def unpacker(layout: Any) -> Callable[[int], Any]:
 
 def _field(field: Any) -> tuple[int, Callable[[int], Any]]:
     return field.offset, unpacker(field.shape)
+
+
+def packed(layout: Any, **fields: Any) -> int:
+    """The integer with these fields, and 0 in others."""
+    return int(layout.const(fields).as_value().value)

@@ -1,4 +1,4 @@
-"""Drives and reads Amaranth streams from cocotb, with random idling and backpressure."""
+"""Drives a component's streams, inputs and memories from cocotb, with random idling and backpressure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from emulator.spec.memory_map import REGION_SHIFT, REGIONS, Section
 
 
 async def reset(dut: Any) -> None:
@@ -20,10 +22,18 @@ async def reset(dut: Any) -> None:
         except (AttributeError, TypeError, ValueError):
             continue
     dut.rst.value = 1
-    for _ in range(3):
-        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     await RisingEdge(dut.clk)
+
+
+async def pulse(dut: Any, name: str, **given: int) -> None:
+    """Input ``name`` is 1 for a cycle, in which others are as ``given``; they stay so."""
+    for other, value in given.items():
+        getattr(dut, other).value = value
+    getattr(dut, name).value = 1
+    await RisingEdge(dut.clk)
+    getattr(dut, name).value = 0
 
 
 class Source:
@@ -93,15 +103,19 @@ class Sink:
 
 async def write_memory(dut: Any, window: str, offset: int, words: Iterable[int]) -> None:
     """Write words through a bus window, one every two cycles as the decoder guarantees at least."""
-    select, write = getattr(dut, f"{window}__select"), getattr(dut, f"{window}__write")
-    address, data = getattr(dut, f"{window}__address"), getattr(dut, f"{window}__write_data")
-    select.value = 1
+    getattr(dut, f"{window}__select").value = 1
     for i, word in enumerate(words):
-        address.value = offset + i
-        data.value = int(word) & 0xFFFFFFFF
-        write.value = 1
+        given = {f"{window}__address": offset + i, f"{window}__write_data": int(word) & 0xFFFFFFFF}
+        await pulse(dut, f"{window}__write", **given)
         await RisingEdge(dut.clk)
-        write.value = 0
-        await RisingEdge(dut.clk)
-    select.value = 0
+    getattr(dut, f"{window}__select").value = 0
     await RisingEdge(dut.clk)
+
+
+async def load(dut: Any, sections: Iterable[Section], **windows: str) -> None:
+    """Write the sections of regions that have one of the ``windows``; without any, each has its own."""
+    names = windows or {name: name for name in REGIONS}
+    for section in sections:
+        for region, window in names.items():
+            if section.address >> REGION_SHIFT == REGIONS[region]:
+                await write_memory(dut, window, section.address & ((1 << REGION_SHIFT) - 1), section.words)

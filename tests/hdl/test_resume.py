@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
@@ -15,6 +14,7 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.watchdog import watchdog_cycles
 from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
+from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
 from tests.stimulus import random_inputs
 
@@ -106,8 +106,5 @@ def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -
             ctx.set(accelerator.master.start.valid, bool(hung) and cycle == hung[0] + RESET_CYCLES // 2)
             await ctx.tick()
 
-    simulator = Simulator(accelerator)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(accelerator, bench)
     assert hung == list(range(hung[0], hung[0] + RESET_CYCLES + 2))

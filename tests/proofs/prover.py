@@ -1,10 +1,12 @@
-"""Proofs by SAT on feed-forward RTL, and copies of RTL modules with one bug put in."""
+"""Claims of RTL, proofs by SAT where it is feed-forward, and copies of RTL modules with one bug put in."""
 
 import contextlib
 import importlib.util
 import sys
 import tempfile
+import time
 import types
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,45 +31,63 @@ endmodule
 """
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """How a check ended: ``holds``, by ``method`` within ``seconds``; ``log`` is the checker's.
+
+    ``refuted``: what is claimed is wrong; a claim that says nothing does not hold either.
+    """
+
+    holds: bool
+    refuted: bool
+    method: str
+    seconds: float
+    log: str
+
+
 class Claim(Elaboratable):
     """A module with free inputs, and what must hold for all their values."""
 
     def __init__(self) -> None:
         self.module = Module()
-        self.module.domains.sync = ClockDomain(reset_less=True)
+        self.module.domains.sync = self.domain = ClockDomain("sync", reset_less=True)
         self.inputs: list[Signal] = []
 
     def free(self, shape: Any, name: str) -> Signal:
-        """An input that takes every value of its shape."""
+        """An input that takes every value of its shape, another one every cycle where there are cycles."""
         signal = Signal(shape, name=name)
         self.inputs.append(signal)
         return signal
 
     def given(self, condition: ValueLike) -> None:
-        """Only inputs under which ``condition`` holds count."""
+        """Only what keeps to this, in every cycle, counts."""
         self.module.d.comb += Assume(condition)
 
     def always(self, condition: ValueLike) -> None:
-        """What is claimed."""
+        """What is claimed, of every cycle."""
         self.module.d.comb += Assert(condition)
 
     def elaborate(self, platform: object) -> Module:
         return self.module
 
+    def rtlil(self) -> str:
+        """For Yosys, as module ``top``."""
+        return rtlil.convert(self, name="top", ports=self.inputs, emit_src=False)
 
-def holds(claim: Claim) -> bool:
+
+def prove(claim: Claim) -> Verdict:
     """Whether the solver finds no counterexample.
 
     Raises ``AssertionError`` when the claim is empty or contradicts its own assumptions (either would make
     any proof succeed), or when the tool fails otherwise.
     """
-    text = rtlil.convert(claim, name="top", ports=claim.inputs, emit_src=False)
+    begun = time.monotonic()
     prepare = f"""read_verilog -icells <<wires
 {WIRES}
 wires
 design -stash wires
 read_rtlil <<design
-{text}
+{claim.rtlil()}
 design
 hierarchy -top top
 proc
@@ -83,26 +103,20 @@ select -assert-min 1 t:$assert
     reachable = _yosys(prepare + "sat -set-assumes -set-def-inputs top\n")
     assert "SAT solving finished - model found" in reachable, f"assumptions exclude every input:\n{reachable}"
     said = _yosys(prepare + "sat -set-assumes -set-def-inputs -prove-asserts top\n")
-    if "SUCCESS!" in said:
-        return True
-    assert "proof did fail" in said.lower() or "model found: FAIL" in said, said[-3000:]
-    return False
+    holds = "SUCCESS!" in said
+    assert holds or "proof did fail" in said.lower() or "model found: FAIL" in said, said[-3000:]
+    return Verdict(holds, not holds, "all values", time.monotonic() - begun, said)
 
 
-def mutated(name: str, old: str, new: str, *, shown: tuple[str, str] | None = None) -> types.ModuleType:
-    """The module called ``name`` with ``old``, which must occur once in its source, replaced by ``new``.
-
-    ``shown`` is a second such change, which lets a proof see what is inside.
-    """
+def mutated(name: str, *changes: tuple[str, str]) -> types.ModuleType:
+    """A copy of the module called ``name``, each old text, which must stand there once, replaced by a new."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).read_text()
-    assert source.count(old) == 1, f"{name} holds {old!r} {source.count(old)} times: adapt the injected bug"
-    source = source.replace(old, new)
-    if shown is not None:
-        assert source.count(shown[0]) == 1, f"{name} holds {shown[0]!r} {source.count(shown[0])} times"
-        source = source.replace(*shown)
+    for old, new in changes:
+        assert source.count(old) == 1, f"{name} holds {old!r} {source.count(old)} times: adapt the change"
+        source = source.replace(old, new)
     module = types.ModuleType(f"{name}_mutated")
     sys.modules[module.__name__] = module  # dataclasses look their module up
     exec(compile(source, spec.origin, "exec"), module.__dict__)

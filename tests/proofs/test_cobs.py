@@ -6,16 +6,16 @@ its own definition: a frame is bad when its delimiter comes inside a block.
 
 import itertools
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import pytest
 from amaranth import Module
 from amaranth.lib.memory import Memory
-from amaranth.sim import Simulator, SimulatorContext
+from amaranth.sim import SimulatorContext
 from cobs import cobs
 
-import hdl.link.cobs
-from tests.proofs.prover import mutated
+from tests.hdl.interpreted import followed, simulated
+from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
+from tests.proofs.prover import Verdict
 
 ALPHABET = (0x00, 0x01, 0xFF)
 MOST = 5
@@ -61,30 +61,22 @@ def sent(module: types.ModuleType, bodies: Iterable[bytes]) -> list[bytes]:
             await ctx.tick()
             frames.append(bytes(frame[:-1]))
 
-    _run(m, bench)
+    simulated(m, bench)
     return frames
 
 
-def received(module: types.ModuleType, frames: Iterable[bytes]) -> list[tuple[bytes, bool]]:
+def received(module: types.ModuleType, frames: Sequence[bytes]) -> list[tuple[bytes, bool]]:
     """Body and ``bad`` that the decoder makes of each frame."""
-    decoder = module.CobsDecoder()
-    results: list[tuple[bytes, bool]] = []
-
-    async def bench(ctx: SimulatorContext) -> None:
-        for frame in frames:
-            body, ended = bytearray(), None
-            for byte in (*frame, 0, None, None):
-                ctx.set(decoder.valid, byte is not None)
-                ctx.set(decoder.data, byte or 0)
-                await ctx.tick()
-                if ctx.get(decoder.out_valid):
-                    body.append(ctx.get(decoder.out_data))
-                if ctx.get(decoder.end):
-                    ended = bool(ctx.get(decoder.bad))
-            assert ended is not None, f"frame {frame.hex()} did not end"
-            results.append((bytes(body), ended))
-
-    _run(decoder, bench)
+    bytes_in = [byte for frame in frames for byte in (*frame, 0, None, None)]
+    given = [{"valid": byte is not None, "data": byte or 0} for byte in bytes_in]
+    body, results = bytearray(), []
+    for valid, data, end, bad in followed(module.CobsDecoder(), given, "out_valid", "out_data", "end", "bad"):
+        if valid:
+            body.append(data)
+        if end:
+            results.append((bytes(body), bool(bad)))
+            body.clear()
+    assert len(results) == len(frames), f"{len(results)} of {len(frames)} frames ended"
     return results
 
 
@@ -96,54 +88,32 @@ def damaged(frame: bytes) -> bool:
     return at != len(frame)
 
 
-def encoder_wrong(module: types.ModuleType) -> list[bytes]:
-    return [b for b, f in zip(BODIES, sent(module, BODIES), strict=True) if f != cobs.encode(b)]
+@proof("hdl.link.cobs")
+def encoder(module: types.ModuleType) -> Verdict:
+    """Of every body the sender makes what the package does."""
+    return _verdict([b for b, f in zip(BODIES, sent(module, BODIES), strict=True) if f != cobs.encode(b)])
 
 
-def decoder_wrong(module: types.ModuleType) -> list[bytes]:
+@proof("hdl.link.cobs")
+def decoder(module: types.ModuleType) -> Verdict:
+    """Of every frame the decoder makes what the package does, or finds it damaged as it is."""
     good = [cobs.encode(body) for body in BODIES]
-    expected = [(body, False) for body in BODIES]
-    wrong = [f for f, e, r in zip(good, expected, received(module, good), strict=True) if e != r]
+    wrong = [f for f, b, r in zip(good, BODIES, received(module, good), strict=True) if r != (b, False)]
     for frame, (body, bad) in zip(FRAMES, received(module, FRAMES), strict=True):
         if bad != damaged(frame) or (not bad and cobs.decode(frame) != body):
             wrong.append(frame)
-    return wrong
+    return _verdict(wrong)
 
 
-def test_encoder_on_every_body() -> None:
-    assert not encoder_wrong(hdl.link.cobs)
+def _verdict(wrong: list[bytes]) -> Verdict:
+    return Verdict(not wrong, bool(wrong), f"simulated, {len(BODIES)} bodies", 0, f"wrong: {wrong}")
 
 
-def test_decoder_on_every_frame() -> None:
-    assert not decoder_wrong(hdl.link.cobs)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        pytest.param("full.eq(run == 254)", "full.eq(run == 255)", marks=pytest.mark.long),
-        ("pointer.eq(begin)", "pointer.eq(begin + 1)"),
-        pytest.param("begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)", marks=pytest.mark.long),
-    ],
-)
-def test_injected_encoder_bug_is_found(old: str, new: str) -> None:
-    assert encoder_wrong(mutated("hdl.link.cobs", old, new))
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("data != 0xFF", "data != 0xFE"),
-        pytest.param("inside.eq(left != 1)", "inside.eq(left > 2)", marks=pytest.mark.long),
-        pytest.param("self.bad.eq(inside)", "self.bad.eq(left > 1)", marks=pytest.mark.long),
-    ],
-)
-def test_injected_decoder_bug_is_found(old: str, new: str) -> None:
-    assert decoder_wrong(mutated("hdl.link.cobs", old, new))
-
-
-def _run(design: object, bench: object) -> None:
-    simulator = Simulator(design)  # type: ignore[arg-type]
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)  # type: ignore[arg-type]
-    simulator.run()
+BUGS = [
+    (encoder, "pointer.eq(begin)", "pointer.eq(begin + 1)"),
+    long(encoder, "full.eq(run == 254)", "full.eq(run == 255)"),
+    long(encoder, "begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)"),
+    (decoder, "data != 0xFF", "data != 0xFE"),
+    long(decoder, "inside.eq(left != 1)", "inside.eq(left > 2)"),
+    long(decoder, "self.bad.eq(inside)", "self.bad.eq(left > 1)"),
+]

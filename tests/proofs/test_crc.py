@@ -2,15 +2,16 @@
 
 import types
 
-import pytest
 from amaranth import Const, Mux, Signal
 
-import hdl.link.crc
 from emulator.spec.packets import CRC_POLYNOMIAL
-from tests.proofs.prover import Claim, holds, mutated
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
+from tests.proofs.prover import Claim, Verdict, prove
 
 
-def claim(crc: types.ModuleType) -> Claim:
+@proof("hdl.link.crc", long=True)
+def steps(crc: types.ModuleType) -> Verdict:
+    """A step is eight serial ones."""
     c = Claim()
     state, byte = c.free(32, "state"), c.free(8, "byte")
     serial = state ^ byte
@@ -20,17 +21,10 @@ def claim(crc: types.ModuleType) -> Claim:
         serial = after
     c.always(crc.crc32_step(state, byte) == serial)
     c.always(crc.crc32_step(state, Const(0, 8)) ^ crc.crc32_of_byte(byte) == serial)
-    return c
+    return prove(c)
 
 
-@pytest.mark.long
-def test_step_equals_eight_serial_steps() -> None:
-    assert holds(claim(hdl.link.crc))
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("for _ in range(8):", "for _ in range(7):"), ("result = state >> 8", "result = state >> 7")],
-)
-def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert not holds(claim(mutated("hdl.link.crc", old, new)))
+BUGS = [
+    (steps, "for _ in range(8):", "for _ in range(7):"),
+    (steps, "result = state >> 8", "result = state >> 7"),
+]

@@ -12,14 +12,13 @@ from amaranth import Cat, Module, Signal
 from emulator.spec.datagrams import LEASE_S
 from hdl.noise.pass_key import PassKey
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+pytestmark = pytest.mark.long
 
-NAME = "hdl.ethernet.datagrams"
 LAST = '        m.d.sync += [\n            self.stream_valid.eq(states["gap"]'
 FOUND = "(number, token, ended, is_kind[Kind.DATA], belongs, later, skips, begins, may, closes)"
-SHOWN = LAST, f"        self.at, self.found = states, {FOUND}\n{LAST}"
+SHOWN = ((LAST, f"        self.at, self.found = states, {FOUND}\n{LAST}"),)
 """Lets the proof see what was found out about a datagram."""
 STATES = ("header", "compare", "judge", "mix", "act", "gap", "piece", "drain", "answer")
 
@@ -37,6 +36,7 @@ class Cut(PassKey):
         return m
 
 
+@proof("hdl.ethernet.datagrams", shown=SHOWN)
 def session(module: types.ModuleType) -> Verdict:
     """Another peer or token only after a lease or from the peer; bytes only of the peer's datagrams, each
     number once and upward, with an end where one was skipped."""
@@ -100,22 +100,11 @@ def session(module: types.ModuleType) -> Verdict:
     return check(run, depth=24, induction=6)
 
 
-def test_holds(proved: list[str]) -> None:
-    verdict = session(mutated(NAME, *SHOWN))
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"datagrams: {session.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("free = ~self.held | expired | from_peer", "free = ~self.held | expired | of_session"),
-        ("mine = self.held & of_session & from_peer", "mine = self.held & of_session"),
-        ("later.eq(~ahead[31] & (ahead != 0))", "later.eq(~ahead[31])"),
-        ("skips.eq(ahead != 1)", "skips.eq(ahead[1:] != 0)"),
-        ("starts = is_kind[Kind.DATA] & genuine & may", "starts = is_kind[Kind.DATA] & genuine"),
-        ("m.d.sync += self.taken.eq(number)", "m.d.sync += self.taken.eq(number[:16])"),
-    ],
-)
-def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert "Assert failed" in session(mutated(NAME, old, new, shown=SHOWN)).log
+BUGS = [
+    (session, "free = ~self.held | expired | from_peer", "free = ~self.held | expired | of_session"),
+    (session, "mine = self.held & of_session & from_peer", "mine = self.held & of_session"),
+    (session, "later.eq(~ahead[31] & (ahead != 0))", "later.eq(~ahead[31])"),
+    (session, "skips.eq(ahead != 1)", "skips.eq(ahead[1:] != 0)"),
+    (session, "starts = is_kind[Kind.DATA] & genuine & may", "starts = is_kind[Kind.DATA] & genuine"),
+    (session, "m.d.sync += self.taken.eq(number)", "m.d.sync += self.taken.eq(number[:16])"),
+]

@@ -14,18 +14,17 @@ from amaranth import Module, Mux, Signal, signed
 from emulator.spec import Geometry
 from hdl.learn.core import LearningCore
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+pytestmark = pytest.mark.long
 
 GEOMETRY = Geometry(
     name="proof", lanes=2, readouts=1, rows=8, layers=1, max_inputs=16, max_outputs=16, analog=False
 )
-NAME = "hdl.device.learning_machine"
 FLAGS = """running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
 """
-SHOWN = FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"
+SHOWN = ((FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"),)
 """Lets the proof see when a request is taken."""
 
 
@@ -60,6 +59,7 @@ def asked(module: types.ModuleType) -> tuple[Run, Any, Core]:
     return run, machine, core
 
 
+@proof("hdl.device.learning_machine", shown=SHOWN)
 def done_once(module: types.ModuleType) -> Verdict:
     """An update is begun once: none but the next one, nor any again before numbers have gone round."""
     run, _, core = asked(module)
@@ -76,6 +76,7 @@ def done_once(module: types.ModuleType) -> Verdict:
     return check(run, depth=16, induction=16)
 
 
+@proof("hdl.device.learning_machine", shown=SHOWN)
 def answered_once(module: types.ModuleType) -> Verdict:
     """Every request that is taken is answered once, one after the other."""
     run, machine, _ = asked(module)
@@ -90,6 +91,7 @@ def answered_once(module: types.ModuleType) -> Verdict:
     return check(run, depth=11, induction=11)
 
 
+@proof("hdl.device.learning_machine", shown=SHOWN)
 def answered_alike(module: types.ModuleType) -> Verdict:
     """Asked for again, an update is answered as when it was done; one that was not done, with -1."""
     run, machine, core = asked(module)
@@ -106,30 +108,11 @@ def answered_alike(module: types.ModuleType) -> Verdict:
     return check(run, depth=16)
 
 
-CLAIMS = {"once": done_once, "answered": answered_once, "alike": answered_alike}
-
-
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_holds(claim: str, proved: list[str]) -> None:
-    verdict = CLAIMS[claim](mutated(NAME, *SHOWN))
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"learning machine: {CLAIMS[claim].__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("claim", "old", "new"),
-    [
-        (
-            "once",
-            "fresh.eq(core.next == next_one.inference)",
-            "fresh.eq(core.next[1:] == next_one.inference[1:])",
-        ),
-        ("once", "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
-        ("answered", "core.free & ~running & looked", "core.free & looked"),
-        ("answered", "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
-        ("alike", "recall.addr.eq(update)", "recall.addr.eq(next_one.inference)"),
-        ("alike", "(behind <= count)", "(behind < count)"),
-    ],
-)
-def test_injected_bug_is_found(claim: str, old: str, new: str) -> None:
-    assert "Assert failed" in CLAIMS[claim](mutated(NAME, old, new, shown=SHOWN)).log
+BUGS = [
+    (done_once, "(core.next == next_one.inference)", "(core.next[1:] == next_one.inference[1:])"),
+    (done_once, "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
+    (answered_once, "core.free & ~running & looked", "core.free & looked"),
+    (answered_once, "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
+    (answered_alike, "recall.addr.eq(update)", "recall.addr.eq(next_one.inference)"),
+    (answered_alike, "(behind <= count)", "(behind < count)"),
+]

@@ -5,23 +5,22 @@ Products are cut: the claims hold whatever the multipliers say.
 
 import dataclasses
 import types
-from collections.abc import Callable
 
-import pytest
 from amaranth import Signal
 
 from emulator.spec import PRESETS
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BITS, V_MAX, V_MIN
 from hdl.parts.layouts import group_layout
-from tests.marks import long_where
 from tests.proofs.cut import cut
-from tests.proofs.prover import Claim, holds, mutated
+from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
+from tests.proofs.prover import Claim, Verdict, prove
 from tests.proofs.spec import clip, power, rshift_round
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], curves=4, segments=32)
 
 
-def voltage(neuron: types.ModuleType) -> Claim:
+@proof("hdl.neuron.neuron_pipe")
+def voltage(neuron: types.ModuleType) -> Verdict:
     """v + 2048 for every product and vshift."""
     c = Claim()
     made = cut(neuron, c.free)
@@ -33,7 +32,7 @@ def voltage(neuron: types.ModuleType) -> Claim:
     product = made[0].value
     expected = clip(rshift_round(c.module, product, vshift, SHIFT_MAX, "expected"), V_MIN, V_MAX) - V_MIN
     c.always(v == expected)
-    return c
+    return prove(c)
 
 
 def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[object], Signal, Signal]:
@@ -58,7 +57,8 @@ def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[obj
     return y, v, made, f, h
 
 
-def address_split(neuron: types.ModuleType) -> Claim:
+@proof("hdl.neuron.neuron_pipe")
+def address_split(neuron: types.ModuleType) -> Verdict:
     """Segment, curve and rest for every v, curve and f."""
     c = Claim()
     _, v, made, f, _ = _curve(neuron, c)
@@ -74,10 +74,11 @@ def address_split(neuron: types.ModuleType) -> Claim:
     for memory in memories:
         c.always(memory.address == curve[:2] * GEOMETRY.segments + segment)
     c.always(product.b == rest)
-    return c
+    return prove(c)
 
 
-def activation(neuron: types.ModuleType) -> Claim:
+@proof("hdl.neuron.neuron_pipe")
+def activation(neuron: types.ModuleType) -> Verdict:
     """y for every base, slope product, f and h."""
     c = Claim()
     y, _, made, f, h = _curve(neuron, c)
@@ -90,42 +91,17 @@ def activation(neuron: types.ModuleType) -> Claim:
     shift = Signal(5, name="shift_expected")
     c.module.d.comb += shift.eq(f + h)
     c.always(y == clip(rshift_round(c.module, total, shift, most, "expected"), 0, INPUT_MAX))
-    return c
+    return prove(c)
 
 
-CLAIMS: dict[str, Callable[[types.ModuleType], Claim]] = {
-    "voltage": voltage,
-    "address_split": address_split,
-    "activation": activation,
-}
 BUGS = [
-    ("voltage", "half.eq((Const(1, 1) << vshift[0]) >> 1)", "half.eq((Const(1, 1) << vshift[0]) >> 2)"),
-    ("voltage", "fine_11[V_BITS - 1 : -1]", "fine_11[V_BITS:-1]"),
-    ("voltage", "m.Elif(negative & ~rest.all())", "m.Elif(negative & ~rest.any())"),
-    ("voltage", "coarse_10 >> vshift[1][:3]", "coarse_10 >> vshift[1][:2]"),
-    ("address_split", "(v_12 >> f[0])[:index_bits]", "(v_12 >> f[0])[1 : index_bits + 1]"),
-    ("address_split", "Const(-1, signed(V_BITS)) << f[1]", "Const(-2, signed(V_BITS)) << f[1]"),
-    ("activation", "shift.eq(f[2] + layer.table_bits)", "shift.eq(layer.table_bits)"),
-    ("activation", "Mux(low, 0, Mux", "Mux(low, 1, Mux"),
-    ("activation", "high.eq(y_22 > INPUT_MAX)", "high.eq(y_22 > INPUT_MAX + 1)"),
+    (voltage, "m.Elif(negative & ~rest.all())", "m.Elif(negative & ~rest.any())"),
+    long(voltage, "half.eq((Const(1, 1) << vshift[0]) >> 1)", "half.eq((Const(1, 1) << vshift[0]) >> 2)"),
+    long(voltage, "fine_11[V_BITS - 1 : -1]", "fine_11[V_BITS:-1]"),
+    long(voltage, "coarse_10 >> vshift[1][:3]", "coarse_10 >> vshift[1][:2]"),
+    (address_split, "(v_12 >> f[0])[:index_bits]", "(v_12 >> f[0])[1 : index_bits + 1]"),
+    (address_split, "Const(-1, signed(V_BITS)) << f[1]", "Const(-2, signed(V_BITS)) << f[1]"),
+    (activation, "shift.eq(f[2] + layer.table_bits)", "shift.eq(layer.table_bits)"),
+    (activation, "Mux(low, 0, Mux", "Mux(low, 1, Mux"),
+    (activation, "high.eq(y_22 > INPUT_MAX)", "high.eq(y_22 > INPUT_MAX + 1)"),
 ]
-
-
-def _fresh() -> types.ModuleType:
-    """A copy of the module, so that cutting it leaves the real one alone."""
-    return mutated("hdl.neuron.neuron_pipe", "NEURON_LATENCY = 24", "NEURON_LATENCY = 24")
-
-
-@pytest.mark.parametrize("name", CLAIMS)
-def test_for_every_value(name: str) -> None:
-    assert holds(CLAIMS[name](_fresh()))
-
-
-def takes_long(bug: tuple[str, str, str]) -> bool:
-    """All of the voltage's but the one that is found most quickly."""
-    return bug[0] == "voltage" and bug != BUGS[2]
-
-
-@pytest.mark.parametrize(("name", "old", "new"), long_where(takes_long, BUGS))
-def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    assert not holds(CLAIMS[name](mutated("hdl.neuron.neuron_pipe", old, new)))

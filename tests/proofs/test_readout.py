@@ -3,19 +3,17 @@
 import dataclasses
 import types
 
-import pytest
 from amaranth import Signal, signed
 
 from emulator.spec import PRESETS
 from emulator.spec.arithmetic import ADC_BITS, GAUSS_FRACTION, SHIFT_MAX
 from hdl.readout.readout_pipe import SETTINGS_STAGES
-from tests.marks import long_where
 from tests.proofs.cut import cut
-from tests.proofs.prover import Claim, holds, mutated
+from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
+from tests.proofs.prover import Claim, Verdict, prove
 from tests.proofs.spec import clip, power, rshift_round
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"])
-MODULE = "hdl.readout.readout_pipe"
 
 
 def _pipe(
@@ -44,7 +42,8 @@ def _pipe(
     return pipe, values, made
 
 
-def converter(module: types.ModuleType) -> Claim:
+@proof("hdl.readout.readout_pipe", long=True)
+def converter(module: types.ModuleType) -> Verdict:
     """adc: the increment for every product, offset, shift, adc_bits and slice."""
     c = Claim()
     pipe, x, _ = _pipe(module, c, analog=0)
@@ -60,10 +59,11 @@ def converter(module: types.ModuleType) -> Claim:
     expected = Signal(signed(32))
     c.module.d.comb += expected.eq(code << x["lshift"])
     c.always(pipe.increment == expected)
-    return c
+    return prove(c)
 
 
-def noise_term(module: types.ModuleType) -> Claim:
+@proof("hdl.readout.readout_pipe")
+def noise_term(module: types.ModuleType) -> Verdict:
     """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every accumulator value."""
     c = Claim()
     _, x, made = _pipe(module, c, analog=0)
@@ -71,36 +71,16 @@ def noise_term(module: types.ModuleType) -> Claim:
     c.given((noise.value < 1 << 27) & (noise.value >= -(1 << 27)))
     expected = x["column"] + ((noise.value + (1 << (GAUSS_FRACTION - 1))) >> GAUSS_FRACTION)
     c.always(gain.a == expected)
-    return c
+    return prove(c)
 
 
-CLAIMS = {"converter": converter, "noise_term": noise_term}
 BUGS = [
-    ("converter", "small_15 > top_15", "small_15 > top_15 + 1"),
-    ("converter", "near = 12", "near = 11"),
-    ("converter", "negative & ~rest.all()", "negative & ~rest.any()"),
-    ("converter", "((11, 4), (12, 2), (13, 0))", "((11, 4), (12, 2), (13, 1))"),
-    ("converter", "beyond_16[0] | (above_16 & ~beyond_16[1])", "beyond_16[0] | above_16"),
-    ("converter", "unmerged(m, platform, self.half,", "unmerged(m, platform, self.half >> 1,"),
-    (
-        "converter",
-        'clipped_18 << setting(17, "lshift", "lshift")',
-        'clipped_18 << setting(17, "lshift", "lshift")[:2]',
-    ),
-    ("noise_term", "half = 1 << (GAUSS_FRACTION - 1)", "half = 1 << GAUSS_FRACTION"),
+    (converter, "small_15 > top_15", "small_15 > top_15 + 1"),
+    long(converter, "near = 12", "near = 11"),
+    long(converter, "negative & ~rest.all()", "negative & ~rest.any()"),
+    long(converter, "((11, 4), (12, 2), (13, 0))", "((11, 4), (12, 2), (13, 1))"),
+    long(converter, "beyond_16[0] | (above_16 & ~beyond_16[1])", "beyond_16[0] | above_16"),
+    long(converter, "unmerged(m, platform, self.half,", "unmerged(m, platform, self.half >> 1,"),
+    long(converter, 'setting(17, "lshift", "lshift")', 'setting(17, "lshift", "lshift")[:2]'),
+    (noise_term, "half = 1 << (GAUSS_FRACTION - 1)", "half = 1 << GAUSS_FRACTION"),
 ]
-
-
-def takes_long(bug: tuple[str, str, str]) -> bool:
-    """All of the converter's but the first."""
-    return bug[0] == "converter" and bug != BUGS[0]
-
-
-@pytest.mark.parametrize("name", long_where("converter".__eq__, CLAIMS))
-def test_for_every_value(name: str) -> None:
-    assert holds(CLAIMS[name](mutated(MODULE, "PIPE_LATENCY = 19", "PIPE_LATENCY = 19")))
-
-
-@pytest.mark.parametrize(("name", "old", "new"), long_where(takes_long, BUGS))
-def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    assert not holds(CLAIMS[name](mutated(MODULE, old, new)))

@@ -3,22 +3,18 @@
 import types
 from typing import Any
 
-import pytest
 from amaranth import Module, Signal
 from amaranth.hdl import Assert, Cover
 
 from emulator.spec import PRESETS
 from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
-from tests.marks import long_where
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.cut import cut
-from tests.proofs.prover import mutated
+from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
-pytestmark = pytest.mark.usefixtures("solver")
-
-MODULE = "hdl.link.receiver"
+GEOMETRY = PRESETS["tiny"]
 ANCHOR = "        with m.If(ended):\n"
-SHOWN = (ANCHOR, "        self.claim(m, locals())\n" + ANCHOR)
+SHOWN = ((ANCHOR, "        self.claim(m, locals())\n" + ANCHOR),)
 OVERHEAD = HEADER_BYTES + CRC_BYTES
 
 
@@ -59,6 +55,7 @@ def claim(self: Any, m: Module, inside: dict[str, Any]) -> None:
     m.d.comb += Cover(memory.write & (count == 2))
 
 
+@proof("hdl.link.receiver", shown=SHOWN)
 def accepts(module: types.ModuleType) -> Verdict:
     """No byte touches an unread packet; only whole frames of right CRC and length become packets."""
     run = Run()
@@ -76,28 +73,12 @@ def accepts(module: types.ModuleType) -> Verdict:
     return check(run, depth=9, induction=9)
 
 
-GEOMETRY = PRESETS["tiny"]
-
-
-def test_holds(proved: list[str]) -> None:
-    verdict = accepts(mutated(MODULE, "LENGTH_OFFSET = 8", "LENGTH_OFFSET = 8", shown=SHOWN))
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"receiver: {accepts.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
 BUGS = [
-    ("m.d.sync += used.eq(used + good - self.release)", "m.d.sync += used.eq(used + good)"),
-    ("brim.eq(count == most - 1)", "brim.eq(count == most)"),
+    (accepts, "m.d.sync += used.eq(used + good - self.release)", "m.d.sync += used.eq(used + good)"),
+    (accepts, "brim.eq(count == most - 1)", "brim.eq(count == most)"),
+    long(accepts, "(no_room | (first & (used == self.window)))", "no_room"),
+    long(accepts, "right.eq(crc == CRC_RESIDUE)", "right.eq(crc[1:] == CRC_RESIDUE >> 1)"),
+    long(accepts, "whole.eq(count == wanted)", "whole.eq(count >= wanted - CRC_BYTES)"),
+    long(accepts, "lost.eq(too_long | no_room)", "lost.eq(no_room)"),
+    long(accepts, "broken.eq(bad | damaged)", "broken.eq(bad)"),
 ]
-FOUND_SLOWLY = [
-    ("(no_room | (first & (used == self.window)))", "no_room"),
-    ("right.eq(crc == CRC_RESIDUE)", "right.eq(crc[1:] == CRC_RESIDUE >> 1)"),
-    ("whole.eq(count == wanted)", "whole.eq(count >= wanted - CRC_BYTES)"),
-    ("lost.eq(too_long | no_room)", "lost.eq(no_room)"),
-    ("broken.eq(bad | damaged)", "broken.eq(bad)"),
-]
-
-
-@pytest.mark.parametrize(("old", "new"), [*BUGS, *long_where(bool, FOUND_SLOWLY)])
-def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert not accepts(mutated(MODULE, old, new, shown=SHOWN)).holds

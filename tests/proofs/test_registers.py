@@ -2,18 +2,13 @@
 
 import types
 
-import pytest
 from amaranth import Signal
 
-import hdl.device.registers
 from emulator.spec import PRESETS
 from emulator.spec.registers import REGISTERS
 from hdl.device.registers import READ_LATENCY
-from tests.marks import long_where
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
-
-pytestmark = pytest.mark.usefixtures("solver")
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
 WRITABLE = [r for r in REGISTERS if r.access == "rw"]
 CONSTANT = ("magic", "protocol", "register_map")
@@ -42,6 +37,7 @@ def _run(module: types.ModuleType) -> tuple[Run, object]:
     return run, registers
 
 
+@proof("hdl.device.registers")
 def separate(module: types.ModuleType) -> Verdict:
     """No two registers share a bit: each output is what was last written to its own address."""
     run, registers = _run(module)
@@ -60,6 +56,7 @@ def separate(module: types.ModuleType) -> Verdict:
     return check(run, depth=4, induction=4)
 
 
+@proof("hdl.device.registers", long=True)
 def reads(module: types.ModuleType) -> Verdict:
     """A read gives the register of its address: control registers as held, constants as built in."""
     run, registers = _run(module)
@@ -86,29 +83,14 @@ def reads(module: types.ModuleType) -> Verdict:
     return check(run, depth=READ_LATENCY + 5, induction=READ_LATENCY + 5)
 
 
-CLAIMS = {"separate": separate, "reads": reads}
-
-
-@pytest.mark.parametrize("name", long_where("reads".__eq__, CLAIMS))
-def test_holds(name: str, proved: list[str]) -> None:
-    verdict = CLAIMS[name](hdl.device.registers)
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"registers: {CLAIMS[name].__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        (
-            "separate",
-            "chosen.eq(address == register.address)",
-            "chosen.eq((address | 4) == (register.address | 4))",
-        ),
-        ("separate", "m.d.sync += held.eq(window.write_data)", "m.d.sync += held.eq(window.write_data[1:])"),
-        ("reads", "chosen.eq(address == register.address)", "chosen.eq(address == register.address ^ 1)"),
-        ("reads", "window.read_data.eq(_any(merged))", "window.read_data.eq(_any(merged[:-1]))"),
-        ("reads", "word.eq(_any(group))", "word.eq(_any(group)[:31])"),
-    ],
-)
-def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    assert not CLAIMS[name](mutated("hdl.device.registers", old, new)).holds
+BUGS = [
+    (
+        separate,
+        "chosen.eq(address == register.address)",
+        "chosen.eq((address | 4) == (register.address | 4))",
+    ),
+    (separate, "m.d.sync += held.eq(window.write_data)", "m.d.sync += held.eq(window.write_data[1:])"),
+    (reads, "chosen.eq(address == register.address)", "chosen.eq(address == register.address ^ 1)"),
+    (reads, "window.read_data.eq(_any(merged))", "window.read_data.eq(_any(merged[:-1]))"),
+    (reads, "word.eq(_any(group))", "word.eq(_any(group)[:31])"),
+]

@@ -5,13 +5,12 @@ import types
 import pytest
 from amaranth import Signal
 
-import hdl.control.sequencer
 from emulator.spec import Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+pytestmark = pytest.mark.long
 
 LANES, INPUTS, OUTPUTS, LAYERS = 1, 2, 2, 1
 GEOMETRY = Geometry(
@@ -31,6 +30,7 @@ OPENING = 4 * LAYERS
 BOUND = OPENING + 4 + 7 * LAYERS + 4 * PASSES
 
 
+@proof("hdl.control.sequencer")
 def ends(module: types.ModuleType) -> Verdict:
     """1..2 inputs, 1..2 outputs on one lane, tiles of 1..2 rows, 1..2 slices: done in time."""
     run = Run()
@@ -77,18 +77,7 @@ def ends(module: types.ModuleType) -> Verdict:
     return check(run, depth=BOUND + 2)
 
 
-def test_holds(proved: list[str]) -> None:
-    verdict = ends(hdl.control.sequencer)
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"sequencer, {BOUND} cycles: {ends.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("last_tile.eq(rows_left <= tile_rows)", "last_tile.eq(rows_left < tile_rows)"),
-        ("== 8),", "== 4),"),
-    ],
-)
-def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert not ends(mutated("hdl.control.sequencer", old, new)).holds
+BUGS = [
+    (ends, "last_tile.eq(rows_left <= tile_rows)", "last_tile.eq(rows_left < tile_rows)"),
+    (ends, "== 8),", "== 4),"),
+]

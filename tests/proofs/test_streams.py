@@ -1,23 +1,17 @@
 """Queues lose, double and reorder nothing; streams hold what they offer until it is taken."""
 
 import types
-from collections.abc import Callable
 
-import pytest
 from amaranth import Signal
 
-import hdl.link.cobs
-import hdl.parts.queue
-from tests.marks import long_where
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
-
-pytestmark = pytest.mark.usefixtures("solver")
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
 DEPTH, WIDTH = 4, 1
 QUEUE_CYCLES = 12
 
 
+@proof("hdl.parts.queue", long=True)
 def queue(module: types.ModuleType) -> Verdict:
     """The n-th payload out is the n-th in, for every n; the level is what went in less what came out."""
     run = Run()
@@ -42,6 +36,7 @@ def queue(module: types.ModuleType) -> Verdict:
     return check(run, depth=QUEUE_CYCLES)
 
 
+@proof("hdl.link.cobs")
 def sender(module: types.ModuleType) -> Verdict:
     """The frame's bytes stay on offer until taken, whatever the memory holds that keeps its word."""
     run = Run()
@@ -64,33 +59,12 @@ def sender(module: types.ModuleType) -> Verdict:
     return check(run, depth=18)
 
 
-CLAIMS: dict[str, tuple[Callable[[types.ModuleType], Verdict], types.ModuleType]] = {
-    "queue": (queue, hdl.parts.queue),
-    "sender": (sender, hdl.link.cobs),
-}
-
-
-@pytest.mark.parametrize("name", long_where("queue".__eq__, CLAIMS))
-def test_holds(name: str, proved: list[str]) -> None:
-    claim, module = CLAIMS[name]
-    verdict = claim(module)
-    assert verdict.holds, verdict.log[-3000:]
-    assert claim.__doc__ is not None
-    proved.append(f"{name}: {claim.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        ("queue", "write.en.eq(put)", "write.en.eq(put & (level != 3))"),
-        ("queue", "(~valid | self.o.ready)", "(~valid | 1)"),
-        ("queue", "with m.If(take & ~put):", "with m.If(self.o.ready & ~put):"),
-        ("queue", "level == 2, level == 1", "level == 1, level == 1"),
-        ("queue", "level != depth - 1", "level != depth"),
-        ("sender", "self.o.payload.eq(payload)", "self.o.payload.eq(payload ^ self.o.ready)"),
-        ("sender", "taken = offered & self.o.ready", "taken = offered"),
-    ],
-)
-def test_injected_bug_is_found(name: str, old: str, new: str) -> None:
-    claim, module = CLAIMS[name]
-    assert not claim(mutated(module.__name__, old, new)).holds
+BUGS = [
+    (queue, "write.en.eq(put)", "write.en.eq(put & (level != 3))"),
+    (queue, "(~valid | self.o.ready)", "(~valid | 1)"),
+    (queue, "with m.If(take & ~put):", "with m.If(self.o.ready & ~put):"),
+    (queue, "level == 2, level == 1", "level == 1, level == 1"),
+    (queue, "level != depth - 1", "level != depth"),
+    (sender, "self.o.payload.eq(payload)", "self.o.payload.eq(payload ^ self.o.ready)"),
+    (sender, "taken = offered & self.o.ready", "taken = offered"),
+]

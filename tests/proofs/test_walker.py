@@ -13,15 +13,14 @@ from emulator.spec import PRESETS
 from emulator.spec.walk_record import RECORD_WORDS
 from hdl.walk.layouts import header_layout, step_layout
 from tests.proofs.checker import Run, Verdict, check
-from tests.proofs.prover import mutated
+from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("solver")]
+pytestmark = pytest.mark.long
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
-NAME = "hdl.walk.walker"
 FSM = "        with m.FSM():\n"
 SEEN = "        self.seen = number, call, ahead, quiet, outstanding, whole\n"
-SHOWN = FSM, SEEN + FSM.replace(":", " as self.fsm:")
+SHOWN = ((FSM, SEEN + FSM.replace(":", " as self.fsm:")),)
 """Lets the proof see where the control is."""
 STATES = "idle loaded copy settled next fetch fetching settle multiply sample begin run".split()
 WRITTEN = 2
@@ -52,6 +51,7 @@ class Records:
         run.always(~(begun & self.ready))
 
 
+@proof("hdl.walk.walker", shown=SHOWN)
 def walk(module: types.ModuleType) -> Verdict:
     """Records 1 to ``begins`` once, those behind them in every call, in the last one up to ``body``, then the
     answer's; a step begins when all codes of the one before were asked for and its patches have ended, as
@@ -129,21 +129,10 @@ def walk(module: types.ModuleType) -> Verdict:
     return check(run, depth=31, induction=8)
 
 
-def test_holds(proved: list[str]) -> None:
-    verdict = walk(mutated(NAME, *SHOWN))
-    assert verdict.holds, verdict.log[-3000:]
-    proved.append(f"walker: {walk.__doc__} [{verdict.method}, {verdict.seconds:.0f} s]")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("(number == header.body) & (call + 1 == header.calls)", "(number == header.body)"),
-        ("all_done.eq(number == header.steps - 1)", "all_done.eq(number == header.steps)"),
-        ("with m.If(asked & (outstanding == 0)):", "with m.If(asked):"),
-        ("Mux(is_product, WRITTEN, QUIET)", "Mux(is_product, 0, QUIET)"),
-        ("with m.If(~body_done & ~all_done):", "with m.If(~body_done):"),
-    ],
-)
-def test_injected_bug_is_found(old: str, new: str) -> None:
-    assert "Assert failed" in walk(mutated(NAME, old, new, shown=SHOWN)).log
+BUGS = [
+    (walk, "(number == header.body) & (call + 1 == header.calls)", "(number == header.body)"),
+    (walk, "all_done.eq(number == header.steps - 1)", "all_done.eq(number == header.steps)"),
+    (walk, "with m.If(asked & (outstanding == 0)):", "with m.If(asked):"),
+    (walk, "Mux(is_product, WRITTEN, QUIET)", "Mux(is_product, 0, QUIET)"),
+    (walk, "with m.If(~body_done & ~all_done):", "with m.If(~body_done):"),
+]

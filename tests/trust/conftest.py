@@ -4,8 +4,6 @@ import os
 
 import pytest
 
-COUNTED = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture(scope="session")
 def scale() -> int:
@@ -14,14 +12,6 @@ def scale() -> int:
 
 
 @pytest.fixture(scope="session")
-def counted(request: pytest.FixtureRequest) -> list[str]:
+def counted(summary: dict[str, list[str]]) -> list[str]:
     """Lines for the summary at the end."""
-    return request.config.stash.setdefault(COUNTED, [])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the counts; workers of pytest-xdist keep theirs."""
-    if lines := config.stash.get(COUNTED, []):
-        terminalreporter.section("counted")
-        for line in lines:
-            terminalreporter.write_line(line)
+    return summary["counted"]

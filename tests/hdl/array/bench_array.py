@@ -4,18 +4,19 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from amaranth import signed
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from emulator.golden.array import array
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
-from tests.hdl.streams import reset
+from tests.hdl.probe import packed, unpacker
+from tests.hdl.streams import pulse, reset
 
-BITS = GEOMETRY.accumulator_bits
-
-
+COLUMNS = unpacker(ArrayLayout(signed(GEOMETRY.accumulator_bits), GEOMETRY.readouts))
 AT_ONCE = cells_at_once(GEOMETRY)
 
 
@@ -23,14 +24,8 @@ async def poke(dut: Any, lane: int, words: Any) -> None:
     """Write weights and targets of one lane, one row a cycle."""
     slot, place = divmod(lane, AT_ONCE)
     for row, weight in enumerate(words):
-        fields = {
-            "lanes": 1 << place,
-            "target": 1,
-            "slot": slot,
-            "address": row,
-            "weights": [int(weight)] * AT_ONCE,
-        }
-        dut.poke.value = poke_layout(GEOMETRY).const(fields).as_value().value
+        where = {"lanes": 1 << place, "slot": slot, "address": row}
+        dut.poke.value = packed(poke_layout(GEOMETRY), target=1, weights=[int(weight)] * AT_ONCE, **where)
         await RisingEdge(dut.clk)
     dut.poke.value = 0
 
@@ -49,21 +44,15 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
     for _ in range(20):
         lane, row = int(rng.integers(0, n)), int(rng.integers(0, used))
         slot, place = divmod(lane, AT_ONCE)
-        dut.peek.value = (
-            peek_layout(GEOMETRY).const({"select": 1, "slot": slot, "address": row}).as_value().value
-        )
+        dut.peek.value = packed(peek_layout(GEOMETRY), select=1, slot=slot, address=row)
         await ClockCycles(dut.clk, 1)
         # Another access every cycle: the answer must be of the first.
         dut.peek.value = 0
         await ClockCycles(dut.clk, PEEK_LATENCY - 1)
         await ReadOnly()
-        bits = int(dut.peeked.value)
-        cell = ArrayLayout(cell_layout(GEOMETRY), AT_ONCE).from_bits(bits)[place]
+        cell = unpacker(ArrayLayout(cell_layout(GEOMETRY), AT_ONCE))(int(dut.peeked.value))[place]
         for part in ("weight", "target") if GEOMETRY.redraw else ("weight",):
-            got = getattr(cell, part)
-            assert got == w[row, lane], (
-                f"{part} of lane {lane}, row {row}: expected {w[row, lane]}, got {got}"
-            )
+            same(cell[part], w[row, lane], f"{part} of lane {lane}, row {row}")
         await RisingEdge(dut.clk)
     for _ in range(12):
         rows = int(rng.integers(1, used + 1))
@@ -73,20 +62,8 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
             while rng.random() < gap:
                 dut.row.value = 0
                 await RisingEdge(dut.clk)
-            dut.row.value = (
-                row_layout(GEOMETRY)
-                .const(
-                    {
-                        "valid": 1,
-                        "first": int(k == 0),
-                        "last": int(k == rows - 1),
-                        "x": int(x[k]),
-                        "address": k,
-                    }
-                )
-                .as_value()
-                .value
-            )
+            ends = {"first": int(k == 0), "last": int(k == rows - 1)}
+            dut.row.value = packed(row_layout(GEOMETRY), valid=1, x=int(x[k]), address=k, **ends)
             await RisingEdge(dut.clk)
         dut.row.value = 0
         await captured
@@ -95,19 +72,11 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
         for start in range(0, n, p):
             while rng.random() < gap:
                 await RisingEdge(dut.clk)
-            dut.shift.value = 1
-            await RisingEdge(dut.clk)
-            dut.shift.value = 0
+            await pulse(dut, "shift")
             # Columns stand in the cycle after their shift.
             await RisingEdge(dut.clk)
-            raw = int(dut.columns.value)
-            for i in range(min(p, n - start)):
-                value = raw >> BITS * i & ((1 << BITS) - 1)
-                value -= value >> (BITS - 1) << BITS
-                want = int(expected[start + i])
-                assert value == want, (
-                    f"block array, column {start + i}, {rows} rows: expected {want}, got {value}"
-                )
+            for column, value in enumerate(COLUMNS(int(dut.columns.value))[: n - start], start):
+                same(value, expected[column], f"block array, column {column}, {rows} rows")
 
 
 async def _captured(dut: Any) -> None:

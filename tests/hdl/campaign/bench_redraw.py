@@ -17,10 +17,13 @@ from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.variation import Variation
 from hdl.array.array import PEEK_LATENCY
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
-from tests.hdl.streams import reset, write_memory
+from tests.hdl.streams import load, reset, write_memory
 
+Cells = dict[tuple[int, int], int]
+"""(lane, row address) -> word."""
 AT_ONCE = cells_at_once(GEOMETRY)
 POKE, PEEK = unpacker(poke_layout(GEOMETRY)), unpacker(peek_layout(GEOMETRY))
 
@@ -40,8 +43,8 @@ def chip_program(rng: np.random.Generator, corner: bool) -> Program:
     return dataclasses.replace(program, variation=variation)
 
 
-def memory(program: Program) -> dict[tuple[int, int], int]:
-    """(lane, row address) -> word, as the device's weight memories hold it."""
+def memory(program: Program) -> Cells:
+    """As the device's weight memories hold it."""
     words = {}
     for section in lay_out(program, GEOMETRY):
         if section.name.startswith("weights"):
@@ -58,7 +61,7 @@ def cells(*targets: int) -> int:
     return found
 
 
-async def play(dut: Any, targets: dict[tuple[int, int], int], written: dict[tuple[int, int], int]) -> None:
+async def play(dut: Any, targets: Cells, written: Cells) -> None:
     """Answer peeks PEEK_LATENCY cycles later, take pokes; until told to stop."""
     peeks: list[int] = [0] * PEEK_LATENCY
     while True:
@@ -88,9 +91,7 @@ async def chips(dut: Any, corner: bool) -> None:
         v = program.variation
         assert v is not None
         await write_memory(dut, "table", 0, v.words())
-        for section in lay_out(program, GEOMETRY):
-            if section.name == "layers":
-                await write_memory(dut, "layers", 0, section.words)
+        await load(dut, lay_out(program, GEOMETRY), layers="layers")
         seed, chip = int(rng.integers(0, 1 << 63)) * 2 + 1, int(rng.integers(0, 1 << 32) - 1)
         dut.seed.value, dut.chip.value = seed, chip + 1
         dut.stuck_low.value, dut.stuck_high.value = v.stuck_low, v.stuck_high
@@ -119,14 +120,7 @@ async def chips(dut: Any, corner: bool) -> None:
         assert cycles <= most, f"{cycles} cycles for {rows} rows in {sets} sets of columns"
 
 
-def compare(
-    program: Program,
-    targets: dict[tuple[int, int], int],
-    written: dict[tuple[int, int], int],
-    seed: int,
-    chip: int,
-    nominal: bool,
-) -> None:
+def compare(program: Program, targets: Cells, written: Cells, seed: int, chip: int, nominal: bool) -> None:
     v = program.variation
     assert v is not None
     base = 0
@@ -135,10 +129,7 @@ def compare(
         for k, m in np.ndindex(wanted.shape):
             key = (m % GEOMETRY.lanes, base + m // GEOMETRY.lanes * layer.inputs + k)
             got = written.pop(key, None)
-            assert got == wanted[k, m], (
-                f"redraw, layer {i}, row {k}, column {m} (target {targets[key]}): "
-                f"expected {wanted[k, m]}, got {got}"
-            )
+            same(got, wanted[k, m], f"redraw, layer {i}, row {k}, column {m} (target {targets[key]})")
         base += layer.inputs * GEOMETRY.groups(layer.outputs)
     # What is left are neighbours of the last column, which no layer uses.
     assert all(targets.get(key, 0) == 0 for key in written), "cells written that are no weight's"

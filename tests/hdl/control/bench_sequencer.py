@@ -8,11 +8,11 @@ from amaranth.utils import exact_log2
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.parts.layouts import pass_layout
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
-from tests.hdl.streams import Sink, Source, reset, write_memory
+from tests.hdl.streams import Sink, Source, load, reset
 from tests.naive.sequencer import passes
 
 COUNT = 5
@@ -45,9 +45,7 @@ async def order(dut: Any, trial: int, stall: float) -> None:
     rng = np.random.default_rng([3, trial])
     program = random_program(GEOMETRY, rng)
     await reset(dut)
-    for section in lay_out(program, GEOMETRY):
-        if section.address >> REGION_SHIFT == REGIONS["layers"]:
-            await write_memory(dut, "window", 0, section.words)
+    await load(dut, lay_out(program, GEOMETRY), layers="window")
     dut.noise_enable.value = 1
     sink = Sink(dut, "passes", rng, stall)
     starts = [n % GEOMETRY.banks | (n * 77) << exact_log2(GEOMETRY.banks) for n in range(COUNT)]
@@ -74,39 +72,43 @@ async def order(dut: Any, trial: int, stall: float) -> None:
             got = next(came)
             la = program.layers[p.layer]
             noisy = bool(la.sigma_out or la.var_cell)
-            facts = {
-                "first row": (got["feed"]["word"] * 8, p.first_row),
-                "rows": (got["feed"]["rows"], p.rows),
-                "weight address": (got["feed"]["address"], p.weight_address),
-                "slice": (got["feed"]["slice"], p.slice),
-                "source": (got["feed"]["from_input"], int(p.layer == 0)),
-                "bank": (
-                    got["feed"]["bank"],
-                    n % GEOMETRY.banks if p.layer == 0 else activation_bank(n, p.layer - 1),
-                ),
-                "sink": (got["feed"]["sink"], activation_bank(n, p.layer)),
-                "group's sink": (got["readout"]["group"]["sink"], activation_bank(n, p.layer)),
-                "layer first": (got["feed"]["layer_first"], int(p.first and p.group == 0)),
-                "inference": (got["noise"]["inference"], n * 77),
-                "noise layer": (got["noise"]["layer"], p.layer),
-                "tile": (got["noise"]["tile"], p.tile),
-                "noisy": (got["noise"]["noisy"], int(noisy and GEOMETRY.noise)),
-                "variance": (got["noise"]["variance_out"], la.sigma_out**2),
-                "steps": (got["readout"]["steps"], -(-p.columns // GEOMETRY.readouts)),
-                "columns": (got["noise"]["columns"], p.columns),
-                "column": (got["readout"]["column"], bases[p.layer] + p.first_column),
-                "first": (got["readout"]["first"], int(p.first)),
-                "last": (got["readout"]["last"], int(p.last)),
-                "shift": (got["readout"]["shift"], la.shift),
-                "lshift": (got["readout"]["lshift"], p.slice * la.dac_bits),
-                "output": (got["readout"]["group"]["output"], int(p.layer == len(program.layers) - 1)),
-                "layer end": (
-                    got["readout"]["group"]["layer_end"],
-                    int(p.first_column + p.columns == la.outputs),
-                ),
+            here = activation_bank(n, p.layer)
+            source = n % GEOMETRY.banks if p.layer == 0 else activation_bank(n, p.layer - 1)
+            wanted_of = {
+                "feed": {
+                    "word": p.first_row // 8,
+                    "rows": p.rows,
+                    "address": p.weight_address,
+                    "slice": p.slice,
+                    "from_input": int(p.layer == 0),
+                    "bank": source,
+                    "sink": here,
+                    "layer_first": int(p.first and p.group == 0),
+                },
+                "noise": {
+                    "inference": n * 77,
+                    "layer": p.layer,
+                    "tile": p.tile,
+                    "noisy": int(noisy and GEOMETRY.noise),
+                    "variance_out": la.sigma_out**2,
+                    "columns": p.columns,
+                },
+                "readout": {
+                    "steps": -(-p.columns // GEOMETRY.readouts),
+                    "column": bases[p.layer] + p.first_column,
+                    "first": int(p.first),
+                    "last": int(p.last),
+                    "shift": la.shift,
+                    "lshift": p.slice * la.dac_bits,
+                },
+                "group": {
+                    "sink": here,
+                    "output": int(p.layer == len(program.layers) - 1),
+                    "layer_end": int(p.first_column + p.columns == la.outputs),
+                },
             }
-            for name, (have, want) in facts.items():
-                assert have == want, (
-                    f"block sequencer, inference {n}, layer {layer}, pass {i}, {name}: "
-                    f"expected {want}, got {have}"
-                )
+            have = got | {"group": got["readout"]["group"]}
+            for part, fields in wanted_of.items():
+                for name, want in fields.items():
+                    where = f"block sequencer, inference {n}, layer {layer}, pass {i}, {part} {name}"
+                    same(have[part][name], want, where)

@@ -1,10 +1,10 @@
 """The rules of a session in gateware: who is the peer, who is told what, and which pieces are the stream."""
 
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from amaranth.sim import Simulator
 
 from emulator.spec.datagrams import (
     HEADER,
@@ -19,6 +19,7 @@ from emulator.spec.datagrams import (
     Kind,
 )
 from hdl.ethernet.datagrams import Datagrams
+from tests.hdl.interpreted import simulated
 
 A, B = (0x0A000001, 1111), (0x0A000002, 2222)
 OWN = 0x0123456789ABCDEF
@@ -119,237 +120,210 @@ def refused(answer: bytes) -> tuple[int, int, int, int]:
     return token, *HOLDER.unpack_from(answer, HEADER_BYTES)
 
 
-def run(bench: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
-    dut = Datagrams(age_cycles=AGE)
-    ended = False
+def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """A test of what it is given a bench for; its other parameters stay parameters."""
 
-    async def testbench(ctx: Any) -> None:
-        nonlocal ended
-        ctx.set(dut.tx.ready, 1)
-        await bench(Bench(ctx, dut))
-        ended = True
+    def run(**given: Any) -> None:
+        dut, ended = Datagrams(age_cycles=AGE), []
 
-    simulator = Simulator(dut)
-    simulator.add_clock(8e-9)
-    simulator.add_testbench(testbench)
-    simulator.run()
-    assert ended
+        async def bench(ctx: Any) -> None:
+            ctx.set(dut.tx.ready, 1)
+            await test(Bench(ctx, dut), **given)
+            ended.append(True)
 
+        simulated(dut, bench)
+        assert ended
 
-def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin()
-        await b.data(token, 2, b"two")
-        await b.data(token, 2, b"two")
-        await b.data(token, 4, b"four")
-        await b.data(token, 3, b"three")
-        await b.data(token, 5, b"")
-        await b.data(token, 6, b"6")
-        await b.data(token, 6 + NUMBERS // 2, b"half round is behind")
-        await b.data(token, 5 + NUMBERS // 2, b"!")
-        assert b.stream == b"two" + b"\0four" + b"6" + b"\0!"
-        assert b.out[1:] == []
-
-    run(bench)
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    _, *others = inspect.signature(test).parameters.values()
+    run.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]
+    return run
 
 
-def test_numbers_go_round() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.open()
-        await b.data(token, NUMBERS - 1, b"x")
-        await b.data(token, 0, b"y")
-        await b.data(token, NUMBERS - 1, b"x")
-        await b.data(token, 1, b"z")
-        assert b.stream == b"\0xyz"
-
-    run(bench)
-
-
-def test_only_the_peer_under_its_token_is_heard() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin()
-        for wrong in (token ^ 1, token ^ 1 << 63, OWN):
-            (answer,) = await b.data(wrong, 2, b"12345678")
-            assert refused(answer) == (wrong, 0, 0, 0)  # nobody else has it
-        for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
-            (answer,) = await b.data(token, 2, b"12345678", other)
-            assert refused(answer) == (token, *A, 0), other
-        assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
-        assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
-        assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []
-        await b.data(token, 2, b"heard")
-        assert b.stream == b"heard"
-
-    run(bench)
+@benched
+async def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap(b: Bench) -> None:
+    token = await b.begin()
+    await b.data(token, 2, b"two")
+    await b.data(token, 2, b"two")
+    await b.data(token, 4, b"four")
+    await b.data(token, 3, b"three")
+    await b.data(token, 5, b"")
+    await b.data(token, 6, b"6")
+    await b.data(token, 6 + NUMBERS // 2, b"half round is behind")
+    await b.data(token, 5 + NUMBERS // 2, b"!")
+    assert b.stream == b"two" + b"\0four" + b"6" + b"\0!"
+    assert b.out[1:] == []
 
 
-def test_an_offer_is_its_asker_s_alone() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.open(A)
-        (answer,) = await b.data(token, 1, b"12345678", B)
-        assert refused(answer) == (token, 0, 0, 0)
-        assert b.stream == b""
-        other = await b.open(B)
-        assert other != token
-        await b.data(other, 1, b"b", B)
-        assert b.stream == b"\0b"
-
-    run(bench)
+@benched
+async def test_numbers_go_round(b: Bench) -> None:
+    token = await b.open()
+    await b.data(token, NUMBERS - 1, b"x")
+    await b.data(token, 0, b"y")
+    await b.data(token, NUMBERS - 1, b"x")
+    await b.data(token, 1, b"z")
+    assert b.stream == b"\0xyz"
 
 
-def test_an_offer_outlives_those_made_to_others() -> None:
+@benched
+async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
+    token = await b.begin()
+    for wrong in (token ^ 1, token ^ 1 << 63, OWN):
+        (answer,) = await b.data(wrong, 2, b"12345678")
+        assert refused(answer) == (wrong, 0, 0, 0)  # nobody else has it
+    for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
+        (answer,) = await b.data(token, 2, b"12345678", other)
+        assert refused(answer) == (token, *A, 0), other
+    assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
+    assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
+    assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []
+    await b.data(token, 2, b"heard")
+    assert b.stream == b"heard"
+
+
+@benched
+async def test_an_offer_is_its_asker_s_alone(b: Bench) -> None:
+    token = await b.open(A)
+    (answer,) = await b.data(token, 1, b"12345678", B)
+    assert refused(answer) == (token, 0, 0, 0)
+    assert b.stream == b""
+    other = await b.open(B)
+    assert other != token
+    await b.data(other, 1, b"b", B)
+    assert b.stream == b"\0b"
+
+
+@benched
+async def test_an_offer_outlives_those_made_to_others(b: Bench) -> None:
     """However many strangers ask: whoever takes up its own first has the session, the others none."""
-
-    async def bench(b: Bench) -> None:
-        token = await b.open(A)
-        others = [await b.open((0x0A000003, port)) for port in range(3000, 3020)]
-        await b.data(token, 1, b"a", A)
-        assert b.stream == b"\0a"
-        for port, other in enumerate(others, 3000):
-            (answer,) = await b.data(other, 1, b"12345678", (0x0A000003, port))
-            assert refused(answer) == (other, *A, 0)
-        await b.data(token, 2, b"b", A)
-        assert b.stream == b"\0ab"
-
-    run(bench)
-
-
-def test_a_peer_that_returns_keeps_its_session_from_whom_it_was_offered_to() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin(A)
-        await b.seconds(LEASE_S)
-        other = await b.open(B)
-        await b.data(token, 2, b"back", A)
-        (answer,) = await b.data(other, 1, b"12345678", B)
+    token = await b.open(A)
+    others = [await b.open((0x0A000003, port)) for port in range(3000, 3020)]
+    await b.data(token, 1, b"a", A)
+    assert b.stream == b"\0a"
+    for port, other in enumerate(others, 3000):
+        (answer,) = await b.data(other, 1, b"12345678", (0x0A000003, port))
         assert refused(answer) == (other, *A, 0)
-        await b.data(token, 3, b"!", A)
-        assert b.stream == b"back!"
-
-    run(bench)
+    await b.data(token, 2, b"b", A)
+    assert b.stream == b"\0ab"
 
 
-def test_an_offer_that_was_taken_up_begins_nothing_again() -> None:
+@benched
+async def test_a_peer_that_returns_keeps_its_session_from_whom_it_was_offered_to(b: Bench) -> None:
+    token = await b.begin(A)
+    await b.seconds(LEASE_S)
+    other = await b.open(B)
+    await b.data(token, 2, b"back", A)
+    (answer,) = await b.data(other, 1, b"12345678", B)
+    assert refused(answer) == (other, *A, 0)
+    await b.data(token, 3, b"!", A)
+    assert b.stream == b"back!"
+
+
+@benched
+async def test_an_offer_that_was_taken_up_begins_nothing_again(b: Bench) -> None:
     """A first datagram that comes late, behind the session that it began."""
-
-    async def bench(b: Bench) -> None:
-        early = await b.open(A)
-        token = await b.begin(A)
-        await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
-        for late in (token, early):
-            (answer,) = await b.data(late, 1, b"12345678", A)
-            assert refused(answer) == (late, 0, 0, 0)
-        assert b.stream == b""
-
-    run(bench)
+    early = await b.open(A)
+    token = await b.begin(A)
+    await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+    for late in (token, early):
+        (answer,) = await b.data(late, 1, b"12345678", A)
+        assert refused(answer) == (late, 0, 0, 0)
+    assert b.stream == b""
 
 
-def test_tokens_differ_though_the_host_s_are_the_same() -> None:
-    async def bench(b: Bench) -> None:
-        assert len({await b.open() for _ in range(8)}) == 8
-
-    run(bench)
+@benched
+async def test_tokens_differ_though_the_host_s_are_the_same(b: Bench) -> None:
+    assert len({await b.open() for _ in range(8)}) == 8
 
 
-def test_no_answer_is_longer_than_its_request() -> None:
-    async def bench(b: Bench) -> None:
-        await b.begin()
-        for kind in (*Kind, 0, 0xFF):
-            for length in (
-                1,
-                HEADER_BYTES - 1,
-                HEADER_BYTES,
-                REFUSED_BYTES - 1,
-                REFUSED_BYTES,
-                OPEN_BYTES - 1,
-                60,
-            ):
-                datagram = HEADER.pack(kind, VERSION, 0, 0, OWN).ljust(length, b"\0")[:length]
-                for answer in await b.send(datagram, B):
-                    assert len(answer) <= length, f"{kind:#x}, {length} bytes"
-
-    run(bench)
+@benched
+async def test_no_answer_is_longer_than_its_request(b: Bench) -> None:
+    await b.begin()
+    for kind in (*Kind, 0, 0xFF):
+        for length in (
+            1,
+            HEADER_BYTES - 1,
+            HEADER_BYTES,
+            REFUSED_BYTES - 1,
+            REFUSED_BYTES,
+            OPEN_BYTES - 1,
+            60,
+        ):
+            datagram = HEADER.pack(kind, VERSION, 0, 0, OWN).ljust(length, b"\0")[:length]
+            for answer in await b.send(datagram, B):
+                assert len(answer) <= length, f"{kind:#x}, {length} bytes"
 
 
-def test_another_host_is_told_who_has_it_until_the_lease_is_over() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin()
-        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, OWN).ljust(OPEN_BYTES, b"\0")
-        await b.seconds(LEASE_S - 1)
-        (answer,) = await b.send(request, B)
-        assert refused(answer) == (OWN, *A, LEASE_S - 1)
-        await b.data(token, 2, b"x")  # a sign of life
-        (answer,) = await b.send(request, B)
-        assert refused(answer) == (OWN, *A, 0)
-        await b.seconds(LEASE_S)
-        taken = await b.open(B)
-        await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
-        await b.seconds(LEASE_S)
-        await b.data(taken, 1, b"z", B)
-        (answer,) = await b.data(token, 4, b"12345678")
-        assert refused(answer) == (token, *B, 0)
-        assert b.stream == b"xy\0z"
-
-    run(bench)
+@benched
+async def test_another_host_is_told_who_has_it_until_the_lease_is_over(b: Bench) -> None:
+    token = await b.begin()
+    request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, OWN).ljust(OPEN_BYTES, b"\0")
+    await b.seconds(LEASE_S - 1)
+    (answer,) = await b.send(request, B)
+    assert refused(answer) == (OWN, *A, LEASE_S - 1)
+    await b.data(token, 2, b"x")  # a sign of life
+    (answer,) = await b.send(request, B)
+    assert refused(answer) == (OWN, *A, 0)
+    await b.seconds(LEASE_S)
+    taken = await b.open(B)
+    await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
+    await b.seconds(LEASE_S)
+    await b.data(taken, 1, b"z", B)
+    (answer,) = await b.data(token, 4, b"12345678")
+    assert refused(answer) == (token, *B, 0)
+    assert b.stream == b"xy\0z"
 
 
-def test_close_makes_room_for_another() -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin()
-        await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
-        (answer,) = await b.data(token, 2, b"12345678")
-        assert refused(answer) == (token, 0, 0, 0)
-        await b.begin(B)
-
-    run(bench)
+@benched
+async def test_close_makes_room_for_another(b: Bench) -> None:
+    token = await b.begin()
+    await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+    (answer,) = await b.data(token, 2, b"12345678")
+    assert refused(answer) == (token, 0, 0, 0)
+    await b.begin(B)
 
 
-def test_the_peer_may_open_anew_and_what_was_under_way_is_not_the_new_session_s() -> None:
-    async def bench(b: Bench) -> None:
-        old = await b.begin()
-        b.to_say = [7, 7, 7]  # half an answer
-        await b.tick(30)
-        new = await b.open()
-        b.to_say = [7, 7]  # more of it, in a piece that is under way when the new session begins
-        await b.tick(30)
-        await b.data(new, 1, b"n")
-        b.out.clear()
-        b.to_say = [8, 0]
-        await b.tick(3 * AGE)
-        tokens = [HEADER.unpack_from(d)[4] for d, _ in b.out]
-        assert tokens == [new]
-        assert HEADER.unpack_from(b.out[0][0])[3] == 1
-        assert b.out[0][0][HEADER_BYTES:] == b"\x08\0"
-        assert old != new
-
-    run(bench)
+@benched
+async def test_the_peer_may_open_anew_and_what_was_under_way_is_not_the_new_session_s(b: Bench) -> None:
+    old = await b.begin()
+    b.to_say = [7, 7, 7]  # half an answer
+    await b.tick(30)
+    new = await b.open()
+    b.to_say = [7, 7]  # more of it, in a piece that is under way when the new session begins
+    await b.tick(30)
+    await b.data(new, 1, b"n")
+    b.out.clear()
+    b.to_say = [8, 0]
+    await b.tick(3 * AGE)
+    tokens = [HEADER.unpack_from(d)[4] for d, _ in b.out]
+    assert tokens == [new]
+    assert HEADER.unpack_from(b.out[0][0])[3] == 1
+    assert b.out[0][0][HEADER_BYTES:] == b"\x08\0"
+    assert old != new
 
 
 @pytest.mark.parametrize("pause", [0, 2])
-def test_answers_fill_datagrams_and_go_when_old(pause: int) -> None:
-    async def bench(b: Bench) -> None:
-        token = await b.begin()
-        b.out.clear()
-        frame = [5, 6, 7, 0]
-        b.to_say = [v for byte in frame * 2 for v in (byte, *[None] * pause)]
-        await b.tick(2 * AGE + 60)
-        assert [d for d, _ in b.out] == [data(token, 1, bytes(frame * 2))]
-        long = [9] * (PIECE_MAX + 100) + [0]
-        b.to_say = list(long)
-        await b.tick(PIECE_MAX + 400)
-        assert [d for d, _ in b.out[1:]] == [
-            data(token, 2, bytes(long[:PIECE_MAX])),
-            data(token, 3, bytes(long[PIECE_MAX:])),
-        ]
-        assert all(receiver == A for _, receiver in b.out)
-
-    run(bench)
+@benched
+async def test_answers_fill_datagrams_and_go_when_old(b: Bench, pause: int) -> None:
+    token = await b.begin()
+    b.out.clear()
+    frame = [5, 6, 7, 0]
+    b.to_say = [v for byte in frame * 2 for v in (byte, *[None] * pause)]
+    await b.tick(2 * AGE + 60)
+    assert [d for d, _ in b.out] == [data(token, 1, bytes(frame * 2))]
+    long = [9] * (PIECE_MAX + 100) + [0]
+    b.to_say = list(long)
+    await b.tick(PIECE_MAX + 400)
+    assert [d for d, _ in b.out[1:]] == [
+        data(token, 2, bytes(long[:PIECE_MAX])),
+        data(token, 3, bytes(long[PIECE_MAX:])),
+    ]
+    assert all(receiver == A for _, receiver in b.out)
 
 
-def test_with_nobody_there_the_device_is_not_held_up() -> None:
-    async def bench(b: Bench) -> None:
-        b.to_say = [1, 2, 3, 0]
-        await b.tick(20)
-        assert b.to_say == []
-        assert b.out == []
-
-    run(bench)
+@benched
+async def test_with_nobody_there_the_device_is_not_held_up(b: Bench) -> None:
+    b.to_say = [1, 2, 3, 0]
+    await b.tick(20)
+    assert b.to_say == []
+    assert b.out == []

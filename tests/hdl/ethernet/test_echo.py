@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from amaranth.sim import Simulator
-
 from hdl.ethernet.echo import Echo
+from tests.hdl.interpreted import simulated
 
 
 def test_an_echo_waits_for_a_datagram_under_way_and_a_datagram_for_an_echo() -> None:
@@ -47,8 +46,5 @@ def test_an_echo_waits_for_a_datagram_under_way_and_a_datagram_for_an_echo() -> 
                 at += 1
                 commit = at == len(said[0])
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(dut, bench)
     assert kept == [(own[0], False, 0x0A000002), (rest, True, 0x0A000001), (own[1], False, 0x0A000002)]

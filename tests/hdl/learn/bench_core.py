@@ -10,10 +10,10 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from emulator.backend.learning import lay_out_learning, state_places
 from emulator.golden.learn import make_learner
 from emulator.spec.learning import Learning
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from emulator.spec.memory_map import REGION_SHIFT
 from hdl.parts.bus import STREAM_LATENCY
 from tests.hdl.given import GEOMETRY
-from tests.hdl.streams import reset, write_memory
+from tests.hdl.streams import load, pulse, reset
 from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
 
@@ -22,30 +22,16 @@ SLOTS = (15, 1, 31, 2, 7)
 LONGEST = 200_000
 
 
-async def load(dut: Any, learning: Learning) -> None:
-    """Every memory word of the program."""
-    names = {number: name for name, number in REGIONS.items()}
-    for section in lay_out_learning(learning, GEOMETRY):
-        offset = section.address & ((1 << REGION_SHIFT) - 1)
-        await write_memory(dut, names[section.address >> REGION_SHIFT], offset, section.words)
-
-
 async def update(dut: Any, x: list[int], label: int, number: int) -> int:
     """One update; the cycles it took."""
-    dut.bank.value = number & 1
-    dut.fresh.value = 1
-    await RisingEdge(dut.clk)
-    dut.fresh.value = 0
+    await pulse(dut, "fresh", bank=number & 1)
     dut.push.value = 1
     for i, code in enumerate(x):
         dut.code.value = code
         dut.last.value = int(i == len(x) - 1)
         await RisingEdge(dut.clk)
     dut.push.value = 0
-    dut.label.value, dut.update.value, dut.from_bank.value = label, number, number & 1
-    dut.start.value = 1
-    await RisingEdge(dut.clk)
-    dut.start.value = 0
+    await pulse(dut, "start", label=label, update=number, from_bank=number & 1)
     await ReadOnly()
     assert not int(dut.ready.value)
     begun = cocotb.utils.get_sim_time("ns")
@@ -70,8 +56,8 @@ async def states(dut: Any, learning: Learning) -> list[np.ndarray[Any, Any]]:
             for i in range(count + STREAM_LATENCY + 1):
                 dut.weights__address.value = (first & ((1 << REGION_SHIFT) - 1)) + min(i, count - 1)
                 await RisingEdge(dut.clk)
-                values.append(int(dut.weights__read_data.value))
-            lanes.append([v - (v >> 31 << 32) for v in values[STREAM_LATENCY : STREAM_LATENCY + count]])
+                values.append(dut.weights__read_data.value.to_signed())
+            lanes.append(values[STREAM_LATENCY : STREAM_LATENCY + count])
         found.append(np.array(lanes).T)
     return found
 
@@ -91,7 +77,7 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
     noise = bool(trial % 4 != 3)
     await reset(dut)
-    await load(dut, learning)
+    await load(dut, lay_out_learning(learning, GEOMETRY))
     dut.seed.value, dut.noise.value = seed, int(noise)
     golden = make_learner(learning, seed=seed, noise=noise)
     x = random_inputs(learning.program, rng, UPDATES)

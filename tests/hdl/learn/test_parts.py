@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth import Module, Signal, signed
-from amaranth.sim import Simulator
 
 from emulator.golden.learn.devices import constants
 from emulator.golden.learn.trains import trains
@@ -19,6 +18,7 @@ from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier
+from tests.hdl.interpreted import followed, simulated
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -40,41 +40,22 @@ def number(key: np.ndarray[Any, Any]) -> int:
     return sum(int(word) << 16 * i for i, word in enumerate(key))
 
 
-def ran(component: Any, setup: Any, inputs: list[Any], put: Any, out: Any, latency: int) -> list[Any]:
-    """What ``out(ctx)`` says ``latency`` cycles after each of the inputs."""
-    found: list[Any] = []
-
-    async def bench(ctx: Any) -> None:
-        await setup(ctx)
-        for i in range(len(inputs) + latency):
-            if i < len(inputs):
-                put(ctx, inputs[i])
-            if i >= latency:
-                found.append(out(ctx))
-            await ctx.tick()
-
-    simulator = Simulator(component)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return found
+def answers(
+    dut: Any, first: list[dict[str, Any]], given: list[dict[str, Any]], latency: int, *out: str
+) -> Any:
+    """What ``out`` says ``latency`` cycles after each of ``given``, which come after ``first``."""
+    return followed(dut, [*first, *given, *[{}] * latency], *out)[len(first) + latency :]
 
 
 def test_words() -> None:
     rng = np.random.default_rng(1)
     row, column = rng.integers(0, 1 << 16, (2, COUNT))
     key = key_of(5, DOMAIN_CYCLE, 3, 77)
-    dut = Words()
-
-    async def setup(ctx: Any) -> None:
-        ctx.set(dut.key, number(key))
-
-    def put(ctx: Any, given: Any) -> None:
-        ctx.set(dut.row, int(given[0]))
-        ctx.set(dut.column, int(given[1]))
-
-    pairs = list(zip(row, column, strict=True))
-    found = ran(dut, setup, pairs, put, lambda ctx: (ctx.get(dut.x), ctx.get(dut.y)), WORDS_LATENCY)
+    given = [
+        {"key": number(key), "row": r, "column": c}
+        for r, c in zip(row.tolist(), column.tolist(), strict=True)
+    ]
+    found = answers(Words(), [], given, WORDS_LATENCY, "x", "y")
     x, y = words(key, row, column)
     assert found == list(zip(x.tolist(), y.tolist(), strict=True))
 
@@ -85,19 +66,10 @@ def test_trains(slots: int) -> None:
     thresholds = rng.integers(0, 65537, COUNT)
     thresholds[::7], thresholds[1::7] = 0, 65536
     key = key_of(9, DOMAIN_CYCLE, 1, slots)
-    dut = Trains()
-
-    async def setup(ctx: Any) -> None:
-        ctx.set(dut.key, number(key))
-        ctx.set(dut.slots, slots)
-        await ctx.tick()
-
-    def put(ctx: Any, given: Any) -> None:
-        ctx.set(dut.number, int(given[0]))
-        ctx.set(dut.threshold, int(given[1]))
-
-    found = ran(dut, setup, list(enumerate(thresholds)), put, lambda ctx: ctx.get(dut.train), TRAIN_LATENCY)
-    assert found == trains(thresholds, key, slots).tolist()
+    first = {"key": number(key), "slots": slots}
+    given = [{"number": n, "threshold": t} for n, t in enumerate(thresholds.tolist())]
+    found = answers(Trains(), [first], given, TRAIN_LATENCY, "train")
+    assert [train for (train,) in found] == trains(thresholds, key, slots).tolist()
 
 
 @pytest.mark.parametrize("corner", [False, True])
@@ -111,34 +83,14 @@ def test_updater(seed: int, corner: bool) -> None:
     n, up = rng.integers(1, 32, COUNT), rng.random(COUNT) < 0.5
     s = rng.integers(STATE_MIN, STATE_MAX + 1, COUNT)
     s[::9], s[1::9] = STATE_MIN, STATE_MAX
-    dut = Lent()
-
-    async def setup(ctx: Any) -> None:
-        for level, entries in enumerate(zip(*(getattr(law, name).tolist() for name in TABLES), strict=True)):
-            ctx.set(dut.table, {"level": level, "entries": list(entries), "write": 1})
-            await ctx.tick()
-        ctx.set(dut.table.write, 0)
-        for port, value in (
-            (dut.device_key, number(own_key)),
-            (dut.cycle_key, number(cycle_key)),
-            (dut.slope_up, law.slope_up),
-            (dut.slope_down, law.slope_down),
-            (dut.step_shift, law.step_shift),
-        ):
-            ctx.set(port, value)
-        await ctx.tick()
-
-    def put(ctx: Any, i: int) -> None:
-        event = {
-            "row": int(k[i]),
-            "column": int(m[i]),
-            "count": int(n[i]),
-            "up": int(up[i]),
-            "state": int(s[i]),
-        }
-        ctx.set(dut.event, event)
-
-    found = ran(dut, setup, list(range(COUNT)), put, lambda ctx: ctx.get(dut.state), UPDATE_LATENCY)
+    levels = enumerate(zip(*(getattr(law, name).tolist() for name in TABLES), strict=True))
+    first: list[dict[str, Any]] = [{"table": {"level": i, "entries": list(e), "write": 1}} for i, e in levels]
+    settings = {name: getattr(law, name) for name in ("slope_up", "slope_down", "step_shift")}
+    first.append(settings | {"table.write": 0, "device_key": number(own_key), "cycle_key": number(cycle_key)})
+    names = ("row", "column", "count", "up", "state")
+    events = zip(*(values.tolist() for values in (k, m, n, up, s)), strict=True)
+    given = [{"event": dict(zip(names, event, strict=True))} for event in events]
+    found = [state for (state,) in answers(Lent(), first, given, UPDATE_LATENCY, "state")]
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20
@@ -155,6 +107,4 @@ def test_clipped(bits: int) -> None:
             await ctx.delay(1e-9)
             assert ctx.get(out) == max(-(1 << bits - 1), min((1 << bits - 1) - 1, given))
 
-    simulator = Simulator(m)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(m, bench)

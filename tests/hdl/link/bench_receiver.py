@@ -8,10 +8,10 @@ from typing import Any
 import cocotb
 import numpy as np
 from cobs import cobs
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from tests.hdl.given import GEOMETRY
-from tests.hdl.streams import reset
+from tests.hdl.streams import pulse, reset
 
 EVENTS = ("good", "framing", "crc", "overflow")
 LATENCY = 6
@@ -82,8 +82,7 @@ async def packets(dut: Any, gap: float) -> None:
         expected[event] += bool(event)
         if event == "good":
             assert await take(dut) == cobs.decode(frame[:-1])
-        for _ in range(LATENCY):
-            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, LATENCY)
         assert seen == +expected, f"after a frame that should count as {event!r}: {seen}, expected {expected}"
         assert not int(dut.ready.value)
 
@@ -115,12 +114,9 @@ async def line_error_spoils_one_frame(dut: Any) -> None:
     await reset(dut)
     frame = cobs.encode(packet(b"abc")) + b"\0"
     await send(dut, frame[:5], rng, 0.0)
-    dut.line_error.value = 1
-    await RisingEdge(dut.clk)
-    dut.line_error.value = 0
+    await pulse(dut, "line_error")
     await send(dut, frame[5:], rng, 0.0)
-    for _ in range(6):
-        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, LATENCY)
     assert not int(dut.ready.value)
     await send(dut, frame, rng, 0.0)
     assert await take(dut) == packet(b"abc")
@@ -130,10 +126,7 @@ async def send(dut: Any, data: bytes, rng: np.random.Generator, gap: float) -> N
     for byte in data:
         while rng.random() < gap:
             await RisingEdge(dut.clk)
-        dut.valid.value = 1
-        dut.data_in.value = byte
-        await RisingEdge(dut.clk)
-        dut.valid.value = 0
+        await pulse(dut, "valid", data_in=byte)
 
 
 async def take(dut: Any) -> bytes:
@@ -147,15 +140,10 @@ async def take(dut: Any) -> bytes:
     size = 10
     while len(out) < size:
         dut.address.value = len(out)
-        await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
-        await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 3)
         out.append(int(dut.data.value))
         if len(out) == 10:
             size = 14 + int.from_bytes(out[8:10], "little")
-    dut.release.value = 1
-    await RisingEdge(dut.clk)
-    dut.release.value = 0
-    await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
+    await pulse(dut, "release")
+    await ClockCycles(dut.clk, 2)
     return bytes(out)

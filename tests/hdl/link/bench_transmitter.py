@@ -9,7 +9,7 @@ from cobs import cobs
 from cocotb.triggers import RisingEdge
 
 from tests.hdl.given import GEOMETRY
-from tests.hdl.streams import Sink, reset
+from tests.hdl.streams import Sink, pulse, reset
 
 LONGEST = GEOMETRY.packet_bytes + 10
 
@@ -35,19 +35,12 @@ async def frames(dut: Any, stall: float) -> None:
     cocotb.start_soon(sink.run())
     sent = 0
     for body in bodies(rng):
-        dut.begin.value = 1
-        await RisingEdge(dut.clk)
-        dut.begin.value = 0
+        await pulse(dut, "begin")
         for byte in body:
-            dut.put.value = 1
-            dut.data.value = byte
-            await RisingEdge(dut.clk)
-            dut.put.value = 0
+            await pulse(dut, "put", data=byte)
             while rng.random() < stall / 2:
                 await RisingEdge(dut.clk)
-        dut.finish.value = 1
-        await RisingEdge(dut.clk)
-        dut.finish.value = 0
+        await pulse(dut, "finish")
         for repeat in range(2):
             frame = await take_frame(dut, sink, sent)
             sent += len(frame) + 1
@@ -55,9 +48,7 @@ async def frames(dut: Any, stall: float) -> None:
             while int(dut.busy.value):
                 await RisingEdge(dut.clk)
             if not repeat:
-                dut.repeat.value = 1
-                await RisingEdge(dut.clk)
-                dut.repeat.value = 0
+                await pulse(dut, "repeat")
                 await RisingEdge(dut.clk)
 
 

@@ -1,11 +1,9 @@
 """The UART's receiver by itself: what a disturbed line may cost."""
 
-from typing import Any
-
 import pytest
-from amaranth.sim import Simulator
 
 from hdl.link.uart import QuietLine, UartReceiver
+from tests.hdl.interpreted import followed
 
 BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x3C)
 
@@ -18,22 +16,9 @@ def levels_of(byte: int, divisor: float) -> list[int]:
 
 def received(divisor: int, levels: list[int]) -> tuple[list[int], int]:
     """Bytes that come of the line's levels, and how many stop bits were missing."""
-    receiver, came, missing = UartReceiver(divisor), [], 0
-
-    async def bench(ctx: Any) -> None:
-        nonlocal missing
-        for level in [1] * 8 + levels + [1] * 12 * divisor:
-            ctx.set(receiver.pin, level)
-            await ctx.tick()
-            missing += ctx.get(receiver.framing)
-            if ctx.get(receiver.valid):
-                came.append(ctx.get(receiver.data))
-
-    simulator = Simulator(receiver)
-    simulator.add_clock(8e-9)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return came, missing
+    line = [{"pin": level} for level in [1] * 8 + levels + [1] * 12 * divisor]
+    seen = followed(UartReceiver(divisor), line, "valid", "data", "framing")
+    return [data for valid, data, _ in seen if valid], sum(framing for _, _, framing in seen)
 
 
 @pytest.mark.parametrize("divisor", [2, 3, 4, 5, 16, 31])
@@ -84,21 +69,8 @@ def test_start_bit_is_judged_until_its_middle_only() -> None:
 
 def passed_on(cycles: int, line: list[int | None]) -> list[int]:
     """Bytes behind a ``QuietLine``; None: a cycle without one."""
-    quiet, came = QuietLine(cycles), []
-
-    async def bench(ctx: Any) -> None:
-        for byte in line:
-            ctx.set(quiet.valid, byte is not None)
-            ctx.set(quiet.data, byte or 0)
-            if ctx.get(quiet.out_valid):
-                came.append(ctx.get(quiet.out_data))
-            await ctx.tick()
-
-    simulator = Simulator(quiet)
-    simulator.add_clock(8e-9)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return came
+    given = [{"valid": byte is not None, "data": byte or 0} for byte in line]
+    return [data for valid, data in followed(QuietLine(cycles), given, "out_valid", "out_data") if valid]
 
 
 def test_a_frame_that_stops_half_way_ends_in_a_pause() -> None:

@@ -12,11 +12,13 @@ from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from hdl.neuron.neuron import logit_layout
 from hdl.parts.layouts import activation_layout, group_layout
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
-from tests.hdl.probe import unpacker
-from tests.hdl.streams import Source, reset, write_memory
+from tests.hdl.probe import packed, unpacker
+from tests.hdl.readout.array_stand_in import pack
+from tests.hdl.streams import Source, load, reset
 
 WINDOWS = {
     "bias": "bias_window",
@@ -24,13 +26,6 @@ WINDOWS = {
     "curve_base": "base_window",
     "curve_slope": "slope_window",
 }
-
-
-async def load(dut: Any, program: Program) -> None:
-    for section in lay_out(program, GEOMETRY):
-        for region, window in WINDOWS.items():
-            if section.address >> REGION_SHIFT == REGIONS[region]:
-                await write_memory(dut, window, section.address & ((1 << REGION_SHIFT) - 1), section.words)
 
 
 def extremes(rng: np.random.Generator, program: Program, layer: int) -> np.ndarray[Any, Any]:
@@ -65,7 +60,7 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
     rng = np.random.default_rng([2, trial, int(idle * 10)])
     program = edges(rng, random_program(GEOMETRY, rng, layers=2 + trial % 2, corner=trial > 1))
     await reset(dut)
-    await load(dut, program)
+    await load(dut, lay_out(program, GEOMETRY), **WINDOWS)
     payloads, partials, expected = [], [], []
     n, p_per = GEOMETRY.lanes, GEOMETRY.readouts
     column = 0
@@ -80,40 +75,30 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
             expected += [(i, (kind, m, int(m == la.outputs - 1), int(values[m]))) for m in range(la.outputs)]
             for first in range(0, la.outputs, n):
                 count = min(n, la.outputs - first)
-                payloads.append(
-                    group_layout(GEOMETRY)
-                    .const(
-                        {
-                            "output": int(i == last),
-                            "layer_end": int(first + n >= la.outputs),
-                            "sink": i & 1,
-                            "first_column": first,
-                            "column": column + first,
-                            "columns": count,
-                            "vshift": la.vshift,
-                            "segment_bits": la.segment_bits,
-                            "table_bits": la.table_bits,
-                        }
-                    )
-                    .as_value()
-                    .value
-                )
-                for c in range(0, count, p_per):
-                    words = [int(v) & 0xFFFFFFFF for v in p[first + c : first + min(c + p_per, count)]]
-                    partials.append(sum(w << 32 * k for k, w in enumerate(words)))
+                fields = {
+                    "output": int(i == last),
+                    "layer_end": int(first + n >= la.outputs),
+                    "sink": i & 1,
+                    "first_column": first,
+                    "column": column + first,
+                    "columns": count,
+                }
+                for name in ("vshift", "segment_bits", "table_bits"):
+                    fields[name] = getattr(la, name)
+                payloads.append(packed(group_layout(GEOMETRY), **fields))
+                mine = p[first : first + count]
+                partials += [pack(mine[c : c + p_per], 32) for c in range(0, count, p_per)]
             column += -(-la.outputs // p_per) * p_per
     cocotb.start_soon(Source(dut, "groups", rng, idle).send(payloads))
     cocotb.start_soon(Source(dut, "partials", rng, idle).send(partials))
-    fields, seen = unpacker(activation_layout(GEOMETRY)), 0
+    sums, fields, seen = unpacker(logit_layout(GEOMETRY)), unpacker(activation_layout(GEOMETRY)), 0
     for _ in range(100_000):
         await RisingEdge(dut.clk)
         logit, activation = int(dut.logit.value), int(dut.activation.value)
         got = []
-        column_bits = (GEOMETRY.columns - 1).bit_length()
         if logit & 1:
-            z = logit >> 2 + column_bits & 0xFFFFFFFF
-            column = logit >> 2 & ((1 << column_bits) - 1)
-            got.append(("logit", column, logit >> 1 & 1, z - (z >> 31 << 32)))
+            out = sums(logit)
+            got.append(("logit", out["column"], out["final"], out["z"]))
         if activation & 1:
             fired = fields(activation)
             for i, y in enumerate(fired["y"][: fired["count"]]):
@@ -121,9 +106,7 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
                 got.append(("activation", fired["column"] + i, int(ends), y))
         for item in got:
             layer, wanted = expected[seen]
-            assert item == wanted, (
-                f"layer {layer}, block neuron: expected (kind, column, end, value) {wanted}, got {item}"
-            )
+            same(item, wanted, f"layer {layer}, block neuron (kind, column, end, value)")
             seen += 1
         if seen == len(expected):
             break

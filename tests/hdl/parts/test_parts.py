@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from amaranth import Module, Signal
-from amaranth.sim import Simulator
 
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, second_set
 from hdl.parts.table import Table
+from tests.hdl.interpreted import simulated
 
 
 def test_set_bits_of_every_byte() -> None:
@@ -31,9 +31,7 @@ def test_set_bits_of_every_byte() -> None:
             found = tuple(ctx.get(s) for s in (first, second, one, two))
             assert found == (lowest, rest & -rest, value.bit_count() <= 1, value.bit_count() <= 2), value
 
-    simulator = Simulator(m)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(m, bench)
 
 
 def test_table_answers_both_readers() -> None:
@@ -48,10 +46,7 @@ def test_table_answers_both_readers() -> None:
             await ctx.tick().repeat(READ_LATENCY)
             assert (ctx.get(table.data[0]), ctx.get(table.data[1])) == (values[i], values[other])
 
-    simulator = Simulator(table)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(table, bench)
 
 
 def test_queue_in_parts_keeps_order() -> None:
@@ -78,11 +73,7 @@ def test_queue_in_parts_keeps_order() -> None:
             (word,) = await ctx.tick().sample(queue.o.payload).until(queue.o.valid)
             came.append(word)
 
-    simulator = Simulator(queue)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(source)
-    simulator.add_testbench(sink)
-    simulator.run()
+    simulated(queue, source, sink)
     assert came == sent
 
 

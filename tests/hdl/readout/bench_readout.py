@@ -5,21 +5,25 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from amaranth import signed
+from amaranth.lib.data import ArrayLayout
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden.noise import noise
 from emulator.golden.random_program import random_program
 from emulator.golden.readout import readout
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums
+from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
+from tests.hdl.probe import packed, unpacker
 from tests.hdl.readout.array_stand_in import in_line, one_at_a_time, pack, stored_samples
-from tests.hdl.streams import Sink, Source, reset, write_memory
+from tests.hdl.streams import Sink, Source, load, reset
 from tests.naive.sequencer import passes
 
 P = GEOMETRY.readouts
+SUMS = unpacker(ArrayLayout(signed(32), P))
 
 
 @cocotb.test()
@@ -38,9 +42,7 @@ async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> No
     rng = np.random.default_rng([4, trial, int(10 * stall)])
     program = random_program(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)
-    for section in lay_out(program, GEOMETRY):
-        if section.address >> REGION_SHIFT == REGIONS["readout"]:
-            await write_memory(dut, "window", 0, section.words)
+    await load(dut, lay_out(program, GEOMETRY), readout="window")
     order = list(passes(program, GEOMETRY))
     bases = np.cumsum([0] + [-(-la.outputs // P) * P for la in program.layers])
     records, sigmas, samples, columns, expected = [], [], [], [], []
@@ -67,22 +69,18 @@ async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> No
                 (p.layer, p.first_column + c, totals[key][c : c + P]) for c in range(0, p.columns, P)
             ]
         records.append(
-            readout_layout(GEOMETRY)
-            .const(
-                {
-                    "noisy": int(noisy),
-                    "first": int(p.first),
-                    "last": int(p.last),
-                    "steps": -(-p.columns // P),
-                    "column": int(bases[p.layer]) + p.first_column,
-                    "analog": int(la.readout == "analog"),
-                    "adc_bits": la.adc_bits,
-                    "shift": la.shift,
-                    "lshift": p.slice * la.dac_bits,
-                }
+            packed(
+                readout_layout(GEOMETRY),
+                noisy=int(noisy),
+                first=int(p.first),
+                last=int(p.last),
+                steps=-(-p.columns // P),
+                column=int(bases[p.layer]) + p.first_column,
+                analog=int(la.readout == "analog"),
+                adc_bits=la.adc_bits,
+                shift=la.shift,
+                lshift=p.slice * la.dac_bits,
             )
-            .as_value()
-            .value
         )
         if noisy:
             sigmas.append(s)
@@ -105,13 +103,9 @@ async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> No
     for task in work:
         cocotb.start_soon(task)
     got = await partials.wait(len(expected))
-    for entry, (layer, first, values) in zip(got, expected, strict=True):
-        for k, want in enumerate(values):
-            have = entry >> 32 * k & 0xFFFFFFFF
-            have -= have >> 31 << 32
-            assert have == want, (
-                f"layer {layer}, block readout, column {first + k}: expected {want}, got {have}"
-            )
+    for entry, (layer, first, values) in zip(map(SUMS, got), expected, strict=True):
+        for column, (have, want) in enumerate(zip(entry, values, strict=False), first):
+            same(have, want, f"layer {layer}, block readout, column {column}")
 
 
 def _columns_of(la: Any, here: slice) -> Any:

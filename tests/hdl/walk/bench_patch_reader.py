@@ -1,31 +1,44 @@
 """cocotb: the patches of every small shape, and long rows, against ``Patches.cut``."""
 
+import contextlib
 import itertools
 import os
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from emulator.backend.map_places import Place
 from emulator.backend.walk import patch_fields
+from emulator.spec.errors import ProgramError
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Pool, Product
-from hdl.walk.layouts import chunk_layout
+from hdl.walk.layouts import chunk_layout, step_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
-from tests.hdl.probe import unpacker
-from tests.hdl.streams import reset
-from tests.hdl.walk.shapes import packed, small_patches
+from tests.hdl.probe import packed, unpacker
+from tests.hdl.streams import pulse, reset
 
 EVERY = int(os.environ.get("EVERY", "151"))
 """Of the small shapes, one in so many."""
 CHUNK = unpacker(chunk_layout())
 CODES = 1024
 CYCLES = 20000
+PADDINGS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 2), (2, 2, 1, 1))
+
+
+def small_patches() -> Iterator[Patches]:
+    """Maps of up to four rows and columns, kernels up to 3 x 3, strides and dilations 1 and 2, borders."""
+    sides, kernel, pairs = range(1, 5), (1, 2, 3), tuple(itertools.product((1, 2), repeat=2))
+    spans = itertools.product((1, 3), sides, sides, kernel, kernel, pairs, pairs, PADDINGS)
+    for *shape, kh, kw, stride, dilation, padding in spans:
+        how = {"kernel": (kh, kw), "stride": stride, "dilation": dilation, "padding": padding}
+        with contextlib.suppress(ProgramError):
+            yield Patches(shape=tuple(shape), **how)
 
 
 class Reader:
@@ -40,12 +53,9 @@ class Reader:
     async def patches(self, fields: dict[str, int], busy: float) -> list[list[dict[str, Any]]]:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
         dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
-        dut.step.value = packed(fields)
-        for _ in range(10):
-            await edge
-        dut.begin.value = 1
-        await edge
-        dut.begin.value = 0
+        dut.step.value = packed(step_layout(), **fields)
+        await ClockCycles(dut.clk, 10)
+        await pulse(dut, "begin")
         found: list[list[dict[str, Any]]] = [[]]
         asked: deque[int] = deque([0] * MAP_LATENCY)
         quiet = 0

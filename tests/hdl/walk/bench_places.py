@@ -5,27 +5,20 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from emulator.spec.patches import Patches
 from hdl.walk.places import PLACES_LATENCY, field_layout
-from tests.hdl.streams import reset
-
-
-def field_bits(fields: dict[str, int]) -> int:
-    layout = field_layout()
-    return sum(value << layout[name].offset for name, value in fields.items())
+from tests.hdl.probe import packed
+from tests.hdl.streams import pulse, reset
 
 
 async def places(dut: Any, rng: np.random.Generator, fields: dict[str, int], count: int) -> list[Any]:
     """(address, first, inside, turn, over) of each column, which come with gaps."""
     edge = RisingEdge(dut.clk)
-    dut.field.value = field_bits(fields)
-    for _ in range(3):
-        await edge
-    dut.begin.value = 1
-    await edge
-    dut.begin.value = 0
+    dut.field.value = packed(field_layout(), **fields)
+    await ClockCycles(dut.clk, 3)
+    await pulse(dut, "begin")
     found, turns, due, given = [], [], [], 0
     cycle = 0
     while len(found) < count:

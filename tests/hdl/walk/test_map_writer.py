@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth import Module, Signal
-from amaranth.sim import Simulator
 
 from emulator.backend.walk import POOLED_TURNS_MIN
 from emulator.spec import PRESETS
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
+from tests.hdl.interpreted import simulated
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 WINDOWS, WIDTH, PLANE = 3, 4, 100
@@ -71,10 +71,7 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
                 await ctx.tick().repeat(MAP_LATENCY)
                 found.append(ctx.get(memory.data[:8]))
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulated(m, bench)
     return found
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from emulator.backend.walk import WINDOW_MAX
 from emulator.spec import PRESETS
@@ -14,6 +13,7 @@ from emulator.spec.geometry import WORD_ROWS
 from hdl.walk.patch_reader import PatchReader
 from hdl.walk.places import Places
 from hdl.walk.pooling import Pooling
+from tests.hdl.interpreted import followed
 from tests.hdl.simulate import simulate
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
@@ -42,27 +42,14 @@ def test_pooling_adds_any_window(window: int) -> None:
     """Largest and sum of windows to the largest, by NumPy; 300 full codes are beyond 16 bits."""
     rng = np.random.default_rng(window)
     parts = [rng.integers(low, 256, (window, WORD_ROWS)) for low in (255, 0, 200)]
-    dut, seen = Pooling(), []
-
-    async def bench(ctx: Any) -> None:
-        for part in parts:
-            for i, codes in enumerate(part):
-                last = int(i == window - 1)
-                chunk = {"valid": 1, "codes": codes.tolist(), "count": WORD_ROWS, "part_end": last}
-                ctx.set(dut.chunk, chunk | {"group_end": 0, "patch_end": last})
-                await tick(ctx)
-            ctx.set(dut.chunk, {"valid": 0, "codes": [0] * 8, "count": 0, "part_end": 0, "patch_end": 0})
-            for _ in range(2 + WORD_ROWS):
-                await tick(ctx)
-
-    async def tick(ctx: Any) -> None:
-        if ctx.get(dut.valid):
-            seen.append((ctx.get(dut.largest), ctx.get(dut.total)))
-        await ctx.tick()
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
-    wanted = [(int(part[:, c].max()), int(part[:, c].sum())) for part in parts for c in range(WORD_ROWS)]
+    given: list[dict[str, Any]] = []
+    for part in parts:
+        for i, codes in enumerate(part.tolist()):
+            last = int(i == window - 1)
+            chunk = {"valid": 1, "codes": codes, "count": WORD_ROWS, "part_end": last}
+            given.append({"chunk": chunk | {"group_end": 0, "patch_end": last}})
+        given.append({"chunk": {"valid": 0, "codes": [0] * 8, "count": 0, "part_end": 0, "patch_end": 0}})
+        given += [{}] * (1 + WORD_ROWS)
+    seen = [value for valid, *value in followed(Pooling(), given, "valid", "largest", "total") if valid]
+    wanted = [[part[:, c].max(), part[:, c].sum()] for part in parts for c in range(WORD_ROWS)]
     assert seen == wanted
