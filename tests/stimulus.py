@@ -1,4 +1,4 @@
-"""What tests give to programs and devices, and single steps of programs."""
+"""What tests give to programs and devices, single steps of programs, and what must come of them."""
 
 import dataclasses
 from typing import Any
@@ -7,9 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.ecram.pulses import EcramModel
+from emulator.golden import Core
+from emulator.golden.campaign import campaign
 from emulator.golden.codes import Codes, Draw
 from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.campaign import Campaign
 from emulator.spec.evaluate import At, evaluated
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, address
 from emulator.spec.program import Program
 from emulator.spec.sparse import GROUP
 from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
@@ -30,6 +34,23 @@ def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) ->
     step = program.steps[number]
     codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
     return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))
+
+
+def inferred(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> npt.NDArray[Any]:
+    """What a board that holds a program answers: the plain golden model's outputs in every bit."""
+    y = board.infer(x, **how)
+    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, **how), err_msg=f"{board}, {program}")
+    return np.asarray(y)
+
+
+def voted(
+    board: Any, program: Program, x: npt.NDArray[Any], labels: npt.NDArray[Any], plan: Campaign, **how: Any
+) -> npt.NDArray[Any]:
+    """The votes of a campaign on a board that holds a program: the golden model's, and as many are right."""
+    got, wanted = board.campaign(x, labels, plan, **how), campaign(program, x, labels, plan)
+    for name in ("votes", "correct"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(wanted, name), err_msg=f"{name}, {program}")
+    return np.asarray(got.votes)
 
 
 def quiet(program: Program) -> Program:
@@ -55,6 +76,23 @@ def same_cells(code_max: int = 255) -> Variation:
     return Variation(
         mean=mean, sigma=np.zeros(TABLE_WORDS, np.uint16), stuck_code_high=code_max, code_max=code_max
     )
+
+
+def varied(rng: np.random.Generator, code_max: int = 255) -> Variation:
+    """Cells that miss their targets, some of which are stuck."""
+    return dataclasses.replace(
+        same_cells(code_max),
+        sigma=rng.integers(200, 20000, TABLE_WORDS).astype(np.uint16),
+        stuck_low=int(rng.integers(0, 4000)),
+        stuck_high=int(rng.integers(0, 4000)),
+    )
+
+
+def last_mark(program: Program) -> tuple[int, int]:
+    """Address and bit of the mark by which a sequencer knows the last layer: without it, it goes round for
+    ever, until the watchdog ends it."""
+    word, low, _ = DESCRIPTOR["last"]
+    return address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word), low
 
 
 def dense(payload: bytes, count: int) -> npt.NDArray[np.uint8] | None:

@@ -9,10 +9,11 @@ from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.golden.learn import Learner
 from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry, GeometryError
+from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from host import BoardApi, InputError, LinkError, NotProgrammedError
 from host.api import LearningApi
 from tests.random_learning import random_learning
+from tests.stimulus import inferred
 
 
 @pytest.mark.slow
@@ -29,14 +30,18 @@ def test_it_learns_and_then_infers_with_what_it_learned() -> None:
         plain = Learner(learning, seed=4)
         assert plain.learn(x, labels, first_update=2) == counts
         np.testing.assert_array_equal(board.states()[0], plain.states[0])
-        np.testing.assert_array_equal(board.infer(x, seed=9), Core(plain.program()).infer(x, seed=9))
+        inferred(board, plain.program(), x, seed=9)
     with GoldenBoard(PRESETS["tiny"]) as small, pytest.raises(GeometryError):
         small.program_learning(random_learning(Geometry(), np.random.default_rng(3), sizes=(900, 5)))
 
 
+def small(rng: np.random.Generator) -> Program:
+    return random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+
+
 def test_golden_board() -> None:
     rng = np.random.default_rng(0)
-    program = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    program = small(rng)
     x = rng.integers(0, 256, (700, 20)).astype(np.uint8)
     with GoldenBoard(PRESETS["tiny"]) as board:
         assert isinstance(board, BoardApi)
@@ -57,9 +62,7 @@ def test_golden_board() -> None:
 
 
 def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
-    program = random_program(
-        PRESETS["tiny"], np.random.default_rng(0), sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True
-    )
+    program = small(np.random.default_rng(0))
     with pytest.raises(GeometryError):
         GoldenBoard(PRESETS["64-lane"]).program(program)
     GoldenBoard().program(program)
@@ -67,8 +70,7 @@ def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
 
 def test_scrubbing_is_of_the_program_that_was_programmed_whatever_its_name() -> None:
     rng = np.random.default_rng(0)
-    program = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
-    other = random_program(PRESETS["tiny"], rng, sizes=(20, 6, 3), readout="adc", dac_bits=8, noise=True)
+    program, other = small(rng), small(rng)
     assert program.name == other.name
     with GoldenBoard() as board:
         board.program(program)

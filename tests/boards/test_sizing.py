@@ -10,7 +10,6 @@ from boards.sim import SizedBoard
 from boards.sim.sizing import USUAL, WALKS, sized
 from boards.stepped import SteppedBoard
 from emulator.backend.lay_out import check_fits
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
 from hdl.pcie.inference import Inference
@@ -19,7 +18,7 @@ from host.packet_channel import PacketChannel
 from ndrite.networks import shipped_program
 from tests.host.responder import Responder, ResponderLink
 from tests.random_graphs import random_walk
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs
 
 BEYOND = dataclasses.replace(
     USUAL, weight_depth=65536, max_inputs=4096, max_outputs=1024, columns=16384, packet_bytes=4096
@@ -107,25 +106,30 @@ def test_a_card_has_no_feature_maps() -> None:
         Inference(WALKS)
 
 
-@pytest.fixture
-def devices() -> list[tuple[Responder, ResponderLink]]:
-    """Every device that was powered on, and its link."""
-    return []
+class Devices(list[tuple[Responder, ResponderLink]]):
+    """Every device that was powered on, and its link; there are ``most``."""
 
+    most = 9
 
-@pytest.fixture
-def board(devices: list[tuple[Responder, ResponderLink]]) -> SizedBoard:
-    def power_on(geometry: Geometry) -> ResponderLink:
+    def power_on(self, geometry: Geometry) -> ResponderLink:
+        if len(self) == self.most:
+            raise LinkError("no compiler")
         device = Responder(geometry)
-        devices.append((device, ResponderLink(device)))
-        return devices[-1][1]
-
-    return SizedBoard.of_links(power_on)
+        self.append((device, ResponderLink(device)))
+        return self[-1][1]
 
 
-def test_a_board_grows_and_never_shrinks(
-    board: SizedBoard, devices: list[tuple[Responder, ResponderLink]]
-) -> None:
+@pytest.fixture
+def devices() -> Devices:
+    return Devices()
+
+
+@pytest.fixture
+def board(devices: Devices) -> SizedBoard:
+    return SizedBoard.of_links(devices.power_on)
+
+
+def test_a_board_grows_and_never_shrinks(board: SizedBoard, devices: Devices) -> None:
     assert board.geometry == USUAL
     assert isinstance(board, BoardApi)
     small, large = program_of(20, 3), program_of(30, 300)
@@ -133,16 +137,14 @@ def test_a_board_grows_and_never_shrinks(
     for program in (small, large, small):
         board.program(program)
         devices[-1][0].program = program
-        np.testing.assert_array_equal(board.infer(x[program.inputs]), Core(program).infer(x[program.inputs]))
+        inferred(board, program, x[program.inputs])
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
     assert [link.closed for _, link in devices] == [True, False]
     board.close()
     assert devices[-1][1].closed
 
 
-def test_nothing_is_powered_on_before_it_is_needed(
-    board: SizedBoard, devices: list[tuple[Responder, ResponderLink]]
-) -> None:
+def test_nothing_is_powered_on_before_it_is_needed(board: SizedBoard, devices: Devices) -> None:
     board.close()
     assert devices == []
     board.program(program_of(30, 300))
@@ -151,17 +153,8 @@ def test_nothing_is_powered_on_before_it_is_needed(
         board._nonsense  # noqa: B018
 
 
-def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(
-    devices: list[tuple[Responder, ResponderLink]],
-) -> None:
-    def power_on(geometry: Geometry) -> ResponderLink:
-        if devices:
-            raise LinkError("no compiler")
-        device = Responder(geometry)
-        devices.append((device, ResponderLink(device)))
-        return devices[-1][1]
-
-    board = SizedBoard.of_links(power_on)
+def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(board: SizedBoard, devices: Devices) -> None:
+    devices.most = 1
     board.program(program_of(20, 3))
     with pytest.raises(LinkError, match="no compiler"):
         board.program(program_of(30, 300))

@@ -12,7 +12,6 @@ from boards.stepped import SteppedBoard
 from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.segments import cut
 from emulator.golden import Core
-from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_program
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
@@ -25,7 +24,7 @@ from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.marks import long_where
 from tests.random_graphs import random_graph
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs, voted
 
 HOST = {
     "small": ["neurons", "pool", "neurons", "pool"],
@@ -53,9 +52,7 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     program, x = mapped(network), inputs(network)[:6]
     options = {"seed": 7, "first_index": (1 << 32) - 6, "noise": noise}
     board.program(program)
-    y = board.infer(x, **options)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, **options))  # type: ignore[arg-type]
-    assert y.std() > 0
+    assert inferred(board, program, x, **options).std() > 0
     assert isinstance(board, BoardApi)
     assert [line.split(": ")[1].split(" (")[0] for line in board.on_host] == HOST[network.name]
     assert board.scrub(program) == []
@@ -69,7 +66,7 @@ def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: Ste
     assert program.map_shapes != network.map_shapes
     x = inputs(network)[:6]
     board.program(program)
-    np.testing.assert_array_equal(board.infer(x, seed=7), Core(program, fast=False).infer(x, seed=7))
+    inferred(board, program, x, seed=7)
 
 
 @pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
@@ -89,10 +86,8 @@ def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch
         options = {"seed": trial, "first_index": (1 << 32) - 3 - trial}
         with SteppedBoard(GoldenBoard(small)) as board:
             board.program(program)
-            y = board.infer(x, **options)  # type: ignore[arg-type]
+            inferred(board, program, x, **options)
             pieces += board.segments
-        expected = Core(program, fast=False).infer(x, **options)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(y, expected, err_msg=f"trial {trial}")
     assert pieces > 100
 
 
@@ -128,7 +123,7 @@ def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.
     assert (board.segments, board.swapped_words) == (3, 0)
     x = random_inputs(program, np.random.default_rng(0), 9)
     done: list[tuple[int, int]] = []
-    y = board.infer(x, seed=5, first_index=7, progress=lambda a, b: done.append((a, b)))
+    y = board.infer(x, seed=5, first_index=7, progress=lambda *p: done.append(p))
     np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, seed=5, first_index=7))
     assert len(np.unique(y, axis=0)) > 4
     assert len(inner.put) == 6
@@ -153,8 +148,7 @@ def test_a_second_operand_of_a_segment_is_added_once() -> None:
     board.program(program)
     assert (board.segments, board.on_host) == (2, ("step 2: neurons",))
     x = random_inputs(program, np.random.default_rng(0), 30)
-    expected = Core(program, fast=False).infer(x, seed=2)
-    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    expected = inferred(board, program, x, seed=2)
     without = dataclasses.replace(program, steps=(*program.steps[:2], full(8, 8, 2), *program.steps[3:]))
     assert (Core(without, fast=False).infer(x, seed=2) != expected).any(), "the second operand does nothing"
 
@@ -193,7 +187,7 @@ def test_a_campaign_programs_nothing_and_what_is_asked_next_does() -> None:
         for _ in range(2):
             ask(board)
         assert inner.put == [program.name]
-    np.testing.assert_array_equal(board.infer(x), Core(program, fast=False).infer(x))
+    inferred(board, program, x)
 
 
 def test_a_product_that_does_not_fit_is_the_hosts() -> None:
@@ -202,7 +196,7 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
     small = dataclasses.replace(PRESETS["64-lane"], name="narrow", max_inputs=16)
     with SteppedBoard(GoldenBoard(small)) as board:
         board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=1), Core(program, fast=False).infer(x, seed=1))
+        inferred(board, program, x, seed=1)
         assert [line for line in board.on_host if "max" in line or "24" in line] == [
             (
                 "step 4: product (program 'small, product 2' does not fit geometry 'narrow': "
@@ -216,10 +210,8 @@ def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     program = map_network(network, "wan2022", inputs(network), options=MapOptions(nominal=True)).program
     x = inputs(network)[:5]
     board.program(program)
-    votes = board.campaign(x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
-    wanted = campaign(program, x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
-    np.testing.assert_array_equal(votes.votes, wanted.votes)
-    assert votes.votes.sum() == 5 * 3 * 2
+    votes = voted(board, program, x, np.arange(5), Campaign(chips=3, trials=2, seed=4))
+    assert votes.sum() == 5 * 3 * 2
     board.program(mapped(network))
     with pytest.raises(InputError, match="one individual chip"):
         board.campaign(x, np.arange(5), Campaign(chips=1))
@@ -230,7 +222,7 @@ def test_chains_are_the_boards_own_work(board: SteppedBoard) -> None:
     board.program(program)
     assert board.on_host == ()
     x = np.zeros((3, 24), np.uint8)
-    np.testing.assert_array_equal(board.infer(x, seed=2), Core(program).infer(x, seed=2))
+    inferred(board, program, x, seed=2)
     with pytest.raises(NotProgrammedError):
         board.scrub(mapped(NETWORKS["small"]))
     with pytest.raises(GeometryError, match="arrays of 128 rows"):

@@ -1,15 +1,16 @@
 """Geometry x design x extreme program on the simulated board, every inference and vote as golden's."""
 
+import contextlib
 import dataclasses
 import itertools
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from boards.board import Board
-from boards.golden import GoldenBoard
 from boards.sim import Design, SimLink
 from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
@@ -18,15 +19,15 @@ from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer
-from emulator.spec.variation import Variation
 from tests.marks import long_where
-from tests.stimulus import same_cells
+from tests.stimulus import inferred, varied, voted
 
 TINY = PRESETS["tiny"]
 THOROUGH = "NDRITE_HDL" in os.environ
 IMAGES = 12 if THOROUGH else 5
 SAMPLES = 8
-DESIGNS: dict[str, tuple[Design | None, dict[str, Any]]] = {
+Fields = dict[str, Any]
+DESIGNS: dict[str, tuple[Design | None, Fields]] = {
     "plain": (None, {}),
     "overlap": (None, {"overlap": True}),
     "small": (
@@ -38,45 +39,49 @@ DESIGNS: dict[str, tuple[Design | None, dict[str, Any]]] = {
 KINDS = ("one by one", "one column", "one row", "all limits", "all limits", "any")
 
 
+def dividing(most: int) -> Callable[[Fields], list[int]]:
+    """Powers of two up to ``most`` that divide the lanes."""
+    return lambda drawn: [n for n in (1, 2, 4, 8, 16) if n <= most and drawn["lanes"] % n == 0]
+
+
+def packets(drawn: Fields) -> list[int]:
+    """Sizes that hold a sample and a result."""
+    return [n for n in (64, 128, 256, 512) if n >= max(drawn["max_inputs"], 4 * drawn["max_outputs"])]
+
+
+CHOICES: dict[str, Sequence[Any] | Callable[[Fields], Sequence[Any]]] = {
+    "rows": (8, 16, 24, 128, 1024),
+    "lanes": (1, 2, 3, 4, 5, 8, 9, 12, 16),
+    "readouts": dividing(16),
+    "weight_bits": (8, 9),
+    "weight_depth": (16, 64, 512),
+    "max_inputs": (16, 16, 32, 128),
+    "max_outputs": (1, 2, 16, 64),
+    "columns": (16, 64, 256),
+    "layers": (1, 2, 4),
+    "curves": (1, 2, 16),
+    "segments": (2, 8, 32, 256),
+    "noise": (False, True),
+    "analog": (False, True),
+    "skip": (False, True),
+    "redraw": lambda drawn: [0, *dividing(8)(drawn)],
+    "campaign_votes": (64, 1024),
+    "packet_bytes": packets,
+    "window": (1, 2, 4),
+}
+"""Fields of a random geometry, small and large ones as likely; of some by those drawn before."""
+
+
 def random_geometry(design: str, rng: np.random.Generator) -> Geometry:
-    """Any legal fields, small and large ones as likely, and those that ``design`` asks for."""
-
-    def one_of(*values: Any) -> Any:
-        return values[int(rng.integers(0, len(values)))]
-
-    fixed = DESIGNS[design][1]
+    """Any legal fields, and those that ``design`` asks for."""
     while True:
-        lanes = one_of(1, 2, 3, 4, 5, 8, 9, 12, 16)
-        max_inputs, max_outputs = one_of(16, 16, 32, 128), one_of(1, 2, 16, 64)
-        fields = {
-            "name": f"fuzz {design}",
-            "rows": one_of(8, 16, 24, 128, 1024),
-            "lanes": lanes,
-            "readouts": one_of(*(p for p in (1, 2, 4, 8, 16) if lanes % p == 0)),
-            "weight_bits": one_of(8, 9),
-            "weight_depth": one_of(16, 64, 512),
-            "max_inputs": max_inputs,
-            "max_outputs": max_outputs,
-            "columns": one_of(16, 64, 256),
-            "layers": one_of(1, 2, 4),
-            "curves": one_of(1, 2, 16),
-            "segments": one_of(2, 8, 32, 256),
-            "noise": one_of(False, True),
-            "analog": one_of(False, True),
-            "skip": one_of(False, True),
-            "redraw": one_of(*(0, *(c for c in (1, 2, 4, 8) if lanes % c == 0))),
-            "campaign_words": 512,
-            "campaign_samples": 16,
-            "campaign_votes": one_of(64, 1024),
-            "packet_bytes": one_of(
-                *(b for b in (64, 128, 256, 512) if b >= max(max_inputs, 4 * max_outputs))
-            ),
-            "window": one_of(1, 2, 4),
-        }
-        try:
-            return Geometry(**(fields | fixed))
-        except GeometryError:  # fields that contradict each other
-            continue
+        drawn: Fields = {}
+        for name, values in CHOICES.items():
+            of = values(drawn) if callable(values) else values
+            drawn[name] = of[int(rng.integers(len(of)))]
+        rest = {"name": f"fuzz {design}", "campaign_words": 512, "campaign_samples": 16}
+        with contextlib.suppress(GeometryError):  # fields that contradict each other
+            return Geometry(**(drawn | rest | DESIGNS[design][1]))
 
 
 def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...]:
@@ -131,18 +136,7 @@ def extreme_program(kind: str, g: Geometry, rng: np.random.Generator) -> Program
                 continue
     if not g.redraw:
         return program
-    return dataclasses.replace(program, variation=varied(g.weight_max, rng))
-
-
-def varied(code_max: int, rng: np.random.Generator) -> Variation:
-    return Variation(
-        mean=same_cells().mean,
-        sigma=rng.integers(200, 20000, 256).astype(np.uint16),
-        stuck_low=int(rng.integers(0, 4000)),
-        stuck_high=int(rng.integers(0, 4000)),
-        stuck_code_high=code_max,
-        code_max=code_max,
-    )
+    return dataclasses.replace(program, variation=varied(rng, g.weight_max))
 
 
 def samples_of(program: Program, rng: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -158,29 +152,20 @@ def samples_of(program: Program, rng: np.random.Generator) -> np.ndarray[Any, An
 def compare(g: Geometry, design: str, rng: np.random.Generator) -> tuple[int, int]:
     """How many inferences and votes were compared, all equal; a campaign between two rounds of inferences."""
     inferences = votes = 0
-    with Board(SimLink(g, platform=DESIGNS[design][0])) as board, GoldenBoard(g) as golden:
+    with Board(SimLink(g, platform=DESIGNS[design][0])) as board:
         for n in range(IMAGES):
             program = extreme_program(KINDS[n % len(KINDS)], g, rng)
             board.program(program)
-            golden.program(program)
             for again in range(2):
                 x = samples_of(program, rng)[: SAMPLES - again]  # an odd number moves the banks on
                 plan: dict[str, Any] = {"seed": int(rng.integers(0, 1 << 63)), "noise": rng.random() < 0.8}
                 index = int(rng.integers(0, 1 << 31))
-                where = f"{g}, program {n} ({KINDS[n % len(KINDS)]}): {program.layers}"
-                got = board.infer(x, first_index=index, **plan)
-                wanted = golden.infer(x, first_index=index, **plan)
-                np.testing.assert_array_equal(got, wanted, err_msg=where)
-                inferences += len(x)
+                inferences += len(inferred(board, program, x, first_index=index, **plan))
                 if again or not g.redraw:
                     continue
                 plan |= {"chips": 2, "trials": 2, "first_chip": int(rng.integers(0, 1 << 31))}
                 labels = rng.integers(0, program.outputs, len(x))
-                counted = board.campaign(x, labels, Campaign(**plan))
-                expected = golden.campaign(x, labels, Campaign(**plan))
-                np.testing.assert_array_equal(counted.votes, expected.votes, err_msg=where)
-                np.testing.assert_array_equal(counted.correct, expected.correct, err_msg=where)
-                votes += int(counted.votes.sum())
+                votes += int(voted(board, program, x, labels, Campaign(**plan)).sum())
     return inferences, votes
 
 
@@ -231,8 +216,8 @@ def test_random_geometries_equal_golden(
 def test_virtual_chips_of_codes_beyond_the_weights_are_refused() -> None:
     g = dataclasses.replace(TINY, weight_bits=8)
     rng = np.random.default_rng(1)
-    program = dataclasses.replace(random_program(g, rng), variation=varied(255, rng))
+    program = dataclasses.replace(random_program(g, rng), variation=varied(rng))
     with pytest.raises(GeometryError, match=r"variation\.code_max is 255; at most 127"):
         check_fits(program, g)
-    check_fits(dataclasses.replace(program, variation=varied(127, rng)), g)
+    check_fits(dataclasses.replace(program, variation=varied(rng, 127)), g)
     check_fits(program, dataclasses.replace(g, redraw=0))

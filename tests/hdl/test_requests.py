@@ -60,18 +60,15 @@ def test_all_of_a_word_count_counts(wire: Wire, count: int) -> None:
     """The memory ends long before so many words: the sum of as many as its lower half says is no answer."""
     wire.program(PROGRAM)
     assert count > region_words(TINY)["weights"] > count & 0xFFFF
-    wire.send(Opcode.CHECK, address("weights"), count.to_bytes(4, "little"))
-    wire.run(100_000)
-    (answer,) = wire.answers()
+    request = Opcode.CHECK, address("weights"), count.to_bytes(4, "little")
+    (answer,) = wire.ask(request, cycles=100_000)
     assert answer.status == Status.BAD_ADDRESS
 
 
 @pytest.mark.parametrize("length", [0, 1, PROGRAM.inputs - 1, PROGRAM.inputs + 1])
 def test_a_dense_payload_of_another_length_is_refused(wire: Wire, length: int) -> None:
     wire.program(PROGRAM)
-    wire.send(Opcode.INFER, 0, bytes(length))
-    wire.run(20_000)
-    (answer,) = wire.answers()
+    (answer,) = wire.ask((Opcode.INFER, 0, bytes(length)))
     assert (answer.status, answer.payload) == (Status.BAD_LENGTH, b"")
 
 
@@ -82,29 +79,27 @@ def test_words_behind_the_last_weight(wire: Wire) -> None:
     near = address("weights", words - 3)
     codes = np.array([-7, 8, -9], "<i2")
     # What is written behind the end must not come round to the beginning.
-    wire.send(Opcode.READ, address("weights"), (2).to_bytes(2, "little"))
-    wire.run(5_000)
-    (before,) = wire.answers()
-    wire.send(Opcode.WRITE_SHORT, near, codes.tobytes())
-    wire.send(Opcode.READ_SHORT, near, (3).to_bytes(2, "little"))
-    wire.send(Opcode.WRITE_SHORT, near + 1, (codes + 1).tobytes())
-    wire.send(Opcode.READ, near, (4).to_bytes(2, "little"))
-    wire.run(5_000)
-    wire.send(Opcode.CHECK, near + 2, (2).to_bytes(4, "little"))
-    wire.send(Opcode.READ, near, (3).to_bytes(2, "little"))
-    wire.send(Opcode.CHECK, near, (3).to_bytes(4, "little"))
-    wire.run(5_000)
-    *first, read, check = wire.answers()
+    beginning = Opcode.READ, address("weights"), (2).to_bytes(2, "little")
+    (before,) = wire.ask(beginning)
+    first = wire.ask(
+        (Opcode.WRITE_SHORT, near, codes.tobytes()),
+        (Opcode.READ_SHORT, near, (3).to_bytes(2, "little")),
+        (Opcode.WRITE_SHORT, near + 1, (codes + 1).tobytes()),
+        (Opcode.READ, near, (4).to_bytes(2, "little")),
+    )
+    *beyond, read, check = wire.ask(
+        (Opcode.CHECK, near + 2, (2).to_bytes(4, "little")),
+        (Opcode.READ, near, (3).to_bytes(2, "little")),
+        (Opcode.CHECK, near, (3).to_bytes(4, "little")),
+    )
     bad, fine = Status.BAD_ADDRESS, Status.OK
-    assert [a.status for a in [*first, read, check]] == [fine, fine, bad, bad, bad, fine, fine]
+    assert [a.status for a in [*first, *beyond, read, check]] == [fine, fine, bad, bad, bad, fine, fine]
     assert np.frombuffer(first[1].payload, "<i2").tolist() == codes.tolist()
     # What lay within was written before the end was met.
     left = np.array([-7, -6, 9], "<i4")
     assert np.frombuffer(read.payload, "<i4").tolist() == left.tolist()
     assert check.payload == zlib.crc32(left.tobytes()).to_bytes(4, "little")
-    wire.send(Opcode.READ, address("weights"), (2).to_bytes(2, "little"))
-    wire.run(5_000)
-    (after,) = wire.answers()
+    (after,) = wire.ask(beginning)
     assert after.payload == before.payload
 
 
@@ -118,11 +113,9 @@ def test_words_in_turn_with_those_of_other_memories(wire: Wire, count: int) -> N
     size = count.to_bytes(2, "little")
     answers = []
     for region, words in (("weights", weights), ("bias", biases), ("weights", weights[::-1])):
-        wire.send(Opcode.WRITE, address(region), words.tobytes())
-        wire.send(Opcode.READ, address(region), size)
-        wire.send(Opcode.CHECK, address(region), count.to_bytes(4, "little"))
-        wire.run(10_000)
-        answers += [a.payload for a in wire.answers()]
+        write = Opcode.WRITE, address(region), words.tobytes()
+        check = Opcode.CHECK, address(region), count.to_bytes(4, "little")
+        answers += [a.payload for a in wire.ask(write, (Opcode.READ, address(region), size), check)]
     wanted = [words.tobytes() for words in (weights, biases, weights[::-1])]
     assert answers[1::3] == wanted
     assert answers[2::3] == [zlib.crc32(data).to_bytes(4, "little") for data in wanted]
@@ -135,18 +128,12 @@ def test_sparse_inferences_equal_golden(wire: Wire, density: float) -> None:
     rng = np.random.default_rng(int(100 * density))
     x = rng.integers(1, 256, (24, PROGRAM.inputs)).astype(np.uint8)
     x[rng.random(x.shape) >= density] = 0
+    requests = [(Opcode.INFER_SPARSE, i, payload) for i, payload in enumerate(sparse(x))]
+    requests[2::3] = [(Opcode.INFER, i, x[i].tobytes()) for i in range(2, len(x), 3)]
     answers = []
-    for i, (row, payload) in enumerate(zip(x, sparse(x), strict=True)):
-        if i % 3 == 2:
-            wire.send(Opcode.INFER, i, row.tobytes())
-        else:
-            wire.send(Opcode.INFER_SPARSE, i, payload)
-        if i % TINY.window == TINY.window - 1:
-            wire.run(20_000)
-            answers += wire.answers()
-    assert [a.opcode for a in answers] == [
-        Opcode.INFER if i % 3 == 2 else Opcode.INFER_SPARSE for i in range(24)
-    ]
+    for first in range(0, len(x), TINY.window):
+        answers += wire.ask(*requests[first : first + TINY.window])
+    assert [a.opcode for a in answers] == [opcode for opcode, _, _ in requests]
     assert {a.status for a in answers} == {Status.OK}
     got = np.stack([np.frombuffer(a.payload, "<i4") for a in answers])
     np.testing.assert_array_equal(got, Core(PROGRAM).infer(x))
@@ -173,13 +160,8 @@ def test_a_sparse_payload_of_other_inputs_is_refused_in_its_turn(
     x = np.arange(ODD.inputs, dtype=np.uint8)[None]
     (good,) = sparse(x)
     bad = damage(good)
-    wire.send(Opcode.INFER_SPARSE, 0, good)
-    wire.send(Opcode.INFER_SPARSE, 0, bad)
-    wire.send(Opcode.INFER_SPARSE, 0, good)
-    wire.run(20_000)
-    wire.send(Opcode.INFER, 0, x[0].tobytes())
-    wire.run(20_000)
-    answers = wire.answers()
+    answers = wire.ask(*((Opcode.INFER_SPARSE, 0, payload) for payload in (good, bad, good)))
+    answers += wire.ask((Opcode.INFER, 0, x[0].tobytes()))
     known = dense(bad, ODD.inputs)
     refused = Status.OK if known is not None else Status.BAD_LENGTH
     assert [a.status for a in answers] == [Status.OK, refused, Status.OK, Status.OK]

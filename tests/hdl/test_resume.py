@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
@@ -16,7 +15,7 @@ from hdl.device.accelerator import Accelerator
 from hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs
 
 pytestmark = pytest.mark.long
 
@@ -33,9 +32,7 @@ beginning of its load."""
 def works(wire: Wire) -> None:
     wire.program(PROGRAM)
     for first, count in ((0, 1), (3, 5), (9, 2)):
-        got = wire.board.infer(X[:count], seed=4, first_index=first)
-        wanted = Core(PROGRAM).infer(X[:count], seed=4, first_index=first)
-        np.testing.assert_array_equal(got, wanted)
+        inferred(wire.board, PROGRAM, X[:count], seed=4, first_index=first)
 
 
 def infer(wire: Wire, n: int) -> None:

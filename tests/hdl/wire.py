@@ -5,10 +5,11 @@ import numpy as np
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from emulator.spec.memory_map import Section
 from emulator.spec.watchdog import watchdog_cycles
 from host.memory import write_commands
 from host.packets import DELIMITER, Request, Response, decode_response, encode_request
+from tests.stimulus import last_mark
 
 
 class Wire:
@@ -25,9 +26,8 @@ class Wire:
         self.board.session._synced = False  # it was not asked for what ``send`` was answered
         self.board.program(program)
         if hangs:
-            word, low, _ = DESCRIPTOR["last"]
-            where = address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word)
-            upset = self.board.read_words(where, 1) & ~np.int32(1 << low)
+            where, bit = last_mark(program)
+            upset = self.board.read_words(where, 1) & ~np.int32(1 << bit)
             self.board.session.run(write_commands(Section("upset", where, upset), self.geometry.packet_bytes))
         self.sequence = self.board.session._next
 
@@ -46,3 +46,10 @@ class Wire:
     def answers(self) -> list[Response]:
         """What has been answered since the last call."""
         return [decode_response(frame) for frame in self.link.model.take().split(DELIMITER)[:-1]]
+
+    def ask(self, *requests: tuple[int, int, bytes], cycles: int = 20_000) -> list[Response]:
+        """What is answered within so many cycles to requests of (opcode, where, payload) sent together."""
+        for opcode, where, payload in requests:
+            self.send(opcode, where, payload)
+        self.run(cycles)
+        return self.answers()

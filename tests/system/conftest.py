@@ -18,13 +18,6 @@ from tests.emulator.backend.test_walk import MAPS
 from tests.ndrite.conftest import fails, here, prints, said  # noqa: F401
 
 
-def inferred(board: Any, program: Program, x: np.ndarray, **how: Any) -> np.ndarray:
-    """What a board that holds a program answers: the plain golden model's outputs in every bit."""
-    y = board.infer(x, **how)
-    np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, **how), err_msg=f"{board}, {program}")
-    return np.asarray(y)
-
-
 @pytest.fixture
 def tiny() -> Iterator[tuple[Board, SimLink]]:
     """A fresh tiny board, and its link."""

@@ -15,7 +15,7 @@ from emulator.spec.packets import Opcode
 from emulator.spec.registers import MAGIC
 from host.memory import differing
 from host.packets import DELIMITER, Request, encode_request
-from tests.system.conftest import inferred
+from tests.stimulus import inferred
 
 pytestmark = pytest.mark.long
 

@@ -15,8 +15,7 @@ from emulator.golden.random_program import random_program
 from host.links.pcie import PcieChannel
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from tests.stimulus import random_inputs
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, random_inputs
 
 IMAGES = 60
 

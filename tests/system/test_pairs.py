@@ -20,8 +20,7 @@ from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
 from tests.random_graphs import random_walk
-from tests.stimulus import random_inputs
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, random_inputs
 
 GEOMETRIES, PROGRAMS = (int(n) for n in os.environ.get("NDRITE_PAIRS", "2x6").split("x"))
 FIRST = int(os.environ.get("NDRITE_PAIRS_FROM", "0"))

@@ -19,8 +19,7 @@ from emulator.spec.steps import Gate, Product, Step, Term
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
-from tests.stimulus import random_inputs
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, random_inputs
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
 

@@ -20,8 +20,7 @@ from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
-from tests.stimulus import random_inputs
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, random_inputs
 
 
 def test_identity_and_selftest(tiny: tuple[Board, SimLink], capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,7 @@ from ndrite.networks import shipped_network
 from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from tests.chips import changed
-from tests.stimulus import quiet
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, quiet
 
 pytestmark = pytest.mark.long
 

@@ -17,7 +17,7 @@ from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
 from ndrite.shell.main import DEVICE, INTERRUPTED
-from tests.system.conftest import inferred
+from tests.stimulus import inferred
 from tests.system.serving import Server
 
 

@@ -16,8 +16,7 @@ from emulator.spec.steps import Pool
 from host import InputError
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
-from tests.stimulus import random_inputs
-from tests.system.conftest import inferred
+from tests.stimulus import inferred, random_inputs
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 

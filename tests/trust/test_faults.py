@@ -22,7 +22,7 @@ from host.links.udp_socket import UdpSocket, udp_address
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
 from tests.marks import long_where
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -82,9 +82,8 @@ def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Ta
         tally.wrong += int((y != expected).any(axis=1).sum())
     # Once the link is whole again, so is the board.
     link.rates = whole
-    x = random_inputs(images[0], rng, 4)
     board.program(images[0])
-    np.testing.assert_array_equal(board.infer(x, seed=1), Core(images[0]).infer(x, seed=1))
+    inferred(board, images[0], random_inputs(images[0], rng, 4), seed=1)
     return tally
 
 
@@ -163,10 +162,10 @@ def test_no_wrong_number_from_another_process(
 ) -> None:
     """Time is real: 2 programmings, and 2 more for each 10 of the scale."""
     port = tmp_path / "port" if name == "terminal" else None
-    server, rounds = Server("tiny", port), 2 + 2 * (scale // 10)
+    rounds = 2 + 2 * (scale // 10)
     link: Any
     faulty: Any
-    try:
+    with Server("tiny", port) as server:
         if port is not None:
             link = faulty = FaultyLink(UartLink(str(port)), FaultRates(), seed=7)
             rates: Rates = FaultRates.per_byte(1e-3)
@@ -176,8 +175,6 @@ def test_no_wrong_number_from_another_process(
             link, rates = UdpLink(faulty), DatagramRates.each(1e-2)
         with Board(link, timeout_s=REAL_TIMEOUT_S) as board:
             tally = work(board, faulty, rates, rounds, seed=7)
-    finally:
-        server.stop()
     counted.append(f"{name}: {tally.line(faulty)}")
     assert tally.wrong == 0
     assert tally.programmings == rounds
@@ -189,18 +186,17 @@ def test_a_cut_link_is_a_typed_error_and_no_more() -> None:
     rng = np.random.default_rng(3)
     program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(program, rng, 40)
-    expected = Core(program).infer(x, seed=1)
     cuts = 0
     with Board(link, timeout_s=TIMEOUT_S) as board:
         board.program(program)
         link.rates = FaultRates(disconnect=0.01)
         for _ in range(20):
             try:
-                np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+                inferred(board, program, x, seed=1)
             except HostError:
                 cuts += 1
         link.rates = FaultRates()
-        np.testing.assert_array_equal(board.infer(x, seed=1), expected)
+        inferred(board, program, x, seed=1)
     assert cuts == link.injected["disconnect"] > 0
 
 

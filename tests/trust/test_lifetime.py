@@ -14,7 +14,7 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from host import HostError, LinkError
 from ndrite import connect
-from tests.stimulus import random_inputs
+from tests.stimulus import inferred, random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -56,23 +56,17 @@ def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
     x = random_inputs(program, rng, 5)
-    expected = Core(program).infer(x, seed=2)
     port = tmp_path / "port"
-    first = Server("tiny", port)
-    board = connect(f"uart:{port}")
-    board.program(program)
-    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
-    first.stop(signal.SIGKILL)
-    with pytest.raises(LinkError):
-        board.infer(x, seed=2)
-    board.close()
+    url = f"uart:{port}"
+    with Server("tiny", port) as first, connect(url) as board:
+        board.program(program)
+        inferred(board, program, x, seed=2)
+        first.stop(signal.SIGKILL)
+        with pytest.raises(LinkError):
+            board.infer(x, seed=2)
     port.unlink(missing_ok=True)
-    second = Server("tiny", port)
-    try:
-        with connect(f"uart:{port}") as again:
-            with pytest.raises(HostError, match="program"):
-                again.infer(x, seed=2)
-            again.program(program)
-            np.testing.assert_array_equal(again.infer(x, seed=2), expected)
-    finally:
-        second.stop()
+    with Server("tiny", port), connect(url) as again:
+        with pytest.raises(HostError, match="program"):
+            again.infer(x, seed=2)
+        again.program(program)
+        inferred(again, program, x, seed=2)

@@ -1,6 +1,7 @@
 """Bits that flip in the simulated memories: found, named, repaired; a run that hangs ends with a status."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +12,16 @@ import pytest
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.backend.lay_out import lay_out
-from emulator.golden import Core
-from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import DESCRIPTOR, Section, address
+from emulator.spec.memory_map import Section, address
 from emulator.spec.packets import Status
 from emulator.spec.watchdog import watchdog_cycles
 from host import DeviceError, HostError, NotProgrammedError
 from host.memory import write_commands
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
-from tests.stimulus import random_inputs
-from tests.system.test_campaign import varied
+from tests.stimulus import inferred, last_mark, random_inputs, varied, voted
 
 TINY = PRESETS["tiny"]
 PER_SECTION = 2
@@ -52,8 +50,6 @@ def test_every_memory_is_watched(board: Board, program: Program, scale: int, cou
     rng = np.random.default_rng(6)
     board.program(program)
     assert board.scrub(program) == []
-    x = random_inputs(program, rng, 3)
-    expected = Core(program).infer(x, seed=2)
     flipped = 0
     for section in lay_out(program, TINY):
         for _ in range(PER_SECTION * scale):
@@ -68,7 +64,7 @@ def test_every_memory_is_watched(board: Board, program: Program, scale: int, cou
             assert upset.bits >= 1
             assert section.name in str(upset)
             assert board.scrub(program) == []
-    np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+    inferred(board, program, random_inputs(program, rng, 3), seed=2)
     assert flipped >= len(lay_out(program, TINY)) * PER_SECTION * scale // 2
     counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
 
@@ -80,36 +76,32 @@ def test_scrub_wants_the_program_that_is_there(board: Board, program: Program) -
 
 def test_a_run_that_hangs(board: Board, program: Program) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
-    rng = np.random.default_rng(7)
-    x = random_inputs(program, rng, 4)
-    expected = Core(program).infer(x, seed=2)
+    x = random_inputs(program, np.random.default_rng(7), 4)
     board.program(program)
     for _ in range(2):
-        word, low, _ = DESCRIPTOR["last"]
-        flip(board, address("layers", (len(program.layers) - 1) * 8 + word), low)
+        flip(board, *last_mark(program))
         with pytest.raises(DeviceError, match="hung; the watchdog has reset the core") as caught:
             board.infer(x, seed=2)
         assert caught.value.status == Status.HUNG
         with pytest.raises(NotProgrammedError, match="no longer holds"):
             board.infer(x, seed=2)
         board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=2), expected)
+        inferred(board, program, x, seed=2)
     assert board.counters()["watchdog_resets"] == 2
 
 
 @pytest.mark.long
 def test_a_campaign_that_hangs(board: Board) -> None:
     rng = np.random.default_rng(8)
-    program = varied(random_program(TINY, rng, sizes=(12, 6, 3), noise=True), rng)
+    drawn = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
+    program = dataclasses.replace(drawn, variation=varied(rng))
     x, labels = random_inputs(program, rng, 4), rng.integers(0, 3, 4)
     board.program(program)
-    word, low, _ = DESCRIPTOR["last"]
-    flip(board, address("layers", (len(program.layers) - 1) * 8 + word), low)
+    flip(board, *last_mark(program))
     with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
         board.campaign(x, labels, Campaign(chips=3, seed=1))
     board.program(program)
-    result = board.campaign(x, labels, Campaign(chips=3, seed=1))
-    np.testing.assert_array_equal(result.votes, campaign(program, x, labels, Campaign(chips=3, seed=1)).votes)
+    voted(board, program, x, labels, Campaign(chips=3, seed=1))
     assert board.counters()["watchdog_resets"] >= 1
 
 

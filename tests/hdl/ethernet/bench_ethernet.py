@@ -11,6 +11,7 @@ from scapy.packet import Raw, raw
 
 from emulator.spec.datagrams import HEADER, PIECE_MAX, PORT, VERSION, Kind
 from tests.hdl.ethernet.host import BOARD_IP, BOARD_MAC, HOST_IP, HOST_MAC, Host, payload
+from tests.hdl.streams import Source
 
 LONG_NS = 35_000
 """In which the longest datagram is taken out of its slot, and sent back."""
@@ -82,19 +83,11 @@ async def session(dut: Any, clock_ns: float) -> None:
     await host.open()
     said = bytearray(b"\0")
     for size in (1, 2, 3, 20, 255, 1000, PIECE_MAX - 1, PIECE_MAX):
-        data = rng.bytes(size)
-        await host.send(host.piece(data))
-        said += data
+        said += await host.say(rng.bytes(size))
     assert await host.settle(LONG_NS) == []
     assert stream.taken() == said
     answers = bytes(rng.integers(1, 256, 2000).astype(np.uint8)) + b"\0"
-    for byte in answers:
-        dut.answers__payload.value = byte
-        dut.answers__valid.value = 1
-        await RisingEdge(dut.clk)
-        while not int(dut.answers__ready.value):
-            await RisingEdge(dut.clk)
-    dut.answers__valid.value = 0
+    await Source(dut, "answers", rng).send(answers)
     pieces = [payload(p) for p in await host.settle(LONG_NS)]
     assert b"".join(p[HEADER.size :] for p in pieces) == answers
     headers = [HEADER.unpack_from(p) for p in pieces]
@@ -109,9 +102,7 @@ async def frames_at_the_least_gap_and_in_bursts(dut: Any) -> None:
     said = bytearray(b"\0")
     host.source.ifg = 12
     for _ in range(4):
-        data = rng.bytes(PIECE_MAX)
-        await host.send(host.piece(data))
-        said += data
+        said += await host.say(rng.bytes(PIECE_MAX))
     await host.settle(3 * LONG_NS)
     assert stream.taken() == said
 
@@ -120,15 +111,11 @@ NOBODY = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", BOARD_M
 NOWHERE = ("0.0.0.0", "224.0.0.1", "255.255.255.255", BOARD_IP)
 
 
-def resummed(frame: Any) -> Any:
-    """The frame with the UDP checksum of its addresses."""
-    frame[UDP].chksum = None
-    return frame
-
-
-def with_source(frame: Any, source: str) -> Any:
-    """The frame from another Ethernet address."""
-    frame[Ether].src = source
+def changed(frame: Any, layer: Any, **fields: Any) -> Any:
+    """A copy with other fields of a layer; a checksum of None is worked out anew."""
+    frame = frame.copy()
+    for name, value in fields.items():
+        setattr(frame[layer], name, value)
     return frame
 
 
@@ -136,18 +123,11 @@ def with_source(frame: Any, source: str) -> Any:
 async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
     host, stream, rng = await begin(dut, 4)
     await host.open()
-    await host.send(host.piece(b"first"))
+    await host.say(b"first")
     await host.settle()
     assert stream.taken() == b"\0first"
     data = rng.bytes(100)
     good = host.piece(data)
-
-    def changed(layer: Any, **fields: Any) -> Any:
-        packet = good.copy()
-        for name, value in fields.items():
-            setattr(packet[layer], name, value)
-        return packet
-
     odd = raw(good)
     right = {layer: Ether(odd)[layer].chksum for layer in (IP, UDP)}
     # One whose sum is right without a checksum: only that there is none speaks against it.
@@ -164,36 +144,40 @@ async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
         *((good, {"cut": cut}) for cut in (9, 20, 60, 71, 140)),
         *((good, {"error_at": at}) for at in (8, 30, 100)),
         (good / Raw(bytes(1600)), {}),
-        (changed(Ether, dst="02:6e:64:72:00:06"), {}),
-        (changed(Ether, dst="ff:ff:ff:ff:ff:ff"), {}),
-        (changed(Ether, type=0x86DD), {}),
-        (changed(IP, dst="192.168.1.51", chksum=None), {}),
-        (changed(IP, chksum=right[IP] ^ 1), {}),
-        (changed(IP, chksum=right[IP] ^ 0x8000), {}),
-        (changed(IP, proto=6, chksum=None), {}),
-        (changed(IP, flags="MF", chksum=None), {}),
-        (changed(IP, frag=1, chksum=None), {}),
-        (changed(IP, frag=256, chksum=None), {}),
-        (changed(IP, version=6, chksum=None), {}),
-        (changed(IP, options=b"\1\1\1\1", ihl=None, len=None, chksum=None), {}),
-        (changed(IP, len=200, chksum=None), {}),
-        (changed(IP, len=65000, chksum=None), {}),
-        (changed(UDP, dport=PORT + 1, chksum=None), {}),
-        (changed(UDP, chksum=right[UDP] ^ 1), {}),
-        (changed(UDP, chksum=right[UDP] ^ 0x0100), {}),
-        (changed(UDP, chksum=0), {}),
+        (changed(good, Ether, dst="02:6e:64:72:00:06"), {}),
+        (changed(good, Ether, dst="ff:ff:ff:ff:ff:ff"), {}),
+        (changed(good, Ether, type=0x86DD), {}),
+        (changed(good, IP, dst="192.168.1.51", chksum=None), {}),
+        (changed(good, IP, chksum=right[IP] ^ 1), {}),
+        (changed(good, IP, chksum=right[IP] ^ 0x8000), {}),
+        (changed(good, IP, proto=6, chksum=None), {}),
+        (changed(good, IP, flags="MF", chksum=None), {}),
+        (changed(good, IP, frag=1, chksum=None), {}),
+        (changed(good, IP, frag=256, chksum=None), {}),
+        (changed(good, IP, version=6, chksum=None), {}),
+        (changed(good, IP, options=b"\1\1\1\1", ihl=None, len=None, chksum=None), {}),
+        (changed(good, IP, len=200, chksum=None), {}),
+        (changed(good, IP, len=65000, chksum=None), {}),
+        (changed(good, UDP, dport=PORT + 1, chksum=None), {}),
+        (changed(good, UDP, chksum=right[UDP] ^ 1), {}),
+        (changed(good, UDP, chksum=right[UDP] ^ 0x0100), {}),
+        (changed(good, UDP, chksum=0), {}),
         (unsummed, {}),
         # Lengths that contradict IP's, which the checksum counts twice and is made to agree with.
         *(
-            (changed(UDP, len=len(data) + 24 + more, chksum=0xFFFF - (0xFFFF - right[UDP] + 2 * more)), {})
+            (
+                changed(
+                    good, UDP, len=len(data) + 24 + more, chksum=0xFFFF - (0xFFFF - right[UDP] + 2 * more)
+                ),
+                {},
+            )
             for more in (-1, 1)
         ),
         (Ether(src=HOST_MAC, dst=BOARD_MAC) / Dot1Q(vlan=3) / good[IP], {}),
         # Sources that are nobody's, everybody's or ours.
-        *((changed(Ether, src=src), {}) for src in NOBODY),
-        *((resummed(changed(IP, src=src, chksum=None)), {}) for src in NOWHERE),
-        *((with_source(host.ping(b"x"), src), {}) for src in NOBODY),
-        *((with_source(host.arp(), src), {}) for src in NOBODY),
+        *((changed(good, Ether, src=src), {}) for src in NOBODY),
+        *((changed(changed(good, IP, src=src, chksum=None), UDP, chksum=None), {}) for src in NOWHERE),
+        *((changed(frame, Ether, src=src), {}) for frame in (host.ping(b"x"), host.arp()) for src in NOBODY),
         (host.udp(b""), {}),
         (host.ip_to_board() / ICMP(type="timestamp-request"), {}),
         (host.ip_to_board() / ICMP(type="echo-request", chksum=0x1234) / Raw(b"x"), {}),
@@ -248,7 +232,7 @@ async def no_room_loses_whole_datagrams(dut: Any) -> None:
     await host.open()
     pieces = [rng.bytes(700) for _ in range(14)]
     for piece in pieces:
-        await host.send(host.piece(piece))
+        await host.say(piece)
     await host.settle(9 * LONG_NS)
     heard = stream.taken()
     at = [heard.find(piece) for piece in pieces]

@@ -6,7 +6,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, Timer
+from cocotb.triggers import ClockCycles, Timer
 from cocotbext.eth import GmiiFrame, RgmiiSink, RgmiiSource
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
@@ -39,8 +39,7 @@ class Host:
         cocotb.start_soon(Clock(dut.clk, round(self.clock_ns * 1000), "ps").start())
         cocotb.start_soon(self._clock())
         dut.rst.value = 1
-        for _ in range(5):
-            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 5)
         dut.rst.value = 0
         await Timer(200, "ns")
 
@@ -90,6 +89,11 @@ class Host:
         """The session's next datagram."""
         self.number += 1
         return self.udp(HEADER.pack(Kind.DATA, VERSION, 0, self.number, self.token) + data)
+
+    async def say(self, data: bytes) -> bytes:
+        """Send it as the session's next datagram; what was sent."""
+        await self.send(self.piece(data))
+        return data
 
     async def open(self, own: int = 0x0123_4567_89AB_CDEF) -> None:
         """Take what the board offers."""

@@ -9,18 +9,16 @@ import pytest
 
 from boards.board import Board
 from boards.sim.pcie import SimCard
-from emulator.golden import Core
-from emulator.golden.campaign import campaign
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, REGION_SHIFT, REGIONS, Section
+from emulator.spec.memory_map import Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from host import HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
-from tests.stimulus import random_inputs, same_cells
+from tests.stimulus import inferred, last_mark, random_inputs, varied, voted
 
 pytestmark = pytest.mark.long
 
@@ -42,11 +40,7 @@ def board(card: SimCard) -> Iterator[Board]:
 
 def works(board: Board) -> None:
     board.program(PROGRAM)
-    np.testing.assert_array_equal(board.infer(X, seed=3, first_index=9), golden())
-
-
-def golden() -> np.ndarray:
-    return Core(PROGRAM).infer(X, seed=3, first_index=9)
+    inferred(board, PROGRAM, X, seed=3, first_index=9)
 
 
 def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
@@ -55,9 +49,9 @@ def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
     board.program(PROGRAM)
     board.clear_counters()
     y = board.infer(X, seed=3, first_index=9, progress=lambda done, total: seen.append(done))
-    np.testing.assert_array_equal(y, golden())
+    np.testing.assert_array_equal(y, inferred(board, PROGRAM, X, seed=3, first_index=9))
     assert seen[-1] == 100
-    assert board.counters()["inferences"] == 100
+    assert board.counters()["inferences"] == 2 * 100
     assert card.counters()["stray"] == 0
 
 
@@ -105,9 +99,8 @@ def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> Non
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     board.program(PROGRAM)
     board.infer(X[:images], seed=3)  # the turn is no longer the first bank's
-    word, low, _ = DESCRIPTOR["last"]
-    where = (REGIONS["layers"] << REGION_SHIFT) + (len(PROGRAM.layers) - 1) * DESCRIPTOR_WORDS + word
-    words = board.read_words(where, 1) & ~np.int32(1 << low)
+    where, bit = last_mark(PROGRAM)
+    words = board.read_words(where, 1) & ~np.int32(1 << bit)
     board.channel.write([Section("upset", where, words)], lambda done: None)  # past what guards the program
     with pytest.raises(HostError, match="hung"):
         board.infer(X[:images], seed=3)
@@ -116,14 +109,11 @@ def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> Non
 
 def test_campaigns_vote_as_golden(board: Board) -> None:
     rng = np.random.default_rng(4)
-    spread = dataclasses.replace(same_cells(), sigma=rng.integers(200, 6000, 256).astype(np.uint16))
-    program = dataclasses.replace(random_program(TINY, rng, sizes=(20, 8, 4), noise=True), variation=spread)
+    drawn = random_program(TINY, rng, sizes=(20, 8, 4), noise=True)
+    program = dataclasses.replace(drawn, variation=varied(rng))
     x, labels = random_inputs(program, rng, 12), rng.integers(0, 4, 12)
     board.program(program)
-    found = board.campaign(x, labels, Campaign(chips=3, trials=2, seed=11))
-    wanted = campaign(program, x, labels, Campaign(chips=3, trials=2, seed=11))
-    np.testing.assert_array_equal(found.votes, wanted.votes)
-    np.testing.assert_array_equal(found.correct, wanted.correct)
+    voted(board, program, x, labels, Campaign(chips=3, trials=2, seed=11))
     works(board)
 
 
