@@ -17,7 +17,6 @@ from boards.fpga import TARGETS, tools
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.progress import under_way
-from emulator.network import zoo
 from emulator.spec import Program
 
 BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())
@@ -34,11 +33,6 @@ class Echo(wiring.Component):
         m = Module()
         m.d.sync += self.uart_tx.eq(self.uart_rx)
         return m
-
-
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return Program.load(zoo.program())
 
 
 @pytest.fixture(autouse=True)
@@ -64,16 +58,8 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     folder = tmp_path / "echo"
     said: list[str] = []
     steps: list[str] = []
-    report = build(
-        BOARD,
-        folder,
-        program=program,
-        seeds=3,
-        jobs=2,
-        first_seed=4,
-        announce=said.append,
-        progress=steps.append,
-    )
+    tell = {"announce": said.append, "progress": steps.append}
+    report = build(BOARD, folder, program=program, seeds=3, jobs=2, first_seed=4, **tell)
     assert json.loads((folder / "report.json").read_text()) == json.loads(json.dumps(report))
     tried = {int(seed): mhz for seed, mhz in report["seeds"].items()}
     assert sorted(tried) == [4, 5, 6]
@@ -148,23 +134,20 @@ def test_an_interrupt_leaves_neither_folder_nor_process(
     assert marker not in listed
 
 
+ROUTING = [
+    "Info: Routing 91562 arcs.",
+    "Info:       2000 |       61       1938 |   61   938 |     89624|       0.68       1.94|",
+]
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
         (["Info: Packing constants.."], "packing"),
         (["Info:     at iteration #7, type ALL: wirelen solved = 3141, spread = 4000"], "placing, round 7"),
-        (
-            ["Info:     at iteration #15: temp = 0.000000, timing cost = 9"],
-            "refining the placement, round 15",
-        ),
-        (["Info: Routing 91562 arcs."], "routing, 91,562 arcs left"),
-        (
-            [
-                "Info: Routing 91562 arcs.",
-                "Info:       2000 |       61       1938 |   61   938 |     89624|       0.68       1.94|",
-            ],
-            "routing, 89,624 arcs left",
-        ),
+        (["Info:     at iteration #15: temp = 0.0, timing cost = 9"], "refining the placement, round 15"),
+        (ROUTING[:1], "routing, 91,562 arcs left"),
+        (ROUTING, "routing, 89,624 arcs left"),
         (["Info: Routing 2 arcs.", "Info: Critical path report for clock"], "timing"),
         (["something else"], ""),
     ],

@@ -23,7 +23,6 @@ from boards.fpga.target import Pin, Target
 from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
-from emulator.network import zoo
 from emulator.spec import Program
 from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
@@ -36,11 +35,6 @@ HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-ud
 
 ON_ETHERNET = [board for board in TARGETS.values() if board.ethernet is not None]
 ETHERNET = ON_ETHERNET[0].ethernet
-
-
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return Program.load(zoo.program())
 
 
 @pytest.mark.parametrize("board", TARGETS.values(), ids=str)
@@ -238,22 +232,22 @@ def test_committed_reports_are_of_known_boards() -> None:
             assert report["lanes"] == find_target(name).geometry.lanes
 
 
+def nextpnr_report(folder: Path, clocks: dict[str, tuple[float, float]], **rest: Any) -> Path:
+    """As nextpnr writes it: what each clock achieved, and was asked for, MHz."""
+    fmax = {name: {"achieved": got, "constraint": asked} for name, (got, asked) in clocks.items()}
+    file = folder / "report.json"
+    file.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []} | rest))
+    return file
+
+
 @pytest.mark.parametrize(("wanted", "met"), [(89.9, True), (90.0, True), (90.1, False)])
 def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> None:
     """The router was asked for more than is wanted."""
     step = {"from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "D"}}
-    content = {
-        "fmax": {
-            "fast": {"achieved": 200.0, "constraint": 1.3 * wanted},
-            "slow": {"achieved": 90.0, "constraint": 1.3 * wanted},
-        },
-        "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
-        "critical_paths": [
-            {"path": [{"type": "clk-to-q", "delay": 0.5, **step}, {"type": "routing", "delay": 2.0, **step}]}
-        ],
-    }
-    file = tmp_path / "report.json"
-    file.write_text(json.dumps(content))
+    path = [{"type": "clk-to-q", "delay": 0.5, **step}, {"type": "routing", "delay": 2.0, **step}]
+    used = {"TRELLIS_COMB": {"used": 5, "available": 10}}
+    clocks = {"fast": (200.0, 1.3 * wanted), "slow": (90.0, 1.3 * wanted)}
+    file = nextpnr_report(tmp_path, clocks, utilization=used, critical_paths=[{"path": path}])
     result = timing.read(file, "ecp5", 1.3)
     assert result.fmax_mhz == 90.0
     assert result.clocks["slow"] == (90.0, pytest.approx(wanted))
@@ -292,13 +286,7 @@ def test_pin_settings_reach_the_file() -> None:
 
 def test_a_verdict_on_another_clock_is_no_verdict(tmp_path: Path) -> None:
     """A constraint that the tool ignored, as it does for a net it does not know, ends the build."""
-    report = {
-        "fmax": {"clk": {"achieved": 133.9, "constraint": 140.0}},
-        "utilization": {},
-        "critical_paths": [],
-    }
-    file = tmp_path / "report.json"
-    file.write_text(json.dumps(report))
+    file = nextpnr_report(tmp_path, {"clk": (133.9, 140.0)})
     with pytest.raises(BuildError, match=r"aimed at 140.0 MHz for net clk; accepted: 182.0 MHz"):
         timing.read(file, "ecp5", 1.3, 140.0)
     assert timing.read(file, "ecp5", 1.0, 140.0).met is False
@@ -327,11 +315,7 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
 def test_ethernet_s_clock_has_a_rate_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
     """More is asked for, as of the core's. It is no speed of the core's, and one that fails fails a build."""
     clocks = {"$glbnet$eth_rx_clk$IN": (line, 162.5), "top.clk": (114.0, 130.0)}
-    fmax = {name: {"achieved": a, "constraint": c} for name, (a, c) in clocks.items()}
-    report = tmp_path / "report.json"
-    report.write_text(json.dumps({"fmax": fmax, "utilization": {}, "critical_paths": []}))
-    found = timing.read(report, "ecp5", 1.3, 100.0)
+    found = timing.read(nextpnr_report(tmp_path, clocks), "ecp5", 1.3, 100.0)
     assert (found.fmax_mhz, found.met) == (114.0, met)
-    report.write_text(json.dumps({"fmax": {"top.clk": fmax["$glbnet$eth_rx_clk$IN"]}, "utilization": {}}))
     with pytest.raises(BuildError, match=r"aimed at 162\.5 MHz"):
-        timing.read(report, "ecp5", 1.3, 100.0)
+        timing.read(nextpnr_report(tmp_path, {"top.clk": (line, 162.5)}), "ecp5", 1.3, 100.0)

@@ -8,14 +8,8 @@ import pytest
 
 from boards.sim.model import Model
 from host.errors import LinkError
-from tests.boards.loopback import loopback_library
 
 DIVISOR = 4
-
-
-@pytest.fixture(scope="session")
-def library() -> Path:
-    return loopback_library()
 
 
 @pytest.fixture(params=["stream", "pins"])

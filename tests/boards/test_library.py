@@ -25,11 +25,6 @@ DIVISOR = 4
 Compiled = list[str]
 
 
-@pytest.fixture(scope="session")
-def library() -> Path:
-    return loopback_library()
-
-
 @pytest.fixture
 def own(library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of an own cache that holds the loopback's library and Verilator's objects."""

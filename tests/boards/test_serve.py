@@ -15,6 +15,7 @@ from emulator.spec import PRESETS
 from host.errors import LinkError
 from host.links.uart import UartLink
 from tests.boards.loopback import loopback_library
+from tests.host.test_uart import read_all
 
 PROGRAM = """
 import sys
@@ -39,13 +40,6 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
-
-
-def read_all(link: UartLink, size: int) -> bytes:
-    received = b""
-    while len(received) < size and (data := link.read(5.0)):
-        received += data
-    return received
 
 
 def test_bytes_come_back(served: tuple[subprocess.Popen[str], Path]) -> None:

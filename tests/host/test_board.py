@@ -6,18 +6,35 @@ import numpy as np
 import pytest
 
 from boards.board import Board
-from emulator.golden import Core
 from emulator.spec import PRESETS, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
 from host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
+from host.packets import Request
 from tests.host.responder import Responder, ResponderLink, faulty
+from tests.stimulus import inferred
+
+Programmed = tuple[Board, Responder]
 
 
 def open_board(program: Program, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
     device = Responder(PRESETS["tiny"], program)
     return Board(faulty(ResponderLink(device), rate, seed), timeout_s=0.01, attempts=40), device
+
+
+@pytest.fixture
+def programmed(program: Program) -> Programmed:
+    """A board that holds the program, and its device, which has forgotten how it came there."""
+    board, device = open_board(program)
+    board.program(program)
+    device.executed.clear()
+    return board, device
+
+
+def written(device: Responder) -> list[Request]:
+    """Writes that a device carried out."""
+    return [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
 
 
 def test_identity_and_geometry(program: Program) -> None:
@@ -55,9 +72,7 @@ def test_infer_equals_golden(program: Program, x: np.ndarray) -> None:
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     for noise in (True, False):
-        y = board.infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
-        expected = Core(program).infer(x, seed=1 << 40 | 5, first_index=77, noise=noise)
-        np.testing.assert_array_equal(y, expected)
+        y = inferred(board, program, x, seed=1 << 40 | 5, first_index=77, noise=noise)
         assert y.dtype == np.int32
 
 
@@ -79,56 +94,47 @@ def test_zeros_stay_at_home_where_that_is_shorter(
     board = Board(link)
     board.program(program)
     x = np.concatenate([x, np.where(np.arange(x.shape[1]) % 3, 0, x)])
-    np.testing.assert_array_equal(board.infer(x, seed=4), Core(program).infer(x, seed=4))
+    inferred(board, program, x, seed=4)
     sent = [r for r in device.executed if r.opcode in (Opcode.INFER, Opcode.INFER_SPARSE)]
     assert {r.opcode for r in sent} == used
     assert len(sent) == len(x)
     assert all(len(r.payload) < x.shape[1] for r in sent if r.opcode == Opcode.INFER_SPARSE)
 
 
-def test_infer_of_nothing(program: Program, x: np.ndarray) -> None:
-    board, _ = open_board(program)
-    board.program(program)
+def test_infer_of_nothing(programmed: Programmed, x: np.ndarray) -> None:
+    board, _ = programmed
     assert board.infer(x[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-3])
 def test_lossy_link_gives_exact_results(program: Program, x: np.ndarray, rate: float) -> None:
-    expected = Core(program).infer(x, seed=3)
     for seed in range(10):
         board, _ = open_board(program, rate, seed)
         board.program(program)
-        np.testing.assert_array_equal(board.infer(x, seed=3), expected)
+        inferred(board, program, x, seed=3)
 
 
-def test_programming_again_writes_nothing(program: Program) -> None:
-    board, device = open_board(program)
+def test_programming_again_writes_nothing(programmed: Programmed, program: Program) -> None:
+    board, device = programmed
     board.program(program)
-    device.executed.clear()
-    board.program(program)
-    assert not [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
+    assert not written(device)
 
 
-def test_only_what_differs_is_written(program: Program) -> None:
-    board, device = open_board(program)
-    board.program(program)
+def test_only_what_differs_is_written(programmed: Programmed, program: Program) -> None:
+    board, device = programmed
     other = changed(program)
-    device.executed.clear()
     board.program(other)
-    writes = [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
-    assert {r.address >> 24 for r in writes} == {0, 3}
+    assert {r.address >> 24 for r in written(device)} == {0, 3}
     assert device.get("program_tag") == other.tag
 
 
-def test_a_flipped_bit_is_found_and_repaired(program: Program) -> None:
-    board, device = open_board(program)
-    board.program(program)
+def test_a_flipped_bit_is_found_and_repaired(programmed: Programmed, program: Program) -> None:
+    board, device = programmed
+    before = device.words.copy()
     device.words[0x01000003] ^= 4
     board.program(program)
+    assert device.words == before
     assert device.get("program_tag") == program.tag
-    fresh, other = open_board(program)
-    fresh.program(program)
-    assert device.words[0x01000003] == other.words[0x01000003]
 
 
 def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
@@ -161,20 +167,18 @@ def test_interrupted_programming_is_refused_then_repaired(program: Program, x: n
     with pytest.raises(NotProgrammedError):
         board.infer(x)
     board.program(program)
-    np.testing.assert_array_equal(board.infer(x), Core(program).infer(x))
+    inferred(board, program, x)
 
 
-def test_a_chip_programmed_by_someone_else_is_refused(program: Program, x: np.ndarray) -> None:
-    board, device = open_board(program)
-    board.program(program)
+def test_a_chip_programmed_by_someone_else_is_refused(programmed: Programmed, x: np.ndarray) -> None:
+    board, device = programmed
     device.set("program_tag", 99)
     with pytest.raises(NotProgrammedError, match="no longer holds program 'small'"):
         board.infer(x)
 
 
-def test_a_reset_during_inference_is_refused(program: Program, x: np.ndarray) -> None:
-    board, device = open_board(program)
-    board.program(program)
+def test_a_reset_during_inference_is_refused(programmed: Programmed, x: np.ndarray) -> None:
+    board, device = programmed
 
     def reset(done: int, total: int) -> None:
         if done == 3:
@@ -197,16 +201,17 @@ def test_a_reset_during_inference_is_refused(program: Program, x: np.ndarray) ->
         (np.zeros((2, 20), np.uint8), {"first_index": (1 << 32) - 1}, "first_index is"),
     ],
 )
-def test_wrong_inputs_are_named(program: Program, x: object, options: dict[str, int], message: str) -> None:
-    board, _ = open_board(program)
-    board.program(program)
+def test_wrong_inputs_are_named(
+    programmed: Programmed, x: object, options: dict[str, int], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        board.infer(x, **options)  # type: ignore[arg-type]
+        programmed[0].infer(x, **options)  # type: ignore[arg-type]
 
 
-def test_a_program_that_does_not_fit_leaves_the_chip_alone(program: Program, x: np.ndarray) -> None:
-    board, _ = open_board(program)
-    board.program(program)
+def test_a_program_that_does_not_fit_leaves_the_chip_alone(
+    programmed: Programmed, program: Program, x: np.ndarray
+) -> None:
+    board, _ = programmed
     with pytest.raises(GeometryError, match="arrays of 32 rows"):
         board.program(dataclasses.replace(program, rows=32))
     board.infer(x)
@@ -224,11 +229,16 @@ def test_registers(program: Program) -> None:
     assert set(board.counters()) >= {"inferences", "inference_cycles", "errors_crc"}
 
 
-@pytest.fixture
-def watched(program: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, Responder, list[int]]:
-    """A programmed board, and the tag at every write to its memories from now on."""
-    board, device = open_board(program)
-    board.program(program)
+def changed(program: Program) -> Program:
+    bias = program.layers[0].bias + np.int32(1)
+    return program.with_layers((dataclasses.replace(program.layers[0], bias=bias), program.layers[1]))
+
+
+@pytest.mark.parametrize("work", ["program", "scrub", "write words"])
+def test_the_tag_is_taken_away_before_a_memory_is_written(
+    programmed: Programmed, program: Program, work: str
+) -> None:
+    board, device = programmed
     tags: list[int] = []
 
     class Watched(dict):  # type: ignore[type-arg]
@@ -237,38 +247,14 @@ def watched(program: Program, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, R
                 tags.append(self[BY_NAME["program_tag"].address])
             super().__setitem__(key, value)
 
-    device.words = Watched(device.words)
-    return board, device, tags
-
-
-def changed(program: Program) -> Program:
-    bias = program.layers[0].bias + np.int32(1)
-    return program.with_layers((dataclasses.replace(program.layers[0], bias=bias), program.layers[1]))
-
-
-def test_programming_takes_the_tag_away_first(
-    program: Program, watched: tuple[Board, Responder, list[int]]
-) -> None:
-    board, device, tags = watched
-    board.program(changed(program))
+    upset = {0x01000003: device.words[0x01000003] ^ 4} if work == "scrub" else {}
+    device.words = Watched(device.words | upset)
+    if work == "program":
+        board.program(changed(program))
+    elif work == "scrub":
+        assert [upset.bits for upset in board.scrub(program)] == [1]
+    else:
+        board.write_words(0x01000000, np.zeros(3, np.int32))
     assert set(tags) == {0}
-    assert device.get("program_tag") == changed(program).tag
-
-
-def test_scrubbing_takes_the_tag_away_first(
-    program: Program, watched: tuple[Board, Responder, list[int]]
-) -> None:
-    board, device, tags = watched
-    dict.__setitem__(device.words, 0x01000003, device.words[0x01000003] ^ 4)
-    assert [upset.bits for upset in board.scrub(program)] == [1]
-    assert set(tags) == {0}
-    assert device.get("program_tag") == program.tag
-
-
-def test_writing_words_takes_the_tag_away_first(
-    program: Program, watched: tuple[Board, Responder, list[int]]
-) -> None:
-    board, device, tags = watched
-    board.write_words(0x01000000, np.zeros(3, np.int32))
-    assert set(tags) == {0}
-    assert device.get("program_tag") == 0
+    after = {"program": changed(program).tag, "scrub": program.tag, "write words": 0}
+    assert device.get("program_tag") == after[work]

@@ -23,6 +23,14 @@ def pty() -> Iterator[tuple[int, str]]:
     os.close(master)
 
 
+def read_all(link: UartLink, size: int) -> bytes:
+    """So many bytes; fewer where no more come."""
+    received = b""
+    while len(received) < size and (data := link.read(5.0)):
+        received += data
+    return received
+
+
 def test_bytes_both_ways(pty: tuple[int, str]) -> None:
     master, path = pty
     link = UartLink(path)
@@ -30,10 +38,7 @@ def test_bytes_both_ways(pty: tuple[int, str]) -> None:
     link.write(b"\x00\x11\x13\xff\n\r")
     assert os.read(master, 100) == b"\x00\x11\x13\xff\n\r"
     os.write(master, b"\x00\x03\x04\r\n\xff")
-    received = b""
-    while len(received) < 6:
-        received += link.read(1.0)
-    assert received == b"\x00\x03\x04\r\n\xff"
+    assert read_all(link, 6) == b"\x00\x03\x04\r\n\xff"
     assert link.read(0.01) == b""
     link.close()
     link.close()
@@ -93,10 +98,7 @@ def test_sockets() -> None:
         link.write(b"abc\x00")
         assert peer.recv(10) == b"abc\x00"
         peer.sendall(b"de")
-        received = b""
-        while len(received) < 2:
-            received += link.read(1.0)
-        assert received == b"de"
+        assert read_all(link, 2) == b"de"
         peer.close()
         with pytest.raises(LinkError, match="read failed"):
             link.read(0.5)

@@ -31,8 +31,7 @@ class Script:
 
     live = True
 
-    def __init__(self, *, offers: bool = True) -> None:
-        self.offers = offers
+    def __init__(self) -> None:
         self.token = TOKEN
         self.sent: list[bytes] = []
         self.waiting: deque[bytes] = deque()
@@ -48,10 +47,9 @@ class Script:
         if kind == Kind.OPEN:
             assert len(datagram) == OPEN_BYTES >= OFFER_BYTES
             self.opened += 1
-            if self.offers:
-                self.token += self.opened > 1
-                offer = HEADER.pack(Kind.OFFER, VERSION, 0, 0, self.token)
-                self.waiting.append(offer + own.to_bytes(8, "little"))
+            self.token += self.opened > 1
+            offer = HEADER.pack(Kind.OFFER, VERSION, 0, 0, self.token)
+            self.waiting.append(offer + own.to_bytes(8, "little"))
             return
         self.sent.append(datagram)
 
@@ -68,10 +66,22 @@ class Script:
         token = self.token if token is None else token
         self.waiting.append(HEADER.pack(Kind.DATA, VERSION, 0, number % NUMBERS, token) + piece)
 
+    def refuse(self, token: int, *holder: int) -> None:
+        """A refusal; ``holder``: address, port and silence of who has the board."""
+        self.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, token) + HOLDER.pack(*holder))
 
-def test_stream_is_cut_into_full_numbered_datagrams() -> None:
-    script = Script()
-    link = UdpLink(script)
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def link(script: Script) -> UdpLink:
+    return UdpLink(script)
+
+
+def test_stream_is_cut_into_full_numbered_datagrams(script: Script, link: UdpLink) -> None:
     assert isinstance(link, Link)
     stream = bytes(i % 251 for i in range(3 * PIECE_MAX + 5))
     for start in range(0, len(stream), 700):
@@ -83,9 +93,7 @@ def test_stream_is_cut_into_full_numbered_datagrams() -> None:
     assert headers == [(Kind.DATA, VERSION, 0, i, TOKEN) for i in (1, 2, 3, 4)]
 
 
-def test_only_what_is_next_is_taken_and_gaps_end_a_frame() -> None:
-    script = Script()
-    link = UdpLink(script)
+def test_only_what_is_next_is_taken_and_gaps_end_a_frame(script: Script, link: UdpLink) -> None:
     script.data(1, b"a")
     script.data(1, b"a")  # doubled
     script.data(2, b"b")
@@ -98,9 +106,7 @@ def test_only_what_is_next_is_taken_and_gaps_end_a_frame() -> None:
     assert link.lost == 3
 
 
-def test_numbers_go_round() -> None:
-    script = Script()
-    link = UdpLink(script)
+def test_numbers_go_round(script: Script, link: UdpLink) -> None:
     link._taken = link._sent = NUMBERS - 1
     script.data(NUMBERS - 1, b"old")
     script.data(0, b"next")
@@ -111,9 +117,7 @@ def test_numbers_go_round() -> None:
     assert HEADER.unpack_from(script.sent[-1])[3] == 0
 
 
-def test_silence_opens_anew_and_nothing_old_is_taken() -> None:
-    script = Script()
-    link = UdpLink(script)
+def test_silence_opens_anew_and_nothing_old_is_taken(script: Script, link: UdpLink) -> None:
     script.data(1, b"a")
     assert link.read(0.1) == b"a"
     assert link.read(0.1) == b""
@@ -125,37 +129,27 @@ def test_silence_opens_anew_and_nothing_old_is_taken() -> None:
 
 
 def test_who_has_the_board_is_said() -> None:
-    holder = HOLDER.pack(0x0A000007, 4711, 3)
-    script = Script(offers=False)
-
-    def refuse(*datagrams: bytes) -> None:
-        (datagram,) = datagrams
-        own = HEADER.unpack_from(datagram)[4]
-        script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, own) + holder)
-
-    script.send = refuse  # type: ignore[method-assign]
+    script = Script()
+    script.send = lambda datagram: script.refuse(  # type: ignore[method-assign]
+        HEADER.unpack_from(datagram)[4], 0x0A000007, 4711, 3
+    )
     with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board, and was heard of 3 s ago"):
         UdpLink(script)
     assert script.closed
     assert REFUSED_BYTES <= OPEN_BYTES
 
 
-def test_a_board_taken_over_is_an_error_and_a_stale_refusal_is_none() -> None:
-    script = Script()
-    link = UdpLink(script)
-    holder = HOLDER.pack(0x0A000007, 4711, 0)
-    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN + 9) + holder)
+def test_a_board_taken_over_is_an_error_and_a_stale_refusal_is_none(script: Script, link: UdpLink) -> None:
+    script.refuse(TOKEN + 9, 0x0A000007, 4711, 0)
     script.data(1, b"a")
     assert link.read(0.1) == b"a"
-    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN) + holder)
+    script.refuse(TOKEN, 0x0A000007, 4711, 0)
     with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board"):
         link.read(0.1)
 
 
-def test_a_board_that_forgot_the_session_is_asked_for_another() -> None:
-    script = Script()
-    link = UdpLink(script)
-    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN) + HOLDER.pack(0, 0, 0))
+def test_a_board_that_forgot_the_session_is_asked_for_another(script: Script, link: UdpLink) -> None:
+    script.refuse(TOKEN, 0, 0, 0)
     assert link.read(0.1) == b""
     link.write(b"x")
     link.read(0.0)
@@ -163,9 +157,7 @@ def test_a_board_that_forgot_the_session_is_asked_for_another() -> None:
     assert script.sent[-1].endswith(b"x")
 
 
-def test_closing_says_so_and_ends_the_link() -> None:
-    script = Script()
-    link = UdpLink(script)
+def test_closing_says_so_and_ends_the_link(script: Script, link: UdpLink) -> None:
     link.close()
     link.close()
     assert script.closed

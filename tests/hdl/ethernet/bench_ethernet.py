@@ -164,15 +164,7 @@ async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
         (changed(good, UDP, chksum=0), {}),
         (unsummed, {}),
         # Lengths that contradict IP's, which the checksum counts twice and is made to agree with.
-        *(
-            (
-                changed(
-                    good, UDP, len=len(data) + 24 + more, chksum=0xFFFF - (0xFFFF - right[UDP] + 2 * more)
-                ),
-                {},
-            )
-            for more in (-1, 1)
-        ),
+        *((changed(good, UDP, len=len(data) + 24 + n, chksum=right[UDP] - 2 * n), {}) for n in (-1, 1)),
         (Ether(src=HOST_MAC, dst=BOARD_MAC) / Dot1Q(vlan=3) / good[IP], {}),
         # Sources that are nobody's, everybody's or ours.
         *((changed(good, Ether, src=src), {}) for src in NOBODY),

@@ -1,7 +1,6 @@
 """cocotb: DMA reads and writes of every size code, alignment and length, against a memory model."""
 
 import os
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import cocotb
@@ -11,11 +10,12 @@ from cocotb.triggers import RisingEdge
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 from cocotbext.pcie.core.utils import PcieId
 
+from tests.hdl.pcie.hard_block import Tamper, changed, refused, untouched
 from tests.hdl.pcie.host import CLOCK_NS, Host
+from tests.hdl.streams import pulse
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
 SLOT_BYTES, TAGS = int(os.environ["SLOT_BYTES"]), int(os.environ["TAGS"])
-GUARD = 64
 
 
 class Copies:
@@ -78,13 +78,12 @@ class Copies:
         return chosen, offset
 
 
-async def begin(dut: Any, seed: int = 1, *, max_payload: int = 0, max_read: int = 2) -> Copies:
+async def begin(dut: Any, **how: int) -> Copies:
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
     for name in ("read_valid", "write_valid", "cancel", "msi_taken"):
         getattr(dut, name).value = 0
     dut.timeout.value = 50_000
-    host = await Host.attach(dut, 1 << 16, seed=seed, max_payload=max_payload, max_read=max_read)
-    return Copies(host)
+    return Copies(await Host.attach(dut, 1 << 16, **how))
 
 
 def length_of(rng: np.random.Generator, most: int) -> int:
@@ -152,19 +151,6 @@ def parted(tlp: Tlp, at: int) -> list[Tlp]:
     return [first, rest]
 
 
-def changed(tlp: Tlp, **fields: Any) -> list[Tlp]:
-    """A completion with other header fields."""
-    other = Tlp(tlp)
-    for name, value in fields.items():
-        setattr(other, name, value)
-    return [other]
-
-
-def refused(tlp: Tlp, status: CplStatus) -> list[Tlp]:
-    """A completion without data."""
-    return changed(tlp, fmt_type=TlpType.CPL, status=status, data=bytearray(), length=0)
-
-
 def lengthened(tlp: Tlp) -> list[Tlp]:
     """A completion with more data than its byte count says."""
     longer = Tlp(tlp)
@@ -172,11 +158,11 @@ def lengthened(tlp: Tlp) -> list[Tlp]:
     return [longer]
 
 
-BAD: dict[str, Callable[[Tlp], list[Tlp]]] = {
+BAD: dict[str, Tamper] = {
     "longer than its byte count": lengthened,
     "split off a word's boundary": lambda tlp: parted(tlp, 12),
     "parts in the wrong order": lambda tlp: parted(tlp, 64)[::-1],
-    "unsupported": lambda tlp: refused(tlp, CplStatus.UR),
+    "unsupported": refused,
     "abort": lambda tlp: refused(tlp, CplStatus.CA),
     "poisoned": lambda tlp: changed(tlp, ep=True),
     "short": lambda tlp: changed(tlp, byte_count=tlp.byte_count - 4),
@@ -191,12 +177,7 @@ async def errors_and_cancel(dut: Any) -> None:
     host, block = copies.host, copies.host.block
     dut.timeout.value = 3000
     for kind, bad in BAD.items():
-
-        def once(tlp: Tlp, bad: Callable[[Tlp], list[Tlp]] = bad) -> list[Tlp]:
-            block.tamper = untouched
-            return bad(tlp)
-
-        block.tamper = once
+        block.tamper_once(bad)
         events = Events(dut)
         await copies.ask(0, 5000)
         await host.cycles(6000)
@@ -358,9 +339,7 @@ async def no_bus_master(dut: Any) -> None:
 
 
 async def cancel(dut: Any) -> None:
-    dut.cancel.value = 1
-    await RisingEdge(dut.clk)
-    dut.cancel.value = 0
+    await pulse(dut, "cancel")
     await RisingEdge(dut.clk)
 
 
@@ -385,14 +364,9 @@ class Events:
         return self._seen
 
 
-def untouched(tlp: Tlp) -> list[Tlp]:
-    """A completion as it is."""
-    return [tlp]
-
-
 class Held:
     """Completions that do not come, each as ``parts`` makes it."""
 
-    def __init__(self, block: Any, parts: Callable[[Tlp], list[Tlp]] = untouched) -> None:
+    def __init__(self, block: Any, parts: Tamper = untouched) -> None:
         self.tlps: list[Tlp] = []
         block.tamper = lambda tlp: self.tlps.extend(parts(Tlp(tlp))) or []

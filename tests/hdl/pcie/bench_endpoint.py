@@ -6,14 +6,11 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
-from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import DEVICE_ID, ENGINE_MAGIC, VENDOR_ID
 from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import Host
-from tests.stimulus import random_inputs
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
@@ -33,25 +30,7 @@ async def whole_inferences(dut: Any) -> None:
     host = await Host.boot(dut, GEOMETRY)
     rng = np.random.default_rng(3)
     program = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
-    count = 7
-    x = random_inputs(program, rng, count)
     await host.program(program)
-    await host.set_register("noise_enable", 1)
-    await host.set_register("seed_low", 99)
-    source, inputs = host.memory(x.size)
-    destination, outputs = host.memory(4 * count * program.outputs)
-    inputs[:] = x.tobytes()
-    done = await host.run(
-        Opcode.INFER,
-        count,
-        source=source,
-        destination=destination,
-        address=5,
-        inputs=program.inputs,
-        outputs=program.outputs,
-    )
-    assert done[0] == Status.OK
-    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
-    np.testing.assert_array_equal(got, Core(program).infer(x, seed=99, first_index=5))
+    await host.infers_as_golden(program, 7, seed=99, first=5)
     await host.cycles(50)
     assert host.interrupts == await host.get("interrupts") == host.producer

@@ -1,23 +1,21 @@
 """cocotb: descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import cocotb
 import numpy as np
 import pytest
-from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
+from cocotbext.pcie.core.tlp import CplStatus
 
-from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import CONTROL_RESET, EngineError
 from tests.hdl.given import GEOMETRY
+from tests.hdl.pcie.hard_block import refused, untouched
 from tests.hdl.pcie.host import RING_LOG2, Host
-from tests.stimulus import random_inputs
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
 
@@ -25,6 +23,12 @@ THOROUGH = bool(os.environ.get("THOROUGH"))
 def small_program(seed: int) -> Program:
     """A network that takes about 100 cycles an inference, with odd sizes."""
     return random_program(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
+
+
+def some_words(host: Host) -> tuple[int, int]:
+    """First and count of a run of biases."""
+    first = int(host.rng.integers(0, GEOMETRY.columns))
+    return first, int(host.rng.integers(1, GEOMETRY.columns - first + 1))
 
 
 @cocotb.test()
@@ -39,22 +43,20 @@ async def words_both_ways(dut: Any, high: bool, stalls: bool) -> None:
     model = np.zeros(GEOMETRY.columns, np.int32)
     await host.bar.write(host.offset(address("bias")), model.tobytes())
     for _ in range(20 if THOROUGH else 6):
-        first = int(host.rng.integers(0, GEOMETRY.columns))
-        count = int(host.rng.integers(1, GEOMETRY.columns - first + 1))
+        first, count = some_words(host)
         kind, form = [(Opcode.WRITE, "<i4"), (Opcode.WRITE_SHORT, "<i2")][int(host.rng.integers(2))]
         limits = np.iinfo(form)
         words = host.rng.integers(limits.min, limits.max + 1, count).astype(form)
         place = 8 * int(host.rng.integers(0, 16))
         given[place : place + words.nbytes] = words.tobytes()
         model[first : first + count] = words
-        fields = {"address": address("bias", first)}
-        assert (await host.run(kind, count, source=source + place, **fields))[0] == Status.OK
-        first = int(host.rng.integers(0, GEOMETRY.columns))
-        count = int(host.rng.integers(1, GEOMETRY.columns - first + 1))
+        there = {"source": source + place, "address": address("bias", first)}
+        assert (await host.run(kind, count, **there))[0] == Status.OK
+        first, count = some_words(host)
         taken[:] = host.random_bytes(4096)
         before = bytes(taken)
-        fields = {"address": address("bias", first)}
-        assert (await host.run(Opcode.READ, count, destination=target + place, **fields))[0] == Status.OK
+        back = {"destination": target + place, "address": address("bias", first)}
+        assert (await host.run(Opcode.READ, count, **back))[0] == Status.OK
         wanted = model[first : first + count].tobytes()
         assert bytes(taken) == before[:place] + wanted + before[place + len(wanted) :]
 
@@ -115,7 +117,7 @@ async def refused_jobs(dut: Any) -> None:
         if opcode != Opcode.READ or status == Status.BAD_LENGTH:
             assert bytes(memory) == before
     assert await host.get("state") == 0
-    await infer_as_golden(host, program, 2)
+    await host.infers_as_golden(program, 2)
 
 
 @cocotb.test()
@@ -139,43 +141,6 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
     assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
 
 
-async def infer_as_golden(host: Host, program: Program, count: int, *, first: int = 0) -> None:
-    x = random_inputs(program, host.rng, count)
-    source, inputs = host.memory(x.size)
-    destination, outputs = host.memory(4 * count * program.outputs)
-    inputs[:] = x.tobytes()
-    await host.set_register("noise_enable", 1)
-    await host.set_register("seed_low", 5)
-    done = await host.run(
-        Opcode.INFER,
-        count,
-        source=source,
-        destination=destination,
-        address=first,
-        inputs=program.inputs,
-        outputs=program.outputs,
-    )
-    assert done[0] == Status.OK
-    got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
-    np.testing.assert_array_equal(got, Core(program).infer(x, seed=5, first_index=first))
-
-
-def broken(block: Any, after: int, change: Callable[[Tlp], list[Tlp]]) -> None:
-    """Change the completion that comes after ``after`` good ones."""
-    left = [after]
-
-    def tamper(tlp: Tlp) -> list[Tlp]:
-        left[0] -= 1
-        return change(Tlp(tlp)) if left[0] == -1 else [tlp]
-
-    block.tamper = tamper
-
-
-def refuse(tlp: Tlp) -> list[Tlp]:
-    tlp.fmt_type, tlp.status, tlp.data, tlp.length = TlpType.CPL, CplStatus.UR, bytearray(), 0
-    return [tlp]
-
-
 @cocotb.test()
 @cocotb.parametrize(fault=["refused", "lost", "bus master", "reset"], moment=[0, 1, 3] if THOROUGH else [3])
 async def faults(dut: Any, fault: str, moment: int) -> None:
@@ -187,7 +152,7 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     block = host.block
     program = small_program(9)
     await host.program(program)
-    await infer_as_golden(host, program, 2)
+    await host.infers_as_golden(program, 2)
     await host.set("read_timeout", 2000)
     count = 60
     source, _ = host.memory(count * program.inputs)
@@ -201,16 +166,14 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
         "lost": EngineError.TIMEOUT,
         "bus master": EngineError.BUS_MASTER,
     }.get(fault, EngineError.NONE)
-    if fault == "refused":
-        broken(block, moment, refuse)
-    if fault == "lost":
-        broken(block, moment, lambda _: [])
+    if fault in ("refused", "lost"):
+        block.tamper_once(refused if fault == "refused" else lambda _: [], moment)
     await host.ring_bell()
-    if fault == "bus master":
+    if fault in ("bus master", "reset"):
         await host.cycles(60 + 500 * moment)
+    if fault == "bus master":
         await host.device.set_master(False)
     if fault == "reset":
-        await host.cycles(60 + 500 * moment)
         await host.set("control", CONTROL_RESET)
     else:
         for _ in range(400):
@@ -223,12 +186,12 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
         if fault != "bus master":  # without bus mastering there is no MSI either
             assert host.interrupts == before + 1
     assert host.record(index) is None
-    block.tamper = lambda tlp: [tlp]
+    block.tamper = untouched
     await host.device.set_master()
     await host.cycles(20)
     await host.start()
     await host.program(program)
-    await infer_as_golden(host, program, 3, first=7)
+    await host.infers_as_golden(program, 3, first=7)
     assert await host.register("program_tag") == program.tag
     assert await host.get("timeouts") == (fault == "lost")
     assert await host.get("failed_reads") == (fault == "refused")
@@ -242,7 +205,7 @@ async def interrupt_never_taken(dut: Any, halted: bool) -> None:
     await host.set("read_timeout", 2000)
     host.block.deaf = True
     if halted:
-        broken(host.block, 0, refuse)
+        host.block.tamper_once(refused)
         host.post(Opcode.CHECK, 1)
         await host.ring_bell()
     else:
@@ -250,7 +213,7 @@ async def interrupt_never_taken(dut: Any, halted: bool) -> None:
     await host.cycles(300)
     assert int(dut.msi.value)
     assert await host.get("state") & 1
-    host.block.tamper = lambda tlp: [tlp]
+    host.block.tamper = untouched
     await host.start()
     assert not int(dut.msi.value)
     host.block.deaf = False
@@ -268,4 +231,4 @@ async def hundred_images(dut: Any) -> None:
     host.block.shuffle = True
     program = small_program(10)
     await host.program(program)
-    await infer_as_golden(host, program, 100, first=1000)
+    await host.infers_as_golden(program, 100, first=1000)

@@ -9,6 +9,10 @@ from hdl.pcie.reader import Reader
 from hdl.pcie.sim_top import CONFIG
 from hdl.pcie.writer import Writer
 
+FIELDS = {"address": 64, "length": 32, "valid": 1}
+BEAT = {"data": 64, "half": 1, "last": 1, "valid": 1}
+SAID = ("msi", "read_ready", "write_ready", "busy", "unexpected", "failed", "timed_out", "moved")
+
 
 class Copier(wiring.Component):
     """Ports as those of ``hdl.pcie.sim_top.PcieSimTop``, and the two transfers."""
@@ -16,25 +20,13 @@ class Copier(wiring.Component):
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes
         super().__init__(
-            {"rx_data": In(64), "rx_half": In(1), "rx_last": In(1), "rx_valid": In(1), "rx_ready": Out(1)}
-            | {
-                "tx_data": Out(64),
-                "tx_half": Out(1),
-                "tx_last": Out(1),
-                "tx_valid": Out(1),
-                "tx_ready": In(1),
-            }
+            {f"rx_{name}": In(width) for name, width in BEAT.items()}
+            | {f"tx_{name}": Out(width) for name, width in BEAT.items()}
+            | {"rx_ready": Out(1), "tx_ready": In(1)}
             | {name: In(width) for name, width in CONFIG.items()}
-            | {"msi": Out(1), "msi_taken": In(1)}
             | {f"{name}_{field}": In(width) for name in ("read", "write") for field, width in FIELDS.items()}
-            | {
-                "read_ready": Out(1),
-                "write_ready": Out(1),
-                "busy": Out(1),
-                "timeout": In(32),
-                "cancel": In(1),
-            }
-            | {"unexpected": Out(1), "failed": Out(1), "timed_out": Out(1), "moved": Out(1)}
+            | {"msi_taken": In(1), "timeout": In(32), "cancel": In(1)}
+            | {name: Out(1) for name in SAID}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -46,10 +38,7 @@ class Copier(wiring.Component):
         wiring.connect(m, framer.sender_2, writer.sender)
         wiring.connect(m, reader.words, writer.words)
         for name in CONFIG:
-            m.d.comb += [
-                reader.config[name].eq(getattr(self, name)),
-                writer.config[name].eq(getattr(self, name)),
-            ]
+            m.d.comb += [part.config[name].eq(getattr(self, name)) for part in (reader, writer)]
         for target, name in ((reader.transfer, "read"), (writer.transfer, "write")):
             m.d.comb += [
                 target.payload.address.eq(getattr(self, f"{name}_address")),
@@ -78,6 +67,3 @@ class Copier(wiring.Component):
             self.moved.eq(reader.words.valid & reader.words.ready),
         ]
         return m
-
-
-FIELDS = {"address": 64, "length": 32, "valid": 1}

@@ -9,7 +9,7 @@ from cocotb.queue import Queue
 from cocotb.triggers import RisingEdge
 from cocotbext.pcie.core import Device, Endpoint
 from cocotbext.pcie.core.caps import MsiCapability
-from cocotbext.pcie.core.tlp import Tlp, TlpType
+from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 from cocotbext.pcie.core.utils import PcieId
 
 from emulator.spec.pcie import CLASS_CODE, DEVICE_ID, VENDOR_ID
@@ -62,6 +62,28 @@ class Function(Endpoint):  # type: ignore[misc]
             self.inbound.put_nowait(tlp)
 
 
+Tamper = Callable[[Tlp], list[Tlp]]
+"""What becomes of a completion."""
+
+
+def untouched(tlp: Tlp) -> list[Tlp]:
+    """A completion as it is."""
+    return [tlp]
+
+
+def changed(tlp: Tlp, **fields: Any) -> list[Tlp]:
+    """A completion with other header fields."""
+    other = Tlp(tlp)
+    for name, value in fields.items():
+        setattr(other, name, value)
+    return [other]
+
+
+def refused(tlp: Tlp, status: CplStatus = CplStatus.UR) -> list[Tlp]:
+    """A completion without data."""
+    return changed(tlp, fmt_type=TlpType.CPL, status=status, data=bytearray(), length=0)
+
+
 class HardBlock(Device):  # type: ignore[misc]
     """What stands between a root complex and the gateware's TLP streams (``PcieSimTop`` ports).
 
@@ -74,7 +96,7 @@ class HardBlock(Device):  # type: ignore[misc]
         self.dut, self.rng = dut, rng
         self.stall = self.idle = 0.0
         self.shuffle = self.deaf = False
-        self.tamper: Callable[[Tlp], list[Tlp]] = lambda tlp: [tlp]
+        self.tamper: Tamper = untouched
         self.sent: list[Tlp] = []
         """Every TLP the gateware sent."""
         self.waiting: list[Tlp] = []
@@ -87,6 +109,16 @@ class HardBlock(Device):  # type: ignore[misc]
         cocotb.start_soon(self._receive())
         cocotb.start_soon(self._transmit())
         cocotb.start_soon(self._sideband())
+
+    def tamper_once(self, change: Tamper, after: int = 0) -> None:
+        """``change`` the completion that comes after so many good ones."""
+        left = [after]
+
+        def tamper(tlp: Tlp) -> list[Tlp]:
+            left[0] -= 1
+            return change(Tlp(tlp)) if left[0] == -1 else [tlp]
+
+        self.tamper = tamper
 
     async def upstream_recv(self, tlp: Tlp) -> None:
         # The library's own device answers requests that hit no BAR; the gateware shall see them.

@@ -9,10 +9,11 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, Timer
+from cocotb.triggers import ClockCycles, Timer
 from cocotbext.pcie.core import RootComplex
 
 from emulator.backend.lay_out import lay_out
+from emulator.golden import Core
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode, Status
@@ -28,6 +29,7 @@ from emulator.spec.pcie import (
 )
 from emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
+from tests.stimulus import random_inputs
 
 CLOCK_NS = 16
 RING_LOG2 = 3
@@ -57,21 +59,10 @@ class Host:
         self.producer = 0
 
     @classmethod
-    async def boot(
-        cls,
-        dut: Any,
-        geometry: Geometry,
-        *,
-        seed: int = 1,
-        max_payload: int = 0,
-        max_read: int = 2,
-        high: bool = False,
-    ) -> Host:
-        """Attach, then point the engine at fresh rings and start it."""
+    async def boot(cls, dut: Any, geometry: Geometry, *, high: bool = False, **how: int) -> Host:
+        """Attach, then point the engine at fresh rings and start it; ``how`` as for ``attach``."""
         cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
-        host = await cls.attach(
-            dut, bar_bytes(geometry), seed=seed, max_payload=max_payload, max_read=max_read
-        )
+        host = await cls.attach(dut, bar_bytes(geometry), **how)
         host.geometry = geometry
         host.ring = host.memory(32 << RING_LOG2, high=high)
         host.records = host.memory(16 << RING_LOG2, high=high)
@@ -79,12 +70,13 @@ class Host:
         return host
 
     @classmethod
-    async def attach(cls, dut: Any, bar_size: int, *, seed: int, max_payload: int, max_read: int) -> Host:
+    async def attach(
+        cls, dut: Any, bar_size: int, *, seed: int = 1, max_payload: int = 0, max_read: int = 2
+    ) -> Host:
         """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
         host = cls(dut, bar_size, seed)
         dut.rst.value = 1
-        for _ in range(4):
-            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 4)
         dut.rst.value = 0
         host.block.function.pcie_cap.max_payload_size_supported = max_payload
         host.rc.max_payload_size = max_payload
@@ -211,6 +203,20 @@ class Host:
             done = await self.run(Opcode.CHECK, len(section.words), address=section.address)
             assert done == (Status.OK, zlib.crc32(section.words.astype("<i4").tobytes())), section.name
         await self.set_register("program_tag", program.tag)
+
+    async def infers_as_golden(self, program: Program, count: int, *, seed: int = 5, first: int = 0) -> None:
+        """Random samples by one descriptor, with read noise: every output is the golden model's."""
+        x = random_inputs(program, self.rng, count)
+        source, inputs = self.memory(x.size)
+        destination, outputs = self.memory(4 * count * program.outputs)
+        inputs[:] = x.tobytes()
+        await self.set_register("noise_enable", 1)
+        await self.set_register("seed_low", seed)
+        fields = {"source": source, "destination": destination, "address": first}
+        shape = {"inputs": program.inputs, "outputs": program.outputs}
+        assert (await self.run(Opcode.INFER, count, **fields, **shape))[0] == Status.OK
+        got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
+        np.testing.assert_array_equal(got, Core(program).infer(x, seed=seed, first_index=first))
 
     async def cycles(self, count: int) -> None:
         await Timer(count * CLOCK_NS, "ns")
