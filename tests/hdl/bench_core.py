@@ -13,7 +13,7 @@ from emulator.golden import Core, Trace
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from hdl.core.ports import probe_layout
-from tests.hdl.compared import SHOWN, Compared
+from tests.hdl.compared import SHOWN, Compared, Opened
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import Source, load, reset
@@ -21,6 +21,7 @@ from tests.naive.sequencer import passes
 from tests.stimulus import random_inputs
 
 IMAGES = int(os.environ.get("IMAGES", "6"))
+TRIALS = int(os.environ.get("TRIALS", "4"))
 CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""
 
@@ -40,18 +41,17 @@ class Monitor:
         self.steps: list[Any] = []
         self.fires: list[Any] = []
         self.logits: list[Any] = []
-        self.opened: list[tuple[int, int]] = []
+        self.opened = Opened(len(program.layers))
         self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
         if not GEOMETRY.overlap:
-            for n in range(images):
-                for layer in range(len(program.layers)):
-                    self.open(n, layer)
+            for layer in [*range(len(program.layers))] * images:
+                self.open(layer == 0)
 
-    def open(self, n: int, layer: int) -> None:
-        """Inference ``n``'s layer is next."""
+    def open(self, from_input: bool) -> None:
+        """A layer is next: an inference's first, or the one behind the latest."""
+        n, layer = self.opened.open(from_input)
         last = len(self.program.layers) - 1
         mine = [p for p in self.order if p.layer == layer]
-        self.opened.append((n, layer))
         self.steps += [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
         for p in mine:
             for c in range(p.columns if p.last else 0):
@@ -60,22 +60,10 @@ class Monitor:
                 else:
                     self.fires.append((n, layer, p.first_column + c))
 
-    def opens(self, input_layer: bool) -> None:
-        """The core says that it opens a layer: which one of which inference, and whether it may."""
-        begun = [n for n, layer in self.opened if layer == 0]
-        ended = sum(layer == len(self.program.layers) - 1 for _, layer in self.opened)
-        if input_layer:
-            assert len(begun) - ended < 2, f"inference {len(begun)} begins while two are half done"
-            self.open(len(begun), 0)
-        else:
-            layers = [layer for n, layer in self.opened if n == ended]
-            assert layers, f"layer after the first of inference {ended}, which was not begun"
-            self.open(ended, layers[-1] + 1)
-
     @property
     def overlapped(self) -> int:
         """Inferences whose first layer came before the rest of the one before."""
-        at = {opened: i for i, opened in enumerate(self.opened)}
+        at = {opened: i for i, opened in enumerate(self.opened.order)}
         return sum(at.get((n + 1, 0), len(at)) < at[n, 1] for n, layer in at if layer == 1)
 
     def _next(self, event: str, items: list[Any]) -> Any:
@@ -95,7 +83,7 @@ class Monitor:
                 continue
             now = fields(bits)
             if GEOMETRY.overlap and now["opened"]:
-                self.opens(bool(now["input_layer"]))
+                self.open(now["input_layer"])
             if now["step"]:
                 n, p, c = self._next("step", self.steps)
                 key = (p.layer, p.tile, p.slice)
@@ -210,7 +198,7 @@ async def run(
     watch = cocotb.start_soon(monitor.run())
     got = await infer(dut, program, x, index, gap)
     watch.cancel()
-    assert sorted(monitor.opened) == [
+    assert sorted(monitor.opened.order) == [
         (n, layer) for n in range(len(x)) for layer in range(len(program.layers))
     ]
     monitor.compared.complete()
@@ -219,43 +207,29 @@ async def run(
     return monitor
 
 
-def describe(program: Program) -> str:
-    return "; ".join(
-        f"{la.inputs}x{la.outputs} {la.readout} d{la.dac_bits} B{la.adc_bits} s{la.shift} "
-        f"noise {la.sigma_out}/{la.var_cell}"
-        for la in program.layers
-    )
-
-
 def rng_for(name: str) -> np.random.Generator:
     return np.random.default_rng([int(os.environ.get("SEED", "1")), *name.encode()])
 
 
 @cocotb.test()
-@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
+@cocotb.parametrize(trial=range(TRIALS))
 async def random_networks(dut: Any, trial: int) -> None:
     rng = rng_for(f"random {trial}")
-    program = random_program(GEOMETRY, rng)
-    dut._log.info(describe(program))
-    await run(dut, program, rng, gap=int(rng.integers(0, 60)))
+    await run(dut, random_program(GEOMETRY, rng), rng, gap=int(rng.integers(0, 60)))
+
+
+CASES: dict[str, dict[str, Any]] = {
+    **{f"corner {trial}": {"corner": True} for trial in range(TRIALS)},
+    **{f"slicing {dac_bits}": {"layers": 2, "dac_bits": dac_bits} for dac_bits in (1, 2, 4, 8)},
+    "noise off": {"layers": 2, "corner": True},
+}
 
 
 @cocotb.test()
-@cocotb.parametrize(trial=range(int(os.environ.get("TRIALS", "4"))))
-async def corner_networks(dut: Any, trial: int) -> None:
-    rng = rng_for(f"corner {trial}")
-    program = random_program(GEOMETRY, rng, corner=True)
-    dut._log.info(describe(program))
-    await run(dut, program, rng)
-
-
-@cocotb.test()
-@cocotb.parametrize(dac_bits=[1, 2, 4, 8])
-async def every_slicing(dut: Any, dac_bits: int) -> None:
-    rng = rng_for(f"slicing {dac_bits}")
-    program = random_program(GEOMETRY, rng, layers=2, dac_bits=dac_bits)
-    dut._log.info(describe(program))
-    await run(dut, program, rng)
+@cocotb.parametrize(case=list(CASES))
+async def special_networks(dut: Any, case: str) -> None:
+    rng = rng_for(case)
+    await run(dut, random_program(GEOMETRY, rng, **CASES[case]), rng, noise=case != "noise off")
 
 
 @cocotb.test()
@@ -279,11 +253,4 @@ async def inferences_overlap(dut: Any, layers: int) -> None:
     rng = rng_for(f"overlap {layers}")
     sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
     monitor = await run(dut, random_program(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
-    assert monitor.overlapped == IMAGES - 1, monitor.opened
-
-
-@cocotb.test()
-async def noise_off(dut: Any) -> None:
-    rng = rng_for("noise off")
-    program = random_program(GEOMETRY, rng, layers=2, corner=True)
-    await run(dut, program, rng, noise=False)
+    assert monitor.overlapped == IMAGES - 1, monitor.opened.order

@@ -13,6 +13,28 @@ def same(got: object, wanted: object, where: str) -> None:
     assert got == wanted, f"{where}: expected {wanted}, got {got}"
 
 
+class Opened:
+    """The layers of inferences in the order in which a core opens them, of at most two at a time."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+        self.order: list[tuple[int, int]] = []
+        """(inference, layer)."""
+
+    def open(self, from_input: bool) -> tuple[int, int]:
+        """A first layer, or the next one of the oldest under way; AssertionError when it may not be."""
+        begun = sum(layer == 0 for _, layer in self.order)
+        ended = sum(layer == self.layers - 1 for _, layer in self.order)
+        if from_input:
+            assert begun - ended < 2, f"inference {begun} begins while two are half done"
+            self.order.append((begun, 0))
+        else:
+            done = [layer for n, layer in self.order if n == ended]
+            assert done, f"layer after the first of inference {ended}, which was not begun"
+            self.order.append((ended, done[-1] + 1))
+        return self.order[-1]
+
+
 class Compared:
     """Values of a core held against ``trace``, each once, in whatever order they come.
 

@@ -1,10 +1,8 @@
 """Geometry x design x extreme program on the simulated board, every inference and vote as golden's."""
 
-import contextlib
 import dataclasses
 import itertools
 import os
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,13 @@ from emulator.spec.campaign import Campaign
 from emulator.spec.errors import GeometryError, ProgramError
 from emulator.spec.layer import Layer
 from tests.marks import long_where
+from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.stimulus import inferred, varied, voted
 
 TINY = PRESETS["tiny"]
 THOROUGH = "NDRITE_HDL" in os.environ
 IMAGES = 12 if THOROUGH else 5
 SAMPLES = 8
-Fields = dict[str, Any]
 DESIGNS: dict[str, tuple[Design | None, Fields]] = {
     "plain": (None, {}),
     "overlap": (None, {"overlap": True}),
@@ -39,17 +37,13 @@ DESIGNS: dict[str, tuple[Design | None, Fields]] = {
 KINDS = ("one by one", "one column", "one row", "all limits", "all limits", "any")
 
 
-def dividing(most: int) -> Callable[[Fields], list[int]]:
-    """Powers of two up to ``most`` that divide the lanes."""
-    return lambda drawn: [n for n in (1, 2, 4, 8, 16) if n <= most and drawn["lanes"] % n == 0]
-
-
 def packets(drawn: Fields) -> list[int]:
     """Sizes that hold a sample and a result."""
     return [n for n in (64, 128, 256, 512) if n >= max(drawn["max_inputs"], 4 * drawn["max_outputs"])]
 
 
-CHOICES: dict[str, Sequence[Any] | Callable[[Fields], Sequence[Any]]] = {
+CHOICES: Choices = {
+    "name": ("fuzz",),
     "rows": (8, 16, 24, 128, 1024),
     "lanes": (1, 2, 3, 4, 5, 8, 9, 12, 16),
     "readouts": dividing(16),
@@ -65,23 +59,13 @@ CHOICES: dict[str, Sequence[Any] | Callable[[Fields], Sequence[Any]]] = {
     "analog": (False, True),
     "skip": (False, True),
     "redraw": lambda drawn: [0, *dividing(8)(drawn)],
+    "campaign_words": (512,),
+    "campaign_samples": (16,),
     "campaign_votes": (64, 1024),
     "packet_bytes": packets,
     "window": (1, 2, 4),
 }
 """Fields of a random geometry, small and large ones as likely; of some by those drawn before."""
-
-
-def random_geometry(design: str, rng: np.random.Generator) -> Geometry:
-    """Any legal fields, and those that ``design`` asks for."""
-    while True:
-        drawn: Fields = {}
-        for name, values in CHOICES.items():
-            of = values(drawn) if callable(values) else values
-            drawn[name] = of[int(rng.integers(len(of)))]
-        rest = {"name": f"fuzz {design}", "campaign_words": 512, "campaign_samples": 16}
-        with contextlib.suppress(GeometryError):  # fields that contradict each other
-            return Geometry(**(drawn | rest | DESIGNS[design][1]))
 
 
 def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...]:
@@ -207,7 +191,7 @@ def test_random_geometries_equal_golden(
     # Boards that nobody else will ask for stay out of the user's cache.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "geometries"))
     rng = np.random.default_rng([trial, *design.encode()])
-    g = random_geometry(design, rng)
+    g = random_geometry(rng, {**CHOICES, **{name: (value,) for name, value in DESIGNS[design][1].items()}})
     inferences, votes = compare(g, design, rng)
     assert inferences == IMAGES * (2 * SAMPLES - 1)
     assert votes == (IMAGES * SAMPLES * 4 if g.redraw else 0)

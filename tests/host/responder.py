@@ -55,17 +55,22 @@ class Responder:
     def _answer(self, r: Request) -> bytes:
         if r.opcode == Opcode.SYNC:
             self.expected = (r.sequence + 1) & 0xFFFF
-            self.latest = (r.sequence, self._encode(r, Status.OK))
-            return self.latest[1]
+            return self._keep(r, Status.BAD_LENGTH if r.payload else Status.OK)
         if self.latest is not None and r.sequence == self.latest[0]:
             return self.latest[1]
         if r.sequence != self.expected:
-            return self._encode(r, Status.SEQUENCE)
+            return self._refuse(r, Status.SEQUENCE)
         self.expected = (self.expected + 1) & 0xFFFF
         self.executed.append(r)
-        status, payload = self._execute(r)
+        return self._keep(r, *self._execute(r))
+
+    def _keep(self, r: Request, status: Status, payload: bytes = b"") -> bytes:
         self.latest = (r.sequence, self._encode(r, status, payload))
         return self.latest[1]
+
+    def _refuse(self, r: Request, status: Status) -> bytes:
+        self.latest = None
+        return self._encode(r, status)
 
     def _encode(self, r: Request, status: Status, payload: bytes = b"") -> bytes:
         return encode_response(Response(r.sequence, r.opcode, status, self.expected, payload))

@@ -33,25 +33,29 @@ def valid(rng: random.Random) -> bytes:
     return encode_request(Request(rng.randrange(1 << 16), opcode, address, rng.randbytes(size)))[:-1]
 
 
-def garbage(rng: random.Random) -> bytes:
-    """One frame, without delimiter and without 0x00, that is no packet."""
+def garbage(rng: random.Random, sound: bytes) -> bytes:
+    """One frame, without delimiter and without 0x00, that is no packet: noise, or of a ``sound`` one."""
     kind = rng.randrange(4)
     if kind < 2:  # noise, also too long for any buffer
         return bytes(rng.choices(range(1, 256), k=rng.randrange(*((1, 120), (200, 700))[kind])))
-    frame = valid(rng)
-    i = rng.randrange(len(frame))
     if kind == 2:  # truncated
-        return frame[: max(1, i)]
-    return frame[:i] + bytes([rng.choice([b for b in range(1, 256) if b != frame[i]])]) + frame[i + 1 :]
+        return sound[: max(1, rng.randrange(len(sound)))]
+    frame = bytearray(sound)
+    for i in rng.sample(range(len(frame)), rng.randrange(1, 4)):
+        frame[i] = rng.choice([b for b in range(1, 256) if b != frame[i]])
+    return bytes(frame)
 
 
-def is_packet(frame: bytes) -> bool:
-    """Whether garbage happens to be a packet after all (a random CRC hit)."""
+def body_of(frame: bytes) -> bytes | None:
+    """The body, CRC taken off, of a frame that is a packet the device has room for."""
     try:
-        body = cobs.decode(frame)
+        body: bytes = cobs.decode(frame)
     except cobs.DecodeError:
-        return False
-    return len(body) >= 14 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+        return None
+    if len(body) < 14 or zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
+        return None
+    length = int.from_bytes(body[8:10], "little")
+    return body[:-4] if len(body) == 14 + length and length <= PRESETS["tiny"].packet_bytes else None
 
 
 def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
@@ -63,7 +67,7 @@ def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], program: Program, 
     rng = random.Random(1)
     sent = 0
     while sent < FRAMES:
-        frames = [f for f in (garbage(rng) for _ in range(BATCH)) if not is_packet(f)]
+        frames = [f for f in (garbage(rng, valid(rng)) for _ in range(BATCH)) if body_of(f) is None]
         link.write(DELIMITER.join(frames) + DELIMITER)
         sent += len(frames)
         while link.model.unsent:
@@ -89,5 +93,5 @@ def test_garbage_between_requests_at_the_uart_pins(program: Program, x: np.ndarr
         board.program(program)
         rng = random.Random(2)
         for i in range(len(x)):
-            link.write(garbage(rng) + DELIMITER + rng.randbytes(20))
+            link.write(garbage(rng, valid(rng)) + DELIMITER + rng.randbytes(20))
             inferred(board, program, x[i : i + 1], seed=3, first_index=i)

@@ -16,9 +16,10 @@ from boards.sim import SimLink
 from emulator.backend.lay_out import divided
 from emulator.backend.lowering import lower
 from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, GeometryError, Program
+from emulator.spec import Geometry, Program
 from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
+from tests.random_geometries import Choices, dividing, random_geometry
 from tests.random_graphs import random_walk
 from tests.stimulus import inferred, random_inputs
 
@@ -33,48 +34,37 @@ KINDS = {
 """What forty geometries must have seen."""
 
 
-def random_geometry(rng: np.random.Generator, *, small: bool, divided: bool) -> Geometry:
-    """Any legal fields that leave room for a few steps; ``small`` ones compile in half a minute.
-
-    The lanes of those that are to be ``divided`` do so.
-    """
-
-    def one_of(*values: Any) -> Any:
-        return values[int(rng.integers(0, len(values)))]
-
-    while True:
-        lanes = one_of(8, 12, 16) if small else one_of(2, 3, 5, 8, 12, 16, 16, 24, 32, 32, 40, 64)
-        skip = one_of(False, True, True)
-        max_inputs = one_of(64, 128, 256, 512)
-        groups = one_of(1, *(n for n in (2, 4, 8) if skip and lanes % (8 * n) == 0))
-        if divided and groups == 1:
-            continue
-        try:
-            return Geometry(
-                name="pairs",
-                rows=one_of(8, 16, 24, 40, 128),
-                lanes=lanes,
-                readouts=one_of(*(p for p in (1, 2, 4, 8) if lanes // groups % p == 0)),
-                weight_bits=one_of(8, 9),
-                weight_depth=one_of(1024, 2048, 4096),
-                max_inputs=max_inputs,
-                max_outputs=one_of(32, 64),
-                columns=one_of(512, 1024),
-                layers=one_of(16, 32),
-                curves=one_of(4, 8, 16),
-                segments=one_of(8, 32),
-                noise=one_of(False, True, True),
-                analog=one_of(False, True),
-                skip=skip,
-                lane_groups=groups,
-                redraw=0,
-                map_codes=one_of(1024, 2048, 8192),
-                overlap=True,
-                packet_bytes=max(max_inputs, 256),
-                window=one_of(1, 2, 4),
-            )
-        except GeometryError:  # fields that contradict each other
-            continue
+CHOICES: Choices = {
+    "name": ("pairs",),
+    "lanes": (2, 3, 5, 8, 12, 16, 16, 24, 32, 32, 40, 64),
+    "skip": (False, True, True),
+    "max_inputs": (64, 128, 256, 512),
+    "lane_groups": lambda drawn: [
+        1,
+        *(n for n in (2, 4, 8) if drawn["skip"] and drawn["lanes"] % (8 * n) == 0),
+    ],
+    "rows": (8, 16, 24, 40, 128),
+    "readouts": dividing(8),
+    "weight_bits": (8, 9),
+    "weight_depth": (1024, 2048, 4096),
+    "max_outputs": (32, 64),
+    "columns": (512, 1024),
+    "layers": (16, 32),
+    "curves": (4, 8, 16),
+    "segments": (8, 32),
+    "noise": (False, True, True),
+    "analog": (False, True),
+    "map_codes": (1024, 2048, 8192),
+    "window": (1, 2, 4),
+    "redraw": (0,),
+    "overlap": (True,),
+    "packet_bytes": lambda drawn: [max(drawn["max_inputs"], 256)],
+}
+"""Fields that leave room for a few steps."""
+SMALL: Choices = {**CHOICES, "lanes": (8, 12, 16)}
+"""Of those that compile in half a minute."""
+DIVIDED: Choices = {**SMALL, "rows": lambda drawn: CHOICES["rows"] if drawn["lane_groups"] > 1 else ()}
+"""Of those whose lanes form groups."""
 
 
 def seen(program: Program, geometry: Geometry) -> Counter[str]:
@@ -109,7 +99,7 @@ def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch:
         # Boards that nobody else will ask for stay out of the user's cache.
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "pairs"))
     rng = np.random.default_rng(number)
-    geometry = random_geometry(rng, small=not WHOLE, divided=not WHOLE and number == FIRST)
+    geometry = random_geometry(rng, CHOICES if WHOLE else DIVIDED if number == FIRST else SMALL)
     covered: Counter[str] = Counter()
     with Board(SimLink(geometry), timeout_s=60) as board:
         for trial in range(PROGRAMS):

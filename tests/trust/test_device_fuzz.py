@@ -12,10 +12,11 @@ from cobs import cobs
 
 from boards.sim import SimLink
 from emulator.spec import PRESETS
-from emulator.spec.memory_map import address
-from emulator.spec.packets import VERSION, Opcode, Status
-from emulator.spec.registers import BY_NAME, MAGIC
-from host.packets import Request, Response, encode_request, encode_response
+from emulator.spec.packets import HEADER, HEADER_BYTES, VERSION, Opcode, Status
+from emulator.spec.registers import BY_NAME
+from host.packets import Request, encode_request
+from tests.host.responder import Responder
+from tests.system.test_garbage import body_of, garbage
 
 TINY = PRESETS["tiny"]
 CYCLES = 400_000
@@ -24,60 +25,30 @@ SCRATCH = BY_NAME["scratch"].address
 BAD_OPCODE = 0x60
 
 
-class Device:
-    """What the device must do with each frame; state: next sequence number, latest answer, one register."""
-
-    def __init__(self) -> None:
-        self.expected = 0
-        self.cached: bytes | None = None
-        self.scratch = 0
+class Device(Responder):
+    """What the device must do with each frame; of its memory only two registers are asked for."""
 
     def take(self, body: bytes) -> bytes:
         """The answer, in whole, to a body that is a packet (CRC taken off)."""
-        version, opcode = body[0], body[3]
-        sequence = int.from_bytes(body[1:3], "little")
-        where = int.from_bytes(body[4:8], "little")
-        payload = body[10:]
-        if version != VERSION:
-            self.cached = None
-            return self._answer(sequence, opcode, Status.BAD_VERSION)
-        if opcode == Opcode.SYNC:
-            self.expected = (sequence + 1) % (1 << 16)
-            return self._keep(sequence, opcode, Status.BAD_LENGTH if payload else Status.OK)
-        if sequence == (self.expected - 1) % (1 << 16) and self.cached is not None:
-            return self.cached
-        if sequence != self.expected:
-            self.cached = None
-            return self._answer(sequence, opcode, Status.SEQUENCE)
-        self.expected = (self.expected + 1) % (1 << 16)
-        return self._keep(sequence, opcode, *self._execute(opcode, where, payload))
+        version, sequence, opcode, where, _ = HEADER.unpack_from(body)
+        request = Request(sequence, opcode, where, body[HEADER_BYTES:])
+        return self._answer(request) if version == VERSION else self._refuse(request, Status.BAD_VERSION)
 
-    def _execute(self, opcode: int, where: int, payload: bytes) -> tuple[Status, bytes]:
-        if opcode == Opcode.READ:
-            count = int.from_bytes(payload, "little")
-            if len(payload) != 2 or not 0 < count <= TINY.packet_bytes // 4:
+    def _execute(self, r: Request) -> tuple[Status, bytes]:
+        if r.opcode == Opcode.READ:
+            count = int.from_bytes(r.payload, "little")
+            if len(r.payload) != 2 or not 0 < count <= TINY.packet_bytes // 4:
                 return Status.BAD_LENGTH, b""
-            words = {address("registers", SCRATCH): self.scratch, address("registers", 0): MAGIC}
-            if count == 1 and where in words:
-                return Status.OK, words[where].to_bytes(4, "little")
-            return Status.BAD_ADDRESS, b""
-        if opcode == Opcode.WRITE:
-            if not payload or len(payload) % 4:
+            return (
+                super()._execute(r) if count == 1 and r.address in (SCRATCH, 0) else (Status.BAD_ADDRESS, b"")
+            )
+        if r.opcode == Opcode.WRITE:
+            if not r.payload or len(r.payload) % 4:
                 return Status.BAD_LENGTH, b""
-            if where != address("registers", SCRATCH):
+            if r.address != SCRATCH:
                 return Status.BAD_ADDRESS, b""
-            self.scratch = int.from_bytes(payload[:4], "little")
-            return Status.OK, b""
-        if opcode == Opcode.INFER:
-            return Status.NOT_PROGRAMMED, b""
-        return Status.BAD_OPCODE, b""
-
-    def _keep(self, sequence: int, opcode: int, status: Status, payload: bytes = b"") -> bytes:
-        self.cached = self._answer(sequence, opcode, status, payload)
-        return self.cached
-
-    def _answer(self, sequence: int, opcode: int, status: Status, payload: bytes = b"") -> bytes:
-        return encode_response(Response(sequence, opcode & 0x7F, status, self.expected, payload))
+            return super()._execute(r._replace(payload=r.payload[:4]))
+        return (Status.NOT_PROGRAMMED if r.opcode == Opcode.INFER else Status.BAD_OPCODE), b""
 
 
 def packet(rng: random.Random, device: Device) -> bytes:
@@ -108,36 +79,14 @@ def packet(rng: random.Random, device: Device) -> bytes:
 
 def noise(rng: random.Random, device: Device) -> bytes:
     """A frame that is a packet by accident at most, delimiter included."""
-    kind = rng.randrange(5)
-    if kind == 0:
-        return rng.randbytes(rng.randrange(60)).replace(b"\0", b"\1") + b"\0"
-    if kind == 1:  # longer than any buffer
-        return rng.randbytes(rng.randrange(100, 500)).replace(b"\0", b"\1") + b"\0"
-    if kind == 2:
+    if rng.randrange(5) == 0:
         return b"\0" * rng.randrange(1, 5)
-    frame = bytearray(packet(rng, device)[:-1])
-    if kind == 3:
-        return bytes(frame[: rng.randrange(len(frame))]) + b"\0"
-    for _ in range(rng.randrange(1, 4)):
-        frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)
-    return bytes(frame) + b"\0"
-
-
-def body_of(frame: bytes) -> bytes | None:
-    """The body, CRC taken off, of a frame that is a packet the device has room for."""
-    try:
-        body: bytes = cobs.decode(frame)
-    except cobs.DecodeError:
-        return None
-    if len(body) < 14 or zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
-        return None
-    length = int.from_bytes(body[8:10], "little")
-    return body[:-4] if len(body) == 14 + length and length <= TINY.packet_bytes else None
+    return garbage(rng, packet(rng, device)[:-1]) + b"\0"
 
 
 def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
     rng = random.Random(20)
-    device = Device()
+    device = Device(TINY)
     link = SimLink(TINY)
     model = link.model
     frames = answers = 0

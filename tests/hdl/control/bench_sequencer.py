@@ -9,7 +9,7 @@ from amaranth.utils import exact_log2
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program
 from hdl.parts.layouts import pass_layout
-from tests.hdl.compared import same
+from tests.hdl.compared import Opened, same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
 from tests.hdl.streams import Sink, Source, load, reset
@@ -23,20 +23,6 @@ def activation_bank(n: int, layer: int) -> int:
     if not GEOMETRY.overlap:
         return layer & 1
     return n & 1 if layer == 0 else 2 + (layer & 1)
-
-
-def followed(feeds: list[dict[str, int]], layers: int) -> list[tuple[int, int]]:
-    """The layers of inferences in the order in which they were issued, of at most two at a time."""
-    order: list[tuple[int, int]] = []
-    for feed in feeds:
-        if not feed["layer_first"]:
-            continue
-        ended = sum(layer == layers - 1 for _, layer in order)
-        done = [layer for n, layer in order if n == ended]
-        begun = sum(layer == 0 for _, layer in order)
-        order.append((begun, 0) if feed["from_input"] else (ended, done[-1] + 1))
-        assert sum(layer == 0 for _, layer in order) - ended <= 2, order
-    return order
 
 
 @cocotb.test()
@@ -65,7 +51,8 @@ async def order(dut: Any, trial: int, stall: float) -> None:
         for n in range(COUNT):
             order += [(n + 1, 0)] * (n + 1 < COUNT) + [(n, layer) for layer in range(1, len(layers))]
     elif GEOMETRY.overlap:
-        order = followed([fields["feed"] for fields in passed], len(layers))
+        opened = Opened(len(layers))
+        order = [opened.open(p["feed"]["from_input"]) for p in passed if p["feed"]["layer_first"]]
     came = iter(passed)
     for n, layer in order:
         for i, p in enumerate(layers[layer]):
