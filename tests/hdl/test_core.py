@@ -32,7 +32,8 @@ GEOMETRIES = {
     "small-odd-lanes": dataclasses.replace(PLAIN, lanes=3, rows=8, curves=2, segments=8, weight_bits=9),
     "small-one-lane": dataclasses.replace(PLAIN, lanes=1, weight_depth=2048),
 }
-SHORT = {"tiny", "small-odd-lanes"}
+SHORT = {"tiny", "overlap", "small-odd-lanes", "small-one-lane"}
+"""What does not take minutes to compile."""
 RARE = {"overlap", "groups-faster-than-rows", "small-one-lane"}
 """What has little to find once the others have passed."""
 WORK = {
@@ -47,10 +48,7 @@ RARELY = pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minute
 
 def marked(name: str) -> object:
     """A geometry's name, and how seldom it is simulated."""
-    seldom = [RARELY] * (name in RARE) + [pytest.mark.long] * (
-        name not in SHORT | {"overlap", "small-one-lane"}
-    )
-    return pytest.param(name, marks=seldom)
+    return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long] * (name not in SHORT))
 
 
 @pytest.mark.parametrize("name", map(marked, GEOMETRIES))

@@ -19,7 +19,7 @@ from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, Program
 from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
-from tests.random_geometries import Choices, dividing, random_geometry
+from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.random_graphs import random_walk
 from tests.stimulus import inferred, random_inputs
 
@@ -34,15 +34,17 @@ KINDS = {
 """What forty geometries must have seen."""
 
 
+def may_divide(drawn: Fields, groups: int) -> bool:
+    """Whether the lanes may form so many groups."""
+    return drawn["skip"] and drawn["lanes"] % (8 * groups) == 0
+
+
 CHOICES: Choices = {
     "name": ("pairs",),
     "lanes": (2, 3, 5, 8, 12, 16, 16, 24, 32, 32, 40, 64),
     "skip": (False, True, True),
     "max_inputs": (64, 128, 256, 512),
-    "lane_groups": lambda drawn: [
-        1,
-        *(n for n in (2, 4, 8) if drawn["skip"] and drawn["lanes"] % (8 * n) == 0),
-    ],
+    "lane_groups": lambda drawn: [n for n in (1, 2, 4, 8) if n == 1 or may_divide(drawn, n)],
     "rows": (8, 16, 24, 40, 128),
     "readouts": dividing(8),
     "weight_bits": (8, 9),

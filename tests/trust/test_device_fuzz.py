@@ -39,9 +39,9 @@ class Device(Responder):
             count = int.from_bytes(r.payload, "little")
             if len(r.payload) != 2 or not 0 < count <= TINY.packet_bytes // 4:
                 return Status.BAD_LENGTH, b""
-            return (
-                super()._execute(r) if count == 1 and r.address in (SCRATCH, 0) else (Status.BAD_ADDRESS, b"")
-            )
+            if count > 1 or r.address not in (SCRATCH, 0):
+                return Status.BAD_ADDRESS, b""
+            return super()._execute(r)
         if r.opcode == Opcode.WRITE:
             if not r.payload or len(r.payload) % 4:
                 return Status.BAD_LENGTH, b""
