@@ -1,5 +1,7 @@
 """The simulated link under the driver: a device that never answers ends in an error, not in a hang."""
 
+from pathlib import Path
+
 import pytest
 
 from boards.board import Board
@@ -7,12 +9,10 @@ from boards.sim import SimLink
 from boards.sim.link import CYCLES_PER_SECOND
 from emulator.spec import PRESETS
 from host import LinkError, LinkTimeout
-from tests.boards.loopback import loopback_library
 
 
 @pytest.fixture
-def link(monkeypatch: pytest.MonkeyPatch) -> SimLink:
-    library = loopback_library()
+def link(monkeypatch: pytest.MonkeyPatch, library: Path) -> SimLink:
     monkeypatch.setattr("boards.sim.link.build", lambda geometry, **options: library)
     return SimLink(PRESETS["tiny"])
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from boards.sim.serve import serve
 from emulator.spec import PRESETS
 from host.errors import LinkError
 from host.links.uart import UartLink
-from tests.boards.loopback import loopback_library
 from tests.host.test_uart import read_all
+from tests.system.serving import Served
 
 PROGRAM = """
 import sys
@@ -29,20 +28,14 @@ module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    library = loopback_library()
+def served(tmp_path: Path, library: Path) -> Iterator[tuple[Served, Path]]:
     link = tmp_path / "port"
-    command = [sys.executable, "-c", PROGRAM, str(library), str(link)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == str(link)
-        yield process, link
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+    with Served(PROGRAM, str(library), str(link)) as server:
+        assert server.said.strip() == str(link)
+        yield server, link
 
 
-def test_bytes_come_back(served: tuple[subprocess.Popen[str], Path]) -> None:
+def test_bytes_come_back(served: tuple[Served, Path]) -> None:
     for seed in range(2):  # a second client finds the terminal alive
         link = UartLink(str(served[1]))
         data = random.Random(seed).randbytes(20_000)
@@ -52,7 +45,7 @@ def test_bytes_come_back(served: tuple[subprocess.Popen[str], Path]) -> None:
         link.close()
 
 
-def test_a_client_that_does_not_read_loses_nothing(served: tuple[subprocess.Popen[str], Path]) -> None:
+def test_a_client_that_does_not_read_loses_nothing(served: tuple[Served, Path]) -> None:
     link = UartLink(str(served[1]))
     data = random.Random(1).randbytes(30_000)  # several times what the terminal itself holds
     link.write(data)
@@ -60,11 +53,10 @@ def test_a_client_that_does_not_read_loses_nothing(served: tuple[subprocess.Pope
     link.close()
 
 
-def test_an_interrupt_removes_the_link(served: tuple[subprocess.Popen[str], Path]) -> None:
-    process, link = served
+def test_an_interrupt_removes_the_link(served: tuple[Served, Path]) -> None:
+    server, link = served
     assert os.path.realpath(link).startswith("/dev/")
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=10)
+    server.stop()
     assert not link.is_symlink()
 
 
@@ -81,8 +73,9 @@ def test_an_interrupt_is_heard_where_the_tests_run_in_the_background() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_file_in_the_way_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = loopback_library()
+def test_a_file_in_the_way_is_not_replaced(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("boards.sim.serve.build", lambda geometry, divisor: library)
     path = tmp_path / "precious"
     path.write_text("data")

@@ -8,19 +8,28 @@ import pytest
 
 from boards.sim import Design
 from emulator.spec import PRESETS
+from emulator.spec.errors import GeometryError
 from hdl.array.array import Array
 from hdl.campaign.redraw import Redraw
 from hdl.control.sequencer import Sequencer
+from hdl.learn.core import LearningCore
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
+from hdl.walk.patch_reader import PatchReader
+from hdl.walk.places import Places
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
 
 SEQUENCER = {"lanes": 3, "readouts": 1, "redraw": 0}
 GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True, "lane_groups": 2}
+LEARNS = {"redraw": 0, "readouts": 1}
+TWO_GROUPS = {"lanes": 32, "rows": 32, "readouts": 4, "columns": 256, "max_outputs": 32}
+DEEP = {"lanes": 6, "rows": 16, "layers": 8, "weight_depth": 512, "readouts": 2}
+MANY_ROWS = {"lanes": 4, "rows": 64, "weight_depth": 1024, "max_inputs": 256, "packet_bytes": 256}
+WALKS = {"overlap": True, "redraw": 0, "map_codes": 1024}
 BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "array": (Array, {"lanes": 12, "readouts": 4}),
     "noise": (Noise, {"lanes": 16, "readouts": 4}),
@@ -39,8 +48,21 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "redraw": (Redraw, {"lanes": 8, "redraw": 2}),
     "redraw of one column": (Redraw, {"lanes": 8, "redraw": 1, "weight_bits": 8}),
     "redraw of four columns": (Redraw, {"lanes": 8, "redraw": 4, "weight_bits": 9}),
+    "patches": (PatchReader, WALKS),
+    "every small shape": (PatchReader, WALKS),
+    "places of results": (Places, WALKS),
+    "learning": (LearningCore, {"redraw": 0, "lanes": 8, "readouts": 2}),
+    "learning, two groups": (LearningCore, LEARNS | TWO_GROUPS | {"max_inputs": 128, "packet_bytes": 128}),
+    "learning, odd": (LearningCore, LEARNS | {"lanes": 5, "rows": 8, "segments": 8, "curves": 2}),
+    "learning, one lane": (LearningCore, LEARNS | {"lanes": 1, "rows": 8, "max_outputs": 16}),
+    "learning, deep": (LearningCore, LEARNS | DEEP),
+    "learning, rest of a group": (LearningCore, LEARNS | {"lanes": 19, "rows": 24}),
+    "learning, many rows": (LearningCore, LEARNS | MANY_ROWS | {"readouts": 4, "analog": False}),
+    "learning, quiet": (LearningCore, LEARNS | {"lanes": 8, "noise": False}),
 }
 LONG = {
+    *(name for name in BLOCKS if name.startswith("learning,")),
+    "every small shape",
     "noise ahead, faster than keys",
     "readout back to back, up to eight steps",
     "sequencer, small core",
@@ -59,4 +81,12 @@ def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, changes = BLOCKS[name]
     geometry = dataclasses.replace(PRESETS["tiny"], **changes)
     platform = Design(small=True) if name.endswith("small core") else None
-    simulate(block(geometry), bench_of(block), tmp_path, platform=platform, geometry=geometry)
+    every = {"EVERY": "1"} if name == "every small shape" else {}
+    simulate(block(geometry), bench_of(block), tmp_path, platform=platform, geometry=geometry, **every)
+
+
+def test_what_a_block_cannot_be_made_for_is_refused() -> None:
+    with pytest.raises(GeometryError, match="8 rows, 16 lanes"):
+        LearningCore(dataclasses.replace(PRESETS["tiny"], lanes=16, rows=8, **LEARNS))
+    with pytest.raises(ValueError, match=r"map_codes is 0"):
+        PatchReader(PRESETS["tiny"])

@@ -12,9 +12,10 @@ from amaranth.utils import bits_for
 Free = Callable[[Any, str], Signal]
 
 
-def cut(module: types.ModuleType, free: Free) -> list[Any]:
-    """Replace the multipliers and memories that ``module`` will instantiate; the list fills with them."""
-    made: list[Any] = []
+def cut(module: types.ModuleType, free: Free) -> tuple[list[Any], list[Any]]:
+    """Replace the multipliers and memories that ``module`` will instantiate; two lists fill with them."""
+    products: list[Any] = []
+    memories: list[Any] = []
 
     class Product(wiring.Component):
         def __init__(self, a: Any, b: Any, **rest: Any) -> None:
@@ -22,8 +23,8 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
             b_shape = Shape.cast(b)
             width = a_shape.width + b_shape.width + 1
             super().__init__({"a": In(a_shape), "b": In(b_shape), "product": Out(signed(width))})
-            self.value = free(signed(width), f"product_{len(made)}")
-            made.append(self)
+            self.value = free(signed(width), f"product_{len(products)}")
+            products.append(self)
 
         def elaborate(self, platform: object) -> Module:
             m = Module()
@@ -42,8 +43,8 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
                     "write_data": In(Shape.cast(shape)),
                 }
             )
-            self.value = free(Shape.cast(shape), f"word_{len(made)}")
-            made.append(self)
+            self.value = free(Shape.cast(shape), f"word_{len(memories)}")
+            memories.append(self)
 
         def elaborate(self, platform: object) -> Module:
             m = Module()
@@ -55,4 +56,4 @@ def cut(module: types.ModuleType, free: Free) -> list[Any]:
             setattr(module, name, Product)
     if hasattr(module, "RegisteredMemory"):
         module.RegisteredMemory = Words  # type: ignore[attr-defined]
-    return made
+    return products, memories

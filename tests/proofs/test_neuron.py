@@ -23,57 +23,49 @@ GEOMETRY = dataclasses.replace(PRESETS["tiny"], curves=4, segments=32)
 def voltage(neuron: types.ModuleType) -> Verdict:
     """v + 2048 for every product and vshift."""
     c = Claim()
-    made = cut(neuron, c.free)
+    products, _ = cut(neuron, c.free)
     layer = Signal(group_layout(GEOMETRY))
     vshift = c.free(6, "vshift")
     c.module.d.comb += layer.vshift.eq(vshift)
     c.given(vshift <= SHIFT_MAX)
     v = neuron.NeuronPipe(GEOMETRY)._voltage(c.module, None, c.free(32, "z"), c.free(16, "scale"), layer)
-    product = made[0].value
-    expected = clip(rshift_round(c.module, product, vshift, SHIFT_MAX, "expected"), V_MIN, V_MAX) - V_MIN
-    c.always(v == expected)
+    expected = rshift_round(c.module, products[0].value, vshift, SHIFT_MAX, "expected")
+    c.always(v == clip(expected, V_MIN, V_MAX) - V_MIN)
     return prove(c)
 
 
-def _curve(neuron: types.ModuleType, c: Claim) -> tuple[Signal, Signal, list[object], Signal, Signal]:
-    made = cut(neuron, c.free)
-    layer = Signal(group_layout(GEOMETRY))
-    f, h = c.free(4, "f"), c.free(4, "h")
-    c.module.d.comb += [layer.segment_bits.eq(f), layer.table_bits.eq(h)]
-    least = V_BITS - (GEOMETRY.segments.bit_length() - 1)
-    c.given((f >= least) & (f < V_BITS) & (h <= TABLE_BITS_MAX))
-    v, curve = c.free(V_BITS, "v"), c.free(16, "curve")
-    n = neuron.NeuronPipe(GEOMETRY)
-    for name in ("base", "slope"):
-        window = Signal(1, name=f"{name}_select")  # the bus is idle: held at 0
-        setattr(
-            n,
-            f"{name}_window",
-            types.SimpleNamespace(
-                select=window, address=Signal(8), write=Signal(), write_data=Signal(32), read_data=Signal(32)
-            ),
-        )
-    y = n._curve(c.module, None, v, curve, layer)
-    return y, v, made, f, h
+class Curve:
+    """A neuron's curve over free voltages and settings: segments of 2^f, table entries of h bits."""
+
+    def __init__(self, neuron: types.ModuleType, c: Claim) -> None:
+        (self.products, self.memories), layer = cut(neuron, c.free), Signal(group_layout(GEOMETRY))
+        self.f, self.h = c.free(4, "f"), c.free(4, "h")
+        c.module.d.comb += [layer.segment_bits.eq(self.f), layer.table_bits.eq(self.h)]
+        least = V_BITS - (GEOMETRY.segments.bit_length() - 1)
+        c.given((self.f >= least) & (self.f < V_BITS) & (self.h <= TABLE_BITS_MAX))
+        self.v, self.curve = c.free(V_BITS, "v"), c.free(16, "curve")
+        n = neuron.NeuronPipe(GEOMETRY)
+        for name in ("base", "slope"):
+            # The bus is idle: held at 0.
+            widths = {"select": 1, "address": 8, "write": 1, "write_data": 32, "read_data": 32}
+            wires = {port: Signal(width, name=f"{name}_{port}") for port, width in widths.items()}
+            setattr(n, f"{name}_window", types.SimpleNamespace(**wires))
+        self.y = n._curve(c.module, None, self.v, self.curve, layer)
 
 
 @proof("hdl.neuron.neuron_pipe")
 def address_split(neuron: types.ModuleType) -> Verdict:
     """Segment, curve and rest for every v, curve and f."""
     c = Claim()
-    _, v, made, f, _ = _curve(neuron, c)
-    memories = [block for block in made if hasattr(block, "address")]
-    product = next(block for block in made if hasattr(block, "product"))
-    curve = next(signal for signal in c.inputs if signal.name == "curve")
-    segment = Signal(V_BITS)
-    rest = Signal(V_BITS)
-    with c.module.Switch(f):
+    n = Curve(neuron, c)
+    segment, rest = Signal(V_BITS), Signal(V_BITS)
+    with c.module.Switch(n.f):
         for bits in range(V_BITS):
             with c.module.Case(bits):
-                c.module.d.comb += [segment.eq(v // (1 << bits)), rest.eq(v % (1 << bits))]
-    for memory in memories:
-        c.always(memory.address == curve[:2] * GEOMETRY.segments + segment)
-    c.always(product.b == rest)
+                c.module.d.comb += [segment.eq(n.v // (1 << bits)), rest.eq(n.v % (1 << bits))]
+    for memory in n.memories:
+        c.always(memory.address == n.curve[:2] * GEOMETRY.segments + segment)
+    c.always(n.products[0].b == rest)
     return prove(c)
 
 
@@ -81,16 +73,15 @@ def address_split(neuron: types.ModuleType) -> Verdict:
 def activation(neuron: types.ModuleType) -> Verdict:
     """y for every base, slope product, f and h."""
     c = Claim()
-    y, _, made, f, h = _curve(neuron, c)
-    base = next(block for block in made if hasattr(block, "address")).value
-    product = next(block for block in made if hasattr(block, "product")).value
+    n = Curve(neuron, c)
+    base, product = n.memories[0].value, n.products[0].value
     # |slope * r| is below 2^17 * 2^f; a wider product cannot occur.
     c.given((product < 1 << 28) & (product >= -(1 << 28)))
-    total = (base * power(f, V_BITS)) + product
+    total = (base * power(n.f, V_BITS)) + product
     most = V_BITS - 1 + TABLE_BITS_MAX
     shift = Signal(5, name="shift_expected")
-    c.module.d.comb += shift.eq(f + h)
-    c.always(y == clip(rshift_round(c.module, total, shift, most, "expected"), 0, INPUT_MAX))
+    c.module.d.comb += shift.eq(n.f + n.h)
+    c.always(n.y == clip(rshift_round(c.module, total, shift, most, "expected"), 0, INPUT_MAX))
     return prove(c)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import types
+from typing import Any
 
 from amaranth import Signal, signed
 
@@ -16,38 +17,43 @@ from tests.proofs.spec import clip, power, rshift_round
 GEOMETRY = dataclasses.replace(PRESETS["tiny"])
 
 
-def _pipe(
-    module: types.ModuleType, c: Claim, *, analog: int
-) -> tuple[object, dict[str, Signal], list[object]]:
-    made = cut(module, c.free)
+SHAPES = {
+    "adc_bits": 4,
+    "shift": 6,
+    "lshift": 3,
+    "column": signed(GEOMETRY.accumulator_bits),
+    "offset": signed(12),
+    "gain": 16,
+    "sample": signed(12),
+    "sigma": 16,
+}
+
+
+def _pipe(module: types.ModuleType, c: Claim) -> tuple[Any, dict[str, Signal], list[Any]]:
+    """A pipe of a converter, its free inputs, and its multipliers: the noise's, the gain's."""
+    products, _ = cut(module, c.free)
     pipe = module.ReadoutPipe(GEOMETRY)
     c.module.submodules.pipe = pipe.elaborate(None)  # at once, and once only: its products are free inputs
-    values = {
-        name: c.free(shape, name)
-        for name, shape in (
-            ("adc_bits", 4), ("shift", 6), ("lshift", 3), ("column", signed(GEOMETRY.accumulator_bits)),
-            ("offset", signed(12)), ("gain", 16), ("sample", signed(12)), ("sigma", 16),
-        )
-    }  # fmt: skip
+    values = {name: c.free(shape, name) for name, shape in SHAPES.items()}
     for name in ("column", "offset", "gain", "sample", "sigma"):
         c.module.d.comb += getattr(pipe, name).eq(values[name])
     for stage in SETTINGS_STAGES:
         settings = getattr(pipe, f"settings_{stage}")
-        c.module.d.comb += settings.analog.eq(analog)
+        c.module.d.comb += settings.analog.eq(0)
         for name in ("adc_bits", "shift", "lshift"):
             c.module.d.comb += getattr(settings, name).eq(values[name])
     c.given((values["adc_bits"] >= ADC_BITS[0]) & (values["adc_bits"] <= ADC_BITS[-1]))
     c.module.d.comb += pipe.half.eq(power(values["shift"], SHIFT_MAX) >> 1)
     c.module.d.comb += pipe.top.eq((power(values["adc_bits"], ADC_BITS[-1]) >> 1) - 1)
-    return pipe, values, made
+    return pipe, values, products
 
 
 @proof("hdl.readout.readout_pipe", long=True)
 def converter(module: types.ModuleType) -> Verdict:
     """adc: the increment for every product, offset, shift, adc_bits and slice."""
     c = Claim()
-    pipe, x, _ = _pipe(module, c, analog=0)
-    product = next(signal for signal in c.inputs if signal.name == "product_1")
+    pipe, x, (_, gain) = _pipe(module, c)
+    product = gain.value
     c.given(x["shift"] <= SHIFT_MAX)
     # Nothing wider can come of gain * column (proved sufficient by the geometry).
     top = 1 << (GEOMETRY.noisy_bits + 15)
@@ -66,8 +72,7 @@ def converter(module: types.ModuleType) -> Verdict:
 def noise_term(module: types.ModuleType) -> Verdict:
     """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every accumulator value."""
     c = Claim()
-    _, x, made = _pipe(module, c, analog=0)
-    noise, gain = (block for block in made if hasattr(block, "product"))
+    _, x, (noise, gain) = _pipe(module, c)
     c.given((noise.value < 1 << 27) & (noise.value >= -(1 << 27)))
     expected = x["column"] + ((noise.value + (1 << (GAUSS_FRACTION - 1))) >> GAUSS_FRACTION)
     c.always(gain.a == expected)

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +21,7 @@ from ndrite.url import connect_learner
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
+from tests.system.serving import Served
 
 pytestmark = pytest.mark.slow
 
@@ -93,15 +92,12 @@ def test_what_is_sent_twice_is_done_once() -> None:
 def test_through_the_kernels_sockets() -> None:
     """As a board on Ethernet is opened to learn."""
     what = learning(4)
-    line = [sys.executable, "-c", SERVE, json.dumps(dataclasses.asdict(sized_learning(what)))]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        with connect_learner(server.stdout.readline().strip()) as board:
-            assert isinstance(board, LearningBoard)
-            x, labels, golden = begun(board, what, 30, seed=2)
-            assert board.learn(x, labels) == golden.learn(x, labels)
-            same_states(board, golden)
-        server.terminate()
+    shape = json.dumps(dataclasses.asdict(sized_learning(what)))
+    with Served(SERVE, shape) as server, connect_learner(server.said.strip()) as board:
+        assert isinstance(board, LearningBoard)
+        x, labels, golden = begun(board, what, 30, seed=2)
+        assert board.learn(x, labels) == golden.learn(x, labels)
+        same_states(board, golden)
 
 
 def test_no_other_update_than_the_next_is_done(board: LearningBoard) -> None:

@@ -93,6 +93,12 @@ class Bench:
     ) -> list[bytes]:
         return await self.send(data(token, number, piece), sender)
 
+    async def refused(
+        self, token: int, number: int, sender: tuple[int, int] = A
+    ) -> tuple[int, int, int, int]:
+        """What the sender of a piece is told who is not heard."""
+        return refused(await self.data(token, number, b"12345678", sender))
+
     async def begin(self, sender: tuple[int, int] = A) -> int:
         """A session of ``sender``, whose first datagram brought nothing; its token."""
         token = await self.open(sender)
@@ -113,8 +119,9 @@ def data(token: int, number: int, piece: bytes = b"", *, version: int = VERSION)
     return HEADER.pack(Kind.DATA, version, 0, number % NUMBERS, token) + piece
 
 
-def refused(answer: bytes) -> tuple[int, int, int, int]:
-    """Token, and the holder's address, port and silence."""
+def refused(answers: list[bytes]) -> tuple[int, int, int, int]:
+    """Token, and the holder's address, port and silence, of the one answer."""
+    (answer,) = answers
     kind, version, _, number, token = HEADER.unpack_from(answer)
     assert (kind, version, number, len(answer)) == (Kind.REFUSED, VERSION, 0, REFUSED_BYTES)
     return token, *HOLDER.unpack_from(answer, HEADER_BYTES)
@@ -169,11 +176,9 @@ async def test_numbers_go_round(b: Bench) -> None:
 async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
     token = await b.begin()
     for wrong in (token ^ 1, token ^ 1 << 63, OWN):
-        (answer,) = await b.data(wrong, 2, b"12345678")
-        assert refused(answer) == (wrong, 0, 0, 0)  # nobody else has it
+        assert await b.refused(wrong, 2) == (wrong, 0, 0, 0)  # nobody else has it
     for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
-        (answer,) = await b.data(token, 2, b"12345678", other)
-        assert refused(answer) == (token, *A, 0), other
+        assert await b.refused(token, 2, other) == (token, *A, 0), other
     assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
     assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
     assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []
@@ -184,8 +189,7 @@ async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
 @benched
 async def test_an_offer_is_its_asker_s_alone(b: Bench) -> None:
     token = await b.open(A)
-    (answer,) = await b.data(token, 1, b"12345678", B)
-    assert refused(answer) == (token, 0, 0, 0)
+    assert await b.refused(token, 1, B) == (token, 0, 0, 0)
     assert b.stream == b""
     other = await b.open(B)
     assert other != token
@@ -201,8 +205,7 @@ async def test_an_offer_outlives_those_made_to_others(b: Bench) -> None:
     await b.data(token, 1, b"a", A)
     assert b.stream == b"\0a"
     for port, other in enumerate(others, 3000):
-        (answer,) = await b.data(other, 1, b"12345678", (0x0A000003, port))
-        assert refused(answer) == (other, *A, 0)
+        assert await b.refused(other, 1, (0x0A000003, port)) == (other, *A, 0)
     await b.data(token, 2, b"b", A)
     assert b.stream == b"\0ab"
 
@@ -213,8 +216,7 @@ async def test_a_peer_that_returns_keeps_its_session_from_whom_it_was_offered_to
     await b.seconds(LEASE_S)
     other = await b.open(B)
     await b.data(token, 2, b"back", A)
-    (answer,) = await b.data(other, 1, b"12345678", B)
-    assert refused(answer) == (other, *A, 0)
+    assert await b.refused(other, 1, B) == (other, *A, 0)
     await b.data(token, 3, b"!", A)
     assert b.stream == b"back!"
 
@@ -226,8 +228,7 @@ async def test_an_offer_that_was_taken_up_begins_nothing_again(b: Bench) -> None
     token = await b.begin(A)
     await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
     for late in (token, early):
-        (answer,) = await b.data(late, 1, b"12345678", A)
-        assert refused(answer) == (late, 0, 0, 0)
+        assert await b.refused(late, 1, A) == (late, 0, 0, 0)
     assert b.stream == b""
 
 
@@ -259,18 +260,15 @@ async def test_another_host_is_told_who_has_it_until_the_lease_is_over(b: Bench)
     token = await b.begin()
     request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, OWN).ljust(OPEN_BYTES, b"\0")
     await b.seconds(LEASE_S - 1)
-    (answer,) = await b.send(request, B)
-    assert refused(answer) == (OWN, *A, LEASE_S - 1)
+    assert refused(await b.send(request, B)) == (OWN, *A, LEASE_S - 1)
     await b.data(token, 2, b"x")  # a sign of life
-    (answer,) = await b.send(request, B)
-    assert refused(answer) == (OWN, *A, 0)
+    assert refused(await b.send(request, B)) == (OWN, *A, 0)
     await b.seconds(LEASE_S)
     taken = await b.open(B)
     await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
     await b.seconds(LEASE_S)
     await b.data(taken, 1, b"z", B)
-    (answer,) = await b.data(token, 4, b"12345678")
-    assert refused(answer) == (token, *B, 0)
+    assert await b.refused(token, 4) == (token, *B, 0)
     assert b.stream == b"xy\0z"
 
 
@@ -278,8 +276,7 @@ async def test_another_host_is_told_who_has_it_until_the_lease_is_over(b: Bench)
 async def test_close_makes_room_for_another(b: Bench) -> None:
     token = await b.begin()
     await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
-    (answer,) = await b.data(token, 2, b"12345678")
-    assert refused(answer) == (token, 0, 0, 0)
+    assert await b.refused(token, 2) == (token, 0, 0, 0)
     await b.begin(B)
 
 

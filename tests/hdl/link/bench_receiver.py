@@ -28,29 +28,23 @@ def frames(rng: np.random.Generator) -> list[tuple[str, bytes]]:
     """(expected event, frame bytes with delimiter); '' where nothing is counted."""
     out: list[tuple[str, bytes]] = []
     for _ in range(120):
-        payload = bytes(
-            rng.choice([0, 1, 7, 255], int(rng.integers(0, GEOMETRY.packet_bytes + 1))).astype(np.uint8)
-        )
+        size = int(rng.integers(0, GEOMETRY.packet_bytes + 1))
+        payload = bytes(rng.choice([0, 1, 7, 255], size).astype(np.uint8))
         good = packet(payload)
-        kind = rng.choice(["good", "good", "good", "flip", "cut", "length", "long", "empty", "stop"])
-        if kind == "good":
-            out.append(("good", cobs.encode(good) + b"\0"))
-        elif kind == "flip":
-            where = int(rng.integers(0, len(good)))
-            bad = bytearray(good)
-            bad[where] ^= 1 << int(rng.integers(0, 8))
-            out.append(("crc", cobs.encode(bytes(bad)) + b"\0"))
-        elif kind == "cut":
-            out.append(("crc", cobs.encode(good[: int(rng.integers(1, len(good)))]) + b"\0"))
-        elif kind == "length":
-            out.append(("framing", cobs.encode(packet(payload, length=len(payload) + 1)) + b"\0"))
-        elif kind == "long":
-            out.append(("overflow", cobs.encode(packet(bytes(GEOMETRY.packet_bytes + 1))) + b"\0"))
-        elif kind == "stop":
-            cut = cobs.encode(good)[:-1]
-            out.append(("framing" if stops_inside_a_block(cut) else "crc", cut + b"\0"))
-        else:
-            out.append(("", b"\0"))
+        flipped = bytearray(good)
+        flipped[int(rng.integers(0, len(good)))] ^= 1 << int(rng.integers(0, 8))
+        stopped = cobs.encode(good)[:-1]
+        cases = [
+            *[("good", cobs.encode(good))] * 3,
+            ("crc", cobs.encode(bytes(flipped))),
+            ("crc", cobs.encode(good[: int(rng.integers(1, len(good)))])),
+            ("framing", cobs.encode(packet(payload, length=len(payload) + 1))),
+            ("overflow", cobs.encode(packet(bytes(GEOMETRY.packet_bytes + 1)))),
+            ("framing" if stops_inside_a_block(stopped) else "crc", stopped),
+            ("", b""),
+        ]
+        event, frame = cases[int(rng.integers(len(cases)))]
+        out.append((event, frame + b"\0"))
     return out
 
 

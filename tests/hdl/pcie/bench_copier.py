@@ -22,7 +22,7 @@ class Copies:
     """Host memory of two arenas, one below and one beyond 4 GiB, and transfers between them."""
 
     def __init__(self, host: Host) -> None:
-        self.host, self.dut, self.rng = host, host.dut, host.rng
+        self.host, self.block, self.dut, self.rng = host, host.block, host.dut, host.rng
         self.arenas = [host.memory(1 << 17, high=high) for high in (False, True)]
         for _, memory in self.arenas:
             memory[:] = host.random_bytes(len(memory))
@@ -68,6 +68,23 @@ class Copies:
                 return
         raise AssertionError("the writer does not come to rest")
 
+    async def cancel(self) -> None:
+        """Drop all that is under way; completions come as they are again."""
+        await pulse(self.dut, "cancel")
+        await RisingEdge(self.dut.clk)
+        self.block.tamper = untouched
+
+    def held(self, parts: Tamper = untouched) -> list[Tlp]:
+        """Completions, which do not come from now on, each as ``parts`` makes it."""
+        tlps: list[Tlp] = []
+        self.block.tamper = lambda tlp: tlps.extend(parts(Tlp(tlp))) or []
+        return tlps
+
+    async def unanswered(self, length: int = 128 * TAGS) -> None:
+        """A read that takes all tags, whose completions do not all come."""
+        await self.transfer("read", self.arenas[0][0], length)
+        await self.host.cycles(600)
+
     def place(self, length: int, *, arena: int | None = None) -> tuple[int, int]:
         """A random place; half of the time just before a 4 KiB boundary."""
         chosen = int(self.rng.integers(2)) if arena is None else arena
@@ -95,7 +112,7 @@ def length_of(rng: np.random.Generator, most: int) -> int:
 async def every_size_code(dut: Any) -> None:
     """Max payload x max read request, with lengths that end anywhere."""
     copies = await begin(dut, max_payload=5)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     codes = range(6) if THOROUGH else (0, 1, 5)
     for max_payload in codes:
         for max_read in codes:
@@ -136,10 +153,9 @@ async def random_copies(dut: Any, trial: int) -> None:
 async def reads_beyond_the_tags(dut: Any) -> None:
     """All tags come to be under way at once, out of order; the hard block sees that none is used twice."""
     copies = await begin(dut, max_payload=1, max_read=0)
-    block = copies.host.block
-    block.shuffle, block.idle = True, 0.5
+    copies.block.shuffle, copies.block.idle = True, 0.5
     await copies.copy((0, 8), (1, 4096 - 16), 12_345)
-    assert block.most_under_way == TAGS
+    assert copies.block.most_under_way == TAGS
 
 
 def parted(tlp: Tlp, at: int) -> list[Tlp]:
@@ -174,7 +190,7 @@ BAD: dict[str, Tamper] = {
 async def errors_and_cancel(dut: Any) -> None:
     """Every kind of failed read is reported once; after cancel everything works and old data is dropped."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     dut.timeout.value = 3000
     for kind, bad in BAD.items():
         block.tamper_once(bad)
@@ -183,7 +199,7 @@ async def errors_and_cancel(dut: Any) -> None:
         await host.cycles(6000)
         event = "timed_out" if kind == "lost" else "failed"
         assert await events.seen() == Events.NONE | {event: 1}, kind
-        await cancel(dut)
+        await copies.cancel()
         await copies.quiet()
         await copies.copy((0, 16), (1, 32), 3001)
 
@@ -192,17 +208,14 @@ async def errors_and_cancel(dut: Any) -> None:
 async def late_completions(dut: Any) -> None:
     """Completions that come after cancel are counted as nobody's and touch nothing."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
-    held = Held(block)
-    await copies.transfer("read", copies.arenas[0][0], 700)
-    await host.cycles(300)
+    held = copies.held()
+    await copies.unanswered(700)
     asked = min(6, TAGS)
-    assert len(held.tlps) == asked
-    await cancel(dut)
-    block.tamper = untouched
+    assert len(held) == asked
+    await copies.cancel()
     events = Events(dut)
     await copies.ask(4096, 2000)
-    block.waiting[:0] = held.tlps
+    copies.block.waiting[:0] = held
     await copies.arrived(4096, 2000)
     assert await events.seen() == Events.NONE | {"unexpected": asked}
 
@@ -212,7 +225,7 @@ async def late_completions(dut: Any) -> None:
 async def completions_for_others(dut: Any, kind: str) -> None:
     """What answers another requester, tag or kind of request is nobody's, however well it fits."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     bad = 0
 
     def foreign(tlp: Tlp) -> list[Tlp]:
@@ -240,13 +253,11 @@ async def completions_for_others(dut: Any, kind: str) -> None:
 async def a_lost_completion_holds_up_its_own_tag_only(dut: Any, lost: int) -> None:
     """Behind a reset the tags that are owed nothing are used at once."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    block = copies.block
     dut.timeout.value = 100_000
     block.tamper = lambda tlp: [] if tlp.tag == lost else [tlp]
-    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
-    await host.cycles(600)
-    await cancel(dut)
-    block.tamper = untouched
+    await copies.unanswered()
+    await copies.cancel()
     block.sent.clear()
     length = 128 * 3 * TAGS + 9
     await copies.ask(4096, length)
@@ -259,18 +270,15 @@ async def a_lost_completion_holds_up_its_own_tag_only(dut: Any, lost: int) -> No
 async def stale_completions(dut: Any, cancels: int, late: str) -> None:
     """A tag is not used again before its read of any number of resets ago is answered, or long overdue."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     dut.timeout.value = 4000
-    held = Held(block, (lambda tlp: parted(tlp, 64)) if late == "in parts" else untouched)
-    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
-    await host.cycles(600)
-    assert len({tlp.tag for tlp in held.tlps}) == TAGS
+    held = copies.held((lambda tlp: parted(tlp, 64)) if late == "in parts" else untouched)
+    await copies.unanswered()
+    assert len({tlp.tag for tlp in held}) == TAGS
     for _ in range(cancels):
-        await cancel(dut)
+        await copies.cancel()
         await host.cycles(50)
-    fresh = Held(block)
-    if late != "whole":
-        block.tamper = untouched
+    fresh = copies.held() if late == "whole" else []
     length = 128 * TAGS + 77
     events = Events(dut)
     await copies.ask(8192, length)
@@ -280,16 +288,16 @@ async def stale_completions(dut: Any, cancels: int, late: str) -> None:
         assert len(block.sent) == before, "a read under a tag that is not free"
     elif late == "whole":
         await host.cycles(600)
-        block.waiting += held.tlps + fresh.tlps
+        block.waiting += held + fresh
         block.tamper = untouched
     else:
-        for i, tlp in enumerate(held.tlps):
+        for i, tlp in enumerate(held):
             block.waiting.append(tlp)
             await host.cycles(50)
             if i == 0:
                 assert len(block.sent) == before, "a tag is free with half of its answer"
     await copies.arrived(8192, length)
-    expected = 0 if late == "never" else len(held.tlps)
+    expected = 0 if late == "never" else len(held)
     assert await events.seen() == Events.NONE | {"unexpected": expected}
 
 
@@ -297,21 +305,20 @@ async def stale_completions(dut: Any, cancels: int, late: str) -> None:
 async def quarantine_of_reads_since(dut: Any) -> None:
     """The end of one reset's quarantine is not that of reads issued meanwhile, which another reset drops."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     dut.timeout.value = 2000
-    await cancel(dut)
+    await copies.cancel()
     await host.cycles(1500)
-    held = Held(block)
-    await copies.transfer("read", copies.arenas[0][0], 128 * TAGS)
-    await host.cycles(1000)
-    assert len(held.tlps) == TAGS
-    await cancel(dut)
-    block.tamper = untouched
+    held = copies.held()
+    await copies.unanswered()
+    await host.cycles(400)
+    assert len(held) == TAGS
+    await copies.cancel()
     sent = len(block.sent)
     await copies.ask(8192, 999)
     await host.cycles(300)
     assert len(block.sent) == sent, "a read under a tag that is not free"
-    block.waiting += held.tlps
+    block.waiting += held
     await copies.arrived(8192, 999)
 
 
@@ -319,7 +326,7 @@ async def quarantine_of_reads_since(dut: Any) -> None:
 async def no_bus_master(dut: Any) -> None:
     """Once software has switched bus mastering off nothing is sent, and after it is on again all works."""
     copies = await begin(dut, max_read=0)
-    host, block = copies.host, copies.host.block
+    host, block = copies.host, copies.block
     block.stall = 0.5
     for offset in range(0, 24, 8):
         await copies.transfer("read", copies.arenas[0][0] + offset, 20_000)
@@ -330,17 +337,12 @@ async def no_bus_master(dut: Any) -> None:
         sent = len(block.sent)
         await host.cycles(500)
         assert len(block.sent) == sent > 0
-        await cancel(dut)
+        await copies.cancel()
         await copies.quiet()
         await host.device.set_master()
         await host.cycles(60)
         assert len(block.sent) == sent, "a request from before was sent after all"
         await copies.copy((0, 4000), (1, 8), 999)
-
-
-async def cancel(dut: Any) -> None:
-    await pulse(dut, "cancel")
-    await RisingEdge(dut.clk)
 
 
 class Events:
@@ -362,11 +364,3 @@ class Events:
         self._over = True
         await self._task
         return self._seen
-
-
-class Held:
-    """Completions that do not come, each as ``parts`` makes it."""
-
-    def __init__(self, block: Any, parts: Tamper = untouched) -> None:
-        self.tlps: list[Tlp] = []
-        block.tamper = lambda tlp: self.tlps.extend(parts(Tlp(tlp))) or []

@@ -14,12 +14,12 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from emulator.backend.map_places import Place
 from emulator.backend.walk import patch_fields
 from emulator.spec.errors import ProgramError
-from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Pool, Product
 from hdl.walk.layouts import chunk_layout, step_layout
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
+from tests.emulator.spec.test_program import layer
 from tests.hdl.probe import packed, unpacker
 from tests.hdl.streams import pulse, reset
 
@@ -107,7 +107,8 @@ async def check(reader: Reader, patches: Patches, busy: float, tile: int | None 
         area = patches.kernel[0] * patches.kernel[1]
         expected_runs = [[ch * area + p for ch in part] for part in order for p in range(area)]
     else:
-        step = Product(layer=layer_of(patches), sources=(0,), patches=patches, border=border)
+        any_layer = layer(patches.inputs, patches.groups)
+        step = Product(layer=any_layer, sources=(0,), patches=patches, border=border)
         each = runs(patches, tile)
         expected_runs = [[k + g * patches.inputs for k in run] for g in range(patches.groups) for run in each]
     fields = patch_fields(step, {0: Place(base, whole, pixel)}, tile or 8)
@@ -130,20 +131,6 @@ async def check(reader: Reader, patches: Patches, busy: float, tile: int | None 
             assert len(chunks) == len(expected_runs), (patches, position)
             assert sum(chunk["part_end"] for chunk in chunks) == -(-c // 8), (patches, position)
     return int(expected.size)
-
-
-def layer_of(patches: Patches) -> Layer:
-    """Any layer of the patches' inputs."""
-    m = patches.groups
-    zero = np.zeros(m, np.uint16)
-    return Layer(
-        weights=np.zeros((patches.inputs, m), np.int16),
-        bias=zero.astype(np.int32),
-        gain=zero,
-        offset=zero.astype(np.int16),
-        scale=zero,
-        curve=zero,
-    )
 
 
 @cocotb.test()

@@ -14,7 +14,7 @@ from emulator.device.description.loader import load_chip
 from emulator.device.measurements import read_measurements
 from emulator.errors import EmulatorError
 from emulator.golden.random_program import random_program
-from emulator.network import Dense, Ndr, Network, load_network
+from emulator.network import load_network
 from emulator.network.datasets.idx import read_idx
 from emulator.spec import PRESETS, Program
 from emulator.spec.errors import ProgramError
@@ -28,6 +28,7 @@ from host.packets import (
     encode_response,
 )
 from ndrite.sweeps.plan import load_plan
+from tests.chips import random_network
 
 SCRATCH = Path(tempfile.gettempdir())
 
@@ -46,42 +47,6 @@ def packets(data: bytes) -> None:
         pass
 
 
-def program(data: bytes) -> None:
-    """A program file."""
-    _parse(Program.load, data, ".npz")
-
-
-def manifest(data: bytes) -> None:
-    """The manifest of a program whose arrays are sound: the archive's own checks would hide it."""
-    text = data.decode("utf-8", "replace").replace("\0", " ")
-    program(_archive({"manifest": np.array(text)} | _program().arrays()))
-
-
-def network(data: bytes) -> None:
-    """A float network file."""
-    _parse(load_network, data, ".npz")
-
-
-def chip(data: bytes) -> None:
-    """A chip description."""
-    _parse(load_chip, data, ".yaml")
-
-
-def measurements(data: bytes) -> None:
-    """A CSV file from the laboratory."""
-    _parse(lambda path: read_measurements(path, ("voltage", "current")), data, ".csv")
-
-
-def idx(data: bytes) -> None:
-    """An IDX file of images."""
-    _parse(lambda path: read_idx(path, dimensions=3), data, ".idx")
-
-
-def plan(data: bytes) -> None:
-    """A sweep's plan, and the chips it names."""
-    _parse(load_plan, data, ".yaml", names_file=False)
-
-
 def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_file: bool = True) -> None:
     """Give ``data`` to a reader of files; its error must be the parser's own and name the file."""
     with tempfile.NamedTemporaryFile(dir=SCRATCH, suffix=suffix) as file:
@@ -95,49 +60,60 @@ def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_fi
         assert not said or not names_file or file.name in said, said
 
 
+def manifest(data: bytes) -> None:
+    """The manifest of a program whose arrays are sound: the archive's own checks would hide it."""
+    text = data.decode("utf-8", "replace").replace("\0", " ")
+    _parse(Program.load, _archive({"manifest": np.array(text)} | _program().arrays()), ".npz")
+
+
+def _columns(path: Path) -> object:
+    return read_measurements(path, ("voltage", "current"))
+
+
 Target = Callable[[bytes], None]
 TARGETS: dict[str, Target] = {
-    f.__name__: f for f in (packets, program, manifest, network, chip, measurements, idx, plan)
+    "packets": packets,
+    "manifest": manifest,
+    "program": lambda data: _parse(Program.load, data, ".npz"),
+    "network": lambda data: _parse(load_network, data, ".npz"),
+    "chip": lambda data: _parse(load_chip, data, ".yaml"),
+    "measurements": lambda data: _parse(_columns, data, ".csv"),
+    "idx": lambda data: _parse(lambda path: read_idx(path, dimensions=3), data, ".idx"),
+    # A plan's error may be that of a chip which it names.
+    "plan": lambda data: _parse(load_plan, data, ".yaml", names_file=False),
+}
+PLAN = b"name: a\nchip: ideal\nseeds: 3\nimages: 10\ngrid:\n  rram.g_max_uS: [10, 20]\nboards: ['golden:']\n"
+SEEDS: dict[str, list[bytes]] = {
+    "packets": [
+        encode_response(Response(1, 2, 0, 2, b"\1\2\3\4"))[:-1],
+        encode_request(Request(1, 4, 7, b"\1\2\3\4"))[:-1],
+    ],
+    "chip": [path.read_bytes() for path in sorted(CHIPS.glob("*.yaml"))],
+    "measurements": [
+        b"voltage_V,current_A\n0,0\n0.1,1e-6\n",
+        b"# made\nVoltage [mV];Current (uA);device\n1;2;a\n",
+    ],
+    # The second once was a finding: no bytes at all, in a shape NumPy refuses.
+    "idx": [b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2\1\2\3\4", b"\0\0\x08\x03\0\0\0\0" + b"\xff" * 8],
+    "plan": [PLAN],
 }
 
 
 def seeds(name: str) -> list[bytes]:
     """Valid inputs of a target, from which the fuzzers start."""
-    small = _program()
-    if name == "packets":
-        return [
-            encode_response(Response(1, 2, 0, 2, b"\1\2\3\4"))[:-1],
-            encode_request(Request(1, 4, 7, b"\1\2\3\4"))[:-1],
-        ]
-    if name == "program":
-        return [_archive({"manifest": np.array(json.dumps(small.manifest()))} | small.arrays())]
-    if name == "manifest":
-        return [json.dumps(small.manifest()).encode()]
+    if name in SEEDS:
+        return SEEDS[name]
     if name == "network":
-        rng = np.random.default_rng(1)
-        layers = (
-            Dense(rng.normal(size=(4, 3)), np.zeros(3), Ndr(np.ones(3), np.ones(3))),
-            Dense(rng.normal(size=(3, 2)), np.zeros(2)),
-        )
         path = SCRATCH / "seed.npz"
-        Network.chain(layers, "seed").save(path)
+        random_network((4, 3, 2)).save(path)
         content = path.read_bytes()
         path.unlink()
         with np.load(io.BytesIO(content)) as file:
             return [content, _archive(dict(file))]
-    if name == "chip":
-        return [path.read_bytes() for path in sorted(CHIPS.glob("*.yaml"))]
-    if name == "measurements":
-        return [b"voltage_V,current_A\n0,0\n0.1,1e-6\n", b"# made\nVoltage [mV];Current (uA);device\n1;2;a\n"]
-    if name == "idx":
-        # The second once was a finding: no bytes at all, in a shape NumPy refuses.
-        return [
-            b"\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2\1\2\3\4",
-            b"\0\0\x08\x03\0\0\0\0" + b"\xff" * 8,
-        ]
-    return [
-        b"name: a\nchip: ideal\nseeds: 3\nimages: 10\ngrid:\n  rram.g_max_uS: [10, 20]\nboards: ['golden:']\n"
-    ]
+    written = json.dumps(_program().manifest())
+    if name == "manifest":
+        return [written.encode()]
+    return [_archive({"manifest": np.array(written)} | _program().arrays())]
 
 
 def _program() -> Program:

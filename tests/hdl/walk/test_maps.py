@@ -1,4 +1,4 @@
-"""Codes into the map memory as fast as they may come, the largest of each window kept."""
+"""Codes into the map memory as fast as they may come, the largest of each window kept; pools."""
 
 import dataclasses
 from typing import Any
@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from amaranth import Module, Signal
 
-from emulator.backend.walk import POOLED_TURNS_MIN
+from emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
 from emulator.spec import PRESETS
+from emulator.spec.geometry import WORD_ROWS
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
-from tests.hdl.interpreted import simulated
+from hdl.walk.pooling import Pooling
+from tests.hdl.interpreted import followed, simulated
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 WINDOWS, WIDTH, PLANE = 3, 4, 100
@@ -82,3 +84,21 @@ def test_the_largest_of_a_window_however_soon_its_place_comes_again(channels: in
     codes = rng.integers(0, 256, (WINDOWS * WIDTH, channels))
     expected = codes.reshape(WINDOWS, WIDTH, channels).max(axis=1)
     np.testing.assert_array_equal(pooled(codes, gap, rng), expected.ravel())
+
+
+@pytest.mark.parametrize("window", [1, 9, 300, WINDOW_MAX])
+def test_pooling_adds_any_window(window: int) -> None:
+    """Largest and sum of windows to the largest, by NumPy; 300 full codes are beyond 16 bits."""
+    rng = np.random.default_rng(window)
+    parts = [rng.integers(low, 256, (window, WORD_ROWS)) for low in (255, 0, 200)]
+    given: list[dict[str, Any]] = []
+    for part in parts:
+        for i, codes in enumerate(part.tolist()):
+            last = int(i == window - 1)
+            chunk = {"valid": 1, "codes": codes, "count": WORD_ROWS, "part_end": last}
+            given.append({"chunk": chunk | {"group_end": 0, "patch_end": last}})
+        given.append({"chunk": {"valid": 0, "codes": [0] * 8, "count": 0, "part_end": 0, "patch_end": 0}})
+        given += [{}] * (1 + WORD_ROWS)
+    seen = [value for valid, *value in followed(Pooling(), given, "valid", "largest", "total") if valid]
+    wanted = [[part[:, c].max(), part[:, c].sum()] for part in parts for c in range(WORD_ROWS)]
+    assert seen == wanted
