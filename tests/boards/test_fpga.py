@@ -18,7 +18,6 @@ from boards.fpga.errors import BuildError
 from boards.fpga.page import markdown
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.reports import KEYS, load, summaries
-from boards.fpga.rgmii import Rgmii
 from boards.fpga.target import Pin, Target
 from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
@@ -202,14 +201,6 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given == [own]
     texts = {rtlil.convert(Ethernet(each, second_cycles=9), emit_src=False) for each in (own, USUAL)}
     assert len(texts) == 2
-
-
-@pytest.mark.parametrize("field", ["receive_delay_ps", "transmit_delay_ps"])
-@pytest.mark.parametrize("value", [-1, 127 * 25 + 1])
-def test_a_delay_that_pins_have_not_is_refused(field: str, value: int) -> None:
-    delays = {"receive_delay_ps": 0, "transmit_delay_ps": 0, field: value}
-    with pytest.raises(ValueError, match=rf"{field} is {value}; accepted: 0\.\.3175"):
-        Rgmii(**delays)
 
 
 def test_list_has_the_promised_keys() -> None:

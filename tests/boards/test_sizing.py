@@ -12,7 +12,6 @@ from boards.stepped import SteppedBoard
 from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
-from hdl.pcie.inference import Inference
 from host import BoardApi, LinkError
 from host.packet_channel import PacketChannel
 from ndrite.networks import shipped_program
@@ -102,8 +101,6 @@ def test_a_card_has_no_feature_maps() -> None:
     card = SizedBoard(lambda geometry: pytest.fail("powered on"), maps=False)
     with pytest.raises(GeometryError, match=r"it is no chain of full layers; accepted .*: chains"):
         card.abilities.check(program)
-    with pytest.raises(ValueError, match="map_codes is 16384; accepted by a PCIe card: 0"):
-        Inference(WALKS)
 
 
 class Devices(list[tuple[Responder, ResponderLink]]):

@@ -1,6 +1,7 @@
 """cocotb: whole inferences on the core, every block's values against the golden trace."""
 
 import os
+from collections import deque
 from typing import Any
 
 import cocotb
@@ -26,6 +27,12 @@ CYCLES = int(os.environ.get("CYCLES", "150000"))
 """How long a network's images may take together."""
 
 
+STEPS = {"step": {"array": "columns", "noise": "samples"}, "added": {"readout": "increments"}}
+OUTPUTS = {"activation": ("neuron", "y"), "logit": ("preneuron", "z")}
+"""Events of the probe, and which of its fields is then which block's."""
+EVENTS = (*STEPS, *OUTPUTS)
+
+
 class Monitor:
     """Follows the probe through the passes in sequencer order and names the first difference.
 
@@ -34,31 +41,24 @@ class Monitor:
     """
 
     def __init__(self, dut: Any, program: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
-        self.dut, self.program = dut, program
-        self.compared = Compared(trace, len(program.layers))
-        self.noisy = noisy
+        self.dut, self.noisy, self.layers = dut, noisy, len(program.layers)
+        self.compared, self.opened = Compared(trace, self.layers), Opened(self.layers)
         self.order = list(passes(program, GEOMETRY))
-        self.steps: list[Any] = []
-        self.fires: list[Any] = []
-        self.logits: list[Any] = []
-        self.opened = Opened(len(program.layers))
-        self.at = {"step": 0, "added": 0, "activation": 0, "logit": 0}
+        self.to_come: dict[str, deque[Any]] = {event: deque() for event in EVENTS}
         if not GEOMETRY.overlap:
-            for layer in [*range(len(program.layers))] * images:
+            for layer in [*range(self.layers)] * images:
                 self.open(layer == 0)
 
     def open(self, from_input: bool) -> None:
         """A layer is next: an inference's first, or the one behind the latest."""
         n, layer = self.opened.open(from_input)
-        last = len(self.program.layers) - 1
         mine = [p for p in self.order if p.layer == layer]
-        self.steps += [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
-        for p in mine:
-            for c in range(p.columns if p.last else 0):
-                if layer == last:
-                    self.logits.append((n, p.first_column + c))
-                else:
-                    self.fires.append((n, layer, p.first_column + c))
+        steps = [(n, p, c) for p in mine for c in range(0, p.columns, GEOMETRY.readouts)]
+        self.to_come["step"] += steps
+        self.to_come["added"] += steps
+        columns = [p.first_column + c for p in mine if p.last for c in range(p.columns)]
+        fires = "logit" if layer == self.layers - 1 else "activation"
+        self.to_come[fires] += [(n, layer, column) for column in columns]
 
     @property
     def overlapped(self) -> int:
@@ -66,16 +66,16 @@ class Monitor:
         at = {opened: i for i, opened in enumerate(self.opened.order)}
         return sum(at.get((n + 1, 0), len(at)) < at[n, 1] for n, layer in at if layer == 1)
 
-    def _next(self, event: str, items: list[Any]) -> Any:
-        assert self.at[event] < len(items), f"unexpected {event}: all {len(items)} are done"
-        item = items[self.at[event]]
-        self.at[event] += 1
-        return item
+    def _next(self, event: str) -> Any:
+        assert self.to_come[event], f"unexpected {event}: all are done"
+        return self.to_come[event].popleft()
 
     async def run(self) -> None:
         layout = probe_layout(GEOMETRY)
         fields, check = unpacker(layout), self.compared.check
-        anything, probe, edge = self.mask(layout), self.dut.probe, RisingEdge(self.dut.clk)
+        names = (*EVENTS, "opened") if GEOMETRY.overlap else EVENTS
+        anything = sum(1 << layout[name].offset for name in names)
+        probe, edge = self.dut.probe, RisingEdge(self.dut.clk)
         while True:
             await edge
             bits = int(probe.value)
@@ -84,33 +84,22 @@ class Monitor:
             now = fields(bits)
             if GEOMETRY.overlap and now["opened"]:
                 self.open(now["input_layer"])
-            if now["step"]:
-                n, p, c = self._next("step", self.steps)
-                key = (p.layer, p.tile, p.slice)
-                for i in range(min(GEOMETRY.readouts, p.columns - c)):
-                    column = p.first_column + c + i
-                    check("array", key, n, column, now["columns"][i])
-                    if self.noisy[p.layer]:
-                        check("noise", key, n, column, now["samples"][i])
-                if self.noisy[p.layer]:
+            for event, shown in STEPS.items():
+                if not now[event]:
+                    continue
+                n, p, c = self._next(event)
+                key, first = (p.layer, p.tile, p.slice), p.first_column + c
+                for block, values in shown.items():
+                    if block != "noise" or self.noisy[p.layer]:
+                        for column, got in enumerate(now[values][: p.columns - c], first):
+                            check(block, key, n, column, got)
+                if event == "step" and self.noisy[p.layer]:
                     # One for all columns of a tile and slice.
-                    check("sigma", key, n, 0, now["sigma"], again=bool(p.first_column + c))
-            if now["added"]:
-                n, p, c = self._next("added", self.steps)
-                for i in range(min(GEOMETRY.readouts, p.columns - c)):
-                    column = p.first_column + c + i
-                    check("readout", (p.layer, p.tile, p.slice), n, column, now["increments"][i])
-            if now["activation"]:
-                n, layer, column = self._next("activation", self.fires)
-                check("neuron", (layer, 0, 0), n, column, now["y"])
-            if now["logit"]:
-                n, column = self._next("logit", self.logits)
-                check("preneuron", (len(self.program.layers) - 1, 0, 0), n, column, now["z"])
-
-    @staticmethod
-    def mask(layout: Any) -> int:
-        names = ("step", "added", "activation", "logit", *(("opened",) if GEOMETRY.overlap else ()))
-        return sum(1 << layout[name].offset for name in names)
+                    check("sigma", key, n, 0, now["sigma"], again=bool(first))
+            for event, (block, value) in OUTPUTS.items():
+                if now[event]:
+                    n, layer, column = self._next(event)
+                    check(block, (layer, 0, 0), n, column, now[value])
 
 
 async def infer(

@@ -57,19 +57,3 @@ def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     core, platform = (SmallCore, Design(small=True)) if kind == "small" else (Core, None)
     work = WORK.get(kind, USUAL)
     simulate(core(geometry), "bench_core", tmp_path, platform=platform, geometry=geometry, **work)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("readouts", 2),
-        ("noise", True),
-        ("analog", True),
-        ("skip", True),
-        ("redraw", 1),
-        ("overlap", True),
-    ],
-)
-def test_small_core_names_what_it_lacks(field: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{field} is {value}; accepted by the small core"):
-        SmallCore(dataclasses.replace(PLAIN, lanes=2, **{field: value}))

@@ -2,6 +2,8 @@
 
 import itertools
 import time
+from collections import deque
+from collections.abc import Callable
 
 import pytest
 
@@ -24,15 +26,34 @@ def read(address: int = SCRATCH) -> Command:
     return Command(Opcode.READ, address, b"\x01\x00", answer_bytes=4)
 
 
-def open_session(rate: float = 0.0, seed: int = 0, window: int = 4) -> tuple[Session, ResponderLink]:
-    link = ResponderLink(Responder(PRESETS["tiny"]))
+def opened(link: ResponderLink, rate: float = 0.0, seed: int = 0, window: int = 4) -> Session:
     session = Session(faulty(link, rate, seed), timeout_s=0.01, attempts=40)
     session.window = window
-    return session, link
+    return session
 
 
-def test_answers_come_in_order() -> None:
-    session, _ = open_session()
+@pytest.fixture
+def link() -> ResponderLink:
+    return ResponderLink(Responder(PRESETS["tiny"]))
+
+
+@pytest.fixture
+def session(link: ResponderLink) -> Session:
+    return opened(link)
+
+
+def scratch(session: Session) -> int:
+    """What the device says is in its register."""
+    return int.from_bytes(session.call(read()), "little")
+
+
+def hear(link: ResponderLink, through: Callable[[float, Callable[[float], bytes]], bytes]) -> None:
+    """From now on a read of the link is ``through``, given the longest silence and the read itself."""
+    plain = link.read
+    link.read = lambda timeout_s: through(timeout_s, plain)  # type: ignore[method-assign]
+
+
+def test_answers_come_in_order(session: Session) -> None:
     session.run(write(7 * i, 0x01000000 + i) for i in range(50))
     answers: dict[int, bytes] = {}
     session.run((read(0x01000000 + i) for i in range(50)), answered=answers.__setitem__)
@@ -42,10 +63,10 @@ def test_answers_come_in_order() -> None:
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("window", [1, 4])
-def test_lossy_link_gives_exact_answers(rate: float, window: int) -> None:
+def test_lossy_link_gives_exact_answers(link: ResponderLink, rate: float, window: int) -> None:
     resyncs = 0
     for seed in range(20):
-        session, _ = open_session(rate, seed, window)
+        session = opened(link, rate, seed, window)
         session.run(write(seed + 7 * i, 0x01000000 + i) for i in range(100))
         answers: list[int] = []
         session.run(
@@ -57,8 +78,7 @@ def test_lossy_link_gives_exact_answers(rate: float, window: int) -> None:
     assert resyncs > 1000 * rate, "the link was too kind to show anything"
 
 
-def test_a_sequence_number_wraps() -> None:
-    session, link = open_session()
+def test_a_sequence_number_wraps(session: Session, link: ResponderLink) -> None:
     session.call(read())
     session._next = link.device.expected = 0xFFFE
     session.run(write(i) for i in range(10))
@@ -66,33 +86,24 @@ def test_a_sequence_number_wraps() -> None:
     assert session.statistics.resyncs == 1
 
 
-def test_stale_answers_before_the_first_request_are_discarded() -> None:
-    session, link = open_session()
+def test_stale_answers_before_the_first_request_are_discarded(session: Session, link: ResponderLink) -> None:
     link.inject(encode_response(Response(3, Opcode.READ, Status.OK, 4, b"\xff\xff\xff\xff")))
     link.inject(b"\x05debris")
     session.call(write(42))
-    assert int.from_bytes(session.call(read()), "little") == 42
+    assert scratch(session) == 42
 
 
-def test_an_answer_of_wrong_length_is_not_accepted() -> None:
-    session, link = open_session()
+@pytest.mark.parametrize(("before", "payload"), [(0, b"\x01\x02"), (1, b"\x01\0\0\0")])
+def test_an_answer_of_wrong_length_or_to_another_request_is_not_accepted(
+    session: Session, link: ResponderLink, before: int, payload: bytes
+) -> None:
     session.call(write(42))
-    forged = encode_response(Response(session._next, Opcode.READ, Status.OK, 0, b"\x01\x02"))
-    link.inject(forged)
-    assert int.from_bytes(session.call(read()), "little") == 42
+    link.inject(encode_response(Response(session._next - before, Opcode.READ, Status.OK, 0, payload)))
+    assert scratch(session) == 42
     assert session.statistics.resyncs == 2
 
 
-def test_the_answer_to_another_request_is_not_accepted() -> None:
-    session, link = open_session()
-    session.call(write(42))
-    link.inject(encode_response(Response(session._next - 1, Opcode.READ, Status.OK, 0, b"\x01\0\0\0")))
-    assert int.from_bytes(session.call(read()), "little") == 42
-    assert session.statistics.resyncs == 2
-
-
-def test_silence_ends_in_a_timeout() -> None:
-    session, link = open_session()
+def test_silence_ends_in_a_timeout(session: Session, link: ResponderLink) -> None:
     session.attempts = 3
     link.silent = True
     with pytest.raises(LinkTimeout, match="does not answer"):
@@ -101,78 +112,71 @@ def test_silence_ends_in_a_timeout() -> None:
     session.call(read())
 
 
-def test_endless_garbage_ends_in_a_protocol_error() -> None:
-    session, link = open_session()
+@pytest.mark.parametrize(("garbage", "said"), [(b"\x07", "without a delimiter"), (b"\x07\x00", "debris")])
+def test_endless_garbage_ends_in_a_protocol_error(
+    session: Session, link: ResponderLink, garbage: bytes, said: str
+) -> None:
     session.attempts = 2
-    link.read = lambda timeout_s: b"\x07" * 100  # type: ignore[method-assign]
-    with pytest.raises(ProtocolError, match="without a delimiter"):
-        session.call(read())
-    link.read = lambda timeout_s: b"\x07\x00" * 100  # type: ignore[method-assign]
-    with pytest.raises(ProtocolError, match="debris"):
+    hear(link, lambda *_: garbage * 100)
+    with pytest.raises(ProtocolError, match=said):
         session.call(read())
 
 
 @pytest.mark.parametrize("byte", [b"\x00", b"\x07", b"\x01\x00"])
 @pytest.mark.parametrize("synced", [False, True])
-def test_a_device_that_dribbles_holds_nobody(byte: bytes, synced: bool) -> None:
+def test_a_device_that_dribbles_holds_nobody(
+    session: Session, link: ResponderLink, byte: bytes, synced: bool
+) -> None:
     """A byte now and then, each within the longest silence, is no answer either."""
-    session, link = open_session()
     session.attempts = 2
     if synced:
         session.call(read())
-    reads = 0
+    reads = itertools.count(1)
 
-    def dribble(timeout_s: float) -> bytes:
-        nonlocal reads
-        reads += 1
-        assert reads < 400, "for ever"
+    def dribble(timeout_s: float, _: object) -> bytes:
+        assert next(reads) < 400, "for ever"
         time.sleep(timeout_s / 10)
         return byte
 
-    link.read = dribble  # type: ignore[method-assign]
+    hear(link, dribble)
     with pytest.raises((LinkTimeout, ProtocolError)):
         session.call(read())
 
 
-def test_a_slow_answer_is_taken() -> None:
-    session, link = open_session()
+def test_a_slow_answer_is_taken(session: Session, link: ResponderLink) -> None:
     session.timeout_s = 1.0
     session.call(write(42))
-    whole = link.read
-    pending = bytearray()
+    pending = deque[int]()
 
-    def slow(timeout_s: float) -> bytes:
-        pending.extend(whole(timeout_s))
-        byte = bytes(pending[:1])
-        del pending[:1]
-        return byte
+    def slow(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
+        pending.extend(plain(timeout_s))
+        return bytes([pending.popleft()]) if pending else b""
 
-    link.read = slow  # type: ignore[method-assign]
-    assert int.from_bytes(session.call(read()), "little") == 42
+    hear(link, slow)
+    assert scratch(session) == 42
     assert session.statistics.resyncs == 1
 
 
-def test_a_refusal_is_raised_and_the_session_goes_on() -> None:
-    session, _ = open_session()
+def test_a_refusal_is_raised_and_the_session_goes_on(session: Session) -> None:
     refused = Command(Opcode.INFER, 0, bytes(20), answer_bytes=12)
     with pytest.raises(DeviceError, match="infer at 0x00000000: not programmed") as caught:
         session.run([write(1), refused, write(2)])
     assert caught.value.status == Status.NOT_PROGRAMMED
-    assert int.from_bytes(session.call(read()), "little") in (1, 2)
+    assert scratch(session) in (1, 2)
 
 
-def test_another_packet_version_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    session, link = open_session()
+def test_another_packet_version_is_refused_at_once(
+    session: Session, link: ResponderLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("host.packets.VERSION", 2)
     frame = encode_response(Response(0, Opcode.SYNC, Status.OK, 1))
     monkeypatch.undo()
-    link.read = lambda timeout_s: frame  # type: ignore[method-assign]
+    hear(link, lambda *_: frame)
     with pytest.raises(IdentityError, match="version 2; this host speaks 1; rebuild"):
         session.call(read())
 
 
-def test_interruption_leaves_a_usable_session() -> None:
-    session, link = open_session()
+def test_interruption_leaves_a_usable_session(session: Session, link: ResponderLink) -> None:
 
     def interrupt(i: int, _: bytes) -> None:
         if i == 5:
@@ -187,11 +191,10 @@ def test_interruption_leaves_a_usable_session() -> None:
         "answers of before may still be under way"
     )
     assert link.device.get("scratch") == 1234
-    assert int.from_bytes(session.call(read()), "little") == 1234
+    assert scratch(session) == 1234
 
 
-def test_a_torn_request_does_not_swallow_the_next() -> None:
-    session, link = open_session()
+def test_a_torn_request_does_not_swallow_the_next(session: Session, link: ResponderLink) -> None:
     session.call(read())
     link.write(b"\x20torn")
     session._synced = False
@@ -200,25 +203,26 @@ def test_a_torn_request_does_not_swallow_the_next() -> None:
     assert link.device.get("scratch") == 3
 
 
-def test_a_wide_window_is_filled_again_by_halves() -> None:
+def test_a_wide_window_is_filled_again_by_halves(session: Session, link: ResponderLink) -> None:
     """So that requests share datagrams; never more than the window are unanswered."""
-    session, link = open_session(window=16)
+    session.window = 16
     session.call(read())
     written, unanswered, answers = [0], [0], list[bytes]()
-    plain_write, plain_read = link.write, link.read
+    plain = link.write
 
     def write_counted(data: bytes) -> None:
         written[-1] += data.count(0)
         unanswered.append(unanswered[-1] + data.count(0))
-        plain_write(data)
+        plain(data)
 
-    def read_one(timeout_s: float) -> bytes:
+    def read_one(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
         written.append(0)
-        answers.extend(plain_read(timeout_s).split(b"\0")[:-1])
+        answers.extend(plain(timeout_s).split(b"\0")[:-1])
         unanswered.append(unanswered[-1] - 1)
         return answers.pop(0) + b"\0"
 
-    link.write, link.read = write_counted, read_one  # type: ignore[method-assign]
+    link.write = write_counted  # type: ignore[method-assign]
+    hear(link, read_one)
     session.run([read()] * 100)
     assert max(unanswered) == 16
     assert [n for n in written if n] == [16, *[8] * 10, 4]
@@ -227,19 +231,17 @@ def test_a_wide_window_is_filled_again_by_halves() -> None:
 def silences_of(link: ResponderLink) -> list[float]:
     """How long each read of the link from now on may be silent, seconds; it grows as they come."""
     silences: list[float] = []
-    plain = link.read
 
-    def listen(timeout_s: float) -> bytes:
+    def listen(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
         silences.append(timeout_s)
         return plain(timeout_s)
 
-    link.read = listen  # type: ignore[method-assign]
+    hear(link, listen)
     return silences
 
 
-def test_silence_is_judged_by_what_answers_have_taken() -> None:
+def test_silence_is_judged_by_what_answers_have_taken(session: Session, link: ResponderLink) -> None:
     """Of a known kind it is short, and doubles up to the timeout; of an unknown one it is the timeout."""
-    session, link = open_session()
     session.timeout_s, session.attempts = 2.0, 1
     silences = silences_of(link)
     session.call(read())
@@ -259,8 +261,7 @@ def test_silence_is_judged_by_what_answers_have_taken() -> None:
     assert silences[-1] == 2.0
 
 
-def test_silence_of_a_simulated_link_is_always_the_timeout() -> None:
-    session, link = open_session()
+def test_silence_of_a_simulated_link_is_always_the_timeout(session: Session, link: ResponderLink) -> None:
     link.live = False
     silences = silences_of(link)
     for _ in range(3):
@@ -268,21 +269,20 @@ def test_silence_of_a_simulated_link_is_always_the_timeout() -> None:
     assert set(silences) == {session.timeout_s}
 
 
-def test_a_late_answer_is_no_fault_of_the_link() -> None:
+def test_a_late_answer_is_no_fault_of_the_link(session: Session, link: ResponderLink) -> None:
     """The host asks again too soon once, blames nobody, and then waits for the whole timeout."""
-    session, link = open_session()
     session.timeout_s = 2.0
     session.call(write(42))
     for _ in range(2):
         session.call(read())
-    before, plain, silences = session.statistics.requests, link.read, []
+    before, silences = session.statistics.requests, list[float]()
 
-    def late(timeout_s: float) -> bytes:
+    def late(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
         silences.append(timeout_s)
         return b"" if len(silences) == 1 else plain(timeout_s)
 
-    link.read = late  # type: ignore[method-assign]
-    assert int.from_bytes(session.call(read()), "little") == 42
+    hear(link, late)
+    assert scratch(session) == 42
     found = session.statistics
     assert (found.hasty, found.timeouts, found.resyncs, found.requests - before) == (1, 0, 1, 1)
     assert silences[0] < 0.05

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from amaranth import Module, Signal
 
 from hdl.parts.memory import READ_LATENCY
@@ -75,15 +74,3 @@ def test_queue_in_parts_keeps_order() -> None:
 
     simulated(queue, source, sink)
     assert came == sent
-
-
-@pytest.mark.parametrize(("depth", "parts"), [(1, 1), (4, 0), (4, 5)])
-def test_impossible_queue_is_refused(depth: int, parts: int) -> None:
-    with pytest.raises(ValueError, match="queue"):
-        Queue(24, depth, parts=parts)
-
-
-@pytest.mark.parametrize("values", [list(range(1025)), [1 << 18]])
-def test_table_beyond_a_block_is_refused(values: list[int]) -> None:
-    with pytest.raises(ValueError, match="table"):
-        Table(values)

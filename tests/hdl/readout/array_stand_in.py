@@ -20,22 +20,24 @@ async def one_at_a_time(
 ) -> None:
     """Capture, then show P columns and move on with each shift."""
     p, bits, free = geometry.readouts, geometry.accumulator_bits, 1
-    for a in columns:
-        while not free or rng.random() < stall:
-            await RisingEdge(dut.clk)
-            free |= int(dut.release.value)
-        free = 0
-        for _ in range(10):
-            await RisingEdge(dut.clk)
-            free |= int(dut.release.value)
-        dut.capture.value = 1
+
+    async def edge() -> None:
+        nonlocal free
         await RisingEdge(dut.clk)
         free |= int(dut.release.value)
+
+    for a in columns:
+        while not free or rng.random() < stall:
+            await edge()
+        free = 0
+        for _ in range(10):
+            await edge()
+        dut.capture.value = 1
+        await edge()
         dut.capture.value = 0
         position = 0
         while position < len(a):
-            await RisingEdge(dut.clk)
-            free |= int(dut.release.value)
+            await edge()
             if int(dut.shift.value):
                 # The columns of a step stand in the cycle after it.
                 dut.columns.value = pack(a[position : position + p], bits)

@@ -23,7 +23,7 @@ from tests.emulator.spec.test_program import layer
 from tests.hdl.probe import packed, unpacker
 from tests.hdl.streams import pulse, reset
 
-EVERY = int(os.environ.get("EVERY", "151"))
+EVERY = int(os.environ["EVERY"])
 """Of the small shapes, one in so many."""
 CHUNK = unpacker(chunk_layout())
 CODES = 1024
