@@ -62,15 +62,12 @@ def works(library: Path) -> bool:
     return said == b"\x01\x00"
 
 
-def test_the_second_open_compiles_nothing(own: Path, compiled: Compiled, library: Path) -> None:
-    assert loopback_library() == own / library.name
-    assert compiled == []
-
-
-def test_other_sources_of_the_same_netlist_compile_nothing(
-    own: Path, compiled: Compiled, library: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("comment", [False, True])
+def test_the_second_open_compiles_nothing_of_other_sources_of_the_same_netlist_too(
+    own: Path, compiled: Compiled, library: Path, monkeypatch: pytest.MonkeyPatch, comment: bool
 ) -> None:
-    monkeypatch.setattr(netlist, "sources", lambda: "after a comment")
+    if comment:
+        monkeypatch.setattr(netlist, "sources", lambda: "after a comment")
     assert loopback_library() == own / library.name
     assert compiled == []
 

@@ -38,7 +38,7 @@ def built(tmp_path: Path, **changes: Any) -> str:
 
 def test_a_report_no_worse_replaces_the_old_one(committed: Path, tmp_path: Path) -> None:
     assert commit.main([built(tmp_path)]) == 0
-    assert commit.main(["--check", built(tmp_path, fmax_mhz=114.1, luts=1030)]) == 0
+    assert commit.main(["--check", built(tmp_path, fmax_mhz=114.1, luts=1030, ffs=900)]) == 0
     assert json.loads(committed.read_text())["fmax_mhz"] == 120.0
     assert commit.main([str(tmp_path)]) == 0
     taken = json.loads(committed.read_text())
@@ -58,6 +58,7 @@ def test_a_named_build_without_a_report_is_no_pass(
     [
         ({"fmax_mhz": 113.9}, "Fmax 120.0 -> 113.9 MHz"),
         ({"luts": 1031}, "luts 1000 -> 1031"),
+        ({"dsps": 11}, "dsps 10 -> 11"),
         ({"timing_met": False}, "timing was met and is not"),
     ],
 )

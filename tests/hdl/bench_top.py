@@ -104,11 +104,10 @@ async def whole_inferences(dut: Any) -> None:
     pins = await begin(dut)
     rng = np.random.default_rng(10)
     for trial in range(2):
-        program = (
-            random_walk(GEOMETRY, rng, steps=3)
-            if GEOMETRY.map_codes
-            else random_program(GEOMETRY, rng, layers=2 + trial)
-        )
+        if GEOMETRY.map_codes:
+            program = random_walk(GEOMETRY, rng, steps=3)
+        else:
+            program = random_program(GEOMETRY, rng, layers=2 + trial)
         x = random_inputs(program, rng, 6)
         await pins.write("program_tag", 0)
         for section in lay_out(program, GEOMETRY):
@@ -126,39 +125,33 @@ async def whole_inferences(dut: Any) -> None:
         await pins.write("seed_low", 77 + trial)
         # As many in flight as the device has room for.
         expected = Core(program).infer(x, seed=77 + trial, first_index=3)
-        posted = answered = 0
-        while answered < len(x):
+        posted = 0
+        for answered, wanted in enumerate(expected):
             while posted < len(x) and posted - answered < GEOMETRY.window:
                 await pins.post(Opcode.INFER, 3 + posted, x[posted].tobytes())
                 posted += 1
             _, opcode, status, data = await pins.take()
             assert (opcode, status) == (Opcode.INFER, Status.OK)
-            got = np.frombuffer(data, "<i4")
-            np.testing.assert_array_equal(got, expected[answered], err_msg=f"trial {trial}, image {answered}")
-            answered += 1
+            same(np.frombuffer(data, "<i4").tolist(), wanted.tolist(), f"trial {trial}, image {answered}")
         assert (await pins.read("inferences")) == [6 * (trial + 1)]
 
 
 @cocotb.test()
 async def refusals_and_repeats(dut: Any) -> None:
     pins = await begin(dut)
+    too_many = (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little")
     await pins.call(Opcode.READ, 0x00FFFFFF, b"\1\0", Status.BAD_ADDRESS)
     await pins.call(Opcode.WRITE, 0x0F000000, b"\1\0\0\0", Status.BAD_ADDRESS)
-    await pins.call(Opcode.READ, 0, b"\1", Status.BAD_LENGTH)
-    await pins.call(Opcode.WRITE, 0, b"\1\2\3", Status.BAD_LENGTH)
-    await pins.call(Opcode.READ, 0, (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little"), Status.BAD_LENGTH)
+    for opcode, payload in ((Opcode.READ, b"\1"), (Opcode.WRITE, b"\1\2\3"), (Opcode.READ, too_many)):
+        await pins.call(opcode, 0, payload, Status.BAD_LENGTH)
     await pins.write("scratch", 0xDEADBEEF)
-    last = (pins.sequence - 1) & 0xFFFF
-    # A repeat of the latest request is answered again, not executed: the payload here is another.
-    await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=last)
-    assert (await pins.take())[:3] == (last, Opcode.WRITE, Status.OK)
-    assert await pins.read("scratch") == [0xDEADBEEF]
-    # Neither expected nor the latest: refused without effect.
-    await pins.post(
-        Opcode.WRITE, BY_NAME["scratch"].address, b"\0\0\0\0", sequence=(pins.sequence + 5) & 0xFFFF
-    )
-    assert (await pins.take())[2] == Status.SEQUENCE
-    assert await pins.read("scratch") == [0xDEADBEEF]
+    # A repeat of the latest request is answered again, not executed: the payload here is another. One that
+    # is neither expected nor the latest is refused without effect.
+    for ahead, status in ((-1, Status.OK), (5, Status.SEQUENCE)):
+        number = (pins.sequence + ahead) & 0xFFFF
+        await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, bytes(4), sequence=number)
+        assert (await pins.take())[:3] == (number, Opcode.WRITE, status)
+        assert await pins.read("scratch") == [0xDEADBEEF]
     assert await pins.read("errors_sequence") == [1]
 
 

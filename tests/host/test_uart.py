@@ -74,23 +74,6 @@ def test_a_busy_port_is_named(pty: tuple[int, str]) -> None:
     UartLink(pty[1]).close()
 
 
-def test_a_missing_port_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LinkError, match="ttyNONE: no such port"):
-        UartLink(str(tmp_path / "ttyNONE"))
-
-
-def test_a_file_that_is_no_port(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("")
-    with pytest.raises(LinkError, match="cannot open"):
-        UartLink(str(path))
-
-
-def test_an_unknown_scheme() -> None:
-    with pytest.raises(LinkError, match="cannot open"):
-        UartLink("nonsense://port")
-
-
 def test_sockets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = UartLink(f"socket://127.0.0.1:{server.getsockname()[1]}")
@@ -105,8 +88,18 @@ def test_sockets() -> None:
         link.close()
 
 
-def test_a_refused_connection() -> None:
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [
+        ("{folder}/ttyNONE", "ttyNONE: no such port"),
+        ("{folder}/file", "file: cannot open"),
+        ("nonsense://port", "nonsense://port: cannot open"),
+        ("socket://127.0.0.1:{free}", "socket://127.0.0.1:{free}: cannot open"),
+    ],
+)
+def test_what_is_no_port_is_named(port: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(LinkError, match=f"socket://127.0.0.1:{port}: cannot open"):
-        UartLink(f"socket://127.0.0.1:{port}")
+        free = server.getsockname()[1]
+    with pytest.raises(LinkError, match=said.format(free=free)):
+        UartLink(port.format(folder=tmp_path, free=free))

@@ -124,25 +124,21 @@ def test_scrub_command(program: Program, tmp_path: Path, capsys: pytest.CaptureF
         assert "1 looks, 0 changed sections" in capsys.readouterr().out
 
 
-def test_a_board_that_lost_power(program: Program) -> None:
-    link = SimLink(TINY)
+@pytest.mark.parametrize(
+    ("lost", "said"), [("power", "reset or without power"), ("session", "another host has opened the board")]
+)
+def test_a_board_that_lost_power_or_was_opened_by_another_host(
+    program: Program, lost: str, said: str
+) -> None:
+    link, other = SimLink(TINY), SimLink(TINY)
     with Board(link) as board:
         board.program(program)
         x = random_inputs(program, np.random.default_rng(9), 2)
         board.infer(x)
-        other = SimLink(TINY)
-        link.model, other.model = other.model, link.model
-        with pytest.raises(NotProgrammedError, match="reset or without power"):
+        if lost == "power":
+            link.model, other.model = other.model, link.model
+        else:
+            Board(link)
+        with pytest.raises(NotProgrammedError, match=said):
             board.infer(x)
-        other.close()
-
-
-def test_a_board_that_another_host_opened(program: Program) -> None:
-    link = SimLink(TINY)
-    board = Board(link)
-    board.program(program)
-    x = random_inputs(program, np.random.default_rng(9), 2)
-    Board(link)
-    with pytest.raises(NotProgrammedError, match="another host has opened the board"):
-        board.infer(x)
-    board.close()
+    other.close()

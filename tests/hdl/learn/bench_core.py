@@ -68,11 +68,9 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     """Random networks and devices; random, sparse, full and empty samples."""
     rng = np.random.default_rng([trial, corner])
     g = GEOMETRY
+    depth = int(rng.integers(1, min(g.layers, 3) + 1))
     sizes = [int(rng.integers(2, 2 * g.rows + 5))]
-    sizes += [
-        int(rng.integers(min(2, g.lanes), g.lanes + 1))
-        for _ in range(int(rng.integers(1, min(g.layers, 3) + 1)))
-    ]
+    sizes += rng.integers(min(2, g.lanes), g.lanes + 1, depth).tolist()
     learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner)
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
     noise = bool(trial % 4 != 3)

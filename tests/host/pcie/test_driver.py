@@ -55,11 +55,18 @@ def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
     assert card.counters()["stray"] == 0
 
 
-@pytest.mark.parametrize("max_payload", [0, 2])
-@pytest.mark.parametrize("max_read", [0, 5])
-def test_slow_links_and_size_codes(board: Board, card: SimCard, max_payload: int, max_read: int) -> None:
-    card.configure(max_payload=max_payload, max_read=max_read)
-    card.link(rate=4, latency=90, every_boundary=max_read == 0)
+@pytest.mark.parametrize(
+    "how",
+    [
+        # Without interrupts records are polled.
+        {"msi": False},
+        *({"max_payload": payload, "max_read": size} for payload in (0, 2) for size in (0, 5)),
+    ],
+)
+def test_slow_links_size_codes_and_no_interrupts(board: Board, card: SimCard, how: dict[str, int]) -> None:
+    card.configure(**how)
+    if "max_read" in how:
+        card.link(rate=4, latency=90, every_boundary=how["max_read"] == 0)
     works(board)
     card.link(rate=0, latency=0)
     card.configure()
@@ -86,12 +93,6 @@ def test_faults_are_raised_in_time_and_overcome(
     card.fault()
     card.configure()
     works(board)
-
-
-def test_without_interrupts_records_are_polled(board: Board, card: SimCard) -> None:
-    card.configure(msi=False)
-    works(board)
-    card.configure()
 
 
 @pytest.mark.parametrize("images", [1, 2, 3, 100])  # as many as the banks that are left with something
