@@ -43,6 +43,12 @@ def inferred(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> n
     return np.asarray(y)
 
 
+def ran(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> npt.NDArray[Any]:
+    """What a board infers once it is programmed; the golden model's outputs, as ``inferred`` has it."""
+    board.program(program)
+    return inferred(board, program, x, **how)
+
+
 def voted(
     board: Any, program: Program, x: npt.NDArray[Any], labels: npt.NDArray[Any], plan: Campaign, **how: Any
 ) -> npt.NDArray[Any]:

@@ -24,7 +24,7 @@ from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
 from tests.marks import long_where
 from tests.random_graphs import random_graph
-from tests.stimulus import inferred, random_inputs, voted
+from tests.stimulus import inferred, ran, random_inputs, voted
 
 HOST = {
     "small": ["neurons", "pool", "neurons", "pool"],
@@ -51,8 +51,7 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     """Inference numbers run past 32 bits on the way."""
     program, x = mapped(network), inputs(network)[:6]
     options = {"seed": 7, "first_index": (1 << 32) - 6, "noise": noise}
-    board.program(program)
-    assert inferred(board, program, x, **options).std() > 0
+    assert ran(board, program, x, **options).std() > 0
     assert isinstance(board, BoardApi)
     assert [line.split(": ")[1].split(" (")[0] for line in board.on_host] == HOST[network.name]
     assert board.scrub(program) == []
@@ -65,8 +64,7 @@ def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: Ste
     program = map_network(network, "wan2022", inputs(network), options=wide).program
     assert program.map_shapes != network.map_shapes
     x = inputs(network)[:6]
-    board.program(program)
-    inferred(board, program, x, seed=7)
+    ran(board, program, x, seed=7)
 
 
 @pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
@@ -85,8 +83,7 @@ def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch
         x = random_inputs(program, rng, 3)
         options = {"seed": trial, "first_index": (1 << 32) - 3 - trial}
         with SteppedBoard(GoldenBoard(small)) as board:
-            board.program(program)
-            inferred(board, program, x, **options)
+            ran(board, program, x, **options)
             pieces += board.segments
     assert pieces > 100
 
@@ -195,8 +192,7 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
     program, x = mapped(network), inputs(network)[:4]
     small = dataclasses.replace(PRESETS["64-lane"], name="narrow", max_inputs=16)
     with SteppedBoard(GoldenBoard(small)) as board:
-        board.program(program)
-        inferred(board, program, x, seed=1)
+        ran(board, program, x, seed=1)
         assert [line for line in board.on_host if "max" in line or "24" in line] == [
             (
                 "step 4: product (program 'small, product 2' does not fit geometry 'narrow': "

@@ -13,7 +13,7 @@ from emulator.spec.registers import BY_NAME
 from host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from host.packets import Request
 from tests.host.responder import Responder, ResponderLink, faulty
-from tests.stimulus import inferred
+from tests.stimulus import inferred, ran
 
 Programmed = tuple[Board, Responder]
 
@@ -110,8 +110,7 @@ def test_infer_of_nothing(programmed: Programmed, x: np.ndarray) -> None:
 def test_lossy_link_gives_exact_results(program: Program, x: np.ndarray, rate: float) -> None:
     for seed in range(10):
         board, _ = open_board(program, rate, seed)
-        board.program(program)
-        inferred(board, program, x, seed=3)
+        ran(board, program, x, seed=3)
 
 
 def test_programming_again_writes_nothing(programmed: Programmed, program: Program) -> None:
@@ -166,8 +165,7 @@ def test_interrupted_programming_is_refused_then_repaired(program: Program, x: n
     assert device.get("program_tag") == 0
     with pytest.raises(NotProgrammedError):
         board.infer(x)
-    board.program(program)
-    inferred(board, program, x)
+    ran(board, program, x)
 
 
 def test_a_chip_programmed_by_someone_else_is_refused(programmed: Programmed, x: np.ndarray) -> None:

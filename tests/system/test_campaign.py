@@ -23,7 +23,7 @@ from host.session import Command
 from ndrite import connect
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from tests.stimulus import inferred, random_inputs, varied, voted
+from tests.stimulus import inferred, ran, random_inputs, varied, voted
 
 TINY = PRESETS["tiny"]
 
@@ -46,8 +46,7 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
     plan |= {"seed": int(rng.integers(0, 1 << 63)), "first_chip": int(rng.integers(0, 1 << 31))}
     with Board(SimLink(dataclasses.replace(TINY, overlap=overlap))) as board, GoldenBoard(TINY) as golden:
         for each in (board, golden):
-            each.program(program)
-            inferred(each, program, x[:3], seed=1)
+            ran(each, program, x[:3], seed=1)
             seen: list[tuple[int, int]] = []
             voted(each, program, x, labels, Campaign(**plan), progress=lambda *p, to=seen: to.append(p))
             # The nominal chip is back, an odd number of inferences does not upset the two banks.
@@ -128,8 +127,7 @@ def test_an_inference_on_the_heels_of_a_start_is_refused(programmed: Any) -> Non
     with busy():
         board.session.run(both)
     assert board.read_register("campaign_busy") == 1
-    board.program(program)
-    inferred(board, program, x, seed=2)
+    ran(board, program, x, seed=2)
 
 
 def test_ctrl_c_stops_the_board(programmed: Any) -> None:

@@ -15,7 +15,7 @@ from emulator.spec.packets import Opcode
 from emulator.spec.registers import MAGIC
 from host.memory import differing
 from host.packets import DELIMITER, Request, encode_request
-from tests.stimulus import inferred
+from tests.stimulus import inferred, ran
 
 pytestmark = pytest.mark.long
 
@@ -60,8 +60,7 @@ def body_of(frame: bytes) -> bytes | None:
 
 def test_garbage_changes_nothing(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
     board, link = tiny
-    board.program(program)
-    inferred(board, program, x, seed=3)
+    ran(board, program, x, seed=3)
     before = {name: board.read_register(name) for name in STATE}
     board.clear_counters()
     rng = random.Random(1)

@@ -21,7 +21,7 @@ from emulator.spec.lane_groups import lane_groups
 from emulator.spec.steps import Product
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.random_graphs import random_walk
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import ran, random_inputs
 
 GEOMETRIES, PROGRAMS = (int(n) for n in os.environ.get("NDRITE_PAIRS", "2x6").split("x"))
 FIRST = int(os.environ.get("NDRITE_PAIRS_FROM", "0"))
@@ -111,10 +111,7 @@ def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch:
             else:
                 program = random_walk(geometry, rng, corner=corner, noise=noise, steps=2 + trial % 5)
             x = random_inputs(program, rng, SAMPLES)
-            board.program(program)
-            inferred(
-                board, program, x, seed=int(rng.integers(1 << 63)), first_index=int(rng.integers(1 << 20))
-            )
+            ran(board, program, x, seed=int(rng.integers(1 << 63)), first_index=int(rng.integers(1 << 20)))
             covered += seen(program, geometry)
     TOTAL.update(covered)
     print(f"\ngeometry {number}: {PROGRAMS} programs, {PROGRAMS * SAMPLES} inferences equal; {geometry}")

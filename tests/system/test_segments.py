@@ -19,7 +19,7 @@ from emulator.spec.steps import Gate, Product, Step, Term
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import inferred, ran, random_inputs
 
 TRIALS = 60 if "NDRITE_HDL" in os.environ else 6
 
@@ -77,8 +77,7 @@ def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch:
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
         monkeypatch.setattr(Board, "abilities", Abilities.of(small))
         stepped = SteppedBoard(walker)
-        stepped.program(program)
-        inferred(stepped, program, random_inputs(program, rng, 3), seed=trial, first_index=trial)
+        ran(stepped, program, random_inputs(program, rng, 3), seed=trial, first_index=trial)
         pieces += stepped.segments
         calls += program.calls > 1 and stepped.segments > 1
     assert pieces > 2 * TRIALS
@@ -104,5 +103,4 @@ def test_a_program_that_ends_in_a_map_gives_its_codes(tiny: tuple[Board, SimLink
     step = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 8, 8), kernel=(3, 3)))
     program, board = dataclasses.replace(base, shape=(1, 8, 8), steps=(step,)), SteppedBoard(tiny[0])
     x = np.random.default_rng(2).integers(0, 256, (3, 64)).astype(np.uint8)
-    board.program(program)
-    assert inferred(board, program, x, seed=5).shape == (3, 4 * 6 * 6)
+    assert ran(board, program, x, seed=5).shape == (3, 4 * 6 * 6)

@@ -20,7 +20,7 @@ from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import inferred, ran, random_inputs
 
 
 def test_identity_and_selftest(tiny: tuple[Board, SimLink], capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,8 +81,7 @@ def test_stalled_streams_change_nothing(tiny: tuple[Board, SimLink], program: Pr
     board, link = tiny
     for stalls in ((0.5, 0.0), (0.0, 0.7), (0.4, 0.4)):
         link.model.stall(*stalls, seed=7)
-        board.program(program)
-        inferred(board, program, x, seed=1)
+        ran(board, program, x, seed=1)
     assert board.session.statistics.resyncs == 1
 
 

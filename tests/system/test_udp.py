@@ -17,7 +17,7 @@ from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
 from ndrite import connect
 from ndrite.shell.main import DEVICE, INTERRUPTED
-from tests.stimulus import inferred
+from tests.stimulus import ran
 from tests.system.serving import Server
 
 
@@ -67,8 +67,7 @@ def test_a_port_in_use_and_wrong_usage_are_one_line(server: Server, fails: Any) 
 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
     with connect("sim-udp:tiny") as board:
-        board.program(program)
-        inferred(board, program, x, seed=3)
+        ran(board, program, x, seed=3)
         assert is_of_these_sources(PRESETS["tiny"], int(board.identity()["build_id"], 16))
 
 
@@ -88,8 +87,7 @@ def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, 
     stranger.start()
     try:
         with connect(server.url) as board:
-            board.program(program)
-            inferred(board, program, x[:4], seed=3)
+            ran(board, program, x[:4], seed=3)
     finally:
         done.set()
         stranger.join()

@@ -16,7 +16,7 @@ from emulator.spec.steps import Pool
 from host import InputError
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_walk
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import inferred, ran, random_inputs
 
 TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
 
@@ -46,8 +46,7 @@ def test_the_next_sample_waits_until_this_one_is_copied(walker: Board, number: i
     assert program.inputs > 80
     x = np.random.default_rng(1).integers(1, 256, (2, program.inputs)).astype(np.uint8)
     x[1] = 0
-    walker.program(program)
-    inferred(walker, program, x, seed=3)
+    ran(walker, program, x, seed=3)
 
 
 def test_chains_and_walks_take_turns(walker: Board) -> None:
@@ -55,8 +54,7 @@ def test_chains_and_walks_take_turns(walker: Board) -> None:
     rng = np.random.default_rng(5)
     for _ in range(2):
         for program in (random_program(MAPS, rng, layers=3), random_walk(MAPS, rng)):
-            walker.program(program)
-            inferred(walker, program, random_inputs(program, rng, 5), seed=3)
+            ran(walker, program, random_inputs(program, rng, 5), seed=3)
         assert walker.scrub(program) == []
 
 
@@ -64,8 +62,7 @@ def test_chains_and_walks_take_turns(walker: Board) -> None:
 def test_the_largest_of_a_window_as_it_comes(walker: Board, channels: int) -> None:
     """Each place is read again as soon as it may be."""
     program = windowed(channels)
-    walker.program(program)
-    inferred(walker, program, random_inputs(program, np.random.default_rng(channels), 6), seed=4)
+    ran(walker, program, random_inputs(program, np.random.default_rng(channels), 6), seed=4)
 
 
 @pytest.mark.parametrize("codes", [1, 3, 4, 5])

@@ -22,7 +22,7 @@ from host.links.udp_socket import UdpSocket, udp_address
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
 from tests.marks import long_where
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import inferred, ran, random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -82,8 +82,7 @@ def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Ta
         tally.wrong += int((y != expected).any(axis=1).sum())
     # Once the link is whole again, so is the board.
     link.rates = whole
-    board.program(images[0])
-    inferred(board, images[0], random_inputs(images[0], rng, 4), seed=1)
+    ran(board, images[0], random_inputs(images[0], rng, 4), seed=1)
     return tally
 
 

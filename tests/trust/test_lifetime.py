@@ -14,7 +14,7 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from host import HostError, LinkError
 from ndrite import connect
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import ran, random_inputs
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -59,8 +59,7 @@ def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     port = tmp_path / "port"
     url = f"uart:{port}"
     with Server("tiny", port) as first, connect(url) as board:
-        board.program(program)
-        inferred(board, program, x, seed=2)
+        ran(board, program, x, seed=2)
         first.stop(signal.SIGKILL)
         with pytest.raises(LinkError):
             board.infer(x, seed=2)
@@ -68,5 +67,4 @@ def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     with Server("tiny", port), connect(url) as again:
         with pytest.raises(HostError, match="program"):
             again.infer(x, seed=2)
-        again.program(program)
-        inferred(again, program, x, seed=2)
+        ran(again, program, x, seed=2)

@@ -21,7 +21,7 @@ from emulator.spec.watchdog import watchdog_cycles
 from host import DeviceError, HostError, NotProgrammedError
 from host.memory import write_commands
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
-from tests.stimulus import inferred, last_mark, random_inputs, varied, voted
+from tests.stimulus import inferred, last_mark, ran, random_inputs, varied, voted
 
 TINY = PRESETS["tiny"]
 PER_SECTION = 2
@@ -85,8 +85,7 @@ def test_a_run_that_hangs(board: Board, program: Program) -> None:
         assert caught.value.status == Status.HUNG
         with pytest.raises(NotProgrammedError, match="no longer holds"):
             board.infer(x, seed=2)
-        board.program(program)
-        inferred(board, program, x, seed=2)
+        ran(board, program, x, seed=2)
     assert board.counters()["watchdog_resets"] == 2
 
 

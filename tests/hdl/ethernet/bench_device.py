@@ -14,7 +14,7 @@ from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.hdl.ethernet.host import Host, checked, payload
 from tests.hdl.given import GEOMETRY
 from tests.random_graphs import random_walk
-from tests.stimulus import inferred, random_inputs
+from tests.stimulus import ran, random_inputs
 
 TIMEOUT_S = 2.0
 """For the driver, who looks at this machine's clock too."""
@@ -75,8 +75,7 @@ async def program_and_infer(dut: Any, rate: float) -> None:
         link = UdpLink(faulty, opening_s=12 * TIMEOUT_S)
         with Board(link, timeout_s=TIMEOUT_S, attempts=40) as board:
             faulty.rates = DatagramRates.each(rate)
-            board.program(program)
-            inferred(board, program, x, seed=5)
+            ran(board, program, x, seed=5)
             faulty.rates = DatagramRates()
             return board.read_register("inferences")
 

@@ -18,7 +18,7 @@ from host import HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
-from tests.stimulus import inferred, last_mark, random_inputs, varied, voted
+from tests.stimulus import inferred, last_mark, ran, random_inputs, varied, voted
 
 pytestmark = pytest.mark.long
 
@@ -39,8 +39,7 @@ def board(card: SimCard) -> Iterator[Board]:
 
 
 def works(board: Board) -> None:
-    board.program(PROGRAM)
-    inferred(board, PROGRAM, X, seed=3, first_index=9)
+    ran(board, PROGRAM, X, seed=3, first_index=9)
 
 
 def test_hundred_images_equal_golden(board: Board, card: SimCard) -> None:
