@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,8 @@ HOST = {
 }
 
 
-def mapped(network: Network) -> Program:
-    return map_network(network, "wan2022", inputs(network)).program
+def mapped(network: Network, **options: Any) -> Program:
+    return map_network(network, "wan2022", inputs(network), options=MapOptions(**options)).program
 
 
 @pytest.fixture
@@ -60,8 +61,7 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
 
 def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: SteppedBoard) -> None:
     network = NETWORKS["separable"]
-    wide = MapOptions(target=Geometry(lanes=32))
-    program = map_network(network, "wan2022", inputs(network), options=wide).program
+    program = mapped(network, target=Geometry(lanes=32))
     assert program.map_shapes != network.map_shapes
     x = inputs(network)[:6]
     ran(board, program, x, seed=7)
@@ -167,7 +167,7 @@ def test_virtual_chips_of_a_chain_that_does_not_fit_run_here() -> None:
 
 def test_a_campaign_programs_nothing_and_what_is_asked_next_does() -> None:
     network = NETWORKS["residual"]
-    program = map_network(network, "wan2022", inputs(network), options=MapOptions(nominal=True)).program
+    program = mapped(network, nominal=True)
     geometry = dataclasses.replace(
         PRESETS["64-lane"], overlap=True, map_codes=4096, layers=32, columns=1024, name="maps"
     )
@@ -203,7 +203,7 @@ def test_a_product_that_does_not_fit_is_the_hosts() -> None:
 
 def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     network = NETWORKS["residual"]
-    program = map_network(network, "wan2022", inputs(network), options=MapOptions(nominal=True)).program
+    program = mapped(network, nominal=True)
     x = inputs(network)[:5]
     board.program(program)
     votes = voted(board, program, x, np.arange(5), Campaign(chips=3, trials=2, seed=4))

@@ -1,4 +1,7 @@
-"""Claims of RTL, proofs by SAT where it is feed-forward, and copies of RTL modules with one bug put in."""
+"""Claims of RTL, proofs by SAT where it is feed-forward, and copies of RTL modules with one bug put in.
+
+The binding arithmetic stands here as Amaranth expressions, written apart from the RTL and only for proofs.
+"""
 
 import contextlib
 import importlib.util
@@ -10,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth import ClockDomain, Elaboratable, Module, Signal
+from amaranth import ClockDomain, Const, Elaboratable, Module, Mux, Signal, signed
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ValueLike
+from amaranth.hdl import Assert, Assume, Value, ValueLike
 
 from boards.fpga import tools
 from boards.fpga.errors import BuildError
@@ -106,6 +109,27 @@ select -assert-min 1 t:$assert
     holds = "SUCCESS!" in said
     assert holds or "proof did fail" in said.lower() or "model found: FAIL" in said, said[-3000:]
     return Verdict(holds, not holds, "all values", time.monotonic() - begun, said)
+
+
+def rshift_round(m: Module, v: Value, shift: Value, most: int, name: str) -> Signal:
+    """(v + 2^(shift-1)) >> shift, or v for shift 0, as a table over every shift up to ``most``."""
+    width = max(len(v), most) + 2
+    result = Signal(signed(width), name=name)
+    with m.Switch(shift):
+        for s in range(most + 1):
+            with m.Case(s):
+                m.d.comb += result.eq(v if s == 0 else (v + (1 << (s - 1))) >> s)
+    return result
+
+
+def clip(v: Value, low: int | Value, high: int | Value) -> Value:
+    """min(max(v, low), high)."""
+    return Mux(v < low, Value.cast(low), Mux(v > high, Value.cast(high), v))
+
+
+def power(exponent: Value, most: int) -> Value:
+    """2^exponent for exponents up to ``most``."""
+    return (Const(1, 1) << exponent)[: most + 1]
 
 
 def mutated(name: str, *changes: tuple[str, str]) -> types.ModuleType:

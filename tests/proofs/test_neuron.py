@@ -13,8 +13,7 @@ from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, TABLE_BITS_MAX, V_BIT
 from hdl.parts.layouts import group_layout
 from tests.proofs.cut import cut
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
-from tests.proofs.prover import Claim, Verdict, prove
-from tests.proofs.spec import clip, power, rshift_round
+from tests.proofs.prover import Claim, Verdict, clip, power, prove, rshift_round
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], curves=4, segments=32)
 

@@ -11,8 +11,7 @@ from emulator.spec.arithmetic import ADC_BITS, GAUSS_FRACTION, SHIFT_MAX
 from hdl.readout.readout_pipe import SETTINGS_STAGES
 from tests.proofs.cut import cut
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
-from tests.proofs.prover import Claim, Verdict, prove
-from tests.proofs.spec import clip, power, rshift_round
+from tests.proofs.prover import Claim, Verdict, clip, power, prove, rshift_round
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"])
 

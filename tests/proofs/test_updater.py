@@ -11,8 +11,7 @@ from amaranth import Signal, signed
 from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN
 from hdl.parts.multiplier import WIDEST
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
-from tests.proofs.prover import Claim, Verdict, prove
-from tests.proofs.spec import clip
+from tests.proofs.prover import Claim, Verdict, clip, prove
 
 
 @proof("hdl.learn.updater")

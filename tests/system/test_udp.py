@@ -15,6 +15,7 @@ from boards.sim.serve_udp import AT_ONCE, STRANGERS, WAITING, Inbox, receive
 from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
+from host.links.udp_socket import udp_address
 from ndrite import connect
 from ndrite.shell.main import DEVICE, INTERRUPTED
 from tests.stimulus import ran
@@ -28,15 +29,20 @@ def server() -> Iterator[Server]:
     assert server.stop() == INTERRUPTED
 
 
+def to(host: str, port: int) -> socket.socket:
+    """A socket that sends there."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    found.connect((host, port))
+    return found
+
+
 def test_infer_through_the_socket(server: Server, clients: Any) -> None:
     assert re.fullmatch(r"serving tiny on udp:127\.0\.0\.1:\d+\n", server.said)
     clients(server.url, "127.0.0.1:", " has the board, and was heard of ", " s ago")
 
 
 def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
-    host, port = server.url.removeprefix("udp:").split(":")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger, connect(server.url):
-        stranger.connect((host, int(port)))
+    with to(*udp_address(server.url.removeprefix("udp:"))) as stranger, connect(server.url):
         stranger.settimeout(0.4)
         for kind in Kind:
             stranger.send(HEADER.pack(kind, VERSION, 0, 1, 77).ljust(OPEN_BYTES, b"\1"))
@@ -73,12 +79,10 @@ def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
 
 def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, x: np.ndarray) -> None:
     """A host opens, programs and infers while another one sends without end."""
-    host, port = server.url.removeprefix("udp:").split(":")
     done = threading.Event()
 
     def flood() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-            link.connect((host, int(port)))
+        with to(*udp_address(server.url.removeprefix("udp:"))) as link:
             while not done.is_set():
                 for kind in (Kind.DATA, Kind.OPEN, 0xFF):
                     link.send(bytes([kind]).ljust(OPEN_BYTES, b"\0"))
@@ -112,8 +116,7 @@ def test_receiving_is_bounded() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.bind(("127.0.0.1", 0))
         link.setblocking(False)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.connect(link.getsockname())
+        with to(*link.getsockname()) as sender:
             for _ in range(AT_ONCE + 20):
                 sender.send(b"x")
         assert receive(Inbox(), link) == AT_ONCE

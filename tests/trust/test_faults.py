@@ -1,6 +1,7 @@
 """Programming and inference over links that damage bytes, and where datagrams get lost, doubled, overtaken
 and damaged: golden results or a typed error, nothing else."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,22 +39,15 @@ REAL_TIMEOUT_S = 0.5
 """Of real time: longer than the serving process sleeps between two looks."""
 
 
-@dataclass
-class Tally:
+class Tally(Counter[str]):
     """What came of a run; ``wrong`` is what must stay 0."""
-
-    programmings: int = 0
-    inferences: int = 0
-    refused_programmings: int = 0
-    refused_inferences: int = 0
-    wrong: int = 0
 
     def line(self, link: Faulty) -> str:
         """For the summary."""
         return (
-            f"{self.programmings} programmings ({self.refused_programmings} refused), {self.inferences} "
-            f"inferences ({self.refused_inferences} refused), {sum(link.injected.values())} faults, "
-            f"{self.wrong} wrong numbers"
+            f"{self['programmings']} programmings ({self['programmings refused']} refused), "
+            f"{self['inferences']} inferences ({self['inferences refused']} refused), "
+            f"{sum(link.injected.values())} faults, {self['wrong']} wrong numbers"
         )
 
 
@@ -67,19 +61,19 @@ def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Ta
         x = random_inputs(program, rng, INFERENCES)
         expected = Core(program).infer(x, seed=i)
         link.rates = rates
-        tally.programmings += 1
+        tally["programmings"] += 1
         try:
             board.program(program)
         except HostError:
-            tally.refused_programmings += 1
+            tally["programmings refused"] += 1
             continue
-        tally.inferences += len(x)
+        tally["inferences"] += len(x)
         try:
             y = board.infer(x, seed=i)
         except HostError:
-            tally.refused_inferences += len(x)
+            tally["inferences refused"] += len(x)
             continue
-        tally.wrong += int((y != expected).any(axis=1).sum())
+        tally["wrong"] += int((y != expected).any(axis=1).sum())
     # Once the link is whole again, so is the board.
     link.rates = whole
     ran(board, images[0], random_inputs(images[0], rng, 4), seed=1)
@@ -130,12 +124,12 @@ def test_no_wrong_number(name: str, rate: float, scale: int, counted: list[str])
         tally = work(board, faulty, way.of(rate), rounds, seed=seed)
         damaged = board.session.statistics.damaged_frames
     counted.append(f"{name}, faults at {rate:g}: {tally.line(faulty)}")
-    assert tally.wrong == 0
-    assert tally.programmings == rounds
+    assert tally["wrong"] == 0
+    assert tally["programmings"] == rounds
     if rate <= way.none_to:
-        assert tally.refused_inferences == tally.refused_programmings == 0
+        assert tally["inferences refused"] == tally["programmings refused"] == 0
     if rate >= way.all_from:
-        assert tally.inferences > tally.refused_inferences
+        assert tally["inferences"] > tally["inferences refused"]
         kinds = faulty.injected.keys() - {"coalesce", "disconnect"}
         assert all(faulty.injected[kind] for kind in kinds), faulty.injected
         assert damaged > 0 or name != "link"
@@ -151,7 +145,7 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
         tally = work(board, faulty, KINDS[kind], 3, seed=5)
     counted.append(f"datagrams, {kind} alone: {tally.line(faulty)}")
-    assert tally.wrong == tally.refused_programmings == tally.refused_inferences == 0
+    assert tally["wrong"] == tally["programmings refused"] == tally["inferences refused"] == 0
     assert faulty.injected[kind] > 0
 
 
@@ -175,9 +169,9 @@ def test_no_wrong_number_from_another_process(
         with Board(link, timeout_s=REAL_TIMEOUT_S) as board:
             tally = work(board, faulty, rates, rounds, seed=7)
     counted.append(f"{name}: {tally.line(faulty)}")
-    assert tally.wrong == 0
-    assert tally.programmings == rounds
-    assert tally.inferences > tally.refused_inferences
+    assert tally["wrong"] == 0
+    assert tally["programmings"] == rounds
+    assert tally["inferences"] > tally["inferences refused"]
 
 
 def test_a_cut_link_is_a_typed_error_and_no_more() -> None:

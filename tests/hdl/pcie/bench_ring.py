@@ -1,4 +1,4 @@
-"""cocotb: descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
+"""cocotb: identity, descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
 
 import os
 from typing import Any
@@ -12,7 +12,8 @@ from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.pcie import CONTROL_RESET, EngineError
+from emulator.spec.pcie import CONTROL_RESET, DEVICE_ID, ENGINE_MAGIC, VENDOR_ID, EngineError
+from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.hard_block import refused, untouched
 from tests.hdl.pcie.host import RING_LOG2, Host
@@ -23,6 +24,27 @@ THOROUGH = bool(os.environ.get("THOROUGH"))
 def small_program(seed: int) -> Program:
     """A network that takes about 100 cycles an inference, with odd sizes."""
     return random_program(GEOMETRY, np.random.default_rng(seed), sizes=(23, 6, 5), dac_bits=8)
+
+
+@cocotb.test()
+async def enumeration(dut: Any) -> None:
+    host = await Host.boot(dut, GEOMETRY)
+    assert (host.device.vendor_id, host.device.device_id) == (VENDOR_ID, DEVICE_ID)
+    words = np.frombuffer(bytes(await host.bar.read(0, 20)), "<u4")
+    assert list(words) == [MAGIC, protocol_word(), 0x55667788, 0x11223344, register_map_hash()]
+    assert await host.get("engine_magic") == ENGINE_MAGIC
+    assert await host.get("limits") == 0x300 | 2 << 4
+
+
+@cocotb.test()
+async def whole_inferences(dut: Any) -> None:
+    host = await Host.boot(dut, GEOMETRY)
+    rng = np.random.default_rng(3)
+    program = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
+    await host.program(program)
+    await host.infers_as_golden(program, 7, seed=99, first=5)
+    await host.cycles(50)
+    assert host.interrupts == await host.get("interrupts") == host.producer
 
 
 def some_words(host: Host) -> tuple[int, int]:

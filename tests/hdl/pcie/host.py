@@ -14,19 +14,9 @@ from cocotbext.pcie.core import RootComplex
 
 from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
-from emulator.spec import Geometry, Program
+from emulator.spec import Geometry, Program, pcie
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.pcie import (
-    CONTROL_RESET,
-    CONTROL_RUN,
-    DESCRIPTOR_LAYOUT,
-    FLAG_INTERRUPT,
-    RECORD_LAYOUT,
-    bar_bytes,
-    engine_offset,
-    region_bytes,
-)
 from emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
 from tests.stimulus import random_inputs
@@ -62,7 +52,7 @@ class Host:
     async def boot(cls, dut: Any, geometry: Geometry, *, high: bool = False, **how: int) -> Host:
         """Attach, then point the engine at fresh rings and start it; ``how`` as for ``attach``."""
         cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
-        host = await cls.attach(dut, bar_bytes(geometry), **how)
+        host = await cls.attach(dut, pcie.bar_bytes(geometry), **how)
         host.geometry = geometry
         host.ring = host.memory(32 << RING_LOG2, high=high)
         host.records = host.memory(16 << RING_LOG2, high=high)
@@ -98,7 +88,7 @@ class Host:
 
     async def start(self) -> None:
         """(Re)start the engine with empty rings."""
-        await self.set("control", CONTROL_RESET)
+        await self.set("control", pcie.CONTROL_RESET)
         for _ in range(1000):
             if not await self.get("state"):
                 break
@@ -111,7 +101,7 @@ class Host:
             await self.set(f"{name}_low", address & 0xFFFFFFFF)
             await self.set(f"{name}_high", address >> 32)
         await self.set("ring_log2", RING_LOG2)
-        await self.set("control", CONTROL_RUN)
+        await self.set("control", pcie.CONTROL_RUN)
 
     # -- memory
 
@@ -129,13 +119,13 @@ class Host:
     def offset(self, word_address: int) -> int:
         """Byte in BAR0 of a word of the memory map."""
         region, word = word_address >> REGION_SHIFT, word_address & ((1 << REGION_SHIFT) - 1)
-        return region * region_bytes(self.geometry) + 4 * word
+        return region * pcie.region_bytes(self.geometry) + 4 * word
 
     async def get(self, name: str) -> int:
-        return int(await self.bar.read_dword(engine_offset(name)))
+        return int(await self.bar.read_dword(pcie.engine_offset(name)))
 
     async def set(self, name: str, value: int) -> None:
-        await self.bar.write_dword(engine_offset(name), value)
+        await self.bar.write_dword(pcie.engine_offset(name), value)
 
     async def register(self, name: str) -> int:
         return int(await self.bar.read_dword(4 * BY_NAME[name].address))
@@ -159,16 +149,17 @@ class Host:
     ) -> int:
         """Put a descriptor in the ring; its index."""
         index = self.producer
-        fields = (opcode, FLAG_INTERRUPT * interrupt, 0, count, source, destination, address, inputs, outputs)
+        flags = pcie.FLAG_INTERRUPT * interrupt
+        fields = (opcode, flags, 0, count, source, destination, address, inputs, outputs)
         place = (index % (1 << RING_LOG2)) * 32
-        self.ring[1][place : place + 32] = DESCRIPTOR_LAYOUT.pack(*fields)
+        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(*fields)
         self.producer += 1
         return index
 
     def record(self, index: int) -> tuple[int, int] | None:
         """(status, value) of a descriptor, once its record stands."""
         place = (index % (1 << RING_LOG2)) * 16
-        first, status, _, _, value, last = RECORD_LAYOUT.unpack(self.records[1][place : place + 16])
+        first, status, _, _, value, last = pcie.RECORD_LAYOUT.unpack(self.records[1][place : place + 16])
         return (status, value) if first == last == index else None
 
     async def ring_bell(self) -> None:

@@ -1,4 +1,4 @@
-"""COBS, exhaustively: every body up to five bytes over the bytes that matter, and every run about 254.
+"""CRC for every register and byte; COBS: every body up to five bytes that matter, and every run about 254.
 
 The encoder is checked against the `cobs` package, the decoder against it and, on damaged frames, against
 its own definition: a frame is bad when its delimiter comes inside a block.
@@ -8,14 +8,15 @@ import itertools
 import types
 from collections.abc import Iterable, Sequence
 
-from amaranth import Module
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.sim import SimulatorContext
 from cobs import cobs
 
+from emulator.spec.packets import CRC_POLYNOMIAL
 from tests.hdl.interpreted import followed, simulated
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
-from tests.proofs.prover import Verdict
+from tests.proofs.prover import Claim, Verdict, prove
 
 ALPHABET = (0x00, 0x01, 0xFF)
 MOST = 5
@@ -109,7 +110,24 @@ def _verdict(wrong: list[bytes]) -> Verdict:
     return Verdict(not wrong, bool(wrong), f"simulated, {len(BODIES)} bodies", 0, f"wrong: {wrong}")
 
 
+@proof("hdl.link.crc", long=True)
+def steps(crc: types.ModuleType) -> Verdict:
+    """A step is eight serial ones."""
+    c = Claim()
+    state, byte = c.free(32, "state"), c.free(8, "byte")
+    serial = state ^ byte
+    for i in range(8):
+        after = Signal(32, name=f"after_{i}")
+        c.module.d.comb += after.eq(Mux(serial[0], (serial >> 1) ^ CRC_POLYNOMIAL, serial >> 1))
+        serial = after
+    c.always(crc.crc32_step(state, byte) == serial)
+    c.always(crc.crc32_step(state, Const(0, 8)) ^ crc.crc32_of_byte(byte) == serial)
+    return prove(c)
+
+
 BUGS = [
+    (steps, "for _ in range(8):", "for _ in range(7):"),
+    (steps, "result = state >> 8", "result = state >> 7"),
     (encoder, "pointer.eq(begin)", "pointer.eq(begin + 1)"),
     long(encoder, "full.eq(run == 254)", "full.eq(run == 255)"),
     long(encoder, "begin.eq(pointer + closed_by_zero)", "begin.eq(pointer)"),
