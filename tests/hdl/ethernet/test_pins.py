@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from emulator.spec import PRESETS
-from tests.hdl.ethernet.pins import DevicePins, EthernetPins
+from tests.hdl.ethernet import pins
 from tests.hdl.simulate import CELLS, simulate
 
 pytestmark = pytest.mark.long
@@ -16,9 +16,9 @@ DDR = [CELLS / f"{name}.v" for name in ("IDDRX1F", "ODDRX1F", "DELAYG")]
 def test_frames_at_the_pins(tmp_path: Path) -> None:
     ecp5 = SimpleNamespace(family="ecp5", small=False)
     cells = [*DDR, CELLS / "DP16KD.v"]
-    simulate(EthernetPins(), "ethernet.bench_ethernet", tmp_path, platform=ecp5, cells=cells)
+    simulate(pins.ethernet(), "ethernet.bench_ethernet", tmp_path, platform=ecp5, cells=cells)
 
 
 def test_the_driver_through_the_pins(tmp_path: Path) -> None:
     geometry = PRESETS["tiny"]
-    simulate(DevicePins(geometry), "ethernet.bench_device", tmp_path, cells=DDR, geometry=geometry)
+    simulate(pins.device(geometry), "ethernet.bench_device", tmp_path, cells=DDR, geometry=geometry)

