@@ -6,7 +6,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import RisingEdge
 
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, Section
 
@@ -21,18 +21,17 @@ async def reset(dut: Any) -> None:
             handle.value = 0
         except (AttributeError, TypeError, ValueError):
             continue
-    dut.rst.value = 1
-    await ClockCycles(dut.clk, 3)
-    dut.rst.value = 0
+    await pulse(dut, "rst", 3)
     await RisingEdge(dut.clk)
 
 
-async def pulse(dut: Any, name: str, **given: int) -> None:
-    """Input ``name`` is 1 for a cycle, in which others are as ``given``; they stay so."""
+async def pulse(dut: Any, name: str, cycles: int = 1, **given: int) -> None:
+    """Input ``name`` is 1 for so many cycles, in which others are as ``given``; they stay so."""
     for other, value in given.items():
         getattr(dut, other).value = value
     getattr(dut, name).value = 1
-    await RisingEdge(dut.clk)
+    for _ in range(cycles):
+        await RisingEdge(dut.clk)
     getattr(dut, name).value = 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, Timer
+from cocotb.triggers import Timer
 from cocotbext.pcie.core import RootComplex
 
 from emulator.backend.lay_out import lay_out
@@ -19,6 +19,7 @@ from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
+from tests.hdl.streams import pulse
 from tests.stimulus import random_inputs
 
 CLOCK_NS = 16
@@ -65,9 +66,7 @@ class Host:
     ) -> Host:
         """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
         host = cls(dut, bar_size, seed)
-        dut.rst.value = 1
-        await ClockCycles(dut.clk, 4)
-        dut.rst.value = 0
+        await pulse(dut, "rst", 4)
         host.block.function.pcie_cap.max_payload_size_supported = max_payload
         host.rc.max_payload_size = max_payload
         host.rc.max_payload_size_supported = max_payload
