@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import zlib
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.hdl.pcie.hard_block import HardBlock
 from tests.hdl.streams import pulse
 from tests.stimulus import random_inputs
 
+THOROUGH = bool(os.environ.get("THOROUGH"))
 CLOCK_NS = 16
 RING_LOG2 = 3
 HIGH_MEMORY = 0x12_3456_0000
