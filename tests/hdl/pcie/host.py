@@ -29,6 +29,8 @@ RING_LOG2 = 3
 HIGH_MEMORY = 0x12_3456_0000
 """Beyond 4 GiB: needs four-double-word headers."""
 
+JOB = ("source", "destination", "address", "inputs", "outputs")
+
 
 class Host:
     """A booted machine with one card in it. Make with ``await Host.boot(dut, geometry)``."""
@@ -136,24 +138,12 @@ class Host:
 
     # -- jobs
 
-    def post(
-        self,
-        opcode: int,
-        count: int,
-        *,
-        source: int = 0,
-        destination: int = 0,
-        address: int = 0,
-        inputs: int = 0,
-        outputs: int = 0,
-        interrupt: bool = True,
-    ) -> int:
-        """Put a descriptor in the ring; its index."""
-        index = self.producer
-        flags = pcie.FLAG_INTERRUPT * interrupt
-        fields = (opcode, flags, 0, count, source, destination, address, inputs, outputs)
+    def post(self, opcode: int, count: int, *, interrupt: bool = True, **fields: int) -> int:
+        """Put a descriptor in the ring; its index. ``fields`` are those of ``JOB``, 0 where not given."""
+        index, flags = self.producer, pcie.FLAG_INTERRUPT * interrupt
+        job = dict.fromkeys(JOB, 0) | fields
         place = (index % (1 << RING_LOG2)) * 32
-        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(*fields)
+        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(opcode, flags, 0, count, *job.values())
         self.producer += 1
         return index
 
