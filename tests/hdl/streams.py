@@ -35,19 +35,23 @@ async def pulse(dut: Any, name: str, cycles: int = 1, **given: int) -> None:
     getattr(dut, name).value = 0
 
 
-class Source:
-    """Offers payloads on a stream, idling before each with probability ``idle``."""
+class End:
+    """One of a stream, which pauses with probability ``pause``."""
 
-    def __init__(self, dut: Any, name: str, rng: np.random.Generator, idle: float = 0.0) -> None:
-        self.clk = dut.clk
-        self.valid = getattr(dut, f"{name}__valid")
-        self.ready = getattr(dut, f"{name}__ready")
-        self.payload = getattr(dut, f"{name}__payload")
-        self.rng, self.idle = rng, idle
+    def __init__(self, dut: Any, name: str, rng: np.random.Generator, pause: float = 0.0) -> None:
+        self.clk, self.name, self.rng, self.pause = dut.clk, name, rng, pause
+        self.valid, self.ready, self.payload = (
+            getattr(dut, f"{name}__{part}") for part in ("valid", "ready", "payload")
+        )
+        self.taken: list[int] = []
+
+
+class Source(End):
+    """Offers payloads, pausing before each."""
 
     async def send(self, payloads: Iterable[int]) -> None:
         for payload in payloads:
-            while self.rng.random() < self.idle:
+            while self.rng.random() < self.pause:
                 await RisingEdge(self.clk)
             self.valid.value = 1
             self.payload.value = payload
@@ -57,25 +61,16 @@ class Source:
             self.valid.value = 0
 
 
-class Sink:
-    """Takes payloads from a stream, refusing each cycle with probability ``stall``.
+class Sink(End):
+    """Takes payloads, pausing in any cycle.
 
     Also checks the stream contract: an offer stays, unchanged, until it is taken.
     """
 
-    def __init__(self, dut: Any, name: str, rng: np.random.Generator, stall: float = 0.0) -> None:
-        self.clk = dut.clk
-        self.name = name
-        self.valid = getattr(dut, f"{name}__valid")
-        self.ready = getattr(dut, f"{name}__ready")
-        self.payload = getattr(dut, f"{name}__payload")
-        self.rng, self.stall = rng, stall
-        self.taken: list[int] = []
-
     async def run(self) -> None:
         offered: int | None = None
         while True:
-            self.ready.value = int(self.rng.random() >= self.stall)
+            self.ready.value = int(self.rng.random() >= self.pause)
             await RisingEdge(self.clk)
             valid = int(self.valid.value)
             if not valid:
