@@ -51,7 +51,7 @@ def marked(name: str) -> object:
     return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long] * (name not in SHORT))
 
 
-@pytest.mark.parametrize("name", map(marked, GEOMETRIES))
+@pytest.mark.parametrize("name", [marked(name) for name in GEOMETRIES])
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry, kind = GEOMETRIES[name], name.partition("-")[0]
     core, platform = (SmallCore, Design(small=True)) if kind == "small" else (Core, None)
