@@ -37,26 +37,20 @@ class FaultyDatagrams(Faulty):
     """A datagram that is overtaken comes behind at most so many others."""
 
     def __init__(self, datagrams: Datagrams, rates: DatagramRates, *, seed: int = 0) -> None:
-        super().__init__(rates, seed)
-        self.datagrams = datagrams
+        super().__init__(datagrams, rates, seed)
         self._late_out: list[tuple[int, bytes]] = []
         self._late_in: list[tuple[int, bytes]] = []
         self._ready: list[bytes] = []
 
-    @property
-    def live(self) -> bool:
-        """As the transport under it."""
-        return self.datagrams.live
-
     def send(self, *datagrams: bytes) -> None:
         """Send what becomes of each, and what it lets go."""
         for datagram in datagrams:
-            self.datagrams.send(*self._become(datagram, self._late_out))
+            self.under.send(*self._become(datagram, self._late_out))
 
     def receive(self, timeout_s: float) -> bytes:
         """What becomes of the next one; empty where it is lost."""
         if not self._ready:
-            datagram = self.datagrams.receive(timeout_s)
+            datagram = self.under.receive(timeout_s)
             if not datagram:
                 return b""
             self._ready = self._become(datagram, self._late_in)
@@ -64,35 +58,27 @@ class FaultyDatagrams(Faulty):
                 return self.receive(timeout_s)
         return self._ready.pop(0)
 
-    def wait(self, seconds: float) -> None:
-        """As the transport under it."""
-        self.datagrams.wait(seconds)
-
-    def close(self) -> None:
-        """Close the transport under it."""
-        self.datagrams.close()
-
     def _become(self, datagram: bytes, late: list[tuple[int, bytes]]) -> list[bytes]:
         """What comes of one datagram in its direction, in order; ``late`` keeps what comes after others."""
         freed = [held for left, held in late if left <= 1]
         late[:] = [(left - 1, held) for left, held in late if left > 1]
-        if self._happens("lose", self.rates.lose):
+        if self._happens("lose"):
             return freed
         datagram = self._damaged(datagram)
-        if self._happens("duplicate", self.rates.duplicate):
+        if self._happens("duplicate"):
             late.append((self._rng.randint(1, self.LATE), datagram))
-        if self._happens("overtake", self.rates.overtake):
+        if self._happens("overtake"):
             late.append((self._rng.randint(1, self.LATE), datagram))
             return freed
         return [datagram, *freed]
 
     def _damaged(self, datagram: bytes) -> bytes:
-        if self._happens("cut", self.rates.cut):
+        if self._happens("cut"):
             datagram = datagram[: self._rng.randrange(1, len(datagram) + 1)]
         if not self.rates.flip:
             return datagram
         out = bytearray(datagram)
         for i in range(len(out)):
-            if self._happens("flip", self.rates.flip):
+            if self._happens("flip"):
                 out[i] ^= 1 << self._rng.randrange(8)
         return bytes(out)

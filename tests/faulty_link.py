@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from host.errors import LinkError
 from host.links.link import Link
@@ -21,15 +22,22 @@ class Rates:
 
 
 class Faulty:
-    """What damages at set rates; ``injected`` counts faults by name, the same ones for the same seed and
-    traffic. ``rates`` may be changed at any time."""
+    """What damages at set rates what goes through ``under``, whose it is otherwise.
 
-    def __init__(self, rates: Rates, seed: int) -> None:
-        self.rates = rates
+    ``injected`` counts faults by name, the same ones for the same seed and traffic. ``rates`` may be changed
+    at any time.
+    """
+
+    def __init__(self, under: Any, rates: Rates, seed: int) -> None:
+        self.under, self.rates = under, rates
         self.injected: dict[str, int] = {field.name: 0 for field in dataclasses.fields(rates)}
         self._rng = random.Random(seed)
 
-    def _happens(self, name: str, rate: float) -> bool:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.under, name)
+
+    def _happens(self, name: str) -> bool:
+        rate = getattr(self.rates, name)
         happens = rate > 0 and self._rng.random() < rate
         self.injected[name] += happens
         return happens
@@ -65,26 +73,15 @@ class FaultyLink(Faulty):
     rates: FaultRates
 
     def __init__(self, link: Link, rates: FaultRates, *, seed: int = 0) -> None:
-        super().__init__(rates, seed)
-        self.link = link
+        super().__init__(link, rates, seed)
         self._outgoing = bytearray()
         self._incoming = bytearray()
-
-    @property
-    def narrow(self) -> bool:
-        """As the link's."""
-        return self.link.narrow
-
-    @property
-    def live(self) -> bool:
-        """As the link's."""
-        return self.link.live
 
     def write(self, data: bytes) -> None:
         """Damage and send; may keep it back. Raises LinkError on a disconnection."""
         self._disconnect()
         self._outgoing += self._damaged(data)
-        if not self._happens("coalesce", self.rates.coalesce):
+        if not self._happens("coalesce"):
             self._flush()
 
     def read(self, timeout_s: float) -> bytes:
@@ -92,12 +89,12 @@ class FaultyLink(Faulty):
         self._disconnect()
         self._flush()
         if not self._incoming:
-            self._incoming += self._damaged(self.link.read(timeout_s))
-        if self._happens("delay", self.rates.delay):
+            self._incoming += self._damaged(self.under.read(timeout_s))
+        if self._happens("delay"):
             # What was kept back comes with what follows it.
-            self._incoming += self._damaged(self.link.read(timeout_s))
+            self._incoming += self._damaged(self.under.read(timeout_s))
         end = len(self._incoming)
-        if end > 1 and self._happens("split", self.rates.split):
+        if end > 1 and self._happens("split"):
             end = self._rng.randrange(1, end)
         data = bytes(self._incoming[:end])
         del self._incoming[:end]
@@ -106,20 +103,16 @@ class FaultyLink(Faulty):
     def wait(self, seconds: float) -> None:
         """As the link under it."""
         self._flush()
-        self.link.wait(seconds)
-
-    def close(self) -> None:
-        """Close the link under it."""
-        self.link.close()
+        self.under.wait(seconds)
 
     def _flush(self) -> None:
         if self._outgoing:
             data = bytes(self._outgoing)
             self._outgoing.clear()
-            self.link.write(data)
+            self.under.write(data)
 
     def _disconnect(self) -> None:
-        if self._happens("disconnect", self.rates.disconnect):
+        if self._happens("disconnect"):
             raise LinkError("the link was cut (injected fault)")
 
     def _damaged(self, data: bytes) -> bytes:
@@ -128,14 +121,14 @@ class FaultyLink(Faulty):
             return data
         out = bytearray()
         for byte in data:
-            if self._happens("insert", r.insert):
+            if self._happens("insert"):
                 out.append(self._rng.randrange(256))
-            if self._happens("drop", r.drop):
+            if self._happens("drop"):
                 continue
             value = byte
-            if self._happens("flip", r.flip):
+            if self._happens("flip"):
                 value ^= 1 << self._rng.randrange(8)
             out.append(value)
-            if self._happens("duplicate", r.duplicate):
+            if self._happens("duplicate"):
                 out.append(value)
         return bytes(out)

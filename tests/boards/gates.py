@@ -53,16 +53,10 @@ def _flattened(family: str, folder: Path) -> Path:
 
 
 def _included(path: Path) -> str:
-    lines = []
-    for line in path.read_text().splitlines():
-        if line.startswith("`include"):
-            lines.append(_included(path.parent / line.split('"')[1]))
-        else:
-            lines.append(line)
-    return "\n".join(lines)
+    """A file's text with the files that it includes in their places."""
+    parts = re.compile(r'^`include "([^"]+)".*$', re.MULTILINE)
+    return parts.sub(lambda include: _included(path.parent / include[1]), path.read_text().rstrip())
 
 
 def _without(text: str, begin: str, end: str) -> str:
-    while (start := text.find(begin)) >= 0:
-        text = text[:start] + text[text.index(end, start) + len(end) :]
-    return text
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", "", text, flags=re.DOTALL)

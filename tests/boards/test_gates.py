@@ -57,16 +57,8 @@ def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> No
     small = geometry == "small"
     sources = netlist(SmallCore(shape) if small else Core(shape), family, tmp_path, small=small)
     # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
-    run_bench(
-        sources,
-        "bench_core",
-        tmp_path,
-        opaque=True,
-        geometry=shape,
-        IMAGES=str(IMAGES),
-        TRIALS="4",
-        CYCLES="600000",
-    )
+    work = {"IMAGES": str(IMAGES), "TRIALS": "4", "CYCLES": "600000"}
+    run_bench(sources, "bench_core", tmp_path, opaque=True, geometry=shape, **work)
 
 
 @pytest.mark.parametrize("bench", DEVICES)

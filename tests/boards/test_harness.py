@@ -64,8 +64,7 @@ def test_stalls_lose_nothing(library: Path) -> None:
     model.close()
 
 
-def test_a_closed_model_says_so(library: Path) -> None:
-    model = Model(library, pins=False, divisor=DIVISOR)
+def test_a_closed_model_says_so(model: Model) -> None:
     model.close()
     model.close()
     with pytest.raises(LinkError, match="closed"):

@@ -21,6 +21,7 @@ from emulator.spec.registers import identity as identity_words
 from hdl.link.uart import QUIET_BITS
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
+from tests.hdl.streams import pulse
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
 
@@ -83,9 +84,7 @@ class Pins:
 async def begin(dut: Any) -> Pins:
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
     pins = Pins(dut)
-    dut.rst.value = 1
-    await ClockCycles(dut.clk, 3)
-    dut.rst.value = 0
+    await pulse(dut, "rst", 3)
     pins.sequence = 65530
     await pins.call(Opcode.SYNC)
     return pins

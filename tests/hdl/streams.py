@@ -6,7 +6,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import RisingEdge
 
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, Section
 
@@ -21,34 +21,37 @@ async def reset(dut: Any) -> None:
             handle.value = 0
         except (AttributeError, TypeError, ValueError):
             continue
-    dut.rst.value = 1
-    await ClockCycles(dut.clk, 3)
-    dut.rst.value = 0
+    await pulse(dut, "rst", 3)
     await RisingEdge(dut.clk)
 
 
-async def pulse(dut: Any, name: str, **given: int) -> None:
-    """Input ``name`` is 1 for a cycle, in which others are as ``given``; they stay so."""
+async def pulse(dut: Any, name: str, cycles: int = 1, **given: int) -> None:
+    """Input ``name`` is 1 for so many cycles, in which others are as ``given``; they stay so."""
     for other, value in given.items():
         getattr(dut, other).value = value
     getattr(dut, name).value = 1
-    await RisingEdge(dut.clk)
+    for _ in range(cycles):
+        await RisingEdge(dut.clk)
     getattr(dut, name).value = 0
 
 
-class Source:
-    """Offers payloads on a stream, idling before each with probability ``idle``."""
+class End:
+    """One of a stream, which pauses with probability ``pause``."""
 
-    def __init__(self, dut: Any, name: str, rng: np.random.Generator, idle: float = 0.0) -> None:
-        self.clk = dut.clk
-        self.valid = getattr(dut, f"{name}__valid")
-        self.ready = getattr(dut, f"{name}__ready")
-        self.payload = getattr(dut, f"{name}__payload")
-        self.rng, self.idle = rng, idle
+    def __init__(self, dut: Any, name: str, rng: np.random.Generator, pause: float = 0.0) -> None:
+        self.clk, self.name, self.rng, self.pause = dut.clk, name, rng, pause
+        self.valid, self.ready, self.payload = (
+            getattr(dut, f"{name}__{part}") for part in ("valid", "ready", "payload")
+        )
+        self.taken: list[int] = []
+
+
+class Source(End):
+    """Offers payloads, pausing before each."""
 
     async def send(self, payloads: Iterable[int]) -> None:
         for payload in payloads:
-            while self.rng.random() < self.idle:
+            while self.rng.random() < self.pause:
                 await RisingEdge(self.clk)
             self.valid.value = 1
             self.payload.value = payload
@@ -58,25 +61,16 @@ class Source:
             self.valid.value = 0
 
 
-class Sink:
-    """Takes payloads from a stream, refusing each cycle with probability ``stall``.
+class Sink(End):
+    """Takes payloads, pausing in any cycle.
 
     Also checks the stream contract: an offer stays, unchanged, until it is taken.
     """
 
-    def __init__(self, dut: Any, name: str, rng: np.random.Generator, stall: float = 0.0) -> None:
-        self.clk = dut.clk
-        self.name = name
-        self.valid = getattr(dut, f"{name}__valid")
-        self.ready = getattr(dut, f"{name}__ready")
-        self.payload = getattr(dut, f"{name}__payload")
-        self.rng, self.stall = rng, stall
-        self.taken: list[int] = []
-
     async def run(self) -> None:
         offered: int | None = None
         while True:
-            self.ready.value = int(self.rng.random() >= self.stall)
+            self.ready.value = int(self.rng.random() >= self.pause)
             await RisingEdge(self.clk)
             valid = int(self.valid.value)
             if not valid:

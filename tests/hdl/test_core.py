@@ -24,10 +24,10 @@ GEOMETRIES = {
         TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
     ),
     "overlap": dataclasses.replace(TINY, overlap=True),
+    "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
     "two-rows": dataclasses.replace(
         TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True, lane_rows=2
     ),
-    "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
     "groups-slow-readout": dataclasses.replace(WIDE, lanes=40, readouts=2),
     "groups-fast-readout": dataclasses.replace(WIDE, lanes=48, readouts=8, skip=True),
     "groups-faster-than-rows": dataclasses.replace(WIDE, lanes=32, readouts=32, noise=False, skip=True),
@@ -54,7 +54,7 @@ def marked(name: str) -> object:
     return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long] * (name not in SHORT))
 
 
-@pytest.mark.parametrize("name", map(marked, GEOMETRIES))
+@pytest.mark.parametrize("name", [marked(name) for name in GEOMETRIES])
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry, kind = GEOMETRIES[name], name.partition("-")[0]
     core, platform = (SmallCore, Design(small=True)) if kind == "small" else (Core, None)

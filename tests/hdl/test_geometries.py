@@ -154,22 +154,10 @@ def compare(g: Geometry, design: str, rng: np.random.Generator) -> None:
     assert votes == (IMAGES * SAMPLES * 4 if g.redraw else 0)
 
 
+LEAST = {"rows": 128, "lanes": 1, "max_inputs": 16, "max_outputs": 1, "columns": 16, "layers": 1, "curves": 1}
 AT_ONCE = {
     "overlap": dataclasses.replace(TINY, rows=8, lanes=3, readouts=1, max_inputs=16, overlap=True, redraw=1),
-    "small": dataclasses.replace(
-        TINY,
-        rows=128,
-        lanes=1,
-        readouts=1,
-        noise=False,
-        analog=False,
-        redraw=0,
-        max_inputs=16,
-        max_outputs=1,
-        columns=16,
-        layers=1,
-        curves=1,
-    ),
+    "small": dataclasses.replace(TINY, **DESIGNS["small"][1], **LEAST),
 }
 """Geometries that were computed wrongly once, or are as small as they may be."""
 

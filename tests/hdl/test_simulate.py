@@ -1,7 +1,7 @@
 """The cache of compiled benches: what is compiled, what is not, and that workers do not do it twice."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,14 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_same_verilog_is_compiled_once(builds: Builds, source: Path) -> None:
-    assert compiled(Ports(), [source]).read_text() == "a program"
-    assert compiled(Ports(), [source]) == compiled(Ports(), [source])
+def test_the_same_verilog_is_compiled_once_and_a_cut_program_again(builds: Builds, source: Path) -> None:
+    program = compiled(Ports(), [source])
+    assert program.read_text() == "a program"
+    assert compiled(Ports(), [source]) == program
     assert len(builds) == 1
+    program.write_text("")
+    assert compiled(Ports(), [source]).read_text() == "a program"
+    assert len(builds) == 2
 
 
 def test_other_verilog_flags_or_compilers_are_another_program(
@@ -59,19 +63,10 @@ def test_other_verilog_flags_or_compilers_are_another_program(
     assert len(builds) == 6
 
 
-def test_a_cut_program_is_compiled_again(builds: Builds, source: Path) -> None:
-    compiled(Ports(), [source]).write_text("")
-    assert compiled(Ports(), [source]).read_text() == "a program"
-    assert len(builds) == 2
-
-
 def test_of_several_workers_one_compiles(builds: Builds, source: Path) -> None:
-    workers = [threading.Thread(target=compiled, args=(Ports(), [source])) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(builds) == 1
+    with ThreadPoolExecutor(3) as workers:
+        programs = workers.map(lambda _: compiled(Ports(), [source]), range(3))
+    assert len(set(programs)) == len(builds) == 1
 
 
 def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
@@ -83,10 +78,9 @@ def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
         texts.append(sources[0].read_text())
 
     monkeypatch.setattr(module, "run_bench", run)
-    monkeypatch.setattr(module, "rtlil", lambda *_: r"connect \port$5361$0 \port$17")
-    module.simulate(UartReceiver(4), "bench", tmp_path)
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "run_bench", run)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "rtlil", lambda *_: r"connect \port$5361$0 \port$17")
+        module.simulate(UartReceiver(4), "bench", tmp_path)
     module.simulate(UartReceiver(4), "bench", tmp_path)
     assert texts[0] == r"connect \port$0$0 \port$1"
     assert "src" not in texts[1]

@@ -49,9 +49,7 @@ def test_identity_and_geometry(program: Program) -> None:
     assert board.identity()["geometry"]["lanes"] == 4
 
 
-@pytest.mark.parametrize(
-    "changes", [{"lane_rows": 2}, {"lane_rows": 2, "lane_groups": 4, "lanes": 32}, {"skip": False}]
-)
+@pytest.mark.parametrize("changes", [{}, {"lane_rows": 2}, {"lane_rows": 2, "lane_groups": 4, "lanes": 32}])
 def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
     of = {"skip": True, "redraw": 0, "overlap": "lane_groups" in changes} | changes
     geometry = dataclasses.replace(PRESETS["tiny"], name="device", **of)

@@ -12,48 +12,37 @@ from amaranth.utils import bits_for
 Free = Callable[[Any, str], Signal]
 
 
-def cut(module: types.ModuleType, free: Free) -> tuple[list[Any], list[Any]]:
+class Cut(wiring.Component):
+    """Its output is ``value``, whatever its inputs are."""
+
+    def __init__(self, inputs: dict[str, Any], output: str, value: Signal) -> None:
+        super().__init__({name: In(shape) for name, shape in inputs.items()} | {output: Out(value.shape())})
+        self.output, self.value = output, value
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += getattr(self, self.output).eq(self.value)
+        return m
+
+
+def cut(module: types.ModuleType, free: Free) -> tuple[list[Cut], list[Cut]]:
     """Replace the multipliers and memories that ``module`` will instantiate; two lists fill with them."""
-    products: list[Any] = []
-    memories: list[Any] = []
+    products: list[Cut] = []
+    memories: list[Cut] = []
 
-    class Product(wiring.Component):
-        def __init__(self, a: Any, b: Any, **rest: Any) -> None:
-            a_shape = signed(a) if isinstance(a, int) else Shape.cast(a)
-            b_shape = Shape.cast(b)
-            width = a_shape.width + b_shape.width + 1
-            super().__init__({"a": In(a_shape), "b": In(b_shape), "product": Out(signed(width))})
-            self.value = free(signed(width), f"product_{len(products)}")
-            products.append(self)
+    def product(a: Any, b: Any, **rest: Any) -> Cut:
+        a_shape, b_shape = signed(a) if isinstance(a, int) else Shape.cast(a), Shape.cast(b)
+        value = free(signed(a_shape.width + b_shape.width + 1), f"product_{len(products)}")
+        products.append(Cut({"a": a_shape, "b": b_shape}, "product", value))
+        return products[-1]
 
-        def elaborate(self, platform: object) -> Module:
-            m = Module()
-            m.d.comb += self.product.eq(self.value)
-            return m
+    def words(shape: Any, depth: int, *, early: bool = False) -> Cut:
+        address, word = bits_for(depth - 1), Shape.cast(shape)
+        inputs = {"address": address, "write": 1, "write_address": address, "write_data": word}
+        memories.append(Cut(inputs, "data", free(word, f"word_{len(memories)}")))
+        return memories[-1]
 
-    class Words(wiring.Component):
-        def __init__(self, shape: Any, depth: int, *, early: bool = False) -> None:
-            address = bits_for(depth - 1)
-            super().__init__(
-                {
-                    "address": In(address),
-                    "data": Out(Shape.cast(shape)),
-                    "write": In(1),
-                    "write_address": In(address),
-                    "write_data": In(Shape.cast(shape)),
-                }
-            )
-            self.value = free(Shape.cast(shape), f"word_{len(memories)}")
-            memories.append(self)
-
-        def elaborate(self, platform: object) -> Module:
-            m = Module()
-            m.d.comb += self.data.eq(self.value)
-            return m
-
-    for name in ("Multiplier", "WideMultiplier"):
+    for name, made in (("Multiplier", product), ("WideMultiplier", product), ("RegisteredMemory", words)):
         if hasattr(module, name):
-            setattr(module, name, Product)
-    if hasattr(module, "RegisteredMemory"):
-        module.RegisteredMemory = Words  # type: ignore[attr-defined]
+            setattr(module, name, made)
     return products, memories

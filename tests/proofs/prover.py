@@ -10,6 +10,7 @@ import tempfile
 import time
 import types
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ class Claim(Elaboratable):
         signal = Signal(shape, name=name)
         self.inputs.append(signal)
         return signal
+
+    def let(self, component: Any, *ports: str) -> None:
+        """``ports`` of the component are free inputs; names may be dotted: ``o.ready``."""
+        for name in ports:
+            port = attrgetter(name)(component)
+            self.module.d.comb += port.eq(self.free(port.shape(), name.replace(".", "_")))
 
     def given(self, condition: ValueLike) -> None:
         """Only what keeps to this, in every cycle, counts."""

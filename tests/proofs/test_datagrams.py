@@ -49,20 +49,16 @@ def session(module: types.ModuleType) -> Verdict:
     number, token, ended, is_data, belongs, later, skips, begins, may, closes = side.found
 
     # What comes: bytes that stand until they are taken, a sender beside them.
-    rx, valid, last = side.rx, run.free(1, "valid"), run.free(1, "last")
-    sender, payload = run.free(48, "sender"), run.free(8, "payload")
-    m.d.comb += [
-        *(rx.valid.eq(valid), rx.payload.eq(payload), side.rx_last.eq(last)),
-        *(side.rx_address.eq(sender[:32]), side.rx_port.eq(sender[32:])),
-        *(side.rx_length.eq(run.free(16, "length")), side.second.eq(run.free(1, "second"))),
-        *(side.answers.valid.eq(run.free(1, "answers")), side.tx.ready.eq(run.free(1, "tx_ready"))),
-    ]
+    run.let(side, "rx.valid", "rx.payload", "rx_last", "rx_address", "rx_port", "rx_length")
+    run.let(side, "second", "answers.valid", "tx.ready")
+    rx, valid, last = side.rx, side.rx.valid, side.rx_last
+    sender = Cat(side.rx_address, side.rx_port)
     inside, taken = Signal(), valid & rx.ready
     with m.If(taken):
         m.d.sync += inside.eq(~last)
     stands = run.past((valid | inside) & ~(taken & last), "stands")
     run.given(~stands | (sender == run.past(sender, "sender_before")))
-    offered = Cat(payload, last)
+    offered = Cat(rx.payload, last)
     waits, before = run.past(valid & ~rx.ready, "waits"), run.past(offered, "offered_before")
     run.given(~waits | (valid & (offered == before)))
     run.given(~(at["act"] & begins & ended))

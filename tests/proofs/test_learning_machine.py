@@ -45,16 +45,10 @@ def asked(module: types.ModuleType) -> tuple[Run, Any, Core]:
     module.LearningCore = lambda geometry: core  # type: ignore[attr-defined]
     machine = module.LearningMachine(GEOMETRY)
     run.module.submodules.machine = machine.elaborate(None)
-    start = machine.master.start
-    run.module.d.comb += [
-        start.valid.eq(run.free(1, "asks")),
-        start.payload.bank.eq(run.free(1, "bank")),
-        start.payload.inference.eq(run.free(32, "number")),
-        core.free.eq(run.free(1, "free")),
-        core.ready.eq(run.free(1, "ready") & core.free),
-        core.right.eq(run.free(1, "right")),
-        core.pulses[0].eq(run.free(32, "pulses")),
-    ]
+    run.let(machine.master.start, "valid", "payload.bank", "payload.inference")
+    run.let(core, "free", "right")
+    run.module.d.comb += core.ready.eq(run.free(1, "ready") & core.free)
+    run.module.d.comb += core.pulses[0].eq(run.free(32, "pulses"))
     run.given(~core.free | ~run.past(core.start, "begun"))
     return run, machine, core
 

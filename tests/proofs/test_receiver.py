@@ -62,13 +62,7 @@ def accepts(module: types.ModuleType) -> Verdict:
     cut(module, run.free)
     module.Receiver.claim = claim  # type: ignore[attr-defined]
     run.module.submodules.receiver = receiver = module.Receiver(GEOMETRY)
-    run.module.d.comb += [
-        receiver.valid.eq(run.free(1, "valid")),
-        receiver.data_in.eq(run.free(8, "data_in")),
-        receiver.line_error.eq(run.free(1, "line_error")),
-        receiver.address.eq(run.free(len(receiver.address), "address")),
-        receiver.release.eq(run.free(1, "release")),
-    ]
+    run.let(receiver, "valid", "data_in", "line_error", "address", "release")
     run.given(receiver.ready | ~receiver.release)
     return check(run, depth=9, induction=9)
 

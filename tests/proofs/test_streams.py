@@ -17,11 +17,7 @@ def queue(module: types.ModuleType) -> Verdict:
     run = Run()
     m = run.module
     m.submodules.queue = q = module.Queue(WIDTH, DEPTH)
-    m.d.comb += [
-        q.i.valid.eq(run.free(1, "valid")),
-        q.i.payload.eq(run.free(WIDTH, "payload")),
-        q.o.ready.eq(run.free(1, "ready")),
-    ]
+    run.let(q, "i.valid", "i.payload", "o.ready")
     run.stable(q.o, "o")
     nth = run.constant(4, "nth")
     entered, left = Signal(4), Signal(4)
@@ -42,18 +38,12 @@ def sender(module: types.ModuleType) -> Verdict:
     run = Run()
     m = run.module
     m.submodules.sender = s = module.CobsSender(3)
-    data = run.free(8, "data")
+    run.let(s, "start", "data", "o.ready")
     # The memory: what it answers two cycles after an address does not change while the address stands.
     before = run.past(s.address, "address_before")
     longer = run.past(before == s.address, "address_stands")
-    data_before = run.past(data, "data_before")
-    run.given(~(longer & (before == s.address)) | (data == data_before))
-    m.d.comb += [
-        s.start.eq(run.free(1, "start")),
-        s.length.eq(run.constant(2, "length")),
-        s.data.eq(data),
-        s.o.ready.eq(run.free(1, "ready")),
-    ]
+    run.given(~(longer & (before == s.address)) | (s.data == run.past(s.data, "data_before")))
+    m.d.comb += s.length.eq(run.constant(2, "length"))
     run.stable(s.o, "o")
     run.reachable(s.o.valid & (s.o.payload == 0))
     return check(run, depth=18)

@@ -27,13 +27,8 @@ def within_bounds(module: types.ModuleType) -> Verdict:
     for i in module.PRODUCTS:
         c.module.d.comb += updater.products[i].eq(c.free(signed(2 * WIDEST), f"product_{i}"))
     c.module.submodules.updater = updater.elaborate(None)
-    event = updater.event
-    for name in ("row", "column", "count", "up", "state"):
-        field = getattr(event, name)
-        c.module.d.comb += field.eq(c.free(field.shape(), f"event_{name}"))
-    for name in ("cycle_key", "step_shift"):
-        port = getattr(updater, name)
-        c.module.d.comb += port.eq(c.free(port.shape(), name))
+    c.let(updater.event, "row", "column", "count", "up", "state")
+    c.let(updater, "cycle_key", "step_shift")
     low = clip(sums["lower"] << BOUND_SHIFT, STATE_MIN, 0)
     high = clip(sums["upper"] << BOUND_SHIFT, 0, STATE_MAX)
     c.always((updater.state >= low) & (updater.state <= high))

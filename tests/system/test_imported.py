@@ -11,11 +11,11 @@ pytest.importorskip("torch", reason="needs ndrite[train]")
 pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
 
 import ndrite
-from emulator.golden import Core
 from ndrite.networks import import_model
 from tests.emulator.network.importing import test_hostile as hostile
 from tests.emulator.network.importing.cases import normal, seeded
 from tests.emulator.network.importing.sklearn_models import ESTIMATORS, fitted
+from tests.stimulus import ran
 
 pytestmark = pytest.mark.long
 SAMPLES = 6
@@ -53,6 +53,4 @@ def test_gateware_gives_the_golden_models_outputs(kind: str, name: str, board: A
         for chip in ("ideal", "wan2022"):
             codes = imported.inputs.encode(x.reshape(len(x), -1))
             program = ndrite.compile(imported.network, chip, samples=x).program
-            board.program(program)
-            got, wanted = (b.infer(codes[:SAMPLES], seed=3) for b in (board, Core(program)))
-            np.testing.assert_array_equal(got, wanted, err_msg=f"{kind} {name} on {chip}")
+            ran(board, program, codes[:SAMPLES], seed=3)

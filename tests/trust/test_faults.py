@@ -33,50 +33,51 @@ TIMEOUT_S = 0.02
 """Simulated: 20,000 cycles, several times the longest answer."""
 ATTEMPTS = 40
 """More than usual: at one fault in 100 bytes half the frames are damaged."""
+SIMULATED = {"timeout_s": TIMEOUT_S, "attempts": ATTEMPTS}
 OPENING_S = 0.12
 """Simulated: an opening is tried again after 10,000 cycles."""
 REAL_TIMEOUT_S = 0.5
 """Of real time: longer than the serving process sleeps between two looks."""
 
 
-class Tally(Counter[str]):
-    """What came of a run; ``wrong`` is what must stay 0."""
+def tried(
+    what: str, ways: tuple[Any, Faulty], rates: Rates, rounds: int, seed: int, counted: list[str], **how: Any
+) -> Counter[str]:
+    """Program two programs in turn and infer after each, with faults at ``rates``; at last without.
 
-    def line(self, link: Faulty) -> str:
-        """For the summary."""
-        return (
-            f"{self['programmings']} programmings ({self['programmings refused']} refused), "
-            f"{self['inferences']} inferences ({self['inferences refused']} refused), "
-            f"{sum(link.injected.values())} faults, {self['wrong']} wrong numbers"
-        )
-
-
-def work(board: Board, link: Faulty, rates: Rates, rounds: int, seed: int) -> Tally:
-    """Program two programs in turn and infer after each, with faults at ``rates``; at last without."""
-    whole, tally = link.rates, Tally()
-    rng = np.random.default_rng([seed, 31])
+    What came of it: no wrong number. ``how`` a board is opened on the first of ``ways``; the second damages.
+    """
+    (link, faulty), tally = ways, Counter[str]()
+    whole, rng = faulty.rates, np.random.default_rng([seed, 31])
     images = [random_program(TINY, rng, sizes=(12, 6, 3), noise=True) for _ in range(2)]
-    for i in range(rounds):
-        program = images[i % 2]
-        x = random_inputs(program, rng, INFERENCES)
-        expected = Core(program).infer(x, seed=i)
-        link.rates = rates
-        tally["programmings"] += 1
-        try:
-            board.program(program)
-        except HostError:
-            tally["programmings refused"] += 1
-            continue
-        tally["inferences"] += len(x)
-        try:
-            y = board.infer(x, seed=i)
-        except HostError:
-            tally["inferences refused"] += len(x)
-            continue
-        tally["wrong"] += int((y != expected).any(axis=1).sum())
-    # Once the link is whole again, so is the board.
-    link.rates = whole
-    ran(board, images[0], random_inputs(images[0], rng, 4), seed=1)
+    with Board(link, **how) as board:
+        for i in range(rounds):
+            program = images[i % 2]
+            x = random_inputs(program, rng, INFERENCES)
+            expected = Core(program).infer(x, seed=i)
+            faulty.rates = rates
+            tally["programmings"] += 1
+            try:
+                board.program(program)
+            except HostError:
+                tally["programmings refused"] += 1
+                continue
+            tally["inferences"] += len(x)
+            try:
+                y = board.infer(x, seed=i)
+            except HostError:
+                tally["inferences refused"] += len(x)
+                continue
+            tally["wrong"] += int((y != expected).any(axis=1).sum())
+        # Once the link is whole again, so is the board.
+        faulty.rates = whole
+        ran(board, images[0], random_inputs(images[0], rng, 4), seed=1)
+        tally["damaged"] = board.session.statistics.damaged_frames
+    names = ("programmings", "programmings refused", "inferences", "inferences refused", "wrong")
+    faults = sum(faulty.injected.values())
+    counted.append(f"{what}: {faults} faults, {', '.join(f'{tally[name]} {name}' for name in names)}")
+    assert tally["wrong"] == 0
+    assert tally["programmings"] == rounds
     return tally
 
 
@@ -120,19 +121,15 @@ def test_no_wrong_number(name: str, rate: float, scale: int, counted: list[str])
     way, seed = WAYS[name], round(1 / rate)
     link, faulty = way.link(seed)
     rounds = way.programmings * scale // (4 if rate == way.rates[-1] else 1)
-    with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
-        tally = work(board, faulty, way.of(rate), rounds, seed=seed)
-        damaged = board.session.statistics.damaged_frames
-    counted.append(f"{name}, faults at {rate:g}: {tally.line(faulty)}")
-    assert tally["wrong"] == 0
-    assert tally["programmings"] == rounds
+    what = f"{name}, faults at {rate:g}"
+    tally = tried(what, (link, faulty), way.of(rate), rounds, seed, counted, **SIMULATED)
     if rate <= way.none_to:
         assert tally["inferences refused"] == tally["programmings refused"] == 0
     if rate >= way.all_from:
         assert tally["inferences"] > tally["inferences refused"]
         kinds = faulty.injected.keys() - {"coalesce", "disconnect"}
         assert all(faulty.injected[kind] for kind in kinds), faulty.injected
-        assert damaged > 0 or name != "link"
+        assert tally["damaged"] > 0 or name != "link"
 
 
 KINDS = {name: DatagramRates(**{name: 0.1}) for name in ("lose", "duplicate", "overtake", "cut")}
@@ -142,10 +139,8 @@ KINDS["flip"] = DatagramRates(flip=2e-3)
 @pytest.mark.parametrize("kind", long_where({"duplicate", "overtake"}.__contains__, KINDS))
 def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     link, faulty = datagrams(5)
-    with Board(link, timeout_s=TIMEOUT_S, attempts=ATTEMPTS) as board:
-        tally = work(board, faulty, KINDS[kind], 3, seed=5)
-    counted.append(f"datagrams, {kind} alone: {tally.line(faulty)}")
-    assert tally["wrong"] == tally["programmings refused"] == tally["inferences refused"] == 0
+    tally = tried(f"datagrams, {kind} alone", (link, faulty), KINDS[kind], 3, 5, counted, **SIMULATED)
+    assert tally["programmings refused"] == tally["inferences refused"] == 0
     assert faulty.injected[kind] > 0
 
 
@@ -166,11 +161,7 @@ def test_no_wrong_number_from_another_process(
             socket = UdpSocket(*udp_address(server.url.removeprefix("udp:")))
             faulty = FaultyDatagrams(socket, DatagramRates(), seed=7)
             link, rates = UdpLink(faulty), DatagramRates.each(1e-2)
-        with Board(link, timeout_s=REAL_TIMEOUT_S) as board:
-            tally = work(board, faulty, rates, rounds, seed=7)
-    counted.append(f"{name}: {tally.line(faulty)}")
-    assert tally["wrong"] == 0
-    assert tally["programmings"] == rounds
+        tally = tried(name, (link, faulty), rates, rounds, 7, counted, timeout_s=REAL_TIMEOUT_S)
     assert tally["inferences"] > tally["inferences refused"]
 
 

@@ -1,6 +1,7 @@
 """cocotb: virtual chips of random layers, cell by cell against golden; the bench plays the memories."""
 
 import dataclasses
+import itertools
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layo
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker
-from tests.hdl.streams import load, reset, write_memory
+from tests.hdl.streams import load, pulse, reset, write_memory
 
 Cells = dict[tuple[int, int], int]
 """(lane, row address) -> word."""
@@ -99,16 +100,13 @@ async def chips(dut: Any, corner: bool) -> None:
         nominal = trial == 2
         targets, written = memory(program), {}
         player = cocotb.start_soon(play(dut, targets, written))
-        dut.start.value, dut.nominal.value = 1, int(nominal)
+        await pulse(dut, "start", nominal=int(nominal))
+        dut.nominal.value = 0
         await RisingEdge(dut.clk)
-        dut.start.value, dut.nominal.value = 0, 0
-        await RisingEdge(dut.clk)
-        cycles = 0
-        while True:
+        for cycles in itertools.count(1):
             await ReadOnly()
             busy = int(dut.busy.value)
             await RisingEdge(dut.clk)
-            cycles += 1
             if not busy:
                 break
             assert cycles < 100_000, "redraw does not end"

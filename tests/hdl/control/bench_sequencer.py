@@ -96,6 +96,5 @@ async def order(dut: Any, trial: int, stall: float) -> None:
             }
             have = got | {"group": got["readout"]["group"]}
             for part, fields in wanted_of.items():
-                for name, want in fields.items():
-                    where = f"block sequencer, inference {n}, layer {layer}, pass {i}, {part} {name}"
-                    same(have[part][name], want, where)
+                where = f"block sequencer, inference {n}, layer {layer}, pass {i}, {part}"
+                same({name: have[part][name] for name in fields}, fields, where)

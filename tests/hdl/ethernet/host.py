@@ -6,13 +6,14 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, Timer
+from cocotb.triggers import Timer
 from cocotbext.eth import GmiiFrame, RgmiiSink, RgmiiSource
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw, raw
 
 from emulator.spec.datagrams import HEADER, HEADER_BYTES, OPEN_BYTES, PORT, VERSION, Kind
+from tests.hdl.streams import pulse
 
 BOARD_MAC, BOARD_IP = "02:6e:64:72:00:05", "192.168.1.50"
 HOST_MAC, HOST_IP, HOST_PORT = "02:00:00:00:00:09", "192.168.1.9", 40_123
@@ -38,9 +39,7 @@ class Host:
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, round(self.clock_ns * 1000), "ps").start())
         cocotb.start_soon(self._clock())
-        dut.rst.value = 1
-        await ClockCycles(dut.clk, 5)
-        dut.rst.value = 0
+        await pulse(dut, "rst", 5)
         await Timer(200, "ns")
 
     async def _clock(self) -> None:

@@ -93,9 +93,7 @@ class Bench:
     ) -> list[bytes]:
         return await self.send(data(token, number, piece), sender)
 
-    async def refused(
-        self, token: int, number: int, sender: tuple[int, int] = A
-    ) -> tuple[int, int, int, int]:
+    async def refused(self, token: int, number: int, sender: tuple[int, int] = A) -> tuple[int, ...]:
         """What the sender of a piece is told who is not heard."""
         return refused(await self.data(token, number, b"12345678", sender))
 
@@ -117,6 +115,10 @@ class Bench:
 
 def data(token: int, number: int, piece: bytes = b"", *, version: int = VERSION) -> bytes:
     return HEADER.pack(Kind.DATA, version, 0, number % NUMBERS, token) + piece
+
+
+def closing(token: int) -> bytes:
+    return HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token)
 
 
 def refused(answers: list[bytes]) -> tuple[int, int, int, int]:
@@ -150,12 +152,8 @@ def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 @benched
 async def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap(b: Bench) -> None:
     token = await b.begin()
-    await b.data(token, 2, b"two")
-    await b.data(token, 2, b"two")
-    await b.data(token, 4, b"four")
-    await b.data(token, 3, b"three")
-    await b.data(token, 5, b"")
-    await b.data(token, 6, b"6")
+    for number, piece in ((2, b"two"), (2, b"two"), (4, b"four"), (3, b"three"), (5, b""), (6, b"6")):
+        await b.data(token, number, piece)
     await b.data(token, 6 + NUMBERS // 2, b"half round is behind")
     await b.data(token, 5 + NUMBERS // 2, b"!")
     assert b.stream == b"two" + b"\0four" + b"6" + b"\0!"
@@ -165,10 +163,8 @@ async def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap(b: Bench)
 @benched
 async def test_numbers_go_round(b: Bench) -> None:
     token = await b.open()
-    await b.data(token, NUMBERS - 1, b"x")
-    await b.data(token, 0, b"y")
-    await b.data(token, NUMBERS - 1, b"x")
-    await b.data(token, 1, b"z")
+    for number, piece in ((NUMBERS - 1, b"x"), (0, b"y"), (NUMBERS - 1, b"x"), (1, b"z")):
+        await b.data(token, number, piece)
     assert b.stream == b"\0xyz"
 
 
@@ -180,8 +176,8 @@ async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
     for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
         assert await b.refused(token, 2, other) == (token, *A, 0), other
     assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
-    assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token), B) == []
-    assert await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token ^ 2)) == []
+    assert await b.send(closing(token), B) == []
+    assert await b.send(closing(token ^ 2)) == []
     await b.data(token, 2, b"heard")
     assert b.stream == b"heard"
 
@@ -226,7 +222,7 @@ async def test_an_offer_that_was_taken_up_begins_nothing_again(b: Bench) -> None
     """A first datagram that comes late, behind the session that it began."""
     early = await b.open(A)
     token = await b.begin(A)
-    await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+    await b.send(closing(token))
     for late in (token, early):
         assert await b.refused(late, 1, A) == (late, 0, 0, 0)
     assert b.stream == b""
@@ -240,16 +236,9 @@ async def test_tokens_differ_though_the_host_s_are_the_same(b: Bench) -> None:
 @benched
 async def test_no_answer_is_longer_than_its_request(b: Bench) -> None:
     await b.begin()
+    lengths = (1, HEADER_BYTES - 1, HEADER_BYTES, REFUSED_BYTES - 1, REFUSED_BYTES, OPEN_BYTES - 1, 60)
     for kind in (*Kind, 0, 0xFF):
-        for length in (
-            1,
-            HEADER_BYTES - 1,
-            HEADER_BYTES,
-            REFUSED_BYTES - 1,
-            REFUSED_BYTES,
-            OPEN_BYTES - 1,
-            60,
-        ):
+        for length in lengths:
             datagram = HEADER.pack(kind, VERSION, 0, 0, OWN).ljust(length, b"\0")[:length]
             for answer in await b.send(datagram, B):
                 assert len(answer) <= length, f"{kind:#x}, {length} bytes"
@@ -275,7 +264,7 @@ async def test_another_host_is_told_who_has_it_until_the_lease_is_over(b: Bench)
 @benched
 async def test_close_makes_room_for_another(b: Bench) -> None:
     token = await b.begin()
-    await b.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token))
+    await b.send(closing(token))
     assert await b.refused(token, 2) == (token, 0, 0, 0)
     await b.begin(B)
 

@@ -63,7 +63,6 @@ async def groups(dut: Any, trial: int, idle: float) -> None:
     await load(dut, lay_out(program, GEOMETRY), **WINDOWS)
     payloads, partials, expected = [], [], []
     n, p_per = GEOMETRY.lanes, GEOMETRY.readouts
-    column = 0
     last = len(program.layers) - 1
     for _ in range(3):
         column = 0

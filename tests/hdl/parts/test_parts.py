@@ -15,18 +15,18 @@ from hdl.parts.table import Table
 from tests.hdl.interpreted import simulated
 
 
-@pytest.mark.parametrize("ways", [1, 2])
-def test_set_bits_of_every_byte(ways: int) -> None:
+@pytest.mark.parametrize("parts", [[0xFF], [0x55, 0xAA]])
+def test_set_bits_of_every_byte(parts: list[int]) -> None:
+    """Of the eight bits, and of even and odd ones apart."""
     m = Module()
     bits, first, second = Signal(8), Signal(8), Signal(8)
     one, two = Signal(), Signal()
     m.d.comb += [
-        first.eq(first_set(bits, ways)),
-        second.eq(second_set(bits, ways)),
-        one.eq(at_most_set(bits, 1, ways)),
-        two.eq(at_most_set(bits, 2, ways)),
+        first.eq(first_set(bits, len(parts))),
+        second.eq(second_set(bits, len(parts))),
+        one.eq(at_most_set(bits, 1, len(parts))),
+        two.eq(at_most_set(bits, 2, len(parts))),
     ]
-    parts = [0xFF] if ways == 1 else [0x55, 0xAA]
 
     async def bench(ctx: Any) -> None:
         for value in range(256):

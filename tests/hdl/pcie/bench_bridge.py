@@ -1,6 +1,5 @@
 """cocotb: BAR0 against a memory model: lengths, byte enables, completion splits, refusals, drops."""
 
-import os
 from typing import Any
 
 import cocotb
@@ -11,9 +10,8 @@ from emulator.spec.memory_map import address
 from emulator.spec.pcie import bar_bytes, engine_offset, region_bytes
 from emulator.spec.registers import BY_NAME, MAGIC
 from tests.hdl.given import GEOMETRY
-from tests.hdl.pcie.host import Host
+from tests.hdl.pcie.host import THOROUGH, Host
 
-THOROUGH = bool(os.environ.get("THOROUGH"))
 WORDS = GEOMETRY.columns
 """Words of region bias, plain 32-bit memory."""
 

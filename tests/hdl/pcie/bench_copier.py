@@ -11,10 +11,9 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 from cocotbext.pcie.core.utils import PcieId
 
 from tests.hdl.pcie.hard_block import Tamper, changed, refused, untouched
-from tests.hdl.pcie.host import CLOCK_NS, Host
+from tests.hdl.pcie.host import CLOCK_NS, THOROUGH, Host
 from tests.hdl.streams import pulse
 
-THOROUGH = bool(os.environ.get("THOROUGH"))
 SLOT_BYTES, TAGS = int(os.environ["SLOT_BYTES"]), int(os.environ["TAGS"])
 
 

@@ -1,5 +1,6 @@
 """A PCIe hard block for cocotb: cocotbext-pcie's configuration space and link, raw TLPs to the gateware."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -143,14 +144,9 @@ class HardBlock(Device):  # type: ignore[misc]
             # Hold some back, so that there is something to overtake; never past the same tag or a request.
             if len(self.waiting) < 4 and self.rng.random() < 0.9:
                 return None
-            seen: set[int] = set()
-            heads = []
-            for i, tlp in enumerate(self.waiting):
-                if not tlp.is_completion():
-                    break
-                if tlp.tag not in seen:
-                    heads.append(i)
-                seen.add(tlp.tag)
+            ahead = itertools.takewhile(lambda tlp: tlp.is_completion(), self.waiting)
+            tags = [tlp.tag for tlp in ahead]
+            heads = [i for i, tag in enumerate(tags) if tag not in tags[:i]]
             choice = int(self.rng.choice(heads))
         return self.waiting.pop(choice)
 

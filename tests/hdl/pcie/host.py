@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import zlib
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, Timer
+from cocotb.triggers import Timer
 from cocotbext.pcie.core import RootComplex
 
 from emulator.backend.lay_out import lay_out
@@ -19,12 +20,16 @@ from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
+from tests.hdl.streams import pulse
 from tests.stimulus import random_inputs
 
+THOROUGH = bool(os.environ.get("THOROUGH"))
 CLOCK_NS = 16
 RING_LOG2 = 3
 HIGH_MEMORY = 0x12_3456_0000
 """Beyond 4 GiB: needs four-double-word headers."""
+
+JOB = ("source", "destination", "address", "inputs", "outputs")
 
 
 class Host:
@@ -65,9 +70,7 @@ class Host:
     ) -> Host:
         """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
         host = cls(dut, bar_size, seed)
-        dut.rst.value = 1
-        await ClockCycles(dut.clk, 4)
-        dut.rst.value = 0
+        await pulse(dut, "rst", 4)
         host.block.function.pcie_cap.max_payload_size_supported = max_payload
         host.rc.max_payload_size = max_payload
         host.rc.max_payload_size_supported = max_payload
@@ -135,24 +138,12 @@ class Host:
 
     # -- jobs
 
-    def post(
-        self,
-        opcode: int,
-        count: int,
-        *,
-        source: int = 0,
-        destination: int = 0,
-        address: int = 0,
-        inputs: int = 0,
-        outputs: int = 0,
-        interrupt: bool = True,
-    ) -> int:
-        """Put a descriptor in the ring; its index."""
-        index = self.producer
-        flags = pcie.FLAG_INTERRUPT * interrupt
-        fields = (opcode, flags, 0, count, source, destination, address, inputs, outputs)
+    def post(self, opcode: int, count: int, *, interrupt: bool = True, **fields: int) -> int:
+        """Put a descriptor in the ring; its index. ``fields`` are those of ``JOB``, 0 where not given."""
+        index, flags = self.producer, pcie.FLAG_INTERRUPT * interrupt
+        job = dict.fromkeys(JOB, 0) | fields
         place = (index % (1 << RING_LOG2)) * 32
-        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(*fields)
+        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(opcode, flags, 0, count, *job.values())
         self.producer += 1
         return index
 

@@ -27,18 +27,9 @@ SUMS = unpacker(ArrayLayout(signed(32), P))
 
 
 @cocotb.test()
-@cocotb.parametrize(trial=range(5), stall=[0.0, 0.6])
-async def partial_sums(dut: Any, trial: int, stall: float) -> None:
-    await _partial_sums(dut, trial, stall, stall)
-
-
-@cocotb.test()
-@cocotb.parametrize(trial=range(3))
-async def partial_sums_short_of_samples(dut: Any, trial: int) -> None:
-    await _partial_sums(dut, trial, 0.0, 0.6)
-
-
-async def _partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
+@cocotb.parametrize((("stall", "scarce"), [(0.0, 0.0), (0.6, 0.6), (0.0, 0.6)]), trial=range(5))
+async def partial_sums(dut: Any, trial: int, stall: float, scarce: float) -> None:
+    """``scarce``: chance that no sample is there in a cycle."""
     rng = np.random.default_rng([4, trial, int(10 * stall)])
     program = random_program(GEOMETRY, rng, corner=trial > 2)
     await reset(dut)

@@ -26,16 +26,14 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
     m = Module()
     m.submodules.memory = memory = MapMemory(MAPS)
     m.submodules.writer = writer = MapWriter(MAPS)
-    field = {
-        "base": 7,
-        "plane": PLANE,
-        "pixel": 1,
-        "rows": 1,
-        "columns": WINDOWS,
-        "channels": channels,
+    field = {"base": 7, "plane": PLANE, "pixel": 1, "rows": 1, "columns": WINDOWS, "channels": channels}
+    field |= {
         "grid_rows": 1,
+        "grid_columns": WINDOWS * WIDTH,
+        "block_rows": 1,
+        "block_columns": 1,
+        "groups": 1,
     }
-    field |= {"grid_columns": WINDOWS * WIDTH, "block_rows": 1, "block_columns": 1, "groups": 1}
     field |= {"pool_rows": 1, "pool_columns": WIDTH}
     m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
     m.d.comb += [
