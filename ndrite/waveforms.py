@@ -179,7 +179,7 @@ def trace_inference(
     busy = {signal.block: signal.path for signal in SIGNALS if signal.busy}
     found = read_activity(path, list(busy.values()))
     activity = {block: found[path] for block, path in busy.items()}
-    return Trace(y[0], cycles, bound_cycles(program, geometry.lanes, geometry.lane_rows), activity)
+    return Trace(y[0], cycles, bound_cycles(program, geometry.lanes), activity)
 
 
 def on_array(program: Program, product: int | None) -> tuple[Program, int]:

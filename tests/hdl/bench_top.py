@@ -17,7 +17,6 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
-from emulator.spec.registers import identity as identity_words
 from hdl.link.uart import QUIET_BITS
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
@@ -95,9 +94,8 @@ async def identity(dut: Any) -> None:
     pins = await begin(dut)
     values = await pins.read("magic", 5)
     assert values == [MAGIC, protocol_word(), 0x55667788, 0x11223344, register_map_hash()]
-    for name, value in identity_words(GEOMETRY, 0).items():
-        if name.startswith("geometry_"):
-            assert await pins.read(name) == [value], name
+    for name, value in GEOMETRY.hardware_fields().items():
+        assert await pins.read(f"geometry_{name}") == [value], name
 
 
 @cocotb.test()

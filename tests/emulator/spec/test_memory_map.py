@@ -121,8 +121,6 @@ def test_tile_rows_of_128_need_24_bits() -> None:
         ("window", 3),
         ("curves", 0),
         ("redraw", 3),
-        ("lane_rows", 2),
-        ("lane_rows", 3),
     ],
 )
 def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
