@@ -20,6 +20,7 @@ from emulator.spec import Program
 from emulator.spec.archive import digest
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.state_file import load_state, save_state
+from emulator.spec.variation import inference_index
 from host import BoardApi, InputError
 from host.api import Progress
 from ndrite import signature as sig
@@ -210,7 +211,7 @@ def run_campaign(
 
     Goes on from ``state`` where that holds chips already done; it is written after ``PIECE_CHIPS`` more chips
     and left in place. The board is programmed for classes; for targets chips are drawn on the host and
-    programmed one after another, each trial with a read-noise seed of its own. Raises StateError where
+    programmed one after another, each with a read-noise seed of its own. Raises StateError where
     ``state`` belongs to another campaign, or was edited; HostError, CampaignError as ``BoardApi.campaign``.
     """
     mark = {field: value for field, value in asdict(plan).items() if field != "chips"} | {
@@ -236,8 +237,10 @@ def run_campaign(
             whole, each = whole + piece.votes, np.concatenate([each, piece.correct])
         for chip in range(first, first + count) if labels.ndim == 2 else ():
             board.program(virtual_chip(program, seed=plan.seed, chip=chip))
-            seeds = [(plan.seed + chip * plan.trials + t) % (1 << 64) for t in range(plan.trials)]
-            found = np.array([board.infer(x, seed=seed, noise=plan.noise) for seed in seeds])
+            # Neighbouring seeds of a campaign must not share their chips' read noise.
+            (seed,) = np.random.SeedSequence([plan.seed, chip]).generate_state(1, np.uint64).tolist()
+            trials = [inference_index(plan.first_sample, t) for t in range(plan.trials)]
+            found = np.array([board.infer(x, seed=seed, first_index=i, noise=plan.noise) for i in trials])
             each = np.append(each, rms_error(found * step, labels))
             report(chip + 1 - first, count)
         if state is not None:

@@ -16,6 +16,7 @@ from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, InputRange, Meaning, Named, Network, Patches, Product
 from emulator.network.datasets import digits
 from emulator.spec import PRESETS, Geometry
+from emulator.spec.variation import inference_index
 from ndrite.evaluations import work
 from ndrite.shell.main import OK, run
 from ndrite.verbs.campaign import with_variation
@@ -164,7 +165,8 @@ def test_targets_everywhere(regressor: Any, said: Any, prints: Any) -> None:
 
     wafer = ndrite.campaign(compiled, x, shifted, chips=3, trials=2, seed=5)
     chip = virtual_chip(with_variation(compiled.program, None), seed=5, chip=1)
-    expected = [rms(Core(chip).infer(x, seed=5 + 1 * 2 + t)) for t in range(2)]
+    read = int(np.random.SeedSequence([5, 1]).generate_state(1, np.uint64)[0])
+    expected = [rms(Core(chip).infer(x, seed=read, first_index=inference_index(0, t))) for t in range(2)]
     assert wafer.summary["rms_error_per_chip"][1] == pytest.approx(np.sqrt(np.mean(np.square(expected))))
     assert len(set(wafer.summary["rms_error_per_chip"])) == 3
     assert wafer.on_host
