@@ -14,7 +14,7 @@ from emulator.device.ndr.tuning import vary
 from emulator.device.pulsing import Programming
 from emulator.device.rram.programming import MODELS
 from emulator.errors import PhysicsError
-from tests.naive.pulses import linear_step
+from tests.emulator.device.cited import linear_step
 from tests.stimulus import trace
 
 PRESETS = ("ecram-tang2018", "ecram-kim2019", "ecram-linear-ysz")

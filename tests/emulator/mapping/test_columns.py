@@ -167,14 +167,13 @@ def test_noise_goes_with_the_root_of_temperature():
     pytest.importorskip("torch", reason="needs ndrite[train]")
     from emulator.learning.training.view import view_of
 
-    def at(kelvin, **readout):
-        return changed(chip(noise_temperature_K=300.0, **readout), conditions={"temperature_K": kelvin})
-
-    noisy = {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0}
+    noisy = (
+        {"column_noise_percent": 4.0, "column_gain_mismatch_percent": 1.0},
+        {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0},
+    )
     seen = []
     for kelvin in (300.0, 400.0):
-        column = at(kelvin, column_noise_percent=4.0, column_gain_mismatch_percent=1.0)
-        converter = at(kelvin, **noisy)
+        column, converter = (at(chip(noise_temperature_K=300.0, **readout), kelvin) for readout in noisy)
         programs = [map_network(centred_network(), c, X).program for c in (column, converter)]
         sigmas = [layer.sigma_out for program in programs for layer in program.layers]
         seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])

@@ -1,6 +1,6 @@
 """A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.golden.learn import Learner, make_learner
 from emulator.golden.learn.devices import constants
+from emulator.golden.learn.fast import FastLearner
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
@@ -20,8 +21,8 @@ from emulator.learning.insitu import Course, Plan, follow, prepare
 from emulator.learning.insitu.laws import devices_of, normal_table, table
 from emulator.learning.insitu.neurons import symmetry_points
 from emulator.network.datasets import digits
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
-from tests.naive.pulses import linear_step
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE, Learning
+from tests.emulator.device.cited import linear_step
 
 IDEAL_CHIP = load_chip("ideal")
 IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
@@ -32,16 +33,16 @@ KIM = LinearStep(
 SOFT = LinearStep(step_up=0.01, step_down=0.008, w_min=-1.0, w_max=1.0, gamma_up=1.0, gamma_down=1.0)
 
 
-def pulsed(law: LinearStep, spread: EcramSpread, start: float, up: int, down: int, count: int) -> np.ndarray:
-    """States (up + down + 1, count), of the nominal bound, of ``count`` devices pulsed one by one."""
+def pulsed(law: LinearStep, spread: EcramSpread, start: float, ups: Sequence[bool], count: int) -> np.ndarray:
+    """States (P + 1, count), of the nominal bound, of ``count`` devices pulsed one by one; ``ups`` (P,)."""
     what = devices_of(law, spread)
     k = np.arange(count)
     own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
     s = np.full(count, round(start * STATE_ONE))
     found = [s]
-    for i in range(up + down):
+    for i, up in enumerate(ups):
         drawn = words(key_of(2, DOMAIN_CYCLE, 0, i), k, 0)
-        s = updated(s, np.ones(count, int), np.full(count, i < up), own, what, drawn)
+        s = updated(s, np.ones(count, int), np.full(count, up), own, what, drawn)
         found.append(s)
     return np.array(found) / STATE_ONE
 
@@ -49,7 +50,7 @@ def pulsed(law: LinearStep, spread: EcramSpread, start: float, up: int, down: in
 @pytest.mark.parametrize("law", [IDEAL, KIM, SOFT], ids=["ideal", "kim", "soft"])
 def test_a_device_answers_to_1000_pulses_as_described(law: LinearStep) -> None:
     """Up, then down, against the closed form; rounding is all that is drawn."""
-    found = pulsed(law, EcramSpread(), -0.4, 1000, 1000, 64).mean(axis=1)
+    found = pulsed(law, EcramSpread(), -0.4, [True] * 1000 + [False] * 1000, 64).mean(axis=1)
     wanted = linear_step(law, -0.4, np.arange(1001), up=True)
     assert np.abs(found[:1001] - wanted).max() < 0.012
     back = linear_step(law, float(found[1000]), np.arange(1001), up=False)
@@ -59,7 +60,7 @@ def test_a_device_answers_to_1000_pulses_as_described(law: LinearStep) -> None:
 def test_devices_differ_and_pulses_scatter_as_described() -> None:
     spread = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.1, bound_sigma=0.05)
     law = replace(IDEAL, cycle_sigma=0.5)
-    found = pulsed(law, spread, 0.0, 100, 0, 4000)
+    found = pulsed(law, spread, 0.0, [True] * 100, 4000)
     moved = found[100]
     wanted = 100 * law.step_up
     assert moved.mean() == pytest.approx(wanted, rel=0.02)
@@ -141,50 +142,53 @@ def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
     follows(moved, wanted, 0.95, 0.12)
 
 
+def learned(
+    plan: Plan, chip: str, law: LinearStep, spread: EcramSpread, *, epochs: int, seed: int = 0
+) -> tuple[Learning, Learner | FastLearner, Course]:
+    """What began to learn digits, the learner after so many epochs, and its course."""
+    x, labels, *_ = digits()
+    ready = prepare(plan, load_chip(chip), law, spread, x[:64])
+    learner = make_learner(ready.learning, seed=1)
+    return ready.learning, learner, follow(learner, Course(), x, labels, epochs=epochs, seed=seed)
+
+
+def right_on_others(learner: Learner | FastLearner) -> float:
+    *_, x, labels = digits()
+    return float((Core(learner.program()).infer(x).argmax(axis=1) == labels).mean())
+
+
 @pytest.mark.slow
 def test_neurons_learn_beside_random_weights() -> None:
     """Output weights alone on random hidden ones; the neurons' ECRAMs too; both from the same start."""
-    x, labels, *_ = digits()
     right = {}
     for neuron_rate in (0.0, 0.003):
         plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=neuron_rate, rate=0.005, seed=3)
-        ready = prepare(plan, load_chip("dendritic-ndr"), IDEAL, EcramSpread(), x[:64])
-        learner = make_learner(ready.learning, seed=1)
-        course = follow(learner, Course(), x, labels, epochs=20, seed=0)
-        right[neuron_rate] = course.counts[-1].right / len(x)
-        k = ready.learning.program.layers[0].inputs
-        np.testing.assert_array_equal(learner.states[0][:k], ready.learning.layers[0].states[:k])
+        began, learner, course = learned(plan, "dendritic-ndr", IDEAL, EcramSpread(), epochs=20)
+        right[neuron_rate] = course.counts[-1].right / len(digits()[0])
+        k = began.program.layers[0].inputs
+        np.testing.assert_array_equal(learner.states[0][:k], began.layers[0].states[:k])
     assert right[0.003] > right[0.0] + 0.01
 
 
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])
 def test_it_learns_digits(chip: str) -> None:
-    x, labels, test_x, test_labels = digits()
     plan = Plan(widths=(64, 32, 10), seed=3)
-    ready = prepare(plan, load_chip(chip), IDEAL, EcramSpread(step_sigma=0.1), x[:64])
-    learner = make_learner(ready.learning, seed=1)
-    follow(learner, Course(), x, labels, epochs=8, seed=1)
-    found = (Core(learner.program()).infer(test_x).argmax(axis=1) == test_labels).mean()
-    assert found > 0.9
+    _, learner, _ = learned(plan, chip, IDEAL, EcramSpread(step_sigma=0.1), epochs=8, seed=1)
+    assert right_on_others(learner) > 0.9
 
 
 def test_symmetry_points_are_where_alternating_pulses_settle() -> None:
     law = replace(SOFT, step_up=0.02, step_down=0.016)
-    what = devices_of(law, EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2, bound_sigma=0.1))
-    k = np.arange(300)
-    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
-    wanted = symmetry_points(what, own)
-    assert wanted.std() > 0.05 * STATE_ONE
-    s, seen = np.zeros(len(k), int), []
-    for i in range(2000):
-        drawn = words(key_of(2, DOMAIN_CYCLE, 0, i), k, 0)
-        s = updated(s, np.ones(len(k), int), np.full(len(k), i % 2 == 0), own, what, drawn)
-        seen.append(s)
-    settled = np.mean(seen[1000:], axis=0)
+    spread = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2, bound_sigma=0.1)
+    what = devices_of(law, spread)
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(300), 0)
+    wanted = symmetry_points(what, own) / STATE_ONE
+    assert wanted.std() > 0.05
+    settled = pulsed(law, spread, 0.0, [True, False] * 1000, 300)[1001:].mean(axis=0)
     inside = (own.up > 0) & (own.down > 0)
     assert inside.sum() > 250
     # Between the two ends of a pair, which are a step apart.
-    assert np.abs(settled - wanted)[inside].max() < 0.02 * STATE_ONE
+    assert np.abs(settled - wanted)[inside].max() < 0.02
 
 
 def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
@@ -192,14 +196,10 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
     rate that was best over five seeds."""
     law = replace(SOFT, step_up=0.004, step_down=0.004, cycle_sigma=0.3)
     spread, right = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2), {}
-    x, labels, test_x, test_labels = digits()
     for rule, rate in (("stochastic", 0.005), ("tiki-taka", 0.05)):
         plan = Plan(widths=(64, 32, 10), rule=rule, seed=3, rate=rate)
-        ready = prepare(plan, IDEAL_CHIP, law, spread, x[:64])
-        learner = make_learner(ready.learning, seed=1)
-        follow(learner, Course(), x, labels, epochs=40, seed=0)
-        answers = Core(learner.program()).infer(test_x).argmax(axis=1)
-        right[rule] = (answers == test_labels).mean()
+        _, learner, _ = learned(plan, "ideal", law, spread, epochs=40)
+        right[rule] = right_on_others(learner)
     assert right["tiki-taka"] > right["stochastic"] + 0.02
 
 

@@ -67,17 +67,6 @@ def batch(n: int = 60) -> tuple[Any, Any]:
     return x, torch.from_numpy(samples.labels[:n].astype(np.int64))
 
 
-def steps(model: TrainedNetwork, count: int) -> None:
-    """A few steps of training, so that nothing is at its start."""
-    x, labels = batch()
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
-    model.train()
-    for _ in range(count):
-        optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), labels).backward()
-        optimiser.step()
-
-
 def exported(model: TrainedNetwork, x: Any) -> Network:
     """Its network, which computes what the model does; the normalisation set to ``x``."""
     settle_normalisation(model, x)

@@ -16,7 +16,7 @@ from emulator.mapping import Mitigation, map_network
 from emulator.mapping.states import States, heights_at
 from emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
-from tests.naive.pulses import linear_step
+from tests.emulator.device.cited import linear_step
 
 PAIR = "dendritic-ndr+ecram-pair"
 
