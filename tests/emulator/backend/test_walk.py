@@ -212,6 +212,7 @@ GATED = steps_on(
     [
         (WIDE, {"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
         (WIDE, {"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
+        (WIDE, {"overlap": False}, "map_codes is 2048; accepted without overlap: 0"),
         (WIDE, {"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
         (WIDE, {"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
         (
@@ -238,11 +239,6 @@ def test_a_chain_says_that_it_is_none() -> None:
     sections = [s for s in lay_out(program, MAPS) if s.address >> REGION_SHIFT == REGIONS["steps"]]
     assert len(sections) == 1
     assert not sections[0].words.any()
-
-
-def test_maps_need_overlap() -> None:
-    with pytest.raises(GeometryError, match="map_codes is 2048; accepted without overlap: 0"):
-        dataclasses.replace(MAPS, overlap=False)
 
 
 def test_states_that_take_each_others_values() -> None:

@@ -65,10 +65,17 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
     np.testing.assert_array_equal(whole.mapped.cells.programmed, alone.mapped.cells.programmed)
 
 
-@pytest.mark.parametrize("number", [-1, 256])
-def test_numbers_have_eight_bits(number: int) -> None:
-    with pytest.raises((ProgramError, CompileError), match=r"at most 256|first_product"):
-        map_network(piece(np.ones(2)), "ideal", SAMPLES, options=MapOptions(first_product=number))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": MapOptions(first_product=-1)}, r"at most 256|first_product"),
+        ({"options": MapOptions(first_product=256)}, r"at most 256|first_product"),
+        ({"exact": SAMPLES[1:] / 255}, r"exact is \(199, 30\); accepted: \(200, 30\)"),
+    ],
+)
+def test_refusals(change: dict[str, Any], message: str) -> None:
+    with pytest.raises((ProgramError, CompileError), match=message):
+        map_network(piece(np.ones(2)), "ideal", SAMPLES, **change)
 
 
 def test_biases_absorb_what_comes_before() -> None:
@@ -86,11 +93,6 @@ def test_biases_absorb_what_comes_before() -> None:
         off.append(np.abs(sums.mean(axis=0) - wanted).max())
     assert off[1] < 0.02
     assert off[0] > 0.1
-
-
-def test_exact_samples_are_as_many() -> None:
-    with pytest.raises(CompileError, match=r"exact is \(199, 30\); accepted: \(200, 30\)"):
-        map_network(piece(np.ones(2)), "ideal", SAMPLES, exact=SAMPLES[1:] / 255)
 
 
 K, M = 60, 24

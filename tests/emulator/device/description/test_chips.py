@@ -49,20 +49,6 @@ def test_presets():
     assert (wan.cell.g_max_uS, wan.cell.levels, wan.readout.adc_bits, wan.array.rows) == (40.0, 16, 8, 128)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "description is a list; accepted: a mapping"),
-        ({"cell": CELL}, "name is missing"),
-        ({"name": "x"}, "cell.g_max_uS is missing; accepted: 1e-06..1e"),
-        ({"name": "x", "cell": CELL, "wires": {}}, "wires is not a field"),
-    ],
-)
-def test_what_is_no_chip_is_refused(content, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip(content)
-
-
 BAD = {
     "cell": [
         ({"colour": 1}, "colour is not a field; accepted: g_min_uS"),
@@ -135,6 +121,7 @@ def test_errors_name_field_value_and_range(section, fields, message):
         parse_chip(sections | {section: sections.get(section, {}) | fields})
 
 
+WHOLE = dict.fromkeys(CARD, "x")
 ANALOG = {"kind": "analog", "range_policy": "layer"}
 APART = [
     (
@@ -162,13 +149,27 @@ APART = [
         {"neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01}, "conditions": {"temperature_K": 900}},
         r"neuron\.excess_current_A is",
     ),
+    ({"wires": {}}, "wires is not a field"),
+    (
+        {"card": "measured"},
+        "card is 'measured'; accepted: a mapping of data, conditions, licence, error, extrap",
+    ),
+    ({"card": WHOLE | {"colour": "x"}}, "card.colour is not a field; accepted: data"),
+    ({"card": WHOLE | {"licence": " "}}, "card.licence is ' '; accepted: text"),
+    ({"card": {"data": "x"}}, "card.conditions is None; accepted: text"),
+]
+NO_CHIP = [
+    ([], "description is a list; accepted: a mapping"),
+    ({"cell": CELL}, "name is missing"),
+    ({"name": "x"}, "cell.g_max_uS is missing; accepted: 1e-06..1e"),
+    *(({"name": "x", "cell": CELL} | sections, message) for sections, message in APART),
 ]
 
 
-@pytest.mark.parametrize(("sections", "message"), APART)
-def test_what_does_not_go_together_is_refused(sections, message):
+@pytest.mark.parametrize(("content", "message"), NO_CHIP)
+def test_what_is_no_chip_is_refused(content, message):
     with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": CELL} | sections)
+        parse_chip(content)
 
 
 def test_files(tmp_path):
@@ -194,20 +195,6 @@ def test_cards_of_measured_devices():
     chip = load_chip("wan2022+ndr-ai301a+rram-gong2018")
     assert list(chip.cards) == ["ndr-ai301a", "rram-gong2018"]
     assert parse_chip(json.loads(json.dumps(chip.as_dict()))) == chip
-
-
-@pytest.mark.parametrize(
-    ("card", "message"),
-    [
-        ("measured", "card is 'measured'; accepted: a mapping of data, conditions, licence, error, extrap"),
-        (dict.fromkeys(CARD, "x") | {"colour": "x"}, "card.colour is not a field; accepted: data"),
-        (dict.fromkeys(CARD, "x") | {"licence": " "}, "card.licence is ' '; accepted: text"),
-        ({"data": "x"}, "card.conditions is None; accepted: text"),
-    ],
-)
-def test_cards_are_whole(card, message):
-    with pytest.raises(ChipError, match=message):
-        parse_chip({"name": "x", "cell": CELL, "card": card})
 
 
 def test_the_published_tunnel_diode_and_the_error_on_its_card(tmp_path):

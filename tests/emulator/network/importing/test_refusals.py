@@ -166,9 +166,10 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
         (FULL, np.full((4, 6), np.nan), "not finite"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
+        (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "cannot be run"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
