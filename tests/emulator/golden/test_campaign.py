@@ -27,7 +27,7 @@ def varied(seed: int, **options: Any) -> Program:
     rng = np.random.default_rng(seed)
     program = random_program(TINY, rng, **options)
     sigma = rng.integers(500, 8000, 256).astype(np.uint16)
-    v = Variation(mean=same_cells().mean, sigma=sigma, stuck_low=600, stuck_high=400)
+    v = dataclasses.replace(same_cells(), sigma=sigma, stuck_low=600, stuck_high=400)
     return dataclasses.replace(program, variation=v)
 
 
@@ -88,16 +88,8 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     eight = dataclasses.replace(TINY, weight_bits=8)
     program = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
-    sigma = np.full(256, 20_000, np.uint16)
-    law = Variation(
-        mean=same_cells().mean,
-        sigma=sigma,
-        stuck_low=3000,
-        stuck_high=5000,
-        stuck_code_low=3,
-        stuck_code_high=code_max,
-        code_max=code_max,
-    )
+    far = {"sigma": np.full(256, 20_000, np.uint16), "stuck_low": 3000, "stuck_high": 5000}
+    law = dataclasses.replace(same_cells(code_max), stuck_code_low=3, **far)
     program = dataclasses.replace(program, variation=law)
     chips = FastChips(program, 7)
     for chip in (0, 5):
@@ -133,9 +125,10 @@ def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
 
 
 def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
-    flat = np.full(256, round(sigma * 256), np.uint16)
-    means = same_cells().mean if mean is None else np.full(256, round(mean * 256), np.uint16)
-    return Variation(mean=means, sigma=flat, **law)
+    flat = {"sigma": np.full(256, round(sigma * 256), np.uint16)}
+    if mean is not None:
+        flat["mean"] = np.full(256, round(mean * 256), np.uint16)
+    return dataclasses.replace(same_cells(), **flat, **law)
 
 
 def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
@@ -252,6 +245,5 @@ def test_a_virtual_chip_needs_a_variation() -> None:
 )
 def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
     good = {"stuck_low": 1, "code_max": 127, "stuck_code_high": 127}
-    tables = {"mean": same_cells().mean, "sigma": same_cells().sigma}
     with pytest.raises(ProgramError, match=match):
-        Variation(**(tables | good | {field: value}))
+        dataclasses.replace(same_cells(), **(good | {field: value}))

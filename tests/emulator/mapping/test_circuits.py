@@ -112,8 +112,6 @@ def test_a_die_with_circuits_is_tuned():
     first = u[:, 0] < 1.6
     before, after = (d.arrays[0].neurons.curves(u)[first].max(axis=0) for d in (die, moved))
     assert (after < before).all()
-    same = program_of(die, program)
-    assert Core(same).infer(X[:20]).tolist() == Core(program).infer(X[:20]).tolist()
 
 
 @pytest.mark.slow

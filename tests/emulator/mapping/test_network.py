@@ -11,6 +11,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
+from emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -115,10 +116,13 @@ def test_report_is_json():
         ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
         ({"seed": -1}, "seed is -1"),
         ({"options": MapOptions(segments=5)}, "segments is 5"),
+        ({"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
+        ({"options": MapOptions(first_product=256)}, "at most 256|first_product"),
+        ({"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
     ],
 )
 def test_refusals(change, message):
-    with pytest.raises(CompileError, match=message):
+    with pytest.raises((CompileError, ProgramError), match=message):
         map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
 

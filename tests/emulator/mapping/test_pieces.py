@@ -10,7 +10,6 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, transposed
 from emulator.network import Dense, Named, Network
-from emulator.spec import ProgramError
 from tests.chips import changed
 
 RNG = np.random.default_rng(3)
@@ -63,19 +62,6 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
         0
     ]
     np.testing.assert_array_equal(whole.mapped.cells.programmed, alone.mapped.cells.programmed)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"options": MapOptions(first_product=-1)}, r"at most 256|first_product"),
-        ({"options": MapOptions(first_product=256)}, r"at most 256|first_product"),
-        ({"exact": SAMPLES[1:] / 255}, r"exact is \(199, 30\); accepted: \(200, 30\)"),
-    ],
-)
-def test_refusals(change: dict[str, Any], message: str) -> None:
-    with pytest.raises((ProgramError, CompileError), match=message):
-        map_network(piece(np.ones(2)), "ideal", SAMPLES, **change)
 
 
 def test_biases_absorb_what_comes_before() -> None:

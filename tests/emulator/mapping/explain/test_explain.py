@@ -128,13 +128,18 @@ def test_mitigation_table():
 
 
 @pytest.mark.parametrize(
-    "noise", [{"cell": {"read_noise_percent": 3.0}}, {"readout": {"output_noise_lsb": 16.0}}]
+    ("cause", "noise"),
+    [
+        ("read noise", {"cell": {"read_noise_percent": 3.0}}),
+        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
+        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
+    ],
 )
-def test_read_noise_is_as_strong_as_the_golden_models(noise):
-    # Nothing else on this chip comes near it, so the program's whole deviation is its read noise.
+def test_noise_is_as_strong_as_the_golden_models(cause, noise):
+    # Nothing else on this chip comes near it, so the program's whole deviation is its noise.
     result = explained("ideal", **noise)
-    assert result.row("read noise").snr_db < 32
-    assert result.row("read noise").snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
+    assert result.row(cause).snr_db < 32
+    assert result.row(cause).snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
