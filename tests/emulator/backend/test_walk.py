@@ -93,18 +93,10 @@ def steps_on(shape: Shape, *steps: Step, **rest: Any) -> Program:
 
 def windowed(outputs: int, *more: Pool) -> Program:
     """A product of so many channels with a pool behind it, and sums of what that gives."""
-    first, body = (
-        random_program(MAPS, np.random.default_rng(1), sizes=sizes).layers[0]
-        for sizes in ([9, outputs, 2], [4 * outputs, 3])
-    )
-    steps = (
-        Product(layer=first, sources=(0,), **seen(1, 6, 6, kernel=(3, 3))),
-        Pool(of="max", sources=(1,), **seen(outputs, 4, 4, kernel=(2, 2), stride=(2, 2))),
-        *more,
-        Product(layer=body, sources=(2,), patches=Patches.whole((outputs, 2, 2)), fires=False),
-    )
-    base = random_program(MAPS, np.random.default_rng(1), sizes=[9, outputs, 2])
-    return dataclasses.replace(base, shape=(1, 6, 6), steps=steps)
+    first = full(9, outputs, 0, **seen(1, 6, 6, kernel=(3, 3)))
+    pool = Pool(of="max", sources=(1,), **seen(outputs, 4, 4, kernel=(2, 2), stride=(2, 2)))
+    last = full(4 * outputs, 3, 2, patches=Patches.whole((outputs, 2, 2)), fires=False)
+    return steps_on((1, 6, 6), first, pool, *more, last)
 
 
 def walked(program: Program, samples: int = 3, geometry: Geometry = MAPS) -> Hand:

@@ -9,6 +9,7 @@ from emulator.backend.lay_out import lay_out
 from emulator.backend.lowering import lower
 from emulator.backend.walk import row_order, sample_order
 from emulator.golden import Core
+from emulator.golden.neuron import neuron, preneuron
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
@@ -82,7 +83,9 @@ class Hand:
                 self._add_seconds(f, z)
                 if f["last"]:
                     return z
-                for code in self._fired(f, z):
+                layer = self.products[f["layer"]].layer
+                v = preneuron(z[None], layer)
+                for code in neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]:
                     self._put(next(places), int(code))
                 continue
             for channel in (one for part in patch for one in zip(*part, strict=True)):
@@ -173,13 +176,6 @@ class Hand:
             r = int(self.memory[next(self._seconds)])
             gain = int(self.memories["operand"][f["operand_base"] + m])
             z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
-
-    def _fired(self, f: dict[str, int], z: np.ndarray) -> np.ndarray:
-        from emulator.golden.neuron import neuron, preneuron
-
-        layer = self.products[f["layer"]].layer
-        v = preneuron(z[None], layer)
-        return neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]
 
     @staticmethod
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:

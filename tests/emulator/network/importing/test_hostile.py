@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -241,21 +242,15 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     """onnxruntime's own tool drops the ReLUs, as the codes end at 0."""
     quantization = pytest.importorskip("onnxruntime.quantization")
 
-    def layers() -> list[Any]:
-        return [nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5)]
+    @net(8)
+    def layers(m: Any, x: Any) -> Any:
+        return m.full(torch.relu(m.full(torch.relu(m.full(x, 24)), 24)), 5)
 
-    model, x = seeded(lambda: nn.Sequential(*layers())), normal(300, 8)
-    path = exported(tmp_path, model, x, dynamo=False)
-
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            self.left = [{"x": x[i : i + 50]} for i in range(0, 300, 50)]
-
-        def get_next(self) -> Any:
-            return self.left.pop() if self.left else None
-
-    quantised = tmp_path / "quantised.onnx"
-    quantization.quantize_static(str(path), str(quantised), Reader())
+    model, x = seeded(layers), normal(300, 8)
+    path, quantised = exported(tmp_path, model, x, dynamo=False), tmp_path / "quantised.onnx"
+    left = [{"x": x[i : i + 50]} for i in range(0, 300, 50)]
+    reader = SimpleNamespace(get_next=lambda: left.pop() if left else None)
+    quantization.quantize_static(str(path), str(quantised), reader)
     import onnx
 
     kinds = [n.op_type for n in onnx.load(quantised).graph.node]
