@@ -63,9 +63,8 @@ IDEALLY |= {
 """A network, what differs from the ideal chip, least correlation, least part of equal answers."""
 
 
-@pytest.mark.parametrize("name", IDEALLY)
-def test_ideal_chip_reproduces_the_float_network(name):
-    net, sections, least, alike = IDEALLY[name]
+@pytest.mark.parametrize(("net", "sections", "least", "alike"), IDEALLY.values(), ids=IDEALLY)
+def test_ideal_chip_reproduces_the_float_network(net, sections, least, alike):
     correlation, same = agreement(net, changed(IDEAL, **sections))
     assert correlation > least
     assert same > alike

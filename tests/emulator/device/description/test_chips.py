@@ -84,9 +84,7 @@ BAD = {
         ({"wire_resistance_ohm": -1}, "wire_resistance_ohm is -1.0; accepted: 0..1000"),
         ({"wire_resistance_ohm": "1e0"}, "wire_resistance_ohm is '1e0'; accepted: 0..1000"),
     ],
-    "input": [
-        ({"dac_bits": 3}, "dac_bits is 3; accepted: one of 1, 2, 4, 8"),
-    ],
+    "input": [({"dac_bits": 3}, "dac_bits is 3; accepted: one of 1, 2, 4, 8")],
     "readout": [
         ({"kind": "abacus"}, "kind is 'abacus'; accepted: one of adc"),
         ({"adc_bits": {"source": "?"}}, "adc_bits.value is missing"),

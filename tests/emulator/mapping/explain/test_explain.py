@@ -11,6 +11,7 @@ from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
+from emulator.network import Network
 from emulator.spec.evaluate import At
 from tests.chips import changed, random_network, samples
 from tests.stimulus import step_of
@@ -74,7 +75,7 @@ def test_lost_and_won_are_counted_on_the_same_samples():
 def test_no_cause_is_the_float_network(kind):
     net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
     mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
-    out = Forward(net, mapped.program, mapped.die, stages(net, mapped.program, mapped.die), []).logits(x)
+    out = forward(mapped, net=net).logits(x)
     np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
 
 
@@ -152,12 +153,8 @@ def made(name: str = "ideal", **neuron: float) -> Mapped:
     return map_network(KAN, chip, KAN_X, seed=3)
 
 
-def forward(one: Mapped, *causes: str) -> Forward:
-    return Forward(KAN, one.program, one.die, stages(KAN, one.program, one.die), causes)
-
-
-def answers(one: Mapped, *causes: str) -> np.ndarray:
-    return forward(one, *causes).logits(KAN_X)
+def forward(one: Mapped, *causes: str, net: Network = KAN) -> Forward:
+    return Forward(net, one.program, one.die, stages(net, one.program, one.die), causes)
 
 
 def test_the_devices_are_the_dies() -> None:
@@ -169,7 +166,7 @@ def test_the_devices_are_the_dies() -> None:
         values = np.stack([curve[codes[:, c]] for curve, c in zip(curves, node.channel, strict=True)], axis=1)
         sums = values / 255 @ dense.weights.astype(np.float64) + dense.bias
         codes = np.rint(255 * np.clip(sums, 0, 1)).astype(np.int64)
-    np.testing.assert_allclose(answers(one, "NDR device", "DAC"), sums, atol=0.02 * sums.std())
+    np.testing.assert_allclose(forward(one, "NDR device", "DAC").logits(KAN_X), sums, atol=0.02 * sums.std())
 
 
 @pytest.mark.slow

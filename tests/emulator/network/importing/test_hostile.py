@@ -110,9 +110,8 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_modules(name: str) -> None:
-    build, far = MODULES[name]
+@pytest.mark.parametrize(("build", "far"), MODULES.values(), ids=MODULES)
+def test_modules(build: Callable[[], Any], far: float) -> None:
     model, x = seeded(build), normal(200, 8)
     training = [m.training for m in model.modules()]
     kind = next(model.parameters()).dtype
@@ -173,9 +172,8 @@ def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int,
     return written(folder, nodes, read, shape, outputs, **options)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_files(name: str, tmp_path: Path) -> None:
-    nodes, shape, outputs = FILES[name]
+@pytest.mark.parametrize(("nodes", "shape", "outputs"), FILES.values(), ids=FILES)
+def test_files(nodes: str, shape: tuple[int, ...], outputs: int, tmp_path: Path) -> None:
     path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
     check(path, x, onnx_case(path, x).outputs(x))
 
@@ -201,9 +199,8 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_files_that_are_refused(name: str, tmp_path: Path) -> None:
-    nodes, message = REFUSED[name]
+@pytest.mark.parametrize(("nodes", "message"), REFUSED.values(), ids=REFUSED)
+def test_files_that_are_refused(nodes: str, message: str, tmp_path: Path) -> None:
     path = hostile_file(tmp_path, nodes, (6,), 1 if "Regressor" in nodes else 6)
     with pytest.raises(NetworkError, match=message) as refusal:
         import_model(path, samples=normal(100, 6))
@@ -273,9 +270,9 @@ NOT_NETWORKS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_NETWORKS)
-def test_estimators_that_are_no_networks(name: str) -> None:
-    model, x = fitted(NOT_NETWORKS[name]())
+@pytest.mark.parametrize("build", NOT_NETWORKS.values(), ids=NOT_NETWORKS)
+def test_estimators_that_are_no_networks(build: Callable[[], Any]) -> None:
+    model, x = fitted(build())
     with pytest.raises(NetworkError, match=r"is not supported"):
         import_model(model, samples=x)
 
