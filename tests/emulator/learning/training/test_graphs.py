@@ -61,12 +61,6 @@ def residual() -> Network:
     return Network((*nodes, Product(out, (4,), Patches.whole((8, 1, 1)))), (1, SIDE, SIDE), "residual")
 
 
-def batch(n: int = 60) -> tuple[Any, Any]:
-    samples = pictures()
-    x = torch.from_numpy(samples.x[:n].astype(np.float32) / np.float32(255))
-    return x, torch.from_numpy(samples.labels[:n].astype(np.int64))
-
-
 def exported(model: TrainedNetwork, x: Any) -> Network:
     """Its network, which computes what the model does; the normalisation set to ``x``."""
     settle_normalisation(model, x)
@@ -77,13 +71,14 @@ def exported(model: TrainedNetwork, x: Any) -> Network:
     return network
 
 
-@pytest.mark.parametrize("chip", ["wan2022", "dendritic-ndr+ecram-pair"])
+@pytest.mark.parametrize("chip", ["wan2022", "dendritic-ndr+ecram-pair", "dendritic-analog"])
 @pytest.mark.parametrize("shape", ["chain", "residual"])
 def test_gradients_reach_every_parameter_through_a_chip(shape: str, chip: str) -> None:
     view, neuron = view_of(load_chip(chip)), "ndr" if "dendritic" in chip else "clipped-relu"
     full = shape == "chain"
     model = of_widths((64, 12, 6, 3), view, neuron=neuron) if full else of_network(residual(), view)
-    x, labels = batch()
+    samples = pictures(60)
+    x, labels = tensor(samples.x), torch.from_numpy(samples.labels)
     torch.nn.functional.cross_entropy(model.train()(x), labels).backward()
     still = [
         name

@@ -332,13 +332,10 @@ def test_normalisation_does_not_hide_the_errors():
     assert float((plain.neurons[0].norm.running_mean - mean).abs().max()) > 0.02
 
 
-def test_it_learns_exports_and_has_no_errors_in_evaluation():
+def test_it_exports_and_has_no_errors_in_evaluation():
     chip = load_chip("dendritic-analog")
     model = of_widths((40, 12, 3), view_of(chip), height=0.5)
     x = torch.rand(400, 40)
-    model.train()(x).square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad.abs().max() > 0, name
     network = exported(model, x)
     assert torch.equal(model(x), model(x))
     # What training held to the layer's limit, the chip's own limit does not cut.
