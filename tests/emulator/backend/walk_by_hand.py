@@ -1,6 +1,7 @@
 """A walk read word by word and done code by code on one flat memory: what the gateware must do."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -104,23 +105,19 @@ class Hand:
 
     def _patches(self, f: dict[str, int], offset: int) -> Any:
         """Each patch: of each part the runs of its kernel's places."""
-        for row in range(f["grid_rows"]):
-            for column in range(f["grid_columns"]):
-                start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
-                y0 = f["first_row"] + row * f["stride_rows"]
-                x0 = f["first_column"] + column * f["stride_columns"]
-                yield [
-                    [
-                        [
-                            self._code(f, start + group * f["share"], y0, x0, i, j, c)
-                            for c in self._run(f, part, i * f["kernel_columns"] + j)
-                        ]
-                        for i in range(f["kernel_rows"])
-                        for j in range(f["kernel_columns"])
-                    ]
-                    for group in range(f["groups"])
-                    for part in range(self._parts(f))
+        kernel = list(itertools.product(range(f["kernel_rows"]), range(f["kernel_columns"])))
+        for row, column in itertools.product(range(f["grid_rows"]), range(f["grid_columns"])):
+            start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
+            y0 = f["first_row"] + row * f["stride_rows"]
+            x0 = f["first_column"] + column * f["stride_columns"]
+            groups = (start + group * f["share"] for group in range(f["groups"]))
+            yield [
+                [
+                    [self._code(f, first, y0, x0, i, j, c) for c in self._run(f, part, at)]
+                    for at, (i, j) in enumerate(kernel)
                 ]
+                for first, part in itertools.product(groups, range(self._parts(f)))
+            ]
 
     @staticmethod
     def _parts(f: dict[str, int]) -> int:
@@ -181,14 +178,10 @@ class Hand:
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:
         """Row, column and channel of each result in turn."""
         channels = f["to_channels"] << f["turn"]
+        sizes = (f[x] for x in ("grid_rows", "grid_columns", "to_groups", "block_rows", "block_columns"))
         return [
             (row * f["block_rows"] + i, column * f["block_columns"] + j, group * channels + c)
-            for row in range(f["grid_rows"])
-            for column in range(f["grid_columns"])
-            for group in range(f["to_groups"])
-            for i in range(f["block_rows"])
-            for j in range(f["block_columns"])
-            for c in range(channels)
+            for row, column, group, i, j, c in itertools.product(*map(range, (*sizes, channels)))
         ]
 
     def _places(self, f: dict[str, int]) -> Any:
