@@ -17,6 +17,7 @@ from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.variation import DOMAIN_CELL, Variation
 from tests.emulator.golden.test_core import SAMPLES, normal
+from tests.emulator.golden.test_steps import compiled
 from tests.naive.learning import speck64, word
 from tests.stimulus import random_inputs, same_cells
 
@@ -73,13 +74,13 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
         x, labels = random_inputs(program, rng, 150), rng.integers(0, program.outputs, 150)
         assert fast_model.suits(program)
         plan: dict[str, Any] = {"chips": 2, "trials": 2, "seed": 5 + trial, "first_chip": 1000}
-        compiled = campaign(program, x, labels, Campaign(**plan))
+        fast = campaign(program, x, labels, Campaign(**plan))
         with monkeypatch.context() as patch:
             patch.setattr("emulator.golden.campaign.available", lambda: False)
             patch.setattr("emulator.golden.core.available", lambda: False)
             plain = campaign(program, x, labels, Campaign(**plan))
-        np.testing.assert_array_equal(compiled.votes, plain.votes)
-        np.testing.assert_array_equal(compiled.correct, plain.correct)
+        np.testing.assert_array_equal(fast.votes, plain.votes)
+        np.testing.assert_array_equal(fast.correct, plain.correct)
 
 
 @pytest.mark.parametrize("code_max", [127, 255])
@@ -100,15 +101,12 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
 
 
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
-    pytest.importorskip("numba", reason="needs ndrite[fast]")
     program = varied(1, layers=2, readout="analog", dac_bits=8)
     loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in program.layers)
     program = program.with_layers(loudest)
     x = np.full((50, program.inputs), 255, np.uint8)
     assert (255**2 * program.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
-    np.testing.assert_array_equal(
-        Core(program, fast=True).infer(x, seed=3), Core(program, fast=False).infer(x, seed=3)
-    )
+    compiled(program, x, Core(program, fast=False).infer(x, seed=3), seed=3)
 
 
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
