@@ -124,18 +124,7 @@ def test_checksum_can_be_recomputed_with_numpy_alone(tmp_path: Path) -> None:
 def test_shapes_of_maps_and_of_samples() -> None:
     program = everything()
     large, small = (2, 4, 4), (2, 2, 2)
-    assert program.map_shapes == (
-        large,
-        small,
-        large,
-        large,
-        (4, 2, 2),
-        small,
-        small,
-        small,
-        large,
-        (3, 1, 1),
-    )
+    assert program.map_shapes == (large, small, large, large, (4, 2, 2), *[small] * 3, large, (3, 1, 1))
     assert (program.inputs, program.outputs, program.is_chain) == (3 * 32, 3, False)
     assert len(program.products) == len(program.layers) == 4
     chain = random_program(TINY, np.random.default_rng(3), sizes=[6, 4, 2])

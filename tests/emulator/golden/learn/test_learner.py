@@ -218,16 +218,9 @@ def test_coincidences_are_binomial(p: float, q: float, slots: int) -> None:
 
 
 def test_slots_of_a_train_are_independent() -> None:
-    found = np.concatenate(
-        [
-            (
-                trains(np.full(64, 1 << 15), key_of(8, DOMAIN_TRAIN, 1, update, 0), 31)[:, None]
-                >> np.arange(31)
-            )
-            & 1
-            for update in range(DRAWS // 64)
-        ]
-    )
+    keys = (key_of(8, DOMAIN_TRAIN, 1, update, 0) for update in range(DRAWS // 64))
+    drawn = np.concatenate([trains(np.full(64, 1 << 15), key, 31) for key in keys])
+    found = drawn[:, None] >> np.arange(31) & 1
     assert biased(found) < LIMIT
     pairs = found[:, :, None] ^ found[:, None, :]
     upper = np.triu_indices(31, 1)
