@@ -37,13 +37,8 @@ def dead_columns() -> Network:
 
 
 IDEALLY = {
-    f"{activation}, {kind}": (
-        random_network(activation=activation),
-        {"readout": {"kind": kind}},
-        0.9995,
-        0.95,
-    )
-    for activation in ("ndr", "relu", "sigmoid", "tanh")
+    f"{neuron}, {kind}": (random_network(activation=neuron), {"readout": {"kind": kind}}, 0.9995, 0.95)
+    for neuron in ("ndr", "relu", "sigmoid", "tanh")
     for kind in ("adc", "analog")
 } | {
     f"{rows} rows, slices of {bits}": (

@@ -57,11 +57,10 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
     # The second of two layers is cells number 1 of the die.
     hidden = Dense(np.eye(30, dtype=np.float32), np.zeros(30, np.float32), Named("relu"))
     two = Network.chain([hidden, *network.layers], "two")
-    whole = map_network(two, "wan2022", SAMPLES, seed=7).die.arrays[1]
-    alone = map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=1)).die.arrays[
-        0
-    ]
-    np.testing.assert_array_equal(whole.mapped.cells.programmed, alone.mapped.cells.programmed)
+    whole = map_network(two, "wan2022", SAMPLES, seed=7)
+    alone = map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=1))
+    programmed = [m.die.arrays[i].mapped.cells.programmed for m, i in ((whole, 1), (alone, 0))]
+    np.testing.assert_array_equal(*programmed)
 
 
 def test_biases_absorb_what_comes_before() -> None:

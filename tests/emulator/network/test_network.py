@@ -89,11 +89,9 @@ def test_sums_are_the_sums_of_the_functions() -> None:
     rng = np.random.default_rng(0)
     x = rng.random((20, INPUTS))
     # One sample's own values as the points of every input: the diagonal is what it adds.
-    sums = (
-        np.array([sum(edge_functions(network, 0, row)[i, :, i] for i in range(INPUTS)) for row in x])
-        + network.layers[0].bias
-    )
-    np.testing.assert_allclose(np.clip(sums, 0, 1), network.activations(x)[1], atol=1e-5)
+    sums = np.array([sum(edge_functions(network, 0, row)[i, :, i] for i in range(INPUTS)) for row in x])
+    wanted = np.clip(sums + network.layers[0].bias, 0, 1)
+    np.testing.assert_allclose(wanted, network.activations(x)[1], atol=1e-5)
     assert edge_functions(network, 0, np.linspace(0, 1, 7)).shape == (INPUTS, HIDDEN, 7)
     assert edge_functions(network, 2, [0.5]).shape == (HIDDEN, 3, 1)
     assert network.layers[0].weights.shape == (BASES * INPUTS, HIDDEN)
