@@ -58,16 +58,14 @@ def test_random_walks_by_hand_equal_golden() -> None:
         equal(program, random_inputs(program, rng, 2), said=f"trial {trial}")
         ours = lower(program)
         seen |= {type(step).__name__ for step in (*program.steps, *ours.steps)}
-        seen |= {"calls"} if program.calls > 1 else set()
-        seen |= {"joined"} if ours.areas else set()
         last = program.steps[-1]
-        seen |= {"codes"} if not isinstance(last, Product) or last.fires else {"sums"}
-        for step in ours.steps:
-            if isinstance(step, Product):
-                groups, block = step.patches.groups > 1, step.block != (1, 1)
-                kinds = {"groups": groups, "block": block, "both": groups and block}
-                kinds |= {"skip": step.skip is not None}
-                seen |= {name for name, there in kinds.items() if there}
+        sums = isinstance(last, Product) and not last.fires
+        kinds = [{"calls": program.calls > 1, "joined": ours.areas, "sums": sums, "codes": not sums}]
+        for step in ours.products:
+            groups, block = step.patches.groups > 1, step.block != (1, 1)
+            skip = step.skip is not None
+            kinds.append({"groups": groups, "block": block, "both": groups and block, "skip": skip})
+        seen |= {name for of in kinds for name, there in of.items() if there}
     assert seen == {
         *(kind.__name__ for kind in (Product, Pool, Table, Gate, Fill)),
         *("calls", "joined", "codes", "sums", "groups", "skip", "block", "both"),

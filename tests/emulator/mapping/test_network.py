@@ -22,9 +22,8 @@ def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
     program = map_network(net, chip, samples(net), **options).program
     x = samples(net, 500, seed=9)
     want, got = net.forward(x / np.float32(255)), Core(program).infer(x, noise=False)
-    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
-        (want.argmax(1) == got.argmax(1)).mean()
-    )
+    alike = (want.argmax(axis=1) == got.argmax(axis=1)).mean()
+    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(alike)
 
 
 def dead_columns() -> Network:
