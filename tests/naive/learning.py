@@ -3,6 +3,7 @@
 Constants are written out, not imported: they are the arithmetic's, not the code's.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -19,6 +20,7 @@ def clip(v: int, low: int, high: int) -> int:
     return max(low, min(high, v))
 
 
+@functools.cache
 def speck64(counter: int, index: int, seed: int, domain: int, last: int = 0) -> list[int]:
     """Four words of 16 bits, least significant first."""
     key, rest, schedule = seed & MASK32, [seed >> 32, domain, last], []
@@ -75,7 +77,7 @@ class Naive:
         return clip(rshift_round(self.states[i][k][m], 8), -255, 255)
 
     def update(self, x: list[int], label: int, update: int) -> None:
-        program, count = self.of.program, len(self.states)
+        count = len(self.states)
         seen, change, voltages = [list(x)], [], []
         for i in range(count):
             z = self.forward(i, seen[-1], update)
@@ -97,7 +99,6 @@ class Naive:
             self.pulse(i, [*seen[i], 255], *errors[i], update)
             if i in of_neurons:
                 self.tune(i, *of_neurons[i], update)
-        assert program is self.of.program
 
     def forward(self, i: int, x: list[int], update: int) -> list[int]:
         layer, learned, z = self.of.program.layers[i], self.of.layers[i], []
@@ -159,14 +160,18 @@ class Naive:
     def tune(self, i: int, error: list[int], exponent: int, update: int) -> None:
         tuned, row = self.of.layers[i].tuned, self.of.program.layers[i].inputs + 1
         key = speck64(i << 24 | 2 << 8, update, self.seed, TRAIN)
-        own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
         for m, e in enumerate(error):
             q = min(65536, abs(e) * tuned.rate >> max(0, tuned.shift - exponent))
             dw = word(key, 0, m)
             n = sum(slot(*dw, t) < q for t in range(self.of.slots))
-            if n:
-                a, b = word(own, row, m), word(drawn, row, m)
-                self.states[i][row][m] = moved(tuned.devices, self.states[i][row][m], n, e > 0, a, b)
+            self.move(tuned.devices, i, row, m, n, e > 0, update)
+
+    def move(self, law: Any, i: int, row: int, m: int, n: int, up: bool, update: int) -> None:
+        """``n`` pulses to a device."""
+        if n:
+            own = word(speck64(i << 24, 0, self.of.die_seed, DEVICE), row, m)
+            drawn = word(speck64(i << 24, update, self.seed, CYCLE), row, m)
+            self.states[i][row][m] = moved(law, self.states[i][row][m], n, up, own, drawn)
 
     def backward(self, i: int, error: list[int], change: list[int], update: int) -> tuple[list[int], int]:
         learned, found = self.of.layers[i], []
@@ -195,7 +200,6 @@ class Naive:
         if learned.transfer is not None:
             law, beyond = learned.transfer.devices, len(x) + (learned.tuned is not None)
         keys = [speck64(i << 24 | side << 8, update, self.seed, TRAIN) for side in (0, 1)]
-        own, drawn = speck64(i << 24, 0, self.of.die_seed, DEVICE), speck64(i << 24, update, self.seed, CYCLE)
         down = max(0, learned.column_shift - exponent)
         for k, code in enumerate(x):
             p = min(65536, code * learned.row_rate >> learned.row_shift)
@@ -204,14 +208,11 @@ class Naive:
                 q = min(65536, abs(e) * learned.column_rate >> down)
                 dw = word(keys[1], 0, m)
                 n = sum(slot(*xw, t) < p and slot(*dw, t) < q for t in range(self.of.slots))
-                if n:
-                    r = k + beyond
-                    a, b = word(own, r, m), word(drawn, r, m)
-                    self.states[i][r][m] = moved(law, self.states[i][r][m], n, e > 0, a, b)
+                self.move(law, i, k + beyond, m, n, e > 0, update)
         if learned.transfer is not None and (update + 1) % learned.transfer.every == 0:
-            self.carry(i, len(x), beyond, update, own, drawn)
+            self.carry(i, len(x), beyond, update)
 
-    def carry(self, i: int, rows: int, at: int, update: int, own: list[int], drawn: list[int]) -> None:
+    def carry(self, i: int, rows: int, at: int, update: int) -> None:
         """One row of fast devices is read; its sums pulse the layer's own devices."""
         learned, s = self.of.layers[i], self.states[i]
         row, limit = update // learned.transfer.every % rows, learned.transfer.threshold
@@ -220,9 +221,7 @@ class Naive:
             total = s[at + rows + row][m] + read
             n = min(abs(total) // limit, 31)
             s[at + rows + row][m] = clip(total - n * limit * (1 if total > 0 else -1), -131072, 131071)
-            if n:
-                a, b = word(own, row, m), word(drawn, row, m)
-                s[row][m] = moved(learned.devices, s[row][m], n, total > 0, a, b)
+            self.move(learned.devices, i, row, m, n, total > 0, update)
 
 
 def moved(law: Any, s: int, n: int, up: bool, own: tuple[int, int], drawn: tuple[int, int]) -> int:

@@ -144,9 +144,7 @@ def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
         program = random_graph(MAPS, rng, side=5, steps=int(rng.integers(3, 8)))
         small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 256])), layers=8)
         segments = cut_for(program, small)
-        assert list(itertools.chain(*(range(*run) for run in runs(segments)))) == list(
-            range(len(program.steps))
-        )
+        assert [at for run in runs(segments) for at in range(*run)] == list(range(len(program.steps)))
         base = 1 + len(program.states)
         there = set(range(base))
         for segment in segments:

@@ -58,16 +58,14 @@ def test_random_walks_by_hand_equal_golden() -> None:
         equal(program, random_inputs(program, rng, 2), said=f"trial {trial}")
         ours = lower(program)
         seen |= {type(step).__name__ for step in (*program.steps, *ours.steps)}
-        seen |= {"calls"} if program.calls > 1 else set()
-        seen |= {"joined"} if ours.areas else set()
         last = program.steps[-1]
-        seen |= {"codes"} if not isinstance(last, Product) or last.fires else {"sums"}
-        for step in ours.steps:
-            if isinstance(step, Product):
-                groups, block = step.patches.groups > 1, step.block != (1, 1)
-                kinds = {"groups": groups, "block": block, "both": groups and block}
-                kinds |= {"skip": step.skip is not None}
-                seen |= {name for name, there in kinds.items() if there}
+        sums = isinstance(last, Product) and not last.fires
+        kinds = [{"calls": program.calls > 1, "joined": ours.areas, "sums": sums, "codes": not sums}]
+        for step in ours.products:
+            groups, block = step.patches.groups > 1, step.block != (1, 1)
+            skip = step.skip is not None
+            kinds.append({"groups": groups, "block": block, "both": groups and block, "skip": skip})
+        seen |= {name for of in kinds for name, there in of.items() if there}
     assert seen == {
         *(kind.__name__ for kind in (Product, Pool, Table, Gate, Fill)),
         *("calls", "joined", "codes", "sums", "groups", "skip", "block", "both"),
@@ -93,18 +91,10 @@ def steps_on(shape: Shape, *steps: Step, **rest: Any) -> Program:
 
 def windowed(outputs: int, *more: Pool) -> Program:
     """A product of so many channels with a pool behind it, and sums of what that gives."""
-    first, body = (
-        random_program(MAPS, np.random.default_rng(1), sizes=sizes).layers[0]
-        for sizes in ([9, outputs, 2], [4 * outputs, 3])
-    )
-    steps = (
-        Product(layer=first, sources=(0,), **seen(1, 6, 6, kernel=(3, 3))),
-        Pool(of="max", sources=(1,), **seen(outputs, 4, 4, kernel=(2, 2), stride=(2, 2))),
-        *more,
-        Product(layer=body, sources=(2,), patches=Patches.whole((outputs, 2, 2)), fires=False),
-    )
-    base = random_program(MAPS, np.random.default_rng(1), sizes=[9, outputs, 2])
-    return dataclasses.replace(base, shape=(1, 6, 6), steps=steps)
+    first = full(9, outputs, 0, **seen(1, 6, 6, kernel=(3, 3)))
+    pool = Pool(of="max", sources=(1,), **seen(outputs, 4, 4, kernel=(2, 2), stride=(2, 2)))
+    last = full(4 * outputs, 3, 2, patches=Patches.whole((outputs, 2, 2)), fires=False)
+    return steps_on((1, 6, 6), first, pool, *more, last)
 
 
 def walked(program: Program, samples: int = 3, geometry: Geometry = MAPS) -> Hand:
@@ -212,6 +202,7 @@ GATED = steps_on(
     [
         (WIDE, {"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
         (WIDE, {"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
+        (WIDE, {"overlap": False}, "map_codes is 2048; accepted without overlap: 0"),
         (WIDE, {"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
         (WIDE, {"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
         (
@@ -238,11 +229,6 @@ def test_a_chain_says_that_it_is_none() -> None:
     sections = [s for s in lay_out(program, MAPS) if s.address >> REGION_SHIFT == REGIONS["steps"]]
     assert len(sections) == 1
     assert not sections[0].words.any()
-
-
-def test_maps_need_overlap() -> None:
-    with pytest.raises(GeometryError, match="map_codes is 2048; accepted without overlap: 0"):
-        dataclasses.replace(MAPS, overlap=False)
 
 
 def test_states_that_take_each_others_values() -> None:

@@ -1,6 +1,7 @@
 """A walk read word by word and done code by code on one flat memory: what the gateware must do."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from emulator.backend.lay_out import lay_out
 from emulator.backend.lowering import lower
 from emulator.backend.walk import row_order, sample_order
 from emulator.golden import Core
+from emulator.golden.neuron import neuron, preneuron
 from emulator.spec import Geometry, Program
 from emulator.spec.arithmetic import rshift_round
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
@@ -82,7 +84,9 @@ class Hand:
                 self._add_seconds(f, z)
                 if f["last"]:
                     return z
-                for code in self._fired(f, z):
+                layer = self.products[f["layer"]].layer
+                v = preneuron(z[None], layer)
+                for code in neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]:
                     self._put(next(places), int(code))
                 continue
             for channel in (one for part in patch for one in zip(*part, strict=True)):
@@ -101,23 +105,19 @@ class Hand:
 
     def _patches(self, f: dict[str, int], offset: int) -> Any:
         """Each patch: of each part the runs of its kernel's places."""
-        for row in range(f["grid_rows"]):
-            for column in range(f["grid_columns"]):
-                start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
-                y0 = f["first_row"] + row * f["stride_rows"]
-                x0 = f["first_column"] + column * f["stride_columns"]
-                yield [
-                    [
-                        [
-                            self._code(f, start + group * f["share"], y0, x0, i, j, c)
-                            for c in self._run(f, part, i * f["kernel_columns"] + j)
-                        ]
-                        for i in range(f["kernel_rows"])
-                        for j in range(f["kernel_columns"])
-                    ]
-                    for group in range(f["groups"])
-                    for part in range(self._parts(f))
+        kernel = list(itertools.product(range(f["kernel_rows"]), range(f["kernel_columns"])))
+        for row, column in itertools.product(range(f["grid_rows"]), range(f["grid_columns"])):
+            start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
+            y0 = f["first_row"] + row * f["stride_rows"]
+            x0 = f["first_column"] + column * f["stride_columns"]
+            groups = (start + group * f["share"] for group in range(f["groups"]))
+            yield [
+                [
+                    [self._code(f, first, y0, x0, i, j, c) for c in self._run(f, part, at)]
+                    for at, (i, j) in enumerate(kernel)
                 ]
+                for first, part in itertools.product(groups, range(self._parts(f)))
+            ]
 
     @staticmethod
     def _parts(f: dict[str, int]) -> int:
@@ -174,25 +174,14 @@ class Hand:
             gain = int(self.memories["operand"][f["operand_base"] + m])
             z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
 
-    def _fired(self, f: dict[str, int], z: np.ndarray) -> np.ndarray:
-        from emulator.golden.neuron import neuron, preneuron
-
-        layer = self.products[f["layer"]].layer
-        v = preneuron(z[None], layer)
-        return neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]
-
     @staticmethod
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:
         """Row, column and channel of each result in turn."""
         channels = f["to_channels"] << f["turn"]
+        sizes = (f[x] for x in ("grid_rows", "grid_columns", "to_groups", "block_rows", "block_columns"))
         return [
             (row * f["block_rows"] + i, column * f["block_columns"] + j, group * channels + c)
-            for row in range(f["grid_rows"])
-            for column in range(f["grid_columns"])
-            for group in range(f["to_groups"])
-            for i in range(f["block_rows"])
-            for j in range(f["block_columns"])
-            for c in range(channels)
+            for row, column, group, i, j, c in itertools.product(*map(range, (*sizes, channels)))
         ]
 
     def _places(self, f: dict[str, int]) -> Any:

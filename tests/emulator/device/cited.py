@@ -1,10 +1,13 @@
-"""The published laws of cells, written out a second time from their sources; microsiemens and seconds.
+"""The published laws of cells and ECRAMs, written out a second time from their sources; uS and seconds.
 
 Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx) and
 ``pcm.py`` (Joshi 2020), CrossSim's ``RRAM_Milo.py``.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 PROGRAMMING = {
     "ideal": lambda g: 0.0 * g,
@@ -49,3 +52,21 @@ def aged(name: str, g, time_s: float):
     assert (name, time_s) == ("wan2022", 86400.0)
     added = np.square(wan_day(g)) - np.square(PROGRAMMING["wan2022"](g))
     return 0.0 * g, np.sqrt(np.maximum(added, 0.0))
+
+
+def linear_step(model: Any, w0: float, pulses: npt.ArrayLike, up: bool) -> npt.NDArray[np.float64]:
+    """States of an ECRAM of the linear-step law from ``w0``, after noise-free pulses one way, in closed form.
+
+    w(n) = f + (w0 - f) q^n with q = 1 - gamma d / |bound| and f = bound / gamma; linear for gamma = 0.
+    """
+    n = np.asarray(pulses, np.float64)
+    d, gamma, bound = (
+        (model.step_up, model.gamma_up, model.w_max)
+        if up
+        else (model.step_down, model.gamma_down, model.w_min)
+    )
+    sign = 1.0 if up else -1.0
+    if gamma == 0:
+        return np.clip(w0 + sign * d * n, model.w_min, model.w_max)
+    fixed = bound / gamma
+    return np.clip(fixed + (w0 - fixed) * (1.0 - gamma * d / abs(bound)) ** n, model.w_min, model.w_max)

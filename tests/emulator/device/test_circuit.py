@@ -155,19 +155,6 @@ def test_the_input_gain_makes_the_circuit_most_like_its_device():
         assert off(circuit.unit_V) < min(off(0.9 * circuit.unit_V), off(1.1 * circuit.unit_V))
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ((-1.0,), "source_resistance_ohm is -1.0; accepted: 0 or more"),
-        ((1.0, np.inf), "capacitance_F is inf"),
-        ((1.0, 0.0, 1e-9), "read_time_s is 1e-09; accepted: 0, as there is no capacitance"),
-    ],
-)
-def test_impossible_circuits(values, message):
-    with pytest.raises(PhysicsError, match=message):
-        Circuit(Esaki(), *values)
-
-
 def test_tunnel_form():
     assert tunnel(1.0) == 1.0
     assert tunnel(-3.0) == 0.0
@@ -207,6 +194,9 @@ def test_table_is_its_points_and_has_a_peak():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: Circuit(Esaki(), -1.0), "source_resistance_ohm is -1.0; accepted: 0 or more"),
+        (lambda: Circuit(Esaki(), 1.0, np.inf), "capacitance_F is inf"),
+        (lambda: Circuit(Esaki(), 1, 0, 1e-9), "time_s is 1e-09; accepted: 0, as there is no capacitance"),
         (lambda: Tunnel(0.0, 1e-3), "peak_voltage_V is 0.0"),
         (lambda: Esaki(valley_voltage_V=0.05), "valley_voltage_V is 0.05; accepted: above peak_voltage_V"),
         (lambda: Bell(0.1, 1e-3, -1), "width_V is -1"),
@@ -216,7 +206,7 @@ def test_table_is_its_points_and_has_a_peak():
         (lambda: Table([0, 1, 2], [0, 1]), "n >= 3"),
     ],
 )
-def test_impossible_curves(make, message):
+def test_impossible_circuits_and_curves(make, message):
     with pytest.raises(PhysicsError, match=message):
         make()
 

@@ -14,7 +14,7 @@ from emulator.device.ndr.tuning import vary
 from emulator.device.pulsing import Programming
 from emulator.device.rram.programming import MODELS
 from emulator.errors import PhysicsError
-from tests.naive.pulses import linear_step
+from tests.emulator.device.cited import linear_step
 from tests.stimulus import trace
 
 PRESETS = ("ecram-tang2018", "ecram-kim2019", "ecram-linear-ysz")
@@ -124,10 +124,7 @@ def test_devices_of_any_spread_are_devices():
 
 
 @given(
-    seed=st.integers(0, 2**32 - 1),
-    step=st.floats(1e-4, 0.5),
-    gamma=st.floats(0, 1),
-    cycle=st.floats(0, 3),
+    seed=st.integers(0, 2**32 - 1), step=st.floats(1e-4, 0.5), gamma=st.floats(0, 1), cycle=st.floats(0, 3)
 )
 @settings(max_examples=40, deadline=None)
 def test_states_never_leave_their_bounds(seed, step, gamma, cycle):

@@ -144,9 +144,8 @@ def pool(program: Any, step: Any, maps: list[Map]) -> Map:
             y = max(codes)
             if step.of == "average":
                 y = clip(rshift_round(sum(codes) * int(step.mul[position]), step.pool_shift), 0, 255)
-            for i in range(step.block[0]):
-                for j in range(step.block[1]):
-                    out[c, at[0] * step.block[0] + i, at[1] * step.block[1] + j] = y
+            for i, j in itertools.product(*map(range, step.block)):
+                out[c, at[0] * step.block[0] + i, at[1] * step.block[1] + j] = y
     return out
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from emulator.golden import Core
 from emulator.golden import fast as fast_model
@@ -17,6 +16,8 @@ from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.variation import DOMAIN_CELL, Variation
+from tests.emulator.golden.test_core import SAMPLES, assert_uncorrelated, normal
+from tests.emulator.golden.test_steps import compiled
 from tests.naive.learning import speck64, word
 from tests.stimulus import random_inputs, same_cells
 
@@ -27,7 +28,7 @@ def varied(seed: int, **options: Any) -> Program:
     rng = np.random.default_rng(seed)
     program = random_program(TINY, rng, **options)
     sigma = rng.integers(500, 8000, 256).astype(np.uint16)
-    v = Variation(mean=same_cells().mean, sigma=sigma, stuck_low=600, stuck_high=400)
+    v = dataclasses.replace(same_cells(), sigma=sigma, stuck_low=600, stuck_high=400)
     return dataclasses.replace(program, variation=v)
 
 
@@ -73,13 +74,13 @@ def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: py
         x, labels = random_inputs(program, rng, 150), rng.integers(0, program.outputs, 150)
         assert fast_model.suits(program)
         plan: dict[str, Any] = {"chips": 2, "trials": 2, "seed": 5 + trial, "first_chip": 1000}
-        compiled = campaign(program, x, labels, Campaign(**plan))
+        fast = campaign(program, x, labels, Campaign(**plan))
         with monkeypatch.context() as patch:
             patch.setattr("emulator.golden.campaign.available", lambda: False)
             patch.setattr("emulator.golden.core.available", lambda: False)
             plain = campaign(program, x, labels, Campaign(**plan))
-        np.testing.assert_array_equal(compiled.votes, plain.votes)
-        np.testing.assert_array_equal(compiled.correct, plain.correct)
+        np.testing.assert_array_equal(fast.votes, plain.votes)
+        np.testing.assert_array_equal(fast.correct, plain.correct)
 
 
 @pytest.mark.parametrize("code_max", [127, 255])
@@ -88,16 +89,8 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     eight = dataclasses.replace(TINY, weight_bits=8)
     program = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
-    sigma = np.full(256, 20_000, np.uint16)
-    law = Variation(
-        mean=same_cells().mean,
-        sigma=sigma,
-        stuck_low=3000,
-        stuck_high=5000,
-        stuck_code_low=3,
-        stuck_code_high=code_max,
-        code_max=code_max,
-    )
+    far = {"sigma": np.full(256, 20_000, np.uint16), "stuck_low": 3000, "stuck_high": 5000}
+    law = dataclasses.replace(same_cells(code_max), stuck_code_low=3, **far)
     program = dataclasses.replace(program, variation=law)
     chips = FastChips(program, 7)
     for chip in (0, 5):
@@ -108,15 +101,12 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
 
 
 def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
-    pytest.importorskip("numba", reason="needs ndrite[fast]")
     program = varied(1, layers=2, readout="analog", dac_bits=8)
     loudest = tuple(dataclasses.replace(la, sigma_out=65535, var_cell=65535) for la in program.layers)
     program = program.with_layers(loudest)
     x = np.full((50, program.inputs), 255, np.uint8)
     assert (255**2 * program.inputs * 65535) >> 8 > 1 << 20, "adds to sigma beyond its limit"
-    np.testing.assert_array_equal(
-        Core(program, fast=True).infer(x, seed=3), Core(program, fast=False).infer(x, seed=3)
-    )
+    compiled(program, x, Core(program, fast=False).infer(x, seed=3), seed=3)
 
 
 def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
@@ -133,9 +123,10 @@ def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
 
 
 def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
-    flat = np.full(256, round(sigma * 256), np.uint16)
-    means = same_cells().mean if mean is None else np.full(256, round(mean * 256), np.uint16)
-    return Variation(mean=means, sigma=flat, **law)
+    flat = {"sigma": np.full(256, round(sigma * 256), np.uint16)}
+    if mean is not None:
+        flat["mean"] = np.full(256, round(mean * 256), np.uint16)
+    return dataclasses.replace(same_cells(), **flat, **law)
 
 
 def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
@@ -186,14 +177,9 @@ def noise_of(seed: int, chip: int, layer: int = 0, shape: tuple[int, int] = (512
 
 
 def test_draws_are_normal() -> None:
-    g = noise_of(11, 0).reshape(-1)[:100_000]
-    assert abs(g.mean()) < 4 / np.sqrt(g.size)
-    assert abs(g.var() - 1 - 1 / (12 * 30**2)) < 0.005 + 4 * np.sqrt(2 / g.size)
-    assert abs(stats.kurtosis(g)) < 0.1
+    g = noise_of(11, 0).reshape(-1)[:SAMPLES]
+    normal(g, step=1 / 30)  # codes are integers
     assert np.abs(g).max() > 4
-    # Codes are integers: half a step on either side keeps the steps from failing the test by themselves.
-    dithered = g + np.random.default_rng(0).uniform(-0.5, 0.5, g.size) / 30
-    assert stats.kstest(dithered, "norm").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("other", ["row", "column", "side", "chip", "seed", "layer", "seed and chip"])
@@ -214,8 +200,7 @@ def test_neighbouring_draws_do_not_correlate(other: str) -> None:
         "seed and chip": (g, noise_of(11 + (1 << 32), 5)),
     }
     a, b = (part.reshape(-1) for part in pairs[other])
-    assert abs(np.corrcoef(a, b)[0, 1]) < 4.5 / np.sqrt(a.size)
-    assert abs(np.corrcoef(a**2, b**2)[0, 1]) < 4.5 / np.sqrt(a.size)
+    assert_uncorrelated(a, b)
 
 
 @pytest.mark.parametrize(("low", "high"), [(66, 0), (0, 655), (3000, 5000)])
@@ -228,18 +213,10 @@ def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
     assert (redraw(targets, quiet, seed=1, chip=2, layer=0) == 100).all()
     n = drawn.size
     p_low, p_high = low / 65536, high / 65536
-    for differences, p in (
-        ((7, 7 - 7, 7 - 240), p_low),
-        ((240, 240 - 7, 0), p_high),
-    ):
-        both = (1 - p_low - p_high) * p + p * (p_low + p_high)
-        # A difference of 0 comes from both sides stuck alike, low or high.
-        if 0 in differences:
-            both -= p * p
-            seen = int(np.isin(drawn, [d for d in differences if d]).sum())
-        else:
-            seen = int(np.isin(drawn, differences).sum())
-        assert abs(seen - n * both) < 5 * np.sqrt(n * both + 1), (seen, n * both)
+    # The plus cell is stuck, and the minus cell is not, or the other way; both alike leave a difference of 0.
+    for differences, p in (((7, 7 - 240), p_low), ((240, 240 - 7), p_high)):
+        seen, wanted = int(np.isin(drawn, differences).sum()), n * p * (1 - p)
+        assert abs(seen - wanted) < 5 * np.sqrt(wanted + 1), (seen, wanted)
 
 
 def test_a_virtual_chip_needs_a_variation() -> None:
@@ -265,6 +242,5 @@ def test_a_virtual_chip_needs_a_variation() -> None:
 )
 def test_bad_variations_are_refused(field: str, value: Any, match: str) -> None:
     good = {"stuck_low": 1, "code_max": 127, "stuck_code_high": 127}
-    tables = {"mean": same_cells().mean, "sigma": same_cells().sigma}
     with pytest.raises(ProgramError, match=match):
-        Variation(**(tables | good | {field: value}))
+        dataclasses.replace(same_cells(), **(good | {field: value}))

@@ -29,35 +29,26 @@ def signed_levels(weights, levels: int):
     """Levels -(L-1)..L-1 of weights (K, M), each column's limit the best of 13."""
     w = np.asarray(weights, np.float64)
     largest = np.abs(w).max(axis=0)
-    result = np.zeros(w.shape, np.int64)
-    for m in range(w.shape[1]):
-        floor = max(largest[m], largest.max() / 256)
-        best = None
-        for i in range(13):
-            limit = floor * (1.0 - 0.05 * i)
-            level = np.rint(np.clip(w[:, m] / limit, -1, 1) * (levels - 1))
-            error = ((level * limit / (levels - 1) - w[:, m]) ** 2).sum()
-            if best is None or error < best:
-                best, result[:, m] = error, level
-    return result
+    limits = [limit_of(w[:, m], levels, max(x, largest.max() / 256)) for m, x in enumerate(largest)]
+    return np.rint(np.clip(w / limits, -1, 1) * (levels - 1)).astype(np.int64)
 
 
-def limit_of(weights, levels: int) -> float:
-    """The common limit that ``signed_levels`` finds."""
-    w = np.abs(np.asarray(weights, np.float64))
+def limit_of(w, levels: int, largest: float) -> float:
+    """Of ``largest`` and twelve parts of it, the limit at which levels are least off the weights ``w``."""
     errors = []
     for i in range(13):
-        limit = w.max() * (1.0 - 0.05 * i)
-        held = np.rint(np.minimum(w / limit, 1) * (levels - 1)) * limit / (levels - 1)
+        limit = largest * (1.0 - 0.05 * i)
+        held = np.rint(np.clip(w / limit, -1, 1) * (levels - 1)) * limit / (levels - 1)
         errors.append(((held - w) ** 2).sum())
-    return w.max() * (1.0 - 0.05 * int(np.argmin(errors)))
+    return largest * (1.0 - 0.05 * int(np.argmin(errors)))
 
 
 def levels_for_wires(weights, chip: Chip):
     """Levels of a layer with one common limit, programmed for what wires take; the factor on the limit."""
     cell, top = chip.cell, chip.cell.levels - 1
     step = (cell.g_max_uS - cell.g_min_uS) / top
-    wanted = np.asarray(weights, np.float64) / limit_of(weights, cell.levels) * top
+    w = np.asarray(weights, np.float64)
+    wanted = w / limit_of(w, cell.levels, np.abs(w).max()) * top
     g = np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
     spread = aged(cell.drift, g, chip.conditions.time_since_programming_s)[1]
     variance = (sigma(chip, g) ** 2 + spread**2) / step**2

@@ -112,8 +112,6 @@ def test_a_die_with_circuits_is_tuned():
     first = u[:, 0] < 1.6
     before, after = (d.arrays[0].neurons.curves(u)[first].max(axis=0) for d in (die, moved))
     assert (after < before).all()
-    same = program_of(die, program)
-    assert Core(same).infer(X[:20]).tolist() == Core(program).infer(X[:20]).tolist()
 
 
 @pytest.mark.slow
@@ -216,12 +214,8 @@ def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
 
 def test_shapes_are_kept_as_long_as_states():
     described = shaped_chip("valley", retention_s=1.0)
-    held = (
-        map_network(shaped_network(shaped_chip("valley"), [0.5, 0.9]), described, SHAPED_X)
-        .die.arrays[0]
-        .neurons.states
-    )
-    np.testing.assert_allclose(held.shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
+    _, die, _ = map_network(shaped_network(shaped_chip("valley"), [0.5, 0.9]), described, SHAPED_X)
+    np.testing.assert_allclose(die.states[0].shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
 
 
 def test_refusals_of_shapes():

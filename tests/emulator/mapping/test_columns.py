@@ -19,6 +19,7 @@ from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
+WAN = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
 
 
 def chip(name="ideal", cell=None, **readout):
@@ -79,8 +80,7 @@ def test_offsets_and_gains_are_the_columns(corrected):
 
 
 def test_biases_are_rows_of_cells():
-    wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
-    net, built = centred_network(size=3.0), chip(cell=wan, bias="cells")
+    net, built = centred_network(size=3.0), chip(cell=WAN, bias="cells")
     program, die, _ = map_network(net, built, X, seed=3, options=mitigated(bias_correction=False))
     for dense, layer, array in zip(net.layers, program.layers, die.arrays, strict=True):
         codes = array.bias.mapped.codes
@@ -100,13 +100,12 @@ def test_biases_are_rows_of_cells():
 
 
 def test_bias_cells_hold_what_their_columns_lack():
-    wan = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
     errors = {"column_offset_percent": 3.0, "column_gain_mismatch_percent": 5.0}
     exact = centred_network().layers[0]
     wanted = (X / 255 @ exact.weights).mean(axis=0) + exact.bias
     off = []
     for corrected in (False, True):
-        held, options = chip(cell=wan, bias="cells", **errors), mitigated(bias_correction=corrected)
+        held, options = chip(cell=WAN, bias="cells", **errors), mitigated(bias_correction=corrected)
         built = map_network(centred_network(), held, X, seed=3, options=options)
         array, layer = built.die.arrays[0], built.program.layers[0]
         p = X.astype(np.int64) @ layer.weights.astype(np.int64)
@@ -167,14 +166,13 @@ def test_noise_goes_with_the_root_of_temperature():
     pytest.importorskip("torch", reason="needs ndrite[train]")
     from emulator.learning.training.view import view_of
 
-    def at(kelvin, **readout):
-        return changed(chip(noise_temperature_K=300.0, **readout), conditions={"temperature_K": kelvin})
-
-    noisy = {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0}
+    noisy = (
+        {"column_noise_percent": 4.0, "column_gain_mismatch_percent": 1.0},
+        {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0},
+    )
     seen = []
     for kelvin in (300.0, 400.0):
-        column = at(kelvin, column_noise_percent=4.0, column_gain_mismatch_percent=1.0)
-        converter = at(kelvin, **noisy)
+        column, converter = (at(chip(noise_temperature_K=300.0, **readout), kelvin) for readout in noisy)
         programs = [map_network(centred_network(), c, X).program for c in (column, converter)]
         sigmas = [layer.sigma_out for program in programs for layer in program.layers]
         seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])

@@ -127,16 +127,12 @@ def plain_network() -> Network:
 def residual() -> Network:
     """Two branches joined by addition, a depthwise product, joined maps, an average over all positions."""
     rng = np.random.default_rng(3)
+    halves = Patches(shape=(8, 8, 8), kernel=(3, 3), stride=(2, 2), padding=(1,) * 4)
     nodes = (
         convolution(rng, 0, (2, 8, 8), 4),
         convolution(rng, 1, (4, 8, 8), 4, groups=4),
         convolution(rng, 2, (4, 8, 8), 4, skip=1, skip_weight=np.array([1.0, 0.5, 2.0, 0.25])),
-        Pool(
-            "average",
-            (3, 1),
-            Patches(shape=(8, 8, 8), kernel=(3, 3), stride=(2, 2), padding=(1,) * 4),
-            inside=True,
-        ),
+        Pool("average", (3, 1), halves, inside=True),
         Pool("average", (4,), Patches.whole((8, 4, 4))),
         Product(dense(rng, 8, 5, last=True), (5,), Patches.whole((8, 1, 1))),
     )

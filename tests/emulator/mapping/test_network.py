@@ -11,6 +11,7 @@ from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
+from emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -21,9 +22,8 @@ def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
     program = map_network(net, chip, samples(net), **options).program
     x = samples(net, 500, seed=9)
     want, got = net.forward(x / np.float32(255)), Core(program).infer(x, noise=False)
-    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(
-        (want.argmax(1) == got.argmax(1)).mean()
-    )
+    alike = (want.argmax(axis=1) == got.argmax(axis=1)).mean()
+    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(alike)
 
 
 def dead_columns() -> Network:
@@ -36,13 +36,8 @@ def dead_columns() -> Network:
 
 
 IDEALLY = {
-    f"{activation}, {kind}": (
-        random_network(activation=activation),
-        {"readout": {"kind": kind}},
-        0.9995,
-        0.95,
-    )
-    for activation in ("ndr", "relu", "sigmoid", "tanh")
+    f"{neuron}, {kind}": (random_network(activation=neuron), {"readout": {"kind": kind}}, 0.9995, 0.95)
+    for neuron in ("ndr", "relu", "sigmoid", "tanh")
     for kind in ("adc", "analog")
 } | {
     f"{rows} rows, slices of {bits}": (
@@ -62,9 +57,8 @@ IDEALLY |= {
 """A network, what differs from the ideal chip, least correlation, least part of equal answers."""
 
 
-@pytest.mark.parametrize("name", IDEALLY)
-def test_ideal_chip_reproduces_the_float_network(name):
-    net, sections, least, alike = IDEALLY[name]
+@pytest.mark.parametrize(("net", "sections", "least", "alike"), IDEALLY.values(), ids=IDEALLY)
+def test_ideal_chip_reproduces_the_float_network(net, sections, least, alike):
     correlation, same = agreement(net, changed(IDEAL, **sections))
     assert correlation > least
     assert same > alike
@@ -115,10 +109,13 @@ def test_report_is_json():
         ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
         ({"seed": -1}, "seed is -1"),
         ({"options": MapOptions(segments=5)}, "segments is 5"),
+        ({"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
+        ({"options": MapOptions(first_product=256)}, "at most 256|first_product"),
+        ({"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
     ],
 )
 def test_refusals(change, message):
-    with pytest.raises(CompileError, match=message):
+    with pytest.raises((CompileError, ProgramError), match=message):
         map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
 

@@ -17,9 +17,7 @@ NET = Network.chain((Dense(RNG.normal(size=(64, 16)), np.zeros(16)),), "one prod
 SAMPLES = RNG.integers(0, 256, (200, 64), dtype=np.uint8)
 LAW = load_chip("ibm-cmo-hfox-0.2")
 
-WIDE = changed(
-    load_chip("ibm-cmo-hfox-2+programming-gong2018"), programming={"low_uS": 4.0, "high_uS": 100.0}
-)
+WIDE = changed("ibm-cmo-hfox-2+programming-gong2018", programming={"low_uS": 4.0, "high_uS": 100.0})
 PULSED = changed(
     dataclasses.replace(LAW, programming=WIDE.programming),
     programming={"window_percent": 0.001, "window_relative_percent": 0.2, "most_pulses": 20_000},

@@ -5,7 +5,6 @@ import pytest
 
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.mapping.explain import explain
 from emulator.network import Dense, Network
 from tests.chips import changed
 
@@ -43,12 +42,3 @@ def test_columns_deviate_as_with_traps_one_by_one(dac_bits: int, least: float, m
     assert least < golden.var(axis=0).mean() / variance < most
     centred = (sums - sums.mean(axis=0)) / sums.std(axis=0)
     assert abs((centred**4).mean() - 3) < 0.3, "so many cells add up to a normal law"
-
-
-def test_explain_has_it_apart_from_read_noise() -> None:
-    one = mapped(8)
-    x = SAMPLES[:100]
-    labels = NET.forward(x / np.float32(255)).argmax(axis=1)
-    found = explain(NET, one.program, one.die, SAMPLES, x, labels)
-    assert found.row("telegraph noise").snr_db == pytest.approx(found.program.snr_db, abs=1.5)
-    assert found.row("read noise").snr_db > found.row("telegraph noise").snr_db + 20

@@ -30,29 +30,32 @@ def half(path: Path, error: type[BaseException]) -> None:
         raise error
 
 
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A file that is there, alone in its folder."""
+    (tmp_path / "x").write_bytes(b"old")
+    return tmp_path / "x"
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_reader_sees_the_old_or_the_new(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
-    with whole_file(path) as file:
+def test_a_reader_sees_the_old_or_the_new(old: Path) -> None:
+    with whole_file(old) as file:
         file.write(b"new")
         file.flush()
-        assert path.read_bytes() == b"old"
-    assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["x"]
+        assert old.read_bytes() == b"old"
+    assert old.read_bytes() == b"new"
+    assert os.listdir(old.parent) == ["x"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_nothing_is_left_of_what_failed(tmp_path: Path, error: type[BaseException]) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
+def test_nothing_is_left_of_what_failed(old: Path, error: type[BaseException]) -> None:
     with pytest.raises(error):
-        half(path, error)
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["x"]
+        half(old, error)
+    assert old.read_bytes() == b"old"
+    assert os.listdir(old.parent) == ["x"]
 
 
 @pytest.mark.parametrize("kept", [None, 0o600, 0o664, 0o755])
@@ -67,12 +70,10 @@ def test_a_new_file_has_the_users_mode_and_an_old_one_keeps_its_own(
     assert (path.read_bytes(), mode(path)) == (b"new", 0o666 & ~umask if kept is None else kept)
 
 
-def test_while_it_is_written_nobody_else_reads_what_was_private(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
-    path.chmod(0o600)
-    with whole_file(path):
-        assert [mode(other) & 0o077 for other in tmp_path.iterdir()] == [0, 0]
+def test_while_it_is_written_nobody_else_reads_what_was_private(old: Path) -> None:
+    old.chmod(0o600)
+    with whole_file(old):
+        assert [mode(other) & 0o077 for other in old.parent.iterdir()] == [0, 0]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -140,22 +141,17 @@ def test_a_full_disk_names_the_users_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_what_may_not_be_written_is_not_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
-    path.chmod(0o444)
+def test_what_may_not_be_written_is_not_replaced(old: Path) -> None:
+    old.chmod(0o444)
     for refused in (write, check_destination):
         with pytest.raises(PermissionError) as error:
-            refused(path)
-        assert error.value.filename == str(path)
-    assert path.read_bytes() == b"old"
+            refused(old)
+        assert error.value.filename == str(old)
+    assert old.read_bytes() == b"old"
 
 
-def test_a_destination_is_checked_without_a_trace(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    check_destination(path)
-    path.write_bytes(b"old")
-    check_destination(path)
-    check_destination(Path("/dev/null"))
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["x"]
+def test_a_destination_is_checked_without_a_trace(old: Path) -> None:
+    for path in (old, old.with_name("new"), Path("/dev/null")):
+        check_destination(path)
+    assert old.read_bytes() == b"old"
+    assert os.listdir(old.parent) == ["x"]

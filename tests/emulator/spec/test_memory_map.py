@@ -166,36 +166,30 @@ def test_the_sum_of_an_analog_column_has_room_for_its_noise(
         edge(layer(1, 1, bias=np.array([sign * (most + 1)], np.int32), **fields))
 
 
-EMPTY = np.zeros((0, 32), np.int32)
+HIGH = layer(2**15 + 1, 1, adc_bits=4)
+"""A cell pair's two samples have row numbers of 16 bits."""
 
 
 @pytest.mark.parametrize(
-    ("one", "changes", "words"),
+    ("layers", "words"),
     [
-        # A cell pair's two samples have row numbers of 16 bits.
-        (
-            layer(2**15 + 1, 1, adc_bits=4),
-            {"rows": 1024, "variation": same_cells()},
-            r"inputs of product 0 is 32769; accepted: 1..32768 with variation",
-        ),
-        (
-            layer(3, 1),
-            {"curve_base": EMPTY, "curve_slope": EMPTY},
-            r"curves.base is outside 18 bits or empty",
-        ),
-        (layer(0, 1), {}, r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
-        (layer(3, 0), {}, r"step0.weights shape is \(3, 0\); accepted: \(K, M\)"),
+        ([HIGH], "inputs of product 0 is 32769; accepted: 1..32768 with variation"),
+        ([layer(0, 1)], r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
+        ([layer(3, 4), layer(5, 1)], "step1.inputs is 5; accepted: the 4 outputs of step 0"),
+        ([], "layers is empty"),
+        ([layer(1, 1)] * 257, "number of products is 257; accepted: at most 256"),
     ],
-    ids=["rows of virtual chips", "no curves", "no inputs", "no outputs"],
+    ids=["rows of virtual chips", "no inputs", "layers that do not fit", "no layers", "too many layers"],
 )
-def test_the_first_that_is_refused(one: Layer, changes: dict[str, Any], words: str) -> None:
+def test_chains_that_are_refused(layers: list[Layer], words: str) -> None:
     with pytest.raises(ProgramError, match=words):
-        edge(one, **changes)
+        edge(*layers, rows=1024, variation=same_cells())
 
 
-def test_the_most_rows_of_virtual_chips() -> None:
+def test_the_longest_chain_and_the_most_rows_of_virtual_chips() -> None:
+    assert len(edge(*[layer(1, 1)] * 256).products) == 256
     edge(layer(2**15, 1, adc_bits=4), rows=1024, variation=same_cells())
-    edge(layer(2**15 + 1, 1, adc_bits=4), rows=1024)
+    edge(HIGH, rows=1024)
 
 
 def test_every_layers_columns_begin_at_a_multiple_of_the_readouts() -> None:

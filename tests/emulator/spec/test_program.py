@@ -124,18 +124,7 @@ def test_checksum_can_be_recomputed_with_numpy_alone(tmp_path: Path) -> None:
 def test_shapes_of_maps_and_of_samples() -> None:
     program = everything()
     large, small = (2, 4, 4), (2, 2, 2)
-    assert program.map_shapes == (
-        large,
-        small,
-        large,
-        large,
-        (4, 2, 2),
-        small,
-        small,
-        small,
-        large,
-        (3, 1, 1),
-    )
+    assert program.map_shapes == (large, small, large, large, (4, 2, 2), *[small] * 3, large, (3, 1, 1))
     assert (program.inputs, program.outputs, program.is_chain) == (3 * 32, 3, False)
     assert len(program.products) == len(program.layers) == 4
     chain = random_program(TINY, np.random.default_rng(3), sizes=[6, 4, 2])
@@ -169,6 +158,7 @@ def gate(*terms: Term, **rest: Any) -> dict[str, Any]:
     return step(5, terms=terms, **rest)
 
 
+EMPTY = np.zeros((0, 32), np.int32)
 TERM = Term(a=5, gain=1)
 BAD: list[tuple[Any, str]] = [
     ({"rows": 12}, "rows is 12; accepted: 8..1024, multiple of 8"),
@@ -184,6 +174,7 @@ BAD: list[tuple[Any, str]] = [
     ({"curve_base": np.zeros((2, 32))}, r"curves.base is float64 \(2, 32\); accepted: int32"),
     ({"curve_base": np.full((2, 32), 1 << 17, np.int32)}, "curves.base is outside 18 bits"),
     ({"curve_slope": np.zeros((2, 16), np.int32)}, r"curves.slope shape is \(2, 16\); accepted: \(2, 32\)"),
+    ({"curve_base": EMPTY, "curve_slope": EMPTY}, "curves.base is outside 18 bits or empty"),
     # Reading
     (step(0, sources=(2,)), r"step0 reads map 2; accepted: 0..1, made before it"),
     (step(1, sources=(9,)), r"step1 reads map 9; accepted: 0..2"),
@@ -214,6 +205,7 @@ BAD: list[tuple[Any, str]] = [
     (step(1, skip=None), "step1.skip_gain is given; accepted: none without skip"),
     (step(0, skip_shift=1), "step0.skip_shift is 1; accepted: 0, none without skip"),
     (step(0, weights=np.full((18, 2), 256, np.int16)), "step0.weights is 256..256; accepted: -255..255"),
+    (step(0, layer=layer(18, 0)), r"step0.weights shape is \(18, 0\); accepted: \(K, M\)"),
     (step(0, weights=np.zeros((18, 2))), "step0.weights dtype is float64; accepted: int16"),
     (step(0, bias=np.zeros(3, np.int32)), r"step0.bias shape is \(3,\); accepted: \(2,\)"),
     (step(0, offset=np.full(2, -2049, np.int16)), "step0.offset is -2049..-2049; accepted: -2048..2047"),
@@ -291,15 +283,6 @@ def test_a_state_does_not_take_sums() -> None:
         Program(steps=(dataclasses.replace(last, fires=False),), **fields)
 
 
-def test_256_products_and_no_more() -> None:
-    def chain(count: int) -> Program:
-        return Program.chain(name="long", rows=16, layers=[layer(1, 1)] * count, **CURVES)
-
-    assert len(chain(256).products) == 256
-    with pytest.raises(ProgramError, match="number of products is 257; accepted: at most 256"):
-        chain(257)
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -317,13 +300,6 @@ def test_patches_that_cannot_be_cut_are_refused(fields: dict[str, Any], words: s
     Patches(shape=(6, 3, 3), kernel=(3, 3))
     with pytest.raises(ProgramError, match=words):
         Patches(**({"shape": (6, 3, 3), "kernel": (1, 1)} | fields))
-
-
-def test_a_chain_names_layers_that_do_not_fit() -> None:
-    with pytest.raises(ProgramError, match=r"step1.inputs is 5; accepted: the 4 outputs of step 0"):
-        Program.chain(name="x", rows=16, layers=[layer(3, 4), layer(5, 1)], **CURVES)
-    with pytest.raises(ProgramError, match="layers is empty"):
-        Program.chain(name="x", rows=16, layers=[], **CURVES)
 
 
 def rewrite(path: Path, change: Any, *, sealed: bool) -> None:

@@ -133,9 +133,8 @@ IMPOSSIBLE = {
 }
 
 
-@pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_impossible_curves_are_refused(tmp_path, name):
-    v, i, reason = IMPOSSIBLE[name]
+@pytest.mark.parametrize(("v", "i", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_curves_are_refused(tmp_path, v, i, reason):
     with pytest.raises(DatasetError, match=reason):
         curve(tmp_path, v, i)
 

@@ -1,6 +1,7 @@
 """The learner against a naive model and the compiled one, state by state; statistics of what is drawn."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,20 +25,11 @@ from tests.stimulus import random_inputs
 GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
 
 
-def drawn(
-    seed: int,
-    *,
-    sizes: tuple[int, ...] = (),
-    slots: int | None = None,
-    corner: bool = False,
-    tuned: bool = False,
-    transfer: bool = False,
-) -> Learning:
+def drawn(seed: int, *, sizes: tuple[int, ...] = (), **options: Any) -> Learning:
+    """Of so many neurons, or of any; ``options`` as for ``random_learning``."""
     rng = np.random.default_rng(seed)
     chosen = sizes or tuple(int(v) for v in rng.integers(2, 40, rng.integers(2, 5)))
-    return random_learning(
-        GEOMETRY, rng, sizes=chosen, slots=slots, corner=corner, tuned=tuned, transfer=transfer
-    )
+    return random_learning(GEOMETRY, rng, sizes=chosen, **options)
 
 
 def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,21 +37,16 @@ def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.n
     return random_inputs(learning.program, rng, count), rng.integers(0, learning.outputs, count)
 
 
-BESIDE = {
-    "": {},
-    "tuned": {"tuned": True},
-    "transfer": {"transfer": True},
-    "both": {"tuned": True, "transfer": True},
-}
+BESIDE = ({}, {"tuned": True}, {"transfer": True}, {"tuned": True, "transfer": True})
 """What layers have besides weights."""
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_plain_is_the_naive_model(seed: int, corner: bool, beside: str) -> None:
+def test_plain_is_the_naive_model(seed: int, corner: bool, beside: dict[str, bool]) -> None:
     sizes = ((5, 4), (20, 6, 3), (3, 2, 5, 4), (18, 3))[seed]
-    learning = drawn(seed, sizes=sizes, corner=corner, **BESIDE[beside])
+    learning = drawn(seed, sizes=sizes, corner=corner, **beside)
     x, labels = samples(learning, seed, 6)
     plain = Learner(learning, seed=11 + seed)
     naive = Naive(learning, 11 + seed, list(gaussian_table()))
@@ -71,12 +58,12 @@ def test_plain_is_the_naive_model(seed: int, corner: bool, beside: str) -> None:
     assert (plain.states[-1] != learning.layers[-1].states).any()
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize(("seed", "slots"), [(0, 1), (1, 2), (2, 15), (0, 31)])
-def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: str) -> None:
+def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: dict[str, bool]) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
-    learning = drawn(100 + seed, slots=slots, corner=corner, **BESIDE[beside])
+    learning = drawn(100 + seed, slots=slots, corner=corner, **beside)
     x, labels = samples(learning, seed, 12)
     for noise in (True, False):
         plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
@@ -231,16 +218,9 @@ def test_coincidences_are_binomial(p: float, q: float, slots: int) -> None:
 
 
 def test_slots_of_a_train_are_independent() -> None:
-    found = np.concatenate(
-        [
-            (
-                trains(np.full(64, 1 << 15), key_of(8, DOMAIN_TRAIN, 1, update, 0), 31)[:, None]
-                >> np.arange(31)
-            )
-            & 1
-            for update in range(DRAWS // 64)
-        ]
-    )
+    keys = (key_of(8, DOMAIN_TRAIN, 1, update, 0) for update in range(DRAWS // 64))
+    drawn = np.concatenate([trains(np.full(64, 1 << 15), key, 31) for key in keys])
+    found = drawn[:, None] >> np.arange(31) & 1
     assert biased(found) < LIMIT
     pairs = found[:, :, None] ^ found[:, None, :]
     upper = np.triu_indices(31, 1)

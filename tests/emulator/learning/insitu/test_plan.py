@@ -1,6 +1,6 @@
 """A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +13,21 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.golden.learn import Learner, make_learner
 from emulator.golden.learn.devices import constants
+from emulator.golden.learn.fast import FastLearner
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.learning.insitu import Course, Plan, follow, prepare
 from emulator.learning.insitu.laws import devices_of, normal_table, table
 from emulator.learning.insitu.neurons import symmetry_points
+from emulator.learning.insitu.plan import Prepared
 from emulator.network.datasets import digits
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
-from tests.naive.pulses import linear_step
+from tests.emulator.device.cited import linear_step
 
-IDEAL_CHIP = load_chip("ideal")
+X, LABELS, TEST_X, TEST_LABELS = digits()
 IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
+ALIKE = EcramSpread()
 FAST = replace(IDEAL, step_up=0.5, step_down=0.5)
 KIM = LinearStep(
     step_up=0.00028214, step_down=0.00028214, w_min=-0.8286, w_max=1.1714, gamma_up=0.4152, gamma_down=0.7342
@@ -32,16 +35,22 @@ KIM = LinearStep(
 SOFT = LinearStep(step_up=0.01, step_down=0.008, w_min=-1.0, w_max=1.0, gamma_up=1.0, gamma_down=1.0)
 
 
-def pulsed(law: LinearStep, spread: EcramSpread, start: float, up: int, down: int, count: int) -> np.ndarray:
-    """States (up + down + 1, count), of the nominal bound, of ``count`` devices pulsed one by one."""
+def prepared(
+    plan: Plan, chip: str = "ideal", law: LinearStep = IDEAL, spread: EcramSpread = ALIKE
+) -> Prepared:
+    return prepare(plan, load_chip(chip), law, spread, X[:64])
+
+
+def pulsed(law: LinearStep, spread: EcramSpread, start: float, ups: Sequence[bool], count: int) -> np.ndarray:
+    """States (P + 1, count), of the nominal bound, of ``count`` devices pulsed one by one; ``ups`` (P,)."""
     what = devices_of(law, spread)
     k = np.arange(count)
     own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
     s = np.full(count, round(start * STATE_ONE))
     found = [s]
-    for i in range(up + down):
+    for i, up in enumerate(ups):
         drawn = words(key_of(2, DOMAIN_CYCLE, 0, i), k, 0)
-        s = updated(s, np.ones(count, int), np.full(count, i < up), own, what, drawn)
+        s = updated(s, np.ones(count, int), np.full(count, up), own, what, drawn)
         found.append(s)
     return np.array(found) / STATE_ONE
 
@@ -49,7 +58,7 @@ def pulsed(law: LinearStep, spread: EcramSpread, start: float, up: int, down: in
 @pytest.mark.parametrize("law", [IDEAL, KIM, SOFT], ids=["ideal", "kim", "soft"])
 def test_a_device_answers_to_1000_pulses_as_described(law: LinearStep) -> None:
     """Up, then down, against the closed form; rounding is all that is drawn."""
-    found = pulsed(law, EcramSpread(), -0.4, 1000, 1000, 64).mean(axis=1)
+    found = pulsed(law, ALIKE, -0.4, [True] * 1000 + [False] * 1000, 64).mean(axis=1)
     wanted = linear_step(law, -0.4, np.arange(1001), up=True)
     assert np.abs(found[:1001] - wanted).max() < 0.012
     back = linear_step(law, float(found[1000]), np.arange(1001), up=False)
@@ -59,7 +68,7 @@ def test_a_device_answers_to_1000_pulses_as_described(law: LinearStep) -> None:
 def test_devices_differ_and_pulses_scatter_as_described() -> None:
     spread = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.1, bound_sigma=0.05)
     law = replace(IDEAL, cycle_sigma=0.5)
-    found = pulsed(law, spread, 0.0, 100, 0, 4000)
+    found = pulsed(law, spread, 0.0, [True] * 100, 4000)
     moved = found[100]
     wanted = 100 * law.step_up
     assert moved.mean() == pytest.approx(wanted, rel=0.02)
@@ -82,12 +91,11 @@ def test_the_table_has_the_normal_laws_moments() -> None:
 def test_errors_are_the_float_networks_gradients(activation: str) -> None:
     """Of the cross entropy of sigmoids, by differences of the loss, for every neuron of every layer."""
     plan = Plan(widths=(64, 12, 9, 10), activation=activation, start=2.0, span=3.0, back_span=2.0, seed=2)
-    x, labels, _, _ = digits()
-    ready = prepare(plan, IDEAL_CHIP, IDEAL, EcramSpread(), x[:64])
+    ready = prepared(plan)
     learner = Learner(ready.learning)
     program, network = learner.program(), ready.network(learner.states)
     kept, wanted = [], []
-    for sample, label in zip(x[64:84], labels[64:84], strict=True):
+    for sample, label in zip(X[64:84], LABELS[64:84], strict=True):
         errors, _ = learner._errors(program, learner._forward(program, sample, 0), int(label), 0)
         kept.append([e * 2.0**power * unit for (e, power), unit in zip(errors, ready.units, strict=True)])
         wanted.append([-slopes(network, sample / 255, int(label), at) for at in range(3)])
@@ -122,16 +130,15 @@ def follows(found: list[np.ndarray], wanted: list[np.ndarray], likeness: float, 
 
 def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
     """What trains move every ECRAM by, on average, against differences of the loss by its state."""
-    rate, chip = 0.004, load_chip("dendritic-ndr")
+    rate, ecram = 0.004, load_chip("dendritic-ndr").ecram
     plan = Plan(widths=(64, 12, 10), neuron_rate=rate, start=2.0, span=3.0, back_span=2.0, seed=2)
-    x, labels, _, _ = digits()
-    ready = prepare(plan, chip, IDEAL, EcramSpread(), x[:64])
+    ready = prepared(plan, "dendritic-ndr")
     learner = Learner(ready.learning)
     tuned, program = ready.learning.layers[0].tuned, learner.program()
     network = ready.network(learner.states)
-    step = chip.ecram.step_up * (chip.ecram.peak_current_high_factor - chip.ecram.peak_current_low_factor) / 2
+    step = ecram.step_up * (ecram.peak_current_high_factor - ecram.peak_current_low_factor) / 2
     moved, wanted = [], []
-    for sample, label in zip(x[64:124], labels[64:124], strict=True):
+    for sample, label in zip(X[64:124], LABELS[64:124], strict=True):
         _, found = learner._errors(program, learner._forward(program, sample, 0), int(label), 0)
         error, power = found[0]
         slots = np.abs(error) * 2.0 ** (power - tuned.shift) * tuned.rate / 65536 * ready.learning.slots
@@ -141,17 +148,26 @@ def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
     follows(moved, wanted, 0.95, 0.12)
 
 
+def learned(ready: Prepared, *, epochs: int, seed: int = 0) -> tuple[Learner | FastLearner, Course]:
+    """The learner of digits after so many epochs, and its course."""
+    learner = make_learner(ready.learning, seed=1)
+    return learner, follow(learner, Course(), X, LABELS, epochs=epochs, seed=seed)
+
+
+def right_on_others(ready: Prepared, **course: int) -> float:
+    learner, _ = learned(ready, **course)
+    return float((Core(learner.program()).infer(TEST_X).argmax(axis=1) == TEST_LABELS).mean())
+
+
 @pytest.mark.slow
 def test_neurons_learn_beside_random_weights() -> None:
     """Output weights alone on random hidden ones; the neurons' ECRAMs too; both from the same start."""
-    x, labels, *_ = digits()
     right = {}
     for neuron_rate in (0.0, 0.003):
         plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=neuron_rate, rate=0.005, seed=3)
-        ready = prepare(plan, load_chip("dendritic-ndr"), IDEAL, EcramSpread(), x[:64])
-        learner = make_learner(ready.learning, seed=1)
-        course = follow(learner, Course(), x, labels, epochs=20, seed=0)
-        right[neuron_rate] = course.counts[-1].right / len(x)
+        ready = prepared(plan, "dendritic-ndr")
+        learner, course = learned(ready, epochs=20)
+        right[neuron_rate] = course.counts[-1].right / len(X)
         k = ready.learning.program.layers[0].inputs
         np.testing.assert_array_equal(learner.states[0][:k], ready.learning.layers[0].states[:k])
     assert right[0.003] > right[0.0] + 0.01
@@ -159,32 +175,22 @@ def test_neurons_learn_beside_random_weights() -> None:
 
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])
 def test_it_learns_digits(chip: str) -> None:
-    x, labels, test_x, test_labels = digits()
-    plan = Plan(widths=(64, 32, 10), seed=3)
-    ready = prepare(plan, load_chip(chip), IDEAL, EcramSpread(step_sigma=0.1), x[:64])
-    learner = make_learner(ready.learning, seed=1)
-    follow(learner, Course(), x, labels, epochs=8, seed=1)
-    found = (Core(learner.program()).infer(test_x).argmax(axis=1) == test_labels).mean()
-    assert found > 0.9
+    ready = prepared(Plan(widths=(64, 32, 10), seed=3), chip, spread=EcramSpread(step_sigma=0.1))
+    assert right_on_others(ready, epochs=8, seed=1) > 0.9
 
 
 def test_symmetry_points_are_where_alternating_pulses_settle() -> None:
     law = replace(SOFT, step_up=0.02, step_down=0.016)
-    what = devices_of(law, EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2, bound_sigma=0.1))
-    k = np.arange(300)
-    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
-    wanted = symmetry_points(what, own)
-    assert wanted.std() > 0.05 * STATE_ONE
-    s, seen = np.zeros(len(k), int), []
-    for i in range(2000):
-        drawn = words(key_of(2, DOMAIN_CYCLE, 0, i), k, 0)
-        s = updated(s, np.ones(len(k), int), np.full(len(k), i % 2 == 0), own, what, drawn)
-        seen.append(s)
-    settled = np.mean(seen[1000:], axis=0)
+    spread = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2, bound_sigma=0.1)
+    what = devices_of(law, spread)
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(300), 0)
+    wanted = symmetry_points(what, own) / STATE_ONE
+    assert wanted.std() > 0.05
+    settled = pulsed(law, spread, 0.0, [True, False] * 1000, 300)[1001:].mean(axis=0)
     inside = (own.up > 0) & (own.down > 0)
     assert inside.sum() > 250
     # Between the two ends of a pair, which are a step apart.
-    assert np.abs(settled - wanted)[inside].max() < 0.02 * STATE_ONE
+    assert np.abs(settled - wanted)[inside].max() < 0.02
 
 
 def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
@@ -192,30 +198,24 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
     rate that was best over five seeds."""
     law = replace(SOFT, step_up=0.004, step_down=0.004, cycle_sigma=0.3)
     spread, right = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2), {}
-    x, labels, test_x, test_labels = digits()
     for rule, rate in (("stochastic", 0.005), ("tiki-taka", 0.05)):
         plan = Plan(widths=(64, 32, 10), rule=rule, seed=3, rate=rate)
-        ready = prepare(plan, IDEAL_CHIP, law, spread, x[:64])
-        learner = make_learner(ready.learning, seed=1)
-        follow(learner, Course(), x, labels, epochs=40, seed=0)
-        answers = Core(learner.program()).infer(test_x).argmax(axis=1)
-        right[rule] = (answers == test_labels).mean()
+        right[rule] = right_on_others(prepared(plan, "ideal", law, spread), epochs=40)
     assert right["tiki-taka"] > right["stochastic"] + 0.02
 
 
 def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
-    x, labels, *_ = digits()
     law = replace(IDEAL, step_up=0.001, step_down=0.001)
     plan = Plan(widths=(64, 10), rule="manhattan", seed=3)
-    ready = prepare(plan, IDEAL_CHIP, law, EcramSpread(), x[:64])
+    ready = prepared(plan, law=law)
     learner = Learner(ready.learning, seed=1)
     before = learner.states[0].copy()
-    counts = learner.learn(x[:1], labels[:1])
+    counts = learner.learn(X[:1], LABELS[:1])
     moved = learner.states[0] - before
-    live = np.append(x[0] != 0, True)
+    live = np.append(X[0] != 0, True)
     assert counts.pulses == (int(live.sum()) * 10,)
     assert not moved[~live].any()
-    assert (np.sign(moved[live]) == np.where(np.arange(10) == labels[0], 1, -1)).all()
+    assert (np.sign(moved[live]) == np.where(np.arange(10) == LABELS[0], 1, -1)).all()
     assert np.abs(moved[live]) == pytest.approx(0.001 * STATE_ONE, abs=1)
 
 
@@ -223,23 +223,21 @@ def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     ("made", "message"),
     [
         (
-            lambda x: prepare(Plan(widths=(64, 10)), load_chip("dendritic-analog"), IDEAL, EcramSpread(), x),
+            lambda: prepared(Plan(widths=(64, 10)), "dendritic-analog"),
             r"readout.kind is 'analog'; accepted to learn on: adc",
         ),
         (
-            lambda x: prepare(
-                Plan(widths=(64, 8, 10), neuron_rate=0.01), IDEAL_CHIP, IDEAL, EcramSpread(), x
-            ),
+            lambda: prepared(Plan(widths=(64, 8, 10), neuron_rate=0.01)),
             r"accepted to learn with neuron_rate above 0: linear-step",
         ),
         (
-            lambda x: Plan(widths=(64, 8, 10), neuron_rate=0.01, activation="relu"),
+            lambda: Plan(widths=(64, 8, 10), neuron_rate=0.01, activation="relu"),
             r"neuron_rate is 0\.01, with relu neurons in 1 hidden layers",
         ),
-        (lambda x: devices_of(FAST, EcramSpread()), r"moves a device by 0\.5"),
-        (lambda x: devices_of(replace(IDEAL, w_max=2.5), EcramSpread()), r"bounds reach 2\.5 times"),
+        (lambda: devices_of(FAST, ALIKE), r"moves a device by 0\.5"),
+        (lambda: devices_of(replace(IDEAL, w_max=2.5), ALIKE), r"bounds reach 2\.5 times"),
     ],
 )
-def test_refused(made: Callable[[np.ndarray], object], message: str) -> None:
+def test_refused(made: Callable[[], object], message: str) -> None:
     with pytest.raises(CompileError, match=message):
-        made(digits()[0][:32])
+        made()

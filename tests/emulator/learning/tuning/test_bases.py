@@ -7,11 +7,12 @@ import pytest
 
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.learning.tuning import Learner, Plan, Tunable, calibrate
+from emulator.learning.tuning import Learner, Tunable
 from emulator.learning.tuning.calibrate import Rule, rate_at
 from emulator.learning.tuning.learner import centred, cross_entropy
 from emulator.mapping import map_network, program_of
 from emulator.spec import Program
+from tests.emulator.learning.tuning.test_tuning import Chip
 from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 X = np.random.default_rng(1).integers(0, 256, (150, INPUTS), dtype=np.uint8)
@@ -48,25 +49,13 @@ def test_states_of_bases_are_the_dies_and_make_its_program() -> None:
 
 @pytest.mark.slow
 def test_a_board_s_answers_teach_bases() -> None:
-    one, held = form(), {}
-
-    def infer(x: np.ndarray, first: int) -> np.ndarray:
-        return Core(held["program"]).infer(x, seed=5, first_index=first)
-
-    result = calibrate(
-        one,
-        None,
-        X,
-        LABELS,
-        infer=infer,
-        load=lambda program: held.update(program=program),
-        plan=Plan(method="perturb", steps=10, batch=150, rate=0.1),
-    )
+    one, board = form(), Chip()
+    result = board.calibrated(one, X, LABELS, method="perturb", steps=10, batch=150, rate=0.1)
     scale = 5 / answers(one.base).std()
     before, after = (cross_entropy(centred(answers(p)), LABELS, scale)[0] for p in (one.base, result.program))
     assert after < before - 0.05
     assert [sorted(layer) for layer in result.pulses] == [["current", "voltage"]] * 2
-    np.testing.assert_array_equal(answers(held["program"]), answers(program_of(result.die, one.base)))
+    np.testing.assert_array_equal(answers(board.held), answers(program_of(result.die, one.base)))
 
 
 def test_gradients_need_a_chain_and_states_an_ecram() -> None:

@@ -16,7 +16,7 @@ from emulator.mapping import Mitigation, map_network
 from emulator.mapping.states import States, heights_at
 from emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
-from tests.naive.pulses import linear_step
+from tests.emulator.device.cited import linear_step
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -53,57 +53,62 @@ def at_states(form, states):
     return Tunable(form.program(states), form.die_at(states))
 
 
+def half_way(form):
+    """The same die, all peak currents half way."""
+    return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
+
+
+def bank(name, states, **changes):
+    """ECRAMs of a device preset that differs in ``changes``, from ``states`` (n,) on."""
+    ecram = dataclasses.replace(load_chip(f"ideal+{name}").ecram, **changes)
+    return EcramBank(ecram, np.asarray(states, float), np.random.default_rng(0))
+
+
 # -- pulses
 
 
 def test_every_device_of_a_bank_follows_its_own_law():
     ecram = load_chip("ideal+ecram-tang2018").ecram
-    ecram = dataclasses.replace(ecram, cycle_percent=0.0)
-    bank = EcramBank(ecram, np.full(3, 0.4), np.random.default_rng(0))
+    own = bank("ecram-tang2018", np.full(3, 0.4), cycle_percent=0.0)
     devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
     start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
-    bank.pulse(np.array([30, 0, -20]))
+    own.pulse(np.array([30, 0, -20]))
     want = [linear_step(devices[0], start, 30, True), start, linear_step(devices[2], start, 20, False)]
-    np.testing.assert_allclose(bank.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
-    np.testing.assert_array_equal(bank.pulses, [30, 0, 20])
+    np.testing.assert_allclose(own.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
+    np.testing.assert_array_equal(own.pulses, [30, 0, 20])
 
 
 def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
-    ecram = load_chip("ideal+ecram-linear-ysz").ecram
-    bank = EcramBank(ecram, np.array([0.0, 1.0]), np.random.default_rng(0))
-    bank.pulse(np.array([-50, 50]))
-    np.testing.assert_array_equal(bank.states, [0.0, 1.0])
+    ends = bank("ecram-linear-ysz", [0.0, 1.0])
+    ends.pulse(np.array([-50, 50]))
+    np.testing.assert_array_equal(ends.states, [0.0, 1.0])
     with pytest.raises(PhysicsError, match=r"pulse counts have shape \(3,\); accepted: \(2,\)"):
-        bank.pulse(np.zeros(3, int))
+        ends.pulse(np.zeros(3, int))
     with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
-        bank.pulse(np.array([100_001, 0]))
+        ends.pulse(np.array([100_001, 0]))
     with pytest.raises(PhysicsError, match=r"ecram\.model is 'none'"):
         EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
 
 
 def test_counts_move_by_what_is_asked_on_average_and_are_limited():
-    ecram = load_chip("ideal+ecram-linear-ysz").ecram  # 100 equal steps over the range
-    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
-    counts = bank.toward(np.full(4000, 0.023), 200)
+    half = bank("ecram-linear-ysz", np.full(4000, 0.5))  # 100 equal steps over the range
+    counts = half.toward(np.full(4000, 0.023), 200)
     assert set(counts.tolist()) == {2, 3}
     assert counts.mean() == pytest.approx(2.3, abs=0.03)
-    assert bank.toward(np.full(4000, -0.9), 7).min() == -7
+    assert half.toward(np.full(4000, -0.9), 7).min() == -7
 
 
 def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
     """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
-    ecram = load_chip("ideal+ecram-tang2018").ecram
-    kinds = ("step", "asymmetry", "bound", "gamma")
-    alike = {f"{kind}_variation_percent": 0.0 for kind in kinds}
-    flat = dataclasses.replace(ecram, cycle_percent=0.0, **alike)
-    bank = EcramBank(flat, np.full(4000, 0.9), np.random.default_rng(0))
-    w = ecram.w_min + 0.9 * 2.0
+    alike = {f"{kind}_variation_percent": 0.0 for kind in ("step", "asymmetry", "bound", "gamma")}
+    flat = bank("ecram-tang2018", np.full(4000, 0.9), cycle_percent=0.0, **alike)
+    w = -0.8276 + 0.9 * 2.0
     up = 0.002 * (1 - 0.1153 * w / 1.1724) / 2  # of a range of 2
     down = 0.002 * (1 + 0.5085 * w / 0.8276) / 2
-    np.testing.assert_allclose(bank.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
-    np.testing.assert_allclose(bank.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
-    assert bank.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
-    full = EcramBank(load_chip("ideal+ecram-linear-ysz").ecram, np.ones(4000), np.random.default_rng(0))
+    np.testing.assert_allclose(flat.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
+    np.testing.assert_allclose(flat.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
+    assert flat.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
+    full = bank("ecram-linear-ysz", np.ones(4000))
     # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
     assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
     assert full.toward(np.full(4000, 1e-3), 200).min() == 200
@@ -113,11 +118,10 @@ def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
-    ecram = dataclasses.replace(load_chip("ideal+ecram-linear-ysz").ecram, cycle_percent=30.0)
-    bank = EcramBank(ecram, np.full(4000, 0.5), np.random.default_rng(0))
-    bank.pulse(np.full(4000, 4 * direction))
-    assert bank.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
-    assert bank.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
+    half = bank("ecram-linear-ysz", np.full(4000, 0.5), cycle_percent=30.0)
+    half.pulse(np.full(4000, 4 * direction))
+    assert half.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
+    assert half.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
 
 
 # -- curves
@@ -238,67 +242,50 @@ class Chip:
     def infer(self, x, first):
         return self.core.infer(x, seed=5, first_index=first)
 
-    def calibrated(self, form, x, y, learner=True, **plan):
-        learner = Learner(small(), form) if learner else None
+    def calibrated(self, form, x, y, network=None, **plan):
+        """With a learner of the float network, if there is one."""
+        learner = network and Learner(network, form)
         return calibrate(form, learner, x, y, infer=self.infer, load=self.program, plan=Plan(**plan))
 
 
 @pytest.mark.parametrize("method", ["gradient", "perturb"])
 def test_every_pass_has_read_noise_of_its_own(samples, method):
     """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
-    x, y = samples
-    form = chip_form(samples)
-    chip, seen = Chip(), []
+    seen = []
 
-    def infer(part, first):
-        seen.append((len(part), first))
-        return chip.infer(part, first)
+    class Seen(Chip):
+        def infer(self, x, first):
+            seen.append((len(x), first))
+            return super().infer(x, first)
 
-    learner = None if method == "perturb" else Learner(small(), form)
-    plan = Plan(steps=3, batch=100, method=method)
-    calibrate(form, learner, x, y, infer=infer, load=chip.program, plan=plan)
+    network = None if method == "perturb" else small()
+    Seen().calibrated(chip_form(samples), *samples, network, steps=3, batch=100, method=method)
     firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
     assert seen == [(100, first) for first in firsts]
 
 
 def test_the_sum_of_heights_stays(samples):
     """Converters of the output layer are set for it."""
-    x, y = samples
-    form = chip_form(samples)
-    state = dataclasses.replace(form.states[0], current=np.full(16, 0.5))
-    form = at_states(form, [state])
-    chip = Chip()
+    form = half_way(chip_form(samples))
     # All outputs too large by the same labels: without the rule heights fall together.
-    result = chip.calibrated(form, x, np.zeros_like(y), steps=8, batch=500, rate=0.04)
+    labels = np.zeros_like(samples[1])
+    result = Chip().calibrated(form, samples[0], labels, small(), steps=8, batch=500, rate=0.04)
     after = result.die.states[0].current
     assert np.abs(after - 0.5).mean() > 0.05
     assert after.mean() == pytest.approx(0.5, abs=0.25 * np.abs(after - 0.5).mean())
 
 
-def half_way(samples):
-    """A tunable chip whose peak currents are all half way, and that has no pulse noise."""
-    chip = changed(PAIR, ecram={"cycle_percent": 0.0})
-    form = chip_form(samples, chip)
-    return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
-
-
 def perturbed(samples, outputs, **plan):
-    """Peak current states after perturbation on a board that answers ``outputs(program, n)``."""
-    x, y = samples
-    board = Chip()
+    """Peak current states, from half way, after perturbation on a board that answers ``outputs(program, n)``
+    and has no pulse noise."""
 
-    def infer(part, first):
-        return outputs(board.held, len(part)).astype(np.int32)
+    class Answers(Chip):
+        def infer(self, x, first):
+            return outputs(self.held, len(x)).astype(np.int32)
 
-    result = calibrate(
-        half_way(samples),
-        None,
-        x,
-        np.zeros_like(y),
-        infer=infer,
-        load=board.program,
-        plan=Plan(method="perturb", batch=50, **plan),
-    )
+    form = half_way(chip_form(samples, changed(PAIR, ecram={"cycle_percent": 0.0})))
+    labels = np.zeros_like(samples[1])
+    result = Answers().calibrated(form, samples[0], labels, method="perturb", batch=50, **plan)
     return result.die.states[0].current
 
 
@@ -348,9 +335,9 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     chip = Chip()
     chip.program(form.base)
     before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
-    steps, learner = (40, False) if method == "perturb" else (25, True)
+    steps, network = (40, None) if method == "perturb" else (25, small())
     plan = {"steps": steps, "batch": 500, "rate": 0.04, "method": method}
-    result = chip.calibrated(form, x[:1000], y[:1000], learner, **plan)
+    result = chip.calibrated(form, x[:1000], y[:1000], network, **plan)
     after = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
     assert after - before > least
     assert np.mean(result.losses[-5:]) < np.mean(result.losses[:5])
@@ -362,7 +349,7 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
 def test_the_same_plan_gives_the_same_program(samples):
     images = []
     for seed in (0, 0, 1):
-        result = Chip().calibrated(chip_form(samples), *samples, steps=3, batch=100, seed=seed)
+        result = Chip().calibrated(chip_form(samples), *samples, small(), steps=3, batch=100, seed=seed)
         images.append(result.program.checksum())
     assert images[0] == images[1] != images[2]
 
@@ -370,9 +357,9 @@ def test_the_same_plan_gives_the_same_program(samples):
 def test_bad_samples(samples):
     form, chip = chip_form(samples), Chip()
     with pytest.raises(CompileError, match="needs the float network"):
-        chip.calibrated(form, *samples, learner=False)
+        chip.calibrated(form, *samples)
     with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
-        chip.calibrated(form, samples[0], samples[1][:3])
+        chip.calibrated(form, samples[0], samples[1][:3], small())
     other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
     with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
         Learner(other, form)

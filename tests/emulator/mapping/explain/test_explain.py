@@ -11,6 +11,7 @@ from emulator.mapping import Mapped, map_network
 from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
+from emulator.network import Network
 from emulator.spec.evaluate import At
 from tests.chips import changed, random_network, samples
 from tests.stimulus import step_of
@@ -74,7 +75,7 @@ def test_lost_and_won_are_counted_on_the_same_samples():
 def test_no_cause_is_the_float_network(kind):
     net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
     mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
-    out = Forward(net, mapped.program, mapped.die, stages(net, mapped.program, mapped.die), []).logits(x)
+    out = forward(mapped, net=net).logits(x)
     np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
 
 
@@ -128,13 +129,18 @@ def test_mitigation_table():
 
 
 @pytest.mark.parametrize(
-    "noise", [{"cell": {"read_noise_percent": 3.0}}, {"readout": {"output_noise_lsb": 16.0}}]
+    ("cause", "noise"),
+    [
+        ("read noise", {"cell": {"read_noise_percent": 3.0}}),
+        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
+        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
+    ],
 )
-def test_read_noise_is_as_strong_as_the_golden_models(noise):
-    # Nothing else on this chip comes near it, so the program's whole deviation is its read noise.
+def test_noise_is_as_strong_as_the_golden_models(cause, noise):
+    # Nothing else on this chip comes near it, so the program's whole deviation is its noise.
     result = explained("ideal", **noise)
-    assert result.row("read noise").snr_db < 32
-    assert result.row("read noise").snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
+    assert result.row(cause).snr_db < 32
+    assert result.row(cause).snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
@@ -147,12 +153,8 @@ def made(name: str = "ideal", **neuron: float) -> Mapped:
     return map_network(KAN, chip, KAN_X, seed=3)
 
 
-def forward(one: Mapped, *causes: str) -> Forward:
-    return Forward(KAN, one.program, one.die, stages(KAN, one.program, one.die), causes)
-
-
-def answers(one: Mapped, *causes: str) -> np.ndarray:
-    return forward(one, *causes).logits(KAN_X)
+def forward(one: Mapped, *causes: str, net: Network = KAN) -> Forward:
+    return Forward(net, one.program, one.die, stages(net, one.program, one.die), causes)
 
 
 def test_the_devices_are_the_dies() -> None:
@@ -164,7 +166,7 @@ def test_the_devices_are_the_dies() -> None:
         values = np.stack([curve[codes[:, c]] for curve, c in zip(curves, node.channel, strict=True)], axis=1)
         sums = values / 255 @ dense.weights.astype(np.float64) + dense.bias
         codes = np.rint(255 * np.clip(sums, 0, 1)).astype(np.int64)
-    np.testing.assert_allclose(answers(one, "NDR device", "DAC"), sums, atol=0.02 * sums.std())
+    np.testing.assert_allclose(forward(one, "NDR device", "DAC").logits(KAN_X), sums, atol=0.02 * sums.std())
 
 
 @pytest.mark.slow

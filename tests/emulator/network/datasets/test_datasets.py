@@ -73,12 +73,9 @@ def test_packaged_test_set():
     assert images.max() == 255
 
 
-def test_missing_training_set_says_what_to_install(tmp_path):
+def test_training_set_that_is_missing_or_of_another_size(tmp_path):
     with pytest.raises(DatasetError, match="install Debian's package dataset-fashion-mnist"):
         fashion_mnist_train(tmp_path)
-
-
-def test_training_set_of_another_size_is_refused(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 28, 28), np.uint8)))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(2, np.uint8)))
     with pytest.raises(DatasetError, match=r"train images have sizes \(2, 28, 28\); accepted: \(60000"):

@@ -124,23 +124,14 @@ def _own(name: str) -> Build:
 
 
 TRACED = (
-    *(
-        "composite",
-        "lenet",
-        "1-D convolutions",
-        "prelu by channel",
-        "gelu",
-        "gelu, tanh",
-        "softplus",
-        "prelu",
-    ),
-    *("resnet-8", "shuffled channels", "temporal", "lstm, two layers", "gru, calls first", "gru, last state"),
-    *("mobilenet v2 blocks", "u-net", "densenet", "inception", "sums of branches"),
-)
+    "composite; lenet; 1-D convolutions; prelu by channel; gelu; gelu, tanh; softplus; prelu; resnet-8; "
+    "shuffled channels; temporal; lstm, two layers; gru, calls first; gru, last state; mobilenet v2 blocks; "
+    "u-net; densenet; inception; sums of branches"
+).split("; ")
 EXPORTED = (
-    *("lenet", "elu", "1-D convolutions", "gelu", "prelu", "resnet-8", "shuffled channels", "temporal"),
-    *("lstm, two layers", "gru, calls first", "squeeze and excite", "highway"),
-)
+    "lenet; elu; 1-D convolutions; gelu; prelu; resnet-8; shuffled channels; temporal; lstm, two layers; "
+    "gru, calls first; squeeze and excite; highway"
+).split("; ")
 
 ONNX: dict[str, Build] = {
     **{f"onnx torch {name}, tracing exporter": _torch_onnx(name, dynamo=False) for name in TRACED},

@@ -3,15 +3,18 @@
 The reference is the model itself: PyTorch's module, scikit-learn's estimator, or onnxruntime's run of a file.
 """
 
+import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from emulator.errors import NetworkError
+from emulator.network import Network
 from emulator.network.importing import import_model
 from tests.emulator.network.importing.cases import (
     exported,
@@ -29,14 +32,15 @@ RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
 
 
-def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, **options: Any) -> None:
-    """The network gives ``wanted``, but for a part ``far`` of it: where a step is sampled between points."""
-    imported = import_model(model, samples=x, **options)
+def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, right: float = RIGHT) -> Network:
+    """The network, which gives ``wanted``, but for a part ``far``: where a step is sampled between points."""
+    imported = import_model(model, samples=x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert got.shape == wanted.shape
-    off = np.abs(got - wanted) > RIGHT * np.abs(wanted).max()
+    off = np.abs(got - wanted) > right * np.abs(wanted).max()
     assert off.mean() <= far, f"{off.sum()} of {off.size} values differ"
     assert imported.compared >= len(x)
+    return imported.network
 
 
 @net(8)
@@ -108,31 +112,19 @@ MODULES: dict[str, tuple[Callable[[], Any], float]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_modules(name: str) -> None:
-    build, far = MODULES[name]
+@pytest.mark.parametrize(("build", "far"), MODULES.values(), ids=MODULES)
+def test_modules(build: Callable[[], Any], far: float) -> None:
     model, x = seeded(build), normal(200, 8)
     training = [m.training for m in model.modules()]
-    kind = next(model.parameters()).dtype
-    check(model, x, _own(model, torch.from_numpy(x).to(kind)), far)
+    check(model, x, _own(model, x), far)
     assert [m.training for m in model.modules()] == training, "the model is left as it was"
 
 
-def _own(model: Any, x: Any) -> np.ndarray:
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
+def _own(model: Any, x: np.ndarray) -> np.ndarray:
+    """What it gives in evaluation mode, by a copy: the model keeps its mode."""
+    given = torch.from_numpy(x).to(next(model.parameters()).dtype)
     with torch.no_grad():
-        found = model(x).numpy().reshape(len(x), -1)
-    for module, training in modes:
-        module.training = training
-    return found
-
-
-@pytest.mark.slow
-def test_a_projected_lstm_is_refused() -> None:
-    projected = net(4, 5)(lambda m, x: m.new(nn.LSTM, 5, 8, proj_size=3, batch_first=True)(x)[0][:, -1])
-    with pytest.raises(NetworkError, match=r"cannot be run"):
-        import_model(seeded(projected), samples=normal(20, 4, 5))
+        return copy.deepcopy(model).eval()(given).numpy().reshape(len(x), -1)
 
 
 RNG = np.random.default_rng(7)
@@ -182,9 +174,8 @@ def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int,
     return written(folder, nodes, read, shape, outputs, **options)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_files(name: str, tmp_path: Path) -> None:
-    nodes, shape, outputs = FILES[name]
+@pytest.mark.parametrize(("nodes", "shape", "outputs"), FILES.values(), ids=FILES)
+def test_files(nodes: str, shape: tuple[int, ...], outputs: int, tmp_path: Path) -> None:
     path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
     check(path, x, onnx_case(path, x).outputs(x))
 
@@ -210,9 +201,8 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_files_that_are_refused(name: str, tmp_path: Path) -> None:
-    nodes, message = REFUSED[name]
+@pytest.mark.parametrize(("nodes", "message"), REFUSED.values(), ids=REFUSED)
+def test_files_that_are_refused(nodes: str, message: str, tmp_path: Path) -> None:
     path = hostile_file(tmp_path, nodes, (6,), 1 if "Regressor" in nodes else 6)
     with pytest.raises(NetworkError, match=message) as refusal:
         import_model(path, samples=normal(100, 6))
@@ -251,21 +241,15 @@ def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> N
     """onnxruntime's own tool drops the ReLUs, as the codes end at 0."""
     quantization = pytest.importorskip("onnxruntime.quantization")
 
-    def layers() -> list[Any]:
-        return [nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5)]
+    @net(8)
+    def layers(m: Any, x: Any) -> Any:
+        return m.full(torch.relu(m.full(torch.relu(m.full(x, 24)), 24)), 5)
 
-    model, x = seeded(lambda: nn.Sequential(*layers())), normal(300, 8)
-    path = exported(tmp_path, model, x, dynamo=False)
-
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            self.left = [{"x": x[i : i + 50]} for i in range(0, 300, 50)]
-
-        def get_next(self) -> Any:
-            return self.left.pop() if self.left else None
-
-    quantised = tmp_path / "quantised.onnx"
-    quantization.quantize_static(str(path), str(quantised), Reader())
+    model, x = seeded(layers), normal(300, 8)
+    path, quantised = exported(tmp_path, model, x, dynamo=False), tmp_path / "quantised.onnx"
+    left = [{"x": x[i : i + 50]} for i in range(0, 300, 50)]
+    reader = SimpleNamespace(get_next=lambda: left.pop() if left else None)
+    quantization.quantize_static(str(path), str(quantised), reader)
     import onnx
 
     kinds = [n.op_type for n in onnx.load(quantised).graph.node]
@@ -288,9 +272,9 @@ NOT_NETWORKS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_NETWORKS)
-def test_estimators_that_are_no_networks(name: str) -> None:
-    model, x = fitted(NOT_NETWORKS[name]())
+@pytest.mark.parametrize("build", NOT_NETWORKS.values(), ids=NOT_NETWORKS)
+def test_estimators_that_are_no_networks(build: Callable[[], Any]) -> None:
+    model, x = fitted(build())
     with pytest.raises(NetworkError, match=r"is not supported"):
         import_model(model, samples=x)
 
@@ -315,25 +299,17 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         import_model(path, samples=normal(40, 6))
 
 
-def imported_equal(model: Any, x: np.ndarray) -> Any:
-    """The network, which gives the module's own outputs."""
-    imported = import_model(model, samples=x)
-    found = imported.network.forward(imported.inputs.unit(x))
-    np.testing.assert_allclose(found, _own(model, torch.from_numpy(x)), atol=0.01)
-    return imported.network
-
-
 def test_an_input_that_never_varies_costs_nothing() -> None:
     """Its weight, however large, is part of the bias."""
     model, x = seeded(lambda: chain(nn.ReLU())), normal(100, 8)
     model[0].weight.data[:, 3] = 300.0
     x[:, 3] = 0.01
-    assert np.abs(imported_equal(model, x).layers[0].weights[3]).max() == 0
+    assert np.abs(check(model, x, _own(model, x), right=1e-3).layers[0].weights[3]).max() == 0
 
 
 def test_an_average_behind_a_convolution_is_taken_before_it() -> None:
     """So no product of ones passes sums on, whose noise would be added to every class."""
     layers = (nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    model = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), *layers))
-    network = imported_equal(model, normal(60, 2, 9, 9))
+    model, x = seeded(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), *layers)), normal(60, 2, 9, 9)
+    network = check(model, x, _own(model, x), right=1e-3)
     assert [n.kind for n in network.nodes] == ["product", "pool", "product"]

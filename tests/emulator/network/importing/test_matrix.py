@@ -73,13 +73,16 @@ def marked(name: str) -> Any:
     return pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
 
 
+def made(name: str, folder: Path, samples: int | None = None) -> Model:
+    """Imported with so many of its samples, or all."""
+    case = CASES[name](folder)
+    imported = import_model(case.model, samples=case.x[:samples], input_shape=case.shape)
+    return Model(name, case, imported, folder)
+
+
 @pytest.fixture(scope="module", params=map(marked, CASES))
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    folder = tmp_path_factory.mktemp("model")
-    case = CASES[request.param](folder)
-    return Model(
-        request.param, case, import_model(case.model, samples=case.x, input_shape=case.shape), folder
-    )
+    return made(request.param, tmp_path_factory.mktemp("model"))
 
 
 def test_a_model_equals_its_float_reference(model: Model) -> None:
@@ -138,8 +141,7 @@ def test_the_border_is_what_zero_maps_to_however_many_samples(
     name: str, samples: int, tmp_path: Path
 ) -> None:
     """A few samples may not reach 0; the zeros around a convolution's inputs are codes all the same."""
-    case = CASES[name](tmp_path)
-    imported = import_model(case.model, samples=case.x[:samples], input_shape=case.shape)
+    _, case, imported, _ = made(name, tmp_path, samples)
     padded = imported.network.products[1]
     assert any(padded.patches.padding)
     code = padded.pad * 255
@@ -152,8 +154,7 @@ def test_the_border_is_what_zero_maps_to_however_many_samples(
 
 
 def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
-    case = CASES["torch mobilenet v1 0.25"](tmp_path)
-    network = import_model(case.model, samples=case.x[:1], input_shape=case.shape).network
+    network = made("torch mobilenet v1 0.25", tmp_path, 1).imported.network
     groups = [p.patches.groups for p in network.products]
     assert groups == [1, *(g for width in (8, 16, 32, 32, 64, 64, *[128] * 6, 256) for g in (width, 1)), 1]
     assert all(p.dense.inputs == 9 for p in network.products if p.patches.groups > 1)
@@ -161,8 +162,7 @@ def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
 
 def test_a_sequence_is_one_call_after_another(tmp_path: Path) -> None:
     """What a recurrent network gives depends on the order, as the model's does, and states begin at 0."""
-    case = CASES["torch lstm, two layers"](tmp_path)
-    imported = import_model(case.model, samples=case.x)
+    _, case, imported, _ = made("torch lstm, two layers", tmp_path)
     network = imported.network
     assert (network.calls, network.shape, len(network.states)) == (9, (5, 1, 1), 4)
     assert network.inputs == 45
@@ -173,14 +173,12 @@ def test_a_sequence_is_one_call_after_another(tmp_path: Path) -> None:
 
 
 def test_gates_count_from_codes_and_a_residual_goes_into_its_product(tmp_path: Path) -> None:
-    case = CASES["torch highway"](tmp_path)
-    network = import_model(case.model, samples=case.x).network
-    gates = [node for node in network.nodes if node.kind == "gate"]
+    highway = made("torch highway", tmp_path).imported.network
+    gates = [node for node in highway.nodes if node.kind == "gate"]
     numbers = [v for g in gates for t in g.terms for v in (t.a_zero, t.b_zero)] + [g.zero for g in gates]
     assert len(numbers) == 8
     np.testing.assert_allclose(np.array(numbers) * 255, np.rint(np.array(numbers) * 255), atol=1e-3)
-    case = CASES["torch residual mlp"](tmp_path)
-    products = import_model(case.model, samples=case.x).network.products
+    products = made("torch residual mlp", tmp_path).imported.network.products
     assert [isinstance(p, Product) and p.skip is not None for p in products] == [False, True] * 3 + [False]
 
 

@@ -55,10 +55,7 @@ SEQUENCES: Rows = {
 }
 VECTORS: Rows = {
     "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
-    "softmax of a branch": (
-        of(lambda a, b: torch.softmax(a, -1) * b),
-        r"\(Softmax\).*only the output.*host",
-    ),
+    "softmax of a branch": (of(lambda a, b: torch.softmax(a, -1) * b), r"\(Softmax\).*only the output.*host"),
     "softmax inside": (
         lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2),
         r"\(Softmax\).*the output may",
@@ -66,10 +63,7 @@ VECTORS: Rows = {
     "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
     "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
     "division of branches": (of(torch.div), r"\(Div\).*sum, difference or product"),
-    "two shapes": (
-        of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)),
-        r"\(Add\).*branches of one shape",
-    ),
+    "two shapes": (of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)), r"\(Add\).*branches of one shape"),
     "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depends on the data"),
     "a constant map": (
         of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
@@ -109,9 +103,8 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_modules(name: str) -> None:
-    build, shape, message = REFUSED[name]
+@pytest.mark.parametrize(("build", "shape", "message"), REFUSED.values(), ids=REFUSED)
+def test_modules(build: Any, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(UnsupportedNodeError, match=rf"{message}.*ndrite.analog takes the module"):
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
 
@@ -166,9 +159,10 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
         (FULL, np.full((4, 6), np.nan), "not finite"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
+        (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "cannot be run"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
