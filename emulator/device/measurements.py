@@ -90,11 +90,10 @@ def read_measurements(
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
     chosen = dict(columns or {})
+    accepted = (*quantities, *optional, "device")
     for quantity in chosen:
-        if quantity not in (*quantities, *optional, "device"):
-            raise DatasetError(
-                f"--column names {quantity!r}; accepted: {', '.join((*quantities, *optional, 'device'))}"
-            )
+        if quantity not in accepted:
+            raise DatasetError(f"--column names {quantity!r}; accepted: {', '.join(accepted)}")
     places: dict[str, Place] = {}
     for quantity in (*quantities, *optional):
         found = _column(path, header, quantity, chosen.get(quantity))
@@ -106,7 +105,8 @@ def read_measurements(
                 f"{path}: no column for {quantity}; accepted: a header like {example}, "
                 f"or --column {quantity}=HEADER (headers: {', '.join(header)})"
             )
-    device = _device_column(path, header, chosen.get("device"))
+    device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
+    device = _index(path, header, chosen["device"]) if "device" in chosen else device
     return _numbers(path, rows, places, device)
 
 
@@ -173,17 +173,13 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
     name, _, unit = chosen.partition(":")
     if name not in header:
         name, unit = chosen, ""
+    return _index(path, header, name), *_factor(path, name, unit or _split(name)[1], quantity)
+
+
+def _index(path: Path, header: list[str], name: str) -> int:
     if name not in header:
-        raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
-    return header.index(name), *_factor(path, name, unit or _split(name)[1], quantity)
-
-
-def _device_column(path: Path, header: list[str], chosen: str | None) -> int | None:
-    if chosen is not None:
-        if chosen not in header:
-            raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
-        return header.index(chosen)
-    return next((i for i, name in enumerate(header) if name.lower() == "device"), None)
+        raise DatasetError(f"{path}: no column {name!r}; accepted: {', '.join(header)}")
+    return header.index(name)
 
 
 def _split(header: str) -> tuple[str, str]:
@@ -216,8 +212,8 @@ def _numbers(
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
+    last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
-        last = max([i for i, _, _ in places.values()] + ([device] if device is not None else []))
         if len(cells) <= last:
             raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
         if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
@@ -315,6 +311,11 @@ def noise_of(x: Floats) -> float:
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
+
+
+def rms(*parts: Floats) -> float:
+    """Root mean square of all values of ``parts``, any lengths."""
+    return float(np.sqrt(np.square(np.concatenate(parts)).mean()))
 
 
 def smoothed(x: Floats) -> Floats:

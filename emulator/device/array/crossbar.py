@@ -162,7 +162,7 @@ def operating_point(
         raise PhysicsError(f"row_voltage_V has shape {v.shape}; accepted: {g.shape[:1]}, finite")
     secant = law.secant(g, np.zeros_like(g))
     for _ in range(PASSES_MAX):
-        branch = secant / (1.0 + secant * (MICRO * access_resistance_ohm))
+        branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
         # Of the branch's voltage the cell has the part that the access transistor leaves.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, smoothed
+from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
 from emulator.errors import DatasetError
@@ -82,7 +82,7 @@ class NdrFit:
             turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0  # measured at negative bias
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
-        return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+        return rms(*errors)
 
 
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
@@ -118,7 +118,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         best = "table"
         fits = [_table(v, i) for v, i in whole]
         results[best] = (fits, _rms(whole, fits))
-    fits, rms = results[best]
+    fits, error = results[best]
     for name, (v, i) in zip(data.devices, cleaned, strict=True):
         if best == "esaki" and _bottom(i) >= len(v) - 2:
             notes.append(
@@ -136,7 +136,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
             f"the valley is below the scatter: peak_to_valley {most:.3g} is a bound, the ratio is at least it"
         )
         ratio = most
-    return NdrFit(best, values, curves, device, rms, ratio, tuple(notes))
+    return NdrFit(best, values, curves, device, error, ratio, tuple(notes))
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
@@ -356,7 +356,4 @@ def _table(v: Floats, i: Floats) -> Table:
 
 
 def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:
-    squares = [
-        np.square((fit.current(v) - i) / smoothed(i)[_top(i)]) for (v, i), fit in zip(data, fits, strict=True)
-    ]
-    return float(np.sqrt(np.concatenate(squares).mean()))
+    return rms(*((fit.current(v) - i) / smoothed(i)[_top(i)] for (v, i), fit in zip(data, fits, strict=True)))
