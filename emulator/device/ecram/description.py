@@ -111,12 +111,9 @@ class Ecram(Pulsed):
     @property
     def spread(self) -> EcramSpread:
         """Device-to-device deviations of ``linear-step``."""
-        return EcramSpread(
-            step_sigma=self.step_variation_percent / 100,
-            asymmetry_sigma=self.asymmetry_variation_percent / 100,
-            bound_sigma=self.bound_variation_percent / 100,
-            gamma_sigma=self.gamma_variation_percent / 100,
-        )
+        stems = {f.name: f.name.removesuffix("_sigma") for f in dataclasses.fields(EcramSpread)}
+        percent = {name: getattr(self, f"{stem}_variation_percent") for name, stem in stems.items()}
+        return EcramSpread(**{name: value / 100 for name, value in percent.items()})
 
     @property
     def voltage_factors(self) -> tuple[float, float]:

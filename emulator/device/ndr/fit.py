@@ -313,12 +313,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
     if name == "bell":
         half = v[smooth > ip / 2]
         width = max(float(np.ptp(half)) / 2.355, vp * 0.02)
-        return solve(
-            lambda p: Bell(p[0] * vp, p[1] * ip, p[2] * width),
-            [1.0, 1.0, 1.0],
-            [0.2, 0.2, 0.05],
-            [5.0, 5.0, 20.0],
-        )
+        scale = np.array([vp, ip, width])
+        return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
     # The excess current's voltage and amplitude are one parameter: the voltage is fixed.

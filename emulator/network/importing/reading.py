@@ -243,11 +243,8 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     value = value.vector("output") or value.settled()
     used: Memories = []
     ends = [value.op]
-    while True:  # memories that the output needs, and those that these need
-        needed = set(ordered(ends))
-        more = [m for m in memories if m[0] in needed and m not in used]
-        if not more:
-            break
+    # Memories that the output needs, and those that these need.
+    while more := [m for m in memories if m not in used and m[0] in ordered(ends)]:
         used += more
         ends += [op for _, op in more]
     inputs = [op for op in ordered(ends) if op.is_input]
