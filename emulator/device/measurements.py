@@ -5,14 +5,15 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
-from emulator.spec.arrays import Floats
+from emulator.spec.arrays import Bools, Floats
 from emulator.spec.brief import brief_repr
 
 Place = tuple[int, float, bool]
@@ -55,10 +56,14 @@ class Measurements:
         """Names of the devices, in order of appearance."""
         return list(dict.fromkeys(self.device.tolist()))
 
+    def where(self, rows: Bools) -> Self:
+        """Those of the ``rows`` (n,)."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, columns=columns, device=self.device[rows])
+
     def of(self, device: str) -> dict[str, Floats]:
         """The rows of one device."""
-        rows = self.device == device
-        return {name: values[rows] for name, values in self.columns.items()}
+        return self.where(self.device == device).columns
 
 
 def read_measurements(

@@ -118,9 +118,7 @@ class Neuron:
                     "nothing has to settle"
                 )
         try:
-            device = self.device
-            if isinstance(device, Esaki):
-                _ = device.peak  # refuse parameters without a peak now, not in the middle of a compilation
+            _ = self.device.peak  # refuse parameters without a peak now, not in the middle of a compilation
         except PhysicsError as error:
             raise ChipError(f"neuron.{error}") from None
 
