@@ -210,10 +210,7 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
 
 
 def _numbers(
-    path: Path,
-    rows: list[tuple[int, list[str]]],
-    places: dict[str, Place],
-    device: int | None,
+    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0

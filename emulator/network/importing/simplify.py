@@ -229,12 +229,7 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
 
 
-RULES: dict[str, Rule] = {
-    "view": _view,
-    "product": _product,
-    "gate": _gate,
-    "pool": _pool,
-}
+RULES: dict[str, Rule] = {"view": _view, "product": _product, "gate": _gate, "pool": _pool}
 
 
 RMS, MOST = 0.4, 2.0
