@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,27 +88,26 @@ class LinearStep(EcramModel):
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
-        """One device of a population: step, asymmetry, bounds and gammas drawn (aihwkit's ``*_dtod``)."""
-        xi = rng.standard_normal(6)
-        step = max(1.0 + spread.step_sigma * xi[0], 0.01)
-        asymmetry = spread.asymmetry_sigma * xi[1]
-        return dataclasses.replace(
-            self,
-            step_up=self.step_up * step * max(1.0 + asymmetry, 0.01),
-            step_down=self.step_down * step * max(1.0 - asymmetry, 0.01),
-            w_min=self.w_min * max(1.0 + spread.bound_sigma * xi[2], 0.01),
-            w_max=self.w_max * max(1.0 + spread.bound_sigma * xi[3], 0.01),
-            gamma_up=float(np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0)),
-            gamma_down=float(np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0)),
-        )
+        """One device of a population."""
+        fields = vars(self.population(spread, 1, rng))
+        return LinearStep(**{name: float(values[0]) for name, values in fields.items()})
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """``count`` devices drawn like ``device``, in one model whose fields are arrays (count,)."""
-        drawn = [self.device(spread, rng) for _ in range(count)]
+        """Devices whose step, asymmetry, bounds and gammas are drawn (aihwkit's ``*_dtod``), ``count`` in one
+        model whose fields are arrays (count,)."""
+        xi = rng.standard_normal((count, 6)).T
+        step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
+        apart = spread.asymmetry_sigma * xi[1]
         fields: dict[str, Any] = {
-            f.name: np.array([getattr(d, f.name) for d in drawn]) for f in dataclasses.fields(self)
+            "step_up": self.step_up * step * np.maximum(1.0 + apart, 0.01),
+            "step_down": self.step_down * step * np.maximum(1.0 - apart, 0.01),
+            "w_min": self.w_min * np.maximum(1.0 + spread.bound_sigma * xi[2], 0.01),
+            "w_max": self.w_max * np.maximum(1.0 + spread.bound_sigma * xi[3], 0.01),
+            "gamma_up": np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0),
+            "gamma_down": np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0),
+            "cycle_sigma": np.full(count, self.cycle_sigma),
         }
-        return dataclasses.replace(self, **fields)
+        return LinearStep(**fields)
 
 
 @dataclass(frozen=True, kw_only=True)
