@@ -94,16 +94,17 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that misses the data by
     more than 5 % of the peak.
     """
+    if model not in ("auto", *MODELS, "table"):
+        raise DatasetError(f"model is {model!r}; accepted: auto, {', '.join(MODELS)}, table")
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in whole]
     # One reference for all devices: each its own would put one spread into two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
-    for name in MODELS if model == "auto" else [model]:
-        if name != "table":
-            fits = [_fit(name, v, i, valley) for v, i in cleaned]
-            results[name] = (fits, _rms(cleaned, fits))
+    for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
+        fits = [_fit(name, v, i, valley) for v, i in cleaned]
+        results[name] = (fits, _rms(cleaned, fits))
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
         best = "tunnel"  # three more parameters that explain nothing
