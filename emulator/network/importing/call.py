@@ -109,8 +109,11 @@ class Call:
         """Outputs by ONNX's reference implementation of the operator."""
         from onnx.reference import ReferenceEvaluator
 
-        if self.kind == "Unsqueeze" and len(given) == 1:  # as older operator sets have it
-            return [np.expand_dims(given[self.node.input[0]], tuple(self.a.get("axes", ())))]
+        if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
+            x, axes = given[self.node.input[0]], self.a.get("axes")
+            if self.kind == "Squeeze":
+                return [np.squeeze(x, None if axes is None else tuple(axes))]
+            return [np.expand_dims(x, tuple(axes or ()))]
         if self.kind == "Gelu":  # the reference has no implementation of its own
             x = np.asarray(given[self.node.input[0]], np.float64)
             return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
