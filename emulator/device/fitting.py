@@ -3,7 +3,6 @@
 Imports emulator.device only.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -84,11 +83,6 @@ def held_out_error(data: Measurements, fitted: NdrFit | RramFit | EcramFit) -> f
         rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]
         out[rows[EVERY // 2 :: EVERY]] = True
     try:
-        return fitted.held_out(_rows(data, ~out), _rows(data, out))
+        return fitted.held_out(data.where(~out), data.where(out))
     except DatasetError:
         return None
-
-
-def _rows(data: Measurements, which: np.ndarray) -> Measurements:
-    columns = {name: values[which] for name, values in data.columns.items()}
-    return dataclasses.replace(data, columns=columns, device=data.device[which])

@@ -5,14 +5,15 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import DatasetError
-from emulator.spec.arrays import Floats
+from emulator.spec.arrays import Bools, Floats
 from emulator.spec.brief import brief_repr
 
 Place = tuple[int, float, bool]
@@ -55,10 +56,14 @@ class Measurements:
         """Names of the devices, in order of appearance."""
         return list(dict.fromkeys(self.device.tolist()))
 
+    def where(self, rows: Bools) -> Self:
+        """Those of the ``rows`` (n,)."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, columns=columns, device=self.device[rows])
+
     def of(self, device: str) -> dict[str, Floats]:
         """The rows of one device."""
-        rows = self.device == device
-        return {name: values[rows] for name, values in self.columns.items()}
+        return self.where(self.device == device).columns
 
 
 def read_measurements(
@@ -90,11 +95,10 @@ def read_measurements(
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
     chosen = dict(columns or {})
+    accepted = (*quantities, *optional, "device")
     for quantity in chosen:
-        if quantity not in (*quantities, *optional, "device"):
-            raise DatasetError(
-                f"--column names {quantity!r}; accepted: {', '.join((*quantities, *optional, 'device'))}"
-            )
+        if quantity not in accepted:
+            raise DatasetError(f"--column names {quantity!r}; accepted: {', '.join(accepted)}")
     places: dict[str, Place] = {}
     for quantity in (*quantities, *optional):
         found = _column(path, header, quantity, chosen.get(quantity))
@@ -106,7 +110,8 @@ def read_measurements(
                 f"{path}: no column for {quantity}; accepted: a header like {example}, "
                 f"or --column {quantity}=HEADER (headers: {', '.join(header)})"
             )
-    device = _device_column(path, header, chosen.get("device"))
+    device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
+    device = _index(path, header, chosen["device"]) if "device" in chosen else device
     return _numbers(path, rows, places, device)
 
 
@@ -173,17 +178,13 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
     name, _, unit = chosen.partition(":")
     if name not in header:
         name, unit = chosen, ""
+    return _index(path, header, name), *_factor(path, name, unit or _split(name)[1], quantity)
+
+
+def _index(path: Path, header: list[str], name: str) -> int:
     if name not in header:
-        raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
-    return header.index(name), *_factor(path, name, unit or _split(name)[1], quantity)
-
-
-def _device_column(path: Path, header: list[str], chosen: str | None) -> int | None:
-    if chosen is not None:
-        if chosen not in header:
-            raise DatasetError(f"{path}: no column {chosen!r}; accepted: {', '.join(header)}")
-        return header.index(chosen)
-    return next((i for i, name in enumerate(header) if name.lower() == "device"), None)
+        raise DatasetError(f"{path}: no column {name!r}; accepted: {', '.join(header)}")
+    return header.index(name)
 
 
 def _split(header: str) -> tuple[str, str]:
@@ -209,15 +210,12 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
 
 
 def _numbers(
-    path: Path,
-    rows: list[tuple[int, list[str]]],
-    places: dict[str, Place],
-    device: int | None,
+    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
+    last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
-        last = max([i for i, _, _ in places.values()] + ([device] if device is not None else []))
         if len(cells) <= last:
             raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
         if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
@@ -315,6 +313,11 @@ def noise_of(x: Floats) -> float:
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
+
+
+def rms(*parts: Floats) -> float:
+    """Root mean square of all values of ``parts``, any lengths."""
+    return float(np.sqrt(np.square(np.concatenate(parts)).mean()))
 
 
 def smoothed(x: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 
 from emulator.device.ecram.description import Pulsed
 from emulator.device.fields import number, section
+from emulator.device.measurements import rms
 from emulator.errors import PhysicsError
 from emulator.spec.arrays import Floats
 
@@ -132,11 +133,7 @@ class Programming(Pulsed):
             reads=int(reads.sum()),
             time_s=float(seconds.sum()),
             energy_J=float(energy.sum()),
-            error_uS=_rms(landed - target_uS),
-            law_uS=_rms(law_uS),
+            error_uS=rms(landed - target_uS) if n else 0.0,
+            law_uS=rms(law_uS) if n else 0.0,
             wear=None if endurance is None else float(most / endurance),
         )
-
-
-def _rms(values: Floats) -> float:
-    return float(np.sqrt(np.square(values).mean())) if len(values) else 0.0

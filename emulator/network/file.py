@@ -107,11 +107,9 @@ def _activation(where: str, activation: Activation | None, arrays: Arrays) -> st
     if isinstance(activation, Sampled):
         arrays[f"{where}.points"] = activation.points
         return SAMPLED + activation.name
-    arrays |= {f"{where}.peak": activation.peak, f"{where}.height": activation.height}
-    if activation.curve is None:
-        return "ndr"
-    arrays[f"{where}.curve"] = activation.curve
-    return "ndr-curve"
+    kind = "ndr" if activation.curve is None else "ndr-curve"
+    arrays |= {f"{where}.{name}": getattr(activation, name) for name in NDR_ARRAYS[kind]}
+    return kind
 
 
 def _read_activation(where: str, kind: Any, arrays: Arrays) -> Activation | None:

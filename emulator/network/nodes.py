@@ -45,10 +45,7 @@ class Dense:
         for name, array in (("weights", weights), ("bias", bias)):
             if not np.isfinite(array).all():
                 raise NetworkError(f"{name} hold a value that is not finite; accepted: finite numbers")
-        if isinstance(self.activation, Ndr) and self.activation.peak.shape != bias.shape:
-            raise NetworkError(
-                f"activation peak has shape {self.activation.peak.shape}; accepted: {bias.shape}"
-            )
+        _check_devices(self.activation, bias.shape)
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "bias", bias)
 
@@ -59,6 +56,11 @@ class Dense:
     @property
     def outputs(self) -> int:
         return int(self.weights.shape[1])
+
+
+def _check_devices(activation: Activation | None, shape: tuple[int, ...]) -> None:
+    if isinstance(activation, Ndr) and activation.peak.shape != shape:
+        raise NetworkError(f"activation peak has shape {activation.peak.shape}; accepted: {shape}")
 
 
 class _Node(Reads):
@@ -231,10 +233,7 @@ class Table(_Node):
             object.__setattr__(self, name, array)
         if not (self.gain > 0).all():
             raise NetworkError("gain holds a value that is not positive; accepted: above 0")
-        if isinstance(self.activation, Ndr) and self.activation.peak.shape != self.channel.shape:
-            raise NetworkError(
-                f"activation peak has shape {self.activation.peak.shape}; accepted: {self.channel.shape}"
-            )
+        _check_devices(self.activation, self.channel.shape)
 
     def shape(self, maps: list[Shape]) -> Shape:
         return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])

@@ -162,7 +162,7 @@ def operating_point(
         raise PhysicsError(f"row_voltage_V has shape {v.shape}; accepted: {g.shape[:1]}, finite")
     secant = law.secant(g, np.zeros_like(g))
     for _ in range(PASSES_MAX):
-        branch = secant / (1.0 + secant * (MICRO * access_resistance_ohm))
+        branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
         # Of the branch's voltage the cell has the part that the access transistor leaves.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))
@@ -201,15 +201,12 @@ def nodal_matrix(g: Floats, wire: float) -> sparse.csc_array:
     row_wires = sparse.kron(sparse.eye_array(rows), row_chain.tocsc())
     column_wires = sparse.kron(column_chain.tocsc(), sparse.eye_array(columns))
     cells = sparse.diags_array(g.ravel())
-    return sparse.csc_array(
-        sparse.block_array([[wire * row_wires + cells, -cells], [-cells, wire * column_wires + cells]])
-    )
+    blocks = [[wire * row_wires + cells, -cells], [-cells, wire * column_wires + cells]]
+    return sparse.block_array(blocks, format="csc")
 
 
 def _chain(n: int) -> sparse.lil_array:
-    return sparse.diags_array(
-        [-np.ones(n - 1), 2.0 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1]
-    ).tolil()
+    return sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(n, n), format="lil")
 
 
 def _solve(g: Floats, v: Floats, wire_resistance_ohm: float) -> tuple[Floats, Floats]:

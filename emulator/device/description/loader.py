@@ -170,10 +170,7 @@ def save_preset(
     ``--chip wan2022+mine.yaml`` takes; in whole or not at all. Raises ChipError when a fitted value lies
     outside what chip descriptions accept: the device does not fit the emulator."""
     fields = {
-        name: {
-            "value": list(value) if isinstance(value, tuple) else value,
-            "source": source,
-        }
+        name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
         for name, value in values.items()
     }
     carded = {} if card is None else {"card": card}

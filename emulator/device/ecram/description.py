@@ -100,7 +100,7 @@ class Ecram(Pulsed):
 
     def __post_init__(self) -> None:
         for name in ("peak_voltage", "peak_current", "shape"):
-            low, high = getattr(self, f"{name}_low_factor"), getattr(self, f"{name}_high_factor")
+            low, high = self._factors(name)
             if low > high:
                 raise ChipError(
                     f"ecram.{name}_low_factor is {low}; accepted: at most {name}_high_factor ({high})"
@@ -111,24 +111,22 @@ class Ecram(Pulsed):
     @property
     def spread(self) -> EcramSpread:
         """Device-to-device deviations of ``linear-step``."""
-        return EcramSpread(
-            step_sigma=self.step_variation_percent / 100,
-            asymmetry_sigma=self.asymmetry_variation_percent / 100,
-            bound_sigma=self.bound_variation_percent / 100,
-            gamma_sigma=self.gamma_variation_percent / 100,
-        )
+        stems = {f.name: f.name.removesuffix("_sigma") for f in dataclasses.fields(EcramSpread)}
+        percent = {name: getattr(self, f"{stem}_variation_percent") for name, stem in stems.items()}
+        return EcramSpread(**{name: value / 100 for name, value in percent.items()})
 
     @property
     def voltage_factors(self) -> tuple[float, float]:
         """On the peak voltage, at the lowest and the highest state."""
-        low, high = self.peak_voltage_low_factor, self.peak_voltage_high_factor
-        return (low, high) if self.tunes in VOLTAGE else (1.0, 1.0)
+        return self._factors("peak_voltage") if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
     def current_factors(self) -> tuple[float, float]:
         """On the peak current."""
-        low, high = self.peak_current_low_factor, self.peak_current_high_factor
-        return (low, high) if self.tunes in CURRENT else (1.0, 1.0)
+        return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
+
+    def _factors(self, of: str) -> tuple[float, float]:
+        return getattr(self, f"{of}_low_factor"), getattr(self, f"{of}_high_factor")
 
     def voltage(self, state: npt.ArrayLike) -> Floats:
         """Factor on the peak voltage at ``state`` (any shape)."""
@@ -150,7 +148,7 @@ class Ecram(Pulsed):
                 f"tunes is {self.tunes!r} of a {type(device).__name__}; accepted: valley of esaki, width of "
                 "bell, second_peak of double"
             )
-        factor = float(_between((self.shape_low_factor, self.shape_high_factor), state))
+        factor = float(_between(self._factors("shape"), state))
         changed = {field: getattr(device, field) * factor}
         return dataclasses.replace(device, **changed)  # type: ignore[type-var]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rounded, smoothed
+from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
 from emulator.errors import DatasetError
 from emulator.spec.arrays import Floats
 
@@ -63,7 +63,7 @@ class EcramFit:
             at = np.concatenate([b.start + b.pulse for b in branches])
             state = np.interp(left.of(name)["pulse"], at, np.concatenate([b.model for b in branches]))
             errors.append((state + 1) / 2 - (left.of(name)["conductance"] - low) / (high - low))
-        return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+        return rms(*errors)
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
@@ -95,9 +95,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             spread = _walk(n, state[part] - modelled) / max(step, 1e-12)
             found[up].append((step, gamma, spread))
             branches.append(Branch(name, up, float(pulse[part][0]), n, state[part], modelled))
-    rms = float(np.sqrt(np.concatenate([np.square(b.state - b.model) for b in branches]).mean())) / 2
-    step_up, gamma_up, spread_up = (float(np.median(v)) for v in zip(*found[True], strict=True))
-    step_down, gamma_down, spread_down = (float(np.median(v)) for v in zip(*found[False], strict=True))
+    error = rms(*(b.state - b.model for b in branches)) / 2
+    step_up, gamma_up, spread_up = np.median(found[True], axis=0).tolist()
+    step_down, gamma_down, spread_down = np.median(found[False], axis=0).tolist()
     cycle = (spread_up + spread_down) / 2
     if model == "linear-step":
         values: dict[str, Any] = {
@@ -125,7 +125,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             "a_down": rounded(a_down),
             "cycle_percent": rounded(100 * cycle * (step_up + step_down) / 4),
         }
-    return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, rms, tuple(notes))
+    return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, error, tuple(notes))
 
 
 def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:

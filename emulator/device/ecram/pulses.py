@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +12,32 @@ from emulator.errors import PhysicsError
 from emulator.spec.arrays import Floats
 
 
-class EcramModel(Protocol):
-    """A device that pulses move between two bounds."""
+class EcramModel:
+    """A device that pulses move between two bounds, 0 and 1 unless the model has others."""
+
+    cycle_sigma: float
 
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        return 0.0
 
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        return 1.0
 
-    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats: ...
+    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
+        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
+        w = np.asarray(w, np.float64)
+        noise = np.zeros(w.shape) if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
+        return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
+
+    def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
+        """What a pulse changes states ``w`` by, ``noise`` as the model has it."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearStep:
+class LinearStep(EcramModel):
     """A step that is a linear function of the state: aihwkit's LinearStepDevice.
 
     Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
@@ -71,38 +82,32 @@ class LinearStep:
     def high(self) -> float:
         return self.w_max
 
-    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
-        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
-        w = np.asarray(w, np.float64)
+    def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
         if up:
-            step = self.step_up * (1.0 - self.gamma_up * w / self.w_max)
-        else:
-            step = -self.step_down * (1.0 - self.gamma_down * w / self.w_min)
-        cycle = np.ones(w.shape) if rng is None else 1.0 + self.cycle_sigma * rng.standard_normal(w.shape)
-        return _bounded(self, w, step * cycle)
+            return self.step_up * (1.0 - self.gamma_up * w / self.w_max) * (1.0 + noise)
+        return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
-        """One device of a population: step, asymmetry, bounds and gammas drawn (aihwkit's ``*_dtod``)."""
-        xi = rng.standard_normal(6)
-        step = max(1.0 + spread.step_sigma * xi[0], 0.01)
-        asymmetry = spread.asymmetry_sigma * xi[1]
-        return dataclasses.replace(
-            self,
-            step_up=self.step_up * step * max(1.0 + asymmetry, 0.01),
-            step_down=self.step_down * step * max(1.0 - asymmetry, 0.01),
-            w_min=self.w_min * max(1.0 + spread.bound_sigma * xi[2], 0.01),
-            w_max=self.w_max * max(1.0 + spread.bound_sigma * xi[3], 0.01),
-            gamma_up=float(np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0)),
-            gamma_down=float(np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0)),
-        )
+        """One device of a population."""
+        fields = vars(self.population(spread, 1, rng))
+        return LinearStep(**{name: float(values[0]) for name, values in fields.items()})
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """``count`` devices drawn like ``device``, in one model whose fields are arrays (count,)."""
-        drawn = [self.device(spread, rng) for _ in range(count)]
+        """Devices whose step, asymmetry, bounds and gammas are drawn (aihwkit's ``*_dtod``), ``count`` in one
+        model whose fields are arrays (count,)."""
+        xi = rng.standard_normal((count, 6)).T
+        step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
+        apart = spread.asymmetry_sigma * xi[1]
         fields: dict[str, Any] = {
-            f.name: np.array([getattr(d, f.name) for d in drawn]) for f in dataclasses.fields(self)
+            "step_up": self.step_up * step * np.maximum(1.0 + apart, 0.01),
+            "step_down": self.step_down * step * np.maximum(1.0 - apart, 0.01),
+            "w_min": self.w_min * np.maximum(1.0 + spread.bound_sigma * xi[2], 0.01),
+            "w_max": self.w_max * np.maximum(1.0 + spread.bound_sigma * xi[3], 0.01),
+            "gamma_up": np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0),
+            "gamma_down": np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0),
+            "cycle_sigma": np.full(count, self.cycle_sigma),
         }
-        return dataclasses.replace(self, **fields)
+        return LinearStep(**fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +121,7 @@ class EcramSpread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exponential:
+class Exponential(EcramModel):
     """NeuroSim's pulse curve, state 0..1: up G = B (1 - exp(-P / A)), down G = 1 - B (1 - exp((P - n) / A)).
 
     With B = 1 / (1 - exp(-n / A)) for n pulses from bound to bound (github.com/neurosim/DNN_NeuroSim_V2.1).
@@ -129,25 +134,19 @@ class Exponential:
     a_down: float
     cycle_sigma: float = 0.0
 
-    low = 0.0
-    high = 1.0
-
     def __post_init__(self) -> None:
         _within(self, "pulses", 2, 1e6)
         for field in ("a_up", "a_down"):
             _within(self, field, 0, np.inf, open_low=True)
         _within(self, "cycle_sigma", 0, np.inf)
 
-    def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
-        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
-        w = np.asarray(w, np.float64)
+    def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
         # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
         at, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
         # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
         step = (b - at) * -np.expm1(-1.0 / a)
-        noise = 0.0 if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
-        return _bounded(self, w, (step if up else -step) + noise)
+        return np.asarray((step if up else -step) + noise, np.float64)
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
@@ -166,10 +165,6 @@ def reachable(model: EcramModel, states: int) -> Floats:
     levels = (np.array(seen) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))
     return np.asarray(levels[pick], np.float64)
-
-
-def _bounded(model: EcramModel, w: Floats, step: Floats) -> Floats:
-    return np.asarray(np.clip(w + step, model.low, model.high), np.float64)
 
 
 def _within(model: object, field: str, low: float, high: float, *, open_low: bool = False) -> None:

@@ -29,7 +29,8 @@ EXPONENT_MAX = 700.0
 
 
 class NdrModel:
-    """A device: its peak, its current, and its shape in units of the peak.
+    """A device: its peak, its current, and its shape in units of the peak. A model gives ``current`` or
+    ``shape``: either follows from the other.
 
     Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
     """
@@ -54,7 +55,7 @@ class NdrModel:
 
     def current(self, v: npt.ArrayLike) -> Curve:
         """Amperes at ``v`` volts, any shape."""
-        raise NotImplementedError
+        return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the peak at ``u = V / Vp``."""
@@ -79,9 +80,6 @@ class Tunnel(NdrModel):
 
     peak_voltage_V: float
     peak_current_A: float
-
-    def current(self, v: npt.ArrayLike) -> Curve:
-        return self.peak_current_A * tunnel(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         return tunnel(u)
@@ -194,10 +192,6 @@ class Double(NdrModel):
         second = tunnel(u - self.second_peak_voltage_V / self.peak_voltage_V + 1.0)
         return np.asarray(self.peak_current_A * (tunnel(u) + self.second_peak_part * second), np.float64)
 
-    def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the first peak at ``u = V / Vp``."""
-        return self.current(np.asarray(u, np.float64) * self.peak_voltage_V) / self.peak_current_A
-
 
 @dataclass(frozen=True, eq=False)
 class Table(NdrModel):
@@ -245,9 +239,6 @@ class Shaped(NdrModel):
     curve: Callable[[Curve], Curve]
     peak_voltage_V: float
     peak_current_A: float
-
-    def current(self, v: npt.ArrayLike) -> Curve:
-        return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         return self.curve(np.asarray(u, np.float64))

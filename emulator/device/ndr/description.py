@@ -118,9 +118,7 @@ class Neuron:
                     "nothing has to settle"
                 )
         try:
-            device = self.device
-            if isinstance(device, Esaki):
-                _ = device.peak  # refuse parameters without a peak now, not in the middle of a compilation
+            _ = self.device.peak  # refuse parameters without a peak now, not in the middle of a compilation
         except PhysicsError as error:
             raise ChipError(f"neuron.{error}") from None
 
@@ -137,14 +135,11 @@ class Neuron:
         if self.model == "double":
             return Double(self.peak_voltage_V, current, self.second_peak_voltage_V, self.second_peak_part)
         kelvin, reference = self.temperature_K, self.reference_temperature_K
-        peak, excess, saturation = 1.0, 1.0, 1.0
-        if kelvin != reference:
-            change = 1.0 + self.peak_current_percent_per_K / 100 * (kelvin - reference)
-            peak = max(change, SMALLEST_PEAK)
-            narrowed_eV = self._narrowing_eV(kelvin) - self._narrowing_eV(reference)
-            excess = float(np.exp(self.excess_slope_per_V * narrowed_eV))
-            activated = self.gap_eV / BOLTZMANN_EV_PER_K * (1.0 / reference - 1.0 / kelvin)
-            saturation = float((kelvin / reference) ** self.saturation_exponent * np.exp(activated))
+        peak = max(1.0 + self.peak_current_percent_per_K / 100 * (kelvin - reference), SMALLEST_PEAK)
+        narrowed_eV = self._narrowing_eV(kelvin) - self._narrowing_eV(reference)
+        excess = float(np.exp(self.excess_slope_per_V * narrowed_eV))
+        activated = self.gap_eV / BOLTZMANN_EV_PER_K * (1.0 / reference - 1.0 / kelvin)
+        saturation = float((kelvin / reference) ** self.saturation_exponent * np.exp(activated))
         return Esaki(
             peak_voltage_V=self.peak_voltage_V,
             peak_current_A=current * peak,

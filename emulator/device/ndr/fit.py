@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, smoothed
+from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
 from emulator.errors import DatasetError
@@ -82,7 +82,7 @@ class NdrFit:
             turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0  # measured at negative bias
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
-        return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+        return rms(*errors)
 
 
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
@@ -94,16 +94,17 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that misses the data by
     more than 5 % of the peak.
     """
+    if model not in ("auto", *MODELS, "table"):
+        raise DatasetError(f"model is {model!r}; accepted: auto, {', '.join(MODELS)}, table")
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in whole]
     # One reference for all devices: each its own would put one spread into two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
-    for name in MODELS if model == "auto" else [model]:
-        if name != "table":
-            fits = [_fit(name, v, i, valley) for v, i in cleaned]
-            results[name] = (fits, _rms(cleaned, fits))
+    for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
+        fits = [_fit(name, v, i, valley) for v, i in cleaned]
+        results[name] = (fits, _rms(cleaned, fits))
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
         best = "tunnel"  # three more parameters that explain nothing
@@ -118,7 +119,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         best = "table"
         fits = [_table(v, i) for v, i in whole]
         results[best] = (fits, _rms(whole, fits))
-    fits, rms = results[best]
+    fits, error = results[best]
     for name, (v, i) in zip(data.devices, cleaned, strict=True):
         if best == "esaki" and _bottom(i) >= len(v) - 2:
             notes.append(
@@ -136,7 +137,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
             f"the valley is below the scatter: peak_to_valley {most:.3g} is a bound, the ratio is at least it"
         )
         ratio = most
-    return NdrFit(best, values, curves, device, rms, ratio, tuple(notes))
+    return NdrFit(best, values, curves, device, error, ratio, tuple(notes))
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
@@ -313,12 +314,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
     if name == "bell":
         half = v[smooth > ip / 2]
         width = max(float(np.ptp(half)) / 2.355, vp * 0.02)
-        return solve(
-            lambda p: Bell(p[0] * vp, p[1] * ip, p[2] * width),
-            [1.0, 1.0, 1.0],
-            [0.2, 0.2, 0.05],
-            [5.0, 5.0, 20.0],
-        )
+        scale = np.array([vp, ip, width])
+        return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
     # The excess current's voltage and amplitude are one parameter: the voltage is fixed.
@@ -356,7 +353,4 @@ def _table(v: Floats, i: Floats) -> Table:
 
 
 def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:
-    squares = [
-        np.square((fit.current(v) - i) / smoothed(i)[_top(i)]) for (v, i), fit in zip(data, fits, strict=True)
-    ]
-    return float(np.sqrt(np.concatenate(squares).mean()))
+    return rms(*((fit.current(v) - i) / smoothed(i)[_top(i)] for (v, i), fit in zip(data, fits, strict=True)))

@@ -1,11 +1,12 @@
 """Fitted NDR devices to the fields of a chip description: the median device and its spread."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from emulator.device.measurements import rounded
-from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+from emulator.device.ndr.curves import Esaki, NdrModel, Table
 from emulator.device.ndr.description import VARIED
 
 TABLE_POINTS = 201
@@ -16,7 +17,7 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
     """The median device's fields, with the spread of several devices."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
-        device = fits[len(fits) // 2] if len(fits) == 1 else _median_table(fits)
+        device = fits[0] if len(fits) == 1 else _median_table(fits)
         assert isinstance(device, Table)
         values["table_voltage_V"] = tuple(map(rounded, device.voltage_V))
         values["table_current_A"] = tuple(map(rounded, device.current_A))
@@ -31,9 +32,8 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
         values[parameter.replace("_A", "_mA")] = rounded(middle * 1e3 if milli else middle)
         values[f"{VARIED[parameter]}_variation_percent"] = _percent(each)
     if name == "esaki":
-        values["saturation_current_A"] = 0.0
-        return values, Esaki(**medians, saturation_current_A=0.0)
-    return values, (Tunnel if name == "tunnel" else Bell)(**medians)
+        values["saturation_current_A"] = 0.0  # as every fit has it
+    return values, dataclasses.replace(fits[0], **medians)  # type: ignore[type-var]
 
 
 def _median_table(tables: list[NdrModel]) -> Table:

@@ -4,14 +4,14 @@ Each segment's line minimises its largest error over the segment's codes, not it
 bent curve that halves the error of joining end points.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import CompileError
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
-from emulator.spec.arrays import Array, Codes, Floats
+from emulator.spec.arrays import Codes, Floats
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN
 
 CODES = 1 << V_BITS
@@ -48,7 +48,11 @@ class PwlTable:
 
     def evaluate(self) -> Codes:
         """Output codes of every voltage code -2048..2047, uint8 (Q, 4096), in the neuron's arithmetic."""
-        return _evaluate(self.base, self.slope, self.segment_bits, self.table_bits)
+        r = np.arange(1 << self.segment_bits, dtype=np.int64)
+        base, slope = (values.astype(np.int64)[..., None] for values in (self.base, self.slope))
+        line = (base << self.segment_bits) + slope * r
+        y = clip(rshift_round(line, self.segment_bits + self.table_bits), 0, INPUT_MAX)
+        return y.reshape(len(base), CODES).astype(np.uint8)
 
 
 def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -> PwlTable:
@@ -88,9 +92,8 @@ def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -
                 f"curve {name} reaches {values.min():.0f}..{values.max():.0f}; accepted: "
                 f"{CURVE_MIN}..{CURVE_MAX} (use a smaller table_bits than {table_bits})"
             )
-    base, slope = base.astype(np.int32), slope.astype(np.int32)
-    error = np.abs(_evaluate(base, slope, f, table_bits) - target).max(axis=1)
-    return PwlTable(base, slope, f, table_bits, error)
+    table = PwlTable(base.astype(np.int32), slope.astype(np.int32), f, table_bits, np.zeros(len(target)))
+    return replace(table, error_lsb=np.abs(table.evaluate() - target).max(axis=1))
 
 
 def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
@@ -133,10 +136,3 @@ def _spread(pieces: Floats, slope: Floats, r: Floats, work: Floats) -> Floats:
     np.multiply(slope[:, None], r, out=work)
     np.subtract(pieces, work, out=work)
     return np.asarray(work.max(axis=1) - work.min(axis=1), np.float64)
-
-
-def _evaluate(base: Array, slope: Array, f: int, table_bits: int) -> Codes:
-    r = np.arange(1 << f, dtype=np.int64)
-    line = (base.astype(np.int64)[..., None] << f) + slope.astype(np.int64)[..., None] * r
-    y = clip(rshift_round(line, f + table_bits), 0, INPUT_MAX)
-    return y.reshape(base.shape[0], CODES).astype(np.uint8)

@@ -109,9 +109,8 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     at = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
     # Of a stretch, the value furthest from another is its largest or its smallest one.
-    extremes = [(np.maximum, -np.inf), (np.minimum, np.inf)]
     tails = np.zeros(len(windows))
-    for extreme, none in extremes:
+    for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)
         before = np.concatenate([nothing, extreme.accumulate(far)])[below]
         after = np.concatenate([extreme.accumulate(far[::-1])[::-1], nothing])[above]

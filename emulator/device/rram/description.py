@@ -107,17 +107,17 @@ class Cell:
 
     @property
     def error_model(self) -> ProgrammingError:
-        """The programming error model by name."""
-        if self.programming_error == FITTED:
-            fitted = ProgrammingError(
-                FITTED,
-                self.error_coefficients_uS,
-                self.error_reference_uS,
-                (self.fitted_min_uS, self.fitted_max_uS),
-                "this chip description",
-            )
-            return self._scaled(fitted)
-        return self._scaled(MODELS[self.programming_error])
+        """The programming error model by name, scaled."""
+        fitted = ProgrammingError(
+            FITTED,
+            self.error_coefficients_uS,
+            self.error_reference_uS,
+            (self.fitted_min_uS, self.fitted_max_uS),
+            "this chip description",
+        )
+        model = MODELS.get(self.programming_error, fitted)
+        scaled = tuple(c * self.error_scale for c in model.coefficients_uS)
+        return dataclasses.replace(model, coefficients_uS=scaled)
 
     @property
     def drift_model(self) -> Drift:
@@ -142,12 +142,6 @@ class Cell:
     def telegraph_sigma(self, pairs_uS: Floats) -> float:
         """The same of telegraph noise."""
         return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
-
-    def _scaled(self, model: ProgrammingError) -> ProgrammingError:
-        if self.error_scale == 1.0:
-            return model
-        scaled = tuple(c * self.error_scale for c in model.coefficients_uS)
-        return dataclasses.replace(model, coefficients_uS=scaled)
 
     @property
     def stuck_at_uS(self) -> tuple[float, float]:

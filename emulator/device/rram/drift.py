@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.rram.programming import readable
+from emulator.device.rram.programming import WAN_2022, readable
 from emulator.device.rram.read_noise import PCM_MAX_uS
 from emulator.errors import PhysicsError
 from emulator.spec.arrays import Floats
@@ -15,13 +15,12 @@ DAY = 86_400.0
 
 WAN_TIMES_S = (1.0, DAY, 2 * DAY)
 WAN_COEFFICIENTS_uS = (
-    (0.348, 16.030, -43.853, 45.393, -16.815),
+    WAN_2022.coefficients_uS,
     (0.701, 22.086, -50.773, 47.095, -16.458),
     (0.782, 20.274, -43.507, 37.062, -11.934),
 )
 """aihwkit, src/aihwkit/inference/noise/reram.py, ReRamWan2022NoiseModel: sigma in uS as a polynomial of
 G / 40 uS, 1 s, 1 day and 2 days after programming."""
-WAN_REFERENCE_uS = 40.0
 
 CMO_MEAN_uS = -0.08900206
 CMO_STD_uS = (0.41183342, 0.04201137)
@@ -68,7 +67,7 @@ class WanRelaxation(Drift):
 
     def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
         """Deviation from the target, programming error and relaxation together."""
-        x = np.asarray(target_uS, np.float64) / WAN_REFERENCE_uS
+        x = np.asarray(target_uS, np.float64) / WAN_2022.reference_uS
         at = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
         t = float(np.log(time_s))
         knots = np.log(WAN_TIMES_S)

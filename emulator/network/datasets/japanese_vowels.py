@@ -26,9 +26,7 @@ INSIDE = "datasets/data/JapaneseVowels"
 Sequences = npt.NDArray[np.float32]
 
 
-def japanese_vowels(
-    where: str | os.PathLike[str] | None = None,
-) -> tuple[Sequences, Codes, Sequences, Codes]:
+def japanese_vowels(where: str | os.PathLike[str] | None = None) -> tuple[Sequences, Codes, Sequences, Codes]:
     """Training sequences and their labels, then the test set, each in the order of its file.
 
     ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon;

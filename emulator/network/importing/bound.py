@@ -43,13 +43,12 @@ class _Bounds:
     def gate(self, at: At, node: Gate, errors: list[Floats]) -> Floats:
         total: Floats = np.full(len(errors[node.terms[0].a]), HALF + _off_code(node.zero))
         for term in node.terms:
-            a, za = errors[term.a], _off_code(term.a_zero)
-            if term.b is None:
-                total = total + abs(term.gain) * (a + za)
-                continue
-            b, zb = errors[term.b], _off_code(term.b_zero)
-            most_a, most_b = (max(z, 1 - z) for z in (term.a_zero, term.b_zero))
-            total = total + abs(term.gain) * ((a + za) * most_b + (b + zb) * most_a + (a + za) * (b + zb))
+            a = reached = errors[term.a] + _off_code(term.a_zero)
+            if term.b is not None:
+                b = errors[term.b] + _off_code(term.b_zero)
+                most_a, most_b = (max(z, 1 - z) for z in (term.a_zero, term.b_zero))
+                reached = a * most_b + b * most_a + a * b
+            total = total + abs(term.gain) * reached
         return np.minimum(1.0, total)
 
     def pool(self, at: At, node: Pool, errors: list[Floats]) -> Floats:

@@ -11,9 +11,7 @@ from emulator.network.importing.joining import with_constant
 from emulator.network.importing.layers import linear
 from emulator.network.importing.moving import concatenate
 from emulator.network.importing.recurrent import SIGMOID
-from emulator.network.importing.values import LeftOut, Value
-
-TAKEN = "outputs are taken before the softmax; the largest one is the same"
+from emulator.network.importing.values import TAKEN, LeftOut, Value
 
 
 def _scaler(call: Call) -> Value:
@@ -42,7 +40,7 @@ def _scores(call: Call) -> Value:
         return scores
     if kind == "LinearRegressor":
         return scores.apply(call.name, "sigmoid({})", SIGMOID[1])
-    call.notes.append(f"{call.name} ({kind}): {TAKEN}")
+    call.notes.append(f"{call.name} ({kind}): {TAKEN.format('softmax')}")
     softmax = after == "SOFTMAX" or len(intercepts) == 2
     left_out = LeftOut(call.name, after, call.node.output[1], "softmax" if softmax else "sigmoid")
     return replace(scores, left_out=left_out)

@@ -8,7 +8,7 @@ which move values and are gone when the maps have scales. A vector is (F, 1, 1),
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -204,8 +204,15 @@ class Graph:
             uses[read] += 1
         return uses
 
-    def made_of(self, new: Mapping[Op, Op]) -> Graph:
-        """The graph whose every operator is ``new``."""
+    def changed(self, change: Callable[[Op, Op], Op]) -> Graph:
+        """The graph with ``change(op, fresh)`` for every operator, inputs first; ``fresh`` is ``op`` reading
+        what its inputs became. As it is where nothing changes."""
+        new: dict[Op, Op] = {}
+        for op in self.uses:
+            inputs = tuple(new[i] for i in op.inputs)
+            new[op] = change(op, op if inputs == op.inputs else replace(op, inputs=inputs))
+        if all(a is b for a, b in new.items()):
+            return self
         memories = tuple((new[memory], new[op]) for memory, op in self.memories)
         return Graph(new[self.input], new[self.output], memories, self.calls)
 
@@ -249,7 +256,7 @@ class _Ops:
 
 def measured(graph: Graph, samples: Floats) -> Graph:
     """The graph with what its operators reach on samples (n, values)."""
-    seen, new = dict[Op, Reach](), dict[Op, Op]()
+    seen = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:
         low, high = seen.get(op, (np.inf, -np.inf))
@@ -257,11 +264,12 @@ def measured(graph: Graph, samples: Floats) -> Graph:
 
     for i in range(0, len(samples), BATCH):
         graph.run(samples[i : i + BATCH], take)
-    for op in graph.uses:
+
+    def known(op: Op, fresh: Op) -> Op:
         before = seen[op.inputs[0] if op.kind == "table" else op]
-        inputs = tuple(new[i] for i in op.inputs)
-        new[op] = replace(op, inputs=inputs, before=before, reach=seen[op])
-    return graph.made_of(new)
+        return replace(fresh, before=before, reach=seen[op])
+
+    return graph.changed(known)
 
 
 def ordered(ends: Iterable[Op]) -> list[Op]:

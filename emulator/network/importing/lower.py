@@ -1,8 +1,4 @@
-"""lower: a model's graph becomes a network for a die, with the error of every part that is not exact.
-
-Every map holds codes 0..255: a function's range is moved and stretched to 0..1, and what reads the map undoes
-it exactly, so tanh and GELU need no second pass for their negative values.
-"""
+"""lower: a model's graph becomes a network for a die, with the error of every part that is not exact."""
 
 import dataclasses
 from collections.abc import Callable

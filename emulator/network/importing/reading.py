@@ -15,7 +15,7 @@ from emulator.network.importing.graph import BATCH, Given, Graph, Memories, orde
 from emulator.network.importing.layers import LAYERS
 from emulator.network.importing.moving import MOVING
 from emulator.network.importing.recurrent import RECURRENT, sequence_axes
-from emulator.network.importing.values import SAMPLES, LeftOut, OwnShape, Value, raw_input
+from emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from emulator.spec.arrays import Floats
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
@@ -23,11 +23,8 @@ HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
-NORMALISED = {
-    "Softmax": "outputs are taken before the softmax; the largest one is the same",
-    "LogSoftmax": "outputs are taken before the log-softmax; the largest one is the same",
-    "Normalizer": "outputs are taken before the normalisation; the largest one is the same",
-}
+NORMALISED = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Normalizer": "normalisation"}
+"""What they are called in the notes: only the last node may be one of them, and it is left out."""
 NORMALISATION = (
     "it depends on the data; use BatchNormalization, which folds into the weights, or run it on the host"
 )
@@ -211,7 +208,7 @@ def _normalised(call: Call) -> Value:
         )
     if value.left_out is not None and call.kind == "Normalizer":
         return value  # the sigmoids of a linear classifier, made to add up to 1
-    call.notes.append(f"{call.name} ({call.kind}): {NORMALISED[call.kind]}")
+    call.notes.append(f"{call.name} ({call.kind}): {TAKEN.format(NORMALISED[call.kind])}")
     value.check_open()
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
 
@@ -243,11 +240,8 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     value = value.vector("output") or value.settled()
     used: Memories = []
     ends = [value.op]
-    while True:  # memories that the output needs, and those that these need
-        needed = set(ordered(ends))
-        more = [m for m in memories if m[0] in needed and m not in used]
-        if not more:
-            break
+    # Memories that the output needs, and those that these need.
+    while more := [m for m in memories if m not in used and m[0] in ordered(ends)]:
         used += more
         ends += [op for _, op in more]
     inputs = [op for op in ordered(ends) if op.is_input]

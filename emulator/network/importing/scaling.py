@@ -14,7 +14,7 @@ from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
 from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from emulator.network.importing.report import BlockReport
-from emulator.network.importing.stretch import Stretch, stretch_of, with_room
+from emulator.network.importing.stretch import UNBOUNDED, Stretch, stretch_of, with_room
 from emulator.network.importing.view import Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Bools, Floats
@@ -225,11 +225,7 @@ class Scaling:
     def _limits(self, op: Op, gate: Gate) -> Reach:
         """Least and greatest result of a gate, from what its operands' codes can stand for."""
         if not all(i in self._views for i in op.inputs):
-            raise UnsupportedNodeError(
-                op.name,
-                "recurrent cell",
-                "it is unbounded: give samples of inputs, so that its range can be measured",
-            )
+            raise UnsupportedNodeError(op.name, "recurrent cell", UNBOUNDED)
         low = high = gate.zero
         for term in gate.terms:
             a = self._views[op.inputs[term.a]].limits

@@ -33,23 +33,21 @@ def simplified(graph: Graph) -> Graph:
 
 def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
     """The graph with the rule of its kind applied to each operator once."""
-    new: dict[Op, Op] = {}
     count: dict[Op, int] = {}
     known: dict[Any, Op] = {}
-    for op, uses in graph.uses.items():
-        inputs = tuple(new[i] for i in op.inputs)
-        fresh = op if inputs == op.inputs else replace(op, inputs=inputs)
+
+    def change(op: Op, fresh: Op) -> Op:
         if fresh.kind in rules:
             fresh = rules[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
         if key in known:  # read once more
-            fresh = known[key]
-            count[fresh] += uses
-        else:
-            known[key] = fresh
-            count[fresh] = max(count.get(fresh, 0), uses)
-        new[op] = fresh
-    return graph if all(a is b for a, b in new.items()) else graph.made_of(new)
+            count[known[key]] += graph.uses[op]
+            return known[key]
+        known[key] = fresh
+        count[fresh] = max(count.get(fresh, 0), graph.uses[op])
+        return fresh
+
+    return graph.changed(change)
 
 
 def _key(op: Op) -> Any:
@@ -231,12 +229,7 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
 
 
-RULES: dict[str, Rule] = {
-    "view": _view,
-    "product": _product,
-    "gate": _gate,
-    "pool": _pool,
-}
+RULES: dict[str, Rule] = {"view": _view, "product": _product, "gate": _gate, "pool": _pool}
 
 
 RMS, MOST = 0.4, 2.0
@@ -255,16 +248,16 @@ def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
     Outside of what samples reach a saturation may be left out, too: inputs are held at the ends of their
     range before.
     """
-    new: dict[Op, Op] = {}
     notes = []
-    for op in graph.uses:
-        inputs = tuple(new[i] for i in op.inputs)
-        new[op] = replace(op, inputs=inputs)
+
+    def change(op: Op, fresh: Op) -> Op:
         at_end = op is graph.output or any(i.is_input for i in op.inputs)
         if at_end and op.sampled is not None and op.before is not None and _rounds(op.sampled, op.before):
-            new[op] = inputs[0]
             notes.append(f"{op.name}: its rounding to steps of a code is left to the chip's codes")
-    return (graph.made_of(new) if notes else graph), notes
+            return fresh.inputs[0]
+        return fresh
+
+    return graph.changed(change), notes
 
 
 def _rounds(function: Function, reach: Reach) -> bool:

@@ -25,6 +25,7 @@ FAR, FURTHER = 40.0, 1000.0
 """A function that is the same at both is taken as bounded."""
 FLAT = 0.1 / INPUT_MAX
 """Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
+UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,11 +90,7 @@ def stretch_of(
     where it is needed.
     """
     if reach is None and not np.isfinite(limits).all() and not _bounded(function):
-        raise UnsupportedNodeError(
-            function.node,
-            function.label,
-            "it is unbounded: give samples of inputs, so that its range can be measured",
-        )
+        raise UnsupportedNodeError(function.node, function.label, UNBOUNDED)
     wide = (-FAR, FAR) if reach is None else with_room(*reach)
     low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
     if reach is not None and not np.isfinite(_at(function, np.linspace(low, high, 257))).all():

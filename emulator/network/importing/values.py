@@ -26,6 +26,10 @@ SAMPLES = 2
 """How many a graph is read with where the model leaves it open: two tell their axis from all others."""
 
 
+TAKEN = "outputs are taken before the {}; the largest one is the same"
+"""Note of a model whose end is left out."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """The end of a model that is not read, as the largest of its outputs is the same before it.

@@ -144,6 +144,8 @@ def test_a_model_that_misses_the_data_is_refused(tmp_path):
         curve(tmp_path, V, noisy(ESAKI, 0.003), "bell")
     assert curve(tmp_path, V, noisy(Bell(0.2, 1e-3, 0.05).current(V), 0.003), "bell").rms < 0.01
     assert curve(tmp_path, V, noisy(ESAKI, 0.03)).rms < 0.08, "scatter is no miss"
+    with pytest.raises(DatasetError, match="model is 'double'; accepted: auto, esaki, tunnel, bell, table"):
+        curve(tmp_path, V, ESAKI, "double")
 
 
 def test_data_that_end_before_the_valley_say_so(tmp_path):
