@@ -240,10 +240,12 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     value = value.vector("output") or value.settled()
     used: Memories = []
     ends = [value.op]
+    needed = set(ordered(ends))
     # Memories that the output needs, and those that these need.
-    while more := [m for m in memories if m not in used and m[0] in ordered(ends)]:
+    while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]
+        needed = set(ordered(ends))
     inputs = [op for op in ordered(ends) if op.is_input]
     if not inputs:
         raise UnsupportedNodeError(*where, "it does not depend on the input")
