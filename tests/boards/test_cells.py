@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth import Module, Signal
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec import PRESETS, Geometry
+from emulator.spec import PRESETS
 from hdl.array.array import Array
+from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.unmerged import unmerged
 from tests.hdl.simulate import run_bench
 
@@ -24,25 +25,31 @@ from tests.boards.gates import cells, netlist
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], lanes=2, readouts=1, redraw=0)
 
 
-class Group(wiring.Component):
-    """The array as a part of something: Yosys cannot map it where its unnamed wires are the top's."""
+class Within(wiring.Component):
+    """A part of something: Yosys cannot map it where its unnamed wires are the top's."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.array = Array(geometry)
-        super().__init__(self.array.signature)
+    def __init__(self, part: Any) -> None:
+        self.part = part
+        super().__init__(part.signature)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.array = self.array
-        wiring.connect(m, wiring.flipped(self), self.array)
+        m.submodules.part = self.part
+        wiring.connect(m, wiring.flipped(self), self.part)
         return m
 
 
 def test_lane_group_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
-    sources = netlist(Group(GEOMETRY), "ecp5", tmp_path)
+    sources = netlist(Within(Array(GEOMETRY)), "ecp5", tmp_path)
     assert cells(tmp_path, "DP16KD") == cells(tmp_path, "MULT18X18D") == GEOMETRY.lanes
     assert cells(tmp_path, "CCU2C") >= GEOMETRY.lanes * GEOMETRY.accumulator_bits // 2
     run_bench(sources, "array.bench_array", tmp_path, opaque=True, geometry=GEOMETRY)
+
+
+def test_product_of_carry_chains_in_ecp5_cells(tmp_path: Path) -> None:
+    sources = netlist(Within(CarryMultiplier(unsigned(16))), "ecp5", tmp_path)
+    assert cells(tmp_path, "MULT18X18D") == 0
+    run_bench(sources, "parts.bench_carry_multiplier", tmp_path, opaque=True, geometry=GEOMETRY)
 
 
 COPIES = 3
