@@ -1,5 +1,6 @@
 """A learning program for a geometry: every memory word of a device that learns."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from emulator.backend.lay_out import parameters
 from emulator.spec.errors import GeometryError
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
-from emulator.spec.learning import LEVELS, Learning, LearningLayer
+from emulator.spec.learning import LEVELS, Devices, Learning, LearningLayer
 from emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
 from emulator.spec.memory_map import Section, address
 
@@ -23,17 +24,27 @@ def lay_out_learning(
 ) -> list[Section]:
     """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first. Raises
     GeometryError when the program does not fit: no layer wider than the lanes, all of them with converters,
-    and states, columns, curves, layers and tiles within the memories."""
+    and states, columns, curves, records and tiles within the memories."""
     check_learning_fits(learning, geometry)
     held = [layer.states for layer in learning.layers] if states is None else states
     columns: dict[str, list[npt.NDArray[np.int32]]] = {"bias": [], "readout": [], "neuron": []}
     sections = []
     at = column = 0
+    depth, tuned = len(learning.layers), None
     for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
-        places = {"at_state": at, "at_column": column}
-        sections.append(
-            Section(f"layer {i}", address("layers", i * LAYER_WORDS), _record(of, learned, places))
-        )
+        places = {"at_state": at, "at_column": column, "behind_tuned": tuned is not None}
+        tuned = learned.tuned
+        if tuned is not None:
+            places["tuned_bits"] = tuned.bits
+            of_ecrams = {
+                "inputs": of.inputs + 1,
+                "column_rate": tuned.rate,
+                "column_shift": tuned.shift,
+                **places,
+            }
+            sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
+            of = dataclasses.replace(of, curve=tuned.first)
+        sections += _law(i, f"layer {i}", of, learned, learned.devices, places, geometry)
         rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, rest)).astype(np.int32))
@@ -41,11 +52,7 @@ def lay_out_learning(
         for m, lane in enumerate(s.T):
             where = address("weights", m * geometry.weight_depth + at)
             sections.append(Section(f"states of layer {i}, lane {m}", where, lane.astype(np.int32)))
-        for t, name in enumerate(TABLES):
-            where = address("devices", (t * geometry.layers + i) * LEVELS)
-            values = getattr(learned.devices, name).astype(np.int32)
-            sections.append(Section(f"{name} of layer {i}", where, values))
-        at += of.inputs + 1
+        at += learned.rows
     sections += [Section(name, address(name), np.concatenate(parts)) for name, parts in columns.items()]
     program = learning.program
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
@@ -68,18 +75,44 @@ def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int,
     return found
 
 
-def _record(of: Layer, learned: LearningLayer, places: dict[str, int]) -> npt.NDArray[np.int32]:
-    """A layer's record, int32 (SETTING_WORDS,)."""
+def _law(
+    record: int,
+    what: str,
+    of: Layer,
+    learned: LearningLayer,
+    devices: Devices,
+    known: dict[str, int],
+    geometry: Geometry,
+) -> list[Section]:
+    """Record ``record``, of ``what``, and the tables of its devices; fields are as ``known``, or as the layer
+    and the devices have them."""
+    tables = [
+        Section(
+            f"{name} of {what}",
+            address("devices", (t * geometry.layers + record) * LEVELS),
+            getattr(devices, name).astype(np.int32),
+        )
+        for t, name in enumerate(TABLES)
+    ]
+    words = _record(of, learned, devices, known)
+    return [Section(what, address("layers", record * LAYER_WORDS), words), *tables]
+
+
+def _record(
+    of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int]
+) -> npt.NDArray[np.int32]:
+    """A record, int32 (SETTING_WORDS,)."""
     known = {
         "inputs": of.inputs,
         "outputs": of.outputs,
         "variance_out": of.sigma_out**2,
         "back_variance": learned.back_sigma**2,
-        **places,
+        "tuned_bits": 0,
+        **known,
     }
     value = position = 0
     for name, (bits, _) in SETTINGS.items():
-        source = next((part for part in (of, learned, learned.devices) if hasattr(part, name)), None)
+        source = next((part for part in (of, learned, devices) if hasattr(part, name)), None)
         field = known[name] if name in known else int(getattr(source, name))
         value |= (field & ((1 << bits) - 1)) << position
         position += bits
@@ -102,11 +135,13 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
 
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
-    require(len(layers) <= g.layers, "layers", len(layers), f"at most {g.layers}")
+    ecrams = sum(learned.tuned is not None for learned in learning.layers)
+    records = len(layers) + (len(layers) - 1 if ecrams else 0)
+    require(records <= g.layers, "layers, and those of tuned neurons", records, f"at most {g.layers}")
     require(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
     inputs = learning.program.inputs
     require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
-    states = sum(layer.inputs + 1 for layer in layers)
+    states = sum(learned.rows for learned in learning.layers)
     require(states <= g.weight_depth, "states of a lane", states, f"at most {g.weight_depth}")
     columns = sum(-(-layer.outputs // g.readouts) * g.readouts for layer in layers)
     require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
@@ -116,9 +151,6 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     )
     for i, learned in enumerate(learning.layers):
         require(learned.transfer is None, f"fast devices of layer {i}", "given", "none, in gateware")
-        require(
-            learned.tuned is None, f"ECRAMs of layer {i}'s neurons", "tuned", "none that learn, in gateware"
-        )
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
         require(

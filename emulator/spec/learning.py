@@ -101,8 +101,9 @@ class Tuned:
     devices:
         Their law.
     first, bits:
-        The curve of neuron m is ``first[m] + clip((s + 65536) >> (17 - bits), 0, 2^bits - 1)``: 2^bits curves
-        of its own, or shared ones, from the lowest state to the highest. ``first`` is uint16 (M,).
+        The curve of neuron m is ``first[m] + (w + 256 >> 9 - bits)``, w the code that its state is read as:
+        2^bits curves of its own, or shared ones, from the lowest state to the highest. ``first`` is uint16
+        (M,).
     rate, shift:
         Probability of a pulse in a slot, as a column's.
     """
@@ -257,9 +258,8 @@ def round_constant(i: int) -> int:
 
 
 def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
-    """Which of 2^bits equal parts of -STATE_ONE..STATE_ONE each state is in; those beyond in the last."""
-    step = (states.astype(np.int64) + STATE_ONE) >> (STATE_BITS - 1 - bits)
-    found: npt.NDArray[np.int64] = clip(step, 0, (1 << bits) - 1)
+    """Which of 2^bits parts of the codes from -256 on each state is read in: int64 of ``states``' shape."""
+    found: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
     return found
 
 

@@ -2,10 +2,11 @@
 
 Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits,
 signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant
-first, and behind the last layer the record of the ``RUN``. ``devices`` holds the device tables, ``TABLES``
-one behind the other, 16 words for each layer. An INFER of such a device is an update: its payload is the
-label (u16) and the sample's codes, its index the update's number, its answer whether the answer before the
-update was right (0 or 1), then the pulses of each layer.
+first, and at the end the record of the ``RUN``. Where neurons of layer i are tuned, record ``depth`` + i is
+their ECRAMs': ``inputs`` is their row, and the columns' rate and shift, slopes and ``step_shift`` are theirs.
+``devices`` holds the device tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of
+such a device is an update: its payload is the label (u16) and the sample's codes, its index the update's
+number, its answer whether the answer before the update was right (0 or 1), then the pulses of each layer.
 """
 
 from emulator.spec.geometry import Geometry
@@ -42,8 +43,11 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "slope_up": (18, True),
     "slope_down": (18, True),
     "step_shift": (5, False),
+    "tuned_bits": (4, False),
+    "behind_tuned": (1, False),
 }
-"""Name -> bits, and whether it is signed, of a layer's record."""
+"""Name -> bits, and whether it is signed, of a layer's record. ``tuned_bits``: 2^bits curves, of which a
+neuron's ECRAM chooses one; 0: none. ``behind_tuned``: neurons of the layer before are tuned."""
 SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
 LAYER_WORDS = 16
 RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "next")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -10,28 +11,31 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.arithmetic import V_BITS
 from emulator.spec.geometry import Geometry
 from hdl.learn.clipped import clipped
-from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, column_layout, layer_layout
+from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, MOVED_SHAPE, column_layout, layer_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
+from hdl.parts.layouts import column_shape
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
 from hdl.parts.wide_multiplier import WideMultiplier
 
 COLUMN_STAGE = 2
 SUM_STAGE = 3
-"""Cycles after ``w`` at which ``column`` and ``p`` are taken."""
+"""Cycles after ``read`` at which ``column`` and ``p`` are taken."""
 Z_STAGE = 6
 ANSWER_LATENCY = 25
-"""Cycles from ``w`` to ``y`` and ``change``."""
+"""Cycles from ``read`` to ``y``, ``change`` and ``moved``."""
 TABLE_SHAPE = signed(18)
 
 
 class Answers(wiring.Component):
-    """z = p + bias + rshift_round(w * bias_gain, bias_shift), y the neuron's code of it, and ``change`` the
-    slope of its curve there times its scale, as ``emulator.golden.learn.errors.derivative``.
+    """z = p + bias + rshift_round(w * bias_gain, bias_shift), y the neuron's code of it, ``change`` the slope
+    of its curve there times its scale, and ``moved`` how far the next curve takes y, as ``derivative`` and
+    ``state_change`` of ``emulator.golden.learn.errors``.
 
-    ``layer`` holds still. Latency: Z_STAGE and ANSWER_LATENCY cycles, one column a cycle. Resources: five
-    multipliers, and 36 bits a table entry.
+    The low 9 bits of ``read`` are w, the others the code of the neuron's ECRAM, which chooses among the
+    2^tuned_bits curves from the column's own on. ``layer`` holds still. Latency: Z_STAGE and ANSWER_LATENCY
+    cycles, one column a cycle. Resources: six multipliers, and 36 bits a table entry, with two readers.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -39,7 +43,7 @@ class Answers(wiring.Component):
         super().__init__(
             {
                 "layer": In(layer_layout()),
-                "w": In(CODE_SHAPE),
+                "read": In(column_shape(geometry)),
                 "p": In(signed(32)),
                 "column": In(column_layout()),
                 "curve_base": In(WindowSignature()),
@@ -47,6 +51,7 @@ class Answers(wiring.Component):
                 "z": Out(signed(32)),
                 "y": Out(8),
                 "change": Out(CHANGE_SHAPE),
+                "moved": Out(MOVED_SHAPE),
             }
         )
 
@@ -63,7 +68,7 @@ class Answers(wiring.Component):
             return held
 
         m.submodules.row = row = Multiplier(CODE_SHAPE, unsigned(17))
-        m.d.comb += [row.a.eq(self.w), row.b.eq(layer.bias_gain)]
+        m.d.comb += [row.a.eq(self.read[: CODE_SHAPE.width].as_signed()), row.b.eq(layer.bias_gain)]
         raised_4, bias_5 = register(signed(49), "raised_4"), register(signed(32), "bias_5")
         m.d.sync += [
             raised_4.eq(row.product + half(layer.bias_shift, 48, "half_bias")),
@@ -88,46 +93,74 @@ class Answers(wiring.Component):
         ]
 
         segments = exact_log2(g.segments)
-        curve_14 = delayed(m, self.column.curve, 12, "curve")
-        address_15 = register(bits_for(g.curves * g.segments - 1), "address_15")
+        # The curve, and its neighbour: the next one, or of the last the one before.
+        level_1, level_2 = (register(CODE_SHAPE.width, f"level_{i}") for i in (1, 2))
+        curve_3, last_3 = register(len(self.column.curve), "curve_3"), register(1, "last_3")
+        next_4 = register(len(self.column.curve), "next_4")
+        coarse = Signal(range(CODE_SHAPE.width + 1))
+        m.d.sync += [
+            coarse.eq(CODE_SHAPE.width - layer.tuned_bits),
+            level_1.eq((self.read + (1 << (CODE_SHAPE.width - 1))) >> CODE_SHAPE.width),
+            level_2.eq((level_1 ^ (1 << (CODE_SHAPE.width - 1))) >> coarse),
+            curve_3.eq(self.column.curve + level_2),
+            last_3.eq(((level_2 + 1) >> layer.tuned_bits) != 0),
+            next_4.eq(Mux(last_3, curve_3 - 1, curve_3 + 1)),
+        ]
+        own_14, next_14 = delayed(m, curve_3, 11, "curve"), delayed(m, next_4, 10, "next_curve")
+        own_15, next_15 = (register(bits_for(g.curves * g.segments - 1), f"{n}_15") for n in ("own", "next"))
         rest_15 = register(V_BITS - 1, "rest_15")
         mask = (Const(1, V_BITS) << layer.segment_bits) - 1
+        segment = (v_14 >> layer.segment_bits)[:segments]
         m.d.sync += [
-            address_15.eq(Cat((v_14 >> layer.segment_bits)[:segments], curve_14)),
+            own_15.eq(Cat(segment, own_14)),
+            next_15.eq(Cat(segment, next_14)),
             rest_15.eq(v_14 & mask),
         ]
         tables = []
         for name in ("base", "slope"):
-            m.submodules[name] = memory = RegisteredMemory(TABLE_SHAPE, g.curves * g.segments)
+            m.submodules[name] = memory = RegisteredMemory(TABLE_SHAPE, g.curves * g.segments, second=True)
             window = getattr(self, f"curve_{name}")
-            share(m, memory, window, address_15)
+            share(m, memory, window, own_15)
+            m.d.comb += memory.write_address.eq(Mux(window.write, window.address, next_15))
             m.d.sync += window.read_data.eq(memory.data)
-            tables.append(memory.data)
-        base_17, slope_17 = tables
-        m.submodules.line = line = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
-        m.d.comb += [line.a.eq(slope_17), line.b.eq(delayed(m, rest_15, 2, "rest_v"))]
+            tables.append(memory)
+        base, slope = tables
+        rest_17 = delayed(m, rest_15, 2, "rest_v")
         places = Signal(5)
         m.d.sync += places.eq(layer.segment_bits + layer.table_bits)
-        wide = signed(34)
-        base_18, base_19 = register(wide, "base_18"), register(wide, "base_19")
-        line_21, line_22 = register(wide, "line_21"), register(wide, "line_22")
-        m.d.sync += [
-            base_18.eq(base_17 << layer.segment_bits),
-            base_19.eq(base_18 + half(places, 24, "half_line")),
-            line_21.eq(delayed(m, base_19, 1, "base") + line.product),
-            line_22.eq(line_21 >> places),
-        ]
-        y_23, flat_23 = register(8, "y_23"), register(1, "flat_23")
+        half_line = half(places, 24, "half_line")
+
+        def line(of: str, base_17: Any, slope_17: Any) -> tuple[Signal, Value]:
+            """Code at 23, and whether it was clipped, at 22."""
+            m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
+            m.d.comb += [multiplier.a.eq(slope_17), multiplier.b.eq(rest_17)]
+            base_18, base_19, line_21, line_22 = (
+                register(signed(34), f"{of}_{name}") for name in ("base_18", "base_19", "line_21", "line_22")
+            )
+            y_23 = register(8, f"{of}_y_23")
+            negative, above = line_22[-1], line_22[len(y_23) : -1].any()
+            m.d.sync += [
+                base_18.eq(base_17 << layer.segment_bits),
+                base_19.eq(base_18 + half_line),
+                line_21.eq(delayed(m, base_19, 1, f"{of}_base") + multiplier.product),
+                line_22.eq(line_21 >> places),
+                y_23.eq(Mux(negative, 0, line_22[: len(y_23)] | above.replicate(len(y_23)))),
+            ]
+            return y_23, negative | above
+
+        (y_23, clipped_22), (next_23, _) = (
+            line("own", base.data, slope.data),
+            line("next", base.also, slope.also),
+        )
+        flat_23, moved_24 = register(1, "flat_23"), register(MOVED_SHAPE, "moved_24")
         v_22 = delayed(m, v_14, 8, "v")
-        ends = (v_22 == 0) | v_22.all()
-        negative, above = line_22[-1], line_22[len(y_23) : -1].any()
         m.d.sync += [
-            y_23.eq(Mux(negative, 0, line_22[: len(y_23)] | above.replicate(len(y_23)))),
-            flat_23.eq(ends | negative | above),
+            flat_23.eq((v_22 == 0) | v_22.all() | clipped_22),
+            moved_24.eq(Mux(delayed(m, last_3, 20, "last"), y_23 - next_23, next_23 - y_23)),
         ]
 
         m.submodules.steep = steep = WideMultiplier(18, 16)
-        m.d.comb += [steep.a.eq(slope_17), steep.b.eq(delayed(m, scale_6, 11, "scale_late"))]
+        m.d.comb += [steep.a.eq(slope.data), steep.b.eq(delayed(m, scale_6, 11, "scale_late"))]
         raised_23, fine_24 = register(signed(50), "raised_23"), register(signed(50), "fine_24")
         change_25 = register(CHANGE_SHAPE, "change_25")
         m.d.sync += [
@@ -135,5 +168,9 @@ class Answers(wiring.Component):
             fine_24.eq(raised_23 >> layer.slope_shift),
             change_25.eq(Mux(delayed(m, flat_23, 1, "flat"), 0, clipped(fine_24, CHANGE_SHAPE.width))),
         ]
-        m.d.comb += [self.change.eq(change_25), self.y.eq(delayed(m, y_23, 2, "y"))]
+        m.d.comb += [
+            self.change.eq(change_25),
+            self.moved.eq(delayed(m, moved_24, 1, "moved")),
+            self.y.eq(delayed(m, y_23, 2, "y")),
+        ]
         return m

@@ -16,7 +16,7 @@ from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
 from hdl.learn.events import EVENT_STAGE
 from hdl.learn.forward import Forward
-from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ROW_KEY, Keys
+from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ECRAM_KEY, ROW_KEY, Keys
 from hdl.learn.lanes import PEEK_LATENCY, Lanes, total_stage
 from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_address_bits
 from hdl.learn.live import Live
@@ -44,11 +44,15 @@ class LearningCore(wiring.Component):
     then of that update, and ``next`` is the number of the next one, as written (``next_written``) and
     counted. ``depth`` is the number of layers, ``inputs`` how many codes a sample has.
 
+    Neurons of hidden layers are tuned where their layer's record says so: their ECRAMs get pulses before the
+    layer's devices do, by a record of their own.
+
     Cycles of an update. Forward, each layer: for each tile and slice its live rows, or columns / readouts, or
     32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
     rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
     with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
-    all layers but the first one while the errors of the layer before are made. Resources: those of the parts.
+    all layers but the first one while the errors of the layer before are made. ECRAMs: a layer's columns, and
+    about 110. Resources: those of the parts.
 
     Raises
     ------
@@ -106,8 +110,14 @@ class LearningCore(wiring.Component):
         for name in WINDOWS:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
         self.record = layer = Signal(layer_layout())
+        # Which one that is, and whether it is of ECRAMs.
+        self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         with m.If(order.fetch):
-            m.d.sync += layer.eq(settings.record)
+            m.d.sync += [
+                layer.eq(settings.record),
+                self.at_record.eq(order.record),
+                self.of_ecrams.eq(order.ecrams),
+            ]
         m.d.comb += [
             self.free.eq(order.ready),
             self.ready.eq(order.ready & ~pulse.busy),
@@ -121,7 +131,8 @@ class LearningCore(wiring.Component):
             order.normal.eq(errors.done),
             order.pulsing.eq(pulse.busy),
             order.pulsed.eq(pulse.done),
-            settings.number.eq(order.number),
+            order.behind_tuned.eq(layer.behind_tuned),
+            settings.number.eq(order.record),
             settings.start.eq(self.start),
             self.depth.eq(settings.depth),
             self.inputs.eq(settings.inputs),
@@ -196,7 +207,8 @@ class LearningCore(wiring.Component):
             errors.answer.eq(outputs.answer),
             errors.at_state.eq(self.record.at_state),
             errors.normalise.eq(order.normalise),
-            errors.count.eq(self.record.inputs),
+            errors.ecrams.eq(order.ecrams),
+            errors.count.eq(Mux(self.of_ecrams, self.record.outputs, self.record.inputs)),
             errors.code.eq(columns.code),
         ]
 
@@ -259,10 +271,12 @@ class LearningCore(wiring.Component):
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
+            pulse.record.eq(self.at_record),
+            pulse.ecrams.eq(self.of_ecrams),
             pulse.slots.eq(self.settings.slots),
             pulse.exponent.eq(self.errors.exponent),
             pulse.row_key.eq(keys[ROW_KEY]),
-            pulse.column_key.eq(keys[COLUMN_KEY]),
+            pulse.column_key.eq(Mux(self.of_ecrams, keys[ECRAM_KEY], keys[COLUMN_KEY])),
             pulse.device_key.eq(keys[DEVICE_KEY]),
             pulse.cycle_key.eq(keys[CYCLE_KEY]),
             pulse.start.eq(self.order.pulse),
@@ -279,8 +293,11 @@ class LearningCore(wiring.Component):
             lanes.law.eq(pulse.law),
             lanes.pulsed.eq(pulse.pulsed),
         ]
+        counted = self.pulses[pulse.law.layer]
         with m.If(delayed(m, pulse.done, 1, "pulses_done")):
-            m.d.sync += self.pulses[pulse.law.layer].eq(lanes.pulses)
+            m.d.sync += counted.eq(counted + lanes.pulses)
+        with m.If(self.start):
+            m.d.sync += self.pulses.eq(0)
 
     def _devices(self, m: Module) -> None:
         """The window of the device tables, and those of a layer to the lanes as its pulses begin."""
@@ -298,7 +315,7 @@ class LearningCore(wiring.Component):
         with m.Elif(level == LEVELS - 1):
             m.d.sync += loads.eq(0)
         m.d.comb += [
-            tables.address.eq(Mux(window.select, window.address[:bits], Cat(level, pulse.law.layer))),
+            tables.address.eq(Mux(window.select, window.address[:bits], Cat(level, pulse.law.record))),
             tables.write.eq(Cat(window.write & (which == i) for i in range(len(TABLES)))),
             tables.write_address.eq(window.address[:bits]),
             tables.write_data.eq(window.write_data[: TABLE_SHAPE.width].replicate(len(TABLES))),

@@ -1,6 +1,9 @@
-"""errors: of outputs as they come, of hidden neurons by the slopes of their curves, and their largest."""
+"""errors: of outputs as they come, of hidden neurons by what their curves do, and their largest."""
 
-from amaranth import Const, Module, Mux, Signal, signed
+from typing import NamedTuple
+
+from amaranth import Const, Module, Mux, Shape, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -13,6 +16,7 @@ from hdl.learn.layouts import (
     ERROR_SHAPE,
     EXPONENT_SHAPE,
     INDEX_BITS,
+    MOVED_SHAPE,
     address_bits,
     answer_layout,
     error_layout,
@@ -22,8 +26,6 @@ from hdl.parts.layouts import energy_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
-SCALED_SHAPE = signed(31)
-"""An error times a derivative."""
 LARGEST_LATENCY = READ_LATENCY + MULTIPLY_LATENCY + 3
 """Cycles from a row's converted sum until the power of the largest product knows of it."""
 NORMAL_LATENCY = READ_LATENCY + 3
@@ -32,15 +34,26 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 """Cycles from an error until ``energy`` has it."""
 
 
+class Products(NamedTuple):
+    """Codes of a layer's rows times what their neurons' ``changes`` are, and the power of two of the largest,
+    of those since ``clear``."""
+
+    data: Value
+    address: Signal
+    power: Signal
+    clear: Signal
+
+
 class Errors(wiring.Component):
     """Errors of a layer's columns, one a cycle as ``error``; ``energy`` is their squares' sum.
 
     Outputs: ``answer`` with ``final``, its ``column``'s code ``y`` against ``label``. A hidden neuron's
-    ``change`` is kept at ``place``. Backward: ``code`` is the converted sum of row ``index`` of the layer
-    whose first row is at ``at_state``; its product with the neuron's change is kept. ``normalise`` then makes
+    ``change`` and ``moved`` are kept at ``place``. Backward: ``code`` is the converted sum of row ``index``
+    of the layer whose first row is at ``at_state``; its products with both are kept. ``normalise`` then makes
     errors of all ``count`` products: as many bits as ERROR_BITS for the largest, and its power of two in
-    ``exponent``, which ``begin`` sets to 0. Latency: NORMAL_LATENCY + 1, and a cycle an error; ``done`` with
-    the last one. Resources: two multipliers; 18 bits a row of states, 31 a lane.
+    ``exponent``, which ``begin`` sets to 0. Errors of ``ecrams``, of the products with ``moved``, come before
+    those of the layer itself, from which the exponent goes on. Latency: NORMAL_LATENCY + 1, and a cycle an
+    error; ``done`` with the last one. Resources: three multipliers; 27 bits a row of states, 53 a lane.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,6 +66,7 @@ class Errors(wiring.Component):
                 "at_state": In(INDEX_BITS),
                 "code": In(StructLayout({"valid": 1, "index": INDEX_BITS, "value": signed(13)})),
                 "normalise": In(1),
+                "ecrams": In(1),
                 "count": In(INDEX_BITS),
                 "done": Out(1),
                 "error": Out(error_layout(g)),
@@ -63,44 +77,21 @@ class Errors(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g, answer, code = self.geometry, self.answer, self.code
-        m.submodules.changes = changes = RegisteredMemory(CHANGE_SHAPE, g.weight_depth)
-        m.submodules.products = products = RegisteredMemory(SCALED_SHAPE, max(g.lanes, 2))
-        m.submodules.slope = slope = Multiplier(signed(13), CHANGE_SHAPE)
-        rows, lanes = address_bits(g), len(products.address)
-        m.d.comb += [
-            changes.write.eq(answer.valid & ~answer.final),
-            changes.write_address.eq(answer.place),
-            changes.write_data.eq(answer.change),
-            changes.address.eq((self.at_state + code.index)[:rows]),
-            slope.a.eq(delayed(m, code.value, READ_LATENCY, "code")),
-            slope.b.eq(changes.data),
-        ]
-        made = READ_LATENCY + MULTIPLY_LATENCY
-        valid, at = delayed(m, code.valid, made, "made"), delayed(m, code.index, made, "made_at")
-        size, sized = Signal(30, reset_less=True), Signal()
-        # The highest bit of all products together is that of the largest.
-        top, power = Signal(30), Signal(EXPONENT_SHAPE)
-        m.d.sync += [size.eq(Mux(slope.product < 0, -slope.product, slope.product)), sized.eq(valid)]
-        m.d.comb += [
-            products.write.eq(valid),
-            products.write_address.eq(at[:lanes]),
-            products.write_data.eq(slope.product),
-        ]
-        m.d.sync += power.eq(0)
-        for i in range(len(top)):
-            with m.If(top[i]):
-                m.d.sync += power.eq(i + 1 - ERROR_BITS)
-
+        answer = self.answer
+        changes = self._products(m, "change", CHANGE_SHAPE, answer.change)
+        moves = self._products(m, "moved", MOVED_SHAPE, answer.moved)
         running, index, left = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
         more, up, down, half = Signal(EXPONENT_SHAPE), Signal(4), Signal(5), Signal(30)
+        ecrams, before = Signal(), Signal(EXPONENT_SHAPE)
+        data, power = Mux(ecrams, moves.data, changes.data), Mux(self.ecrams, moves.power, changes.power)
         with m.If(self.begin | self.normalise):
-            m.d.sync += [top.eq(0), index.eq(0), left.eq(self.count), more.eq(power)]
-            m.d.sync += self.exponent.eq(Mux(self.begin, 0, self.exponent + power))
+            m.d.sync += [index.eq(0), left.eq(self.count), more.eq(power), ecrams.eq(self.ecrams)]
+            m.d.sync += self.exponent.eq(Mux(self.begin, 0, before + power))
             m.d.sync += running.eq(self.normalise)
+            with m.If(self.begin | ~self.ecrams):
+                m.d.comb += [changes.clear.eq(1), moves.clear.eq(1)]
+                m.d.sync += before.eq(Mux(self.begin, 0, before + power))
         with m.Else():
-            with m.If(sized):
-                m.d.sync += top.eq(top | size)
             m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
             with m.If(left == 1):
                 m.d.sync += running.eq(0)
@@ -111,9 +102,9 @@ class Errors(wiring.Component):
         ]
         raised, shifted = Signal(signed(40), reset_less=True), Signal(signed(40), reset_less=True)
         normal = Signal(ERROR_SHAPE, reset_less=True)
-        m.d.comb += products.address.eq(index[:lanes])
+        m.d.comb += [changes.address.eq(index), moves.address.eq(index)]
         m.d.sync += [
-            raised.eq((products.data << up) + half),
+            raised.eq((data << up) + half),
             shifted.eq(raised >> down),
             normal.eq(Mux(shifted > ERROR_MAX, ERROR_MAX, Mux(shifted < -ERROR_MAX, -ERROR_MAX, shifted))),
         ]
@@ -135,3 +126,41 @@ class Errors(wiring.Component):
         with m.Elif(squared):
             m.d.sync += self.energy.eq(self.energy + square.product)
         return m
+
+    def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
+        """What comes of ``answer`` is kept a row, and a lane its product with the row's code."""
+        g, answer, code = self.geometry, self.answer, self.code
+        lanes = max(g.lanes, 2)
+        m.submodules[f"{name}s"] = kept = RegisteredMemory(shape, g.weight_depth)
+        m.submodules[f"{name}_times"] = times = Multiplier(signed(13), shape)
+        m.submodules[f"{name}_products"] = products = RegisteredMemory(signed(13 + shape.width), lanes)
+        made = READ_LATENCY + MULTIPLY_LATENCY
+        valid, at = (
+            delayed(m, code.valid, made, f"{name}_made"),
+            delayed(m, code.index, made, f"{name}_made_at"),
+        )
+        m.d.comb += [
+            kept.write.eq(answer.valid & ~answer.final),
+            kept.write_address.eq(answer.place),
+            kept.write_data.eq(change),
+            kept.address.eq((self.at_state + code.index)[: address_bits(g)]),
+            times.a.eq(delayed(m, code.value, READ_LATENCY, f"{name}_code")),
+            times.b.eq(kept.data),
+            products.write.eq(valid),
+            products.write_address.eq(at[: len(products.address)]),
+            products.write_data.eq(times.product),
+        ]
+        # The highest bit of all products together is that of the largest.
+        size, sized = Signal(12 + shape.width, name=f"{name}_size", reset_less=True), Signal()
+        top, power = Signal.like(size, name=f"{name}_top"), Signal(EXPONENT_SHAPE, name=f"{name}_power")
+        clear = Signal(name=f"{name}_clear")
+        m.d.sync += [size.eq(Mux(times.product < 0, -times.product, times.product)), sized.eq(valid)]
+        with m.If(clear):
+            m.d.sync += top.eq(0)
+        with m.Elif(sized):
+            m.d.sync += top.eq(top | size)
+        m.d.sync += power.eq(0)
+        for i in range(len(top)):
+            with m.If(top[i]):
+                m.d.sync += power.eq(i + 1 - ERROR_BITS)
+        return Products(products.data, products.address, power, clear)

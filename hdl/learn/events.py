@@ -42,6 +42,7 @@ def law_layout(g: Geometry) -> StructLayout:
             "device_key": 64,
             "cycle_key": 64,
             "layer": range(g.layers),
+            "record": range(g.layers),
             "slope_up": signed(18),
             "slope_down": signed(18),
             "step_shift": 5,

@@ -1,4 +1,4 @@
-"""forward: the live rows of a layer to the lanes, pass by pass, and its row of biases behind them."""
+"""forward: the live rows of a layer to the lanes, pass by pass, and its rows of biases and ECRAMs behind."""
 
 from typing import Any
 
@@ -28,6 +28,8 @@ SHORTEST = 32
 """Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
 SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
 """The same of a layer's last pass: its sums are converted and written before they are answered."""
+ECRAM_INPUT, ECRAM_TIMES = 128, 4
+"""By how much, and how often, the row of neurons' ECRAMs is added: 512 of its codes to one of a bias."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
@@ -51,10 +53,10 @@ class Forward(wiring.Component):
     the lanes, ``trained`` once a live row, and the row of biases, to where trains are made. ``passed``: all
     rows of a pass are in ``energy``, which is then its; ``turn``: the conversion of its sums begins a cycle
     later, with ``low`` and ``first``; ``renew``: the key of (``tile``, ``part``) is next. ``answer``: the
-    row of biases is in the columns. Throughput: a row a cycle; a pass takes as many cycles as it has live
-    rows, or its columns take to be converted, or SHORTEST. Latency: from the last pass to ``answer`` as many
-    cycles as its columns take, and row_delay + 11. Resources: a multiplier, 30 flip-flops for each cycle of
-    row_delay.
+    row of biases is in the columns, with 512 times the row of ECRAMs where there is one. Throughput: a row a
+    cycle; a pass takes as many cycles as it has live rows, or its columns take to be converted, or SHORTEST.
+    Latency: from the last pass to ``answer`` as many cycles as its columns take, and row_delay + 11.
+    Resources: a multiplier, 30 flip-flops for each cycle of row_delay.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -107,7 +109,10 @@ class Forward(wiring.Component):
         with m.If(hold != 0):
             m.d.sync += hold.eq(hold - 1)
 
-        visit, bias, ends, ends_bias = (Signal(name=n) for n in ("visit", "bias", "ends", "ends_bias"))
+        visit, bias, ecram, ends, ends_bias = (
+            Signal(name=n) for n in ("visit", "bias", "ecram", "ends", "ends_bias")
+        )
+        times = Signal(range(ECRAM_TIMES))
         m.d.comb += [self.address.eq(count), self.next_tile.eq(self.tile + last_part)]
         limit = Mux(self.hidden, self.count, end)
         fresh = Signal()
@@ -148,6 +153,13 @@ class Forward(wiring.Component):
             with m.State("BIAS"):
                 m.d.comb += bias.eq(1)
                 m.next = "LAST"
+                with m.If(layer.tuned_bits != 0):
+                    m.next = "ECRAMS"
+            with m.State("ECRAMS"):
+                m.d.comb += ecram.eq(1)
+                m.d.sync += times.eq(times + 1)
+                with m.If(times == ECRAM_TIMES - 1):
+                    m.next = "LAST"
             with m.State("LAST"):
                 with m.If(hold == 0):
                     m.d.comb += ends_bias.eq(1)
@@ -155,6 +167,7 @@ class Forward(wiring.Component):
 
         # Rows as they come from the list.
         come, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
+        of_ecram = after(ecram, READ_LATENCY, "of_ecram")
         ended = after(ends | ends_bias, READ_LATENCY, "ended")
         train = after((visit & (self.part == 0)) | bias, READ_LATENCY, "train")
         low_2 = after(low, READ_LATENCY, "low")
@@ -164,11 +177,11 @@ class Forward(wiring.Component):
         )
         m.d.sync += [
             row.end.eq(ended),
-            row.add.eq(come | of_bias),
+            row.add.eq(come | of_bias | of_ecram),
             row.train.eq(train),
-            row.x.eq(Mux(of_bias, 1, (self.listed.x >> low_2) & mask)),
+            row.x.eq(Mux(of_bias, 1, Mux(of_ecram, ECRAM_INPUT, (self.listed.x >> low_2) & mask))),
             row.code.eq(Mux(of_bias, INPUT_MAX, self.listed.x)),
-            row.row.eq(Mux(of_bias, layer.inputs, self.listed.row)),
+            row.row.eq(Mux(of_bias | of_ecram, layer.inputs + of_ecram, self.listed.row)),
         ]
         m.submodules.square = square = Multiplier(8, 8)
         m.d.comb += [square.a.eq(row.x), square.b.eq(row.x)]

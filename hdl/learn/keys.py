@@ -13,22 +13,23 @@ from emulator.spec.learning import (
     DOMAIN_CYCLE,
     DOMAIN_DEVICE,
     DOMAIN_TRAIN,
+    NEURONS,
     ROWS,
 )
 from hdl.noise.pass_key import PassKey
 
-ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY = range(5)
-"""In the order in which they are needed."""
-DOMAINS = (DOMAIN_TRAIN, DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_DEVICE, DOMAIN_CYCLE)
-SIDES = (ROWS, COLUMNS, 0, 0, 0)
+COUNT = 6
+ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY, ECRAM_KEY = range(COUNT)
+DOMAINS = (DOMAIN_TRAIN, DOMAIN_TRAIN, DOMAIN_BACK, DOMAIN_DEVICE, DOMAIN_CYCLE, DOMAIN_TRAIN)
+SIDES = (ROWS, COLUMNS, 0, 0, 0, NEURONS)
 KEY_LATENCY = 32
 """Cycles from ``start`` to ROW_KEY of the first layer."""
 
 
 class Keys(wiring.Component):
-    """``start`` works out five keys for each of ``depth`` layers, one after the other; ``keys`` are those of
+    """``start`` works out COUNT keys for each of ``depth`` layers, one after the other; ``keys`` are those of
     ``layer``, two cycles later. ``ready``: its ROW_KEY is there; ``whole``: all keys of all layers are.
-    Latency: 31 cycles a key. Resources: a ``PassKey``, 320 bits of LUT memory a layer.
+    Latency: 31 cycles a key. Resources: a ``PassKey``, 384 bits of LUT memory a layer.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -43,7 +44,7 @@ class Keys(wiring.Component):
                 "layer": In(range(geometry.layers)),
                 "ready": Out(1),
                 "whole": Out(1),
-                "keys": Out(ArrayLayout(64, 5)),
+                "keys": Out(ArrayLayout(64, COUNT)),
             }
         )
 
@@ -51,9 +52,9 @@ class Keys(wiring.Component):
         m = Module()
         g = self.geometry
         m.submodules.cipher = cipher = PassKey()
-        m.submodules.memory = memory = Memory(shape=5 * 64, depth=g.layers, init=[])
+        m.submodules.memory = memory = Memory(shape=COUNT * 64, depth=g.layers, init=[])
         write, read = memory.write_port(granularity=64), memory.read_port(domain="comb")
-        of, which = Signal(range(g.layers)), Signal(range(5))
+        of, which = Signal(range(g.layers)), Signal(range(COUNT))
         begun, ended, known = Signal(), Signal(), Signal()
         m.d.comb += [
             cipher.seed.eq(self.seed),
@@ -63,7 +64,7 @@ class Keys(wiring.Component):
                 known & ((of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole)
             ),
             write.addr.eq(of),
-            write.data.eq(cipher.key.replicate(5)),
+            write.data.eq(cipher.key.replicate(COUNT)),
         ]
         m.d.sync += Cat(*self.keys).eq(read.data)
         with m.Switch(which):
@@ -88,9 +89,9 @@ class Keys(wiring.Component):
                 with m.If(ended):
                     m.d.comb += write.en.eq(1 << which)
                     m.d.sync += [begun.eq(0), ended.eq(0)]
-                    m.d.sync += which.eq(Mux(which == CYCLE_KEY, ROW_KEY, which + 1))
+                    m.d.sync += which.eq(Mux(which == COUNT - 1, 0, which + 1))
                     m.next = "BEGIN"
-                    with m.If(which == CYCLE_KEY):
+                    with m.If(which == COUNT - 1):
                         m.d.sync += of.eq(of + 1)
                         with m.If(of == self.depth - 1):
                             m.d.sync += self.whole.eq(1)

@@ -14,6 +14,7 @@ THRESHOLD_BITS = 17
 ERROR_SHAPE = signed(9)
 CHANGE_SHAPE = signed(18)
 STATE_SHAPE = signed(STATE_BITS)
+MOVED_SHAPE = signed(9)
 CODE_SHAPE = signed(9)
 TRAIN_BITS = SLOTS_MAX
 EXPONENT_SHAPE = signed(10)
@@ -52,9 +53,12 @@ def trained_row_layout(g: Geometry) -> StructLayout:
 
 
 def answer_layout(g: Geometry) -> StructLayout:
-    """A column's code ``y`` and how fast it changes, of the ``final`` layer or kept at ``place``."""
+    """A column's code ``y``, of the ``final`` layer or kept at ``place``; how fast it changes with z, and how
+    far with the state of its neuron's ECRAM."""
     index = {"column": INDEX_BITS, "place": address_bits(g)}
-    return StructLayout({"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE})
+    return StructLayout(
+        {"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE, "moved": MOVED_SHAPE}
+    )
 
 
 def error_layout(g: Geometry) -> StructLayout:

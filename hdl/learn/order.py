@@ -20,20 +20,26 @@ class Order(wiring.Component):
     """Forward, from the first layer to the last: ``fetch`` the record of layer ``number``, ``forward``; when
     its sums are there (``summed``) ``answer``, which lasts while ``answering``. The next layer begins with
     the first answers. Backward: ``scale`` of the read noise, ``backward`` rows (``visit``, ``row``), then
-    ``pulse`` the layer while errors of the one before are made (``normalise`` until ``normal``). In the first
-    layer nothing but pulses. ``ready`` when all is done.
+    ``pulse`` the layer while errors of the one before are made (``normalise`` until ``normal``). Where that
+    one's neurons are tuned (``behind_tuned``), errors of their ECRAMs come first, and these are pulsed, with
+    ``ecrams`` up and by the ``record`` behind the layers'. In the first layer nothing but pulses. ``ready``
+    when all is done.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = g = geometry
-        ins = ("start", "known", "all_known", "summed", "answering", "normal", "pulsing", "pulsed")
-        outs = ("fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise")
+        ins = (
+            "start", "known", "all_known", "summed", "answering", "normal", "pulsing", "pulsed",
+            "behind_tuned",
+        )  # fmt: skip
+        outs = ("fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise", "ecrams")
         super().__init__(
             {
                 "depth": In(bits_for(g.layers)),
                 "inputs": In(INDEX_BITS),
                 "ready": Out(1),
                 "number": Out(range(g.layers)),
+                "record": Out(range(g.layers)),
                 "final": Out(1),
                 "row": Out(INDEX_BITS),
                 **{name: In(1) for name in ins},
@@ -48,7 +54,10 @@ class Order(wiring.Component):
         pulsing = Signal()
         m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
-        m.d.comb += self.final.eq(number == self.depth - 1)
+        m.d.comb += [
+            self.final.eq(number == self.depth - 1),
+            self.record.eq(Mux(self.ecrams, self.depth + number, number)),
+        ]
 
         def waited(then: str, *done: object) -> None:
             with m.If(wait == 0):
@@ -61,6 +70,7 @@ class Order(wiring.Component):
             m.d.comb += self.ready.eq(fsm.ongoing("IDLE"))
             with m.State("IDLE"):
                 m.d.sync += [number.eq(0), self.backward.eq(0), wait.eq(READ_LATENCY + 1)]
+                m.d.sync += self.ecrams.eq(0)
                 with m.If(self.start):
                     m.next = "FETCH"
             with m.State("FETCH"):
@@ -106,16 +116,25 @@ class Order(wiring.Component):
                 m.d.comb += self.pulse.eq(wait == 0)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
                 rest = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
-                waited("CONVERT", number.eq(number - 1), wait.eq(rest))
+                waited("CONVERT", number.eq(number - 1), wait.eq(rest), self.ecrams.eq(self.behind_tuned))
             with m.State("CONVERT"):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
                 waited("NORMAL")
             with m.State("NORMAL"):
-                m.d.sync += wait.eq(Mux(number == 0, MADE_LATENCY + 1, ENERGY_LATENCY + 1))
+                made = (number == 0) | self.ecrams
+                m.d.sync += wait.eq(Mux(made, MADE_LATENCY + 1, ENERGY_LATENCY + 1))
                 with m.If(self.normal):
                     m.next = "ERRORS"
                     with m.If(number == 0):
                         m.next = "PULSES"
+                    with m.If(self.ecrams):
+                        m.next = "ECRAMS"
+            with m.State("ECRAMS"):
+                # Lanes have these trains from now on: those of the layer itself may come.
+                m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
+                with m.If(self.pulse):
+                    m.d.sync += [self.ecrams.eq(0), wait.eq(READ_LATENCY + 1)]
+                    m.next = "CONVERT"
             with m.State("PULSES"):
                 m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):

@@ -71,11 +71,14 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, at, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
+        # Where the states of the next layer begin: behind biases and ECRAMs.
+        following = Signal(INDEX_BITS)
+        m.d.sync += following.eq(layer.at_state + layer.inputs + 1 + (layer.tuned_bits != 0))
         m.d.comb += [
             settings.bias.eq(biases.data),
             Cat(settings.scale, settings.curve).eq(neurons.data),
             answers.layer.eq(layer),
-            answers.w.eq(chosen),
+            answers.read.eq(chosen),
             answers.p.eq(self.partial),
             answers.column.eq(settings),
             self.shift.eq(turns),
@@ -83,9 +86,10 @@ class Outputs(wiring.Component):
             answer.valid.eq(delayed(m, answering, ANSWER_LATENCY, "answered")),
             answer.final.eq(final),
             answer.column.eq(column),
-            answer.place.eq(layer.at_state + layer.inputs + 1 + column),
+            answer.place.eq(following + column),
             answer.y.eq(answers.y),
             answer.change.eq(answers.change),
+            answer.moved.eq(answers.moved),
         ]
         best = Signal(signed(32))
         summed, summed_at = delayed(m, answering, Z_STAGE, "summed"), delayed(m, at, Z_STAGE, "summed_at")

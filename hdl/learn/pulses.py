@@ -39,7 +39,8 @@ class Pulses(wiring.Component):
     cycle, not both; MADE_LATENCY cycles.
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
-    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``. ``done`` when
+    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``. Of ``ecrams``
+    of its neurons it is one row, which pulses in every slot; their law is in ``record``. ``done`` when
     all pulses are counted; the last states are written while it is ``busy`` still. Layer, rates and keys may
     change as soon as it is. Resources: a ``Trains``, a multiplier, and 31
     bits a row of states.
@@ -51,6 +52,8 @@ class Pulses(wiring.Component):
             {
                 "layer": In(layer_layout()),
                 "number": In(range(g.layers)),
+                "record": In(range(g.layers)),
+                "ecrams": In(1),
                 "slots": In(range(SLOTS_MAX + 1)),
                 "exponent": In(EXPONENT_SHAPE),
                 "row_key": In(64),
@@ -106,6 +109,7 @@ class Pulses(wiring.Component):
 
         at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(range(SETTLED + 1))
         visit, law = Signal(), self.law
+        ecrams, ecram_row = Signal(), Signal(INDEX_BITS)
         m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
         with m.FSM():
             with m.State("IDLE"):
@@ -116,11 +120,14 @@ class Pulses(wiring.Component):
                         law.device_key.eq(self.device_key),
                         law.cycle_key.eq(self.cycle_key),
                         law.layer.eq(self.number),
+                        law.record.eq(self.record),
                         law.slope_up.eq(layer.slope_up),
                         law.slope_down.eq(layer.slope_down),
                         law.step_shift.eq(layer.step_shift),
                         at.eq(layer.at_state),
-                        left.eq(counts[self.number]),
+                        left.eq(Mux(self.ecrams, 1, counts[self.number])),
+                        ecrams.eq(self.ecrams),
+                        ecram_row.eq(layer.inputs),
                     ]
                     m.next = "ROWS"
             with m.State("ROWS"):
@@ -139,8 +146,8 @@ class Pulses(wiring.Component):
         valid = delayed(m, visit, READ_LATENCY, "visit")
         m.d.sync += [
             self.pulsed.valid.eq(valid),
-            self.pulsed.train.eq(kept.data[:TRAIN_BITS]),
-            self.pulsed.row.eq(kept.data[TRAIN_BITS:]),
+            self.pulsed.train.eq(kept.data[:TRAIN_BITS] | ecrams.replicate(TRAIN_BITS)),
+            self.pulsed.row.eq(Mux(ecrams, ecram_row, kept.data[TRAIN_BITS:])),
         ]
         return m
 

@@ -140,8 +140,8 @@ class Naive:
         tuned = self.of.layers[i].tuned
         if tuned is None:
             return int(self.of.program.layers[i].curve[m])
-        step = self.states[i][self.of.program.layers[i].inputs + 1][m] + 65536 >> 17 - tuned.bits
-        return int(tuned.first[m]) + clip(step, 0, 2**tuned.bits - 1)
+        code = self.weight(i, self.of.program.layers[i].inputs + 1, m)
+        return int(tuned.first[m]) + (code + 256 >> 9 - tuned.bits)
 
     def moved_curve(self, i: int, m: int, z: int) -> int:
         """What the next curve gives more than this one; at the last one, this more than the one before."""

@@ -327,8 +327,9 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
     at, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
     for j in range(width):
-        step = (np.int64(states[first + j]) + 65536) >> (17 - bits)
-        columns[CURVE, at + j] = columns[FIRST, at + j] + min(max(step, 0), (1 << bits) - 1)
+        columns[CURVE, at + j] = columns[FIRST, at + j] + (
+            (read_as(np.int64(states[first + j])) + 256) >> (9 - bits)
+        )
 
 
 @njit(cache=True, nogil=True)

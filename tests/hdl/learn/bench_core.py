@@ -71,7 +71,10 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     depth = int(rng.integers(1, min(g.layers, 3) + 1))
     sizes = [int(rng.integers(2, 2 * g.rows + 5))]
     sizes += rng.integers(min(2, g.lanes), g.lanes + 1, depth).tolist()
-    learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner)
+    tuned = trial % 3 != 1 and 2 * depth - 1 <= g.layers
+    learning = random_learning(
+        g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, tuned=tuned
+    )
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
     noise = bool(trial % 4 != 3)
     await reset(dut)

@@ -82,7 +82,8 @@ def test_the_ecrams_of_neurons_move_and_choose_their_curves() -> None:
     row = learner.states[0][21]
     assert (row != learning.layers[0].states[21]).any()
     tuned = learning.layers[0].tuned
-    step = np.clip((row + 65536) / 2 ** (17 - tuned.bits), 0, 2**tuned.bits - 1).astype(int)
+    code = np.clip(np.floor(row / 256 + 0.5), -255, 255)
+    step = ((code + 256) // 2 ** (9 - tuned.bits)).astype(int)
     np.testing.assert_array_equal(learner.program().layers[0].curve, tuned.first + step)
     assert (learner.program().layers[0].curve != before).any()
 
