@@ -37,7 +37,7 @@ def sized_learning(learning: Learning) -> Geometry:
             max_inputs=inputs,
             max_outputs=outputs,
             columns=max(64, _power_of_two(sum(layer.outputs + READOUTS - 1 for layer in program.layers))),
-            layers=max(4, _power_of_two(2 * len(program.layers) - 1)),
+            layers=max(4, _power_of_two(learning.records)),
             curves=max(16, _power_of_two(len(program.curve_base))),
             segments=program.curve_base.shape[1],
             redraw=0,

@@ -135,9 +135,8 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
 
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
-    ecrams = sum(learned.tuned is not None for learned in learning.layers)
-    records = len(layers) + (len(layers) - 1 if ecrams else 0)
-    require(records <= g.layers, "layers, and those of tuned neurons", records, f"at most {g.layers}")
+    records = learning.records
+    require(records <= g.layers, "layers, with those of tuned neurons", records, f"at most {g.layers}")
     require(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
     inputs = learning.program.inputs
     require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")

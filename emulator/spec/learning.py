@@ -246,6 +246,12 @@ class Learning:
     def outputs(self) -> int:
         return self.program.outputs
 
+    @property
+    def records(self) -> int:
+        """Laws of devices: one a layer, and where neurons are tuned one of the ECRAMs of each hidden one."""
+        tuned = any(layer.tuned is not None for layer in self.layers)
+        return 2 * len(self.layers) - 1 if tuned else len(self.layers)
+
 
 def pair_constant(pair: int) -> int:
     """What a word is mixed with for pair ``pair`` of a train's slots."""

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec import PRESETS
 from hdl.array.array import Array
+from hdl.learn.core import LearningCore
 from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.unmerged import unmerged
 from tests.hdl.simulate import run_bench
@@ -50,6 +51,14 @@ def test_product_of_carry_chains_in_ecp5_cells(tmp_path: Path) -> None:
     sources = netlist(Within(CarryMultiplier(unsigned(16))), "ecp5", tmp_path)
     assert cells(tmp_path, "MULT18X18D") == 0
     run_bench(sources, "parts.bench_carry_multiplier", tmp_path, opaque=True, geometry=GEOMETRY)
+
+
+@pytest.mark.long
+def test_learning_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
+    """With its curves read by two at once, through both ports of a block RAM."""
+    geometry = dataclasses.replace(GEOMETRY, lanes=4)
+    sources = netlist(Within(LearningCore(geometry)), "ecp5", tmp_path)
+    run_bench(sources, "learn.bench_core", tmp_path, opaque=True, geometry=geometry, TRIALS="1")
 
 
 COPIES = 3

@@ -36,8 +36,9 @@ BASE = Geometry(rows=16, lanes=16, curves=16)
 
 
 def learning(seed: int, *, corner: bool = False) -> Learning:
+    """Of even seeds with neurons that are tuned."""
     rng = np.random.default_rng(seed)
-    return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner)
+    return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner, tuned=seed % 2 == 0)
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +134,9 @@ def test_other_hosts_refuse_it(board: LearningBoard) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("board", ["sim:", "sim-udp:"])
-def test_the_command_gives_the_same_die_on_gateware(board: str) -> None:
-    given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1, "chip": "wan2022"}
+@pytest.mark.parametrize("of", [{"chip": "wan2022"}, {"chip": "dendritic-ndr", "neuron_rate": 0.01}])
+def test_the_command_gives_the_same_die_on_gateware(board: str, of: dict[str, Any]) -> None:
+    given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1} | of
     golden, gateware = (ndrite.learn(board=url, **given) for url in ("golden:", board))
     assert gateware.compiled.program.tag == golden.compiled.program.tag
     assert gateware.summary == golden.summary
