@@ -35,7 +35,7 @@ class RegisteredMemory(wiring.Component):
 
     With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
     only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits, and for one with a second
-    reader of more than that.
+    reader of more than that or, on ECP5, of more than 16384 words.
     """
 
     def __init__(
@@ -110,33 +110,30 @@ class RegisteredMemory(wiring.Component):
     def _banks(self, m: Module) -> None:
         """Block RAMs side by side, and one bank of them after another where they are not deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
-        firsts = range(0, self.depth, deepest)
-        banks, also = (
-            [Signal(len(self.data), name=f"{n}_{first}") for first in firsts] for n in ("bank", "also")
-        )
-        for number, first in enumerate(firsts):
+        if self.second and self.depth > deepest:
+            raise ValueError(f"a memory of two readers has {self.depth} words; accepted: {deepest}")
+        banks = []
+        for first in range(0, self.depth, deepest):
+            bank = Signal(len(self.data), name=f"bank_{first}")
+            number = first // deepest
             high = self.write_address[14:]
-            write = self.write & (high == number).replicate(self.parts) if len(firsts) > 1 else self.write
-            depth = min(deepest, self.depth - first)
-            self._block_rams(m, f"block_{number}", depth, write, banks[number], also[number])
-        self._choose(m, self.data, self.address, banks, "late")
-        if self.second:
-            self._choose(m, self.also, self.write_address, also, "then")
-
-    def _choose(self, m: Module, out: Any, address: Any, banks: list[Signal], name: str) -> None:
-        """``out`` of the bank that ``address`` was in READ_LATENCY cycles ago."""
+            write = (
+                self.write & (high == number).replicate(self.parts) if self.depth > deepest else self.write
+            )
+            self._block_rams(m, f"block_{number}", min(deepest, self.depth - first), write, bank)
+            banks.append(bank)
         if len(banks) == 1:
-            m.d.comb += out.eq(banks[0])
+            m.d.comb += self.data.eq(banks[0])
             return
-        late = Signal(len(address) - 14, name=f"{name}_0")
-        later = Signal(len(address) - 14, name=f"{name}_1")
-        m.d.sync += [late.eq(address[14:]), later.eq(late)]
+        late = Signal(len(self.address) - 14, name="late_0")
+        later = Signal(len(self.address) - 14, name="late_1")
+        m.d.sync += [late.eq(self.address[14:]), later.eq(late)]
         with m.Switch(later):
             for number, bank in enumerate(banks):
                 with m.Case(number):
-                    m.d.comb += out.eq(bank)
+                    m.d.comb += self.data.eq(bank)
 
-    def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal, also: Signal) -> None:
+    def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
         """As many DP16KD side by side as the width needs: port A writes (``also`` is read there), B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
@@ -163,7 +160,7 @@ class RegisteredMemory(wiring.Component):
                 m.submodules[f"{name}_{part}_{low}"] = instance
                 m.d.comb += out[here].eq(read)
                 if self.second:
-                    m.d.comb += also[here].eq(read[18:])
+                    m.d.comb += self.also[here].eq(read[18:])
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
