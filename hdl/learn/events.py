@@ -11,7 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.learning import SLOTS_MAX
 from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
 from hdl.learn.updater import UPDATE_LATENCY, Updater, factors_layout, products_layout, table_write_layout
-from hdl.parts.delay import delayed
+from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.queue import Queue
 
@@ -182,11 +182,13 @@ class Events(wiring.Component):
             updater.slope_down.eq(law.slope_down),
             updater.step_shift.eq(law.step_shift),
         ]
-        done = delayed(m, late.lane, UPDATE_LATENCY - 1, "lane_done")
+        done = delayed_in_memory(m, late.lane, UPDATE_LATENCY - 1, "lane_done")
         waiting_now = came | came_late | (waiting.level != 0) | busy
         m.d.sync += [self.waiting.eq(waiting_now), self.busy.eq(waiting_now | any_valid)]
         m.d.comb += [
-            self.write_address.eq(delayed(m, number, EVENT_LATENCY - ADDRESS_LATENCY - 2, "number")),
+            self.write_address.eq(
+                delayed_in_memory(m, number, EVENT_LATENCY - ADDRESS_LATENCY - 2, "number")
+            ),
             self.write_data.eq(updater.state),
         ]
         for i in range(lanes):

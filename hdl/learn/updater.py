@@ -25,7 +25,7 @@ from emulator.spec.learning import (
 from emulator.spec.learning_map import TABLES
 from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
 from hdl.learn.words import WORDS_LATENCY, Words
-from hdl.parts.delay import delayed
+from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
 
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
@@ -153,19 +153,20 @@ class Updater(wiring.Component):
         fraction = register(16, "fraction")
         unused = Signal(5)
         m.d.sync += unused.eq(16 - self.step_shift)
-        m.d.sync += fraction.eq(delayed(m, drawn.x, 2 * p + 2, "drawn") >> unused)
+        m.d.sync += fraction.eq(delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused)
         product = register(signed(33), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(27), "change")
         m.d.sync += change.eq(product >> self.step_shift)
 
-        state = delayed(m, event.state, w + 2 * p + 5, "state")
+        state = delayed_in_memory(m, event.state, w + 2 * p + 5, "state")
         rises = delayed(m, up, 2 * p + 4, "rises")
         new = register(signed(28), "new")
         m.d.sync += new.eq(state + Mux(rises, change, -change))
         below, above = register(1, "below"), register(1, "above")
         bounds = [
-            delayed(m, bound, 2 * p + 4, name) for bound, name in ((low, "low_late"), (high, "high_late"))
+            delayed_in_memory(m, bound, 2 * p + 4, name)
+            for bound, name in ((low, "low_late"), (high, "high_late"))
         ]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
