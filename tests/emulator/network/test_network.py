@@ -7,7 +7,7 @@ from emulator.errors import NetworkError
 from emulator.network import Dense, Named, Ndr, Network, load_network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from tests.emulator.mapping.test_graphs import NETWORKS
-from tests.emulator.spec.test_program import edit, put, rewrite
+from tests.emulator.spec.test_program_file import edit, put, rewrite
 from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 
