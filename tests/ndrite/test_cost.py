@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 import ndrite
 from emulator.device.description import Chip
@@ -307,34 +306,6 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     # A table's place between converters that are there anyway takes a DAC, a device and a second converter.
     assert ratios["ndr with converters", "digital"]["greatest"] < 1
     assert {r["quoted"] for r in ratios.values()} == {516, 1.3e5}
-
-
-def entries(value: Any) -> list[Any]:
-    """The basis of all objects in JSON that give an energy, however deep."""
-    if isinstance(value, list):
-        return [e for v in value for e in entries(v)]
-    if not isinstance(value, dict):
-        return []
-    found = [value["basis"]] if "energy_pJ" in value or {"typical", "basis"} <= value.keys() else []
-    return found + entries(list(value.values()))
-
-
-@pytest.mark.parametrize("line", ["cost", "cost --neuron"])
-def test_every_entry_says_modelled(line: str, said: Any) -> None:
-    content = said(line)
-    assert len(entries(content)) > 20
-    assert {content["basis"], *entries(content)} == {"modelled"}
-
-
-UNSCALED = "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
-"""Of a device or a factor: the same at every node."""
-
-
-def test_every_constant_has_a_source() -> None:
-    content = yaml.safe_load(CONSTANTS.read_text())
-    for name, constant in content["constants"].items():
-        assert len(constant["source"]) > 10, name
-        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED.split(), name
 
 
 @pytest.fixture

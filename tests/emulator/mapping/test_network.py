@@ -74,13 +74,6 @@ def test_equal_neurons_share_a_curve():
     assert len(stored) == len(np.unique(stored, axis=0)), "no curve is stored twice"
 
 
-def test_same_seed_same_program_another_seed_another():
-    net = random_network()
-    first, again, other = (map_network(net, "wan2022", samples(net), seed=s).program for s in (3, 3, 4))
-    assert first.checksum() == again.checksum()
-    assert first.checksum() != other.checksum()
-
-
 def test_noise_parameters_follow_the_chip():
     net = random_network()
     quiet = map_network(net, IDEAL, samples(net)).program
