@@ -49,7 +49,7 @@ class Model(NamedTuple):
     folder: Path
 
 
-LARGE = ("torch resnet-20", "torch mobilenet v1 0.25", "torch vgg-8")
+LARGE = ("torch resnet-20", "torch mobilenet v1 0.25")
 """Each has a smaller relative among the rest."""
 EXPORTED = ("lenet", "gru, calls first", "squeeze and excite")
 """Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
