@@ -121,15 +121,6 @@ def test_both_reads_are_of_the_same_cells() -> None:
     assert lost(back, h, h / 255 @ W.T) > 0.03
 
 
-def test_both_reads_have_read_noise_of_their_own() -> None:
-    forward, back, _ = both()
-    x, h = np.full((1, K), 255, np.uint8), np.full((1, M), 255, np.uint8)
-    for mapped, given in ((forward, x), (back, h)):
-        core = Core(mapped.program)
-        assert (core.infer(given, seed=1) != core.infer(given, noise=False)).any()
-    assert back.program.first_product == 1
-
-
 def test_what_cannot_be_read_from_both_sides() -> None:
     x, h = (DRAWN.integers(0, 256, (50, count), dtype=np.uint8) for count in (K, M))
 

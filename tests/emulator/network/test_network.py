@@ -33,16 +33,6 @@ def test_forward_is_the_formula():
     assert net.widths == (6, 4, 3, 2)
 
 
-def test_file_round_trip(tmp_path):
-    net = small()
-    net.save(tmp_path / "n.npz")
-    again = load_network(tmp_path / "n.npz")
-    x = np.random.default_rng(3).uniform(size=(5, 6))
-    np.testing.assert_array_equal(net.forward(x), again.forward(x))
-    assert (again.name, again.provenance) == ("small", {"seed": 1})
-    assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
