@@ -135,25 +135,6 @@ async def whole_inferences(dut: Any) -> None:
         assert (await pins.read("inferences")) == [6 * (trial + 1)]
 
 
-@cocotb.test()
-async def refusals_and_repeats(dut: Any) -> None:
-    pins = await begin(dut)
-    too_many = (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little")
-    await pins.call(Opcode.READ, 0x00FFFFFF, b"\1\0", Status.BAD_ADDRESS)
-    await pins.call(Opcode.WRITE, 0x0F000000, b"\1\0\0\0", Status.BAD_ADDRESS)
-    for opcode, payload in ((Opcode.READ, b"\1"), (Opcode.WRITE, b"\1\2\3"), (Opcode.READ, too_many)):
-        await pins.call(opcode, 0, payload, Status.BAD_LENGTH)
-    await pins.write("scratch", 0xDEADBEEF)
-    # A repeat of the latest request is answered again, not executed: the payload here is another. One that
-    # is neither expected nor the latest is refused without effect.
-    for ahead, status in ((-1, Status.OK), (5, Status.SEQUENCE)):
-        number = (pins.sequence + ahead) & 0xFFFF
-        await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, bytes(4), sequence=number)
-        assert (await pins.take())[:3] == (number, Opcode.WRITE, status)
-        assert await pins.read("scratch") == [0xDEADBEEF]
-    assert await pins.read("errors_sequence") == [1]
-
-
 @cocotb.test(timeout_time=20, timeout_unit="ms")  # a lost request has no answer
 @cocotb.parametrize(where=["between packets", "inside packets"])
 async def glitches_cost_nothing(dut: Any, where: str) -> None:
@@ -182,17 +163,6 @@ async def glitches_cost_nothing(dut: Any, where: str) -> None:
 def bits_of(byte: int) -> list[int]:
     """8N1: start bit, data from bit 0 up, stop bit."""
     return [0, *(byte >> i & 1 for i in range(8)), 1]
-
-
-@cocotb.test()
-async def garbage_then_good(dut: Any) -> None:
-    pins = await begin(dut)
-    rng = np.random.default_rng(11)
-    await pins.write("scratch", 0x12345678)
-    for _ in range(20):
-        await pins.source.write(bytes(rng.integers(0, 256, int(rng.integers(1, 90))).astype(np.uint8)))
-    await pins.source.write(b"\0")
-    assert await pins.read("scratch") == [0x12345678]
 
 
 @cocotb.test()

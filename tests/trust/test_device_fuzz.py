@@ -60,7 +60,7 @@ def packet(rng: random.Random, device: Device) -> bytes:
             Request(sequence, Opcode.SYNC, 0, b"" if rng.random() < 0.8 else rng.randbytes(3)),
             Request(sequence, Opcode.READ, rng.choice((SCRATCH, 0, nowhere)), b"\x01\x00"),
             Request(sequence, Opcode.READ, SCRATCH, rng.randbytes(rng.choice((0, 1, 3)))),
-            Request(sequence, Opcode.READ, SCRATCH, b"\x00\x00"),
+            Request(sequence, Opcode.READ, SCRATCH, rng.choice((b"\0\0", b"\xff\xff"))),
             Request(sequence, Opcode.WRITE, SCRATCH, rng.randbytes(4)),
             Request(sequence, Opcode.WRITE, rng.choice((SCRATCH, nowhere)), rng.randbytes(4)),
             Request(sequence, Opcode.WRITE, SCRATCH, rng.randbytes(rng.choice((0, 1, 3, 5)))),
