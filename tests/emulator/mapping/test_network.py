@@ -39,15 +39,6 @@ IDEALLY = {
     f"{neuron}, {kind}": (random_network(activation=neuron), {"readout": {"kind": kind}}, 0.9995, 0.95)
     for neuron in ("ndr", "relu", "sigmoid", "tanh")
     for kind in ("adc", "analog")
-} | {
-    f"{rows} rows, slices of {bits}": (
-        random_network(),
-        {"array": {"rows": rows}, "input": {"dac_bits": bits}},
-        0.999,
-        0.94,
-    )
-    for rows in (16, 128)
-    for bits in (1, 2, 4, 8)
 }
 IDEALLY |= {
     "one layer": (random_network((20, 4)), {}, 0.9999, 0.95),
