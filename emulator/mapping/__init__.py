@@ -11,7 +11,7 @@ from emulator.mapping.mitigation import NOTHING, Mitigation
 from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
 from emulator.mapping.report import CompileReport, LayerReport, golden_accuracy
-from emulator.mapping.weights import MappedWeights, map_weights, transposed
+from emulator.mapping.weights import MappedWeights, map_weights
 
 __all__ = [
     "NOTHING",
@@ -32,5 +32,4 @@ __all__ = [
     "map_weights",
     "program_of",
     "save_die",
-    "transposed",
 ]

@@ -62,11 +62,7 @@ class MapOptions:
         Where the network is a piece of something larger: the number of its first product there, which
         selects its cells, its converters and its read noise.
     one_limit:
-        The largest conductance stands for the same weight in all columns of a product: what an array that is
-        read from both sides needs (``transposed``).
-    programmed:
-        The cells of a network with a single product, where they are there already: those of another die's
-        array read from its columns.
+        The largest conductance stands for the same weight in all columns of a product.
     """
 
     segments: int = 32
@@ -77,7 +73,6 @@ class MapOptions:
     column_steps: bool = False
     first_product: int = 0
     one_limit: bool = False
-    programmed: MappedWeights | None = None
 
     @property
     def segment_bits(self) -> int:
@@ -134,7 +129,7 @@ class CompiledLayer:
         ratio = np.ones(self._dense.outputs) if (self._final and not self._adc) or options.one_limit else None
         if chip.readout.is_circuit and self._neurons is not None:
             ratio = self._neurons.peaks
-        return options.programmed or map_weights(
+        return map_weights(
             self._dense.weights,
             chip,
             rng,

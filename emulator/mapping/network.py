@@ -18,7 +18,6 @@ from emulator.mapping.nodes import Mapper
 from emulator.mapping.program_of import program_of
 from emulator.mapping.report import CompileReport, unused_parts
 from emulator.mapping.variation import variation_of
-from emulator.mapping.weights import MappedWeights
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX
@@ -84,8 +83,6 @@ def map_network(
         raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     if not 0 <= seed < 1 << 63:
         raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
-    if options.programmed is not None:
-        _check_programmed(network, chip, options.programmed)
     early = chip.conditions.corrected_at_s
     if early is not None and early != chip.conditions.time_since_programming_s:
         conditions = dataclasses.replace(chip.conditions, time_since_programming_s=early, corrected_at_s=None)
@@ -146,20 +143,6 @@ def _later(corrected: Mapped, chip: Chip) -> Mapped:
     return corrected._replace(
         program=dataclasses.replace(program, provenance=known, variation=variation), die=die
     )
-
-
-def _check_programmed(network: Network, chip: Chip, programmed: MappedWeights) -> None:
-    wanted = [product.dense.weights.shape for product in network.products]
-    if wanted != [programmed.codes.shape]:
-        raise CompileError(
-            f"programmed is an array of {programmed.codes.shape} weights; accepted: that of the network's "
-            f"only product, of {', '.join(map(str, wanted)) or 'which there is none'}"
-        )
-    if chip.array.wire_resistance_ohm:
-        raise CompileError(
-            f"array.wire_resistance_ohm is {chip.array.wire_resistance_ohm}; accepted with programmed cells: "
-            "0, as wires give an array other currents from its columns than from its rows"
-        )
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

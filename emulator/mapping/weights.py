@@ -7,14 +7,12 @@ error, drift, faults and IR drop survive in the signed difference, the effective
 with.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Cell, Chip
-from emulator.errors import CompileError
 from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.wires import compensated, nearest
@@ -177,31 +175,6 @@ def map_weights(
         full_scale_uS=scale,
         saturated=saturated,
         limited=int((np.abs(weights) > limits * (1 + 1e-6)).sum()),
-    )
-
-
-def transposed(mapped: MappedWeights) -> MappedWeights:
-    """The same cells read from their columns: arrays (M, K), a unit for each of the K rows. Raises
-    CompileError when columns have limits of their own: one unit of the sums of a row then has no meaning."""
-    limit, unit = mapped.limits[0], mapped.unit[0]
-    if (mapped.limits != limit).any():
-        raise CompileError(
-            "columns have limits of their own; accepted: weights mapped with one_limit, to be read from "
-            "both sides"
-        )
-    cells, rows = mapped.cells, len(mapped.codes)
-    turned = {
-        field.name: getattr(cells, field.name).swapaxes(1, 2)
-        for field in dataclasses.fields(cells)
-        if field.name not in ("row_voltage_V", "place", "pulses")
-    }
-    return dataclasses.replace(
-        mapped,
-        levels=mapped.levels.T,
-        cells=Cells(**turned),
-        codes=np.ascontiguousarray(mapped.codes.T),
-        limits=np.full(rows, limit),
-        unit=np.full(rows, unit),
     )
 
 

@@ -9,7 +9,6 @@ import cocotb
 import numpy as np
 from cobs import cobs
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.uart import UartSink, UartSource
 
 from emulator.backend.lay_out import lay_out
@@ -17,7 +16,6 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
-from hdl.link.uart import QUIET_BITS
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import pulse
@@ -44,13 +42,10 @@ class Pins:
         self.sink = UartSink(dut.uart_tx, baud=baud, bits=8)
         self.sequence = 0
 
-    async def post(
-        self, opcode: int, address: int = 0, payload: bytes = b"", *, sequence: int | None = None
-    ) -> int:
-        number = self.sequence if sequence is None else sequence
+    async def post(self, opcode: int, address: int = 0, payload: bytes = b"") -> int:
+        number = self.sequence
         await self.source.write(framed(number, opcode, address, payload))
-        if sequence is None:
-            self.sequence = (self.sequence + 1) & 0xFFFF
+        self.sequence = (number + 1) & 0xFFFF
         return number
 
     async def take(self) -> tuple[int, int, int, bytes]:
@@ -133,73 +128,3 @@ async def whole_inferences(dut: Any) -> None:
             assert (opcode, status) == (Opcode.INFER, Status.OK)
             same(np.frombuffer(data, "<i4").tolist(), wanted.tolist(), f"trial {trial}, image {answered}")
         assert (await pins.read("inferences")) == [6 * (trial + 1)]
-
-
-@cocotb.test()
-async def refusals_and_repeats(dut: Any) -> None:
-    pins = await begin(dut)
-    too_many = (GEOMETRY.packet_bytes // 4 + 1).to_bytes(2, "little")
-    await pins.call(Opcode.READ, 0x00FFFFFF, b"\1\0", Status.BAD_ADDRESS)
-    await pins.call(Opcode.WRITE, 0x0F000000, b"\1\0\0\0", Status.BAD_ADDRESS)
-    for opcode, payload in ((Opcode.READ, b"\1"), (Opcode.WRITE, b"\1\2\3"), (Opcode.READ, too_many)):
-        await pins.call(opcode, 0, payload, Status.BAD_LENGTH)
-    await pins.write("scratch", 0xDEADBEEF)
-    # A repeat of the latest request is answered again, not executed: the payload here is another. One that
-    # is neither expected nor the latest is refused without effect.
-    for ahead, status in ((-1, Status.OK), (5, Status.SEQUENCE)):
-        number = (pins.sequence + ahead) & 0xFFFF
-        await pins.post(Opcode.WRITE, BY_NAME["scratch"].address, bytes(4), sequence=number)
-        assert (await pins.take())[:3] == (number, Opcode.WRITE, status)
-        assert await pins.read("scratch") == [0xDEADBEEF]
-    assert await pins.read("errors_sequence") == [1]
-
-
-@cocotb.test(timeout_time=20, timeout_unit="ms")  # a lost request has no answer
-@cocotb.parametrize(where=["between packets", "inside packets"])
-async def glitches_cost_nothing(dut: Any, where: str) -> None:
-    """The line is inverted for one clock cycle, once before each packet or once in every byte's time."""
-    pins = await begin(dut)
-    rng = np.random.default_rng(12)
-    for trial in range(20):
-        value = int(rng.integers(0, 1 << 32))
-        address = BY_NAME["scratch"].address
-        frame = framed(pins.sequence, Opcode.WRITE, address, value.to_bytes(4, "little"))
-        pins.sequence = (pins.sequence + 1) & 0xFFFF
-        levels: list[int] = []
-        for i, bits in enumerate([[1] * 10, *map(bits_of, frame)]):
-            part = [bit for bit in bits for _ in range(DIVISOR)] + [1] * int(rng.integers(0, 12))
-            if where == "inside packets" or i == 0:
-                part[int(rng.integers(0, len(part)))] ^= 1
-            levels += part
-        for level in levels:
-            dut.uart_rx.value = level
-            await RisingEdge(dut.clk)
-        assert (await pins.take())[1:3] == (Opcode.WRITE, Status.OK), f"packet {trial}"
-        assert await pins.read("scratch") == [value]
-    assert await pins.read("errors_framing") == [0]
-
-
-def bits_of(byte: int) -> list[int]:
-    """8N1: start bit, data from bit 0 up, stop bit."""
-    return [0, *(byte >> i & 1 for i in range(8)), 1]
-
-
-@cocotb.test()
-async def garbage_then_good(dut: Any) -> None:
-    pins = await begin(dut)
-    rng = np.random.default_rng(11)
-    await pins.write("scratch", 0x12345678)
-    for _ in range(20):
-        await pins.source.write(bytes(rng.integers(0, 256, int(rng.integers(1, 90))).astype(np.uint8)))
-    await pins.source.write(b"\0")
-    assert await pins.read("scratch") == [0x12345678]
-
-
-@cocotb.test()
-async def a_torn_frame_ends_in_a_pause(dut: Any) -> None:
-    """The frame behind it needs no delimiter in front."""
-    pins = await begin(dut)
-    await pins.write("scratch", 0x0BADF00D)
-    await pins.source.write(b"\x09half")
-    await ClockCycles(dut.clk, (QUIET_BITS + 100) * DIVISOR)
-    assert await pins.read("scratch") == [0x0BADF00D]

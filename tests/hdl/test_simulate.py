@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from boards import netlist
-from hdl.link.uart import UartReceiver
 from tests.hdl import simulate as module
 from tests.hdl.simulate import TOP, Opaque, Ports, compiled
 
@@ -67,39 +65,3 @@ def test_of_several_workers_one_compiles(builds: Builds, source: Path) -> None:
     with ThreadPoolExecutor(3) as workers:
         programs = workers.map(lambda _: compiled(Ports(), [source]), range(3))
     assert len(set(programs)) == len(builds) == 1
-
-
-def test_the_netlist_of_a_bench_is_free_of_places_and_numbers(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    texts = []
-
-    def run(sources: list[Path], *_: object, **__: object) -> None:
-        texts.append(sources[0].read_text())
-
-    monkeypatch.setattr(module, "run_bench", run)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "rtlil", lambda *_: r"connect \port$5361$0 \port$17")
-        module.simulate(UartReceiver(4), "bench", tmp_path)
-    module.simulate(UartReceiver(4), "bench", tmp_path)
-    assert texts[0] == r"connect \port$0$0 \port$1"
-    assert "src" not in texts[1]
-    assert "module \\top" in texts[1]
-
-
-@pytest.mark.long
-def test_a_netlist_is_compiled_as_verilog(builds: Builds, tmp_path: Path) -> None:
-    source = tmp_path / "top.il"
-    source.write_text(netlist.rtlil(UartReceiver(4)))
-    compiled(Ports(), [source])
-    compiled(Ports(), [source])
-    assert [text.count("\nmodule top(") for text in builds] == [1]
-
-
-def test_only_the_latest_are_kept(builds: Builds, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEEP", 2)
-    programs = []
-    for i in range(3):
-        source.write_text(f"module top{i}; endmodule")
-        programs.append(compiled(Ports(), [source]))
-    assert [program.exists() for program in programs] == [False, True, True]

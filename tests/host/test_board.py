@@ -106,13 +106,6 @@ def test_infer_of_nothing(programmed: Programmed, x: np.ndarray) -> None:
     assert board.infer(x[:0]).shape == (0, 3)
 
 
-@pytest.mark.parametrize("rate", [1e-4, 1e-3])
-def test_lossy_link_gives_exact_results(program: Program, x: np.ndarray, rate: float) -> None:
-    for seed in range(10):
-        board, _ = open_board(program, rate, seed)
-        ran(board, program, x, seed=3)
-
-
 def test_programming_again_writes_nothing(programmed: Programmed, program: Program) -> None:
     board, device = programmed
     board.program(program)

@@ -1,6 +1,7 @@
 """Campaigns as the driver runs them: pieces, waiting, and what is checked before and after."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,17 +97,20 @@ def test_a_campaign_that_goes_on_is_waited_for(varied: Program) -> None:
     board.campaign(*inputs(3), Campaign(chips=2))
 
 
-def test_a_program_lost_during_a_campaign_is_noticed(varied: Program) -> None:
+@pytest.mark.parametrize(
+    ("after", "error", "said"),
+    [
+        (lambda device: device.set("program_tag", 0), NotProgrammedError, "no longer holds"),
+        (lambda device: device.words.update({address("votes"): 1}), VerifyError, "the device counted"),
+    ],
+    ids=["a program lost meanwhile", "votes missing"],
+)
+def test_what_went_wrong_during_a_campaign_is_noticed(
+    varied: Program, after: Any, error: Any, said: str
+) -> None:
     board, device = opened(varied)
-    device.after = lambda: device.set("program_tag", 0)
-    with pytest.raises(NotProgrammedError, match="no longer holds"):
-        board.campaign(*inputs(3), Campaign(chips=2))
-
-
-def test_votes_that_are_missing_are_noticed(varied: Program) -> None:
-    board, device = opened(varied)
-    device.after = lambda: device.words.__setitem__(address("votes"), 1)
-    with pytest.raises(VerifyError, match="the device counted"):
+    device.after = lambda: after(device)
+    with pytest.raises(error, match=said):
         board.campaign(*inputs(3), Campaign(chips=2))
 
 

@@ -14,7 +14,6 @@ from emulator.network import Dense, InputRange, Meaning, Named, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
-from ndrite.files import InputWarning
 
 Trained = tuple[Program, np.ndarray, np.ndarray]
 
@@ -52,14 +51,6 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
     np.testing.assert_array_equal(own_unit.predict(grey), y)
     # The same grey values 0..16 as bytes are in the same unit: a dtype does not make them codes.
     np.testing.assert_array_equal(own_unit.predict(np.rint(grey).astype(np.uint8)), y)
-
-
-def test_values_outside_the_stored_range_are_counted(trained: Trained) -> None:
-    program, x, _ = trained
-    grey = x[:4] / 255 * 16
-    grey[0, :3] = 20.0
-    with pytest.warns(InputWarning, match=r"^x: 3 of 256 input values \(1.2 %\) lie outside .* 0..16"):
-        ndrite.Classifier(program).predict(grey)
 
 
 def test_tensors_give_tensors(trained: Trained) -> None:

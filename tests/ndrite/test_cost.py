@@ -1,12 +1,12 @@
 """cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 import ndrite
 from emulator.device.description import Chip
@@ -100,42 +100,70 @@ def test_an_account_by_hand() -> None:
     assert area == pytest.approx(4 * 32 * 125.7 * 0.13**2)
 
 
-@pytest.mark.parametrize(("dac_bits", "groups"), [(8, 1), (2, 1), (8, 2), (4, 2)])
-def test_a_residual_convolution_by_hand(dac_bits: int, groups: int) -> None:
-    """4 channels of 5 x 5, 4 columns of 3 x 3 kernels, at 25 positions; a second operand on every output."""
-    rng = np.random.default_rng(3)
-    k, m, positions, steps = 4 // groups * 9, 4, 25, 8 // dac_bits
-    where = Patches(shape=(4, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=groups)
-    dense = Dense(rng.normal(size=(k, m)), np.zeros(m), Named("relu"))
-    last = Dense(rng.normal(size=(100, 2)), np.zeros(2))
-    full = Patches.whole((4, 5, 5))
-    x = rng.integers(1, 256, (32, 100)).astype(np.uint8)
-    costs = []
-    for skip in (None, 0):
-        node = NetworkProduct(dense, (0,), where, 0.0, skip, None if skip is None else np.ones(m))
-        network = Network((node, NetworkProduct(last, (1,), full)), (4, 5, 5))
-        chip = chip_of(input={"dac_bits": dac_bits})
-        program, die, _ = map_network(network, chip, x)
-        costs.append(account(program, die, x[:1]))
-    constants = load_constants().on(130)
-    add, multiply = constants["shift_add_pJ"][1], constants["multiply_pJ"][1]
-    plain, residual = (energy(found, "digital", 0) for found in costs)
-    # The second operand is scaled and added, once an output.
-    assert residual - plain == pytest.approx(positions * m * (add + multiply))
-    # Every row's word line passes two cells a column, in every slice, for the columns of its group.
-    tiles = -(-k // 8)
-    outputs, sums = positions * m, positions * m * steps * tiles
-    scaled = outputs * (add + multiply)
-    assert plain == pytest.approx(sums * add + scaled + outputs * constants["table_pJ"][1])
-    drives = sum(
-        int(np.count_nonzero(part >> (j * dac_bits) & ((1 << dac_bits) - 1)))
-        for part in where.cut(x[:1].reshape(1, 4, 5, 5).astype(np.int64), 0)
-        for j in range(steps)
+def counted(program: Program, die: Die, x: np.ndarray) -> Counter[str]:
+    """What the first product asks of units for each sample, counted patch by patch, slice by slice, row by
+    row."""
+    step, array, chip = program.products[0], die.arrays[0], die.chip
+    layer, groups, found = step.layer, step.patches.groups, Counter[str]()
+    share, top = layer.outputs // groups, (1 << layer.dac_bits) - 1
+    held = array.bias.mapped.cells.effective.sum(axis=0) if array.bias is not None else np.zeros((0, 1))
+    columns = chip.array.columns // 2 if chip.array.pairs == "interleaved" else chip.array.columns
+    pairs = array.mapped.cells.effective.sum(axis=0)
+    patches = step.patches.cut(x.reshape(len(x), *program.shape).astype(np.int64), step.border)
+    for patch in patches.reshape(-1, groups, layer.inputs):
+        for j in range(0, 8, layer.dac_bits):
+            for g, codes in enumerate(patch):
+                found["read"] += 1
+                for row, code in enumerate(codes.tolist()):
+                    part = code >> j & top
+                    found["cell"] += (0.2 * part / top) ** 2 * pairs[row, g * share :][:share].sum()
+                    found["row DAC"] += (part > 0) * -(-share // columns)
+                    found["word line"] += 2 * share
+                    found["tile"] += row % program.rows == 0
+            found["word line"] += 2 * held.size
+        found["cell"] += 0.2**2 * held.sum()
+        found["output"] += layer.outputs
+    found["conversion"] = found["tile"] * share
+    return Counter({name: value / len(x) for name, value in found.items()})
+
+
+BIASED = {"readout": {"kind": "analog", "range_policy": "layer", "bias": "cells"}}
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
+    """Random kernels, groups, slices, tiles and layouts, a second operand or none, biases in cells or not."""
+    rng = np.random.default_rng(seed)
+    groups, size = int(rng.choice([1, 2, 4])), int(rng.integers(1, 4))
+    where = Patches(shape=(4, 5, 5), kernel=(size, size), padding=(size // 2,) * 4, groups=groups)
+    skip = 0 if size % 2 and rng.random() < 0.5 else None
+    m = 4 if skip == 0 else groups * int(rng.integers(1, 5))
+    dense = Dense(rng.normal(size=(where.inputs, m)), rng.normal(size=m), Named("relu"))
+    first = NetworkProduct(dense, (0,), where, 0.0, skip, None if skip is None else np.ones(m))
+    shape = (m, *where.grid)
+    last = NetworkProduct(
+        Dense(rng.normal(size=(np.prod(shape), 2)), np.zeros(2)), (1,), Patches.whole(shape)
     )
-    word_lines = 2 * positions * steps * k * m * constants["word_line_fJ_per_cell"][1] * 1e-3
-    across = 1 if chip.array.pairs != "interleaved" else -(-(m // groups) // 2)
-    drivers = drives * across * constants["dac_pJ"][1] * dac_bits / 8
-    assert energy(costs[0], "drivers", 0) == pytest.approx(drivers + word_lines)
+    array = {"rows": int(rng.choice([8, 16])), "pairs": ["separate", "interleaved"][int(rng.integers(2))]}
+    sliced = {"input": {"dac_bits": int(rng.choice([1, 2, 4, 8]))}}
+    chip = chip_of(array, **(BIASED if seed % 4 == 3 else sliced))
+    x = rng.integers(0, 256, (32, 100)).astype(np.uint8)
+    program, die, _ = map_network(Network((first, last), (4, 5, 5)), chip, x)
+    found, wanted = account(program, die, x[:2]).works[1], counted(program, die, x[:2])
+    adc, bias, outputs = program.layers[0].readout == "adc", die.arrays[0].bias, wanted["output"]
+    rows = where.inputs + (0 if bias is None else len(bias.mapped.codes))
+    for unit, times in {
+        **{name: wanted[name] for name in ("cell", "word line", "row DAC")},
+        "converter": adc * wanted["conversion"],  # an analog map is read as it is
+        "shift-add": adc * (wanted["conversion"] + outputs) + (skip == 0) * outputs,
+        "multiply": adc * outputs + (skip == 0) * outputs,
+        "table": outputs,
+    }.items():
+        assert (use(found, unit).times if times else 0) == pytest.approx(times), unit
+    assert use(found, "cell").serially == wanted["read"]
+    across = -(-m // (chip.array.columns // (2 if chip.array.pairs == "interleaved" else 1)))
+    tiles = -(-rows // chip.array.rows) * across
+    assert use(found, "bus bit").there == tiles * (1 if chip.array.pairs == "interleaved" else 2)
 
 
 def test_no_component_is_missing() -> None:
@@ -148,60 +176,6 @@ def test_no_component_is_missing() -> None:
         assert cost.energy_pJ[0] <= cost.energy_pJ[1] <= cost.energy_pJ[2], name
     steps = found.by_step().values()
     np.testing.assert_allclose(sum(c.energy_pJ for c in steps), found.total.energy_pJ)
-
-
-def test_an_account_is_the_mean_of_its_samples() -> None:
-    """Inputs of zero cost no cell and no driver."""
-    program, die = hidden(12, 6)
-    dark, bright, both = (account(program, die, [[v] * 12 for v in x]) for x in ([0], [200], [0, 200]))
-    assert energy(dark, "array", 0) == 0
-    assert energy(dark, "drivers", 0) < energy(bright, "drivers", 0)
-    assert energy(both, "array", 0) == pytest.approx(energy(bright, "array", 0) / 2)
-
-
-def test_slices_tiles_and_converters() -> None:
-    """Four slices: four times the conversions; 20 rows on arrays of 8: three tiles of them."""
-    x = np.random.default_rng(0).integers(0, 256, (4, 20))
-    whole, sliced = (account(*hidden(20, 4, input={"dac_bits": d}), x) for d in (8, 2))
-    per = adc_energy_pJ(use(whole.works[1], "converter").of[0], 130, 1e7)
-    assert energy(whole, "converters", 0) == pytest.approx(3 * 4 * per)
-    assert energy(sliced, "converters", 0) == pytest.approx(4 * energy(whole, "converters", 0))
-    assert use(sliced.works[1], "cell").serially == 4 * use(whole.works[1], "cell").serially
-    assert use(whole.works[1], "bus bit").there == 3 * 1 * 2
-    # Interleaved pairs: twice as many columns of cells, half the arrays.
-    beside = account(*hidden(20, 4, array={"pairs": "interleaved"}), x)
-    assert use(beside.works[1], "bus bit").there == 3 * 2
-    assert use(beside.works[1], "row DAC").there == 2 * use(whole.works[1], "row DAC").there
-
-
-def first_product(columns: int, x: Any, **patches: Any) -> tuple[Account, Die]:
-    """The account of one product of two rows over other patches, on the cells of a full layer; the die."""
-    program, die = hidden(2, columns)
-    where = Patches(**patches)
-    step = dataclasses.replace(program.products[0], patches=where)
-    alone = dataclasses.replace(program, shape=where.shape, steps=(step,))
-    return account(alone, dataclasses.replace(die, arrays=die.arrays[:1]), x), die
-
-
-def test_twice_the_positions_cost_twice_the_energy_and_no_area() -> None:
-    """One kernel of 1 x 1."""
-    shapes = ((2, 3, 2), (2, 6, 2))
-    one, two = (first_product(3, np.full((1, np.prod(s)), 77), shape=s, kernel=(1, 1))[0] for s in shapes)
-    for name in ("array", "drivers", "converters", "neurons", "buffers", "digital"):
-        assert energy(two, name, 0) == pytest.approx(2 * energy(one, name, 0)), name
-    a, b = (found.by_component() for found in (one, two))
-    np.testing.assert_allclose(b["converters"].latency_ns, 2 * a["converters"].latency_ns)
-    for name in ("array", "converters", "drivers", "neurons"):
-        np.testing.assert_array_equal(a[name].area_um2, b[name].area_um2)
-
-
-def test_a_groups_columns_conduct_while_its_inputs_are_on_the_rows() -> None:
-    found, die = first_product(4, [[255, 255, 0, 0]], shape=(4, 1, 1), kernel=(1, 1), groups=2)
-    cells = die.arrays[0].mapped.cells.effective.sum(axis=0)
-    assert energy(found, "array", 0) == pytest.approx(cells[:, :2].sum() * READ_V**2 * 10 * 1e-3)
-    one, _ = first_product(4, [[255, 255]], shape=(2, 1, 1), kernel=(1, 1))
-    assert use(found.works[1], "cell").serially == 2 * use(one.works[1], "cell").serially
-    assert use(found.works[1], "converter").times == use(one.works[1], "converter").times
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
@@ -217,24 +191,6 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
     assert (row.times, row.there, use(first, "row buffer").times) == (6, 6, 0)
     word_lines = 2 * 6 * 2 * 3.9e-3
     assert energy(found, "drivers", 1) == pytest.approx(6 * 1.45 + word_lines)
-
-
-def test_rows_that_hold_biases_count() -> None:
-    """Against the same die without them: their cells at the full voltage, word lines, and a further tile."""
-    readout = {"kind": "analog", "range_policy": "layer", "bias": "cells"}
-    program, die = hidden(8, 3, readout=readout)
-    without = dataclasses.replace(die, arrays=tuple(dataclasses.replace(a, bias=None) for a in die.arrays))
-    x = np.full((1, 8), 99)
-    found, bare = (account(program, one, x) for one in (die, without))
-    held = die.arrays[0].bias
-    assert held is not None
-    more = held.mapped.cells.effective.sum() * READ_V**2 * 10 * 1e-3
-    assert energy(found, "array", 0) - energy(bare, "array", 0) == pytest.approx(more)
-    rows = len(held.mapped.codes)
-    word_lines = 2 * rows * 3 * 3.9e-3
-    assert energy(found, "drivers", 0) - energy(bare, "drivers", 0) == pytest.approx(word_lines)
-    # Arrays of 8 rows: the bias takes another one.
-    assert [use(one.works[1], "bus bit").there for one in (found, bare)] == [4, 2]
 
 
 RESNET = pytest.param("resnet-fashion-mnist", marks=pytest.mark.slow)
@@ -307,34 +263,6 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     # A table's place between converters that are there anyway takes a DAC, a device and a second converter.
     assert ratios["ndr with converters", "digital"]["greatest"] < 1
     assert {r["quoted"] for r in ratios.values()} == {516, 1.3e5}
-
-
-def entries(value: Any) -> list[Any]:
-    """The basis of all objects in JSON that give an energy, however deep."""
-    if isinstance(value, list):
-        return [e for v in value for e in entries(v)]
-    if not isinstance(value, dict):
-        return []
-    found = [value["basis"]] if "energy_pJ" in value or {"typical", "basis"} <= value.keys() else []
-    return found + entries(list(value.values()))
-
-
-@pytest.mark.parametrize("line", ["cost", "cost --neuron"])
-def test_every_entry_says_modelled(line: str, said: Any) -> None:
-    content = said(line)
-    assert len(entries(content)) > 20
-    assert {content["basis"], *entries(content)} == {"modelled"}
-
-
-UNSCALED = "cell_F2 adc_energy_factor adc_area_factor ndr_um2 supply_V ndr_peak_mA ecram_um2 circuit_uW"
-"""Of a device or a factor: the same at every node."""
-
-
-def test_every_constant_has_a_source() -> None:
-    content = yaml.safe_load(CONSTANTS.read_text())
-    for name, constant in content["constants"].items():
-        assert len(constant["source"]) > 10, name
-        assert constant["unit"] == "ns" or constant["node_nm"] or name in UNSCALED.split(), name
 
 
 @pytest.fixture

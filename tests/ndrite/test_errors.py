@@ -3,8 +3,6 @@
 import dataclasses
 import importlib.util
 import json
-import os
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import pytest
 
 from emulator.spec import PRESETS, Program
 from emulator.spec.registers import BY_NAME
-from host.links.uart import UartLink
 from ndrite.shell.main import BAD_INPUT, DEVICE
 from tests.host.responder import Responder, ResponderLink
 
@@ -110,16 +107,6 @@ ODD_PORTS = ("alt://", "alt:///dev/null?class=x", "hwgrep://x&n=y", "loop://?x=1
 )
 def test_wrong_words(line: str, words: tuple[str, ...], code: int, fails: Any) -> None:
     fails(line, *words, code=code)
-
-
-def test_busy_port(fails: Any) -> None:
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    link = UartLink(os.ttyname(slave))
-    fails(f"board info uart:{os.ttyname(slave)}", "port is busy", code=DEVICE)
-    link.close()
-    os.close(slave)
-    os.close(master)
 
 
 @pytest.mark.parametrize(

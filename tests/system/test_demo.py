@@ -20,10 +20,3 @@ def test_demo(board: str, here: Path, said: Any) -> None:
         assert report["array_busy"] >= 0.95
         # Rows of zeros are not passed over: of the products that are left it does so many.
         assert report["mac_use"] < 1 - report["zeros"] < 0.7
-
-
-def test_demo_prints_a_table(here: Path, prints: Any) -> None:
-    out = prints("demo --board golden:64-lane --count 100")
-    for text in ("float software", "golden model", "board golden:64-lane", "every bit equal"):
-        assert text in out
-    assert Path("ndrite-demo.png").is_file()

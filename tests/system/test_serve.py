@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.network import zoo
 from emulator.spec import Program
 from host import LinkError
 from ndrite import connect
@@ -38,17 +37,6 @@ def test_a_server_ends_clean(server: Server, with_signal: int, program: Program,
         assert not server.link.is_symlink()
         with pytest.raises(LinkError):
             board.infer(x)
-
-
-@pytest.mark.long
-def test_evaluate_through_the_terminal(here: Path, said: Any) -> None:
-    with Server("64-lane", here / "port") as server:
-        report = said(f"evaluate '{zoo.program()}' --board uart:{server.link} --count 20")
-    assert (report["mismatches"], report["samples"]) == (0, 20)
-    assert 0 < report["bound_cycles"] < 1696 < report["cycles_per_inference"]
-    assert report["mac_use"] == pytest.approx(
-        report["bound_cycles"] / report["cycles_per_inference"], abs=1e-3
-    )
 
 
 @pytest.mark.long

@@ -106,19 +106,6 @@ def test_uart_pins(weights_through_pins: bool, program: Program, x: np.ndarray) 
         assert board.session.statistics.resyncs == 1
 
 
-def test_counters(tiny: tuple[Board, SimLink], program: Program, x: np.ndarray) -> None:
-    board, _ = tiny
-    board.program(program)
-    board.clear_counters()
-    board.infer(x)
-    counters = board.counters()
-    assert counters["inferences"] == len(x)
-    assert 0 < counters["busy_cycles"] <= counters["inference_cycles"]
-    assert counters["errors_framing"] == counters["errors_crc"] == counters["errors_overflow"] == 0
-    # what clear_counters and reading them cost is not known here: at least one frame per inference
-    assert counters["frames_good"] >= len(x)
-
-
 def test_interrupted_inference_leaves_a_usable_board(
     tiny: tuple[Board, SimLink], program: Program, x: np.ndarray
 ) -> None:

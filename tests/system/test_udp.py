@@ -13,7 +13,7 @@ import pytest
 from boards.recognise import is_of_these_sources
 from boards.sim.serve_udp import AT_ONCE, STRANGERS, WAITING, Inbox, receive
 from emulator.spec import PRESETS, Program
-from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
+from emulator.spec.datagrams import OPEN_BYTES, Kind
 from host import LinkError
 from host.links.udp_socket import udp_address
 from ndrite import connect
@@ -39,19 +39,6 @@ def to(host: str, port: int) -> socket.socket:
 def test_infer_through_the_socket(server: Server, clients: Any) -> None:
     assert re.fullmatch(r"serving tiny on udp:127\.0\.0\.1:\d+\n", server.said)
     clients(server.url, "127.0.0.1:", " has the board, and was heard of ", " s ago")
-
-
-def test_a_stranger_gets_no_more_than_he_sends(server: Server) -> None:
-    with to(*udp_address(server.url.removeprefix("udp:"))) as stranger, connect(server.url):
-        stranger.settimeout(0.4)
-        for kind in Kind:
-            stranger.send(HEADER.pack(kind, VERSION, 0, 1, 77).ljust(OPEN_BYTES, b"\1"))
-        for _ in (Kind.OPEN, Kind.DATA):
-            answer = stranger.recv(2000)
-            assert len(answer) <= OPEN_BYTES
-            assert HEADER.unpack_from(answer)[0] == Kind.REFUSED
-        with pytest.raises(TimeoutError):
-            stranger.recv(2000)
 
 
 def test_a_server_ends_clean_and_has_then_vanished(program: Program, x: np.ndarray) -> None:

@@ -8,12 +8,17 @@ import random
 import zlib
 from collections import Counter
 
+import numpy as np
 from cobs import cobs
 
+from boards.board import Board
 from boards.sim import SimLink
+from emulator.backend.lay_out import lay_out
+from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import HEADER, HEADER_BYTES, VERSION, Opcode, Status
 from emulator.spec.registers import BY_NAME
+from host.memory import differing
 from host.packets import Request, encode_request
 from tests.host.responder import Responder
 from tests.system.test_garbage import body_of, garbage
@@ -60,7 +65,7 @@ def packet(rng: random.Random, device: Device) -> bytes:
             Request(sequence, Opcode.SYNC, 0, b"" if rng.random() < 0.8 else rng.randbytes(3)),
             Request(sequence, Opcode.READ, rng.choice((SCRATCH, 0, nowhere)), b"\x01\x00"),
             Request(sequence, Opcode.READ, SCRATCH, rng.randbytes(rng.choice((0, 1, 3)))),
-            Request(sequence, Opcode.READ, SCRATCH, b"\x00\x00"),
+            Request(sequence, Opcode.READ, SCRATCH, rng.choice((b"\0\0", b"\xff\xff"))),
             Request(sequence, Opcode.WRITE, SCRATCH, rng.randbytes(4)),
             Request(sequence, Opcode.WRITE, rng.choice((SCRATCH, nowhere)), rng.randbytes(4)),
             Request(sequence, Opcode.WRITE, SCRATCH, rng.randbytes(rng.choice((0, 1, 3, 5)))),
@@ -89,7 +94,12 @@ def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
     device = Device(TINY)
     link = SimLink(TINY)
     model = link.model
-    frames = answers = 0
+    frames = answers = bad = 0
+    program = random_program(TINY, np.random.default_rng(20), sizes=(12, 6, 3), noise=True)
+    board = Board(link)
+    board.program(program)
+    board.write_register("program_tag", 0)
+    board.clear_counters()
     kinds: Counter[str] = Counter()
     # A session begins with a sync, before which no number is known.
     opening = encode_request(Request(0, Opcode.SYNC, 0))
@@ -102,7 +112,9 @@ def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
         wanted = []
         for frame in stream.split(b"\0")[:-1]:
             frames += frame != b""
-            if frame and (body := body_of(frame)) is not None:
+            body = body_of(frame) if frame else None
+            bad += frame != b"" and body is None
+            if body is not None:
                 wanted.append(device.take(body))
                 kinds[Status(cobs.decode(wanted[-1][:-1])[4]).name] += 1
         model.feed(stream)
@@ -124,4 +136,10 @@ def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
     )
     assert set(kinds) >= {"OK", "BAD_OPCODE", "BAD_ADDRESS", "BAD_LENGTH", "SEQUENCE", "BAD_VERSION"}
     assert kinds["NOT_PROGRAMMED"] > 0
-    link.close()
+    # The counters show what was none, and no memory has changed.
+    board = Board(link)
+    counters = board.counters()
+    assert sum(counters[f"errors_{kind}"] for kind in ("framing", "crc", "overflow")) == bad > 0
+    assert counters["inferences"] == 0
+    assert differing(board.session, lay_out(program, TINY)) == []
+    board.close()

@@ -9,12 +9,10 @@ import pytest
 
 from emulator.backend.lay_out import check_fits
 from emulator.backend.segments import Segment, cut
-from emulator.golden import Core
 from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.steps import Pool, State
+from emulator.spec.steps import Pool
 from tests.emulator.backend.test_walk import MAPS, TINY, full, seen, steps_on
 from tests.random_graphs import random_graph
-from tests.stimulus import random_inputs, step_of
 
 
 def cut_for(program: Program, geometry: Geometry) -> tuple[Segment, ...]:
@@ -36,26 +34,6 @@ def chain(*widths: int) -> Program:
         for i, (k, m) in enumerate(itertools.pairwise(widths))
     ]
     return vectors(widths[0], *steps)
-
-
-def by_segments(program: Program, geometry: Geometry, x: np.ndarray) -> np.ndarray:
-    """Outputs for x (n, inputs), pieces and host's steps by the golden model, one call, no read noise."""
-    maps = {0: x.reshape(len(x), *program.shape)}
-    base = 1 + len(program.states)
-    for segment in cut_for(program, geometry):
-        if segment.piece is None or segment.sums:
-            for at in range(segment.first, segment.stop):
-                maps[base + at] = step_of(program, at, maps)
-            continue
-        sample = np.hstack([maps[m].reshape(len(x), -1) for m in segment.reads])
-        values = Core(segment.piece, fast=False).infer(sample, noise=False)
-        for m in segment.makes:
-            shape = program.map_shapes[m]
-            maps[m], values = np.split(values, [int(np.prod(shape))], axis=1)
-            codes = segment.stop < len(program.steps)
-            maps[m] = maps[m].reshape(-1, *shape).astype(np.uint8 if codes else np.int32)
-        assert values.size == 0
-    return maps[base + len(program.steps) - 1].reshape(len(x), -1)
 
 
 def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
@@ -93,32 +71,6 @@ def test_of_two_cuts_the_one_with_a_single_map() -> None:
     segments = cut_for(program, dataclasses.replace(MAPS, columns=64))
     assert runs(segments) == [(0, 3), (3, 6)]
     assert [segment.makes for segment in segments] == [(3,), (6,)]
-
-
-def test_several_maps_over_a_cut() -> None:
-    """The second run needs three apart, and picks them out of what it is given, next to other curves."""
-    gain = np.full(4, 900, np.uint16)
-    steps = [full(16, 4, 0), full(4, 4, 1), full(4, 96, 2), full(96, 4, 3), full(4, 96, 4)]
-    steps.append(full(96, 4, 5, skip=1, skip_gain=gain, skip_shift=0))
-    program = vectors(16, *steps, full(12, 4, 6, 2, 1, fires=False))
-    small = dataclasses.replace(MAPS, weight_depth=256)
-    first, second = cut_for(program, small)
-    assert (first.makes, second.reads) == ((1, 2, 4), (4, 1, 2))
-    assert len(second.piece.curve_base) == len(program.curve_base) + 1
-    x = random_inputs(program, np.random.default_rng(1), 20)
-    expected = Core(program, fast=False).infer(x, noise=False)
-    np.testing.assert_array_equal(by_segments(program, small, x), expected)
-    assert len(np.unique(expected, axis=0)) > 3
-
-
-def test_states_are_carried_where_there_is_another_call() -> None:
-    """The state's source is nobody's but the next call's."""
-    state = State(shape=(8, 1, 1), source=2)
-    steps = (full(16, 8, 0, 1), full(8, 4, 2, fires=False))
-    for calls, kept in ((1, {3}), (3, {2, 3})):
-        program = vectors(8, *steps, states=(state,), calls=calls)
-        segments = cut_for(program, dataclasses.replace(MAPS, columns=8))
-        assert segments[-1].kept == kept
 
 
 def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.lowering import Fill, lower
-from emulator.backend.map_places import places_of
 from emulator.backend.schedule import bound_cycles
 from emulator.backend.walk import codes_of_maps, walked_cycles
 from emulator.golden import Core
@@ -144,15 +143,6 @@ def test_what_is_joined_again_is_copied_once() -> None:
     program = steps_on((6, 1, 1), *steps, states=(State(shape=(4, 1, 1), source=4, start=9),), calls=3)
     assert [type(step) for step in lower(program).steps] == [Fill, Pool, Product, Product, Gate, Product]
     walked(program)
-
-
-def test_maps_that_are_done_with_make_room() -> None:
-    """Six maps of 64 codes one after the other take the room of two."""
-    pools = [Pool(of="max", sources=(i,), **seen(1, 8, 8)) for i in range(6)]
-    last = full(64, 2, 6, patches=Patches.whole((1, 8, 8)), fires=False)
-    program = steps_on((1, 8, 8), *pools, last)
-    places = places_of(lower(program), {}, program.inputs)
-    assert {place.base for place in places.values()} == {0, 64}
 
 
 @pytest.mark.parametrize("source", [2, 1, None])

@@ -14,8 +14,6 @@ from emulator.errors import PhysicsError
 from tests.emulator.device.ngspice import needs_ngspice, sweep, transient
 
 STABLE, BISTABLE = (20, 50, 100, 150, 200, 250, 268), (280, 300, 400, 600, 1000, 2000)
-MAGNITUDE_OHM = 271.86
-"""Of the preset's negative differential resistance where it is least, by the curve's steepest fall."""
 NEAR_JUMP_V = 2e-3
 """A sweep takes time to jump: ngspice's points so near to one are on neither branch."""
 
@@ -109,11 +107,6 @@ def test_the_lowest_voltage_the_load_line_allows(ohm, source):
         # Where the load line is nearly flat a small error in current is a large one in voltage.
         assert abs(got + ohm * device.current(max(got, 0.0)) - source) < 1e-5
         assert got == pytest.approx(least, abs=2e-4 * max(1.0, 1e-3 * ohm))
-
-
-def test_it_is_bistable_above_the_least_negative_resistance():
-    for ohm, expected in ((MAGNITUDE_OHM - 1, False), (MAGNITUDE_OHM + 1, True)):
-        assert Circuit(Esaki(), ohm).bistable == expected
 
 
 def test_a_load_line_of_straight_pieces_by_hand():

@@ -36,15 +36,6 @@ def test_traces_are_the_closed_form_without_noise(name):
     np.testing.assert_allclose(got[up:], linear_step(model, top, np.arange(down + 1), False), atol=1e-9)
 
 
-def test_linear_step_is_aihwkits_recursion():
-    # src/rpucuda/rpu_linearstep_device.cpp: w += slope_up w + scale_up with slope_up = -gamma scale / w_max.
-    model = preset("ecram-tang2018")
-    w = 0.31
-    assert model.pulse(w, True) == pytest.approx(w + (-0.1153 * 0.002 / 1.1724) * w + 0.002, abs=1e-15)
-    slope_down = -0.5085 * 0.002 / -0.8276
-    assert model.pulse(w, False) == pytest.approx(w - (slope_down * w + 0.002), abs=1e-15)
-
-
 def test_number_of_pulses_over_the_range():
     assert 950 < len(reachable(preset("ecram-tang2018"), 10**6)) < 1100
     assert 6500 < len(reachable(preset("ecram-kim2019"), 10**6)) < 10000

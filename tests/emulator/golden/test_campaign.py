@@ -14,7 +14,7 @@ from emulator.golden.noise import SIGNED_TABLE
 from emulator.golden.random_program import random_program
 from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
-from emulator.spec.campaign import Campaign, CampaignError
+from emulator.spec.campaign import Campaign
 from emulator.spec.variation import DOMAIN_CELL, Variation
 from tests.emulator.golden.test_core import SAMPLES, assert_uncorrelated, normal
 from tests.emulator.golden.test_steps import compiled
@@ -51,17 +51,6 @@ def test_votes_are_the_argmax_of_each_inference(noise: bool) -> None:
     np.testing.assert_array_equal(got.votes, votes)
     np.testing.assert_array_equal(got.correct, correct)
     assert got.accuracy_per_chip[0] == correct[0] / 12
-
-
-def test_bad_parameters_are_named() -> None:
-    program = varied(4, sizes=(10, 4), noise=False)
-    alone = dataclasses.replace(program, variation=None)
-    for one, trials, error, message in (
-        (program, 4097, CampaignError, "trials is 4097"),
-        (alone, 1, ProgramError, "individual"),
-    ):
-        with pytest.raises(error, match=message):
-            campaign(one, np.zeros((8, 10), np.uint8), np.zeros(8, int), Campaign(chips=1, trials=trials))
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])

@@ -199,13 +199,6 @@ def test_moments_and_normality_at_1e5_samples(seed: int) -> None:
     normal(gaussian(key, np.arange(100)).ravel() / 256)
 
 
-@pytest.mark.parametrize("columns", [(0, 1), (0, 64), (63, 64), (127, 128), (5, 900)])
-def test_columns_are_uncorrelated(columns: tuple[int, int]) -> None:
-    key = pass_key(11, np.arange(SAMPLES), 0, 0, 0)
-    a, b = gaussian(key, np.array(columns)).astype(float).T
-    assert_uncorrelated(a, b)
-
-
 def assert_uncorrelated(a: np.ndarray, b: np.ndarray) -> None:
     bound = 4.5 / math.sqrt(a.size)
     assert abs(np.corrcoef(a, b)[0, 1]) < bound

@@ -14,7 +14,7 @@ from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, Step, Term
+from emulator.spec.steps import Gate, Pool, Product, Step
 from tests.emulator.golden import brute
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
@@ -84,20 +84,6 @@ def inputs(p: Program, rng: np.random.Generator, count: int = 2) -> np.ndarray:
     return rng.integers(0, 256, (count, p.inputs)).astype(np.uint8)
 
 
-PATCHES: dict[str, dict[str, Any]] = {
-    "kernel": {"kernel": (3, 2)},
-    "stride": {"kernel": (2, 2), "stride": (2, 3)},
-    "padding": {"kernel": (3, 3), "padding": (1, 2, 0, 1)},
-    "dilation": {"kernel": (2, 3), "dilation": (3, 2)},
-    "groups": {"kernel": (3, 3), "padding": (1, 1, 1, 1), "groups": 2},
-    "depthwise": {"kernel": (3, 3), "padding": (1, 1, 1, 1), "groups": 4},
-    "all": {"kernel": (2, 2), "stride": (2, 1), "padding": (0, 2, 1, 0), "dilation": (2, 3), "groups": 2},
-    "point": {"kernel": (1, 1), "stride": (2, 2)},
-    "whole": {"kernel": (5, 6)},
-    "part of the map": {"shape": (4, 4, 5), "kernel": (4, 5)},
-}
-
-
 @pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize("trial", range(6))
@@ -105,26 +91,6 @@ def test_chains(trial: int, corner: bool, noise: bool) -> None:
     rng = np.random.default_rng([trial, corner])
     p = random_program(SMALL, rng, layers=1 + trial % 3, corner=corner)
     equal(p, random_inputs(p, rng, 4), first=4, noise=noise, varies=not corner)
-
-
-@pytest.mark.parametrize("name", PATCHES)
-def test_products_over_patches(name: str) -> None:
-    rng = np.random.default_rng(1)
-    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
-    step = Product(layer=layer(rng, patches.inputs, 8), sources=(0,), patches=patches, border=77)
-    p = program((4, 5, 6), step)
-    equal(p, inputs(p, rng))
-
-
-@pytest.mark.parametrize("readout", ["adc", "analog"])
-@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
-def test_every_slicing_and_readout_over_patches(dac_bits: int, readout: str) -> None:
-    rng = np.random.default_rng(dac_bits)
-    patches = Patches(shape=(3, 4, 4), kernel=(2, 2))
-    vshift = 13 if readout == "adc" else 20
-    made = layer(rng, 12, 5, dac_bits=dac_bits, readout=readout, shift=15 + dac_bits, vshift=vshift)
-    p = program((3, 4, 4), Product(layer=made, sources=(0,), patches=patches))
-    equal(p, inputs(p, rng))
 
 
 @pytest.mark.parametrize("shift", [0, 1, 20, 22, 23, 24, 25, 26, 31, 47])
@@ -150,20 +116,6 @@ def test_every_shift_of_a_second_operand(shift: int) -> None:
     assert (got != without).any() == (shift <= 24)
 
 
-@pytest.mark.parametrize("of", ["max", "average"])
-@pytest.mark.parametrize("block", [(1, 1), (3, 2)])
-@pytest.mark.parametrize("name", ["kernel", "stride", "padding", "dilation", "point", "whole"])
-def test_pooling(of: str, name: str, block: tuple[int, int]) -> None:
-    rng = np.random.default_rng(3)
-    patches = Patches(**{"shape": (4, 5, 6)} | PATCHES[name])
-    mul = None if of == "max" else rng.integers(1 << 13, 1 << 14, patches.positions).astype(np.uint16)
-    taps = patches.kernel[0] * patches.kernel[1]
-    shift = 0 if of == "max" else 14 + (taps.bit_length() - 1)
-    step = Pool(of=of, sources=(0,), patches=patches, border=200, mul=mul, pool_shift=shift, block=block)
-    p = program((4, 5, 6), step)
-    equal(p, inputs(p, rng))
-
-
 def test_sums_of_large_windows() -> None:
     """A window of 20 x 20 full codes adds up to 102,000, beyond 16 bits."""
     rng = np.random.default_rng(6)
@@ -174,23 +126,6 @@ def test_sums_of_large_windows() -> None:
     x = rng.integers(230, 256, (3, 2 * 22 * 23)).astype(np.uint8)
     y = equal(p, x)
     assert y.min() > 150, "a sum of 16 bits would have wrapped to less"
-
-
-@pytest.mark.parametrize(
-    "terms",
-    [
-        [Term(a=0, gain=300)],
-        [Term(a=0, gain=-300, a_zero=255)],
-        [Term(a=0, b=1, gain=2, a_zero=128, b_zero=3)],
-        [Term(a=0, b=1, gain=-3), Term(a=1, b=1, gain=4, a_zero=9), Term(a=1, gain=-500), Term(a=0, gain=80)],
-        [Term(a=0, b=1, gain=65535), Term(a=0, b=1, gain=-65533)],
-    ],
-)
-def test_gates(terms: list[Term]) -> None:
-    rng = np.random.default_rng(5)
-    other = Product(layer=layer(rng, 2, 2), sources=(0,), patches=Patches(shape=(2, 3, 3), kernel=(1, 1)))
-    p = program((2, 3, 3), other, Gate(terms=tuple(terms), gate_shift=9, zero=40))
-    equal(p, inputs(p, rng, 3))
 
 
 def test_a_trace_holds_all_columns_of_groups() -> None:
@@ -224,16 +159,33 @@ def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Progra
     return made
 
 
-@pytest.mark.slow
+def kinds_of(program: Program) -> Counter[str]:
+    """What there is in a program: kinds of steps, ways of cutting patches, of slicing and of reading out."""
+    found = Counter({"compiled": fast.suits(program), "calls": program.calls > 1})
+    for step in program.steps:
+        found[step.kind] += 1
+        if isinstance(step, Product | Pool):
+            cut = step.patches
+            ways = {"kernel": cut.kernel, "stride": cut.stride, "dilation": cut.dilation, "block": step.block}
+            found.update({name: pair != (1, 1) for name, pair in ways.items()})
+            found.update(padding=any(cut.padding), whole=cut.grid == (1, 1))
+        if isinstance(step, Product):
+            groups, layer = step.patches.groups, step.layer
+            found.update(groups=groups > 1, depthwise=1 < groups == cut.shape[0], skip=step.skip is not None)
+            found.update([f"slices of {layer.dac_bits}", layer.readout])
+        if isinstance(step, Pool):
+            found.update([f"{step.of} of a block" if step.block != (1, 1) else step.of])
+        if isinstance(step, Gate):
+            found.update("alone" if term.b is None else "product of two" for term in step.terms)
+    return found
+
+
 def test_random_graphs_equal_brute_force() -> None:
     counted: Counter[str] = Counter()
-    for rng, p in graphs(range(40), side=4, steps=4):
+    for rng, p in graphs(range(80), side=4, steps=4):
         equal(p, random_inputs(p, rng, 2), 2**32 - 1, varies=False)
-        counted.update(compiled=fast.suits(p))
-        counted.update(step.kind for step in p.steps)
-        counted.update(skip=sum(s.skip is not None for s in p.products), calls=p.calls > 1)
-        counted.update(groups=sum(s.patches.groups > 1 for s in p.products))
-        counted.update(block=sum(s.block != (1, 1) for s in p.products))
+        counted += kinds_of(p)
+    assert len(counted) == 27, counted
     assert min(counted.values()) >= 8, counted
 
 

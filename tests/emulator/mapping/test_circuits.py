@@ -76,15 +76,6 @@ def test_a_curve_that_is_cut_is_warned_of(monkeypatch):
     assert report.layers[0].tail_error_lsb > 5
 
 
-def test_without_a_resistance_nothing_changes():
-    plain, given = (
-        map_network(centred_network(), chip(**f), X).program for f in ({}, {"source_resistance_ohm": 0})
-    )
-    assert plain.checksum() == given.checksum()
-    loaded = map_network(centred_network(), chip(source_resistance_ohm=1.0), X).program
-    assert loaded.checksum() != plain.checksum()
-
-
 @pytest.mark.parametrize(
     ("name", "heights", "percent"), [("ideal+ndr-esaki", 1.0, 5.0), ("dendritic-ndr", None, 0.0)]
 )

@@ -10,7 +10,6 @@ from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.mapping import Mitigation, map_network, program_of
 from emulator.mapping.columns import program_bias
-from emulator.mapping.explain import explain
 from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Network
 from emulator.spec.arithmetic import INPUT_MAX
@@ -130,14 +129,6 @@ def test_bias_cells_age():
     young = die.at(1.0)
     assert (young.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
     assert (program_of(young, program).layers[0].bias != program.layers[0].bias).any()
-
-
-def test_explain_has_the_columns_and_the_bias_cells():
-    net = centred_network()
-    program, die, _ = map_network(net, load_chip("dendritic-analog"), X, seed=2)
-    result = explain(net, program, die, X, X, net.forward(X / 255).argmax(axis=1))
-    for cause in ("converter mismatch", "bias cells", "load line"):
-        assert 0 < result.row(cause).snr_db < 60, cause
 
 
 def test_a_bias_far_beyond_its_weights():

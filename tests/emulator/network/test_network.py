@@ -7,7 +7,7 @@ from emulator.errors import NetworkError
 from emulator.network import Dense, Named, Ndr, Network, load_network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from tests.emulator.mapping.test_graphs import NETWORKS
-from tests.emulator.spec.test_program import edit, put, rewrite
+from tests.emulator.spec.test_program_file import edit, put, rewrite
 from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 
@@ -31,16 +31,6 @@ def test_forward_is_the_formula():
     h = np.maximum(np.tanh(h @ second.weights + second.bias), 0)
     np.testing.assert_allclose(net.forward(x), h @ last.weights + last.bias, rtol=1e-4, atol=1e-5)
     assert net.widths == (6, 4, 3, 2)
-
-
-def test_file_round_trip(tmp_path):
-    net = small()
-    net.save(tmp_path / "n.npz")
-    again = load_network(tmp_path / "n.npz")
-    x = np.random.default_rng(3).uniform(size=(5, 6))
-    np.testing.assert_array_equal(net.forward(x), again.forward(x))
-    assert (again.name, again.provenance) == ("small", {"seed": 1})
-    assert [p.name for p in tmp_path.iterdir()] == ["n.npz"]
 
 
 @pytest.mark.parametrize(

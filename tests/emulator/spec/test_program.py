@@ -1,10 +1,6 @@
-"""Program files: a round trip that NumPy alone can check, and refusals that name what is wrong."""
+"""Programs: shapes of their maps, the tag, and refusals that name what breaks a rule."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +8,8 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
-from emulator.spec.archive import digest
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
-from tests.random_graphs import random_graph
 from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
@@ -86,41 +80,6 @@ def everything() -> Program:
     )
 
 
-def programs() -> list[Program]:
-    graphs = [random_graph(TINY, np.random.default_rng(i)) for i in range(12)]
-    chain = random_program(TINY, np.random.default_rng(3))
-    return [everything(), chain, dataclasses.replace(chain, variation=same_cells()), *graphs]
-
-
-def test_round_trip(tmp_path: Path) -> None:
-    for program in programs():
-        program.save(tmp_path / "a.npz")
-        back = Program.load(tmp_path / "a.npz")
-        assert back.manifest() == program.manifest()
-        assert (back.tag, back.states, back.map_shapes) == (program.tag, program.states, program.map_shapes)
-        assert back.arrays().keys() == program.arrays().keys()
-        for name, array in program.arrays().items():
-            assert back.arrays()[name].dtype == array.dtype
-            np.testing.assert_array_equal(back.arrays()[name], array)
-        assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_checksum_can_be_recomputed_with_numpy_alone(tmp_path: Path) -> None:
-    for program in programs()[:4]:
-        program.save(tmp_path / "a.npz")
-        with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
-            manifest = json.loads(str(file["manifest"]))
-            record = {key: value for key, value in manifest.items() if key != "sha256"}
-            digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
-            for name in sorted(set(file.files) - {"manifest"}):
-                a = file[name]
-                little = a.astype(a.dtype.newbyteorder("<"))
-                digest.update(f"{name} {a.dtype.name} {a.shape}\n".encode() + little.tobytes())
-        assert manifest["sha256"] == digest.hexdigest()
-        assert manifest["format"] == "ndrite-program"
-        assert manifest["inputs"] == program.inputs
-
-
 def test_shapes_of_maps_and_of_samples() -> None:
     program = everything()
     large, small = (2, 4, 4), (2, 2, 2)
@@ -160,14 +119,53 @@ def gate(*terms: Term, **rest: Any) -> dict[str, Any]:
 
 EMPTY = np.zeros((0, 32), np.int32)
 TERM = Term(a=5, gain=1)
+RANGES: dict[tuple[int, str], tuple[int, int]] = {
+    **dict.fromkeys([(0, "border"), (2, "border")], (0, 255)),
+    **dict.fromkeys([(0, "vshift"), (4, "vshift")], (0, 47)),
+    **dict.fromkeys([(0, "table_bits"), (4, "table_bits")], (0, 12)),
+    **dict.fromkeys([(0, "curve"), (4, "curve")], (0, 1)),
+    **dict.fromkeys([(0, "shift"), (1, "skip_shift"), (3, "pool_shift"), (5, "gate_shift")], (0, 47)),
+    **dict.fromkeys([(0, "sigma_out"), (0, "var_cell")], (0, 65535)),
+    **dict.fromkeys([(5, "a_zero"), (5, "b_zero"), (5, "zero")], (0, 255)),
+    (5, "gain"): (-65535, 65535),
+    (0, "adc_bits"): (4, 12),
+    (0, "weights"): (-255, 255),
+    (0, "offset"): (-2048, 2047),
+    (4, "offset"): (-256, 255),
+}
+"""What a step's field, or one of its terms', may be; of an array each of its numbers."""
+
+
+def filled(number: int, name: str, value: int) -> dict[str, Any]:
+    """``everything`` with this value in the field, wherever that is in the step; an array full of it."""
+    if hasattr(TERM, name):
+        return gate(dataclasses.replace(TERM, b=6, **{name: value}))
+    of = everything().steps[number]
+    old = getattr(of, name, None) if hasattr(of, name) else getattr(of.layer, name)
+    return step(number, **{name: np.full_like(old, value) if isinstance(old, np.ndarray) else value})
+
+
+@pytest.mark.parametrize(("number", "name"), RANGES)
+def test_what_lies_outside_its_range_is_named(number: int, name: str) -> None:
+    low, high = RANGES[number, name]
+    for value in (low, high):
+        dataclasses.replace(everything(), **filled(number, name, value))
+    for value in (low - 1, high + 1):
+        if value < 0 and name == "curve":
+            continue  # it is unsigned
+        told = rf"step{number}\.{name} is ({value}\.\.)?{value}; accepted: {low}\.\.{high}"
+        with pytest.raises(ProgramError, match=told):
+            dataclasses.replace(everything(), **filled(number, name, value))
+
+
 BAD: list[tuple[Any, str]] = [
+    *(({"calls": calls}, rf"calls is {calls}; accepted: 1\.\.65536") for calls in (0, 65537)),
+    *((state(start=start), rf"state0\.start is {start}; accepted: 0\.\.255") for start in (-1, 256)),
     ({"rows": 12}, "rows is 12; accepted: 8..1024, multiple of 8"),
     ({"rows": 2048}, "rows is 2048; accepted: 8"),
     ({"shape": (2, 4)}, r"shape is \(2, 4\); accepted: \(C, H, W\), from 1"),
     ({"shape": (2, 0, 4)}, r"shape is \(2, 0, 4\); accepted"),
     ({"shape": (2, 1 << 14, 1 << 14)}, "shape is .*; accepted: at most 67108864 codes"),
-    ({"calls": 0}, "calls is 0; accepted: 1..65536"),
-    ({"calls": 65537}, "calls is 65537; accepted: 1..65536"),
     ({"steps": ()}, "steps is empty; accepted: at least one"),
     ({"first_product": -1}, "number of products is 3; accepted: at most 256"),
     ({"first_product": 253}, "number of products is 257; accepted: at most 256"),
@@ -194,30 +192,18 @@ BAD: list[tuple[Any, str]] = [
     (step(6, layer=layer(6, 12), groups=2), "step6.outputs is 12; accepted: a multiple of 8, its groups"),
     (step(6, block=(0, 2)), r"step6.block is \(0, 2\); accepted: two numbers from 1"),
     (step(6, block=(1.0, 2)), r"step6.block is \(1.0, 2\); accepted"),
-    (step(0, border=256), "step0.border is 256; accepted: 0..255"),
-    (step(0, border=-1), "step0.border is -1; accepted: 0..255"),
     (step(0, fires=False), "step0.fires is False; accepted: true but for the last step"),
     (step(1, skip=1), r"step1.skip shape is \(2, 2, 2\); accepted: \(2, 4, 4\)"),
     (step(1, skip_gain=None), "step1.skip_gain dtype is NoneType; accepted: uint16"),
     (step(1, skip_gain=np.ones(3, np.uint16)), r"step1.skip_gain shape is \(3,\); accepted: \(2,\)"),
     (step(1, skip_gain=np.ones(2, np.int32)), "step1.skip_gain dtype is int32; accepted: uint16"),
-    (step(1, skip_shift=48), "step1.skip_shift is 48; accepted: 0..47"),
     (step(1, skip=None), "step1.skip_gain is given; accepted: none without skip"),
     (step(0, skip_shift=1), "step0.skip_shift is 1; accepted: 0, none without skip"),
-    (step(0, weights=np.full((18, 2), 256, np.int16)), "step0.weights is 256..256; accepted: -255..255"),
     (step(0, layer=layer(18, 0)), r"step0.weights shape is \(18, 0\); accepted: \(K, M\)"),
     (step(0, weights=np.zeros((18, 2))), "step0.weights dtype is float64; accepted: int16"),
     (step(0, bias=np.zeros(3, np.int32)), r"step0.bias shape is \(3,\); accepted: \(2,\)"),
-    (step(0, offset=np.full(2, -2049, np.int16)), "step0.offset is -2049..-2049; accepted: -2048..2047"),
     (step(0, readout="optical"), "step0.readout is optical; accepted: adc or analog"),
     (step(0, dac_bits=3), "step0.dac_bits is 3; accepted: 1, 2, 4 or 8"),
-    (step(0, adc_bits=13), "step0.adc_bits is 13; accepted: 4..12"),
-    (step(0, shift=48), "step0.shift is 48; accepted: 0..47"),
-    (step(0, vshift=-1), "step0.vshift is -1; accepted: 0..47"),
-    (step(0, table_bits=13), "step0.table_bits is 13; accepted: 0..12"),
-    (step(0, sigma_out=65536), "step0.sigma_out is 65536; accepted: 0..65535"),
-    (step(0, var_cell=-1), "step0.var_cell is -1; accepted: 0..65535"),
-    (step(0, curve=np.full(2, 2, np.uint16)), "step0.curve is 2; accepted: 0..1"),
     (step(0, segment_bits=8), "step0.segment_bits is 8; accepted: 12 - log2 of the table's 32 segments"),
     (step(7, bias=np.full(3, 2**31 - 1, np.int32)), r"step7 largest \|p\| \+ \|bias\| is .* below 2\^31"),
     (
@@ -229,20 +215,14 @@ BAD: list[tuple[Any, str]] = [
     (step(2, of="median"), "step2.of is median; accepted: max or average"),
     (step(2, shape=(2, 4, 4)), r"step2.patches shape is \(2, 4, 4\); accepted: of its sources, \(4, 4, 4\)"),
     (step(2, groups=2), "step2.groups is 2; accepted: 1"),
-    (step(2, border=300), "step2.border is 300; accepted: 0..255"),
     (step(2, mul=np.ones(4, np.uint16)), "step2.mul is given; accepted: none with max"),
     (step(3, mul=None), "step3.mul dtype is NoneType; accepted: uint16"),
     (step(3, mul=np.ones(5, np.uint16)), r"step3.mul shape is \(5,\); accepted: \(4,\)"),
-    (step(3, pool_shift=48), "step3.pool_shift is 48; accepted: 0..47"),
     # Tables
     (step(4, channel=np.array([6, 0], np.int32)), "step4.channel is 0..6; accepted: 0..5"),
     (step(4, channel=np.array([-1, 0], np.int32)), "step4.channel is -1..0; accepted: 0..5"),
     (step(4, channel=np.zeros(0, np.int32)), "step4.channel is no vector; accepted: int32"),
-    (step(4, offset=np.array([-257, 0], np.int16)), "step4.offset is -257..0; accepted: -256..255"),
     (step(4, scale=np.ones(3, np.uint16)), r"step4.scale shape is \(3,\); accepted: \(2,\)"),
-    (step(4, curve=np.array([0, 2], np.uint16)), "step4.curve is 2; accepted: 0..1"),
-    (step(4, vshift=48), "step4.vshift is 48; accepted: 0..47"),
-    (step(4, table_bits=13), "step4.table_bits is 13; accepted: 0..12"),
     (step(4, segment_bits=0), "step4.segment_bits is 0; accepted: 1..11"),
     (step(4, segment_bits=6), "step4.segment_bits is 6; accepted: 12 - log2"),
     # Gates
@@ -250,16 +230,10 @@ BAD: list[tuple[Any, str]] = [
     (gate(*[TERM] * 5), "step5.terms is 5; accepted: 1..4"),
     (gate(TERM, Term(a=0, gain=1)), r"step5 map 0 is \(2, 4, 4\); accepted: \(2, 2, 2\)"),
     (gate(Term(a=5, b=2, gain=1)), r"step5 map 2 is \(2, 4, 4\); accepted: \(2, 2, 2\)"),
-    (gate(Term(a=5, gain=65536)), "step5.gain is 65536; accepted: -65535..65535"),
-    (gate(Term(a=5, gain=1, a_zero=256)), "step5.a_zero is 256; accepted: 0..255"),
-    (gate(Term(a=5, b=5, gain=1, b_zero=-1)), "step5.b_zero is -1; accepted: 0..255"),
-    (gate(TERM, gate_shift=48), "step5.gate_shift is 48; accepted: 0..47"),
-    (gate(TERM, zero=256), "step5.zero is 256; accepted: 0..255"),
     # States
     (state(source=10), "state0.source is 10; accepted: 0..9"),
     (state(source=-1), "state0.source is -1; accepted"),
     (state(source=2), r"state0.source shape is \(2, 4, 4\); accepted: \(2, 2, 2\)"),
-    (state(start=256), "state0.start is 256; accepted: 0..255"),
     (state(shape=(2, 2)), r"state0.shape is \(2, 2\); accepted: \(C, H, W\), from 1"),
     (
         {"variation": same_cells(127)} | step(0, weights=np.full((18, 2), 128, np.int16)),
@@ -300,141 +274,6 @@ def test_patches_that_cannot_be_cut_are_refused(fields: dict[str, Any], words: s
     Patches(shape=(6, 3, 3), kernel=(3, 3))
     with pytest.raises(ProgramError, match=words):
         Patches(**({"shape": (6, 3, 3), "kernel": (1, 1)} | fields))
-
-
-def rewrite(path: Path, change: Any, *, sealed: bool) -> None:
-    """Change the stored arrays and manifest in place; ``sealed``: and the checksum with them."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files if name != "manifest"}
-        manifest = json.loads(str(file["manifest"]))
-    change(manifest, arrays)
-    if sealed:
-        manifest["sha256"] = digest(manifest, arrays)
-    np.savez(path, manifest=np.array(json.dumps(manifest)), **arrays)
-
-
-def put(where: str, *value: Any) -> Any:
-    """A change of the manifest's field at ``where``, keys and numbers between dots; without value it goes."""
-
-    def change(manifest: Any, _: Any) -> None:
-        *before, last = [int(word) if word.isdecimal() else word for word in where.split(".")]
-        for word in before:
-            manifest = manifest[word]
-        if value:
-            (manifest[last],) = value
-        else:
-            del manifest[last]
-
-    return change
-
-
-def edit(name: str, new: Callable[[Any], Any] | None = None) -> Any:
-    """A change of an array; without a function it goes."""
-
-    def change(_: Any, arrays: Any) -> None:
-        old = arrays.pop(name)
-        if new is not None:
-            arrays[name] = new(old)
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (edit("step0.weights", lambda a: a ^ 1), "checksum differs"),
-        (edit("step1.skip_gain", lambda a: a ^ 1), "checksum differs"),
-        (put("steps.0.shift", 1), "checksum differs"),
-        (put("steps.0.sigma_out", 1), "checksum differs"),
-        (put("steps.0.border", 8), "checksum differs"),
-        (put("steps.2.of", "max "), "step2.of is max ; accepted: max or average"),
-        (put("steps.5.terms.0.gain", 3), "checksum differs"),
-        (put("states.0.start", 3), "checksum differs"),
-        (put("calls", 2), "manifest inputs is 96; the steps say 64"),
-        (put("first_product", 1), "checksum differs"),
-        (put("provenance.seed", 77), "checksum differs"),
-        (put("meaning.classes", ["a", "b", "c"]), "checksum differs"),
-        (put("meaning.classes", ["a", "b"]), "classes has 2 names; accepted: 3, one an output"),
-        (put("meaning"), "manifest is incomplete or mistyped"),
-        (put("name", "better"), "checksum differs"),
-        (put("note", "checked"), "checksum differs"),
-        (put("sha256", None), "checksum differs"),
-        (put("sha256"), "checksum differs"),
-        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4; compile"),
-        (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
-        (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
-        (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
-        (edit("step1.bias"), "incomplete or mistyped .'step1.bias'"),
-        (edit("step4.channel"), "incomplete or mistyped .'step4.channel'"),
-        (edit("step0.weights", lambda a: a + np.int16(255)), r"step0.weights is .*256; accepted: -255..255"),
-        (edit("step0.gain", np.float32), "step0.gain dtype is float32; accepted: uint16"),
-        (edit("step4.channel", lambda a: a.astype(">i4")), "step4.channel dtype is >i4; accepted: int32"),
-        (put("steps.0.kind", "softmax"), "step0.kind is 'softmax'; accepted: product, pool, table, gate"),
-        (put("steps.0.inputs", 19), r"step0.weights has shape \(18, 2\); the manifest says \(19, 2\)"),
-        (put("steps.0.patches.stride", [0, 1]), "step0: patches are .*; accepted: positive sizes"),
-        (put("steps.0.patches.kernel", 3), "manifest is incomplete or mistyped"),
-        (put("steps.0.patches.colour", 3), "manifest is incomplete or mistyped"),
-        (put("steps.0.patches", None), "manifest is incomplete or mistyped"),
-        (put("steps.5.terms.0", 3), "manifest is incomplete or mistyped"),
-        (put("steps.0.sources", [[0]]), r"step0 reads map \[0\]; accepted"),
-        (put("steps", {}), "steps is empty"),
-        (put("steps", 3), "manifest is incomplete or mistyped"),
-        (put("shape", 3), "shape is 3; accepted"),
-        (put("states.0.shape", "abc"), "state0.shape is abc; accepted"),
-        (put("steps.3.pool_shift"), "manifest is incomplete or mistyped .'step3.pool_shift'"),
-        (put("steps"), "manifest is incomplete or mistyped .'steps'"),
-    ],
-)
-def test_damaged_file_is_refused_by_name(tmp_path: Path, change: Any, words: str) -> None:
-    path = tmp_path / "bad.npz"
-    everything().save(path)
-    rewrite(path, change, sealed="checksum" not in words)
-    with pytest.raises(ProgramError, match=words) as error:
-        Program.load(path)
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("version", [1, 2, 3])
-def test_earlier_formats_are_refused_with_the_way_out(tmp_path: Path, version: int) -> None:
-    path = tmp_path / "old.npz"
-    kind = {"format": "ndrite-program"} if version == 3 else {}
-    manifest = {"format_version": version, "name": "x", "inputs": 3, "rows": 16, "layers": [], **kind}
-    np.savez(path, manifest=np.array(json.dumps(manifest)), **{"layer0.weights": np.ones((3, 1), np.int16)})
-    with pytest.raises(ProgramError) as error:
-        Program.load(path)
-    name = kind.get("format")
-    told = f"format is {name} {version}; accepted: ndrite-program 4; compile the network again"
-    assert str(error.value) == f"{path}: {told}"
-
-
-def test_the_program_is_found_in_a_file_that_holds_more(tmp_path: Path) -> None:
-    """And the archive inside is judged by the same limits."""
-    import zipfile
-
-    program = everything()
-    program.save(tmp_path / "program.npz")
-    with zipfile.ZipFile(tmp_path / "whole", "w") as whole:
-        whole.write(tmp_path / "program.npz", "program.npz")
-        whole.writestr("samples.npy", b"not looked at")
-    assert Program.load(tmp_path / "whole").checksum() == program.checksum()
-    with zipfile.ZipFile(tmp_path / "torn", "w") as torn:
-        torn.writestr("program.npz", (tmp_path / "program.npz").read_bytes()[:-30])
-    with pytest.raises(ProgramError, match=r"torn: not an archive|torn: not a program"):
-        Program.load(tmp_path / "torn")
-
-
-def test_other_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.npz"
-    with pytest.raises(FileNotFoundError, match="no such program file"):
-        Program.load(path)
-    for content in (b"", b"not a zip", b"PK\x03\x04 cut short"):
-        path.write_bytes(content)
-        with pytest.raises(ProgramError, match=r"other\.npz: not a program file"):
-            Program.load(path)
-    np.savez(path, manifest=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ProgramError, match=r"other\.npz"):
-        Program.load(path)
 
 
 def test_tag_follows_all_that_computes() -> None:

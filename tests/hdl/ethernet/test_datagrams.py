@@ -161,14 +161,6 @@ async def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap(b: Bench)
 
 
 @benched
-async def test_numbers_go_round(b: Bench) -> None:
-    token = await b.open()
-    for number, piece in ((NUMBERS - 1, b"x"), (0, b"y"), (NUMBERS - 1, b"x"), (1, b"z")):
-        await b.data(token, number, piece)
-    assert b.stream == b"\0xyz"
-
-
-@benched
 async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
     token = await b.begin()
     for wrong in (token ^ 1, token ^ 1 << 63, OWN):

@@ -148,15 +148,6 @@ async def random_copies(dut: Any, trial: int) -> None:
         await copies.copy(source, target, length)
 
 
-@cocotb.test()
-async def reads_beyond_the_tags(dut: Any) -> None:
-    """All tags come to be under way at once, out of order; the hard block sees that none is used twice."""
-    copies = await begin(dut, max_payload=1, max_read=0)
-    copies.block.shuffle, copies.block.idle = True, 0.5
-    await copies.copy((0, 8), (1, 4096 - 16), 12_345)
-    assert copies.block.most_under_way == TAGS
-
-
 def parted(tlp: Tlp, at: int) -> list[Tlp]:
     """A completion in two, the first of ``at`` bytes."""
     first, rest = Tlp(tlp), Tlp(tlp)
@@ -201,22 +192,6 @@ async def errors_and_cancel(dut: Any) -> None:
         await copies.cancel()
         await copies.quiet()
         await copies.copy((0, 16), (1, 32), 3001)
-
-
-@cocotb.test()
-async def late_completions(dut: Any) -> None:
-    """Completions that come after cancel are counted as nobody's and touch nothing."""
-    copies = await begin(dut, max_read=0)
-    held = copies.held()
-    await copies.unanswered(700)
-    asked = min(6, TAGS)
-    assert len(held) == asked
-    await copies.cancel()
-    events = Events(dut)
-    await copies.ask(4096, 2000)
-    copies.block.waiting[:0] = held
-    await copies.arrived(4096, 2000)
-    assert await events.seen() == Events.NONE | {"unexpected": asked}
 
 
 @cocotb.test()

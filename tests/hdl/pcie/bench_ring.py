@@ -244,13 +244,3 @@ async def interrupt_never_taken(dut: Any, halted: bool) -> None:
         assert (await host.run(Opcode.CHECK, 1))[0] == Status.OK
         await host.cycles(60)
     assert host.interrupts == await host.get("interrupts") == 3
-
-
-@cocotb.test()
-async def hundred_images(dut: Any) -> None:
-    """100 images by one descriptor, as golden, with completions in any order."""
-    host = await Host.boot(dut, GEOMETRY, max_read=0, high=True)
-    host.block.shuffle = True
-    program = small_program(10)
-    await host.program(program)
-    await host.infers_as_golden(program, 100, first=1000)

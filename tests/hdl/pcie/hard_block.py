@@ -103,7 +103,6 @@ class HardBlock(Device):  # type: ignore[misc]
         self.waiting: list[Tlp] = []
         self.under_way: set[int] = set()
         """Tags of reads whose last completion has not been delivered."""
-        self.most_under_way = 0
         super().__init__()
         self.function = Function(bar_bytes)
         self.append_function(self.function)
@@ -206,7 +205,6 @@ class HardBlock(Device):  # type: ignore[misc]
             assert tlp.tag < 32, "extended tags are not enabled"
             assert tlp.tag not in self.under_way, f"{tlp!r}: its tag is in use"
             self.under_way.add(tlp.tag)
-            self.most_under_way = max(self.most_under_way, len(self.under_way))
 
     async def _sideband(self) -> None:
         """Configuration to the gateware, and its interrupt request to an MSI."""

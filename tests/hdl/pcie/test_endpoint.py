@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pcie_meter import payload_limit, read_rate
+from pcie_meter import read_rate
 
 from emulator.spec import PRESETS
 from hdl.pcie.sim_top import PcieSimTop
@@ -44,8 +44,3 @@ def test_a_window_of_two_reads_waits_for_the_host() -> None:
     """2 * 512 bytes in a round trip of 1000 clocks and the reads' own time: the rate the latency leaves."""
     found = read_rate(rate=8, latency=1000, max_payload=1, tags=2)
     assert 1024 / 1200 < found.payload < 1024 / 1000, found
-
-
-def test_limit_counts_header_and_framing() -> None:
-    assert payload_limit(148, 128) == 128
-    assert payload_limit(276, 256) == 256

@@ -282,8 +282,3 @@ def test_what_a_module_computes_with_is_watched() -> None:
         change(scaled)
         fresh = read(ndrite.analog(scaled, "wan2022", samples=seen), seen)
         assert torch.equal(read(tiled, seen), fresh), "ranges are those of what the die is given now"
-
-
-def test_it_says_what_it_holds(model: Any) -> None:
-    assert repr(model.ndrite).startswith("Placement(4 products, ")
-    assert "die 2 of wan2022, board 'golden:'" in repr(model.ndrite)

@@ -35,20 +35,6 @@ def test_every_preset_value_has_a_source(name):
     assert "adfm" not in str(content), "no value is the 2024 paper's"
 
 
-def test_presets():
-    chips = "dendritic-analog dendritic-ndr ibm-cmo-hfox-0.2 ibm-cmo-hfox-2 ideal joshi2020 milo2021 wan2022"
-    assert set(list_chips()) == set(chips.split())
-    kinds = {
-        "ecram": {"tang2018", "kim2019", "linear-ysz", "pair"},
-        "ndr": {"esaki", "low-pvcr", "bell", "ai301a", "gi401a"},
-        "rram": {"gong2018"},
-        "programming": {"gong2018"},
-    }
-    assert set(list_devices()) == {f"{kind}-{name}" for kind, names in kinds.items() for name in names}
-    wan = load_chip("wan2022")
-    assert (wan.cell.g_max_uS, wan.cell.levels, wan.readout.adc_bits, wan.array.rows) == (40.0, 16, 8, 128)
-
-
 BAD = {
     "cell": [
         ({"colour": 1}, "colour is not a field; accepted: g_min_uS"),

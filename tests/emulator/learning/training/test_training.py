@@ -341,11 +341,3 @@ def test_it_exports_and_has_no_errors_in_evaluation():
     # What training held to the layer's limit, the chip's own limit does not cut.
     report = map_network(network, chip, (x * 255).byte().numpy()).report
     assert report.layers[0].limited_weights < 0.05 * 40 * 12
-
-
-def test_a_float_view_is_untouched():
-    assert FLOAT.columns is None
-    model = of_widths((40, 12, 3), FLOAT)
-    x = torch.rand(20, 40)
-    model.train()
-    assert torch.equal(model(x), model(x))

@@ -1,4 +1,4 @@
-"""Tuning: pulses obey the device, states become curves, gradients are the model's, learning helps."""
+"""Tuning: states become curves, gradients are the model's, learning helps."""
 
 import dataclasses
 from itertools import pairwise
@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.errors import CompileError, PhysicsError
+from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.learning.tuning import EcramBank, Learner, Plan, Tunable, calibrate
+from emulator.learning.tuning import Learner, Plan, Tunable, calibrate
 from emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
 from emulator.learning.tuning.retune import kinds, moved
 from emulator.mapping import Mitigation, map_network
 from emulator.mapping.states import States, heights_at
 from emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
-from tests.emulator.device.cited import linear_step
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -48,83 +47,15 @@ def chip_form(samples, chip=PAIR, network=None, seed=2):
     return Tunable(*map_network(network or small(), chip, samples[0][:200], seed=seed)[:2])
 
 
-def at_states(form, states):
-    """The same die at other states, as a form of its own."""
+def set_to(form, current):
+    """The same die with these peak currents, as a form of its own."""
+    states = [dataclasses.replace(form.states[0], current=current)]
     return Tunable(form.program(states), form.die_at(states))
 
 
 def half_way(form):
     """The same die, all peak currents half way."""
-    return at_states(form, [dataclasses.replace(form.states[0], current=np.full(16, 0.5))])
-
-
-def bank(name, states, **changes):
-    """ECRAMs of a device preset that differs in ``changes``, from ``states`` (n,) on."""
-    ecram = dataclasses.replace(load_chip(f"ideal+{name}").ecram, **changes)
-    return EcramBank(ecram, np.asarray(states, float), np.random.default_rng(0))
-
-
-# -- pulses
-
-
-def test_every_device_of_a_bank_follows_its_own_law():
-    ecram = load_chip("ideal+ecram-tang2018").ecram
-    own = bank("ecram-tang2018", np.full(3, 0.4), cycle_percent=0.0)
-    devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
-    start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
-    own.pulse(np.array([30, 0, -20]))
-    want = [linear_step(devices[0], start, 30, True), start, linear_step(devices[2], start, 20, False)]
-    np.testing.assert_allclose(own.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
-    np.testing.assert_array_equal(own.pulses, [30, 0, 20])
-
-
-def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
-    ends = bank("ecram-linear-ysz", [0.0, 1.0])
-    ends.pulse(np.array([-50, 50]))
-    np.testing.assert_array_equal(ends.states, [0.0, 1.0])
-    with pytest.raises(PhysicsError, match=r"pulse counts have shape \(3,\); accepted: \(2,\)"):
-        ends.pulse(np.zeros(3, int))
-    with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
-        ends.pulse(np.array([100_001, 0]))
-    with pytest.raises(PhysicsError, match=r"ecram\.model is 'none'"):
-        EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
-
-
-def test_counts_move_by_what_is_asked_on_average_and_are_limited():
-    half = bank("ecram-linear-ysz", np.full(4000, 0.5))  # 100 equal steps over the range
-    counts = half.toward(np.full(4000, 0.023), 200)
-    assert set(counts.tolist()) == {2, 3}
-    assert counts.mean() == pytest.approx(2.3, abs=0.03)
-    assert half.toward(np.full(4000, -0.9), 7).min() == -7
-
-
-def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
-    """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
-    alike = {f"{kind}_variation_percent": 0.0 for kind in ("step", "asymmetry", "bound", "gamma")}
-    flat = bank("ecram-tang2018", np.full(4000, 0.9), cycle_percent=0.0, **alike)
-    w = -0.8276 + 0.9 * 2.0
-    up = 0.002 * (1 - 0.1153 * w / 1.1724) / 2  # of a range of 2
-    down = 0.002 * (1 + 0.5085 * w / 0.8276) / 2
-    np.testing.assert_allclose(flat.step_sizes(np.array([True] * 4000)), up, rtol=1e-9)
-    np.testing.assert_allclose(flat.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
-    assert flat.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
-    full = bank("ecram-linear-ysz", np.ones(4000))
-    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
-    assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
-    assert full.toward(np.full(4000, 1e-3), 200).min() == 200
-    with pytest.raises(PhysicsError, match="pulse limit is -1; accepted: 0 or more"):
-        full.toward(np.zeros(4000), -1)
-
-
-@pytest.mark.parametrize("direction", [1, -1])
-def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
-    half = bank("ecram-linear-ysz", np.full(4000, 0.5), cycle_percent=30.0)
-    half.pulse(np.full(4000, 4 * direction))
-    assert half.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
-    assert half.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
-
-
-# -- curves
+    return set_to(form, np.full(16, 0.5))
 
 
 @pytest.mark.parametrize("chip", [PAIR, "wan2022+ecram-tang2018", "dendritic-ndr"])
@@ -141,17 +72,6 @@ def test_no_neuron_is_higher_than_its_output_can_be():
     chip = changed("wan2022+ecram-linear-ysz", ecram={"peak_current_high_factor": 1.5})
     state = States(zero := np.zeros(16), np.linspace(0, 1, 16), zero, zero)
     np.testing.assert_allclose(heights_at(state, chip), np.minimum(0.1 + 1.4 * np.linspace(0, 1, 16), 1.0))
-
-
-def test_what_cannot_be_tuned_says_why(samples):
-    with pytest.raises(CompileError, match=r"ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"):
-        chip_form(samples, "wan2022")
-    dense = dataclasses.replace(small().layers[0], activation=Named("relu"))
-    with pytest.raises(CompileError, match="program 'plain' has no NDR neurons"):
-        chip_form(samples, network=Network.chain((dense, *small().layers[1:]), "plain"))
-
-
-# -- the learner
 
 
 @pytest.mark.parametrize(("layers", "tunes"), [(1, "each"), (2, "each"), (1, "both")])
@@ -306,22 +226,6 @@ def test_perturbation_goes_the_way_the_loss_falls(samples):
     assert perturbed(samples, outputs, steps=12, rate=0.05)[3] > 0.55
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "accepted"),
-    [
-        ("rate", 0.0, "above 0, at most 1"),
-        ("rate", 1.1, "above 0, at most 1"),
-        ("method", "x", "gradient, sign, perturb"),
-        ("steps", -1, "0..1000000"),
-        ("batch", 0, "1..1000000"),
-        ("pulses", 0, "1..100000"),
-    ],
-)
-def test_impossible_plans(field, value, accepted):
-    with pytest.raises(CompileError, match=f"{field} is {value!r}; accepted: {accepted}"):
-        Plan(**{field: value})
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
 def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
@@ -330,8 +234,7 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     program = form.base
     # Devices put somewhere else than they should be: what learning has to undo.
     rng = np.random.default_rng(4)
-    wrong = dataclasses.replace(form.states[0], current=rng.choice([0.0, 1.0], 16))
-    form = at_states(form, [wrong])
+    form = set_to(form, rng.choice([0.0, 1.0], 16))
     chip = Chip()
     chip.program(form.base)
     before = (chip.infer(x[1000:], 0).argmax(axis=1) == y[1000:]).mean()
@@ -354,17 +257,6 @@ def test_the_same_plan_gives_the_same_program(samples):
     assert images[0] == images[1] != images[2]
 
 
-def test_bad_samples(samples):
-    form, chip = chip_form(samples), Chip()
-    with pytest.raises(CompileError, match="needs the float network"):
-        chip.calibrated(form, *samples)
-    with pytest.raises(CompileError, match="labels hold 3 classes; accepted: 1500"):
-        chip.calibrated(form, samples[0], samples[1][:3], small())
-    other = Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
-    with pytest.raises(CompileError, match="the network is 20-16-5; accepted"):
-        Learner(other, form)
-
-
 def test_named_layers_keep_their_curves(samples):
     net = small(layers=2)
     mixed = Network.chain(
@@ -379,7 +271,37 @@ def test_named_layers_keep_their_curves(samples):
     assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0
 
 
-# -- cells as read
+def plain(x):
+    """Of a network without NDR neurons."""
+    dense = dataclasses.replace(small().layers[0], activation=Named("relu"))
+    return chip_form((x,), network=Network.chain((dense, *small().layers[1:]), "plain"))
+
+
+def other_network():
+    return Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
+
+
+REFUSED = {
+    "rate is 0.0; accepted: above 0, at most 1": lambda x, y: Plan(rate=0.0),
+    "rate is 1.1; accepted: above 0, at most 1": lambda x, y: Plan(rate=1.1),
+    "method is 'x'; accepted: gradient, sign, perturb": lambda x, y: Plan(method="x"),
+    "steps is -1; accepted: 0..1000000": lambda x, y: Plan(steps=-1),
+    "batch is 0; accepted: 1..1000000": lambda x, y: Plan(batch=0),
+    "pulses is 0; accepted: 1..100000": lambda x, y: Plan(pulses=0),
+    "needs the float network": lambda x, y: Chip().calibrated(chip_form((x, y)), x, y),
+    "labels hold 3 classes; accepted: 1500": (
+        lambda x, y: Chip().calibrated(chip_form((x, y)), x, y[:3], small())
+    ),
+    "the network is 20-16-5; accepted": lambda x, y: Learner(other_network(), chip_form((x, y))),
+    "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with": lambda x, y: chip_form((x,), "wan2022"),
+    "program 'plain' has no NDR neurons": lambda x, y: plain(x),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refused(samples, message):
+    with pytest.raises(CompileError, match=message):
+        REFUSED[message](*samples)
 
 
 def test_a_code_stands_for_the_weight_it_was_programmed_for():

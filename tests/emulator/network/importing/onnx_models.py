@@ -125,12 +125,12 @@ def _own(name: str) -> Build:
 
 TRACED = (
     "composite; lenet; 1-D convolutions; prelu by channel; gelu; gelu, tanh; softplus; prelu; resnet-8; "
-    "shuffled channels; temporal; lstm, two layers; gru, calls first; gru, last state; mobilenet v2 blocks; "
-    "u-net; densenet; inception; sums of branches"
+    "temporal; lstm, two layers; gru, calls first; gru, last state; mobilenet v2 blocks; u-net; "
+    "random 2; random 5; random 8; random 11; random 18; random 20"
 ).split("; ")
 EXPORTED = (
-    "lenet; elu; 1-D convolutions; gelu; prelu; resnet-8; shuffled channels; temporal; lstm, two layers; "
-    "gru, calls first; squeeze and excite; highway"
+    "lenet; elu; 1-D convolutions; gelu; prelu; resnet-8; temporal; lstm, two layers; "
+    "gru, calls first; highway; random 2; random 5"
 ).split("; ")
 
 ONNX: dict[str, Build] = {

@@ -279,15 +279,6 @@ def test_estimators_that_are_no_networks(build: Callable[[], Any]) -> None:
         import_model(model, samples=x)
 
 
-def test_an_estimators_classes_keep_their_names() -> None:
-    model, x = fitted(mlp(), "names")
-    imported = import_model(model, samples=x)
-    got = imported.network.forward(imported.inputs.unit(x)).argmax(axis=1)
-    assert imported.network.meaning.classes == ("high", "low", "middle")
-    sure = np.ptp(np.sort(model.predict_proba(x), axis=1)[:, 1:], axis=1) > 0.02
-    assert (model.classes_[got] == model.predict(x))[sure].all()
-
-
 def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever a handler gets wrong, the model's own runtime finds it, and says where."""
     from emulator.network.importing.reading import HANDLERS

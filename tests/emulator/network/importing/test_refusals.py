@@ -9,8 +9,7 @@ import pytest
 
 from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from emulator.network.importing import import_model
-from tests.emulator.network.importing.cases import exported, net, nn, normal, seeded, torch, written
-from tests.emulator.network.importing.sklearn_models import estimator, fitted, written_file
+from tests.emulator.network.importing.cases import net, nn, normal, seeded, torch, written
 
 
 class Two(nn.Module):
@@ -131,17 +130,6 @@ def test_an_unbounded_function_needs_samples() -> None:
     assert import_model(bounded, input_range=(-1, 1)).report.error_rms is None
     with pytest.raises(UnsupportedNodeError, match=r"recurrent cell.*give samples"):
         import_model(net(*SEQUENCE)(whole(lambda y: y[:, -1]))(), input_shape=SEQUENCE)
-
-
-def test_onnx_nodes_are_named(tmp_path: Path) -> None:
-    normalised = seeded(lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)))
-    path = exported(tmp_path, normalised, normal(4, 6), dynamo=False)
-    with pytest.raises(UnsupportedNodeError, match=r"model.onnx: .*' \(LayerNormalization\).*host"):
-        import_model(path, samples=normal(20, 6))
-    model, x = fitted(estimator("ensemble.RandomForestClassifier", n_estimators=3))
-    forest = written_file(tmp_path, model, x)
-    with pytest.raises(UnsupportedNodeError, match=r"\(TreeEnsembleClassifier\).*multi-layer perceptron"):
-        import_model(forest, samples=x)
 
 
 FULL = nn.Sequential(nn.Linear(6, 2))

@@ -8,20 +8,12 @@ import pytest
 
 import ndrite
 from emulator.backend.lay_out import check_fits
-from emulator.errors import EmulatorError
 from emulator.golden import Core
 from emulator.mapping import golden_accuracy, map_network
 from emulator.network import load_network, zoo
 from emulator.network.datasets import fashion_mnist_test, japanese_vowels
-from emulator.network.zoo import FOLDER, float_network, program, programs
+from emulator.network.zoo import float_network, program
 from emulator.spec import PRESETS, Program
-
-
-def test_files():
-    assert programs() == ["fashion-mnist-784-128-10"]
-    assert {p.name for p in FOLDER.glob("fashion-mnist-*.npz")} == {program().name}
-    with pytest.raises(EmulatorError, match="network is 'lenet'; accepted: fashion-mnist-784-128-10"):
-        program("lenet")
 
 
 def test_float_accuracy():
