@@ -71,8 +71,10 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
 
     Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells for each target; a
     column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
-    when there are too few targets or cells, or values no cell can have.
+    when there are too few targets or cells, values no cell can have, or another model than ``polynomial``.
     """
+    if model != "polynomial":
+        raise DatasetError(f"model is {model!r}; accepted: polynomial")
     target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))
     if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):
