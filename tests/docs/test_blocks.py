@@ -35,7 +35,7 @@ EXTRAS = {
     "training.md": ("torch", "onnx"),
     "physics.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
-    "cost.md": ("pyarrow", "plotly"),
+    "cost.md": ("pyarrow",),
 }
 BLOCK = re.compile(
     r"^(?P<before>(?:<!--[^>]*-->\n|Save this as `[\w.]+`:\n\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$",
