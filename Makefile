@@ -62,10 +62,9 @@ test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five
 test-gates: compiler $(FPGA_STAMP) ## netlists of cores, and of devices with maps, in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
 
-test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
+test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, LeNet-5 on 20 images, notebooks
 	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'
-	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
-	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
+	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py
 	$(BIN)/python examples/notebooks/run.py
 
 test-spice: $(DEV_STAMP) ## a whole 128 x 128 product of a die, twenty samples, against ngspice; a quarter of an hour

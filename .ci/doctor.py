@@ -27,7 +27,6 @@ PROGRAMS = (
         "documentation and reports looked at in a browser by the tests",
         "apt install chromium",
     ),
-    (("gtkwave", "surfer"), False, "looking at waveforms of `ndrite trace`", "apt install gtkwave"),
 )
 PACKAGES = (
     ("cairo.h", False, "badcrossbar, an independent nodal solver in the tests", "apt install libcairo2-dev"),

@@ -8,19 +8,7 @@ from typing import Any
 
 from boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
 from boards.netlist import Make, build_id, netlist, verilog
-from boards.sim.compile import (
-    CXX_FLAGS,
-    FAST,
-    HARNESS,
-    SLOW,
-    TOP,
-    TRACE_CONTROL,
-    TRACE_CXX_FLAGS,
-    TRACE_FLAGS,
-    TRACE_HARNESS,
-    VERILATOR_FLAGS,
-    compile_verilog,
-)
+from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FLAGS, compile_verilog
 from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
@@ -37,13 +25,11 @@ def build(
     geometry: Geometry,
     *,
     divisor: int = DEFAULT_DIVISOR,
-    trace: bool = False,
     platform: object = None,
     learns: bool = False,
 ) -> Path:
-    """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
-    waveforms; ``platform``: of the design that it asks for (``hdl.parts.target``); ``learns``: of one that
-    does.
+    """Shared library of the RTL for a geometry, compiled now or earlier; ``platform``: of the design that it
+    asks for (``hdl.parts.target``); ``learns``: of one that does.
 
     Raises
     ------
@@ -53,9 +39,7 @@ def build(
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
         **_design(geometry, divisor, platform, learns),
-        what=f"geometry {geometry.name}{of_platform}" + (", with waveforms" if trace else ""),
-        harness=TRACE_HARNESS if trace else HARNESS,
-        trace=trace,
+        what=f"geometry {geometry.name}{of_platform}",
     )
 
 
@@ -81,28 +65,24 @@ def cached_library(
     platform: object = None,
     what: str,
     harness: Path = HARNESS,
-    trace: bool = False,
 ) -> Path:
     """Library of a design from the cache; compiled when absent or damaged, announced on stderr.
 
     ``make``, ``key`` and ``platform`` are those of ``boards.netlist.netlist``. Raises as ``build``.
     """
     try:
-        return _library(make, key, platform, what, harness, trace)
+        return _library(make, key, platform, what, harness)
     except OSError as error:
         raise SimulationBuildError(f"cannot build the simulated board: {error}") from None
 
 
-def _library(make: Make, key: str, platform: object, what: str, harness: Path, trace: bool) -> Path:
+def _library(make: Make, key: str, platform: object, what: str, harness: Path) -> Path:
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
-    if trace:
-        flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
     tools = "\n".join([tool_versions(), compiler_version(compiler), flags])
-    harnesses = HARNESS.read_bytes() * trace + harness.read_bytes()
     design = netlist(make, key=key, platform=platform)
     root = folder("sim")
-    entry = digest(f"{design}\n{tools}".encode() + harnesses)
+    entry = digest(f"{design}\n{tools}".encode() + harness.read_bytes())
     library = root / f"{entry}.so"
     runtime = root / f"runtime-{digest(tools.encode())}"
     if not is_whole(library):
@@ -119,7 +99,6 @@ def _library(make: Make, key: str, platform: object, what: str, harness: Path, t
                         compiler=compiler,
                         kept=runtime,
                         harness=harness,
-                        trace=trace,
                     )
                     seal(unfinished, library)
                 _say(f"compiled in {time.monotonic() - begin:.0f} s")

@@ -1,6 +1,5 @@
 """Figures of a compiled network and of one run of it."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from emulator.network import Ndr
 from ndrite.compiled import Compiled
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, EMPTY, INK, PALE
-from ndrite.waveforms import Trace
 
 CURVES_MAX = 6
 LAYERS_MAX = 3
@@ -23,11 +21,11 @@ LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
-    """One layer on arrays of the chip and on lanes of the FPGA.
+    """One layer on arrays of the chip.
 
     ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
-    hold a weight. ``passes`` are those of the FPGA's array for one input vector and DAC slice.
+    hold a weight.
     """
 
     rows: int
@@ -36,10 +34,9 @@ class Tiling(NamedTuple):
     across: int
     arrays: int
     used: float
-    passes: int
 
 
-def tilings(whole: Compiled, lanes: int) -> list[Tiling]:
+def tilings(whole: Compiled) -> list[Tiling]:
     """One for each product of the program, in order."""
     array, found = whole.die.chip.array, []
     for layer in whole.program.layers:
@@ -47,8 +44,7 @@ def tilings(whole: Compiled, lanes: int) -> list[Tiling]:
         down, across = array.tiles(k, m)
         arrays = down * across * array.arrays_a_tile
         used = 2 * k * m / (arrays * array.rows * array.columns)
-        passes = layer.tiles(whole.program.rows) * math.ceil(m / lanes)
-        found.append(Tiling(k, m, down, across, arrays, used, passes))
+        found.append(Tiling(k, m, down, across, arrays, used))
     return found
 
 
@@ -166,21 +162,6 @@ def cells(die: Die) -> Any:
             figure.colorbar(drawn, ax=axes, shrink=0.85)
         row[2].hist(error.ravel(), bins=81, color=ACCENT)
         row[2].set(title=f"rms {np.sqrt(np.square(error).mean()):.2f} µS", xlabel="error (µS)", yticks=[])
-    return figure
-
-
-def timeline(trace: Trace) -> Any:
-    """In which clock cycles each block worked, packets in and out included."""
-    figure = drawing.figure(9.0, 3.2)
-    axes = figure.subplots()
-    for n, (block, active) in enumerate(reversed(trace.activity.items())):
-        starts, ends = np.flatnonzero(np.diff(active, prepend=False, append=False)).reshape(-1, 2).T
-        spans = list(zip(starts, ends - starts, strict=True))
-        axes.broken_barh(spans, (n - 0.4, 0.8), color=ACCENT if block == "array" else INK, lw=0)
-        axes.text(trace.traced * 1.01, n, f"{int(active.sum())} cycles", va="center", fontsize=8)
-    axes.set_yticks(range(len(trace.activity)), list(reversed(trace.activity)))
-    axes.set(xlabel="clock cycle", xlim=(0, trace.traced * 1.14))
-    axes.grid(axis="x", lw=0.3)
     return figure
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.schedule import bound_cycles
 from emulator.files import write_whole
 from emulator.mapping.explain import ACCURACY, Explanation
-from emulator.spec import Geometry
 from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
@@ -23,7 +23,6 @@ from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share
 from ndrite.pages.template import rendered
 from ndrite.results import Result, Table
-from ndrite.waveforms import Trace
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
@@ -41,9 +40,8 @@ class Report(Result):
         Codes uint8 (samples, inputs), and classes (samples,) or targets (samples, outputs) to judge by.
     answers:
         The golden model's, float64 (samples, outputs), in the model's unit.
-    geometry, trace, board:
-        Of the array; one simulated inference, None where none was asked for; the committed report of an FPGA
-        build, if any.
+    board:
+        The committed report of an FPGA build; None where no board was chosen.
     seed, sources:
         Of the read noise; where things come from.
     """
@@ -54,8 +52,6 @@ class Report(Result):
     x: npt.NDArray[np.uint8]
     labels: npt.NDArray[Any]
     answers: npt.NDArray[np.float64]
-    geometry: Geometry
-    trace: Trace | None
     board: dict[str, Any] | None
     seed: int
     sources: dict[str, str]
@@ -81,7 +77,7 @@ class Report(Result):
             f"{measure}_float": self.explanation.reference,
             f"{measure}_golden": self.explanation.program.score(),
             "samples": self.samples,
-            "cycles": None if self.trace is None else self.trace.cycles,
+            "bound_cycles": self.bound_cycles,
         }
 
     def tables(self) -> Iterable[Table]:
@@ -97,7 +93,6 @@ class Report(Result):
             "curves": curves if figures.curves(found, curves) else None,
             "cells": figures.cells(found.die),
             "tiles": figures.tiles(found.die.chip.array, self.tilings),
-            "timeline": None if self.trace is None else figures.timeline(self.trace),
         }
         return {name: figure for name, figure in made.items() if figure is not None}
 
@@ -157,22 +152,27 @@ class Report(Result):
         found = self.explanation.program
         return loss(found.lost or 0, found.won or 0, self.samples) if self.classes else "-"
 
+    @property
+    def bound_cycles(self) -> int | None:
+        """The fewest clock cycles of an inference on the board's lanes; None where no board was chosen."""
+        return None if self.board is None else bound_cycles(self.subject.program, self.board["lanes"])
+
     @cached_property
     def tilings(self) -> list[Tiling]:
         """One for each product of the program, in order."""
-        return figures.tilings(self.subject, self.geometry.lanes)
+        return figures.tilings(self.subject)
 
     @property
     def quantities(self) -> dict[str, str]:
         """The headline's in words; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
-        cycles = "-" if self.trace is None else f"{self.trace.cycles:,}"
+        cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"
         return {
             f"float software, {measure}": self.scores[0],
             f"golden model, {measure}": self.scores[1],
             "samples": f"{self.samples:,}",
-            "clock cycles of an inference (simulated)": cycles,
+            "clock cycles of an inference (schedule bound)": cycles,
             "golden model against float": self.flips,
             "error of the outputs, % of their spread": f"{100 * error:.2g}",
             f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",

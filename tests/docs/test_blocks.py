@@ -27,7 +27,7 @@ NOT_RUN = 3
 """Blocks that need a board, minutes or a folder of yours, on all pages together."""
 CODE = ("sh", "python")
 TEXT = ("", "text", "toml", "yaml")
-SIMULATED = re.compile(r"sim:|ndrite (demo|trace)|bringup --simulated")
+SIMULATED = re.compile(r"sim:|ndrite demo|bringup --simulated")
 EXTRAS = {
     "README.md": ("torch", "onnx"),
     "networks.md": ("torch", "onnx"),

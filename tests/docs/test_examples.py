@@ -47,8 +47,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-SLOW = ("demo", "trace", "report")
-LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "report", "serve", "trace")
+SLOW = ("demo", "report")
+LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
