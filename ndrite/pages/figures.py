@@ -78,8 +78,9 @@ def tiles(array: Array, found: list[Tiling]) -> Any:
     return figure
 
 
-def confusion(axes: Any, matrix: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Labels (rows) against answers (columns), counts of samples; of many classes the shades alone."""
+def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
+    """Labels (n,) in rows against answers (n,) in columns; counts of samples, of many classes the shades."""
+    matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.argwhere(matrix > 0) if len(matrix) <= 16 else ():
@@ -89,6 +90,13 @@ def confusion(axes: Any, matrix: Any, names: Sequence[Any], size: float = 7) -> 
     axes.set_xticks(range(len(names)), names, **turned)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="answer", ylabel="label")
+
+
+def counted(labels: Any, answers: Any, classes: int) -> npt.NDArray[np.int64]:
+    """Samples of a class (row) by answer (column), (classes, classes)."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
 
 
 def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any:
@@ -163,15 +171,3 @@ def cells(die: Die) -> Any:
         row[2].hist(error.ravel(), bins=81, color=ACCENT)
         row[2].set(title=f"rms {np.sqrt(np.square(error).mean()):.2f} µS", xlabel="error (µS)", yticks=[])
     return figure
-
-
-def losses(axes: Any, found: list[tuple[str, float]]) -> None:
-    """Accuracy (0..1) after each step, by name."""
-    names, values = zip(*((name, 100 * value) for name, value in found), strict=True)
-    axes.bar(range(len(values)), values, color=[INK] + [ACCENT] * (len(values) - 1), width=0.6)
-    for i, value in enumerate(values):
-        change = f" ({value - values[i - 1]:+.2f})" if i else ""
-        axes.text(i, value + 0.05, f"{value:.2f} %{change}", ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(np.floor(min(values) - 2), np.ceil(max(values) + 1))
-    axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
-    axes.set(title="where the accuracy goes", ylabel="accuracy (%), axis cut")

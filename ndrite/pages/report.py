@@ -100,11 +100,11 @@ class Report(Result):
         meaning = self.subject.program.meaning
         if not self.classes:
             return figures.targets(self.labels, self.answers, meaning.output_unit)
-        if len(self.confusion) > CLASSES_MAX:
+        names = meaning.classes or range(self.answers.shape[1])
+        if len(names) > CLASSES_MAX:
             return None
         made = drawing.figure(5.2, 5.0)
-        names = meaning.classes or range(len(self.confusion))
-        figures.confusion(made.subplots(), self.confusion, names)
+        figures.confusion(made.subplots(), self.labels, self.answers.argmax(axis=1), names)
         return made
 
     @property
@@ -122,16 +122,10 @@ class Report(Result):
         return self.explanation.measure == ACCURACY
 
     @property
-    def confusion(self) -> npt.NDArray[np.int64]:
-        """Samples of a class (row) by answer of the golden model (column)."""
-        counts = np.zeros((self.answers.shape[1],) * 2, np.int64)
-        np.add.at(counts, (self.labels, self.answers.argmax(axis=1)), 1)
-        return counts
-
-    @property
     def worst_class(self) -> str:
         """The class with the least share of right answers, in words."""
-        right, total = self.confusion.diagonal(), self.confusion.sum(axis=1)
+        counts = figures.counted(self.labels, self.answers.argmax(axis=1), self.answers.shape[1])
+        right, total = counts.diagonal(), counts.sum(axis=1)
         worst = int(np.where(total, right / np.maximum(total, 1), 2.0).argmin())
         names = self.subject.program.meaning.classes
         return f"class {names[worst] if names else worst}, {right[worst]} of {total[worst]}"
