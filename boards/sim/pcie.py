@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from boards.netlist import build_id, netlist
 from boards.sim.build import cached_library
 from boards.sim.link import CYCLES_PER_SECOND
 from boards.sim.running import NUMBER, U64, Function, Running
@@ -121,11 +120,6 @@ class SimCard(Running):
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
-
-
-def card_id(geometry: Geometry, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> int:
-    """Build id of a simulated card of the sources as they stand."""
-    return build_id(netlist(**_design(geometry, tags, slot_bytes)))
 
 
 def _design(geometry: Geometry, tags: int, slot_bytes: int) -> dict[str, Any]:

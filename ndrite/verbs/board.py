@@ -8,8 +8,6 @@ from boards.fpga import find_target
 from boards.fpga import flash as loader
 from boards.fpga.page import markdown
 from boards.fpga.reports import summaries
-from boards.recognise import is_of_these_sources
-from boards.stepped import device_of
 from emulator.files import write_whole
 from emulator.spec.datagrams import PORT
 from host import InputError
@@ -89,9 +87,6 @@ def info(board: Board = "golden:", /) -> Found:
     """
     with connect(board) as chosen:
         found: dict[str, Any] = chosen.identity()
-        device = device_of(chosen)
-        if device is not None:
-            found["sources_match"] = is_of_these_sources(device.geometry, device.build_id)
         found["counters"] = chosen.counters()
     found["versions"] = versions(None)
     rows = [(k, str(v)) for k, v in found.items() if not isinstance(v, dict)]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.recognise import is_of_these_sources
 from boards.sim.serve_udp import AT_ONCE, STRANGERS, WAITING, Inbox, receive
+from boards.sim.udp import udp_id
 from emulator.spec import PRESETS, Program
 from emulator.spec.datagrams import HEADER, OPEN_BYTES, VERSION, Kind
 from host import LinkError
@@ -74,7 +74,7 @@ def test_a_port_in_use_and_wrong_usage_are_one_line(server: Server, fails: Any) 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
     with connect("sim-udp:tiny") as board:
         ran(board, program, x, seed=3)
-        assert is_of_these_sources(PRESETS["tiny"], int(board.identity()["build_id"], 16))
+        assert udp_id(PRESETS["tiny"]) == int(board.identity()["build_id"], 16)
 
 
 def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, x: np.ndarray) -> None:
