@@ -95,8 +95,8 @@ check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails whe
 	for board in $(CHECKED); do $(BIN)/ndrite board build $$board --output build/check/$$board; done
 	$(BIN)/python -m boards.fpga.commit --check $(CHECKED:%=build/check/%)
 
-boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
-	$(BIN)/ndrite board list -o docs/boards.md
+boards-page: $(RUN_STAMP) ## the table of docs/boards.md from the committed reports
+	$(BIN)/python -m boards.fpga.page docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .

@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 from boards.fpga import find_target
 from boards.fpga import flash as loader
-from boards.fpga.page import markdown
 from boards.fpga.reports import summaries
-from emulator.files import write_whole
 from emulator.spec.datagrams import PORT
 from host import InputError
 from host.links.udp_socket import udp_address
@@ -18,7 +16,7 @@ from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
 from ndrite.selftest import checks_of
-from ndrite.signature import Announce, Board, File, Folder, Option, Output, Source, Whole, unheard, verb
+from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
 
 COLUMNS = {
@@ -30,29 +28,22 @@ COLUMNS = {
     "samples_per_s_compute": "array/s",
     "samples_per_s_link": "link/s",
 }
-"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON and the page have all."""
+"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON has all."""
 
 
 @verb
-def list_boards(*, output: Output | None = None) -> Found:
+def list_boards() -> Found:
     """The FPGA boards, with size and speed.
 
     Array, clock and Fmax in MHz, cells used, weights held. array/s and link/s: samples a second that the
     array and the link could do for the shipped network. The figures come from reports of past builds that
     ship with the package; Fmax is nextpnr's estimate. Nothing was measured on hardware.
 
-    Parameters
-    ----------
-    output:
-        Write the docs' page of size and speed, Markdown.
-
     Examples
     --------
     $ ndrite board list --json
     """
     rows = summaries()
-    if output is not None:
-        write_whole(output, markdown())
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     title = "FPGA boards (estimated by nextpnr, not measured)"
     notes = {

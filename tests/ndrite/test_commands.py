@@ -150,12 +150,6 @@ def test_boards_json_is_a_list_with_the_promised_keys(said: Any) -> None:
     assert all(set(KEYS) <= set(row) for row in rows)
 
 
-def test_committed_page_is_current(tmp_path: Path, prints: Any) -> None:
-    prints(f"board list -o {tmp_path / 'boards.md'}")
-    page = Path(__file__).parents[2] / "docs" / "boards.md"
-    assert page.read_text() == (tmp_path / "boards.md").read_text(), "run: make boards-page"
-
-
 def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:
     table = prints("board list")
     assert max(map(len, table.splitlines())) <= 80
