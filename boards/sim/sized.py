@@ -9,8 +9,7 @@ import numpy.typing as npt
 from boards.abilities import Abilities
 from boards.board import Board
 from boards.learning import LearningBoard
-from boards.sim.learning import sized_learning
-from boards.sim.sizing import USUAL, sized
+from boards.sim.sizing import USUAL, sized, sized_learning
 from emulator.backend.walk import check_maps
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult

@@ -231,7 +231,7 @@ def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> Non
     used = {"TRELLIS_COMB": {"used": 5, "available": 10}}
     clocks = {"fast": (200.0, 1.3 * wanted), "slow": (90.0, 1.3 * wanted)}
     file = nextpnr_report(tmp_path, clocks, utilization=used, critical_paths=[{"path": path}])
-    result = timing.read(file, "ecp5", 1.3)
+    result = timing.read(file, "ecp5", 1.3, wanted)
     assert result.fmax_mhz == 90.0
     assert result.clocks["slow"] == (90.0, pytest.approx(wanted))
     assert result.met == met
