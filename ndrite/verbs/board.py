@@ -15,7 +15,7 @@ from ndrite import url
 from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
-from ndrite.selftest import checks_of
+from ndrite.selftest import checks_of, judged
 from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
 
@@ -180,18 +180,8 @@ def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) 
     --------
     $ ndrite board selftest sim:tiny
     """
-    found = []
     with connect(board) as chosen:
-        for check in checks_of(chosen, seed=seed):
-            found.append(check)
-            announce(f"{check.result:4} {check.name}: {check.seen}")
-    failed = sum(not check.passed for check in found)
-    rows = [(c.name, c.result, c.seen) for c in found]
-    return Found(
-        {"board": board, "failed": failed, "checks": [vars(c) for c in found]},
-        (Table(f"self test of {board}", ("check", "result", "seen"), rows),),
-        failed=f"{failed} of {len(found)} checks failed" if failed else None,
-    )
+        return judged(f"self test of {board}", checks_of(chosen, seed=seed), announce, board=board)
 
 
 @verb
