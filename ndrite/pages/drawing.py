@@ -10,7 +10,7 @@ from typing import Any
 from emulator.files import write_whole
 from ndrite.files import picture_format
 
-INK, ACCENT, PALE, EMPTY = "#1f3a5f", "#c8553d", "#9fb3c8", "#f1f4f8"
+INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#9fb3c8"
 SERIES = (INK, ACCENT, "#5b8e7d", "#d9a441", "#7d5ba6", PALE)
 """Colours of series, in their order."""
 

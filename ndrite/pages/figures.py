@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description.schema import Array
 from emulator.golden.neuron import table_of
 from emulator.mapping import Die
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
 from ndrite.compiled import Compiled
 from ndrite.pages import drawing
-from ndrite.pages.drawing import ACCENT, EMPTY, INK, PALE
+from ndrite.pages.drawing import ACCENT, INK, PALE
 
 CURVES_MAX = 6
 LAYERS_MAX = 3
@@ -51,31 +50,6 @@ def tilings(whole: Compiled) -> list[Tiling]:
 def used_share(found: list[Tiling]) -> float:
     """Share 0..1 of all cells of all arrays that hold a weight."""
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
-
-
-def tiles(array: Array, found: list[Tiling]) -> Any:
-    """Every layer's tiles at their size in weights: outlined what is there, filled what is used."""
-    from matplotlib.patches import Rectangle
-
-    figure = drawing.figure(9.0, 2.8)
-    axes = figure.subplots()
-    rows, columns = array.rows, array.weights_across
-    highest = max(t.down for t in found) * rows
-    gap = 0.04 * sum(t.across for t in found) * columns
-    left = 0.0
-    for number, t in enumerate(found):
-        height, width = t.down * rows, t.across * columns
-        axes.add_patch(Rectangle((left, 0), width, height, facecolor=EMPTY, lw=0))
-        axes.add_patch(Rectangle((left, 0), t.columns, t.rows, facecolor=PALE, lw=0))
-        for k in range(0, height, rows):
-            for m in range(0, width, columns):
-                axes.add_patch(Rectangle((left + m, k), columns, rows, fill=False, edgecolor=INK, lw=0.8))
-        axes.text(left + width / 2, -0.02 * highest, str(number), ha="center", va="bottom", fontsize=8)
-        left += width + gap
-    axes.set(xlim=(-gap / 2, left - gap / 2), ylim=(1.02 * highest, -0.12 * highest), xticks=[])
-    axes.set_ylabel("rows")
-    axes.set_xlabel("columns of weights, layer after layer; a box is a tile, its filled part holds weights")
-    return figure
 
 
 def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:

@@ -92,7 +92,6 @@ class Report(Result):
             "errors": causes.draw(self.explanation),
             "curves": curves if figures.curves(found, curves) else None,
             "cells": figures.cells(found.die),
-            "tiles": figures.tiles(found.die.chip.array, self.tilings),
         }
         return {name: figure for name, figure in made.items() if figure is not None}
 
