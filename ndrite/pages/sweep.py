@@ -1,13 +1,11 @@
-"""A sweep's points: along every axis, and accuracy against cost."""
+"""A sweep's points: along every axis, and accuracy against cost, drawn."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ndrite.costs.parts import MODELLED
 from ndrite.pages import drawing
-from ndrite.pages.drawing import ACCENT, INK, PALE
+from ndrite.pages.drawing import ACCENT, PALE
 
 
 def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float, float, float]]:
@@ -16,27 +14,6 @@ def axis_summary(rows: list[dict[str, Any]], axis: str) -> list[tuple[Any, float
     for row in rows:
         groups.setdefault(row[axis], []).append(row["accuracy"])
     return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
-
-
-def draw_axes(rows: list[dict[str, Any]], axes: tuple[str, ...], folder: Path) -> None:
-    """One figure an axis, ``AXIS.svg`` in ``folder``: mean accuracy and the range over all other axes."""
-    for axis in axes:
-        found = axis_summary(rows, axis)
-        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, *_ in found)
-        if numeric:
-            found.sort(key=lambda entry: entry[0])
-        values, mean, low, high = (list(column) for column in zip(*found, strict=True))
-        where = values if numeric else range(len(values))
-        figure = drawing.figure(5, 3.4)
-        ax = figure.subplots()
-        label = "range over the other axes"
-        ax.fill_between(where, *(100 * np.array([low, high])), alpha=0.25, color=INK, label=label)
-        ax.plot(where, 100 * np.array(mean), "o-", color=INK, label="mean")
-        ax.set(xlabel=axis, ylabel="accuracy, %")
-        if not numeric:
-            ax.set_xticks(where, [str(value) for value in values])
-        ax.legend()
-        drawing.save(figure, folder / f"{axis}.svg")
 
 
 def front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ndrite.costs.parts import MODELLED
-from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front
+from ndrite.pages.sweep import MEASURES, axis_summary, draw_front, front
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
@@ -26,7 +26,7 @@ class Grid(Result):
         One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
         ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference.
     folder:
-        Where the results lie: ``results.parquet``, and a figure of every axis.
+        Where the results lie, ``results.parquet``.
     """
 
     plan: Plan
@@ -56,7 +56,6 @@ class Grid(Result):
         return {
             "plan": self.plan.name,
             "results": str(self.table_path),
-            "figures": [str(self.folder / f"{axis}.svg") for axis in self.plan.axes],
             "axes": list(self.plan.axes),
             "rows": rows,
         }
@@ -101,8 +100,7 @@ def sweep(
     plan:
         A YAML file, or its content as a dictionary (paths in it are then relative to the working folder).
     output:
-        Folder of the results and of a figure of every axis; default: the plan's file without its suffix, or
-        the plan's name.
+        Folder of the results; default: the plan's file without its suffix, or the plan's name.
     picture:
         Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     workers:
@@ -128,7 +126,6 @@ def sweep(
     with progress(f"points of {chosen.name}") as report:
         rows = run_sweep(chosen, folder, workers=workers, progress=report)
     grid = Grid(chosen, rows, folder)
-    draw_axes(rows, chosen.axes, folder)
     if picture is not None:
         grid.plot(picture)
     return grid
