@@ -1,4 +1,4 @@
-"""Figures of a compiled network and of one run of it."""
+"""Figures of a compiled network and one run of it, of a campaign's chips, and of a sweep's points."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -144,4 +144,47 @@ def cells(die: Die) -> Any:
             figure.colorbar(drawn, ax=axes, shrink=0.85)
         row[2].hist(error.ravel(), bins=81, color=ACCENT)
         row[2].set(title=f"rms {np.sqrt(np.square(error).mean()):.2f} µS", xlabel="error (µS)", yticks=[])
+    return figure
+
+
+def chips(summary: dict[str, Any]) -> Any:
+    """A campaign's: their histogram with the threshold, and yield against threshold."""
+    what, each, threshold = "rms error", "rms_error_per_chip", summary.get("threshold")
+    higher = "accuracy_mean" in summary
+    if higher:
+        what, each, threshold = "accuracy, %", "accuracy_per_chip", 100 * summary["threshold"]
+    values = np.array(summary[each]) * (100 if higher else 1)
+    as_good = [100 * float((values >= v if higher else values <= v).mean()) for v in values]
+    title = f"{len(values)} chips, {summary['samples']} samples"
+    figure = drawing.figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
+    left.set(xlabel=f"{what} of a chip", ylabel="chips", title=title)
+    order = np.argsort(values)
+    right.step(values[order], np.array(as_good)[order], where="pre" if higher else "post", color=INK)
+    right.set(xlabel=f"threshold: {what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    if threshold is not None:
+        for axes in (left, right):
+            axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")
+        left.legend()
+    return figure
+
+
+def front(rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...]) -> Any:
+    """All points of a sweep, and the ``best`` joined and named by their values of ``axes``."""
+    figure = drawing.figure(6.4, 4.2)
+    ax = figure.subplots()
+
+    def places(some: list[dict[str, Any]]) -> list[Any]:
+        return [[r["energy_pJ"] * 1e-3 for r in some], [100 * r["accuracy"] for r in some]]
+
+    halves = [100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows]
+    ax.errorbar(*places(rows), yerr=halves, fmt="o", color=PALE, label="points")
+    line = {"color": ACCENT, "drawstyle": "steps-post", "zorder": 3, "label": "Pareto front"}
+    ax.plot(*places(best), "o-", **line)
+    for row, *place in zip(best, *places(best), strict=True):
+        text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
+        ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
+    ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
+    ax.legend()
     return figure

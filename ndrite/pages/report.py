@@ -1,11 +1,12 @@
 """Report: every number of a page about one compiled network."""
 
+import base64
 import hashlib
 import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ import numpy.typing as npt
 from emulator.backend.schedule import bound_cycles
 from emulator.files import write_whole
 from emulator.mapping.explain import ACCURACY, Explanation
+from emulator.spec import brief
 from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share
-from ndrite.pages.template import rendered
-from ndrite.results import Result, Table
+from ndrite.results import Result, Table, plain
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
@@ -58,7 +59,7 @@ class Report(Result):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other. OSError when it cannot be written."""
-        return write_whole(path, rendered("report.html", title=self.name, report=self))
+        return write_whole(path, _template().render(title=self.name, report=self).lstrip())
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
@@ -195,6 +196,28 @@ class Report(Result):
             f"Python {platform.python_version()}",
             **self.sources,
         }
+
+
+@lru_cache(1)
+def _template() -> Any:
+    """Of the page; text of other people is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader(__package__ or "", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "table": brief.table,
+        "causes": causes.table,
+        "used_share": used_share,
+        "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
+    }
+    made.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
+    return made.get_template("report.html")
 
 
 def _digest(array: npt.NDArray[Any]) -> str:

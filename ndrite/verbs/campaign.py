@@ -25,7 +25,7 @@ from host.api import Progress
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.intervals import mean_interval, proportion
-from ndrite.pages import chips as drawn
+from ndrite.pages import drawing, figures
 from ndrite.results import Summary
 from ndrite.samples import judged_samples
 from ndrite.url import connect
@@ -82,7 +82,7 @@ class Wafer(Summary):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the distribution over chips, and yield against threshold; the suffix is the format."""
-        return drawn.draw(self.summary, Path(path))
+        return drawing.save(figures.chips(self.summary), path)
 
 
 @sig.verb

@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ndrite.costs.parts import MODELLED
-from ndrite.pages.sweep import MEASURES, axis_summary, draw_front, front
+from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
 from ndrite.sweeps.run import run_sweep
+
+MEASURES: dict[str, tuple[str, float]] = {
+    "accuracy": ("accuracy, %", 100),
+    "energy_pJ": (f"energy, nJ ({MODELLED}, typical)", 1e-3),
+    "latency_ns": (f"latency, µs ({MODELLED}, typical)", 1e-3),
+    "area_um2": (f"area, mm² ({MODELLED}, typical)", 1e-6),
+    "snr_db": ("output SNR, dB", 1),
+}
+"""Field of a row -> name, factor."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,16 +48,24 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Rows that none other beats, cheapest first: as accurate or more at as little energy or less."""
-        return front(self.rows)
+        """Rows that none other beats, cheapest first: as accurate or more at as little energy or less. Of
+        several alike the first stays."""
+        found: list[dict[str, Any]] = []
+        for row in sorted(self.rows, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
+            if not found or row["accuracy"] > found[-1]["accuracy"]:
+                found.append(row)
+        return found
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
         """(value, mean, least, greatest accuracy) for each value of an axis, the others averaged."""
-        return axis_summary(self.rows, axis)
+        groups: dict[Any, list[float]] = {}
+        for row in self.rows:
+            groups.setdefault(row[axis], []).append(row["accuracy"])
+        return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw accuracy against energy with the front; the suffix is the format."""
-        return draw_front(self.rows, self.plan.axes, Path(path))
+        return drawing.save(figures.front(self.rows, self.front(), self.plan.axes), path)
 
     def as_dict(self) -> dict[str, Any]:
         best = {row["key"] for row in self.front()}
