@@ -14,13 +14,13 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
-    def markdown(self, rule: str = "---") -> str:
-        """Header and rows; ``rule`` aligns all columns but the first."""
+    def markdown(self) -> str:
+        """Header and rows."""
         cells = [
             [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.header, *self.rows)
         ]
         lines = [f"| {' | '.join(row)} |" for row in cells]
-        lines.insert(1, "|---" + f"|{rule}" * (len(self.header) - 1) + "|")
+        lines.insert(1, "|---" * len(self.header) + "|")
         return "\n".join(lines)
 
 

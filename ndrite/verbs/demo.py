@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from boards.golden import GoldenBoard
-from emulator.mapping.explain import accuracy
 from emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.compiled import load
 from ndrite.evaluations import evaluate
@@ -53,18 +52,18 @@ def demo(
     golden = GoldenBoard()
     golden.program(whole.program)
     with progress("golden model") as report:
-        y = golden.infer(x, seed=seed, progress=report)
+        found = evaluate(golden, whole.program, x, labels, seed=seed, network=whole.network, progress=report)
     with connect(board) as device:
         with progress("programming") as report:
             device.program(whole.program, progress=report)
         with progress("RTL") as report:
             rtl = evaluate(device, whole.program, x[:count], labels[:count], seed=seed, progress=report)
-    floats, noisy = whole.network.accuracy(x, labels), accuracy(y, labels)
+    floats, noisy = found.accuracy_float or 0.0, found.accuracy or 0.0
     figure = drawing.figure(11, 5)
     left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.15))
     figures.curves(whole, left)
     axes = right.subplots()
-    figures.confusion(axes, labels, y.argmax(axis=1), CLASSES, 6.5)
+    figures.confusion(axes, labels, found.outputs.argmax(axis=1), CLASSES, 6.5)
     axes.set(title=f"golden, {len(x):,} test samples")
     drawing.save(figure, picture)
     values = {
