@@ -1,6 +1,7 @@
 """Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
 
 import dataclasses
+import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FL
 from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
+TOP_OF_PINS = "hdl.sim_top:SimTop"
 DEFAULT_DIVISOR = 4
 """UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
 KEEP = 48
@@ -38,24 +40,25 @@ def build(
     """
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
-        **_design(geometry, divisor, platform, learns),
+        **design(TOP_OF_PINS, geometry, divisor=divisor, learns=learns),
+        platform=platform,
         what=f"geometry {geometry.name}{of_platform}",
     )
 
 
 def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform: object = None) -> int:
     """Build id of the simulated board that ``build`` makes of the sources as they stand."""
-    return build_id(netlist(**_design(geometry, divisor, platform)))
+    made = design(TOP_OF_PINS, geometry, divisor=divisor, learns=False)
+    return build_id(netlist(**made, platform=platform))
 
 
-def _design(geometry: Geometry, divisor: int, platform: object, learns: bool = False) -> dict[str, Any]:
+def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
+    """Of a simulated device, what ``netlist`` is given; ``top``: its component, as ``module:class``."""
+
     def make(identity: int) -> object:
-        from hdl.sim_top import SimTop
+        return pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
 
-        return SimTop(geometry, build_id=identity, divisor=divisor, learns=learns)
-
-    shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"sim top {shape} {divisor}{' learns' * learns}", "platform": platform}
+    return {"make": make, "key": f"{top} {dataclasses.replace(geometry, name='')} {options}"}
 
 
 def cached_library(
