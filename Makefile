@@ -62,10 +62,9 @@ test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five
 test-gates: compiler $(FPGA_STAMP) ## netlists of cores, and of devices with maps, in ECP5 and iCE40 cells against the golden model
 	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
 
-test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, waveforms, LeNet-5 on 20 images, notebooks
+test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, LeNet-5 on 20 images, notebooks
 	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'
-	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py tests/ndrite/test_trace.py
-	NDRITE_REPORT_TIMELINE=1 $(BIN)/python -m pytest tests/ndrite/test_report.py
+	NDRITE_RELEASE=1 NDRITE_LENET5=20 $(BIN)/python -m pytest tests/release tests/system/test_lenet5.py
 	$(BIN)/python examples/notebooks/run.py
 
 test-spice: $(DEV_STAMP) ## a whole 128 x 128 product of a die, twenty samples, against ngspice; a quarter of an hour
@@ -75,8 +74,8 @@ release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, t
 	$(BIN)/pip install --quiet -e '.[release]'
 	$(BIN)/python .ci/release.py
 
-pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast; needs Chromium
-	$(BIN)/pip install --quiet -e '.[browser,sweep,import-check]'
+pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast
+	$(BIN)/pip install --quiet -e '.[sweep,import-check]'
 	$(BIN)/python -m tests.docs.pictures docs/images
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
@@ -96,8 +95,8 @@ check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails whe
 	for board in $(CHECKED); do $(BIN)/ndrite board build $$board --output build/check/$$board; done
 	$(BIN)/python -m boards.fpga.commit --check $(CHECKED:%=build/check/%)
 
-boards-page: $(RUN_STAMP) ## docs/boards.md from the committed reports
-	$(BIN)/ndrite board list -o docs/boards.md
+boards-page: $(RUN_STAMP) ## the table of docs/boards.md from the committed reports
+	$(BIN)/python -m boards.fpga.page docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .

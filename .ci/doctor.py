@@ -24,10 +24,9 @@ PROGRAMS = (
     (
         ("chromium", "chromium-browser", "google-chrome"),
         False,
-        "documentation, reports and pages of points looked at in a browser by the tests; `make pictures`",
+        "documentation and reports looked at in a browser by the tests",
         "apt install chromium",
     ),
-    (("gtkwave", "surfer"), False, "looking at waveforms of `ndrite trace`", "apt install gtkwave"),
 )
 PACKAGES = (
     ("cairo.h", False, "badcrossbar, an independent nodal solver in the tests", "apt install libcairo2-dev"),

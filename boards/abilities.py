@@ -9,7 +9,7 @@ from typing import Protocol
 from emulator.backend.lay_out import check_fits
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import region_words
-from host.api import BoardApi
+from host.api import BoardApi, Progress
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,17 @@ class Abilities:
         return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
 
 
-class Holder(BoardApi, Protocol):
-    """A board that says what it can hold."""
+class Holder(Protocol):
+    """What says which programs it can hold, and takes them; ``device`` runs the one that it holds."""
 
     @property
-    def abilities(self) -> Abilities:
-        """What it can hold."""
-        ...
+    def abilities(self) -> Abilities: ...
+
+    @property
+    def device(self) -> BoardApi: ...
+
+    def program(self, program: Program, *, progress: Progress | None = None) -> None:
+        """See ``BoardApi``."""
+
+    def close(self) -> None:
+        """See ``BoardApi``."""

@@ -1,5 +1,7 @@
 """Board: a device that takes programs."""
 
+from typing import Self
+
 from boards.abilities import Abilities
 from emulator.backend.lay_out import lay_out
 from emulator.backend.walk import sample_order
@@ -11,6 +13,11 @@ from host.scrub import Upset
 
 class Board(Device):
     """A device, and the back end that lays programs out for its geometry; satisfies ``BoardApi``."""
+
+    @property
+    def device(self) -> Self:
+        """Itself."""
+        return self
 
     @property
     def abilities(self) -> Abilities:

@@ -61,6 +61,11 @@ class GoldenBoard:
         }
 
     @property
+    def device(self) -> Self:
+        """Itself."""
+        return self
+
+    @property
     def abilities(self) -> Abilities:
         """What the geometry holds; without one everything."""
         return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)

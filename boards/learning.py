@@ -16,7 +16,8 @@ def learner_of(board: object) -> LearningApi | None:
     """What of a board learns: itself, or the board that it wraps; None where nothing does."""
     behind: Any = board
     while behind is not None and not isinstance(behind, LearningApi):
-        behind = getattr(behind, "device", None)
+        inner = getattr(behind, "device", None)
+        behind = None if inner is behind else inner
     return behind
 
 

@@ -160,7 +160,9 @@ class Segmented:
         y = np.empty((len(x), piece.outputs), np.int32)
         for low, high in itertools.pairwise(starts):
             first = int(index[low]) if draw.noise else 0
-            y[low:high] = self._board.infer(x[low:high], seed=draw.seed, first_index=first, noise=draw.noise)
+            y[low:high] = self._board.device.infer(
+                x[low:high], seed=draw.seed, first_index=first, noise=draw.noise
+            )
         return y
 
     def _swap(self, piece: Program) -> None:
@@ -169,7 +171,7 @@ class Segmented:
         self.on_array = None
         self._board.program(piece)
         self.on_array = piece
-        geometry = self._board.geometry
+        geometry = self._board.device.geometry
         for section in [] if geometry is None else lay_out(piece, geometry):
             if not np.array_equal(self._laid.get(section.address, ()), section.words):
                 self._laid[section.address] = section.words

@@ -20,9 +20,9 @@ from host.scrub import Upset
 def device_of(board: BoardApi) -> Board | None:
     """The device behind a board, for what only devices have: registers, memories; None for a golden one."""
     behind: Any = board
-    while not isinstance(behind, Board | None):
-        behind = getattr(behind, "device", None)
-    return behind
+    while (inner := getattr(behind, "device", behind)) is not behind:
+        behind = inner
+    return behind if isinstance(behind, Board) else None
 
 
 class SteppedBoard:
@@ -44,27 +44,27 @@ class SteppedBoard:
         return told(self, f"on {self._board!r}", self._program)
 
     @property
-    def device(self) -> BoardApi:
-        """The board that holds what fits."""
+    def device(self) -> Holder:
+        """What holds the programs that fit."""
         return self._board
 
     @property
     def geometry(self) -> Geometry | None:
         """The board's; see ``BoardApi``, as of the following three. They put a program there that waits."""
         self._put()
-        return self._board.geometry
+        return self._board.device.geometry
 
     def identity(self) -> dict[str, Any]:
         self._put()
-        return self._board.identity()
+        return self._board.device.identity()
 
     def counters(self) -> dict[str, int]:
         self._put()
-        return self._board.counters()
+        return self._board.device.counters()
 
     def clear_counters(self) -> None:
         self._put()
-        self._board.clear_counters()
+        self._board.device.clear_counters()
 
     @property
     def on_host(self) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class SteppedBoard:
         options: dict[str, Any] = {"seed": seed, "noise": noise}
         if self._segmented is None:
             self._put()
-            return self._board.infer(x, **options, first_index=first_index, progress=progress)
+            return self._board.device.infer(x, **options, first_index=first_index, progress=progress)
         program, batch = self._segmented.program, self._segmented.batch
         x = check_inputs(x, program.inputs, seed=seed, first_index=first_index)
         y = np.empty((len(x), program.outputs), np.int32)
@@ -162,7 +162,7 @@ class SteppedBoard:
     ) -> CampaignResult:
         """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain that fits are run here."""
         if self._program is None or not self.campaigns_on_host:
-            return self._board.campaign(x, labels, plan, progress=progress)
+            return self._board.device.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
         return campaign(self._program, x, labels, plan, progress=progress)
 
@@ -172,9 +172,9 @@ class SteppedBoard:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:
             self._put()
-            return self._board.scrub(program)
+            return self._board.device.scrub(program)
         piece = self._segmented.on_array
-        return [] if piece is None else self._board.scrub(piece)
+        return [] if piece is None else self._board.device.scrub(piece)
 
     def close(self) -> None:
         """Close the board."""

@@ -51,7 +51,7 @@ def losses(
         lost[die] = lost_on(network, chip, samples, codes, labels, right, die)
         good = right.mean() - lost[die].mean()
         yield f"die {die}    {100 * good:.2f} %  loss {100 * lost[die].mean():+.2f} points"
-    low, high = intervals.over_dies_and_samples(lost)
+    low, high = intervals.crossed(lost[None])
     yield (
         f"loss     {100 * lost.mean():.2f} points ({100 * low:.2f} .. {100 * high:.2f}), mean over "
         f"{dies} dies on {chip}, {len(codes)} {what} each"

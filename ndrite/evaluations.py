@@ -19,7 +19,7 @@ from emulator.spec.steps import Product, join
 from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
-from ndrite.results import Result, Table, shown
+from ndrite.results import Result, Table, plain
 
 LOOKED_AT = 16
 """Samples whose inputs are counted: of more, as many spread over them."""
@@ -140,7 +140,7 @@ class Evaluation(Result):
         if self.segments == 1:
             left_out |= {"segments", "swapped_words"}
         known = {name: v for name, v in self.as_dict().items() if v is not None and name not in left_out}
-        rows = [(name.replace("judged_by", "judged by"), shown(value)) for name, value in known.items()]
+        rows = [(name.replace("judged_by", "judged by"), plain(value)) for name, value in known.items()]
         if self.rms_error is not None and self.unit:
             rows.append(("unit of errors", self.unit))
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)

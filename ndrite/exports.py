@@ -1,4 +1,4 @@
-"""A die or a chip in the forms of other tools: ngspice, Verilog-A, aihwkit.
+"""A die or a chip in the forms of circuit simulators: ngspice, Verilog-A.
 
 A deck has one product of a die: cells, wires, access devices, columns, load lines, NDR neurons. Wires are
 drawn as in ``emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that its
@@ -9,10 +9,6 @@ current is one expression that ngspice's behavioural sources and Verilog-A both 
 Verilog-A modules (NDR device, ECRAM, RRAM cell) are without noise, spread and events: a gate's pulse moves an
 ECRAM's state at a rate that leaves, after ``PULSE_S``, what a pulse of its model does. That is exact, because
 the models' steps are linear functions of the state.
-
-aihwkit has our law (``emulator.device.ecram.pulses.LinearStep``): there ``dw_min`` is the larger one of the
-steps up and down, and ``up_down`` what the other one lacks of it (src/rpucuda/rpu_pulsed_device.cpp). The
-spread of the gammas is in their own unit there, and in percent of them in a chip.
 """
 
 import math
@@ -213,53 +209,6 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
         yield from ("op", f"wrdata {results} {' '.join(wanted)}")
     yield from (".endc", ".end")
-
-
-SAME = {"dw_min_dtod": "step", "up_down_dtod": "asymmetry", "w_max_dtod": "bound", "w_min_dtod": "bound"}
-BASE = "LinearStepDevice"
-
-
-def config(chip: Chip) -> str:
-    """A Python file that defines ``rpu_config``. Raises InputError for an ECRAM of another law."""
-    ecram = chip.ecram
-    if ecram.model != "linear-step":
-        raise InputError(f"ecram.model is {ecram.model!r}; accepted: linear-step, which aihwkit has too")
-    up, down, gammas = ecram.step_up, ecram.step_down, ecram.gamma_variation_percent / 100
-    values = {
-        "dw_min": max(up, down),
-        "up_down": (up - down) / max(up, down),
-        **{name: getattr(ecram, name) for name in ("w_max", "w_min", "gamma_up", "gamma_down")},
-        **{name: getattr(ecram, f"{ours}_variation_percent") / 100 for name, ours in SAME.items()},
-        "gamma_up_dtod": gammas * ecram.gamma_up,
-        "gamma_down_dtod": gammas * ecram.gamma_down,
-        "dw_min_std": ecram.cycle_percent / 100,
-    }
-    lines = "\n".join(f"        {name}={value!r}," for name, value in values.items())
-    return f'''"""The ECRAM of {chip.name} in aihwkit; weights are in the file beside it that ends in .npz."""
-
-from aihwkit.simulator.configs import SingleRPUConfig
-from aihwkit.simulator.configs.devices import {BASE}
-
-rpu_config = SingleRPUConfig(
-    device={BASE}(
-{lines}
-        mult_noise=True,
-        mean_bound_reference=True,
-        write_noise_std=0.0,
-    )
-)
-'''
-
-
-def weights(die: Die) -> dict[str, npt.NDArray[np.float32]]:
-    """``weights_0`` and so on, (outputs, inputs) as aihwkit has them: what the die's cells, as programmed and
-    through their wires, make of the network's weights."""
-    found = {}
-    for i, array in enumerate(die.arrays):
-        mapped = array.mapped
-        plus, minus = mapped.cells.effective * (code_max(die.chip.cell) / mapped.full_scale_uS)
-        found[f"weights_{i}"] = ((plus - minus) * mapped.unit).T.astype(np.float32)
-    return found
 
 
 PULSE_S = 1e-6

@@ -19,6 +19,7 @@ from host import InputError
 BYTES_MAX = 8 << 30
 STANDARD = "-"
 """Name of standard input or output."""
+PICTURES = (".png", ".svg", ".pdf")
 DAMAGED = (
     *(ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError),
     *(TokenError, RecursionError, MemoryError, zipfile.BadZipFile),
@@ -66,6 +67,14 @@ def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
     sys.stdout.buffer.write(buffer.getvalue())
     sys.stdout.buffer.flush()
     return Path(path)
+
+
+def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
+    """``png``, ``svg`` or ``pdf``, as the name's suffix says. InputError where it is another."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in PICTURES:
+        raise InputError(f"{what} is {os.fspath(path)}; accepted: a name that ends in {', '.join(PICTURES)}")
+    return suffix[1:]
 
 
 class InputWarning(UserWarning):

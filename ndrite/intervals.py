@@ -80,34 +80,11 @@ def percent(accuracy: float, n: int) -> str:
     return f"{100 * accuracy:.2f} % ({100 * interval[0]:.2f} .. {100 * interval[1]:.2f})"
 
 
-def over_dies_and_samples(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` (dies, n): a bootstrap that draws dies and, for all of them,
-    samples again; seed 0."""
-    return crossed(values[None])
-
-
 def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (networks, dies, n): a bootstrap that draws networks, each
     network's dies (``same_dies``: all networks are on the same ones, drawn once for all) and, for all of
     them, samples again; seed 0."""
     return crossed_of(lambda mean: mean, values, same_dies=same_dies)
-
-
-def points(values: Floats, *, same_dies: bool = False) -> str:
-    """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
-    return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
-
-
-def in_points(mean: float, low: float, high: float) -> str:
-    """A mean and its interval, in percent."""
-    return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"
-
-
-def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """How far networks on dies (networks, dies, n) are behind others (others, n) on the same samples: the
-    difference of the means, and its interval by ``crossed_of``."""
-    low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
-    return float(beside.mean() - on_dies.mean()), low, high
 
 
 def crossed_of(

@@ -14,13 +14,13 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
-    def markdown(self, rule: str = "---") -> str:
-        """Header and rows; ``rule`` aligns all columns but the first."""
+    def markdown(self) -> str:
+        """Header and rows."""
         cells = [
             [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.header, *self.rows)
         ]
         lines = [f"| {' | '.join(row)} |" for row in cells]
-        lines.insert(1, "|---" + f"|{rule}" * (len(self.header) - 1) + "|")
+        lines.insert(1, "|---" * len(self.header) + "|")
         return "\n".join(lines)
 
 
@@ -83,15 +83,8 @@ class Found(Result):
     failed: str | None = None
 
 
-def shown(value: Any) -> str:
-    """A figure in a table: four digits after the point; an interval as its two ends."""
-    if isinstance(value, list | tuple):
-        return " .. ".join(shown(v) for v in value)
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
 def plain(value: Any) -> str:
-    """A value of a description or a report: five digits, a range as its two ends, of many values the ends."""
+    """A value in words: five digits, a range or an interval as its two ends, of many values the ends."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
@@ -110,7 +103,7 @@ def said(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         whole = all(isinstance(v, int) for v in value)
         return "-".join(map(str, value)) if whole else ", ".join(f"{v:.1f}" for v in value)
-    return shown(value)
+    return plain(value)
 
 
 def percents(value: Any) -> str:

@@ -1,8 +1,10 @@
 """Self test of a board: registers, memories and random networks against the golden model."""
 
 import itertools
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +18,41 @@ from emulator.spec.arithmetic import DAC_BITS
 from emulator.spec.memory_map import address, region_words
 from host import BoardApi
 from ndrite.evaluations import describe_mismatch
+from ndrite.results import Found, Table
+from ndrite.signature import Announce
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8
 """Of each random network."""
 READ_BACK_WORDS = 64
+ROUND_TRIPS = 200
+"""Random words written and read, beside ``PATTERNS``."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what was tested, whether it passed, and what was seen."""
+    """One check: what was tested, whether it passed, what was seen, and the stage of a bring-up it is in."""
 
     name: str
     passed: bool
     seen: str
+    stage: str = "self test"
 
-    @property
-    def result(self) -> str:
-        """In a word."""
-        return "ok" if self.passed else "FAIL"
+
+def judged(title: str, checks: Iterable[Check], announce: Announce, **said: Any) -> Found:
+    """All ``checks``, each announced as it is done, and how many failed; ``said``: further values."""
+    rows, done = [], []
+    for check in checks:
+        result = "ok" if check.passed else "FAIL"
+        announce(f"{result:4} {check.stage}: {check.name}: {check.seen}")
+        rows.append((check.stage, check.name, result, check.seen))
+        done.append(check)
+    failed = sum(not check.passed for check in done)
+    return Found(
+        {**said, "failed": failed, "checks": [vars(check) for check in done]},
+        (Table(title, ("stage", "check", "result", "seen"), rows),),
+        failed=f"{failed} of {len(done)} checks failed" if failed else None,
+    )
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
@@ -46,7 +64,7 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
     rng = np.random.default_rng(seed)
     device = device_of(board)
     if device is not None:
-        yield _scratch(device)
+        yield _scratch(device, rng)
         for region, draw in _memories(device.geometry).items():
             yield _memory(device, region, draw, rng)
     geometry = board.geometry or PRESETS["64-lane"]
@@ -55,15 +73,18 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
         device.write_register("program_tag", 0)
 
 
-def _scratch(board: Board) -> Check:
-    wrong = []
-    for pattern in (*PATTERNS, *(1 << i for i in range(32))):
-        board.write_register("scratch", pattern)
+def _scratch(board: Board, rng: np.random.Generator) -> Check:
+    """Words there and back, and how long that takes."""
+    words = [*PATTERNS, *(1 << i for i in range(32)), *rng.integers(0, 1 << 32, ROUND_TRIPS).tolist()]
+    wrong, start = [], time.monotonic()
+    for word in words:
+        board.write_register("scratch", word)
         got = board.read_register("scratch")
-        if got != pattern:
-            wrong.append(f"wrote {pattern:#010x}, read {got:#010x}")
-    count = len(PATTERNS) + 32
-    return Check("scratch register", not wrong, wrong[0] if wrong else f"{count} patterns")
+        if got != word:
+            wrong.append(f"wrote {word:#010x}, read {got:#010x}")
+    each = 1e3 * (time.monotonic() - start) / (2 * len(words))
+    seen = f"{len(words)} words there and back, {each:.2f} ms each way (measured at the host)"
+    return Check("scratch register", not wrong, f"{len(wrong)} of {seen}: {wrong[0]}" if wrong else seen)
 
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args,
 
 from emulator.files import check_destination
 from host import InputError
-from ndrite.files import STANDARD
+from ndrite.files import STANDARD, picture_format
 
 Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
@@ -107,7 +107,8 @@ DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which in
 Noise = Annotated[bool, Option(text="Read noise on or off.")]
 File = Annotated[PathName, Option("FILE")]
 Output = Annotated[PathName, Option("FILE", "-o", text="File to write, in whole or not at all.")]
-Picture = Annotated[PathName, Option("FILE", "-p", text="Draw it; the suffix is the format.")]
+PICTURE = Option("FILE", "-p", text="Draw it; the suffix (.png, .svg, .pdf) is the format.")
+Picture = Annotated[PathName, PICTURE]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
 Hidden = Annotated[str, Option("WIDTHS", text="Widths of hidden layers, separated by commas; 0: none.")]
@@ -185,6 +186,8 @@ def _check(name: str, value: Any, kind: Any, option: Option) -> None:
         if not Path(value).parent.is_dir():
             raise InputError(f"{Path(value).parent}: no such folder")
         check_destination(Path(value))
+    if option == PICTURE:
+        picture_format(value, name)
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise InputError(f"{name} is {value!r}; accepted: {', '.join(map(str, get_args(kind)))}")
     low, high = option.least, option.most

@@ -6,7 +6,7 @@ from functools import partial
 from boards.board import Board
 from boards.learning import LearningBoard
 from boards.stepped import SteppedBoard
-from emulator.spec import PRESETS, Geometry, Program
+from emulator.spec import PRESETS, Geometry
 from host import BoardApi, InputError
 from host.links import Link
 from host.links.uart import DEFAULT_BAUD, UartLink
@@ -89,17 +89,6 @@ def preset(name: str) -> Geometry:
     if name not in PRESETS:
         raise InputError(f"geometry preset is {name!r}; accepted: {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def geometry_for(program: Program, name: str | None) -> Geometry:
-    """The named geometry, or one as large as the program needs.
-
-    Raises InputError when there is no preset of that name. Raises GeometryError when no simulated board can
-    hold the program.
-    """
-    from boards.sim.sizing import sized
-
-    return sized(program) if name is None else preset(name)
 
 
 def _port(rest: str) -> tuple[str, int]:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from scipy.ndimage import rotate
 
 from emulator.learning.tuning import Plan
-from ndrite.intervals import points
 from studies import controls, dies, runs, table
 from studies.data import learning_data
 from studies.dies import CONVERTERS
 from studies.runs import FLOAT, Runs
+from studies.table import points
 from studies.training import trained
 
 DARK, NOISY, TURNED, MOVED, AGED = (

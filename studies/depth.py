@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from emulator.device.description import load_chip
-from ndrite.intervals import behind, in_points, points
 from ndrite.signature import widths
 from studies import dies as on_chip
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import ANALOG
 from studies.runs import Floats, Runs
+from studies.table import behind, in_points, points
 from studies.training import HEIGHT, trained
 
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}

@@ -12,11 +12,11 @@ import numpy as np
 import ndrite
 from emulator.errors import EmulatorError
 from emulator.yaml_file import read_yaml
-from ndrite.intervals import points
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import changed, on_die
 from studies.runs import Runs
+from studies.table import points
 
 HELD = read_yaml(Path(__file__).parent / "insitu.yaml", EmulatorError)
 SAMPLES = 10_000

@@ -11,11 +11,12 @@ from emulator.learning.labelled import Labelled
 from emulator.network import Network
 from ndrite.costs.account import account_of
 from ndrite.costs.constants import load_constants
-from ndrite.intervals import crossed, points
+from ndrite.intervals import crossed
 from studies import dies, runs, table
 from studies.data import data
 from studies.kan_networks import CAUSES, KINDS, RELU, TASKS, rate_of, trained
 from studies.runs import Bools, Floats, Runs
+from studies.table import points
 
 DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 

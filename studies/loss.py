@@ -6,11 +6,11 @@ Learning rates of both sides were chosen on held-out training samples, none on a
 from typing import Any
 
 from emulator.learning.tuning import Plan
-from ndrite.intervals import behind, in_points, points
 from studies import runs, table
 from studies.data import learning_data
 from studies.dies import ANALOG, CONVERTERS, WORSE, before_and_after, changed, in_float, number_of
 from studies.runs import Floats, Runs
+from studies.table import behind, in_points, points
 from studies.training import CHIP_RATE, trained
 
 FIRST, LAST, TUNED = "as compiled", "2 x error, 1 % stuck, as programmed", ", tuned"

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.intervals import points
 from studies import runs, table
 from studies.cost import said
 from studies.data import whole_mnist
 from studies.dies import number_of
 from studies.published import Found, percent
 from studies.runs import Runs
+from studies.table import points
 
 CHIP, BITS, NOISE, RATE = "wan2022", 3, 0.05, 6e-3
 FITTED, COSTED = 512, 32

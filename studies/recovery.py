@@ -10,11 +10,11 @@ from typing import Any
 from emulator.errors import EmulatorError
 from emulator.learning.tuning import Plan
 from emulator.yaml_file import read_yaml
-from ndrite.intervals import in_points, points
 from studies import dies, runs, table
 from studies.data import learning_data
 from studies.published import over_seeds
 from studies.runs import Runs
+from studies.table import in_points, points
 from studies.training import trained
 
 CASES: dict[str, Any] = read_yaml(Path(__file__).parent / "recovery.yaml", EmulatorError)

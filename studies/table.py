@@ -45,6 +45,23 @@ def over_seeds(values: Any, digits: int = 2) -> str:
     return f"{mean:.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 
+def points(values: Floats, *, same_dies: bool = False) -> str:
+    """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
+    return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
+
+
+def in_points(mean: float, low: float, high: float) -> str:
+    """A mean and its interval, in percent."""
+    return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"
+
+
+def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
+    """How far networks on dies (networks, dies, n) are behind others (others, n) on the same samples: the
+    difference of the means, and its interval by ``crossed_of``."""
+    low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
+    return float(beside.mean() - on_dies.mean()), low, high
+
+
 def recovered(before: Floats, after: Floats) -> str:
     """The part of a loss that is gone, with its crossed interval; none where there may be no loss at all."""
     if crossed(before)[0] <= 0:

@@ -96,35 +96,10 @@ def _ice40(board: Target, clk: Value, reset: Value) -> Module:
 
 
 def _gowin(board: Target, clk: Value, reset: Value) -> Module:
-    s = board.pll_setting
-    if s is None:
-        out = Signal()
-        m = _held(None, out, Const(1), reset)
-        m.d.comb += out.eq(clk)
-        return m
-    out, locked = Signal(), Signal()
-    zero = {f"i_{name}": Const(0) for name in ("RESET", "RESET_P", "CLKFB")}
-    wide = {f"i_{name}": Const(0, 6) for name in ("FBDSEL", "IDSEL", "ODSEL")}
-    phase = {f"i_{name}": Const(0, 4) for name in ("PSDA", "DUTYDA", "FDLY")}
-    instance = Instance(
-        "rPLL",
-        p_DEVICE="GW1NR-9C",
-        p_FCLKIN=f"{board.input_mhz:g}",
-        p_IDIV_SEL=s.reference - 1,
-        p_FBDIV_SEL=s.feedback - 1,
-        p_ODIV_SEL=s.output,
-        p_DYN_IDIV_SEL="false",
-        p_DYN_FBDIV_SEL="false",
-        p_DYN_ODIV_SEL="false",
-        p_CLKFB_SEL="internal",
-        i_CLKIN=clk,
-        o_CLKOUT=out,
-        o_LOCK=locked,
-        **zero,
-        **wide,
-        **phase,
-    )
-    return _held(instance, out, locked, reset)
+    out = Signal()
+    m = _held(None, out, Const(1), reset)
+    m.d.comb += out.eq(clk)
+    return m
 
 
 def _held(instance: Instance | None, out: Signal, locked: Value, reset: Value) -> Module:

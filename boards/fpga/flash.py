@@ -33,7 +33,7 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     if not json.loads(report.read_text())["timing_met"]:
         raise BuildError(f"{folder}: timing failed; run: ndrite board build {board.name} --seeds 4")
     loader = _loader()
-    _check_runs(loader)
+    _said(loader)
     command = [loader, "--board", board.loader]
     if permanent:
         command.append("--write-flash")
@@ -45,23 +45,23 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
 def loader_version() -> str | None:
     """What the loader says of its version; None where there is none."""
     try:
-        said = subprocess.run([_loader(), "--Version"], capture_output=True, text=True, check=False)
+        lines = _said(_loader()).splitlines()
     except BuildError:
         return None
-    lines = (said.stdout or said.stderr).strip().splitlines()
     return lines[0] if lines else None
 
 
-def _check_runs(loader: str) -> None:
-    """BuildError where the loader lacks a library of the machine: then no board would help."""
+def _said(loader: str) -> str:
+    """What it says of its version; BuildError where it lacks a library of the machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:
         raise BuildError(f"{loader}: {error.strerror}") from None
-    said = (tried.stderr + tried.stdout).strip()
+    said = (tried.stdout + tried.stderr).strip()
     missing = next((line for line in said.splitlines() if any(name in line for name in LIBRARIES)), None)
     if tried.returncode and missing:
         raise BuildError(f"openFPGALoader needs {' and '.join(LIBRARIES)} of this machine: {missing.strip()}")
+    return said
 
 
 def _loader() -> str:

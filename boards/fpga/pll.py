@@ -22,13 +22,11 @@ ECP5 = Limits((3.125, 400), (400, 800), (3.125, 400))
 """Lattice FPGA-DS-02012, sysCLOCK PLL timing; the comparator's lower limit is that of the reference."""
 ICE40 = Limits((10, 133), (533, 1066), (16, 275))
 """Lattice FPGA-DS-02008, sysCLOCK PLL timing."""
-GW1NR_9 = Limits((3, 400), (400, 1200), (3.125, 600))
-"""Gowin DS117, grade C6/I5."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Dividers: out = input * feedback / reference; oscillator = out * output (ECP5, Gowin).
+    """Dividers: out = input * feedback / reference; oscillator = out * output (ECP5).
 
     On iCE40 out = input * feedback / reference / output. ``mhz`` is the clock that comes out.
     """
@@ -61,18 +59,6 @@ def ice40(input_mhz: float, mhz: float) -> Setting:
         for q in range(1, 7)
     )
     return _best(candidates, input_mhz, mhz, ICE40)
-
-
-def gowin(input_mhz: float, mhz: float, limits: Limits) -> Setting:
-    """rPLL with its internal feedback."""
-    candidates = (
-        Setting(r, f, o, input_mhz * f / r, input_mhz * f / r * o)
-        for r in range(1, 65)
-        for f in range(1, 65)
-        if _near(input_mhz * f / r, mhz)
-        for o in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
-    )
-    return _best(candidates, input_mhz, mhz, limits)
 
 
 def _near(mhz: float, wanted: float) -> bool:

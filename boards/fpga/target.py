@@ -157,6 +157,10 @@ class Target:
             raise ValueError(f"board {self.name!r}: learns without ethernet; accepted: on ethernet")
         if self.asked != 1 and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: aim is {self.asked:g}; accepted on {self.family}: 1")
+        if self.family == "gowin" and self.clock_mhz != self.input_mhz:
+            raise ValueError(
+                f"board {self.name!r}: clock is {self.clock_mhz} MHz; accepted on gowin: {self.input_mhz}"
+            )
         error = abs(self.clock_mhz * 1e6 / self.divisor / self.baud - 1)
         if error > BAUD_TOLERANCE:
             raise ValueError(
@@ -167,14 +171,12 @@ class Target:
 
     @cached_property
     def pll_setting(self) -> pll.Setting | None:
-        """How its PLL makes the clock; none: the clock is the crystal's own."""
+        """How its PLL makes the clock; none on Gowin, whose clock is the crystal's own."""
         if self.family == "ecp5":
             return pll.ecp5(self.input_mhz, self.clock_mhz)
         if self.family == "ice40":
             return pll.ice40(self.input_mhz, self.clock_mhz)
-        if self.clock_mhz == self.input_mhz:
-            return None
-        return pll.gowin(self.input_mhz, self.clock_mhz, pll.GW1NR_9)
+        return None
 
     @property
     def asked(self) -> float:

@@ -74,7 +74,7 @@ class Timing:
         return bool(self.clocks) and all(achieved >= wanted for achieved, wanted in self.clocks.values())
 
 
-def read(report: Path, family: Family, asked: float, clock_mhz: float | None = None) -> Timing:
+def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
     """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted.
 
     Raises
@@ -84,8 +84,6 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float | None = N
     """
     content: dict[str, Any] = json.loads(report.read_text())
     for name, clock in content["fmax"].items():
-        if clock_mhz is None:
-            continue
         aim = asked * (GMII_MHZ if GMII in name else clock_mhz)
         if abs(clock["constraint"] / aim - 1) > TOLERANCE:
             raise BuildError(

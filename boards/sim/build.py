@@ -1,6 +1,7 @@
 """Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
 
 import dataclasses
+import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -8,22 +9,11 @@ from typing import Any
 
 from boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
 from boards.netlist import Make, build_id, netlist, verilog
-from boards.sim.compile import (
-    CXX_FLAGS,
-    FAST,
-    HARNESS,
-    SLOW,
-    TOP,
-    TRACE_CONTROL,
-    TRACE_CXX_FLAGS,
-    TRACE_FLAGS,
-    TRACE_HARNESS,
-    VERILATOR_FLAGS,
-    compile_verilog,
-)
+from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FLAGS, compile_verilog
 from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
+TOP_OF_PINS = "hdl.sim_top:SimTop"
 DEFAULT_DIVISOR = 4
 """UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
 KEEP = 48
@@ -37,13 +27,11 @@ def build(
     geometry: Geometry,
     *,
     divisor: int = DEFAULT_DIVISOR,
-    trace: bool = False,
     platform: object = None,
     learns: bool = False,
 ) -> Path:
-    """Shared library of the RTL for a geometry, compiled now or earlier; ``trace``: one that writes
-    waveforms; ``platform``: of the design that it asks for (``hdl.parts.target``); ``learns``: of one that
-    does.
+    """Shared library of the RTL for a geometry, compiled now or earlier; ``platform``: of the design that it
+    asks for (``hdl.parts.target``); ``learns``: of one that does.
 
     Raises
     ------
@@ -52,26 +40,25 @@ def build(
     """
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
-        **_design(geometry, divisor, platform, learns),
-        what=f"geometry {geometry.name}{of_platform}" + (", with waveforms" if trace else ""),
-        harness=TRACE_HARNESS if trace else HARNESS,
-        trace=trace,
+        **design(TOP_OF_PINS, geometry, divisor=divisor, learns=learns),
+        platform=platform,
+        what=f"geometry {geometry.name}{of_platform}",
     )
 
 
 def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform: object = None) -> int:
     """Build id of the simulated board that ``build`` makes of the sources as they stand."""
-    return build_id(netlist(**_design(geometry, divisor, platform)))
+    made = design(TOP_OF_PINS, geometry, divisor=divisor, learns=False)
+    return build_id(netlist(**made, platform=platform))
 
 
-def _design(geometry: Geometry, divisor: int, platform: object, learns: bool = False) -> dict[str, Any]:
+def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
+    """Of a simulated device, what ``netlist`` is given; ``top``: its component, as ``module:class``."""
+
     def make(identity: int) -> object:
-        from hdl.sim_top import SimTop
+        return pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
 
-        return SimTop(geometry, build_id=identity, divisor=divisor, learns=learns)
-
-    shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"sim top {shape} {divisor}{' learns' * learns}", "platform": platform}
+    return {"make": make, "key": f"{top} {dataclasses.replace(geometry, name='')} {options}"}
 
 
 def cached_library(
@@ -81,28 +68,24 @@ def cached_library(
     platform: object = None,
     what: str,
     harness: Path = HARNESS,
-    trace: bool = False,
 ) -> Path:
     """Library of a design from the cache; compiled when absent or damaged, announced on stderr.
 
     ``make``, ``key`` and ``platform`` are those of ``boards.netlist.netlist``. Raises as ``build``.
     """
     try:
-        return _library(make, key, platform, what, harness, trace)
+        return _library(make, key, platform, what, harness)
     except OSError as error:
         raise SimulationBuildError(f"cannot build the simulated board: {error}") from None
 
 
-def _library(make: Make, key: str, platform: object, what: str, harness: Path, trace: bool) -> Path:
+def _library(make: Make, key: str, platform: object, what: str, harness: Path) -> Path:
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
-    if trace:
-        flags = " ".join([flags, *TRACE_FLAGS, TRACE_CONTROL, *TRACE_CXX_FLAGS])
     tools = "\n".join([tool_versions(), compiler_version(compiler), flags])
-    harnesses = HARNESS.read_bytes() * trace + harness.read_bytes()
     design = netlist(make, key=key, platform=platform)
     root = folder("sim")
-    entry = digest(f"{design}\n{tools}".encode() + harnesses)
+    entry = digest(f"{design}\n{tools}".encode() + harness.read_bytes())
     library = root / f"{entry}.so"
     runtime = root / f"runtime-{digest(tools.encode())}"
     if not is_whole(library):
@@ -119,7 +102,6 @@ def _library(make: Make, key: str, platform: object, what: str, harness: Path, t
                         compiler=compiler,
                         kept=runtime,
                         harness=harness,
-                        trace=trace,
                     )
                     seal(unfinished, library)
                 _say(f"compiled in {time.monotonic() - begin:.0f} s")

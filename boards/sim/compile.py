@@ -19,13 +19,6 @@ CXX_FLAGS = (
     "-std=c++20 -fPIC -pthread -w -DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0 -DVM_TRACE=0 "
     "-DVL_IGNORE_UNKNOWN_ARCH"
 ).split()
-TRACE_HARNESS = Path(__file__).with_name("trace_harness.cpp")
-TRACE_FLAGS = ("--trace-vcd", "--trace-max-width", "512")
-TRACE_CONTROL = '`verilator_config\ntracing_off -scope "*.lane_*" -levels 0\n'
-"""The lanes of the array are left out of waveforms: they are most of the design; their sums are at its
-ports."""
-TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
-TRACE_CXX_FLAGS = ("-UVM_TRACE", "-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
 FAST, SLOW = "-O1", "-O0"
 """-O2 takes half as long again to build and gains nothing. Verilator marks code that runs once as slow."""
 RARE = "rare.cpp"
@@ -40,7 +33,6 @@ def compile_verilog(
     compiler: list[str],
     kept: Path,
     harness: Path = HARNESS,
-    trace: bool = False,
 ) -> None:
     """Write ``library``, a shared library with the harness's C functions around module ``sim_top``.
 
@@ -59,8 +51,6 @@ def compile_verilog(
         made when absent. Objects come into it whole, and are made again when they no longer are.
     harness:
         The C++ around the model.
-    trace:
-        Whether the model can write waveforms; slower.
 
     Raises
     ------
@@ -69,14 +59,11 @@ def compile_verilog(
     """
     root = verilator_root()
     (work / "sim_top.v").write_text(verilog)
-    (work / "trace.vlt").write_text(TRACE_CONTROL)
-    control = ("trace.vlt",) if trace else ()
     run(
         [
             str(root / "bin" / "verilator_bin"),
             *VERILATOR_FLAGS,
-            *(TRACE_FLAGS if trace else ()),
-            *("--prefix", PREFIX, "--top-module", TOP, "--Mdir", "cpp", *control, "sim_top.v"),
+            *("--prefix", PREFIX, "--top-module", TOP, "--Mdir", "cpp", "sim_top.v"),
         ],
         cwd=work,
         env={"VERILATOR_ROOT": str(root)},
@@ -85,10 +72,9 @@ def compile_verilog(
     slow = sorted((work / "cpp").glob("*Slow.cpp"))
     (work / RARE).write_text("".join(f'#include "{source.name}"\n' for source in slow))
     fast = [source for source in sorted((work / "cpp").glob("*.cpp")) if source not in slow]
-    runtime = [include / name for name in (*RUNTIME, *(TRACE_RUNTIME if trace else ()))]
+    runtime = [include / name for name in RUNTIME]
     flags = [
         *CXX_FLAGS,
-        *(TRACE_CXX_FLAGS if trace else ()),
         f"-I{HARNESS.parent}",
         f"-I{work / 'cpp'}",
         f"-I{include}",

@@ -27,8 +27,6 @@ class SimLink:
         Shape of the array.
     pins:
         Go through the UART pins (slower) instead of the byte stream behind them.
-    waveforms:
-        Whether ``model.trace`` can write a VCD file.
     platform:
         What ``hdl.parts.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
     learns:
@@ -48,14 +46,13 @@ class SimLink:
         *,
         pins: bool = False,
         divisor: int = DEFAULT_DIVISOR,
-        waveforms: bool = False,
         platform: object = None,
         learns: bool = False,
     ) -> None:
-        library = build(geometry, divisor=divisor, trace=waveforms, platform=platform, learns=learns)
+        library = build(geometry, divisor=divisor, platform=platform, learns=learns)
         # Behind the pins a byte takes one clock, and unpacking a code three.
         self.narrow = pins
-        self.model = Model(library, pins=pins, divisor=divisor, waveforms=waveforms)
+        self.model = Model(library, pins=pins, divisor=divisor)
 
     def write(self, data: bytes) -> None:
         """Queue bytes; the device takes them while ``read`` runs the clock."""

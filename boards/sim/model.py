@@ -4,7 +4,6 @@ import ctypes
 from pathlib import Path
 
 from boards.sim.running import NUMBER, SIZE, U64, Function, Running
-from host.errors import LinkError
 
 FUNCTIONS: dict[str, Function] = {
     "go": (None, [NUMBER]),
@@ -15,11 +14,6 @@ FUNCTIONS: dict[str, Function] = {
     "cycles": (U64, []),
     "framing_errors": (U64, []),
     "stall": (None, [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint32]),
-}
-TRACE: dict[str, Function] = {
-    "trace_open": (NUMBER, [ctypes.c_char_p, NUMBER]),
-    "trace_close": (None, []),
-    "trace_run": (NUMBER, [U64]),
 }
 
 
@@ -34,14 +28,10 @@ class Model(Running):
         Talk through the UART pins instead of the byte stream.
     divisor:
         UART clocks per bit the library was built for.
-    waveforms:
-        Whether the library can write them.
     """
 
-    def __init__(self, library: Path, *, pins: bool, divisor: int, waveforms: bool = False) -> None:
-        functions = FUNCTIONS | (TRACE if waveforms else {})
-        super().__init__(library, "ndrite_", functions, [NUMBER, ctypes.c_uint], (int(not pins), divisor))
-        self._by = "run"
+    def __init__(self, library: Path, *, pins: bool, divisor: int) -> None:
+        super().__init__(library, "ndrite_", FUNCTIONS, [NUMBER, ctypes.c_uint], (int(not pins), divisor))
 
     def feed(self, data: bytes) -> None:
         """Queue bytes for the device."""
@@ -49,29 +39,11 @@ class Model(Running):
 
     def run(self, cycles: int) -> bool:
         """Run until the end of a frame comes out (True) or ``cycles`` clocks passed (False)."""
-        return self.clock(cycles, self._by)
+        return self.clock(cycles)
 
     def go(self, *, pins: bool) -> None:
         """Talk through the UART pins from now on, or through the byte stream; between two requests."""
         self.call("go", int(not pins))
-
-    def trace(self, path: Path, levels: int) -> None:
-        """Write every cycle from now on to a VCD file, ``levels`` modules deep; needs waveforms.
-
-        Raises
-        ------
-        LinkError
-            When the file cannot be written, or one was already.
-        """
-        if not self.call("trace_open", str(path).encode(), levels):
-            raise LinkError(f"{path}: cannot write waveforms there")
-        self._by = "trace_run"
-
-    def end_trace(self) -> None:
-        """Finish the VCD file."""
-        if self._by != "run":
-            self._by = "run"
-            self.call("trace_close")
 
     def take(self) -> bytes:
         """Bytes the device has sent since the last call."""
@@ -98,9 +70,3 @@ class Model(Running):
     def stall(self, rx: float, tx: float, seed: int = 1) -> None:
         """For tests: chance per cycle (0..1) that each stream side stalls, from a seeded generator."""
         self.call("stall", round(rx * 256), round(tx * 256), seed)
-
-    def close(self) -> None:
-        """Power off. Closing twice is allowed."""
-        if self.live:
-            self.end_trace()
-        super().close()

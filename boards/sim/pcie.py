@@ -1,14 +1,11 @@
 """A simulated card: the compiled endpoint behind a root complex, in this process."""
 
 import ctypes
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from boards.netlist import build_id, netlist
-from boards.sim.build import cached_library
+from boards.sim.build import cached_library, design
 from boards.sim.link import CYCLES_PER_SECOND
 from boards.sim.running import NUMBER, U64, Function, Running
 from emulator.spec import Geometry
@@ -123,21 +120,7 @@ class SimCard(Running):
         return dict(zip(COUNTERS, values, strict=True))
 
 
-def card_id(geometry: Geometry, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> int:
-    """Build id of a simulated card of the sources as they stand."""
-    return build_id(netlist(**_design(geometry, tags, slot_bytes)))
-
-
-def _design(geometry: Geometry, tags: int, slot_bytes: int) -> dict[str, Any]:
-    def make(identity: int) -> object:
-        from hdl.pcie.sim_top import PcieSimTop
-
-        return PcieSimTop(geometry, build_id=identity, tags=tags, slot_bytes=slot_bytes)
-
-    shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"pcie sim top {shape} {tags} {slot_bytes}"}
-
-
 def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
     what = f"PCIe card of geometry {geometry.name}"
-    return cached_library(**_design(geometry, tags, slot_bytes), what=what, harness=HARNESS)
+    made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=tags, slot_bytes=slot_bytes)
+    return cached_library(**made, what=what, harness=HARNESS)

@@ -71,10 +71,10 @@ class Running:
         """Whether it is powered on."""
         return self._handle is not None
 
-    def clock(self, cycles: int, by: str = "run") -> bool:
+    def clock(self, cycles: int) -> bool:
         """Run until something comes out (True) or ``cycles`` clocks passed (False)."""
         chunks = range(0, cycles, CHUNK_CYCLES)
-        return any(self.call(by, min(CHUNK_CYCLES, cycles - start)) for start in chunks)
+        return any(self.call("run", min(CHUNK_CYCLES, cycles - start)) for start in chunks)
 
     def close(self) -> None:
         """Power off. Closing twice is allowed."""

@@ -9,11 +9,9 @@ import numpy.typing as npt
 from boards.abilities import Abilities
 from boards.board import Board
 from boards.learning import LearningBoard
-from boards.sim.learning import sized_learning
-from boards.sim.sizing import USUAL, sized
+from boards.sim.sizing import USUAL, sized, sized_learning
 from emulator.backend.walk import check_maps
 from emulator.spec import Geometry, Program
-from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.geometry import DEPTH_MAX
 from emulator.spec.learning import Counts, Learning
 from host.api import Progress
@@ -21,7 +19,6 @@ from host.channel import Channel
 from host.errors import InputError, NotProgrammedError
 from host.links import Link
 from host.packet_channel import PacketChannel
-from host.scrub import Upset
 from host.session import ATTEMPTS, TIMEOUT_S
 
 
@@ -31,7 +28,7 @@ class SizedBoard:
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
     registers too, is gone then, as after a change of boards. It never shrinks: several programs settle on one
-    size. Satisfies ``BoardApi``.
+    size. Satisfies ``boards.abilities.Holder``.
 
     Parameters
     ----------
@@ -75,7 +72,7 @@ class SizedBoard:
 
     @property
     def device(self) -> Board:
-        """The device as it is now; powered on where it was not."""
+        """The device as it is now, which runs what was programmed; powered on where it was not."""
         return self._board if self._board is not None else self._moved(USUAL)
 
     @property
@@ -88,36 +85,6 @@ class SizedBoard:
         wanted = self._sized(program)
         board = self.device if wanted == self._built else self._moved(wanted)
         board.program(program, progress=progress)
-
-    @property
-    def geometry(self) -> Geometry:
-        """That of the present array."""
-        return self.device.geometry
-
-    def identity(self) -> dict[str, Any]:
-        """See ``BoardApi``, as of all that follows."""
-        return self.device.identity()
-
-    def infer(
-        self,
-        x: npt.NDArray[np.uint8],
-        *,
-        seed: int = 0,
-        first_index: int = 0,
-        noise: bool = True,
-        progress: Progress | None = None,
-    ) -> npt.NDArray[np.int32]:
-        return self.device.infer(x, seed=seed, first_index=first_index, noise=noise, progress=progress)
-
-    def campaign(
-        self,
-        x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[Any],
-        plan: Campaign,
-        *,
-        progress: Progress | None = None,
-    ) -> CampaignResult:
-        return self.device.campaign(x, labels, plan, progress=progress)
 
     def program_learning(
         self,
@@ -162,26 +129,11 @@ class SizedBoard:
             self._learning[1].close()
             self._learning = None
 
-    def scrub(self, program: Program) -> list[Upset]:
-        return self.device.scrub(program)
-
-    def counters(self) -> dict[str, int]:
-        return self.device.counters()
-
-    def clear_counters(self) -> None:
-        self.device.clear_counters()
-
     def close(self) -> None:
         """Power off, where it was ever on."""
         self._end_learning()
         if self._board is not None:
             self._board.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def _check(self, program: Program) -> None:
         self._sized(program)

@@ -1,13 +1,16 @@
-"""How large a simulated array must be for a program: the usual one where that will do."""
+"""How large a simulated device must be for a program, one that learns too."""
 
 import dataclasses
 
 from emulator.backend.lay_out import check_fits, column_words, weight_words
+from emulator.backend.learning import check_learning_fits
 from emulator.backend.lowering import lower
 from emulator.backend.walk import codes_of_maps
 from emulator.spec import PRESETS, Geometry, Program
 from emulator.spec.errors import GeometryError
 from emulator.spec.lane_groups import bank_rows
+from emulator.spec.learning import Learning
+from emulator.spec.learning_map import LABEL_CODES
 from emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
@@ -23,6 +26,10 @@ MEMORIES = (
 )
 WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, layers=16, weight_depth=4096)
 """What programs that are no chains begin with, so that those of about the same size share one board."""
+LANES = 16
+"""Of a device that learns at least, that small programs share a compiled board."""
+READOUTS = 2
+"""As boards that learn have."""
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
@@ -65,6 +72,42 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     except GeometryError as error:
         raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
     check_fits(program, geometry)
+    return geometry
+
+
+def sized_learning(learning: Learning) -> Geometry:
+    """As large as the program needs, in powers of two.
+
+    Raises
+    ------
+    GeometryError
+        When no geometry can hold it.
+    """
+    program = learning.program
+    lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
+    inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))
+    outputs = max(16, _power_of_two(1 + len(program.layers)))
+    try:
+        geometry = dataclasses.replace(
+            PRESETS["64-lane"],
+            name=f"{lanes}-lane-learning",
+            rows=program.rows,
+            lanes=min(lanes, program.rows),
+            readouts=READOUTS,
+            weight_depth=max(256, _power_of_two(sum(layer.inputs + 1 for layer in program.layers))),
+            max_inputs=inputs,
+            max_outputs=outputs,
+            columns=max(64, _power_of_two(sum(layer.outputs + READOUTS - 1 for layer in program.layers))),
+            layers=max(4, _power_of_two(len(program.layers))),
+            curves=max(16, _power_of_two(len(program.curve_base))),
+            segments=program.curve_base.shape[1],
+            redraw=0,
+            analog=False,
+            packet_bytes=max(64, inputs, 4 * outputs),
+        )
+    except GeometryError as error:
+        raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
+    check_learning_fits(learning, geometry)
     return geometry
 
 

@@ -1,12 +1,10 @@
 """A simulated board behind datagrams, in this process: compiled gateware, its session's rules included."""
 
 import ctypes
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 from boards.netlist import build_id, netlist
-from boards.sim.build import cached_library
+from boards.sim.build import cached_library, design
 from boards.sim.link import CYCLES_PER_SECOND
 from boards.sim.running import SIZE, U64, Function, Running
 from emulator.spec import Geometry
@@ -14,6 +12,7 @@ from emulator.spec.datagrams import MTU
 from host.links.udp import UdpLink
 
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
+TOP = "hdl.sim_udp:SimUdp"
 HOST = (0x7F000001, 4711)
 """Who the datagrams of this process come from, where nobody else is named: IPv4 address and port."""
 
@@ -44,7 +43,7 @@ class UdpModel(Running):
 
     def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:
         what = f"UDP, {geometry.name}"
-        library = cached_library(**_design(geometry, learns), what=what, harness=HARNESS)
+        library = cached_library(**design(TOP, geometry, learns=learns), what=what, harness=HARNESS)
         super().__init__(library, "ndrite_udp_", FUNCTIONS)
         self._buffer = ctypes.create_string_buffer(MTU)
 
@@ -124,14 +123,4 @@ def sim_udp_link(geometry: Geometry, *, learns: bool = False) -> UdpLink:
 
 def udp_id(geometry: Geometry) -> int:
     """Build id of the simulated board of the sources as they stand."""
-    return build_id(netlist(**_design(geometry)))
-
-
-def _design(geometry: Geometry, learns: bool = False) -> dict[str, Any]:
-    def make(identity: int) -> object:
-        from hdl.sim_udp import SimUdp
-
-        return SimUdp(geometry, build_id=identity, learns=learns)
-
-    shape = dataclasses.replace(geometry, name="")
-    return {"make": make, "key": f"sim udp {shape}{' learns' * learns}"}
+    return build_id(netlist(**design(TOP, geometry, learns=False)))

@@ -110,12 +110,6 @@ class Account(Result):
                 {"component": name, **cost.as_dict(*QUANTITIES)} for name, cost in self.by_component().items()
             ],
             "steps": [{"step": name, **cost.as_dict(*QUANTITIES)} for name, cost in self.by_step().items()],
-            "entries": [
-                {"step": step, "component": component, **cost.as_dict(*QUANTITIES)}
-                for step, parts in self.parts.items()
-                for component, cost in parts.items()
-                if any(getattr(cost, name).any() for name in QUANTITIES)
-            ],
         }
 
 

@@ -15,7 +15,6 @@ Triple = npt.NDArray[np.float64]
 """Low, typical and high, float64 (3,)."""
 ACCOUNTINGS = ("low", "typical", "high")
 CONSTANTS = Path(__file__).parent / "constants.yaml"
-REFERENCES = ("digital", "analog")
 NODES_NM = (5.0, 500.0)
 LARGEST = 1e15
 EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
@@ -31,12 +30,11 @@ class Constants:
     """All of them; ``constants["dac_pJ"]`` is the range at ``node_nm``, nanometres.
 
     ``given``: low, typical and high of each by name, its ``unit``, and the node it was given at (None: it
-    does not scale); ``quoted``: what the paper's abstract says the neuron is better by, by reference.
+    does not scale).
     """
 
     given: dict[str, dict[str, Any]]
     node_nm: float
-    quoted: dict[str, float]
 
     def __getitem__(self, name: str) -> Triple:
         one = self.given[name]
@@ -89,11 +87,7 @@ def _constants(content: Any) -> Constants:
         node = None if node is None else _number(f"{where}.node_nm", node, *NODES_NM)
         kept = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
         given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | kept
-    quoted = {
-        name: _number(f"quoted.{name}.ratio", content["quoted"][name]["ratio"], 1e-9, LARGEST)
-        for name in REFERENCES
-    }
-    return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM), quoted)
+    return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM))
 
 
 def _number(where: str, value: Any, low: float, high: float) -> float:

@@ -1,1 +1,1 @@
-"""One self-contained page about one program, or two beside each other."""
+"""What is drawn: figures, and one self-contained page about one program."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from emulator.files import write_whole
+from ndrite.files import picture_format
 
-INK, ACCENT, PALE, EMPTY = "#1f3a5f", "#c8553d", "#9fb3c8", "#f1f4f8"
+INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#9fb3c8"
 SERIES = (INK, ACCENT, "#5b8e7d", "#d9a441", "#7d5ba6", PALE)
 """Colours of series, in their order."""
 
@@ -37,7 +38,7 @@ def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
 
 def save(made: Any, path: str | os.PathLike[str]) -> Path:
     """Write the figure; the name's suffix says in which format. Where it is."""
-    return write_whole(path, written(made, Path(path).suffix.lower().lstrip(".") or "png"))
+    return write_whole(path, written(made, picture_format(path)))
 
 
 @contextmanager

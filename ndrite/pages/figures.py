@@ -1,21 +1,18 @@
-"""Figures of a compiled network and of one run of it."""
+"""Figures of a compiled network and one run of it, of a campaign's chips, and of a sweep's points."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description.schema import Array
 from emulator.golden.neuron import table_of
 from emulator.mapping import Die
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
 from ndrite.compiled import Compiled
 from ndrite.pages import drawing
-from ndrite.pages.drawing import ACCENT, EMPTY, INK, PALE
-from ndrite.waveforms import Trace
+from ndrite.pages.drawing import ACCENT, INK, PALE
 
 CURVES_MAX = 6
 LAYERS_MAX = 3
@@ -23,11 +20,11 @@ LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
-    """One layer on arrays of the chip and on lanes of the FPGA.
+    """One layer on arrays of the chip.
 
     ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
-    hold a weight. ``passes`` are those of the FPGA's array for one input vector and DAC slice.
+    hold a weight.
     """
 
     rows: int
@@ -36,10 +33,9 @@ class Tiling(NamedTuple):
     across: int
     arrays: int
     used: float
-    passes: int
 
 
-def tilings(whole: Compiled, lanes: int) -> list[Tiling]:
+def tilings(whole: Compiled) -> list[Tiling]:
     """One for each product of the program, in order."""
     array, found = whole.die.chip.array, []
     for layer in whole.program.layers:
@@ -47,8 +43,7 @@ def tilings(whole: Compiled, lanes: int) -> list[Tiling]:
         down, across = array.tiles(k, m)
         arrays = down * across * array.arrays_a_tile
         used = 2 * k * m / (arrays * array.rows * array.columns)
-        passes = layer.tiles(whole.program.rows) * math.ceil(m / lanes)
-        found.append(Tiling(k, m, down, across, arrays, used, passes))
+        found.append(Tiling(k, m, down, across, arrays, used))
     return found
 
 
@@ -57,33 +52,9 @@ def used_share(found: list[Tiling]) -> float:
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
 
 
-def tiles(array: Array, found: list[Tiling]) -> Any:
-    """Every layer's tiles at their size in weights: outlined what is there, filled what is used."""
-    from matplotlib.patches import Rectangle
-
-    figure = drawing.figure(9.0, 2.8)
-    axes = figure.subplots()
-    rows, columns = array.rows, array.weights_across
-    highest = max(t.down for t in found) * rows
-    gap = 0.04 * sum(t.across for t in found) * columns
-    left = 0.0
-    for number, t in enumerate(found):
-        height, width = t.down * rows, t.across * columns
-        axes.add_patch(Rectangle((left, 0), width, height, facecolor=EMPTY, lw=0))
-        axes.add_patch(Rectangle((left, 0), t.columns, t.rows, facecolor=PALE, lw=0))
-        for k in range(0, height, rows):
-            for m in range(0, width, columns):
-                axes.add_patch(Rectangle((left + m, k), columns, rows, fill=False, edgecolor=INK, lw=0.8))
-        axes.text(left + width / 2, -0.02 * highest, str(number), ha="center", va="bottom", fontsize=8)
-        left += width + gap
-    axes.set(xlim=(-gap / 2, left - gap / 2), ylim=(1.02 * highest, -0.12 * highest), xticks=[])
-    axes.set_ylabel("rows")
-    axes.set_xlabel("columns of weights, layer after layer; a box is a tile, its filled part holds weights")
-    return figure
-
-
-def confusion(axes: Any, matrix: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Labels (rows) against answers (columns), counts of samples; of many classes the shades alone."""
+def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
+    """Labels (n,) in rows against answers (n,) in columns; counts of samples, of many classes the shades."""
+    matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.argwhere(matrix > 0) if len(matrix) <= 16 else ():
@@ -93,6 +64,13 @@ def confusion(axes: Any, matrix: Any, names: Sequence[Any], size: float = 7) -> 
     axes.set_xticks(range(len(names)), names, **turned)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="answer", ylabel="label")
+
+
+def counted(labels: Any, answers: Any, classes: int) -> npt.NDArray[np.int64]:
+    """Samples of a class (row) by answer (column), (classes, classes)."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
 
 
 def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any:
@@ -169,28 +147,44 @@ def cells(die: Die) -> Any:
     return figure
 
 
-def timeline(trace: Trace) -> Any:
-    """In which clock cycles each block worked, packets in and out included."""
-    figure = drawing.figure(9.0, 3.2)
-    axes = figure.subplots()
-    for n, (block, active) in enumerate(reversed(trace.activity.items())):
-        starts, ends = np.flatnonzero(np.diff(active, prepend=False, append=False)).reshape(-1, 2).T
-        spans = list(zip(starts, ends - starts, strict=True))
-        axes.broken_barh(spans, (n - 0.4, 0.8), color=ACCENT if block == "array" else INK, lw=0)
-        axes.text(trace.traced * 1.01, n, f"{int(active.sum())} cycles", va="center", fontsize=8)
-    axes.set_yticks(range(len(trace.activity)), list(reversed(trace.activity)))
-    axes.set(xlabel="clock cycle", xlim=(0, trace.traced * 1.14))
-    axes.grid(axis="x", lw=0.3)
+def chips(summary: dict[str, Any]) -> Any:
+    """A campaign's: their histogram with the threshold, and yield against threshold."""
+    what, each, threshold = "rms error", "rms_error_per_chip", summary.get("threshold")
+    higher = "accuracy_mean" in summary
+    if higher:
+        what, each, threshold = "accuracy, %", "accuracy_per_chip", 100 * summary["threshold"]
+    values = np.array(summary[each]) * (100 if higher else 1)
+    as_good = [100 * float((values >= v if higher else values <= v).mean()) for v in values]
+    title = f"{len(values)} chips, {summary['samples']} samples"
+    figure = drawing.figure(9, 3.6)
+    left, right = figure.subplots(1, 2)
+    left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
+    left.set(xlabel=f"{what} of a chip", ylabel="chips", title=title)
+    order = np.argsort(values)
+    right.step(values[order], np.array(as_good)[order], where="pre" if higher else "post", color=INK)
+    right.set(xlabel=f"threshold: {what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    if threshold is not None:
+        for axes in (left, right):
+            axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")
+        left.legend()
     return figure
 
 
-def losses(axes: Any, found: list[tuple[str, float]]) -> None:
-    """Accuracy (0..1) after each step, by name."""
-    names, values = zip(*((name, 100 * value) for name, value in found), strict=True)
-    axes.bar(range(len(values)), values, color=[INK] + [ACCENT] * (len(values) - 1), width=0.6)
-    for i, value in enumerate(values):
-        change = f" ({value - values[i - 1]:+.2f})" if i else ""
-        axes.text(i, value + 0.05, f"{value:.2f} %{change}", ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(np.floor(min(values) - 2), np.ceil(max(values) + 1))
-    axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
-    axes.set(title="where the accuracy goes", ylabel="accuracy (%), axis cut")
+def front(rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...]) -> Any:
+    """All points of a sweep, and the ``best`` joined and named by their values of ``axes``."""
+    figure = drawing.figure(6.4, 4.2)
+    ax = figure.subplots()
+
+    def places(some: list[dict[str, Any]]) -> list[Any]:
+        return [[r["energy_pJ"] * 1e-3 for r in some], [100 * r["accuracy"] for r in some]]
+
+    halves = [100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows]
+    ax.errorbar(*places(rows), yerr=halves, fmt="o", color=PALE, label="points")
+    line = {"color": ACCENT, "drawstyle": "steps-post", "zorder": 3, "label": "Pareto front"}
+    ax.plot(*places(best), "o-", **line)
+    for row, *place in zip(best, *places(best), strict=True):
+        text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
+        ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
+    ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
+    ax.legend()
+    return figure

@@ -1,29 +1,29 @@
 """Report: every number of a page about one compiled network."""
 
+import base64
 import hashlib
 import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.backend.schedule import bound_cycles
 from emulator.files import write_whole
 from emulator.mapping.explain import ACCURACY, Explanation
-from emulator.spec import Geometry
+from emulator.spec import brief
 from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share
-from ndrite.pages.template import rendered
-from ndrite.results import Result, Table
-from ndrite.waveforms import Trace
+from ndrite.results import Result, Table, plain
 
 CLASSES_MAX = 32
 """Classes that a confusion matrix is drawn for."""
@@ -41,9 +41,8 @@ class Report(Result):
         Codes uint8 (samples, inputs), and classes (samples,) or targets (samples, outputs) to judge by.
     answers:
         The golden model's, float64 (samples, outputs), in the model's unit.
-    geometry, trace, board:
-        Of the array; one simulated inference, None where none was asked for; the committed report of an FPGA
-        build, if any.
+    board:
+        The committed report of an FPGA build; None where no board was chosen.
     seed, sources:
         Of the read noise; where things come from.
     """
@@ -54,15 +53,13 @@ class Report(Result):
     x: npt.NDArray[np.uint8]
     labels: npt.NDArray[Any]
     answers: npt.NDArray[np.float64]
-    geometry: Geometry
-    trace: Trace | None
     board: dict[str, Any] | None
     seed: int
     sources: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other. OSError when it cannot be written."""
-        return write_whole(path, rendered("report.html", title=self.name, report=self))
+        return write_whole(path, _template().render(title=self.name, report=self).lstrip())
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
@@ -81,7 +78,7 @@ class Report(Result):
             f"{measure}_float": self.explanation.reference,
             f"{measure}_golden": self.explanation.program.score(),
             "samples": self.samples,
-            "cycles": None if self.trace is None else self.trace.cycles,
+            "bound_cycles": self.bound_cycles,
         }
 
     def tables(self) -> Iterable[Table]:
@@ -96,8 +93,6 @@ class Report(Result):
             "errors": causes.draw(self.explanation),
             "curves": curves if figures.curves(found, curves) else None,
             "cells": figures.cells(found.die),
-            "tiles": figures.tiles(found.die.chip.array, self.tilings),
-            "timeline": None if self.trace is None else figures.timeline(self.trace),
         }
         return {name: figure for name, figure in made.items() if figure is not None}
 
@@ -105,11 +100,11 @@ class Report(Result):
         meaning = self.subject.program.meaning
         if not self.classes:
             return figures.targets(self.labels, self.answers, meaning.output_unit)
-        if len(self.confusion) > CLASSES_MAX:
+        names = meaning.classes or range(self.answers.shape[1])
+        if len(names) > CLASSES_MAX:
             return None
         made = drawing.figure(5.2, 5.0)
-        names = meaning.classes or range(len(self.confusion))
-        figures.confusion(made.subplots(), self.confusion, names)
+        figures.confusion(made.subplots(), self.labels, self.answers.argmax(axis=1), names)
         return made
 
     @property
@@ -127,16 +122,10 @@ class Report(Result):
         return self.explanation.measure == ACCURACY
 
     @property
-    def confusion(self) -> npt.NDArray[np.int64]:
-        """Samples of a class (row) by answer of the golden model (column)."""
-        counts = np.zeros((self.answers.shape[1],) * 2, np.int64)
-        np.add.at(counts, (self.labels, self.answers.argmax(axis=1)), 1)
-        return counts
-
-    @property
     def worst_class(self) -> str:
         """The class with the least share of right answers, in words."""
-        right, total = self.confusion.diagonal(), self.confusion.sum(axis=1)
+        counts = figures.counted(self.labels, self.answers.argmax(axis=1), self.answers.shape[1])
+        right, total = counts.diagonal(), counts.sum(axis=1)
         worst = int(np.where(total, right / np.maximum(total, 1), 2.0).argmin())
         names = self.subject.program.meaning.classes
         return f"class {names[worst] if names else worst}, {right[worst]} of {total[worst]}"
@@ -157,22 +146,27 @@ class Report(Result):
         found = self.explanation.program
         return loss(found.lost or 0, found.won or 0, self.samples) if self.classes else "-"
 
+    @property
+    def bound_cycles(self) -> int | None:
+        """The fewest clock cycles of an inference on the board's lanes; None where no board was chosen."""
+        return None if self.board is None else bound_cycles(self.subject.program, self.board["lanes"])
+
     @cached_property
     def tilings(self) -> list[Tiling]:
         """One for each product of the program, in order."""
-        return figures.tilings(self.subject, self.geometry.lanes)
+        return figures.tilings(self.subject)
 
     @property
     def quantities(self) -> dict[str, str]:
         """The headline's in words; ``-`` of what is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
-        cycles = "-" if self.trace is None else f"{self.trace.cycles:,}"
+        cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"
         return {
             f"float software, {measure}": self.scores[0],
             f"golden model, {measure}": self.scores[1],
             "samples": f"{self.samples:,}",
-            "clock cycles of an inference (simulated)": cycles,
+            "clock cycles of an inference (schedule bound)": cycles,
             "golden model against float": self.flips,
             "error of the outputs, % of their spread": f"{100 * error:.2g}",
             f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
@@ -202,6 +196,28 @@ class Report(Result):
             f"Python {platform.python_version()}",
             **self.sources,
         }
+
+
+@lru_cache(1)
+def _template() -> Any:
+    """Of the page; text of other people is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader(__package__ or "", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "table": brief.table,
+        "causes": causes.table,
+        "used_share": used_share,
+        "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
+    }
+    made.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
+    return made.get_template("report.html")
 
 
 def _digest(array: npt.NDArray[Any]) -> str:

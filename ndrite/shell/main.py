@@ -9,18 +9,15 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from emulator.errors import EmulatorError
 from emulator.spec import SpecError
 from host import HostError, InputError
-from ndrite.results import Found
 from ndrite.shell import terminal
 from ndrite.shell.command import CheckFailed, command_of
-from ndrite.signature import verb
 
 OK, FAILED_CHECK, BAD_INPUT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 Names = Mapping[str, "str | tuple[str, Names]"]
@@ -40,10 +37,10 @@ def _each(names: str) -> dict[str, str]:
 COMMANDS: Names = {
     **_each("demo fit"),
     "chip": (
-        "Chip descriptions: list, show, check, diff, table of losses.",
-        _verbs("ndrite.verbs.chip", "list show check diff table"),
+        "Chip descriptions: list, show, check, diff.",
+        _verbs("ndrite.verbs.chip", "list show check diff"),
     ),
-    **_each("train learn compile evaluate explain cost report export campaign sweep calibrate infer trace"),
+    **_each("train learn compile evaluate explain cost report export campaign sweep calibrate infer"),
     "board": (
         "FPGA boards and simulated ones: build, bringup, serve and more.",
         _verbs("ndrite.verbs.board", "list")
@@ -52,7 +49,6 @@ COMMANDS: Names = {
         | _verbs("ndrite.verbs.bringup", "bringup")
         | _verbs("ndrite.verbs.board", "selftest scrub serve info"),
     ),
-    "completion": "ndrite.shell.main:completion",
 }
 """Name of a command -> module and function of the verb, or what a group is about and its commands."""
 START = """\
@@ -193,23 +189,3 @@ def _fail(message: str, code: int) -> int:
         traceback.print_exc()
     print("ndrite: error: " + terminal.printable(" ".join(message.split())), file=sys.stderr)
     return code
-
-
-@verb
-def completion(shell: Literal["bash", "zsh", "fish"], /) -> Found:
-    """The script for a shell's completion.
-
-    The shell reads it when it starts.
-
-    Examples
-    --------
-    $ ndrite completion bash > ~/.local/share/bash-completion/completions/ndrite
-    > ndrite completion zsh > ~/.zfunc/_ndrite          (with ~/.zfunc in fpath)
-    > ndrite completion fish > ~/.config/fish/completions/ndrite.fish
-    """
-    found = get_completion_class(shell)
-    assert found is not None  # the choices are click's own
-    complete = found(group, {}, "ndrite", "_NDRITE_COMPLETE")
-    # click's own source() starts bash to learn its version; the script is the same without.
-    script = complete.source_template % complete.source_vars()
-    return Found({"script": script}, said=(script,))

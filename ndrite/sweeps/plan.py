@@ -24,7 +24,7 @@ from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
-ROW_FORMAT = 3  # of a point's row of results; 3: samples judged by are a `count`
+ROW_FORMAT = 4  # of a point's row of results
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 FIELDS: dict[str, tuple[Any, Any, str]] = {
     "name": (str, None, "text"),
@@ -38,7 +38,6 @@ FIELDS: dict[str, tuple[Any, Any, str]] = {
         1,
         "a count, or a list of integers 0..2^63-1",
     ),
-    "boards": (Annotated[list[str], Len(1)], ["golden:"], "a list of board URLs"),
     "count": (Annotated[int, Field(ge=1, le=10_000)], 1000, "an integer, 1..10000"),
     "trials": (Annotated[int, Field(ge=1, le=4096)], 1, "an integer, 1..4096"),
     "chips": (Annotated[int, Field(ge=0, le=100_000)], 0, "an integer, 0..100000"),
@@ -112,13 +111,11 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in their order, the boards that work on it, and its fields as given."""
+    """A sweep: its points, and the axes in their order."""
 
     name: str
     points: tuple[Point, ...]
     axes: tuple[str, ...]
-    boards: tuple[str, ...]
-    fields: dict[str, Any]
 
 
 def load_plan(path: Path) -> Plan:
@@ -132,7 +129,6 @@ def load_plan(path: Path) -> Plan:
     - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
     - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``; ``chips``: virtual
       chips a point, 0: one individual chip.
-    - ``boards``: list of URLs, ``golden:`` by default.
 
     Raises
     ------
@@ -191,8 +187,6 @@ def _plan(content: Any, path: Path) -> Plan:
         name=given["name"] or path.stem,
         points=tuple(points),
         axes=(*grid, *("network",) * (len(networks) > 1), *("seed",) * (len(seeds) > 1)),
-        boards=tuple(given["boards"]),
-        fields=dict(content),
     )
 
 

@@ -1,12 +1,11 @@
 """A sweep's points on workers: what each gives in a file of its own, then one table.
 
 A file a point, not one that is appended to: a crash at any moment leaves whole rows or none, and what is
-there says what need not be done again. A board serves one worker at a time.
+there says what need not be done again.
 """
 
 import contextlib
 import io
-import itertools
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from boards.golden import GoldenBoard
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
 from emulator.files import write_whole
@@ -38,18 +38,17 @@ from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
 from ndrite.samples import check_classes, chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
-from ndrite.url import connect
 
 COST_SAMPLES = 32
 """Samples that a point's cost is counted on."""
 
 
-def run_point(point: Point, board_url: str) -> dict[str, Any]:
+def run_point(point: Point) -> dict[str, Any]:
     """Row of the results: the point's axes and what it gave, plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
     plan's, else the test samples of the data set that the network names. Raises SweepError when a file is no
-    longer the plan's, and what compiling and the board raise.
+    longer the plan's, and what compiling raises.
     """
     began = time.monotonic()
     network = _network(point)
@@ -67,16 +66,14 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         compiled = map_network(
             network, chip, x[: point.samples], seed=point.seed, options=MapOptions(nominal=point.chips > 0)
         )
-    x, labels = x[measured], labels[measured]
-    with connect(board_url) as board:
-        board.program(compiled.program)
-        if point.chips:
-            plan = Campaign(chips=point.chips, trials=point.trials, seed=point.seed)
-            result = board.campaign(x, labels, plan)
-            accuracy = result.accuracy_per_chip
-        else:
-            logits = board.infer(x, seed=point.seed)
-            accuracy = np.array([(logits.argmax(axis=1) == labels).mean()])
+    x, labels, board = x[measured], labels[measured], GoldenBoard()
+    board.program(compiled.program)
+    if point.chips:
+        plan = Campaign(chips=point.chips, trials=point.trials, seed=point.seed)
+        accuracy = board.campaign(x, labels, plan).accuracy_per_chip
+    else:
+        logits = board.infer(x, seed=point.seed)
+        accuracy = np.array([(logits.argmax(axis=1) == labels).mean()])
     mean, half = mean_interval(accuracy)
     cost = account_of(compiled.program, compiled.die, x[:COST_SAMPLES]).total
     return {
@@ -94,7 +91,6 @@ def run_point(point: Point, board_url: str) -> dict[str, Any]:
         "programmed_error": float(compiled.report.layers[0].programmed_error),
         **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
         "tag": f"{compiled.program.tag:08x}",
-        "board": board_url,
         "seconds": time.monotonic() - began,
     }
 
@@ -108,12 +104,6 @@ def _network(point: Point) -> Network:
         return network_of(copy, typical if copy.suffix in MODELS else None)[0]
 
 
-SOFTWARE = ("golden:", "sim:")
-"""Boards that every worker can have for itself; of others each serves one worker."""
-RETRIES = 3
-"""Times points are tried again after a worker died."""
-Placed = tuple[Point, str]
-"""A point, and the URL of the board that it runs on."""
 Rows = Generator[dict[str, Any], None, None]
 
 
@@ -124,9 +114,8 @@ def run_sweep(
 
     A point that is done has a sealed file in ``points``; the table of all is ``results.parquet``.
 
-    ``workers`` local processes, and one more for each hardware board; a single worker of simulated boards is
-    this process. Points are dealt out to the plan's boards in turn. Raises SweepError, HostError,
-    EmulatorError: a point failed: its error; those already done stay. Raises StateError naming a file that
+    ``workers`` local processes; a single one is this process. Raises SweepError, EmulatorError: a point
+    failed, or a worker died; those already done stay. Raises StateError naming a file that
     was damaged or edited, MissingExtraError without PyArrow.
     """
     needs = "sweeps need pyarrow; install it with"
@@ -139,13 +128,9 @@ def run_sweep(
         raise SweepError(f"results folder {folder}: {error.strerror}; accepted: {accepted}") from None
     points, done = {point.key: point for point in plan.points}, {file.stem for file in held.glob("*.row")}
     missing = [point for key, point in points.items() if key not in done]
-    placed = list(zip(missing, itertools.cycle(plan.boards)))
     tell, before = progress or (lambda done, total: None), len(points) - len(missing)
     tell(before, len(points))
-    if workers == 1 and all(url.startswith(SOFTWARE) for _, url in placed):
-        found = (run_point(*one) for one in placed)
-    else:
-        found = _in_processes(placed, workers)
+    found = _in_processes(missing, workers) if workers > 1 else (run_point(point) for point in missing)
     with contextlib.closing(found):  # an interrupt may come at any place here
         for count, row in enumerate(found, before + 1):
             save_state(held / f"{row['key']}.row", {"key": row["key"]}, json.dumps(row).encode())
@@ -156,24 +141,13 @@ def run_sweep(
     return rows
 
 
-def _in_processes(placed: list[Placed], workers: int) -> Rows:
-    """Of this machine, which nobody else can speak to; those that die are started again."""
-    left = dict(enumerate(placed))
-    for _ in range(1 + RETRIES):
-        with contextlib.suppress(BrokenProcessPool), contextlib.ExitStack() as stack:
-            pools: dict[str, ProcessPoolExecutor] = {}
-            futures = {}
-            for number, (point, url) in left.items():
-                board = "" if url.startswith(SOFTWARE) else url
-                if board not in pools:
-                    pools[board] = stack.enter_context(_pool(1 if board else workers))
-                futures[pools[board].submit(run_point, point, url)] = number
-            for future in as_completed(futures):
-                row = future.result()
-                del left[futures[future]]
-                yield row
-            return
-    raise SweepError(f"workers died, attempt {1 + RETRIES} too; {len(left)} points are left")
+def _in_processes(points: list[Point], workers: int) -> Rows:
+    with _pool(workers) as pool:
+        try:
+            for future in as_completed([pool.submit(run_point, point) for point in points]):
+                yield future.result()
+        except BrokenProcessPool:
+            raise SweepError("a worker died; the same sweep goes on with the points that are left") from None
 
 
 @contextlib.contextmanager

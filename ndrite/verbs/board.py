@@ -6,11 +6,7 @@ from typing import Annotated, Any
 
 from boards.fpga import find_target
 from boards.fpga import flash as loader
-from boards.fpga.page import markdown
 from boards.fpga.reports import summaries
-from boards.recognise import is_of_these_sources
-from boards.stepped import device_of
-from emulator.files import write_whole
 from emulator.spec.datagrams import PORT
 from host import InputError
 from host.links.udp_socket import udp_address
@@ -19,8 +15,8 @@ from ndrite import url
 from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.results import Found, Table
-from ndrite.selftest import checks_of
-from ndrite.signature import Announce, Board, File, Folder, Option, Output, Source, Whole, unheard, verb
+from ndrite.selftest import checks_of, judged
+from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
 
 COLUMNS = {
@@ -32,29 +28,22 @@ COLUMNS = {
     "samples_per_s_compute": "array/s",
     "samples_per_s_link": "link/s",
 }
-"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON and the page have all."""
+"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON has all."""
 
 
 @verb
-def list_boards(*, output: Output | None = None) -> Found:
+def list_boards() -> Found:
     """The FPGA boards, with size and speed.
 
     Array, clock and Fmax in MHz, cells used, weights held. array/s and link/s: samples a second that the
     array and the link could do for the shipped network. The figures come from reports of past builds that
     ship with the package; Fmax is nextpnr's estimate. Nothing was measured on hardware.
 
-    Parameters
-    ----------
-    output:
-        Write the docs' page of size and speed, Markdown.
-
     Examples
     --------
     $ ndrite board list --json
     """
     rows = summaries()
-    if output is not None:
-        write_whole(output, markdown())
     cells = [tuple(_text(name, row) for name in COLUMNS) for row in rows]
     title = "FPGA boards (estimated by nextpnr, not measured)"
     notes = {
@@ -89,9 +78,6 @@ def info(board: Board = "golden:", /) -> Found:
     """
     with connect(board) as chosen:
         found: dict[str, Any] = chosen.identity()
-        device = device_of(chosen)
-        if device is not None:
-            found["sources_match"] = is_of_these_sources(device.geometry, device.build_id)
         found["counters"] = chosen.counters()
     found["versions"] = versions(None)
     rows = [(k, str(v)) for k, v in found.items() if not isinstance(v, dict)]
@@ -194,18 +180,8 @@ def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) 
     --------
     $ ndrite board selftest sim:tiny
     """
-    found = []
     with connect(board) as chosen:
-        for check in checks_of(chosen, seed=seed):
-            found.append(check)
-            announce(f"{check.result:4} {check.name}: {check.seen}")
-    failed = sum(not check.passed for check in found)
-    rows = [(c.name, c.result, c.seen) for c in found]
-    return Found(
-        {"board": board, "failed": failed, "checks": [vars(c) for c in found]},
-        (Table(f"self test of {board}", ("check", "result", "seen"), rows),),
-        failed=f"{failed} of {len(found)} checks failed" if failed else None,
-    )
+        return judged(f"self test of {board}", checks_of(chosen, seed=seed), announce, board=board)
 
 
 @verb

@@ -16,6 +16,7 @@ from host import InputError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
 from ndrite.networks import shipped_program
 from ndrite.results import Found, Table
+from ndrite.selftest import judged
 from ndrite.signature import Announce, Count, Folder, Option, Output, Stages, Whole, silent, unheard, verb
 
 SHOWN = (
@@ -152,21 +153,15 @@ def bringup(
     path = Path(f"bringup-{target.name}.md" if output is None else output)
     built = Path("build") / target.name if folder is None else Path(folder)
     way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, announce)
-    found = []
-    for stage, check in stages_of(way, inferences=inferences, seed=seed):
-        announce(f"{check.result:4} {stage}: {check.name}: {check.seen}")
-        found.append((stage, check))
-    told = versions(loader_version() if isinstance(way, Hardware) else None)
-    failed = sum(not check.passed for _, check in found)
-    checks = [{"stage": stage, **vars(check)} for stage, check in found]
-    report = {"board": target.name, "simulated": simulated, "seed": seed, "failed": failed, "versions": told}
-    report["checks"] = checks
-    rows = [(stage, c.name, c.result.replace("FAIL", "**FAIL**"), c.seen) for stage, c in found]
-    table = Table(f"bring-up of {target.name}", ("stage", "check", "result", "seen"), rows)
-    write_whole(path, page(report, table))
-    return Found(
-        {**report, "report": str(path)},
-        (table,),
-        (f"report: {path}",),
-        f"{failed} of {len(found)} checks failed; see {path}" if failed else None,
+    found = judged(
+        f"bring-up of {target.name}",
+        stages_of(way, inferences=inferences, seed=seed),
+        announce,
+        board=target.name,
+        simulated=simulated,
+        seed=seed,
+        versions=versions(None if simulated else loader_version()),
     )
+    write_whole(path, page(found.values, found.shown[0]))
+    said = (f"report: {path}",)
+    return dataclasses.replace(found, values={**found.values, "report": str(path)}, said=said)

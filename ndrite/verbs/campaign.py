@@ -3,7 +3,6 @@
 import json
 import os
 import warnings
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +25,8 @@ from host.api import Progress
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.intervals import mean_interval, proportion
-from ndrite.pages import chips as drawn
-from ndrite.pages.points import is_page
-from ndrite.results import Summary, Table, percents
+from ndrite.pages import drawing, figures
+from ndrite.results import Summary
 from ndrite.samples import judged_samples
 from ndrite.url import connect
 
@@ -38,7 +36,6 @@ GOOD = 0.85
 """Accuracy that a good chip reaches."""
 PIECE_CHIPS = 16
 """Chips between two saved states: what an interruption costs at most."""
-WORST = 10
 ON_HOST = (
     "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full layers "
     "that fits"
@@ -57,8 +54,8 @@ class Wafer(Summary):
         Votes int64 (samples, outputs) and correct answers of every chip; None where samples have targets.
     summary:
         Plain values: mean accuracy (0..1) or rms error (the model's unit) with its 95 % interval over chips,
-        yield at ``threshold`` with its own, the hardest samples, and ``accuracy_float`` or
-        ``rms_error_float`` of the float network, None where it is not known.
+        yield at ``threshold`` with its own, and ``accuracy_float`` or ``rms_error_float`` of the float
+        network, None where it is not known.
     on_host:
         Whether chips were drawn and run on the host, since the program is no chain that fits the board.
     """
@@ -69,7 +66,7 @@ class Wafer(Summary):
     summary: dict[str, Any]
     on_host: bool
     heading = "{name}: virtual chips on {board}"
-    left_out = ("accuracy_per_chip", "rms_error_per_chip", "worst_samples", "votes")
+    left_out = ("accuracy_per_chip", "rms_error_per_chip", "votes")
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
@@ -84,20 +81,8 @@ class Wafer(Summary):
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution over chips, and yield against threshold.
-
-        The suffix is the format: ``.html`` is a page to look through (it needs plotly), else a picture.
-        """
-        return drawn.draw(self.summary, Path(path), name=self.name)
-
-    def tables(self) -> Iterable[Table]:
-        yield from super().tables()
-        worst = [
-            (str(w["sample"]), str(w["label"]), percents(w["share_correct"]), str(w["usual_vote"]))
-            for w in self.summary.get("worst_samples", ())
-        ]
-        if worst:
-            yield Table("hardest samples", ("sample", "label", "correct votes, %", "usual vote"), worst)
+        """Draw the distribution over chips, and yield against threshold; the suffix is the format."""
+        return drawing.save(figures.chips(self.summary), path)
 
 
 @sig.verb
@@ -133,8 +118,6 @@ def campaign(
         What `compile` wrote or gave, best with ``nominal``, or a program alone.
     output:
         JSON file to write; work in progress is kept beside it and taken up again.
-    picture:
-        Draw it: .svg, .png, .pdf, or .html, a page to look through.
     chips, trials:
         Virtual chips, and trials of read noise on each.
     count:
@@ -156,8 +139,6 @@ def campaign(
     >>> wafer.accuracy_per_chip.shape
     (3,)
     """
-    if picture is not None:
-        is_page(Path(picture), chips)
     given, whole = held(program)
     what = with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
@@ -179,7 +160,9 @@ def campaign(
             found_votes, each = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
     if y.ndim == 1:
         votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
-        said |= summary(votes, y, threshold=GOOD if threshold is None else threshold)
+        good, accuracies = GOOD if threshold is None else threshold, votes.accuracy_per_chip
+        said |= spread("accuracy", accuracies) | chip_yield(accuracies >= good, good)
+        said |= {"votes": found_votes.tolist()}
         said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
     else:
         said |= spread("rms_error", each)
@@ -273,23 +256,6 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
     else:
         raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
     return replace(program, variation=variation_of(chosen))
-
-
-def summary(result: CampaignResult, labels: npt.NDArray[Any], *, threshold: float) -> dict[str, Any]:
-    """Distribution of the chips' accuracies, yield at ``threshold`` (0..1), worst samples; fit for JSON."""
-    accuracy = result.accuracy_per_chip
-    share = result.votes[np.arange(result.samples), labels] / result.votes.sum(axis=1)
-    worst = [
-        {
-            "sample": int(i),
-            "label": int(labels[i]),
-            "share_correct": float(share[i]),
-            "usual_vote": int(result.votes[i].argmax()),
-        }
-        for i in np.argsort(share, kind="stable")[:WORST]
-    ]
-    found = spread("accuracy", accuracy) | chip_yield(accuracy >= threshold, threshold)
-    return found | {"worst_samples": worst, "votes": result.votes.tolist()}
 
 
 def spread(measure: str, each: npt.NDArray[np.float64]) -> dict[str, Any]:

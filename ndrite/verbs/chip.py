@@ -1,7 +1,5 @@
 """chip: list, show, check and compare chip descriptions."""
 
-import warnings
-from collections.abc import Callable
 from textwrap import wrap
 from typing import Annotated, Any
 
@@ -9,26 +7,11 @@ from emulator.device.description import Chip, Neuron, list_devices, load_chip
 from emulator.device.description import list_chips as chips
 from emulator.device.description.loader import load_content
 from emulator.device.description.schema import SECTIONS
-from emulator.errors import CompileWarning
-from emulator.mapping import map_network
-from emulator.mapping.explain import judge
-from ndrite.networks import shipped_network
-from ndrite.results import Found, Table, percents, plain
-from ndrite.samples import apart
-from ndrite.signature import DieSeed, Option, verb
+from ndrite.results import Found, Table, plain
+from ndrite.signature import Option, verb
 
 SUMMARY = 120
 """Characters of a description in the list."""
-LOSSES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "chip": ("chip", str),
-    "snr_db": ("SNR", "{:.1f} dB".format),
-    "snr_noise_db": ("noisy", "{:.1f} dB".format),
-    "accuracy": ("accuracy", lambda share: f"{percents(share)} %"),
-    "pwl_error_lsb": ("PWL", "{:.2f}".format),
-    "tail_error_lsb": ("tail", "{:.2f}".format),
-    "saturated_codes": ("cut", str),
-}
-"""Shown in the table of losses -> header, and a value in words."""
 Name = Annotated[str, Option("NAME")]
 
 
@@ -128,63 +111,6 @@ def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
     table = Table("differences", ("field", first, second), rows)
     failed = f"{first} and {second} differ in {len(found)} fields" if exit_code else None
     return Found({"differences": found}, (table,), failed=failed)
-
-
-@verb
-def table(
-    *names: Name,
-    count: Annotated[int, Option("N", least=1, most=9_000)] = 2000,
-    seed: DieSeed = 0,
-    markdown: bool = False,
-) -> Found:
-    """The shipped network on every preset: fixed point against float physics.
-
-    SNR: power of the float network's outputs over squared deviation, dB, first without, then with read noise.
-    PWL, tail: largest |table - curve| in output steps (of 255), in the window and of the ends held beyond it.
-    cut: conductances beyond the code range.
-
-    Parameters
-    ----------
-    names:
-        Chips; default: all presets, and ``wan2022`` with every device.
-    count:
-        Test samples.
-    markdown:
-        Print a Markdown table (the one in docs/physics.md).
-
-    Examples
-    --------
-    $ ndrite chip table --markdown
-    """
-    network = shipped_network()
-    samples, *unseen = apart("fashion-mnist")
-    x, labels = (part[:count] for part in unseen)
-    rows: list[dict[str, Any]] = []
-    for name in names or [*chips(), *(f"wan2022+{device}" for device in list_devices())]:
-        with warnings.catch_warnings(record=True, action="always", category=CompileWarning) as caught:
-            compiled = map_network(network, load_chip(name), samples, seed=seed)
-        noisy = judge(name, network, compiled, x, labels, seed=seed)
-        report, layers = compiled.report, compiled.report.layers
-        rows.append(
-            {
-                "chip": name,
-                "snr_db": judge(name, network, compiled, x, labels, noise=False).snr_db,
-                "snr_noise_db": noisy.snr_db,
-                "accuracy": noisy.accuracy,
-                "pwl_error_lsb": report.pwl_error_lsb,
-                "tail_error_lsb": max(layer.tail_error_lsb for layer in layers),
-                "saturated_codes": sum(layer.saturated_codes for layer in layers),
-                "warnings": len(caught),
-            }
-        )
-    lines = [tuple(said(row[name]) for name, (_, said) in LOSSES.items()) for row in rows]
-    content = {"network": network.name, "samples": len(x), "seed": seed, "chips": rows}
-    found = Table(
-        f"{network.name}, {len(x)} test samples, chip seed {seed}",
-        tuple(header for header, _ in LOSSES.values()),
-        lines,
-    )
-    return Found(content, said=(found.markdown("---:"),)) if markdown else Found(content, (found,))
 
 
 def _summary(content: dict[str, Any], most: int | None = SUMMARY) -> str:

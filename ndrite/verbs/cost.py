@@ -1,11 +1,9 @@
-"""cost: what one inference costs, modelled; what one activation does, against CMOS; and the constants."""
+"""cost: what one inference costs, modelled, and the constants."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from host import InputError
 from ndrite.compiled import compiled_of
-from ndrite.costs import neuron as activation
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, Constants, load_constants
 from ndrite.results import Found
@@ -24,7 +22,6 @@ def cost(
     count: Count = 100,
     constants: Annotated[Any, Option("FILE.yaml")] | None = None,
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
-    neuron: bool = False,
     show: bool = False,
     progress: Stages = silent,
 ) -> Account | Found:
@@ -45,8 +42,6 @@ def cost(
         Constants or their YAML file, in place of the built-in ones.
     node_nm:
         Technology node, nanometres; default: the constants'.
-    neuron:
-        Instead, latency x area x energy of one activation against CMOS, both sides part by part.
     show:
         Instead, the constants with their sources, to be edited.
 
@@ -67,13 +62,7 @@ def cost(
         text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
         return Found({"constants": text}, said=(text.rstrip("\n"),))
     given = constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
-    known = given.on(node_nm)
-    if neuron and program is not None:
-        raise InputError("program and neuron exclude each other; accepted: one of them")
-    if neuron:
-        found = activation.report(known)
-        return Found(found, tuple(activation.tables(found)))
     whole = compiled_of(program)
     x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
     with progress("samples") as report:
-        return account_of(whole.program, whole.die, x[:count], known, progress=report)
+        return account_of(whole.program, whole.die, x[:count], given.on(node_nm), progress=report)

@@ -1,52 +1,20 @@
-"""demo: the shipped network as floats, on the golden model and in the RTL, and the picture of it."""
+"""demo: the shipped network as floats, on the golden model and in the RTL."""
 
-import dataclasses
-from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
-
 from boards.golden import GoldenBoard
-from emulator.device.pulsing import Programming
-from emulator.mapping import golden_accuracy, map_network
-from emulator.mapping.explain import accuracy
 from emulator.network.datasets.fashion_mnist import CLASSES
-from ndrite.compiled import Compiled, load
+from ndrite.compiled import load
 from ndrite.evaluations import evaluate
 from ndrite.intervals import percent
 from ndrite.pages import drawing, figures
 from ndrite.results import Found, Table
-from ndrite.samples import CALIBRATION_SAMPLES, judging_set
+from ndrite.samples import judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
 BOARDS = "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros".split()
 """What is told of the board's evaluation."""
-
-
-def losses(
-    whole: Compiled, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], *, noisy: float
-) -> list[tuple[str, float]]:
-    """Accuracy (0..1) after each step: name and value, starting with the float network.
-
-    ``noisy`` is the accuracy of the program with read noise, known already. The second step is the same chip
-    with cells that program exactly and do not fluctuate: what is left is levels, codes, ADC and PWL tables.
-    """
-    chip = whole.die.chip
-    exact = dataclasses.replace(
-        chip,
-        cell=dataclasses.replace(chip.cell, programming_error="ideal", read_noise_percent=0.0),
-        programming=Programming(),
-        readout=dataclasses.replace(chip.readout, output_noise_lsb=0.0),
-    )
-    quantised = map_network(whole.network, exact, x[:CALIBRATION_SAMPLES]).program
-    return [
-        ("float", whole.network.accuracy(x, labels)),
-        ("levels, codes, ADC, PWL", golden_accuracy(quantised, x, labels, noise=False)),
-        ("+ programming error", golden_accuracy(whole.program, x, labels, noise=False)),
-        ("+ read noise", noisy),
-    ]
 
 
 @verb
@@ -84,17 +52,20 @@ def demo(
     golden = GoldenBoard()
     golden.program(whole.program)
     with progress("golden model") as report:
-        y = golden.infer(x, seed=seed, progress=report)
+        found = evaluate(golden, whole.program, x, labels, seed=seed, network=whole.network, progress=report)
     with connect(board) as device:
         with progress("programming") as report:
             device.program(whole.program, progress=report)
         with progress("RTL") as report:
             rtl = evaluate(device, whole.program, x[:count], labels[:count], seed=seed, progress=report)
-    floats, noisy = whole.network.accuracy(x, labels), accuracy(y, labels)
-    lost = losses(whole, x, labels, noisy=noisy)
-    matrix = np.zeros((len(CLASSES),) * 2, np.int64)
-    np.add.at(matrix, (labels, y.argmax(axis=1)), 1)
-    draw(whole, matrix, lost, Path(picture))
+    floats, noisy = found.accuracy_float or 0.0, found.accuracy or 0.0
+    figure = drawing.figure(11, 5)
+    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.15))
+    figures.curves(whole, left)
+    axes = right.subplots()
+    figures.confusion(axes, labels, found.outputs.argmax(axis=1), CLASSES, 6.5)
+    axes.set(title=f"golden, {len(x):,} test samples")
+    drawing.save(figure, picture)
     values = {
         "program": whole.program.name,
         "board": board,
@@ -107,7 +78,6 @@ def demo(
         "samples_rtl": rtl.samples,
         **{name: getattr(rtl, name) for name in BOARDS},
         "pwl_error_lsb": whole.as_dict()["layers"][0]["pwl_error_lsb"],
-        "losses": dict(lost),
     }
     agreed = "every bit equal" if not rtl.mismatches else f"{rtl.mismatches} samples differ"
     every, some = len(x), rtl.samples
@@ -126,15 +96,3 @@ def demo(
             f"{100 * rtl.zeros:.1f} % of the network's are zeros"
         )
     return Found(values, (Table(whole.program.name, header, rows),), tuple(said), rtl.failure)
-
-
-def draw(whole: Compiled, matrix: npt.NDArray[np.int64], lost: list[tuple[str, float]], path: Path) -> None:
-    """Neurons' curves and their tables, the confusion matrix, and where the accuracy goes."""
-    figure = drawing.figure(15, 5)
-    left, middle, right = figure.subfigures(1, 3, width_ratios=(1.0, 1.15, 1.0))
-    figures.curves(whole, left)
-    axes = middle.subplots()
-    figures.confusion(axes, matrix, CLASSES, 6.5)
-    axes.set(title=f"golden, {matrix.sum():,} test samples")
-    figures.losses(right.subplots(), lost)
-    drawing.save(figure, path)

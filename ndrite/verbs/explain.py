@@ -56,24 +56,14 @@ class Loss(Result):
             floats_do = f"{percent(found.reference, found.samples)}, 95 %"
         by = f"{found.samples} samples ({self.judged_by})"
         title = f"{found.network} on {found.chip}: float {floats_do} over {by}"
-        rows = [
-            (
-                row.cause,
-                found.said(row.score()),
-                _decibels(row.snr_db),
-                found.said(row.score(corrected=True)),
-                _decibels(row.snr_corrected_db),
-            )
-            for row in found.rows
-        ]
-        measure = found.measure.replace("_", " ")
-        yield Table(title, ("cause", measure, "SNR", "corrected", "SNR"), rows)
+        header, rows = causes.table(found)
+        yield Table(title, header[:-1], [row[:-1] for row in rows])  # what a cause covers is in the JSON
         if self.mitigation:
             measures = [
                 (o.name, found.said(o.rms_error if o.accuracy is None else o.accuracy), _decibels(o.snr_db))
                 for o in self.mitigation
             ]
-            yield Table("measures, on the golden model", ("compiled with", measure, "SNR"), measures)
+            yield Table("measures, on the golden model", ("compiled with", header[1], "SNR"), measures)
 
 
 @sig.verb
@@ -95,7 +85,8 @@ def explain(
 
     Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
     all of them together follow, and the program itself: accuracy (%), or the rms error of targets in the
-    model's unit, and output SNR (dB). Causes do not add up. The JSON says what every cause covers.
+    model's unit, and the error of the outputs (% of their spread). Causes do not add up. The JSON has SNR
+    (dB), and what every cause covers.
 
     Parameters
     ----------

@@ -1,6 +1,5 @@
-"""export: a compiled network's die, or a chip's devices, in the forms of other tools."""
+"""export: a compiled network's die, or a chip's devices, in the forms of circuit simulators."""
 
-import io
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,10 +29,9 @@ def export(
     product: Annotated[int, Option("N", least=0)] = 0,
     count: Annotated[int, Option("N", least=1)] = 1,
     verilog_a: File | None = None,
-    aihwkit: File | None = None,
     chip: ChipName | None = None,
 ) -> Found:
-    """A die for ngspice, its devices as Verilog-A or for aihwkit.
+    """A die for ngspice, or its devices as Verilog-A.
 
     What stands in a deck is what the emulator computes with before codes: cells with their errors, wires,
     access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.
@@ -53,28 +51,19 @@ def export(
         Samples of the deck.
     verilog_a:
         File for the modules of NDR device, ECRAM and RRAM cell.
-    aihwkit:
-        Python file for an RPUConfig with the ECRAM's steps, bounds and spread; the die's weights, with their
-        programming error, go into a file beside it that ends in .npz.
     chip:
-        For Verilog-A and aihwkit: this chip in place of the die's.
+        For Verilog-A: this chip in place of the die's.
 
     Examples
     --------
     $ ndrite export mine --inputs x.npy --spice deck.cir --count 2
-    $ ndrite export --chip dendritic-analog --verilog-a devices.va --aihwkit config.py
+    $ ndrite export --chip dendritic-analog --verilog-a devices.va
     """
-    if not (spice or verilog_a or aihwkit):
-        raise InputError("there is nothing to write; accepted: --spice, --verilog-a or --aihwkit")
+    if not (spice or verilog_a):
+        raise InputError("there is nothing to write; accepted: --spice or --verilog-a")
     content: dict[str, Any] = {}
-    whole = None if chip is not None and spice is None else compiled_of(program)
-    if chip is not None:
-        described = load_chip(chip)
-    else:
-        assert whole is not None
-        described = whole.die.chip
     if spice is not None:
-        assert whole is not None
+        whole = compiled_of(program)
         x = seen_samples(whole.program, whole, inputs, data=None, codes=False)[:count]
         step = whole.program.products[product : product + 1]
         if not (step and step[0].is_full):
@@ -86,12 +75,6 @@ def export(
         content["columns_uA"] = columns_uA.tolist()
         content["outputs"] = None if outputs is None else outputs.tolist()
     if verilog_a is not None:
+        described = compiled_of(program).die.chip if chip is None else load_chip(chip)
         content["verilog_a"] = str(write_whole(verilog_a, exports.verilog_a(described)))
-    if aihwkit is not None:
-        content["aihwkit"] = str(write_whole(aihwkit, exports.config(described)))
-        if whole is not None:
-            buffer = io.BytesIO()
-            np.savez(buffer, **exports.weights(whole.die))  # type: ignore[arg-type]
-            content["weights"] = str(write_whole(Path(aihwkit).with_suffix(".npz"), buffer.getvalue()))
-    names = ("spice", "verilog_a", "aihwkit", "weights")
-    return Found(content, said=tuple(f"{n}: {content[n]}" for n in names if n in content))
+    return Found(content, said=tuple(f"{n}: {content[n]}" for n in ("spice", "verilog_a") if n in content))

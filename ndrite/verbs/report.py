@@ -1,6 +1,5 @@
 """report: one page about one compiled network."""
 
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from ndrite.costs.account import account_of
 from ndrite.files import InputWarning, name_of
 from ndrite.pages.report import Report
 from ndrite.samples import judged_samples
-from ndrite.url import geometry_for
-from ndrite.waveforms import on_array, trace_inference
 
 COST_SAMPLES = 100
 """Inputs that the cost of an inference is counted on."""
@@ -35,9 +32,6 @@ def report(
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     count: sig.Count | None = None,
-    preset: str | None = None,
-    product: sig.Whole | None = None,
-    timeline: bool = True,
     fpga: str | None = "ulx3s-85f",
     figures: sig.Folder | None = None,
     seed: sig.Seed = 0,
@@ -47,8 +41,8 @@ def report(
 
     The page is one HTML file that needs no other. It shows the chip with sources, the network, accuracy and
     confusion, error by cause, neuron curves, conductances and their programming error. It goes on with arrays
-    and how full they are, the cycles of one simulated inference, modelled cost, resources of a board's
-    committed build, and provenance.
+    and how full they are, modelled cost, resources of a board's committed build with the schedule's cycles,
+    and provenance.
 
     Parameters
     ----------
@@ -56,13 +50,6 @@ def report(
         Page to write, such as report.html.
     count:
         First so many samples only; default: all.
-    preset:
-        Geometry that tiles are laid out for; default: as large as the program needs.
-    product:
-        Of a program that is no chain of full layers: which product the timeline shows; default: the first
-        one that is not grouped.
-    timeline:
-        Simulate one inference. The first time, this compiles the RTL with waveforms, which takes minutes.
     fpga:
         Board whose committed build is shown.
     figures:
@@ -71,10 +58,9 @@ def report(
     Examples
     --------
     $ ndrite report mine -o report.html --figures figures
-    > ndrite report mine --no-timeline -o quick.html
     >>> import ndrite
     >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "wan2022")
-    >>> found = ndrite.report(compiled, count=50, timeline=False)
+    >>> found = ndrite.report(compiled, count=50)
     >>> found.save("report.html").name
     'report.html'
     """
@@ -90,18 +76,10 @@ def report(
         files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
         sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
         sources["warnings"] = "; ".join(str(w.message) for w in caught)
-        geometry = geometry_for(on_array(whole.program, product)[0], preset)
-        steps = 3 if timeline else 2
         causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
-        bar(1, steps)
+        bar(1, 2)
         answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
-        bar(2, steps)
-        trace = None
-        if timeline:
-            with tempfile.TemporaryDirectory() as work:
-                path = Path(work) / "trace.vcd"
-                trace = trace_inference(whole.program, x[0], path, geometry, product=product, seed=seed)
-            bar(3, steps)
+        bar(2, 2)
     found = Report(
         subject=whole,
         explanation=causes,
@@ -109,8 +87,6 @@ def report(
         x=x,
         labels=y,
         answers=answers * (whole.program.meaning.output_step or 1.0),
-        geometry=geometry,
-        trace=trace,
         board=board,
         seed=seed,
         sources={name: value for name, value in sources.items() if value},

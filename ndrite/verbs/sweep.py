@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from emulator.files import write_whole
 from ndrite.costs.parts import MODELLED
-from ndrite.pages.points import is_page
-from ndrite.pages.sweep import MEASURES, axis_summary, draw_axes, draw_front, front, sweep_page
+from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table, percents
 from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
 from ndrite.sweeps.run import run_sweep
+
+MEASURES: dict[str, tuple[str, float]] = {
+    "accuracy": ("accuracy, %", 100),
+    "energy_pJ": (f"energy, nJ ({MODELLED}, typical)", 1e-3),
+    "latency_ns": (f"latency, µs ({MODELLED}, typical)", 1e-3),
+    "area_um2": (f"area, mm² ({MODELLED}, typical)", 1e-6),
+    "snr_db": ("output SNR, dB", 1),
+}
+"""Field of a row -> name, factor."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +35,7 @@ class Grid(Result):
         One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
         ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference.
     folder:
-        Where the results lie: ``results.parquet``, and a figure of every axis.
+        Where the results lie, ``results.parquet``.
     """
 
     plan: Plan
@@ -41,29 +48,24 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Rows that none other beats, cheapest first: as accurate or more at as little energy or less."""
-        return front(self.rows)
+        """Rows that none other beats, cheapest first: as accurate or more at as little energy or less. Of
+        several alike the first stays."""
+        found: list[dict[str, Any]] = []
+        for row in sorted(self.rows, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
+            if not found or row["accuracy"] > found[-1]["accuracy"]:
+                found.append(row)
+        return found
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
         """(value, mean, least, greatest accuracy) for each value of an axis, the others averaged."""
-        return axis_summary(self.rows, axis)
+        groups: dict[Any, list[float]] = {}
+        for row in self.rows:
+            groups.setdefault(row[axis], []).append(row["accuracy"])
+        return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Accuracy against energy with the front, in a file.
-
-        The suffix is the format: ``.html`` is a page to look through, with every axis to choose and a
-        selection as YAML; ``.svg``, ``.png`` and ``.pdf`` are pictures.
-
-        Raises
-        ------
-        EmulatorError
-            When the suffix is another.
-        MissingExtraError
-            Of a page, without plotly.
-        """
-        if is_page(Path(path), len(self.rows)):
-            return write_whole(path, sweep_page(self.plan, self.rows))
-        return draw_front(self.rows, self.plan.axes, Path(path))
+        """Draw accuracy against energy with the front; the suffix is the format."""
+        return drawing.save(figures.front(self.rows, self.front(), self.plan.axes), path)
 
     def as_dict(self) -> dict[str, Any]:
         best = {row["key"] for row in self.front()}
@@ -71,7 +73,6 @@ class Grid(Result):
         return {
             "plan": self.plan.name,
             "results": str(self.table_path),
-            "figures": [str(self.folder / f"{axis}.svg") for axis in self.plan.axes],
             "axes": list(self.plan.axes),
             "rows": rows,
         }
@@ -85,11 +86,11 @@ class Grid(Result):
         rows = [
             (
                 ", ".join(f"{axis} {row[axis]}" for axis in self.plan.axes) or self.plan.name,
-                *(f"{factor * row[name]:.4g}" for name, (_, _, factor) in MEASURES.items()),
+                *(f"{factor * row[name]:.4g}" for name, (_, factor) in MEASURES.items()),
             )
             for row in best
         ]
-        yield Table(title, ("point", *(label for label, _, _ in MEASURES.values())), rows)
+        yield Table(title, ("point", *(label for label, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
         return (f"{len(self.rows)} points in {self.table_path}",)
@@ -116,26 +117,22 @@ def sweep(
     plan:
         A YAML file, or its content as a dictionary (paths in it are then relative to the working folder).
     output:
-        Folder of the results and of a figure of every axis; default: the plan's file without its suffix, or
-        the plan's name.
+        Folder of the results; default: the plan's file without its suffix, or the plan's name.
     picture:
-        Accuracy against energy (pJ of one inference, modelled) with the Pareto front: an interactive page
-        (.html) or a picture (.svg, .png, .pdf).
+        Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
 
     Examples
     --------
     $ ndrite sweep plan.yaml --workers 2
-    > ndrite sweep plan.yaml -p explore.html
+    > ndrite sweep plan.yaml -p front.svg
     >>> import ndrite
     >>> plan = {"chip": "wan2022", "grid": {"cell.levels": [8, 16]}, "count": 20, "samples": 64}
     >>> grid = ndrite.sweep(plan, output="levels")
     >>> len(grid.rows)
     2
     """
-    if picture is not None:
-        is_page(Path(picture), 1)
     if isinstance(plan, str | os.PathLike):
         chosen = load_plan(Path(plan))
         folder = Path(plan).with_suffix("")
@@ -146,7 +143,6 @@ def sweep(
     with progress(f"points of {chosen.name}") as report:
         rows = run_sweep(chosen, folder, workers=workers, progress=report)
     grid = Grid(chosen, rows, folder)
-    draw_axes(rows, chosen.axes, folder)
     if picture is not None:
         grid.plot(picture)
     return grid

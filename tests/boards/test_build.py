@@ -16,7 +16,7 @@ import boards.fpga.top
 from boards.fpga import TARGETS, tools
 from boards.fpga.build import build
 from boards.fpga.errors import BuildError, TimingError
-from boards.fpga.progress import under_way
+from boards.fpga.search import under_way
 from emulator.spec import Program
 
 BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())

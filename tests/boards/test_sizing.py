@@ -12,7 +12,7 @@ from boards.stepped import SteppedBoard
 from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_program
 from emulator.spec import Geometry, GeometryError, Program
-from host import BoardApi, LinkError
+from host import LinkError
 from host.packet_channel import PacketChannel
 from ndrite.networks import shipped_program
 from tests.host.responder import Responder, ResponderLink
@@ -127,14 +127,13 @@ def board(devices: Devices) -> SizedBoard:
 
 
 def test_a_board_grows_and_never_shrinks(board: SizedBoard, devices: Devices) -> None:
-    assert board.geometry == USUAL
-    assert isinstance(board, BoardApi)
+    assert board.device.geometry == USUAL
     small, large = program_of(20, 3), program_of(30, 300)
     x = {i.inputs: random_inputs(i, np.random.default_rng(0), 3) for i in (small, large)}
     for program in (small, large, small):
         board.program(program)
         devices[-1][0].program = program
-        inferred(board, program, x[program.inputs])
+        inferred(board.device, program, x[program.inputs])
     assert [device.get("geometry_max_outputs") for device, _ in devices] == [256, 512]
     assert [link.closed for _, link in devices] == [True, False]
     board.close()
@@ -156,4 +155,4 @@ def test_a_larger_board_that_cannot_be_built_leaves_the_old_one(board: SizedBoar
     with pytest.raises(LinkError, match="no compiler"):
         board.program(program_of(30, 300))
     assert not devices[0][1].closed
-    assert board.geometry == USUAL
+    assert board.device.geometry == USUAL

@@ -24,7 +24,6 @@ SHORTER = (
     (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
     (r"(calibrate mine( --board golden:)?) -o", r"\1 --steps 2 --measure 20 -o"),
     (r"train --inputs", "train --batch 32 --inputs"),
-    (r"chip table", "chip table wan2022 ideal --count 40"),
     (r"explain (\w+)", r"explain \1 --count 40"),
     (r"report (\w+)", r"report \1 --count 200"),
     (r"bringup --simulated", "bringup --simulated --inferences 16"),

@@ -16,7 +16,6 @@ from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
 from ndrite.shell.main import OK, run
 from tests.docs import cast
-from tests.docs.browser import browser
 
 PLAN = "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\ncount: 1000\n"
 STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
@@ -24,21 +23,15 @@ STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
 
 
 def draw(into: Path) -> None:
-    """Write ``neuron.svg``, ``explore.png`` with a point chosen, and ``cast.svg``."""
+    """Write ``neuron.svg``, ``front.svg`` and ``cast.svg``."""
     figure = drawing.figure(9, 3.2)
     circuit, curves = figure.subplots(1, 2, width_ratios=(1, 1.15))
     _circuit(circuit)
     _curves(curves)
     drawing.save(figure, into / "neuron.svg")
-    with contextlib.chdir(tempfile.mkdtemp()), browser() as view:
+    with contextlib.chdir(tempfile.mkdtemp()):
         Path("plan.yaml").write_text(PLAN)
-        assert run(["sweep", "plan.yaml", "-p", "explore.html"]) == OK
-        view.page.set_viewport_size({"width": 1000, "height": 900})
-        view.open(Path("explore.html").resolve())
-        view.page.locator("#points").focus()
-        view.page.keyboard.press("ArrowDown")
-        view.page.wait_for_timeout(500)
-        view.page.locator("main").screenshot(path=str(into / "explore.png"))
+        assert run(["sweep", "plan.yaml", "-p", str(into / "front.svg")]) == OK
     cast.main(into / "cast.svg")
 
 

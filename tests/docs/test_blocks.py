@@ -27,7 +27,7 @@ NOT_RUN = 3
 """Blocks that need a board, minutes or a folder of yours, on all pages together."""
 CODE = ("sh", "python")
 TEXT = ("", "text", "toml", "yaml")
-SIMULATED = re.compile(r"sim:|ndrite (demo|trace)|bringup --simulated")
+SIMULATED = re.compile(r"sim:|ndrite demo|bringup --simulated")
 EXTRAS = {
     "README.md": ("torch", "onnx"),
     "networks.md": ("torch", "onnx"),
@@ -35,7 +35,7 @@ EXTRAS = {
     "training.md": ("torch", "onnx"),
     "physics.md": ("torch",),
     "tutorial.md": ("onnx", "sklearn", "skl2onnx"),
-    "cost.md": ("pyarrow", "plotly"),
+    "cost.md": ("pyarrow",),
 }
 BLOCK = re.compile(
     r"^(?P<before>(?:<!--[^>]*-->\n|Save this as `[\w.]+`:\n\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$",

@@ -26,7 +26,7 @@ ELSEWHERE = {
     "ndrite evaluate mine --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
     "ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
 }
-NEEDS = {"compile": ("onnx", "torch"), "train": ("torch",), "sweep": ("pyarrow", "plotly")}
+NEEDS = {"compile": ("onnx", "torch"), "train": ("torch",), "sweep": ("pyarrow",)}
 
 
 def examples(command: list[str]) -> list[str]:
@@ -47,8 +47,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-SLOW = ("demo", "trace", "report")
-LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "report", "serve", "trace")
+SLOW = ("demo", "report")
+LONG = ("bringup", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:

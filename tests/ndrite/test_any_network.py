@@ -10,15 +10,11 @@ import pytest
 import ndrite
 from boards.golden import GoldenBoard
 from boards.stepped import SteppedBoard
-from emulator.golden import Core
-from emulator.golden.codes import Trace
 from emulator.network import Dense, Meaning, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged
 from emulator.spec import PRESETS, Program
-from host import InputError
 from ndrite import Classifier
 from ndrite.shell.main import OK, run
-from ndrite.waveforms import traced
 from tests.marks import long_where
 
 
@@ -133,20 +129,3 @@ def test_sweep(said: Any) -> None:
     good, worse = said("sweep plan.yaml -o swept")["rows"]
     assert good["accuracy"] > 0.4
     assert good["accuracy_float"] == worse["accuracy_float"] > 0.9
-
-
-def test_what_is_traced_is_the_programs_own_patch(folder: Path) -> None:
-    """With its read noise: the number of the product and of the patch are those of the whole inference."""
-    program = Program.load(folder / "program.npz")
-    x = np.rint(np.load(folder / "x.npy")[7:8] * (255 if "lenet5" in folder.name else 1)).astype(np.uint8)
-    whole = Trace()
-    Core(program, fast=False).infer(x, seed=3, first_index=7, trace=whole)
-    for number in (0, len(program.products) - 1):
-        piece, patch, index = traced(program, x[0], number, 7, seed=3)
-        got = Core(piece, fast=False).infer(patch[None], seed=3, first_index=index)
-        wanted = whole.values["preneuron", number, 0, 0][:1]
-        np.testing.assert_array_equal(got, wanted)
-        other = Core(piece, fast=False).infer(patch[None], seed=3, first_index=index + 1)
-        assert (other != got).any(), "read noise is off"
-    with pytest.raises(InputError, match=r"product is 9; accepted: 0\.\."):
-        traced(program, x[0], 9, 7)

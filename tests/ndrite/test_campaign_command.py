@@ -1,8 +1,6 @@
 """ndrite campaign on the golden board: keys, files, interruption, refusals."""
 
 import dataclasses
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +41,6 @@ def test_json_is_the_campaign(varied: Program, said: Any) -> None:
     assert (got["chips"], got["samples"], got["trials"], got["seed"]) == (40, 12, 2, 5)
     assert got["accuracy_mean"] == pytest.approx(expected.accuracy_per_chip.mean())
     assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
-    worst = got["worst_samples"][0]
-    share = expected.votes[np.arange(12), labels] / 80
-    assert worst["share_correct"] == share.min()
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(varied: Program, monkeypatch: Any, prints: Any) -> None:
@@ -103,14 +98,7 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
 def test_figure_and_table(varied: Program, said: Any, prints: Any, fails: Any) -> None:
     assert "accuracy_mean_interval_95" in prints(f"{CAMPAIGN} 8 -p f.svg")
     assert Path("f.svg").read_text().count("<svg") == 1
-    fails(f"{CAMPAIGN} 8 -p f.xyz", ".html, .svg, .png, .pdf")
-    pytest.importorskip("plotly", reason="needs ndrite[sweep]")
-    accuracy = np.array(said(f"{CAMPAIGN} 8 -p f.html")["accuracy_per_chip"])
-    data = json.loads(re.search(r'id="data">(.*?)</script>', Path("f.html").read_text(), re.S)[1])
-    values = np.array([point["values"] for point in data["points"]])
-    assert values[:, 0] == pytest.approx(100 * accuracy)
-    assert values[:, 1] == pytest.approx([100 * (accuracy >= a).mean() for a in accuracy])
-    fails(f"{CAMPAIGN} 30000 -p f.html", "page has 30000 points; accepted: 1..20000")
+    fails(f"{CAMPAIGN} 8 -p f.html", "picture is f.html; accepted: a name that ends in .png, .svg, .pdf")
 
 
 def test_a_program_of_one_chip_needs_to_know_whose_spread(varied: Program, prints: Any, fails: Any) -> None:

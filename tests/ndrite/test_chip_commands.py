@@ -85,12 +85,6 @@ def test_diff(said: Any) -> None:
     assert run(["chip", "diff", "wan2022", "ideal", "--exit-code"]) == FAILED_CHECK
 
 
-def test_table(prints: Any, said: Any) -> None:
-    ideal, wan = said("chip table ideal wan2022 --count 100")["chips"]
-    assert ideal["snr_db"] > 35 > wan["snr_db"] > wan["snr_noise_db"] > 12
-    assert prints("chip table ideal --count 50 --markdown").startswith("| chip | SNR |")
-
-
 def test_fit_ndr_to_a_chip_that_compiles(measured: None, said: Any) -> None:
     report = said("fit ndr iv.csv -o mine.yaml -p iv.png")
     assert report["values"]["peak_voltage_V"] == pytest.approx(0.1, rel=0.01)

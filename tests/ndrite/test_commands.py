@@ -87,6 +87,8 @@ def test_completion_of_commands_and_options() -> None:
     words = {"COMP_WORDS": "ndrite ", "COMP_CWORD": "1", "_NDRITE_COMPLETE": "bash_complete"}
     found = ndrite(**words).stdout.decode().split()
     assert {f"plain,{name}" for name in COMMANDS} <= set(found)
+    script = ndrite(_NDRITE_COMPLETE="fish_source").stdout.decode()
+    assert "_NDRITE_COMPLETE=fish_complete" in script
     words |= {"COMP_WORDS": "ndrite infer --in", "COMP_CWORD": "2"}
     assert "plain,--inputs" in ndrite(**words).stdout.decode()
 
@@ -146,12 +148,6 @@ def test_boards_json_is_a_list_with_the_promised_keys(said: Any) -> None:
     rows = said("board list")["boards"]
     assert [row["board"] for row in rows] == list(TARGETS)
     assert all(set(KEYS) <= set(row) for row in rows)
-
-
-def test_committed_page_is_current(tmp_path: Path, prints: Any) -> None:
-    prints(f"board list -o {tmp_path / 'boards.md'}")
-    page = Path(__file__).parents[2] / "docs" / "boards.md"
-    assert page.read_text() == (tmp_path / "boards.md").read_text(), "run: make boards-page"
 
 
 def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:

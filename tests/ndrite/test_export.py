@@ -1,9 +1,7 @@
-"""export: decks that ngspice runs, Verilog-A that OpenVAF compiles, configurations that aihwkit takes."""
+"""export: decks that ngspice runs, Verilog-A that OpenVAF compiles."""
 
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.network import Dense, Ndr, Network
-from ndrite.exports import PULSE_S, config, current_law, drawn, pulse_rates, verilog_a, weights
+from ndrite.exports import PULSE_S, current_law, drawn, pulse_rates, verilog_a
 from tests.chips import changed, mitigated
 from tests.emulator.device.ngspice import needs_ngspice
 
@@ -144,71 +142,3 @@ def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:
         ecram, device = chip.ecram, chip.neuron.device
         wanted = float(ecram.current(state) * device.current(volts / ecram.voltage(state)))
         assert max(resist for resist, _ in residuals) == pytest.approx(wanted, rel=1e-9)
-
-
-def test_aihwkit_has_the_same_law() -> None:
-    """Its pulses, by its update written out (rpu_linearstep_device.cpp); up steps are a fifth smaller."""
-    chip = changed("ideal+ecram-tang2018", ecram={"step_up": 0.0016})
-    device: Any = chip.ecram.device
-    w = ours = 0.1
-    up, down = 0.002 * 0.8, 0.002
-    for i in range(200):
-        w += up - 0.1153 * up / 1.1724 * w if i < 100 else -(down - 0.5085 * down / -0.8276 * w)
-        ours = float(device.pulse(ours, i < 100))
-        assert ours == pytest.approx(w, abs=1e-12)
-    text = config(chip)
-    assert "dw_min=0.002," in text
-    assert "up_down=-0.2," in text or "up_down=-0.19999999999999" in text
-    assert "dw_min_std=0.3," in text
-
-
-@pytest.mark.parametrize(
-    ("preset", "shipped"),
-    [("EcRamPresetDevice", "ecram-tang2018"), ("EcRamMOPresetDevice", "ecram-kim2019")],
-)
-def test_aihwkit_pulses_its_preset_and_ours_of_it_alike(preset: str, shipped: str, tmp_path: Path) -> None:
-    """A tile of aihwkit's own preset, one of the configuration that comes of ours, and our model of it."""
-    pytest.importorskip("aihwkit", reason="needs the package aihwkit")
-    chip = load_chip(f"dendritic-ndr+{shipped}")
-    (tmp_path / "config.py").write_text(config(chip))
-    script = f"""
-import dataclasses, json, torch
-from config import rpu_config
-from aihwkit.simulator.configs import IOParameters, SingleRPUConfig
-from aihwkit.simulator.presets.devices import {preset}
-from aihwkit.simulator.tiles import AnalogTile
-seen = []
-for given in (rpu_config, SingleRPUConfig(device={preset}())):
-    for name in [f.name for f in dataclasses.fields(given.device) if f.name.endswith(('_dtod', '_std'))]:
-        setattr(given.device, name, 0.0)
-    given.forward = IOParameters(is_perfect=True)
-    given.update.desired_bl = 1
-    given.update.update_bl_management = given.update.update_management = False
-    tile = AnalogTile(1, 1, given)
-    tile.set_learning_rate(1.0)
-    tile.set_weights(torch.full((1, 1), 0.05))
-    one = torch.ones(1, 1)
-    seen.append([0.05])
-    for i in range(300):
-        tile.update(one, -one if i < 200 else one)
-        seen[-1].append(float(tile.get_weights()[0][0, 0]))
-print(json.dumps(seen))
-"""
-    line = [sys.executable, "-c", script]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    ours, theirs = json.loads(done.stdout.splitlines()[-1])
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    device: Any = chip.ecram.device
-    w = 0.05
-    wanted = [w, *(w := float(device.pulse(w, i < 200)) for i in range(300))]
-    np.testing.assert_allclose(theirs, wanted, atol=1e-6)
-    assert max(wanted) - min(wanted) > 0.03
-
-
-def test_weights_for_aihwkit_are_the_dies() -> None:
-    """The program's codes are these weights, rounded."""
-    mapped, _ = small(12, 6, "dendritic-ndr")
-    array = mapped.die.arrays[0].mapped
-    held = weights(mapped.die)["weights_0"]
-    np.testing.assert_allclose(held.T / array.unit, array.codes, atol=1.01)

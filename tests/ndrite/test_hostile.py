@@ -198,7 +198,6 @@ def test_tables_in_a_pipe_are_not_broken() -> None:
         "fit ndr iv.csv",
         "infer program.npz --inputs x.npy",
         "report program.npz",
-        "trace program.npz",
     ],
 )
 def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
@@ -206,7 +205,7 @@ def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
     if line.startswith("train"):
         pytest.importorskip("torch", reason="needs ndrite[train]")
     Path("taken").mkdir()
-    if line.startswith(("infer", "trace")):
+    if line.startswith("infer"):
         random_20_3().save("program.npz")
         np.save("x.npy", np.zeros((1, 20), np.uint8))
     fails(f"{line} -o nowhere/out", "nowhere: no such folder")

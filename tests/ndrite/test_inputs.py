@@ -45,7 +45,6 @@ def programmed(**said: Any) -> Network:
         "evaluate program.npz",
         "campaign program.npz --chips 2 --count 10 --chip ideal",
         "infer program.npz",
-        "trace program.npz --preset tiny",
     ],
 )
 def test_no_data_set_stands_in_for_another(line: str, here: Path, fails: Any) -> None:
@@ -160,7 +159,7 @@ def test_targets_everywhere(regressor: Any, said: Any, prints: Any) -> None:
     assert loss.causes[-1].rms_error == golden
     assert all(row.accuracy is None and row.lost is None and row.rms_error > 0.2 for row in loss.causes)
     assert "rms error" in prints(f"explain {JUDGED} --mitigation")
-    assert said(f"report {JUDGED} --no-timeline -o r.html")["rms_error_golden"] == golden
+    assert said(f"report {JUDGED} -o r.html")["rms_error_golden"] == golden
     assert "Labels against answers" in Path("r.html").read_text()
 
     wafer = ndrite.campaign(compiled, x, shifted, chips=3, trials=2, seed=5)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ndrite import intervals
-from ndrite.intervals import crossed, crossed_of, loss, mean_interval, over_dies_and_samples, paired, wilson
+from ndrite.intervals import crossed, crossed_of, loss, mean_interval, paired, wilson
 from ndrite.verbs.campaign import chip_yield, spread
 
 
@@ -64,7 +64,7 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
     dies, n = 40, 60
     of_dies, of_samples = 2.0 * rng.standard_normal((dies, 1)), 3.0 * rng.standard_normal((1, n))
     for values in (of_dies + 0 * of_samples, 0 * of_dies + of_samples, of_dies + of_samples):
-        low, high = over_dies_and_samples(values)
+        low, high = crossed(values[None])
         variance = values.mean(axis=1).var() / dies + values.mean(axis=0).var() / n
         assert high - low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.1)
         assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.1)
@@ -81,7 +81,7 @@ def test_crossed_intervals_hold_the_mean_of_all_three(monkeypatch: pytest.Monkey
         values = networks + dies + rng.normal(size=(1, 1, 80))
         low, high = crossed(values)
         inside += low <= 0 <= high
-        low, high = over_dies_and_samples(values.reshape(36, 80))
+        low, high = crossed(values.reshape(1, 36, 80))
         alone += low <= 0 <= high
     assert inside >= 48
     assert alone < inside

@@ -69,7 +69,7 @@ def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: A
     assert said("campaign mine --chips 2")["chips"] == chips
     assert said("infer mine -o y.npy")["inferences"] == 64
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
-    assert said("report mine --no-timeline -o page.html")["samples"] == 64
+    assert said("report mine -o page.html")["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
     # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
     fails("calibrate mine", "ecram.tunes of chip 'wan2022'")

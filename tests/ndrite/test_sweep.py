@@ -1,7 +1,6 @@
-"""Sweeps: plans, resuming after SIGKILL of worker and client."""
+"""Sweeps: plans, resuming after SIGKILL of a worker."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -9,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from ndrite.sweeps.plan import SweepError, load_plan
 from ndrite.sweeps.run import run_point
 from tests.system.serving import MAIN
 
-pytest.importorskip("plotly", reason="needs ndrite[sweep]")
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
 
 PLAN = """
@@ -77,7 +75,7 @@ def swept(computed: Path, folder: Path) -> Path:
 
 def steady(row: dict[str, Any]) -> dict[str, Any]:
     """What of a row is the same in every run."""
-    return {k: v for k, v in row.items() if k not in ("seconds", "board")}
+    return {k: v for k, v in row.items() if k != "seconds"}
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
@@ -147,11 +145,11 @@ def test_other_code_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_plans_own_samples_are_judged_on(own: Path) -> None:
     point = load_plan(own).points[0]
-    assert run_point(point, "golden:")["accuracy"] == 1
+    assert run_point(point)["accuracy"] == 1
     np.save("y.npy", (np.load("y.npy") + 1) % 3)
     other = load_plan(own).points[0]
     assert other.key != point.key
-    assert run_point(other, "golden:")["accuracy"] == 0
+    assert run_point(other)["accuracy"] == 0
 
 
 @pytest.mark.parametrize("file", ["small.npz", "x.npy", "y.npy"])
@@ -160,7 +158,7 @@ def test_a_file_that_changes_after_the_plan_was_read_is_refused(own: Path, file:
     point = load_plan(own).points[0]
     Path(file).write_bytes(Path(file).read_bytes() + b"more")
     with pytest.raises(SweepError, match=f"{file} has changed since the plan was read"):
-        run_point(point, "golden:")
+        run_point(point)
 
 
 @pytest.mark.slow
@@ -168,9 +166,8 @@ def test_command_equals_the_points_alone(swept: Path, said: Any, prints: Any) ->
     got = said(SWEEP)
     assert len(got["rows"]) == 6
     for row, point in zip(got["rows"], load_plan(swept / "plan.yaml").points, strict=True):
-        alone = steady(run_point(point, "golden:"))
+        alone = steady(run_point(point))
         assert {k: row[k] for k in alone} == alone
-    assert [Path(path).name for path in got["figures"]] == ["cell.stuck_low_percent.svg", "seed.svg"]
     # Nothing is computed twice: now not even a worker is started.
     before = points(swept)
     prints(SWEEP)
@@ -181,7 +178,7 @@ def test_a_points_cost_is_its_dies(own: Path) -> None:
     """More converter bits cost more energy and area, and no time."""
     text = OWN.replace("cell.stuck_low_percent: [0, 2, 5]", "readout.adc_bits: [6, 10]")
     own.write_text(text.replace("seeds: 2", "seeds: 1"))
-    few, many = (run_point(point, "golden:") for point in load_plan(own).points)
+    few, many = (run_point(point) for point in load_plan(own).points)
     assert 0 < few["energy_pJ"] < many["energy_pJ"]
     assert few["latency_ns"] == many["latency_ns"] > 0
     assert 0 < few["area_um2"] < many["area_um2"]
@@ -194,31 +191,19 @@ def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> Non
     assert all(row["basis"] == "modelled" for row in rows)
     best = max(row["accuracy"] for row in rows)
     assert max(row["accuracy"] for row in rows if row["front"]) == best
-    pages = []
-    for _ in range(2):
-        assert "modelled" in prints(f"{SWEEP} -p explore.html")
-        pages.append((swept / "explore.html").read_text())
-    assert pages[0] == pages[1]
-    # Every point is in the page with its own numbers.
-    data = json.loads(re.search(r'id="data">(.*?)</script>', pages[0], re.S)[1])
-    wanted = [[100 * row["accuracy"], 1e-3 * row["energy_pJ"]] for row in rows]
-    assert [point["values"][:2] for point in data["points"]] == wanted
 
 
-def test_a_picture_is_refused_before_the_work(folder: Path, monkeypatch: Any, fails: Any) -> None:
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "plotly.offline", None)
-        fails("sweep plan.yaml -p explore.html", "pip install 'ndrite[sweep]'")
-        assert not (folder / "plan").exists()
-    told = "picture is front.jpg; accepted: a name that ends in .html, .svg, .png, .pdf"
+def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:
+    told = "picture is front.jpg; accepted: a name that ends in .png, .svg, .pdf"
     fails("sweep plan.yaml -p front.jpg", told)
+    assert not (folder / "plan").exists()
     fails("sweep none.yaml", "none.yaml")
 
 
 def test_virtual_chips_in_a_point(folder: Path) -> None:
     (folder / "chips.yaml").write_text(PLAN + "chips: 3\ntrials: 2\n")
     point = load_plan(folder / "chips.yaml").points[0]
-    row = run_point(point, "golden:")
+    row = run_point(point)
     assert row["chips"] == 3
     assert row["accuracy_min"] <= row["accuracy"] <= row["accuracy_max"]
 
@@ -241,24 +226,21 @@ def computes(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def started(folder: Path, seeds: int) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], None]]]:
-    """A sweep into ``out`` by two workers, and what waits until so many points are done.
+def started(folder: Path, plan: str) -> Iterator[subprocess.Popen[str]]:
+    """A sweep into ``out`` by two workers, one point of which is done.
 
-    It has so many of them that a busy machine does not end it while the test looks away.
+    The plan has so much to do that a busy machine does not end it while the test looks away.
     """
-    (folder / "plan.yaml").write_text(PLAN.replace("seeds: 2", f"seeds: {seeds}"))
+    (folder / "plan.yaml").write_text(plan)
     line = [sys.executable, "-c", MAIN, "sweep", "plan.yaml", "-o", "out", "--workers", "2"]
 
-    def until(count: int) -> None:
+    with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while len(points(folder)) < count:
+        while not points(folder):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "no result within two minutes"
             time.sleep(0.02)
-
-    with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
-        until(1)
-        yield process, until
+        yield process
 
 
 def points(folder: Path) -> dict[Path, int]:
@@ -272,14 +254,14 @@ PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds th
 @PROC
 @pytest.mark.long
 @pytest.mark.slow
-def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
-    with started(folder, 10) as (process, until):
+def test_killed_worker_then_resumed(folder: Path) -> None:
+    shipped = PLAN.replace("networks: [small.npz]\n", "").replace("seeds: 2", "seeds: 4")
+    with started(folder, shipped) as process:
         os.kill(next(filter(computes, children(process.pid))), signal.SIGKILL)
-        until(3)
-        os.killpg(process.pid, signal.SIGKILL)
+        assert "a worker died" in process.communicate(timeout=60)[1]
     kept = points(folder)
     assert not (folder / "out" / "results.parquet").exists()
-    assert 3 <= len(kept) < 30
+    assert 1 <= len(kept) < 12
     for name in ("out", "whole"):
         assert run(["sweep", "plan.yaml", "-o", name]) == OK
     assert table(folder / "out") == table(folder / "whole")
@@ -289,7 +271,7 @@ def test_killed_worker_then_killed_client_then_resumed(folder: Path) -> None:
 @PROC
 @pytest.mark.slow
 def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
-    with started(folder, 400) as (process, _):
+    with started(folder, PLAN.replace("seeds: 2", "seeds: 400")) as process:
         workers = children(process.pid)
         # As a terminal does: to all of them at once.
         os.killpg(process.pid, signal.SIGINT)
@@ -314,13 +296,12 @@ def test_an_edited_result_is_refused(swept: Path, fails: Any, prints: Any) -> No
     assert table(swept / "out") == before
 
 
-def fatal(point: Any, url: str) -> dict[str, Any]:
+def fatal(point: Any) -> dict[str, Any]:
     """What a worker that dies gives."""
     os._exit(9)
 
 
 @pytest.mark.slow
-def test_workers_that_always_die_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
+def test_a_worker_that_dies_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
     monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
-    monkeypatch.setattr("ndrite.sweeps.run.RETRIES", 0)
-    fails("sweep plan.yaml --workers 2", "workers died, attempt 1 too; 6 points are left")
+    fails("sweep plan.yaml --workers 2", "a worker died; the same sweep goes on")

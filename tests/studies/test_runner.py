@@ -22,7 +22,7 @@ from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
 LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss"}
-WITHOUT_TORCH = {"xor", "insitu", "cost", "cmo-hfox"}
+WITHOUT_TORCH = {"xor", "insitu", "cost", "neuron", "cmo-hfox"}
 
 
 def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def test_committed_runs_are_the_grid(name: str) -> None:
     assert len({json.dumps(p, sort_keys=True) for p in plan}) == len(plan) == len(kept)
     for parameters, names in zip(plan, keys, strict=True):
         assert any(names <= set(r) and all(r[key] == parameters[key] for key in names) for r in kept)
-    assert len({p["seed"] for p in plan}) >= 3 or name in ("xor", "cost")
+    assert len({p["seed"] for p in plan}) >= 3 or name in ("xor", "cost", "neuron")
 
 
 def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

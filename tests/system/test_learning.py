@@ -10,8 +10,8 @@ import pytest
 
 import ndrite
 from boards.learning import LearningBoard
-from boards.sim.learning import sized_learning
 from boards.sim.link import SimLink
+from boards.sim.sizing import sized_learning
 from emulator.golden.learn import make_learner
 from emulator.spec import Geometry
 from emulator.spec.errors import GeometryError, SpecError

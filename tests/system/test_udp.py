@@ -3,19 +3,15 @@
 import re
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from boards.recognise import is_of_these_sources
-from boards.sim.serve_udp import AT_ONCE, STRANGERS, WAITING, Inbox, receive
+from boards.sim.udp import udp_id
 from emulator.spec import PRESETS, Program
-from emulator.spec.datagrams import OPEN_BYTES, Kind
 from host import LinkError
-from host.links.udp_socket import udp_address
 from ndrite import connect
 from ndrite.shell.main import DEVICE, INTERRUPTED
 from tests.stimulus import ran
@@ -61,49 +57,4 @@ def test_a_port_in_use_and_wrong_usage_are_one_line(server: Server, fails: Any) 
 def test_sim_udp_gives_golden_results(program: Program, x: np.ndarray) -> None:
     with connect("sim-udp:tiny") as board:
         ran(board, program, x, seed=3)
-        assert is_of_these_sources(PRESETS["tiny"], int(board.identity()["build_id"], 16))
-
-
-def test_who_floods_the_port_keeps_nobody_out(server: Server, program: Program, x: np.ndarray) -> None:
-    """A host opens, programs and infers while another one sends without end."""
-    done = threading.Event()
-
-    def flood() -> None:
-        with to(*udp_address(server.url.removeprefix("udp:"))) as link:
-            while not done.is_set():
-                for kind in (Kind.DATA, Kind.OPEN, 0xFF):
-                    link.send(bytes([kind]).ljust(OPEN_BYTES, b"\0"))
-
-    stranger = threading.Thread(target=flood)
-    stranger.start()
-    try:
-        with connect(server.url) as board:
-            ran(board, program, x[:4], seed=3)
-    finally:
-        done.set()
-        stranger.join()
-
-
-def test_datagrams_wait_by_their_sender() -> None:
-    """The peer's go first, strangers take turns, and nobody's queue grows without end."""
-    inbox, peer, others = Inbox(), ("10.0.0.1", 5), [("10.0.0.2", port) for port in range(40)]
-    inbox.peer = peer
-    for number in range(2 * WAITING):
-        for sender in others:
-            inbox.put(bytes([number % 251]), sender)
-    assert len(inbox) <= (STRANGERS + 1) * WAITING
-    inbox.put(b"mine", peer)
-    assert inbox.take() == (b"mine", peer)
-    turns = [inbox.take() for _ in range(3)]
-    assert len({turn[1] for turn in turns if turn is not None}) == 3
-
-
-def test_receiving_is_bounded() -> None:
-    """However fast a host sends, the device gets to run."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        link.bind(("127.0.0.1", 0))
-        link.setblocking(False)
-        with to(*link.getsockname()) as sender:
-            for _ in range(AT_ONCE + 20):
-                sender.send(b"x")
-        assert receive(Inbox(), link) == AT_ONCE
+        assert udp_id(PRESETS["tiny"]) == int(board.identity()["build_id"], 16)

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.costs.constants import REFERENCES, Constants, Triple
+from ndrite.costs.constants import Constants, Triple, load_constants
 from ndrite.costs.parts import MODELLED, NONE, Cost, adc, buffer, dac, device, ranged, sum_of, words_of
-from ndrite.results import Table
+from studies.runs import Runs
+from studies.table import Table
 
+QUOTED = {"digital": 516.0, "analog": 1.3e5}
+"""How many times better the abstract of 10.1002/adfm.202405618 says that its neuron is, by reference."""
 GROUP = 128
 """Columns of an array, the most that one digital table serves."""
 NAMES = {
@@ -49,6 +52,11 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
     }
 
 
+def run(node_nm: float, seed: int) -> dict[str, Any]:
+    """The paths at one technology node."""
+    return report(load_constants().on(node_nm))
+
+
 def report(constants: Constants) -> dict[str, Any]:
     """Paths with their parts, and how much larger a reference's LAE is than the NDR neuron's.
 
@@ -75,9 +83,9 @@ def report(constants: Constants) -> dict[str, Any]:
             for name, parts in found.items()
         ],
         "ratios": [
-            _ratio(found, totals, neuron, reference) | {"quoted": constants.quoted[reference]}
+            _ratio(found, totals, neuron, reference) | {"quoted": quoted}
             for neuron in NDR
-            for reference in REFERENCES
+            for reference, quoted in QUOTED.items()
         ],
     }
 
@@ -110,8 +118,12 @@ def _ratio(
     }
 
 
-def tables(found: dict[str, Any]) -> Iterable[Table]:
-    """A report in words."""
+def tables(of: Runs) -> list[Table]:
+    """Parts of every path and ratios between them, node by node."""
+    return [table for found in of for table in _words(found)]
+
+
+def _words(found: dict[str, Any]) -> Iterable[Table]:
     rows = [
         (
             NAMES[p["path"]] if line is p else f"  {line['part']}",
