@@ -194,7 +194,10 @@ def estimate(name: str, board: str, chip: str) -> str:
     x, _, _ = drawn(name, network, 0, None)
     program = map_network(network, chip, x, options=MapOptions(target=geometry)).program
     check_fits(program, geometry)
-    walked, bound = walked_cycles(program, geometry), bound_cycles(program, geometry.lanes)
+    walked, bound = (
+        walked_cycles(program, geometry),
+        bound_cycles(program, geometry.lanes, geometry.lane_rows),
+    )
     return (
         f"{name:<9} {board}, estimated: bound {bound:,} cycles, "
         f"of what is walked {walked:,}: at most {target.clock_mhz * 1e6 / walked:,.0f} samples/s at "

@@ -8,6 +8,7 @@ from emulator.spec import PRESETS, Geometry, GeometryError
 from emulator.spec.registers import (
     BY_NAME,
     FEATURES,
+    LANE_ROWS_BIT,
     MAGIC,
     PROTOCOL_MAJOR,
     PROTOCOL_MINOR,
@@ -60,9 +61,11 @@ def read_identity(read: Callable[[int, int], list[int]], expected: int = MAGIC) 
 
 
 def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
-    names = list(Geometry().hardware_fields())
+    names = [name for name in Geometry().hardware_fields() if name != "lane_rows"]
     first = BY_NAME[GEOMETRY_PREFIX + names[0]].address
     words = dict(zip(names, read(first, len(names)), strict=True))
+    more, words["lane_groups"] = divmod(words["lane_groups"], 1 << LANE_ROWS_BIT)
+    words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
     # What a host cannot see otherwise: a device with feature maps or groups of lanes overlaps inferences.
     overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1

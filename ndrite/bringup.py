@@ -215,7 +215,7 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
     board.infer(x)
     took = time.monotonic() - start
     cycles = board.counters()["inference_cycles"] / inferences
-    bound = bound_cycles(program, g.lanes)
+    bound = bound_cycles(program, g.lanes, g.lane_rows)
     # Rows of zeros are skipped, so fewer cycles than the bound are no fault; four times as many are.
     rate = f"{inferences / took:,.1f} samples/s (measured at the host)"
     return Check("speed", 0 < cycles <= 4 * bound + 200, f"{cycles:,.1f} cycles, bound {bound:,}; {rate}")

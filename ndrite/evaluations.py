@@ -40,9 +40,9 @@ class Work(NamedTuple):
         """Share of the products whose input is 0."""
         return 1 - self.nonzero / self.products
 
-    def bound(self, lanes: int) -> int:
-        """The fewest cycles in which an array of so many lanes does the products whose input is not 0."""
-        return -int(-self.nonzero // lanes)
+    def bound(self, each: int) -> int:
+        """The fewest cycles for those whose input is not 0, at ``each`` products a cycle."""
+        return -int(-self.nonzero // each)
 
 
 def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = None) -> Work:
@@ -187,9 +187,9 @@ def evaluate(
         asked, each = work(program, x, network), cycles / len(x)
         used = {
             "cycles_per_inference": each,
-            "bound_cycles": asked.bound(geometry.lanes),
+            "bound_cycles": asked.bound(geometry.products),
             "array_busy": counters["busy_cycles"] / cycles,
-            "mac_use": asked.nonzero / (geometry.lanes * each),
+            "mac_use": asked.nonzero / (geometry.products * each),
             "zeros": asked.zeros,
         }
     wrong = np.flatnonzero((y != expected).any(axis=1))

@@ -58,7 +58,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     g = board.geometry
     problem = "it learns, and runs no programs" if board.learns else fits(program, g)
     compute = link = None
-    cycles = bound_cycles(program, g.lanes)
+    cycles = bound_cycles(program, g.lanes, g.lane_rows)
     if problem is None:
         compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))
@@ -69,7 +69,7 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
         "network_fits": "yes" if problem is None else problem,
         "bound_cycles": cycles,
         "weights_capacity": g.lanes * g.weight_depth,
-        "gmac_per_s": round(g.lanes * clock_mhz / 1e3, 3),
+        "gmac_per_s": round(g.products * clock_mhz / 1e3, 3),
         "samples_per_s_compute": None if compute is None else round(compute),
         "samples_per_s_link": None if link is None else round(link),
     }

@@ -7,18 +7,18 @@ from emulator.spec.program import Program
 from emulator.spec.steps import Product
 
 
-def bound_cycles(program: Program, lanes: int) -> int:
-    """Sum over the products of positions * G * K * J * ceil(M / G / lanes), in cycles; G groups see K inputs
-    each."""
-    return program.calls * products_cycles(program.products, lanes)
+def bound_cycles(program: Program, lanes: int, rows: int = 1) -> int:
+    """Sum over the products of positions * G * ceil(K / rows) * J * ceil(M / G / lanes), in cycles; G groups
+    see K inputs each, and lanes take ``rows`` at once."""
+    return program.calls * products_cycles(program.products, lanes, rows)
 
 
-def products_cycles(products: Iterable[Product], lanes: int) -> int:
+def products_cycles(products: Iterable[Product], lanes: int, rows: int = 1) -> int:
     """The same of each product once."""
     return sum(
         p.patches.positions
         * p.patches.groups
-        * p.layer.inputs
+        * -(-p.layer.inputs // rows)
         * slices(p.layer.dac_bits)
         * -(-(p.layer.outputs // p.patches.groups) // lanes)
         for p in products

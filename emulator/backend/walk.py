@@ -43,7 +43,8 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
         (ours.calls - 1, ours.steps[first:-1]),
         (1, ours.steps[-1:]),
     )
-    return sum(times * products_cycles(of_kind(Product, some), geometry.lanes) for times, some in parts)
+    lanes, rows = geometry.lanes, geometry.lane_rows
+    return sum(times * products_cycles(of_kind(Product, some), lanes, rows) for times, some in parts)
 
 
 def codes_of_maps(program: Program) -> int:

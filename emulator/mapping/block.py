@@ -78,8 +78,9 @@ def packed(node: Product, groups: int) -> Product:
     return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
 
 
-VISITED = 0.45
-"""Share of rows that are taken not to be 0 where those are skipped, as behind neurons that rectify."""
+VISITED, VISITED_IN_TWOS = 0.45, 0.32
+"""Share of rows that are taken not to be 0 where those are skipped, as behind neurons that rectify; cycles a
+row of those that a lane takes two at a time, of which the other one may be 0."""
 PASS_CYCLES = 4
 """What a pass takes beside its rows. Both from layers of LeNet-5 and ResNet-8, simulated."""
 
@@ -115,13 +116,16 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
         if copies > 1 and (large or (groups > 1 and inputs > rows)):
             return None
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
-        taken = inputs * groups * slices * array.groups(share) / lane_groups(share, array)
+        spread = lane_groups(share, array)
+        twos = array.lane_rows > 1 and spread < WORD_ROWS
+        visited = (VISITED_IN_TWOS if twos else VISITED) if array.skip else 1.0
+        taken = inputs * groups * slices * array.groups(share) / spread
         if groups == 1:
             read = _chunks(channels, high, wide, rows)
         else:
             read = groups * high * wide * -(-channels // WORD_ROWS)
         cycles = max(
-            taken * (VISITED if array.skip else 1.0) + PASS_CYCLES * passes,
+            taken * visited + PASS_CYCLES * passes,
             read if array.map_codes else 0,
             passes * share / array.readouts,
             share * groups / (array.neurons if node.skip is None else array.second_operands),

@@ -58,6 +58,9 @@ class Geometry:
         Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of the same tile, and
         their sums are added before noise and readout. How many, is a layer's
         (``emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and ``overlap``.
+    lane_rows:
+        Rows that a lane multiplies in a cycle, 1 or 2: of a word an even and an odd one, read through both
+        ports of its memory; results are the same. Two need ``skip``, and no ``redraw``.
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:
@@ -94,6 +97,7 @@ class Geometry:
     analog: bool = True
     skip: bool = False
     lane_groups: int = 1
+    lane_rows: int = 1
     redraw: int = 0
     campaign_words: int = 65536
     campaign_samples: int = 1024
@@ -162,6 +166,8 @@ class Geometry:
         )
         alone = self.lane_groups == 1 or (self.skip and self.overlap)
         require(alone, "lane_groups", "1", " without skip and overlap")
+        alone = self.lane_rows == 1 or (self.lane_rows == 2 and self.skip and not self.redraw)
+        require(alone, "lane_rows", "1, or 2 with skip and without redraw")
         require(not self.map_codes or self.overlap, "map_codes", "0", " without overlap")
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
         require(
@@ -185,6 +191,11 @@ class Geometry:
     def most_rows(self) -> int:
         """Most rows that can add on one column line before readout."""
         return max(self.rows, self.max_inputs) if self.analog else self.rows
+
+    @property
+    def products(self) -> int:
+        """Products of an input and a weight that all lanes do in a cycle."""
+        return self.lanes * self.lane_rows
 
     @property
     def accumulator_max(self) -> int:

@@ -18,6 +18,10 @@ PROTOCOL_MINOR = 2
 FEATURES = ("noise", "analog", "skip")
 
 
+LANE_ROWS_BIT = 8
+"""Bit of register geometry_lane_groups from which on ``lane_rows`` - 1 stands: it came later."""
+
+
 @dataclass(frozen=True)
 class Register:
     """One 32-bit register: word address, access (``ro``, ``rw``, ``wo``) and meaning."""
@@ -44,6 +48,7 @@ def _table() -> tuple[Register, ...]:
     geometry = [
         (f"geometry_{name}", "ro", f"Geometry.{name}" + (" (0 or 1)" if name in FEATURES else ""))
         for name in Geometry().hardware_fields()
+        if name != "lane_rows"
     ]
     control = [
         ("scratch", "rw", "no effect; for link tests"),
@@ -105,6 +110,7 @@ def protocol_word() -> int:
 def identity(geometry: Geometry, build_id: int) -> dict[str, int]:
     """Reset values of the identity block for a geometry and a 64-bit build id."""
     fields = {f"geometry_{k}": v for k, v in geometry.hardware_fields().items()}
+    fields["geometry_lane_groups"] |= (fields.pop("geometry_lane_rows") - 1) << LANE_ROWS_BIT
     return {
         "magic": MAGIC,
         "protocol": protocol_word(),

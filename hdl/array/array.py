@@ -15,7 +15,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.broadcast import REGION_GROUPS, Broadcast
-from hdl.array.lane import FLAG_STAGE, X_STAGE, Lane
+from hdl.array.lane import X_STAGE, Lane, flag_stage
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import (
     GROUP_LANES,
@@ -30,12 +30,15 @@ from hdl.parts.memory import READ_LATENCY
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
 
-CAPTURE_LATENCY = FLAG_STAGE + 3
-"""Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
 """Lanes that share a copy of their input and of what moves their column registers."""
+
+
+def capture_latency(geometry: Geometry) -> int:
+    """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+    return flag_stage(geometry) + 3
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
@@ -76,11 +79,11 @@ class _Group:
 class Array(wiring.Component):
     """a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
 
-    One row a cycle, handed on from lane group to lane group, so that no wire spans the chip. ``capture``
-    is up when the last group's column registers take their sums. Each cycle with ``shift`` up consumes P
-    columns, which stand on ``columns`` one cycle later, first columns first. The next pass may begin at
-    once; its last row must come no earlier than CAPTURE_LATENCY cycles before the last ``shift``. Where
-    sums may wait (``waiting_sums``) as many more passes may end before that
+    One row a cycle, or two (``lane_rows``), handed on from lane group to lane group, so that no wire spans
+    the chip. ``capture`` is up when the last group's column registers take their sums. Each cycle with
+    ``shift`` up consumes P columns, which stand on ``columns`` one cycle later, first columns first. The next
+    pass may begin at once; its last row must come no earlier than ``capture_latency`` cycles before the last
+    ``shift``. Where sums may wait (``waiting_sums``) as many more passes may end before that
     ``shift``: their sums stand in line behind the column registers, where the next ones are in the cycle
     after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
     its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
@@ -92,7 +95,7 @@ class Array(wiring.Component):
 
     ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
     cycle, only while no inference is under way.
-    Latency: CAPTURE_LATENCY, and one for each hop, from the last row to ``capture``. Resources: N lanes
+    Latency: ``capture_latency``, and one for each hop, from the last row to ``capture``. Resources: N lanes
     (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and LUT memory of as many bits, 16
     deep, where sums wait), about 110 flip-flops a lane group, a read-back multiplexer from N
     cells to those read at once.
@@ -188,9 +191,17 @@ class Array(wiring.Component):
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
         flags = unmerged(m, platform, Cat(row.valid, row.first & row.valid, row.last), f"flags_{first}")
-        flags = delayed(m, flags, FLAG_STAGE - 1, f"flags_{first}")
+        flags = delayed(m, flags, flag_stage(g) - 1, f"flags_{first}")
         x = unmerged(m, platform, row.x, f"x_{first}")
         x = delayed(m, x, X_STAGE - 1, f"x_{first}")
+        write_address = poke.address
+        if g.lane_rows > 1:
+            # The lanes read an odd row through the port that writes.
+            write_address = Signal(row.address.shape(), name=f"address_odd_{first}", reset_less=True)
+            m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_odd))
+            poke = delayed(m, poke, 1, f"poke_{first}")
+            x_odd = unmerged(m, platform, row.x_odd, f"x_odd_{first}")
+            x_odd = delayed(m, x_odd, X_STAGE, f"x_odd_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d.sync += ends.eq(flags[0] & flags[2])
@@ -207,6 +218,8 @@ class Array(wiring.Component):
             valid, load = unmerged(m, platform, flags[:2], f"flags_of_{i}")
             if (i - first) % MOVING_LANES == 0:
                 x_here = unmerged(m, platform, x, f"x_of_{i}")
+                if g.lane_rows > 1:
+                    x_odd_here = unmerged(m, platform, x_odd, f"x_odd_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
@@ -216,9 +229,11 @@ class Array(wiring.Component):
                 lane.load.eq(load),
                 lane.gate.eq(valid),
                 lane.write.eq(Cat(write, write & poke.target)[: lane.parts]),
-                lane.write_address.eq(poke.address),
+                lane.write_address.eq(write_address),
                 lane.write_data.eq(poke.weights[i % at_once]),
             ]
+            if g.lane_rows > 1:
+                m.d.comb += lane.x_odd.eq(x_odd_here)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")

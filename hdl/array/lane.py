@@ -1,12 +1,13 @@
 """lane: one crossbar column at a time: weight memory, multiplier, accumulator."""
 
-from amaranth import Module, signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.array.gated_accumulator import GatedAccumulator
+from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
@@ -14,14 +15,20 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 X_STAGE = READ_LATENCY + 1
 """Cycles after ``address`` at which ``x`` is taken."""
-FLAG_STAGE = X_STAGE + MULTIPLY_LATENCY + 1
-"""Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+
+
+def flag_stage(geometry: Geometry) -> int:
+    """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+    return X_STAGE + MULTIPLY_LATENCY + geometry.lane_rows
 
 
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
-    Latency: FLAG_STAGE + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
+    With two ``lane_rows`` x_odd * w[write_address] is added too, its input a cycle after ``x``; the
+    multiplier of it is made of LUTs.
+
+    Latency: ``flag_stage`` + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
     X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
     Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
     """
@@ -42,13 +49,14 @@ class Lane(wiring.Component):
                 "cell": Out(cell_layout(geometry)),
                 "accumulator": Out(column_shape(geometry)),
             }
+            | ({"x_odd": In(unsigned(8))} if geometry.lane_rows > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
         m.submodules.memory = memory = RegisteredMemory(
-            signed(g.weight_bits), g.weight_depth, parts=self.parts
+            signed(g.weight_bits), g.weight_depth, parts=self.parts, second=g.lane_rows > 1
         )
         m.submodules.multiplier = multiplier = Multiplier(signed(g.weight_bits), unsigned(8))
         m.d.comb += [
@@ -61,12 +69,22 @@ class Lane(wiring.Component):
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
-        m.submodules.sum = total = GatedAccumulator(len(multiplier.product), g.accumulator_bits)
+        # A multiplier's output register is slow: another one before the adder.
+        product = delayed(m, multiplier.product, 1, "product")
+        if g.lane_rows > 1:
+            m.submodules.odd = odd = CarryMultiplier(signed(g.weight_bits))
+            m.d.comb += [
+                odd.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "odd")),
+                odd.b.eq(self.x_odd),
+            ]
+            both = Signal(signed(len(product) + 1), reset_less=True)
+            m.d.sync += both.eq(product + odd.product)
+            product = both
+        m.submodules.sum = total = GatedAccumulator(len(product), g.accumulator_bits)
         m.d.comb += [
             total.load.eq(self.load),
             total.gate.eq(self.gate),
-            # A multiplier's output register is slow: another one before the adder.
-            total.addend.eq(delayed(m, multiplier.product, 1, "product")),
+            total.addend.eq(product),
             self.accumulator.eq(total.sum),
         ]
         return m

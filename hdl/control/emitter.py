@@ -1,9 +1,10 @@
-"""emitter: picks one row a cycle out of the scanned words and broadcasts it to the array."""
+"""emitter: picks one row a cycle, or two, out of the scanned words and broadcasts them to the array."""
 
 import functools
 import operator
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -16,6 +17,9 @@ from hdl.parts.waiting_sums import waiting_sums
 
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
+
+    Of two ``lane_rows`` the even ones and the odd ones go beside each other: a word takes as many cycles as
+    it has of those it has more of. Where one is missing, its input is 0.
 
     A pass's last row waits until readout has given the column registers free (``release``), or a place in
     line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
@@ -37,7 +41,7 @@ class Emitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        rows = self.rows
+        rows, ways = self.rows, self.geometry.lane_rows
         word = Signal(word_layout(self.geometry, rows), reset_less=True)
         # Of eight bits, those beyond the word's rows 0.
         left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
@@ -60,24 +64,42 @@ class Emitter(wiring.Component):
                 only.eq(taken.single | ~self.words.valid),
             ]
         with m.Elif(self.emit):
-            m.d.sync += [left.eq(left & ~pick), pick.eq(second_set(left)), only.eq(at_most_set(left, 2))]
+            m.d.sync += [
+                left.eq(left & ~pick),
+                pick.eq(second_set(left, ways)),
+                only.eq(at_most_set(left, 2, ways)),
+            ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(self.geometry), reset_less=True)
         row = Signal(row_layout(self.geometry), reset_less=True)
+
+        def x_of(these: range) -> Value:
+            """The input of that of these rows which is picked; 0 where none is."""
+            picked = [word.x[i] & pick[i].replicate(8) for i in these]
+            return functools.reduce(operator.or_, picked) if picked else Const(0)
+
+        def number_of(these: range) -> Value:
+            return Cat(Cat(pick[i] for i in these if i >> bit & 1).any() for bit in range(3))
+
         number = Signal(exact_log2(WORD_ROWS), reset_less=True)
         m.d.sync += [
             chosen.valid.eq(self.emit),
             chosen.first.eq(starting),
             chosen.last.eq(closing),
             chosen.address.eq(word.address),
-            chosen.x.eq(
-                functools.reduce(operator.or_, (word.x[i] & pick[i].replicate(8) for i in range(rows)))
-            ),
-            number.eq(Cat(Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))),
+            chosen.x.eq(x_of(range(0, rows, ways))),
+            number.eq(number_of(range(0, WORD_ROWS, ways))),
             row.eq(chosen),
             row.address.eq(chosen.address + number),
         ]
+        if ways > 1:
+            odd = Signal.like(number, name="odd", reset_less=True)
+            m.d.sync += [
+                chosen.x_odd.eq(x_of(range(1, rows, ways))),
+                odd.eq(number_of(range(1, WORD_ROWS, ways))),
+                row.address_odd.eq(chosen.address + odd),
+            ]
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)

@@ -210,7 +210,8 @@ class Scanner(wiring.Component):
         if g.lane_groups > 1:
             mine &= self._masks[unit]
         eight = Cat(mine, Const(0, WORD_ROWS - count))
-        visit, pick, single = mine, first_set(eight)[:count], at_most_set(eight, 1)
+        visit, pick = mine, first_set(eight, g.lane_rows)[:count]
+        single = at_most_set(eight, 1, g.lane_rows)
         if g.skip:
             # A pass must end with a row: the last word keeps its first one when all are 0.
             alone = last & ~mine.any()

@@ -16,16 +16,13 @@ SECOND_BITS = 25
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass."""
-    return StructLayout(
-        {
-            "valid": 1,
-            "first": 1,
-            "last": 1,
-            "x": unsigned(8),
-            "address": bits_for(g.weight_depth - 1),
-        }
-    )
+    """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass.
+
+    Of the two ``lane_rows`` of a cycle the second is ``x_odd`` at ``address_odd``; where there is none, 0.
+    """
+    address = bits_for(g.weight_depth - 1)
+    row = {"valid": 1, "first": 1, "last": 1, "x": unsigned(8), "address": address}
+    return StructLayout(row | ({"x_odd": unsigned(8), "address_odd": address} if g.lane_rows > 1 else {}))
 
 
 GROUP_LANES = 8
@@ -79,7 +76,8 @@ def unit_rows(g: Geometry, unit: int) -> int:
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
     """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
-    ``pick`` is the first to visit alone; ``single`` says that no other is.
+    ``pick`` is the first to visit alone, of two ``lane_rows`` the first even and the first odd one;
+    ``single`` says that no other is.
     """
     return StructLayout(
         {

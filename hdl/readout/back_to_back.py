@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.array.array import CAPTURE_LATENCY
+from hdl.array.array import capture_latency
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
@@ -40,7 +40,7 @@ class BackToBack(wiring.Component):
         g = self.geometry
         m.submodules.passing = passing = Passing(g)
         m.submodules.credit = credit = Credit(g)
-        release = CAPTURE_LATENCY + EMITTER_CYCLES
+        release = capture_latency(g) + EMITTER_CYCLES
         following = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         steps, skip = following.steps, skipped(g, following)
@@ -90,7 +90,7 @@ class BackToBack(wiring.Component):
             self.shift.eq(running),
             self.shift_next.eq(begin | (running & ~final)),
             self.close_next.eq(Mux(begin, single, running & (count == 2))),
-            # The emitter's next last row reaches its place EMITTER_CYCLES + CAPTURE_LATENCY later.
+            # The emitter's next last row reaches its place EMITTER_CYCLES + capture_latency later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(begin & following.noisy),

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.array.array import CAPTURE_LATENCY
+from hdl.array.array import capture_latency
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
@@ -35,7 +35,7 @@ class OneByOne(wiring.Component):
         g = self.geometry
         m.submodules.passing = passing = Passing(g)
         m.submodules.credit = credit = Credit(g)
-        release = CAPTURE_LATENCY + (EMITTER_CYCLES if g.overlap else 0)
+        release = capture_latency(g) + (EMITTER_CYCLES if g.overlap else 0)
         now = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         full, running = Signal(), Signal()
@@ -64,7 +64,7 @@ class OneByOne(wiring.Component):
             self.step.entry.eq(entry),
             self.step.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
             self.shift.eq(running),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + CAPTURE_LATENCY later.
+            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),

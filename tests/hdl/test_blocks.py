@@ -34,6 +34,10 @@ MANY_ROWS = {"lanes": 4, "rows": 64, "weight_depth": 1024, "max_inputs": 256, "p
 WALKS = {"overlap": True, "redraw": 0, "map_codes": 1024}
 BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "array": (Array, {"lanes": 12, "readouts": 4}),
+    "array, two rows a cycle": (
+        Array,
+        {"lanes": 12, "readouts": 4, "redraw": 0, "skip": True, "lane_rows": 2},
+    ),
     "noise": (Noise, {"lanes": 16, "readouts": 4}),
     "noise ahead, slower than keys": (Noise, {"lanes": 64, "readouts": 1, "overlap": True}),
     "noise ahead, faster than keys": (Noise, {"lanes": 16, "readouts": 8, "overlap": True}),

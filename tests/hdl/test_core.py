@@ -25,6 +25,9 @@ GEOMETRIES = {
     ),
     "overlap": dataclasses.replace(TINY, overlap=True),
     "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
+    "two-rows": dataclasses.replace(
+        TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True, lane_rows=2
+    ),
     "groups-slow-readout": dataclasses.replace(WIDE, lanes=40, readouts=2),
     "groups-fast-readout": dataclasses.replace(WIDE, lanes=48, readouts=8, skip=True),
     "groups-faster-than-rows": dataclasses.replace(WIDE, lanes=32, readouts=32, noise=False, skip=True),

@@ -1,12 +1,13 @@
 """Board: identity, verified programming, inference; on a device double, with faults."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from boards.board import Board
-from emulator.spec import PRESETS, GeometryError, Program
+from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.packets import Opcode
 from emulator.spec.registers import BY_NAME
@@ -18,8 +19,10 @@ from tests.stimulus import inferred, ran
 Programmed = tuple[Board, Responder]
 
 
-def open_board(program: Program, rate: float = 0.0, seed: int = 0) -> tuple[Board, Responder]:
-    device = Responder(PRESETS["tiny"], program)
+def open_board(
+    program: Program, rate: float = 0.0, seed: int = 0, geometry: Geometry = PRESETS["tiny"]
+) -> tuple[Board, Responder]:
+    device = Responder(geometry, program)
     return Board(faulty(ResponderLink(device), rate, seed), timeout_s=0.01, attempts=40), device
 
 
@@ -44,6 +47,13 @@ def test_identity_and_geometry(program: Program) -> None:
     assert board.build_id == 0x1234
     assert board.session.window == PRESETS["tiny"].window
     assert board.identity()["geometry"]["lanes"] == 4
+
+
+@pytest.mark.parametrize("changes", [{}, {"lane_rows": 2}, {"lane_rows": 2, "lane_groups": 4, "lanes": 32}])
+def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
+    of = {"skip": True, "redraw": 0, "overlap": "lane_groups" in changes} | changes
+    geometry = dataclasses.replace(PRESETS["tiny"], name="device", **of)
+    assert open_board(program, geometry=geometry)[0].geometry == geometry
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ CHOICES: Choices = {
     "name": ("pairs",),
     "lanes": (2, 3, 5, 8, 12, 16, 16, 24, 32, 32, 40, 64),
     "skip": (False, True, True),
+    "lane_rows": lambda drawn: (1, 2) if drawn["skip"] else (1,),
     "max_inputs": (64, 128, 256, 512),
     "lane_groups": lambda drawn: [n for n in (1, 2, 4, 8) if n == 1 or may_divide(drawn, n)],
     "rows": (8, 16, 24, 40, 128),

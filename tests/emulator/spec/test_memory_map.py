@@ -116,6 +116,8 @@ def test_preset_widths_hold_the_worst_case(name: str) -> None:
         ("window", 3),
         ("curves", 0),
         ("redraw", 3),
+        ("lane_rows", 2),
+        ("lane_rows", 3),
     ],
 )
 def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from emulator.spec import Geometry
-from hdl.array.array import CAPTURE_LATENCY
+from hdl.array.array import capture_latency
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.schedule import EMITTER_CYCLES
 
@@ -64,7 +64,7 @@ async def in_line(
             on_the_way.pop(0)
             places += 1
         if int(dut.release.value):
-            on_the_way.append(EMITTER_CYCLES + CAPTURE_LATENCY)
+            on_the_way.append(EMITTER_CYCLES + capture_latency(geometry))
         shift = int(dut.shift.value)
         assert shift == announced, f"pass {shown}: shift {shift} was announced as {announced}"
         if shift:
