@@ -86,8 +86,7 @@ class Datagrams(wiring.Component):
             with m.If(came):
                 m.d.sync += [header.eq(Cat(header[8:], self.rx.payload)), ended.eq(self.rx_last)]
                 m.d.sync += count.eq(Mux(self.rx_last, 0, count + 1))
-                with m.If(count == HEADER_BYTES - 1):
-                    states.go("compare")
+                states.go("compare", when=count == HEADER_BYTES - 1)
         # What it is, in two steps of a cycle each; then what comes of it.
         is_kind = {k: Signal(name=f"is_{k.name.lower()}") for k in (Kind.OPEN, Kind.DATA, Kind.CLOSE)}
         of_session, from_peer = Signal(name="of_session"), Signal(name="from_peer")
@@ -120,17 +119,14 @@ class Datagrams(wiring.Component):
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
             # What is offered, or was, is worked out for those who need it.
-            with m.If((is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)):
-                states.go("mix")
-            with m.Else():
-                states.go("act")
+            mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
+            states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):
             starts = is_kind[Kind.DATA] & genuine & may
             m.d.sync += begins.eq(starts)
             with m.If(is_kind[Kind.DATA]):
                 m.d.sync += refuses.eq(answerable & ~starts)
-            with m.If(self.mixed):
-                states.go("act")
+            states.go("act", when=self.mixed)
         m.d.comb += self.beginning.eq(states["act"] & begins)
         holder = Mux(self.held & ~from_peer, Cat(self.peer, self.silence), 0)
         with states.at("act"):
@@ -141,14 +137,12 @@ class Datagrams(wiring.Component):
                 m.d.sync += self.mac.eq(self.rx_mac)
             with m.If(begins | (belongs & later)):
                 m.d.sync += self.taken.eq(number)
-            with m.If(begins | (belongs & later & skips)):
-                states.go("gap")
-            with m.Elif(belongs & later & ~ended):
-                states.go("piece")
-            with m.Elif(offers | refuses):
-                states.go("answer")
-            with m.Else():
-                states.go("drain")
+            states.choose(
+                (begins | (belongs & later & skips), "gap"),
+                (belongs & later & ~ended, "piece"),
+                (offers | refuses, "answer"),
+                otherwise="drain",
+            )
             with m.If(closes):
                 m.d.sync += self.held.eq(0)
             head = Cat(
@@ -159,19 +153,13 @@ class Datagrams(wiring.Component):
             )
             m.d.sync += self.answer.eq(Cat(head, Mux(offers, token, holder)))
         with states.at("gap"):
-            with m.If(ended):
-                states.go("header")
-            with m.Else():
-                states.go("piece")
+            states.choose((ended, "header"), otherwise="piece")
         with states.at("piece"):
-            with m.If(came & self.rx_last):
-                states.go("header")
+            states.go("header", when=came & self.rx_last)
         with states.at("drain"):
-            with m.If(ended | (came & self.rx_last)):
-                states.go("header")
+            states.go("header", when=ended | (came & self.rx_last))
         with states.at("answer"):
-            with m.If(self.answered):
-                states.go("drain")
+            states.go("drain", when=self.answered)
         m.d.comb += self.answering.eq(states["answer"])
         m.d.sync += [
             self.stream_valid.eq(states["gap"] | (states["piece"] & self.rx.valid)),
@@ -233,12 +221,8 @@ class Datagrams(wiring.Component):
         gone = self.tx.valid & self.tx.ready
         with states.at("idle"):
             m.d.sync += of_answer.eq(self.answering)
-            with m.If(self.answering):
-                states.go("load")
-            with m.Elif(self.held & self.answers.valid):
-                states.go("number")
-        with states.at("number"):
-            states.go("load")
+            states.choose((self.answering, "load"), (self.held & self.answers.valid, "number"))
+        states.chain("number", "load")
         with states.at("load"):
             data = Cat(Const(Kind.DATA, 8), Const(VERSION, 8), Const(0, 16), self.sent, self.token)
             m.d.sync += [
@@ -256,19 +240,15 @@ class Datagrams(wiring.Component):
             with m.If(gone):
                 m.d.sync += [head.eq(head >> 8), left.eq(left - 1)]
                 with m.If(left == 1):
-                    with m.If(of_answer):
-                        states.go("commit")
-                    with m.Else():
-                        states.go("piece")
+                    states.choose((of_answer, "commit"), otherwise="piece")
         with states.at("piece"):
             with m.If(~old):
                 m.d.sync += age.eq(age + 1)
             with m.If(gone):
                 m.d.sync += [room.eq(room - 1), rests.eq(self.answers.payload == 0)]
-            with m.If(over | (gone & (room == 1)) | (~self.answers.valid & ((rests & old) | self.answering))):
-                states.go("commit")
-        with states.at("commit"):
-            states.go("idle")
+            cut = ~self.answers.valid & ((rests & old) | self.answering)
+            states.go("commit", when=over | (gone & (room == 1)) | cut)
+        states.chain("commit", "idle")
         with m.If(self.beginning):
             m.d.sync += self.sent.eq(0)
         with m.Elif(states["number"]):

@@ -60,8 +60,7 @@ class FramesOut(wiring.Component):
             m.d.sync += [asked.eq(1), asker_mac.eq(self.arp_mac), asker_address.eq(self.arp_address)]
         with states.at("idle"):
             m.d.sync += of_arp.eq(asked)
-            with m.If(asked | self.datagrams.valid):
-                states.go("ready")
+            states.go("ready", when=asked | self.datagrams.valid)
         at, size, left = Signal(6), Signal(range(SHORTEST)), Signal(5)
         m.d.sync += echo.eq(d.echo)
         with states.at("ready"):
@@ -84,25 +83,17 @@ class FramesOut(wiring.Component):
         with states.at("head"):
             m.d.sync += at.eq(at + 1)
             with m.If(ends):
-                with m.If(of_arp):
-                    states.go("pad")
-                with m.Else():
-                    states.go("body")
+                states.choose((of_arp, "pad"), otherwise="body")
         with states.at("body"):
             with m.If(self.last):
-                with m.If(size >= SHORTEST - FCS_BYTES - 1):
-                    states.go("gap")
-                with m.Else():
-                    states.go("pad")
+                states.choose((size >= SHORTEST - FCS_BYTES - 1, "gap"), otherwise="pad")
         with states.at("pad"):
-            with m.If(size >= SHORTEST - FCS_BYTES - 1):
-                states.go("gap")
+            states.go("gap", when=size >= SHORTEST - FCS_BYTES - 1)
         with m.If((states["head"] | states["body"] | states["pad"]) & (size != SHORTEST - 1)):
             m.d.sync += size.eq(size + 1)
         m.d.sync += left.eq(Mux(states["gap"], left - 1, GAP_BYTES))
         with states.at("gap"):
-            with m.If(left == 0):
-                states.go("idle")
+            states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
         # Bytes, then their FCS: the sum is whole in the cycle in which the first byte of it is due.

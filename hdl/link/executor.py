@@ -101,18 +101,13 @@ class Executor(wiring.Component):
         ]
         with states.at("idle"):
             m.d.sync += self.offset.eq(0)
-        with states.at("open"):
-            states.go("header")
+        states.chain("open", "header")
         with states.at("header"):
-            with m.If(phase & headed):
-                states.go("compare")
+            states.go("compare", when=phase & headed)
         with states.at("compare"):
             m.d.sync += last_offset.eq(self.length + (HEADER_BYTES - 1))
             states.go("judge")
-        with states.at("judge"):
-            states.go("weigh")
-        with states.at("weigh"):
-            states.go("act")
+        states.chain("judge", "weigh", "act")
         self._around(m)
         self._infer(m)
         self.words.build(m, states, self.master.bus, g, self.packet_data, taken, counted)
@@ -146,10 +141,7 @@ class Executor(wiring.Component):
         with states.at("compare"):
             m.d.sync += w.checking.eq(self.opcode == Opcode.CHECK)
         with states.at("idle"):
-            with m.If(decision.due):
-                states.go("result")
-            with m.Elif(self.packet_ready):
-                states.go("open")
+            states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
             # Answer first; the packet stays in its slot and is looked at again.
             decision.lead(m, states, WAYS)
@@ -196,22 +188,13 @@ class Executor(wiring.Component):
             m.d.comb += inferences.single.eq(master.walking)
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
-            with m.If(last_load):
-                states.go("loaded")
+            states.go("loaded", when=last_load)
         if not g.unpacks_words:
             with states.at("unpack"):
-                with m.If(self.unpacker.done):
-                    states.go("loaded")
-        with states.at("loaded"):
-            states.go("unpacked" if g.unpacks_words else "settled")
-        if g.unpacks_words:
-            with states.at("unpacked"):
-                states.go("settled")
-        with states.at("settled"):
-            states.go("start")
+                states.go("loaded", when=self.unpacker.done)
+        states.chain("loaded", *(["unpacked"] if g.unpacks_words else []), "settled", "start")
         with states.at("start"):
-            with m.If(begun):
-                states.go("drop")
+            states.go("drop", when=begun)
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
         """A code a cycle into the bank."""
@@ -277,10 +260,7 @@ class Executor(wiring.Component):
             ]
             states.go("verdict")
 
-        with states.at("verdict"):
-            states.go("compose")
-        with states.at("compose"):
-            states.go("head")
+        states.chain("verdict", "compose", "head")
         index, headed = Signal(range(HEADER_BYTES)), Signal()
         m.d.sync += headed.eq(index == HEADER_BYTES - 2)
         with states.at("head"):
@@ -296,10 +276,7 @@ class Executor(wiring.Component):
             self.put_data.eq(Mux(states["head"], self.response[:8], w.word[:8])),
             self.finish.eq(states["finish"] | states["answered"]),
         ]
-        with states.at("finish"):
-            states.go("drop")
-        with states.at("drop"):
-            states.go("idle")
+        states.chain("finish", "drop", "idle")
 
     def _result(self, m: Module) -> None:
         """The response of the oldest inference that is due."""
@@ -332,22 +309,15 @@ class Executor(wiring.Component):
             # The first one is there since long, the others come while the bytes of the one before go out:
             # up to four cycles behind their address.
             m.d.sync += beat.eq(beat + 1)
-            with m.If(beat == 3):
-                states.go("bytes")
+            states.go("bytes", when=beat == 3)
         with states.at("bytes"):
             m.d.sync += beat.eq(beat + 1)
             with m.If(beat == 0):
                 m.d.sync += sent.eq(sent + 1)
             with m.If(beat == 3):
-                with m.If(all_sent):
-                    states.go("answered")
-                with m.Else():
-                    states.go("logit")
-        with states.at("answered"):
-            states.go("rest")
-        with states.at("rest"):
-            # Until it shows in what decides about the next one.
-            states.go("idle")
+                states.choose((all_sent, "answered"), otherwise="logit")
+        # A rest until it shows in what decides about the next one.
+        states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
         """The shift registers: a header comes in, a response's goes out, a word does both."""
