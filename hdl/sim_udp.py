@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.datagrams import Datagrams
+from hdl.parts.by_name import by_name
 
 AGE_CYCLES = 128
 """Shorter than on a board: a simulated cycle takes a microsecond."""
@@ -40,12 +41,9 @@ class SimUdp(wiring.Component):
             self.tx_valid.eq(datagrams.tx.valid),
             self.tx_data.eq(datagrams.tx.payload),
             datagrams.tx.ready.eq(self.tx_ready),
-            datagrams.second.eq(self.second),
-            self.tx_commit.eq(datagrams.tx_commit),
+            *by_name(datagrams, self, "second"),
+            *by_name(self, datagrams, "tx_commit"),
+            *by_name(datagrams, self, "rx_last", "rx_length", "rx_address", "rx_port"),
+            *by_name(self, datagrams, "tx_address", "tx_port"),
         ]
-        m.d.comb += [
-            getattr(datagrams, name).eq(getattr(self, name))
-            for name in ("rx_last", "rx_length", "rx_address", "rx_port")
-        ]
-        m.d.comb += [getattr(self, n).eq(getattr(datagrams, n)) for n in ("tx_address", "tx_port")]
         return m

@@ -8,6 +8,7 @@ from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.addresses import Addresses
 from hdl.ethernet.ethernet import Ethernet
+from hdl.parts.by_name import by_name
 
 
 class UdpTop(wiring.Component):
@@ -45,10 +46,7 @@ class UdpTop(wiring.Component):
         m.d.comb += [
             device.rx_valid.eq(ethernet.stream_valid),
             device.rx_data.eq(ethernet.stream_data),
-            ethernet.gmii_rx_valid.eq(self.gmii_rx_valid),
-            ethernet.gmii_rx.eq(self.gmii_rx),
-            ethernet.gmii_rx_error.eq(self.gmii_rx_error),
-            self.gmii_tx_valid.eq(ethernet.gmii_tx_valid),
-            self.gmii_tx.eq(ethernet.gmii_tx),
+            *by_name(ethernet, self, "gmii_rx_valid", "gmii_rx", "gmii_rx_error"),
+            *by_name(self, ethernet, "gmii_tx_valid", "gmii_tx"),
         ]
         return m

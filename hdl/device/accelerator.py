@@ -15,6 +15,7 @@ from hdl.device.registers import Registers
 from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import link_event_layout
 from hdl.parts.bus import Decoder
+from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.layouts import start_layout
@@ -86,14 +87,12 @@ class Accelerator(wiring.Component):
             master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
             master.inputs.eq(inputs),
-            master.outputs.eq(core.outputs),
-            master.result_data.eq(core.result_data),
+            *by_name(master, core, "outputs", "result_data"),
             master.programmed.eq(registers.program_tag.any()),
             core.result_address.eq(master.result_address),
             core.noise_enable.eq(registers.noise_enable[0]),
             core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
-            registers.link.eq(self.link),
-            registers.sequence_error.eq(self.sequence_error),
+            *by_name(registers, self, "link", "sequence_error"),
         ]
         m.d.comb += registers.events.eq(core.events)
         if g.map_codes:
@@ -132,8 +131,7 @@ class Accelerator(wiring.Component):
             start.valid.eq(Mux(walking, walker.launch.valid, given)),
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
-            walker.input_done.eq(core.input_done),
-            walker.activation.eq(core.activation),
+            *by_name(walker, core, "input_done", "activation"),
             *([core.pace.eq(walker.pace)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
@@ -165,16 +163,14 @@ class Accelerator(wiring.Component):
         busy = campaign.busy
         for field in ("first_chip", "chips", "samples", "trials", "first_index"):
             m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
-        for field in ("stuck_low", "stuck_high", "stuck_codes"):
-            m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
         m.d.comb += [
+            *by_name(core.redraw, registers, "stuck_low", "stuck_high", "stuck_codes"),
             watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
             campaign.abort.eq(registers.campaign_control[1]),
             campaign.inputs.eq(core.inputs),
             campaign.bank.eq(master.bank),
-            campaign.input_done.eq(core.input_done),
-            campaign.logit.eq(core.logit),
+            *by_name(campaign, core, "input_done", "logit"),
             campaign.redraw_busy.eq(core.redraw.busy),
             core.redraw.start.eq(campaign.redraw),
             core.redraw.nominal.eq(campaign.nominal),

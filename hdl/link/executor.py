@@ -16,6 +16,7 @@ from hdl.link.inferences import Inferences
 from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
 from hdl.link.word_unpacker import WordUnpacker
+from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
 from hdl.parts.target import is_small
@@ -132,8 +133,7 @@ class Executor(wiring.Component):
         ]
         m.d.comb += [
             w.address.eq(self.address),
-            w.amount.eq(decision.amount),
-            w.short.eq(decision.short),
+            *by_name(w, decision, "amount", "short"),
             w.streams.eq(0 if self.small else decision.at_streamed),
             self.repeat.eq(states["act"] & decision.repeats),
             self.sequence_error.eq(states["act"] & decision.wrong),
@@ -178,10 +178,7 @@ class Executor(wiring.Component):
             inferences.number.eq(self.sequence),
             inferences.sparse.eq(self.decision.sparse),
             inferences.wrong.eq(self.decision.sparse & self.unpacker.wrong),
-            inferences.done.eq(master.done),
-            inferences.campaign_started.eq(master.campaign_started),
-            inferences.campaign_done.eq(master.campaign_done),
-            inferences.hung.eq(master.hung),
+            *by_name(inferences, master, "done", "campaign_started", "campaign_done", "hung"),
             inferences.answered.eq(states["answered"]),
         ]
         if g.map_codes:

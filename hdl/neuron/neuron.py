@@ -13,6 +13,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
 from hdl.parts.bus import WindowSignature
+from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
 
@@ -151,8 +152,7 @@ class Neuron(wiring.Component):
         m.d.comb += [
             self.activation.last.eq(end.end),
             self.activation.sink.eq(layer.sink),
-            self.activation.column.eq(end.column),
-            self.activation.count.eq(end.count),
+            *by_name(self.activation, end, "column", "count"),
             *(self.activation.y[i].eq(pipe.y) for i, pipe in enumerate(pipes)),
         ]
         return m
@@ -180,15 +180,12 @@ class Neuron(wiring.Component):
                 ]
             for name in ("base_window", "slope_window"):
                 window, mine = getattr(self, name), getattr(pipe, name)
-                m.d.comb += [
-                    getattr(mine, field).eq(getattr(window, field))
-                    for field in ("select", "address", "write", "write_data")
-                ]
+                m.d.comb += by_name(mine, window, "select", "address", "write", "write_data")
         for name in ("bias_window", "neuron_window"):
             window = getattr(self, name)
             answers = Array(getattr(pipe, name).read_data for pipe in pipes)
             chosen: Any = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
             m.d.comb += window.read_data.eq(answers[chosen])
         for name in ("base_window", "slope_window"):
-            m.d.comb += getattr(self, name).read_data.eq(getattr(pipes[0], name).read_data)
+            m.d.comb += by_name(getattr(self, name), getattr(pipes[0], name), "read_data")
         return pipes

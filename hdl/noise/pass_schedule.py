@@ -9,6 +9,7 @@ from emulator.spec.geometry import Geometry
 from hdl.noise.pass_key import PassKey
 from hdl.noise.sigma import Sigma
 from hdl.noise.turns import draw_key, schedule_ports, turn_layout
+from hdl.parts.by_name import by_name
 from hdl.parts.layouts import noise_layout
 from hdl.parts.queue import Queue
 
@@ -64,7 +65,7 @@ class PassSchedule(wiring.Component):
         m.d.comb += [
             self.passes.ready.eq(taken),
             scales.i.valid.eq(taken),
-            *(scales.i.payload[name].eq(now[name]) for name in scale_layout().members),
+            *by_name(scales.i.payload, now, *scale_layout().members),
             self.turns.valid.eq(offered),
             handed.eq(offered & self.turns.ready),
         ]
@@ -80,7 +81,7 @@ class PassSchedule(wiring.Component):
             with m.Elif(handed & (giving == j)):
                 m.d.sync += keying[j].eq(0)
             turn = Signal(turn_layout(g), name=f"turn_{j}")
-            m.d.comb += [turn[name].eq(keyed[name]) for name in ("first_column", "columns")]
+            m.d.comb += by_name(turn, keyed, "first_column", "columns")
             m.d.comb += turn["key"].eq(key.key)
             turns.append(turn.as_value())
         m.d.sync += self.turns.payload.eq(Array(turns)[giving])
@@ -105,8 +106,7 @@ class PassSchedule(wiring.Component):
             rooted = Signal(scale_layout(), name=f"rooted_{j}", reset_less=True)
             m.d.comb += [
                 root.start.eq(taken & scale.noisy & (taking == j)),
-                root.variance_out.eq(rooted.variance_out),
-                root.var_cell.eq(rooted.var_cell),
+                *by_name(root, rooted, "variance_out", "var_cell"),
                 root.energy.eq(energies.payload),
             ]
             with m.If(root.start):

@@ -13,19 +13,8 @@ from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
 from hdl.parts.bus import BusSignature, WindowSignature
 from hdl.parts.queue import Queue
+from hdl.pcie import signature as tlp
 from hdl.pcie.request import completion
-from hdl.pcie.signature import (
-    STATUS_ABORT,
-    STATUS_SUCCESS,
-    STATUS_UNSUPPORTED,
-    TYPE_IO,
-    TYPE_MEMORY,
-    TYPE_MEMORY_LOCKED,
-    PacketSignature,
-    beat_layout,
-    config_layout,
-    swapped,
-)
 
 BOUNDARY_WORDS = 32
 """Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""
@@ -57,9 +46,9 @@ class Bridge(wiring.Component):
         self.geometry = geometry
         super().__init__(
             {
-                "requests": In(stream.Signature(beat_layout())),
-                "sender": Out(PacketSignature()),
-                "config": In(config_layout()),
+                "requests": In(stream.Signature(tlp.beat_layout())),
+                "sender": Out(tlp.PacketSignature()),
+                "config": In(tlp.config_layout()),
                 "bus": Out(BusSignature()),
                 "engine": Out(WindowSignature()),
                 "occupied": In(1),
@@ -69,7 +58,7 @@ class Bridge(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(beat_layout(), REQUEST_BEATS)
+        m.submodules.queue = queue = Queue(tlp.beat_layout(), REQUEST_BEATS)
         wiring.connect(m, wiring.flipped(self.requests), queue.i)
         beats, beat = queue.o, queue.o.payload
         low, high = beat.data[:32], beat.data[32:]
@@ -82,9 +71,10 @@ class Bridge(wiring.Component):
         spare, have_spare = Signal(32), Signal()  # a double word taken with its neighbour
         ended = Signal()  # the request's last beat has been taken
         with_data, kind = head[30], head[24:29]
-        reads = (kind == TYPE_MEMORY) & ~with_data
-        writes = (kind == TYPE_MEMORY) & with_data
-        others = (kind == TYPE_MEMORY_LOCKED) | (kind == TYPE_IO) | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
+        reads = (kind == tlp.TYPE_MEMORY) & ~with_data
+        writes = (kind == tlp.TYPE_MEMORY) & with_data
+        others = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
+        others = others | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
 
         # Where the double word lies.
         slot = exact_log2(region_slot_words(self.geometry))
@@ -158,7 +148,7 @@ class Bridge(wiring.Component):
                     last_enables.eq(high[4:8]),
                     refused.eq(0),
                     gathered.eq(0),
-                    status.eq(STATUS_SUCCESS),
+                    status.eq(tlp.STATUS_SUCCESS),
                 ]
                 with m.If(beats.valid & ~beat.last):
                     m.next = "address"
@@ -189,7 +179,7 @@ class Bridge(wiring.Component):
                     m.next = "load"
                 with m.Elif(others):
                     m.d.sync += [byte_count.eq(4), lower.eq(0)]
-                    refuse(STATUS_UNSUPPORTED)
+                    refuse(tlp.STATUS_UNSUPPORTED)
                 with m.Elif(kind[4]):
                     m.next = "drain"
                 with m.Else():
@@ -197,7 +187,7 @@ class Bridge(wiring.Component):
 
             with m.State("fetch"):
                 m.d.comb += beats.ready.eq(~have_spare & ~ended)
-                m.d.sync += data.eq(swapped(Mux(have_spare, spare, low)))
+                m.d.sync += data.eq(tlp.swapped(Mux(have_spare, spare, low)))
                 with m.If(have_spare):
                     m.d.sync += have_spare.eq(0)
                 with m.Elif(beats.valid & beats.ready):
@@ -225,7 +215,7 @@ class Bridge(wiring.Component):
                         m.d.sync += data.eq(read_data)
                         m.next = "gather"
                         with m.If(error):
-                            refuse(Mux(blocked, STATUS_ABORT, STATUS_UNSUPPORTED))
+                            refuse(Mux(blocked, tlp.STATUS_ABORT, tlp.STATUS_UNSUPPORTED))
             with m.State("store"):
                 m.d.comb += [request.eq(1), write.eq(1)]
                 with m.If(done):

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.accelerator import Accelerator
+from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.pcie.arbiter import BusArbiter
 from hdl.pcie.bridge import Bridge
@@ -88,8 +89,7 @@ class Endpoint(wiring.Component):
             bridge.occupied.eq(ring.active | master.campaign_busy),
             link.interrupt.eq(ring.interrupt),
             ring.interrupt_taken.eq(link.interrupt_taken),
-            ring.counted.bad_posted.eq(bridge.events.bad_posted),
-            ring.counted.bad_nonposted.eq(bridge.events.bad_nonposted),
+            *by_name(ring.counted, bridge.events, "bad_posted", "bad_nonposted"),
             ring.counted.bad_completions.eq(reader.events.unexpected),
             ring.counted.failed_reads.eq(reader.events.failed),
             ring.counted.timeouts.eq(reader.events.timeout),

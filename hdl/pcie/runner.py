@@ -9,6 +9,7 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import ALIGNMENT
 from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
+from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.pcie.inference import Inference
 from hdl.pcie.job import JobSignature
@@ -62,26 +63,16 @@ class Runner(wiring.Component):
             unpacker.words.payload.eq(self.fetched.payload),
             self.fetched.ready.eq(Mux(infers, inference.words.ready, unpacker.words.ready)),
             inference.run.eq(inferring),
-            inference.count.eq(job.count),
-            inference.inputs.eq(job.inputs),
-            inference.outputs.eq(job.outputs),
+            *by_name(inference, job, "count", "inputs", "outputs"),
             inference.first_index.eq(job.address),
             inference.words.valid.eq(self.fetched.valid & inferring),
             inference.words.payload.eq(self.fetched.payload),
-            inference.input_done.eq(master.input_done),
-            inference.done.eq(master.done),
-            inference.hung.eq(master.hung),
-            inference.result_data.eq(master.result_data),
-            inference.campaign_started.eq(master.campaign_started),
-            inference.campaign_done.eq(master.campaign_done),
+            *by_name(inference, master, "input_done", "done", "hung", "result_data"),
+            *by_name(inference, master, "campaign_started", "campaign_done"),
             inference.results.ready.eq(results.ready),
             results.valid.eq(Mux(inferring, inference.results.valid, reading)),
             results.payload.eq(Mux(inferring, inference.results.payload, word)),
-            master.load.eq(inference.load),
-            master.load_address.eq(inference.load_address),
-            master.load_data.eq(inference.load_data),
-            master.bank.eq(inference.bank),
-            master.result_address.eq(inference.result_address),
+            *by_name(master, inference, "load", "load_address", "load_data", "bank", "result_address"),
             self.bus.address.eq(cursor),
             self.bus.write_data.eq(word),
             self.fetch.payload.address.eq(job.source),

@@ -14,6 +14,7 @@ from emulator.spec.geometry import Geometry
 from hdl.array.array import added_latency
 from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
+from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
@@ -94,18 +95,14 @@ class Readout(wiring.Component):
         samples = delayed(m, self.samples.payload, late, "samples")
         now, slot, entry = taken.now, taken.slot, taken.entry
         m.d.comb += [
-            schedule.capture.eq(self.capture),
-            schedule.samples_level.eq(self.samples_level),
+            *by_name(schedule, self, "capture", "samples_level"),
             schedule.given.eq(partials.o.valid & partials.o.ready),
             self.samples.ready.eq(schedule.samples_taken),
-            self.shift.eq(schedule.shift),
-            self.release.eq(schedule.release),
-            self.passed.eq(schedule.passed),
+            *by_name(self, schedule, "shift", "release", "passed"),
         ]
         if waiting_sums(g):
             m.d.comb += [
-                self.shift_next.eq(schedule.shift_next),
-                self.close_next.eq(schedule.close_next),
+                *by_name(self, schedule, "shift_next", "close_next"),
                 self.sigma_now.eq(taken.sigma),
             ]
 
@@ -123,12 +120,10 @@ class Readout(wiring.Component):
         settings = stages[0].settings
         m.d.comb += [
             stages[0].valid.eq(taken.valid),
-            stages[0].first.eq(now.first),
-            stages[0].last.eq(now.last),
+            *by_name(stages[0], now, "first", "last"),
             stages[0].slot.eq(slot),
             stages[0].entry.eq(entry),
-            settings.analog.eq(now.analog),
-            settings.adc_bits.eq(now.adc_bits),
+            *by_name(settings, now, "analog", "adc_bits"),
             settings.shift.eq(Mux(now.analog, 0, now.shift)),
             settings.lshift.eq(now.lshift),
         ]

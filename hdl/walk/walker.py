@@ -9,6 +9,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
+from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
@@ -162,9 +163,7 @@ class Walker(wiring.Component):
             packer.chunk.valid.eq(reader.chunk.valid & is_product),
             pooling.chunk.eq(reader.chunk),
             pooling.chunk.valid.eq(reader.chunk.valid & ~is_product),
-            self.load.eq(packer.load),
-            self.load_address.eq(packer.load_address),
-            self.load_data.eq(packer.load_data),
+            *by_name(self, packer, "load", "load_address", "load_data"),
         ]
         self._scale(m, step, begin, pooling, seconds, scaler, average)
         mean = Mux(scaler.value[0][8:].any(), 255, scaler.value[0][:8])
