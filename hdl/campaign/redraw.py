@@ -203,8 +203,6 @@ class Redraw(wiring.Component):
         m.d.sync += writes_0.eq(table.write & (table.address == 0))
         with m.If(writes_0):
             m.d.sync += entry_0.eq(table.write_data)
-        code_low, code_high = self.stuck_codes[:8], self.stuck_codes[8:16]
-        code_max = self.stuck_codes[16:24]
         weights = []
         for i, cell in enumerate(self.peeked):
             target = Signal(signed(g.weight_bits), name=f"target_{i}")
@@ -231,26 +229,16 @@ class Redraw(wiring.Component):
             for side in range(2):
                 entry = Signal(32, name=f"entry_{i}_{side}")
                 m.d.sync += entry.eq(Mux(minus == side, memory.data, entry_0))
-                codes.append(
-                    self._code(m, entry, pipes[2 * i + side], f"{i}_{side}", code_max, code_low, code_high)
-                )
+                codes.append(self._code(m, entry, pipes[2 * i + side], f"{i}_{side}"))
             weight = Signal(signed(g.weight_bits), name=f"weight_{i}")
             kept = delayed(m, target, CODE_STAGE - TABLE_STAGE, f"target_{i}")
             m.d.sync += weight.eq(Mux(nominal, kept, codes[0] - codes[1]))
             weights.append(weight)
         return weights
 
-    def _code(
-        self,
-        m: Module,
-        entry: Signal,
-        pipe: Gaussian,
-        name: str,
-        code_max: Any,
-        code_low: Any,
-        code_high: Any,
-    ) -> Signal:
+    def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
         """One cell's code, MULTIPLY_LATENCY + 2 after its table entry (SCALE_STAGE)."""
+        code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]
         mean = delayed(m, entry[:16].as_unsigned(), MULTIPLY_LATENCY, f"mean_{name}")

@@ -72,7 +72,7 @@ class Accelerator(wiring.Component):
             started, inputs = Mux(walking, walker.began, started), Mux(walking, walker.inputs, inputs)
             m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            loads = self._campaign(m, decoder, registers, starts, core, watchdog, start, loads)
+            loads = self._campaign(m, registers, starts, core, start, loads)
         else:
             wiring.connect(m, start, starts.i)
             m.d.comb += master.done.eq(core.done)
@@ -139,18 +139,10 @@ class Accelerator(wiring.Component):
         return start, merged, walking
 
     def _campaign(
-        self,
-        m: Module,
-        decoder: Decoder,
-        registers: Registers,
-        starts: Queue,
-        core: Core,
-        watchdog: Watchdog,
-        start: Any,
-        loads: dict[str, Value],
+        self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
         """While a campaign is busy the core is its own; nothing else is started then. Gives what it loads."""
-        master = self.master
+        master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
         for name, window in (

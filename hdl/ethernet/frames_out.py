@@ -23,7 +23,6 @@ PREAMBLE_BYTES = 8
 GAP_BYTES = 13
 """Cycles: with three more to the next preamble, the FCS's four bytes and twelve of silence."""
 TIME_TO_LIVE = 64
-MAC_HEAD, ARP_BYTES = 14, 28
 
 
 class FramesOut(wiring.Component):
@@ -78,8 +77,9 @@ class FramesOut(wiring.Component):
             with m.If(at == PREAMBLE_BYTES - 1):
                 m.d.sync += at.eq(0)
                 states.go("head")
-        ip_sum, udp_sum = self._checksums(m, states["ready"], mac, address, echo)
-        head, ends = self._head(m, at, mac, address, echo, of_arp, ip_sum, udp_sum)
+        self.to_mac, self.to_address, self.to_echo = mac, address, echo
+        ip_sum, udp_sum = self._checksums(m, states["ready"])
+        head, ends = self._head(m, at, of_arp, ip_sum, udp_sum)
         with states.at("head"):
             m.d.sync += at.eq(at + 1)
             with m.If(ends):
@@ -134,15 +134,13 @@ class FramesOut(wiring.Component):
         ]
         return m
 
-    def _checksums(
-        self, m: Module, begin: Signal, mac: Signal, address: Signal, echo: Signal
-    ) -> tuple[Signal, Signal]:
+    def _checksums(self, m: Module, begin: Signal) -> tuple[Signal, Signal]:
         """Of the IP header, and of the UDP or ICMP packet: one 16-bit addition after the other.
 
         An addition takes three cycles, for its word, itself and its carry; all are done well before they are
         sent.
         """
-        d, own = self.descriptor, self.own
+        d, own, address, echo = self.descriptor, self.own, self.to_address, self.to_echo
         udp_length = Signal(12)
         ip_length = Signal(12)
         m.d.sync += udp_length.eq(d.length + UDP_BYTES)
@@ -190,18 +188,10 @@ class FramesOut(wiring.Component):
         return ip_sum, udp_sum
 
     def _head(
-        self,
-        m: Module,
-        at: Signal,
-        mac: Signal,
-        address: Signal,
-        echo: Signal,
-        of_arp: Signal,
-        ip_sum: Signal,
-        udp_sum: Signal,
+        self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[Signal, Signal]:
         """Byte ``at`` of a frame's headers, and whether it is their last."""
-        d, own = self.descriptor, self.own
+        d, own, mac, address, echo = self.descriptor, self.own, self.to_mac, self.to_address, self.to_echo
         head, ends = Signal(8), Signal()
 
         def big(value: object, count: int) -> list[object]:

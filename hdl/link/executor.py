@@ -111,7 +111,7 @@ class Executor(wiring.Component):
         states.chain("judge", "weigh", "act")
         self._around(m)
         self._infer(m)
-        self.words.build(m, states, self.master.bus, g, self.packet_data, taken, counted)
+        self.words.build(m, states, self.master.bus, g, taken, counted)
         self._answer(m)
         self._result(m)
         self._shift(m, taken)

@@ -56,16 +56,9 @@ class Words:
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
     def build(
-        self,
-        m: Module,
-        states: States,
-        bus: Any,
-        geometry: Geometry,
-        data: Signal,
-        taken: Value,
-        counted: Signal,
+        self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """All states but ``grant``; ``taken``: ``data`` is the packet's next byte, ``counted``: its last."""
+        """All states but ``grant``; ``taken``: the packet's next byte is there, ``counted``: its last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` stands for long between two words, and is wide: compared in two steps.

@@ -65,7 +65,9 @@ class PatchReader(wiring.Component):
         left, run_last = Signal(16), Signal()
         counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
         columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
-        part = self._parts(m, group_at)
+        part = Part(
+            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
+        )
         asked = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
             | {"part_end": 1, "group_end": 1, "patch_end": 1}
@@ -182,13 +184,6 @@ class PatchReader(wiring.Component):
         self._chunks(m, waiting, taken)
         return m
 
-    def _parts(self, m: Module, group_at: Signal) -> Part:
-        """The present part of a group."""
-        step = self.step
-        return Part(
-            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
-        )
-
     @staticmethod
     def _moved(these: tuple[Signal, ...], to: object) -> list[object]:
         return [one.eq(to) for one in these]
@@ -207,9 +202,7 @@ class PatchReader(wiring.Component):
             ]
         with m.Else():
             m.d.sync += [before.eq(0), ahead.eq(Mux((waiting.x >= 0) & (beside > 0), WORD_ROWS, 0))]
-        m.d.sync += [
-            inside.eq((waiting.y >= 0) & (waiting.y < step.rows)),
-        ]
+        m.d.sync += inside.eq((waiting.y >= 0) & (waiting.y < step.rows))
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))
         on_map = delayed(m, on_map, MAP_LATENCY - 2, "on_map")

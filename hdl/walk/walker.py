@@ -95,6 +95,7 @@ class Walker(wiring.Component):
         wiring.connect(m, wiring.flipped(self.operand_window), scaler.window)
         wiring.connect(m, seconds.operands, wiring.flipped(self.second))
         step, gate = Signal(step_layout(), reset_less=True), Signal(gate_layout(), reset_less=True)
+        self.step = step
         taking = Signal()
         with m.If(taking):
             m.d.sync += [step.eq(records.step), gate.eq(records.gate)]
@@ -105,7 +106,7 @@ class Walker(wiring.Component):
             gating.eq(step.kind == KINDS["gate"]),
         ]
         self.patch_began = reader.began
-        beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
+        beginning = self._control(m, records, reader.done & gates.done, is_product, taking)
         # It reaches far: a register for each that begins.
         begin = Signal()
         m.d.sync += [
@@ -117,12 +118,7 @@ class Walker(wiring.Component):
 
         # A sample comes from afar.
         sample_load, sample_word, sample_code = (
-            delayed(m, signal, 1, name)
-            for name, signal in (
-                ("sample_load", self.sample_load),
-                ("sample_word", self.sample_word),
-                ("sample_code", self.sample_code),
-            )
+            delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
         )
         low, turns = exact_log2(g.neurons), exact_log2(WORD_ROWS // g.neurons)
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
@@ -165,7 +161,7 @@ class Walker(wiring.Component):
             pooling.chunk.valid.eq(reader.chunk.valid & ~is_product),
             *by_name(self, packer, "load", "load_address", "load_data"),
         ]
-        self._scale(m, step, begin, pooling, seconds, scaler, average)
+        self._scale(m, begin, pooling, seconds, scaler, average)
         mean = Mux(scaler.value[0][8:].any(), 255, scaler.value[0][:8])
         results: dict[str, tuple[Value, Value, Value]] = {
             "product": (self.activation.valid, self.activation.count, self.activation.y.as_value()),
@@ -179,17 +175,17 @@ class Walker(wiring.Component):
         }
         # Neurons leave time for the turns in which their codes are written.
         m.d.sync += self.pace.eq(Const(g.neurons) >> step.turn)
-        self._write(m, step, begin, writer, results)
-        self._launch(m, step, reader, packer, is_product)
+        self._write(m, begin, writer, results)
+        self._launch(m, reader, packer, is_product)
         return m
 
     def _control(
-        self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
+        self, m: Module, records: Records, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
         """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes;
         ``taking``: ``step`` becomes the record that was read.
         """
-        header = records.header
+        header, step = records.header, self.step
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
@@ -289,16 +285,10 @@ class Walker(wiring.Component):
         return beginning
 
     def _scale(
-        self,
-        m: Module,
-        step: Signal,
-        begin: Signal,
-        pooling: Pooling,
-        seconds: Seconds,
-        scaler: Scaler,
-        average: Signal,
+        self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
         """The scaler works for averages or for second operands."""
+        step = self.step
         divisor = Signal.like(scaler.index)
         with m.If(pooling.valid & pooling.patch_end):
             m.d.sync += divisor.eq(divisor + 1)
@@ -336,14 +326,10 @@ class Walker(wiring.Component):
             m.d.comb += field[name].eq(step[name])
 
     def _write(
-        self,
-        m: Module,
-        step: Signal,
-        begin: Signal,
-        writer: MapWriter,
-        results: dict[str, tuple[Value, Value, Value]],
+        self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
         """What becomes a map, by the step's kind: valid, how many codes, and the codes."""
+        step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
             for kind, (valid, count, codes) in results.items():
@@ -356,9 +342,7 @@ class Walker(wiring.Component):
         for name in field_layout().members:
             m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])
 
-    def _launch(
-        self, m: Module, step: Signal, reader: PatchReader, packer: Packer, is_product: Signal
-    ) -> None:
+    def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
         """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
         g = self.geometry
         taken, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
@@ -369,7 +353,7 @@ class Walker(wiring.Component):
             self.launch.valid.eq(packer.loaded),
             self.launch.payload.bank.eq(packer.loaded_bank),
             self.launch.payload.inference.eq(self.base + position),
-            self.launch.payload.layer.eq(step.layer),
+            self.launch.payload.layer.eq(self.step.layer),
         ]
         with m.If(packer.loaded):
             m.d.sync += position.eq(position + 1)
