@@ -2,12 +2,11 @@
 
 from amaranth import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.ethernet import Ethernet
+from hdl.ethernet.ethernet import GMII, Ethernet
 from hdl.parts.by_name import by_name
 
 
@@ -28,15 +27,7 @@ class UdpTop(wiring.Component):
         self.build_id = build_id
         self.second_cycles = second_cycles
         self.learns = learns
-        super().__init__(
-            {
-                "gmii_rx_valid": In(1),
-                "gmii_rx": In(8),
-                "gmii_rx_error": In(1),
-                "gmii_tx_valid": Out(1),
-                "gmii_tx": Out(8),
-            }
-        )
+        super().__init__(GMII)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -59,11 +59,8 @@ class Campaign(wiring.Component):
                 "start": Out(stream.Signature(start_layout(geometry))),
                 "input_done": In(1),
                 "logit": In(logit_layout(geometry)),
-                "input_window": In(WindowSignature()),
-                "label_window": In(WindowSignature()),
-                "vote_window": In(WindowSignature()),
-                "correct_window": In(WindowSignature()),
             }
+            | {f"{name}_window": In(WindowSignature()) for name in ("input", "label", "vote", "correct")}
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -11,7 +11,7 @@ from emulator.spec.geometry import Geometry
 from hdl.campaign.campaign import Campaign
 from hdl.core.core import Core
 from hdl.core.ports import core_regions
-from hdl.device.registers import Registers
+from hdl.device.registers import RUN, STUCK, Registers
 from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import link_event_layout
 from hdl.parts.bus import Decoder
@@ -153,10 +153,9 @@ class Accelerator(wiring.Component):
         ):
             wiring.connect(m, getattr(decoder, name), window)
         busy = campaign.busy
-        for field in ("first_chip", "chips", "samples", "trials", "first_index"):
-            m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
+        m.d.comb += [getattr(campaign, name).eq(getattr(registers, f"campaign_{name}")) for name in RUN]
         m.d.comb += [
-            *by_name(core.redraw, registers, "stuck_low", "stuck_high", "stuck_codes"),
+            *by_name(core.redraw, registers, *STUCK),
             watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
             campaign.abort.eq(registers.campaign_control[1]),

@@ -24,25 +24,13 @@ READ_LATENCY = 4
 """Cycles from ``address`` to ``read_data``."""
 
 SEED = ("seed_low", "seed_high")
-CAMPAIGN = (
-    "stuck_low",
-    "stuck_high",
-    "stuck_codes",
-    "campaign_first_chip",
-    "campaign_chips",
-    "campaign_samples",
-    "campaign_trials",
-    "campaign_first_index",
-)
+STUCK = ("stuck_low", "stuck_high", "stuck_codes")
+RUN = ("first_chip", "chips", "samples", "trials", "first_index")
+"""What a campaign runs over, in registers called ``campaign_*``."""
+CAMPAIGN = (*STUCK, *(f"campaign_{name}" for name in RUN))
 BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
 """Counters of how busy the array is."""
-CONTROL = (
-    "program_tag",
-    "host_mark",
-    "noise_enable",
-    *SEED,
-    *CAMPAIGN,
-)
+CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):

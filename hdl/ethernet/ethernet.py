@@ -15,6 +15,14 @@ from hdl.parts.by_name import by_name
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
 """A host fills its window at once; at 100 MHz bytes are taken out a fifth more slowly than they come."""
 
+GMII = {
+    "gmii_rx_valid": In(1),
+    "gmii_rx": In(8),
+    "gmii_rx_error": In(1),
+    "gmii_tx_valid": Out(1),
+    "gmii_tx": Out(8),
+}
+
 
 class Ethernet(wiring.Component):
     """ARP, ICMP echo and UDP of one address; the datagrams of one peer are the stream.
@@ -29,11 +37,7 @@ class Ethernet(wiring.Component):
         self.second_cycles = second_cycles
         super().__init__(
             {
-                "gmii_rx_valid": In(1),
-                "gmii_rx": In(8),
-                "gmii_rx_error": In(1),
-                "gmii_tx_valid": Out(1),
-                "gmii_tx": Out(8),
+                **GMII,
                 "stream_valid": Out(1),
                 "stream_data": Out(8),
                 "answers": In(stream.Signature(8)),

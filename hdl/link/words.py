@@ -13,20 +13,8 @@ from hdl.parts.bus import STEP_LATENCY
 
 BYTES_32, BYTES_16 = 4, 2
 STATES = (
-    "count",
-    "counted",
-    "sized",
-    "limited",
-    "grant",
-    "read",
-    "stream",
-    "put",
-    "sum",
-    "checked",
-    "fetch",
-    "write",
-    "drain",
-    "failed",
+    *("count", "counted", "sized", "limited", "grant", "read", "stream", "put", "sum", "checked"),
+    *("fetch", "write", "drain", "failed"),
 )
 PACE_BITS = 2
 """A streamed word is asked for every 4 cycles: its bytes go out, or into the sum, one a cycle."""

@@ -41,11 +41,8 @@ class Neuron(wiring.Component):
                 "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
                 "logit": Out(logit_layout(geometry)),
                 "activation": Out(activation_layout(geometry)),
-                "bias_window": In(WindowSignature()),
-                "neuron_window": In(WindowSignature()),
-                "base_window": In(WindowSignature()),
-                "slope_window": In(WindowSignature()),
             }
+            | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
             | ({"second": In(stream.Signature(second_layout(geometry)))} if geometry.map_codes else {})
             | ({"pace": In(PACE_BITS, init=1)} if geometry.neurons > 1 else {})
         )

@@ -46,11 +46,8 @@ class NeuronPipe(wiring.Component):
                 "p": In(signed(32)),
                 "z": Out(signed(32)),
                 "y": Out(8),
-                "bias_window": In(WindowSignature()),
-                "neuron_window": In(WindowSignature()),
-                "base_window": In(WindowSignature()),
-                "slope_window": In(WindowSignature()),
             }
+            | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
             | ({"second": In(SECOND_BITS)} if geometry.map_codes else {})
         )
 

@@ -11,7 +11,7 @@ from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
 from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
-from hdl.pcie.inference import Inference
+from hdl.pcie.inference import GIVEN, HEARD, Inference
 from hdl.pcie.job import JobSignature
 from hdl.pcie.signature import transfer_layout
 from hdl.pcie.words import Packer, Unpacker
@@ -67,12 +67,11 @@ class Runner(wiring.Component):
             inference.first_index.eq(job.address),
             inference.words.valid.eq(self.fetched.valid & inferring),
             inference.words.payload.eq(self.fetched.payload),
-            *by_name(inference, master, "input_done", "done", "hung", "result_data"),
-            *by_name(inference, master, "campaign_started", "campaign_done"),
+            *by_name(inference, master, *HEARD),
             inference.results.ready.eq(results.ready),
             results.valid.eq(Mux(inferring, inference.results.valid, reading)),
             results.payload.eq(Mux(inferring, inference.results.payload, word)),
-            *by_name(master, inference, "load", "load_address", "load_data", "bank", "result_address"),
+            *by_name(master, inference, *GIVEN),
             self.bus.address.eq(cursor),
             self.bus.write_data.eq(word),
             self.fetch.payload.address.eq(job.source),

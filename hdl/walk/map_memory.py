@@ -13,6 +13,13 @@ MAP_LATENCY = READ_LATENCY + 4
 """Cycles from ``address`` to ``data``."""
 
 
+def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
+    """Of who shares the memory: ``request`` stays with its ``address`` until ``granted``, and as many codes
+    are on ``data`` MAP_LATENCY later."""
+    address = Out(bits_for(geometry.map_codes - 1))
+    return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
+
+
 class MapMemory(wiring.Component):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 

@@ -4,7 +4,6 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import KINDS
@@ -12,7 +11,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import chunk_layout, step_layout
-from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.map_memory import MAP_LATENCY, reader_ports
 from hdl.walk.parts import Part
 
 AHEAD = 4
@@ -27,9 +26,9 @@ class PatchReader(wiring.Component):
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; ``pause`` cycles are left out behind each group of a product, and each part of a pool.
-    ``request`` stays with its ``address`` until ``granted``. Codes beside the map are the step's ``border``.
-    ``done`` when the last chunk was granted. A run without channels, where a tile has fewer rows than a
-    kernel places, is a chunk of no codes. ``step`` is there ten cycles before ``begin``.
+    Codes beside the map are the step's ``border``. ``done`` when the last chunk was granted. A run without
+    channels, where a tile has fewer rows than a kernel places, is a chunk of no codes. ``step`` is there ten
+    cycles before ``begin``.
 
     Latency: CHUNK_LATENCY. Throughput: a chunk a cycle, a part in SETTLED. Resources: about 900 LUTs.
     """
@@ -37,17 +36,13 @@ class PatchReader(wiring.Component):
     def __init__(self, geometry: Geometry) -> None:
         if not geometry.map_codes:
             raise ValueError("map_codes is 0; a walk needs a map memory")
-        self.address_bits = bits_for(geometry.map_codes - 1)
         super().__init__(
             {
                 "step": In(step_layout()),
                 "begin": In(1),
                 "may": In(1),
                 "began": Out(1),
-                "request": Out(1),
-                "address": Out(self.address_bits),
-                "granted": In(1),
-                "data": In(8 * WORD_ROWS),
+                **reader_ports(geometry, WORD_ROWS),
                 "chunk": Out(chunk_layout()),
                 "done": Out(1),
             }
@@ -55,7 +50,7 @@ class PatchReader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step, bits = self.step, self.address_bits
+        step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
         # Where the chunk lies, and where its kernel column, kernel row, part's, group's, patch's and row of
         # patches' first channel.

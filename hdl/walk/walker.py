@@ -106,7 +106,7 @@ class Walker(wiring.Component):
             gating.eq(step.kind == KINDS["gate"]),
         ]
         self.patch_began = reader.began
-        beginning = self._control(m, records, reader.done & gates.done, is_product, taking)
+        beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
         # It reaches far: a register for each that begins.
         begin = Signal()
         m.d.sync += [
@@ -180,12 +180,12 @@ class Walker(wiring.Component):
         return m
 
     def _control(
-        self, m: Module, records: Records, asked: Value, is_product: Signal, taking: Signal
+        self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
         """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes;
         ``taking``: ``step`` becomes the record that was read.
         """
-        header, step = records.header, self.step
+        header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
