@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -21,6 +20,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.sized import Ports, Sized
 
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""
@@ -35,7 +35,7 @@ DRAIN = SAMPLE_STAGE + SAMPLE_ROUNDS
 assert SAMPLE_STAGE >= 1
 
 
-class Redraw(wiring.Component):
+class Redraw(Sized):
     """w = c(G+) - c(G-), c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max), or stuck.
 
     Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
@@ -45,25 +45,22 @@ class Redraw(wiring.Component):
     Speck64/128 round.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "start": In(1),
-                "nominal": In(1),
-                "busy": Out(1),
-                "seed": In(64),
-                "chip": In(32),
-                "stuck_low": In(16),
-                "stuck_high": In(16),
-                "stuck_codes": In(24),
-                "layers": In(WindowSignature()),
-                "table": In(WindowSignature()),
-                "peek": Out(peek_layout(geometry)),
-                "peeked": In(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
-                "poke": Out(poke_layout(geometry)),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "start": In(1),
+            "nominal": In(1),
+            "busy": Out(1),
+            "seed": In(64),
+            "chip": In(32),
+            "stuck_low": In(16),
+            "stuck_high": In(16),
+            "stuck_codes": In(24),
+            "layers": In(WindowSignature()),
+            "table": In(WindowSignature()),
+            "peek": Out(peek_layout(g)),
+            "peeked": In(ArrayLayout(cell_layout(g), cells_at_once(g))),
+            "poke": Out(poke_layout(g)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -21,6 +21,7 @@ from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
 from hdl.parts.queue import Queue
+from hdl.parts.sized import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.readout import Readout
 
@@ -28,7 +29,7 @@ PASS_DEPTH = 4
 """Passes that may wait for each block, twice as many with overlap."""
 
 
-class Core(wiring.Component):
+class Core(Sized):
     """One emulated chip: a network's layers over one array.
 
     Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
@@ -45,9 +46,8 @@ class Core(wiring.Component):
     blocks.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(core_ports(geometry))
+    def ports(self, g: Geometry) -> Ports:
+        return core_ports(g)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -19,13 +18,14 @@ from hdl.link.word_unpacker import WordUnpacker
 from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.loading import load_one
+from hdl.parts.sized import Ports, Sized
 from hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
-class Executor(wiring.Component):
+class Executor(Sized):
     """The protocol of ``emulator.spec.packets``: one request at a time, as many inferences under way as
     there are banks.
 
@@ -37,24 +37,21 @@ class Executor(wiring.Component):
     maps as ``hdl.link.word_unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "packet_ready": In(1),
-                "packet_address": Out(bits_for(geometry.packet_bytes + 16)),
-                "packet_data": In(8),
-                "packet_release": Out(1),
-                "master": Out(HostInterfaceSignature(geometry)),
-                "begin": Out(1),
-                "put": Out(1),
-                "put_data": Out(8),
-                "finish": Out(1),
-                "repeat": Out(1),
-                "busy": In(1),
-                "sequence_error": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "packet_ready": In(1),
+            "packet_address": Out(bits_for(g.packet_bytes + 16)),
+            "packet_data": In(8),
+            "packet_release": Out(1),
+            "master": Out(HostInterfaceSignature(g)),
+            "begin": Out(1),
+            "put": Out(1),
+            "put_data": Out(8),
+            "finish": Out(1),
+            "repeat": Out(1),
+            "busy": In(1),
+            "sequence_error": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -16,6 +16,7 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
+from hdl.parts.sized import Ports, Sized
 
 
 def logit_layout(g: Geometry) -> StructLayout:
@@ -23,7 +24,7 @@ def logit_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
-class Neuron(wiring.Component):
+class Neuron(Sized):
     """Each group's columns through ``hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a cycle.
 
     Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
@@ -33,18 +34,17 @@ class Neuron(wiring.Component):
     Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: ``Geometry.neurons`` pipes.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
+    def ports(self, g: Geometry) -> Ports:
+        return (
             {
-                "groups": In(stream.Signature(group_layout(geometry))),
-                "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
-                "logit": Out(logit_layout(geometry)),
-                "activation": Out(activation_layout(geometry)),
+                "groups": In(stream.Signature(group_layout(g))),
+                "partials": In(stream.Signature(ArrayLayout(signed(32), g.readouts))),
+                "logit": Out(logit_layout(g)),
+                "activation": Out(activation_layout(g)),
             }
             | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
-            | ({"second": In(stream.Signature(second_layout(geometry)))} if geometry.map_codes else {})
-            | ({"pace": In(PACE_BITS, init=1)} if geometry.neurons > 1 else {})
+            | ({"second": In(stream.Signature(second_layout(g)))} if g.map_codes else {})
+            | ({"pace": In(PACE_BITS, init=1)} if g.neurons > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:

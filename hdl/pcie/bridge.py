@@ -13,6 +13,7 @@ from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
 from hdl.parts.bus import BusSignature, WindowSignature
 from hdl.parts.queue import Queue
+from hdl.parts.sized import Ports, Sized
 from hdl.pcie import signature as tlp
 from hdl.pcie.request import completion
 
@@ -29,7 +30,7 @@ def bridge_event_layout() -> StructLayout:
     return StructLayout({"bad_posted": 1, "bad_nonposted": 1})
 
 
-class Bridge(wiring.Component):
+class Bridge(Sized):
     """One request at a time, one double word after another.
 
     Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
@@ -42,19 +43,16 @@ class Bridge(wiring.Component):
     RAM for the queue.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "requests": In(stream.Signature(tlp.beat_layout())),
-                "sender": Out(tlp.PacketSignature()),
-                "config": In(tlp.config_layout()),
-                "bus": Out(BusSignature()),
-                "engine": Out(WindowSignature()),
-                "occupied": In(1),
-                "events": Out(bridge_event_layout()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "requests": In(stream.Signature(tlp.beat_layout())),
+            "sender": Out(tlp.PacketSignature()),
+            "config": In(tlp.config_layout()),
+            "bus": Out(BusSignature()),
+            "engine": Out(WindowSignature()),
+            "occupied": In(1),
+            "events": Out(bridge_event_layout()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

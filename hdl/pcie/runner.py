@@ -11,6 +11,7 @@ from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
 from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.sized import Ports, Sized
 from hdl.pcie.inference import GIVEN, HEARD, Inference
 from hdl.pcie.job import JobSignature
 from hdl.pcie.signature import transfer_layout
@@ -19,7 +20,7 @@ from hdl.pcie.words import Packer, Unpacker
 EACH_BITS = 16
 
 
-class Runner(wiring.Component):
+class Runner(Sized):
     """The opcodes of ``emulator.spec.pcie``, one job at a time.
 
     A job is checked first; one that cannot be done ends with its status and moves no data. A write or read
@@ -29,19 +30,16 @@ class Runner(wiring.Component):
     inference see ``Inference``. Resources: about 900 LUTs and 700 flip-flops.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "port": In(JobSignature()),
-                "master": Out(HostInterfaceSignature(geometry)),
-                "bus": Out(BusSignature()),
-                "fetch": Out(stream.Signature(transfer_layout())),
-                "fetched": In(stream.Signature(64)),
-                "put": Out(stream.Signature(transfer_layout())),
-                "words": Out(stream.Signature(64)),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "port": In(JobSignature()),
+            "master": Out(HostInterfaceSignature(g)),
+            "bus": Out(BusSignature()),
+            "fetch": Out(stream.Signature(transfer_layout())),
+            "fetched": In(stream.Signature(64)),
+            "put": Out(stream.Signature(transfer_layout())),
+            "words": Out(stream.Signature(64)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

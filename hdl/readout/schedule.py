@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import group_layout, readout_layout
+from hdl.parts.sized import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 
 EMITTER_CYCLES = 3
@@ -63,17 +64,14 @@ def skipped(geometry: Geometry, now: Signal) -> Value:
     return now.skip if geometry.map_codes else Const(0)
 
 
-class Passing(wiring.Component):
+class Passing(Sized):
     """``now`` while columns of other groups go by: ``skip`` of the steps that ``go`` after ``begin``.
 
     Latency: none. Resources: a counter where there are feature maps, else nothing.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {"begin": In(1), "skip": In(bits_for(steps_most(geometry))), "go": In(1), "now": Out(1)}
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {"begin": In(1), "skip": In(bits_for(steps_most(g))), "go": In(1), "now": Out(1)}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,7 +1,6 @@
 """gates: codes of one to four terms, each of one map or the product of two, element by element."""
 
 from amaranth import Array, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +10,7 @@ from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
+from hdl.parts.sized import Ports, Sized
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import gate_layout
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
@@ -23,7 +23,7 @@ GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 """Cycles from the last code of an element to its result."""
 
 
-class Gates(wiring.Component):
+class Gates(Sized):
     """y = clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
 
     ``begin`` starts with the elements of ``gate``, which then holds still. ``done`` when the last code has
@@ -32,18 +32,16 @@ class Gates(wiring.Component):
     Resources: two multipliers, about 500 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        super().__init__(
-            {
-                "gate": In(gate_layout()),
-                "shift": In(6),
-                "begin": In(1),
-                **reader_ports(geometry, 1),
-                "valid": Out(1),
-                "y": Out(8),
-                "done": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "gate": In(gate_layout()),
+            "shift": In(6),
+            "begin": In(1),
+            **reader_ports(g, 1),
+            "valid": Out(1),
+            "y": Out(8),
+            "done": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

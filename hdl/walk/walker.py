@@ -14,6 +14,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.sized import Ports, Sized
 from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import gate_layout, step_layout
 from hdl.walk.map_memory import MapMemory
@@ -35,7 +36,7 @@ QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY)
 CODE_BITS = bits_for(65535)
 
 
-class Walker(wiring.Component):
+class Walker(Sized):
     """Step by step: a product's patches through the core, its codes or a pool's back into the map memory.
 
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
@@ -51,30 +52,27 @@ class Walker(wiring.Component):
     LUTs, one multiplier.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "walking": Out(1),
-                "inputs": Out(HEADER["inputs"][2]),
-                "sample_load": In(WORD_ROWS),
-                "sample_word": In(bits_for(geometry.packet_bytes)),
-                "sample_code": In(8),
-                "start": In(stream.Signature(start_layout(geometry))),
-                "began": Out(1),
-                "copying": Out(1),
-                "going_on": Out(1),
-                **load_members(geometry, Out),
-                "launch": Out(stream.Signature(start_layout(geometry))),
-                "input_done": In(1),
-                "activation": In(activation_layout(geometry)),
-                "done": In(1),
-                "second": Out(stream.Signature(second_layout(geometry))),
-                "pace": Out(PACE_BITS),
-                "steps_window": In(WindowSignature()),
-                "operand_window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "walking": Out(1),
+            "inputs": Out(HEADER["inputs"][2]),
+            "sample_load": In(WORD_ROWS),
+            "sample_word": In(bits_for(g.packet_bytes)),
+            "sample_code": In(8),
+            "start": In(stream.Signature(start_layout(g))),
+            "began": Out(1),
+            "copying": Out(1),
+            "going_on": Out(1),
+            **load_members(g, Out),
+            "launch": Out(stream.Signature(start_layout(g))),
+            "input_done": In(1),
+            "activation": In(activation_layout(g)),
+            "done": In(1),
+            "second": Out(stream.Signature(second_layout(g))),
+            "pace": Out(PACE_BITS),
+            "steps_window": In(WindowSignature()),
+            "operand_window": In(WindowSignature()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
