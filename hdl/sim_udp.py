@@ -17,9 +17,7 @@ class SimUdp(wiring.Component):
     """``Device`` and ``Datagrams`` without what makes Ethernet frames of them."""
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
-        self.geometry = geometry
-        self.learns = learns
-        self.build_id = build_id
+        self.device = Device(geometry, build_id=build_id, learns=learns)
         super().__init__(
             {"rx_valid": In(1), "rx_data": In(8), "rx_ready": Out(1), "rx_last": In(1)}
             | {"rx_length": In(16), "rx_address": In(32), "rx_port": In(16)}
@@ -29,7 +27,7 @@ class SimUdp(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
+        m.submodules.device = device = self.device
         m.submodules.datagrams = datagrams = Datagrams(age_cycles=AGE_CYCLES)
         wiring.connect(m, device.tx, datagrams.answers)
         m.d.comb += [

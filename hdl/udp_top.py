@@ -22,17 +22,14 @@ class UdpTop(wiring.Component):
         second_cycles: int,
         learns: bool = False,
     ) -> None:
-        self.geometry = geometry
-        self.own = own
-        self.build_id = build_id
-        self.second_cycles = second_cycles
-        self.learns = learns
+        self.device = Device(geometry, build_id=build_id, learns=learns)
+        self.ethernet = Ethernet(own, second_cycles=second_cycles)
         super().__init__(GMII)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
-        m.submodules.ethernet = ethernet = Ethernet(self.own, second_cycles=self.second_cycles)
+        m.submodules.device = device = self.device
+        m.submodules.ethernet = ethernet = self.ethernet
         wiring.connect(m, device.tx, ethernet.answers)
         m.d.comb += [
             device.rx_valid.eq(ethernet.stream_valid),

@@ -19,6 +19,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.queue import Queue
+from hdl.parts.sized import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.back_to_back import BackToBack
@@ -37,7 +38,7 @@ from hdl.readout.schedule import partial_depth, steps_most
 SETTINGS_BITS = 28
 
 
-class Readout(wiring.Component):
+class Readout(Sized):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
     A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
@@ -49,32 +50,23 @@ class Readout(wiring.Component):
     sum memory of 32 bits a lane, a queue of as many.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        self.steps = steps_most(geometry)
-        super().__init__(
-            {
-                "passes": In(stream.Signature(readout_layout(geometry))),
-                "capture": In(geometry.lane_groups),
-                "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
-                "shift": Out(1),
-                "release": Out(1),
-                "sigma": In(stream.Signature(16)),
-                "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": In(bits_for(sample_depth(geometry))),
-                "groups": Out(stream.Signature(group_layout(geometry))),
-                "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
-                "passed": Out(1),
-                "added": Out(1),
-                "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
-                "window": In(WindowSignature()),
-            }
-            | (
-                {"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)}
-                if waiting_sums(geometry)
-                else {}
-            )
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "passes": In(stream.Signature(readout_layout(g))),
+            "capture": In(g.lane_groups),
+            "columns": In(ArrayLayout(column_shape(g), g.readouts)),
+            "shift": Out(1),
+            "release": Out(1),
+            "sigma": In(stream.Signature(16)),
+            "samples": In(stream.Signature(ArrayLayout(signed(12), g.readouts))),
+            "samples_level": In(bits_for(sample_depth(g))),
+            "groups": Out(stream.Signature(group_layout(g))),
+            "partials": Out(stream.Signature(ArrayLayout(signed(32), g.readouts))),
+            "passed": Out(1),
+            "added": Out(1),
+            "increments": Out(ArrayLayout(signed(32), g.readouts)),
+            "window": In(WindowSignature()),
+        } | ({"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)} if waiting_sums(g) else {})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -170,7 +162,7 @@ class Readout(wiring.Component):
         total = Signal(ArrayLayout(signed(32), g.readouts))
         m.d.comb += self.added.eq(end.valid)
         for i, pipe in enumerate(pipes):
-            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
+            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(steps_most(g), 2), init=[])
             write, read = sums.write_port(), sums.read_port()
             enable, first = (
                 unmerged(m, platform, s, f"{n}_{i}")
