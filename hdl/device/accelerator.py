@@ -13,7 +13,7 @@ from hdl.core.core import Core
 from hdl.core.ports import core_regions
 from hdl.device.registers import RUN, STUCK, Registers
 from hdl.device.watchdog import Watchdog
-from hdl.link.receiver import link_event_layout
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
 from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
@@ -41,7 +41,7 @@ class Accelerator(wiring.Component):
         super().__init__(
             {
                 "master": In(HostInterfaceSignature(geometry)),
-                "link": In(link_event_layout()),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }
         )

@@ -10,7 +10,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.learning_map import LABEL_CODES, MAGIC_LEARNING, REMEMBERED, learning_words
 from hdl.device.registers import Registers
 from hdl.learn.core import REGIONS, LearningCore
-from hdl.link.receiver import link_event_layout
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
 from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.layouts import start_layout
@@ -34,7 +34,7 @@ class LearningMachine(wiring.Component):
         super().__init__(
             {
                 "master": In(HostInterfaceSignature(geometry)),
-                "link": In(link_event_layout()),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }
         )

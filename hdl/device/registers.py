@@ -12,8 +12,8 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.registers import COUNTERS, REGISTERS, identity
-from hdl.core.ports import event_layout
-from hdl.link.receiver import link_event_layout
+from hdl.core.ports import EVENT_LAYOUT
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.banks import next_bank
 from hdl.parts.bus import WindowSignature
 from hdl.parts.target import is_small
@@ -49,8 +49,8 @@ class Registers(wiring.Component):
             {name: Out(32) for name in CONTROL}
             | {
                 "window": In(WindowSignature()),
-                "events": In(event_layout()),
-                "link": In(link_event_layout()),
+                "events": In(EVENT_LAYOUT),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
                 "campaign_control": Out(2),
                 "campaign_busy": In(1),
@@ -136,7 +136,7 @@ class Registers(wiring.Component):
         counters = {name: Signal(32, name=name) for name in COUNTERS}
         # Events come from all over the chip, some at the end of long decisions: a register first.
         link = self.link
-        events, hung = Signal(event_layout()), Signal()
+        events, hung = Signal(EVENT_LAYOUT), Signal()
         m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
         under_way = Signal(4)
         running = (under_way != 0) | events.started

@@ -15,7 +15,7 @@ from hdl.ethernet.frames_in import (
     START,
     UDP_BYTES,
 )
-from hdl.ethernet.slots import descriptor_layout
+from hdl.ethernet.slots import DESCRIPTOR_LAYOUT
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from hdl.link.states import States
 
@@ -39,7 +39,7 @@ class FramesOut(wiring.Component):
             {
                 "datagrams": In(stream.Signature(8)),
                 "last": In(1),
-                "descriptor": In(descriptor_layout()),
+                "descriptor": In(DESCRIPTOR_LAYOUT),
                 "arp": In(1),
                 "arp_mac": In(48),
                 "arp_address": In(32),

@@ -22,9 +22,8 @@ def units(geometry: Geometry) -> int:
     return 4 if geometry.lane_groups > 1 else 2 if geometry.overlap else 1
 
 
-def scale_layout() -> StructLayout:
-    """What a pass's square root needs beside its energy."""
-    return StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
+SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
+"""What a pass's square root needs beside its energy."""
 
 
 class PassSchedule(wiring.Component):
@@ -41,7 +40,7 @@ class PassSchedule(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.scales = scales = Queue(scale_layout(), 4)
+        m.submodules.scales = scales = Queue(SCALE_LAYOUT, 4)
         self._keys(m, scales)
         self._roots(m, scales)
         return m
@@ -65,7 +64,7 @@ class PassSchedule(wiring.Component):
         m.d.comb += [
             self.passes.ready.eq(taken),
             scales.i.valid.eq(taken),
-            *by_name(scales.i.payload, now, *scale_layout().members),
+            *by_name(scales.i.payload, now, *SCALE_LAYOUT.members),
             self.turns.valid.eq(offered),
             handed.eq(offered & self.turns.ready),
         ]
@@ -103,7 +102,7 @@ class PassSchedule(wiring.Component):
         ]
         for j, root in enumerate(roots):
             m.submodules[f"root_{j}"] = root
-            rooted = Signal(scale_layout(), name=f"rooted_{j}", reset_less=True)
+            rooted = Signal(SCALE_LAYOUT, name=f"rooted_{j}", reset_less=True)
             m.d.comb += [
                 root.start.eq(taken & scale.noisy & (taking == j)),
                 *by_name(root, rooted, "variance_out", "var_cell"),

@@ -23,11 +23,8 @@ REQUEST_BEATS = 512
 """Requests wait in a queue of 4 KiB: several of the largest that processors make."""
 ENGINE_WAIT = 3
 """Cycles from an address at the engine's window to its data."""
-
-
-def bridge_event_layout() -> StructLayout:
-    """One-cycle pulses: a posted request dropped, a request answered with an error."""
-    return StructLayout({"bad_posted": 1, "bad_nonposted": 1})
+BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
+"""One-cycle pulses: a posted request dropped, a request answered with an error."""
 
 
 class Bridge(Sized):
@@ -45,18 +42,18 @@ class Bridge(Sized):
 
     def ports(self, g: Geometry) -> Ports:
         return {
-            "requests": In(stream.Signature(tlp.beat_layout())),
+            "requests": In(stream.Signature(tlp.BEAT_LAYOUT)),
             "sender": Out(tlp.PacketSignature()),
-            "config": In(tlp.config_layout()),
+            "config": In(tlp.CONFIG_LAYOUT),
             "bus": Out(BusSignature()),
             "engine": Out(WindowSignature()),
             "occupied": In(1),
-            "events": Out(bridge_event_layout()),
+            "events": Out(BRIDGE_EVENT_LAYOUT),
         }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(tlp.beat_layout(), REQUEST_BEATS)
+        m.submodules.queue = queue = Queue(tlp.BEAT_LAYOUT, REQUEST_BEATS)
         wiring.connect(m, wiring.flipped(self.requests), queue.i)
         beats, beat = queue.o, queue.o.payload
         low, high = beat.data[:32], beat.data[32:]

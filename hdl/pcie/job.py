@@ -4,22 +4,20 @@ from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-
-def job_layout() -> StructLayout:
-    """A descriptor (``emulator.spec.pcie``), bit for bit as it lies in memory."""
-    return StructLayout(
-        {
-            "opcode": 8,
-            "flags": 8,
-            "reserved": 16,
-            "count": 32,
-            "source": 64,
-            "destination": 64,
-            "address": 32,
-            "inputs": 16,
-            "outputs": 16,
-        }
-    )
+JOB_LAYOUT = StructLayout(
+    {
+        "opcode": 8,
+        "flags": 8,
+        "reserved": 16,
+        "count": 32,
+        "source": 64,
+        "destination": 64,
+        "address": 32,
+        "inputs": 16,
+        "outputs": 16,
+    }
+)
+"""A descriptor (``emulator.spec.pcie``), bit for bit as it lies in memory."""
 
 
 class JobSignature(wiring.Signature):
@@ -31,7 +29,7 @@ class JobSignature(wiring.Signature):
     def __init__(self) -> None:
         super().__init__(
             {
-                "job": Out(job_layout()),
+                "job": Out(JOB_LAYOUT),
                 "run": Out(1),
                 "cancel": Out(1),
                 "idle": In(1),

@@ -12,15 +12,12 @@ from emulator.spec import pcie as spec
 from emulator.spec.pcie import EngineError
 from hdl.parts.bus import WindowSignature
 from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import config_layout, transfer_layout
+from hdl.pcie.signature import CONFIG_LAYOUT, TRANSFER_LAYOUT
 
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
-
-
-def counted_layout() -> StructLayout:
-    """One-cycle pulses that the registers of the same names count, but for the ring's own interrupts."""
-    return StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
+COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
+"""One-cycle pulses that the registers of the same names count, but for the ring's own interrupts."""
 
 
 class Ring(wiring.Component):
@@ -36,12 +33,12 @@ class Ring(wiring.Component):
         super().__init__(
             {
                 "window": In(WindowSignature()),
-                "config": In(config_layout()),
-                "counted": In(counted_layout()),
+                "config": In(CONFIG_LAYOUT),
+                "counted": In(COUNTED_LAYOUT),
                 "job": Out(JobSignature()),
-                "fetch": Out(stream.Signature(transfer_layout())),
+                "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
                 "fetched": In(stream.Signature(64)),
-                "put": Out(stream.Signature(transfer_layout())),
+                "put": Out(stream.Signature(TRANSFER_LAYOUT)),
                 "words": Out(stream.Signature(64)),
                 "writer_busy": In(1),
                 "hung": In(1),

@@ -14,7 +14,7 @@ from hdl.parts.host_interface import HostInterfaceSignature
 from hdl.parts.sized import Ports, Sized
 from hdl.pcie.inference import GIVEN, HEARD, Inference
 from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import transfer_layout
+from hdl.pcie.signature import TRANSFER_LAYOUT
 from hdl.pcie.words import Packer, Unpacker
 
 EACH_BITS = 16
@@ -35,9 +35,9 @@ class Runner(Sized):
             "port": In(JobSignature()),
             "master": Out(HostInterfaceSignature(g)),
             "bus": Out(BusSignature()),
-            "fetch": Out(stream.Signature(transfer_layout())),
+            "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
             "fetched": In(stream.Signature(64)),
-            "put": Out(stream.Signature(transfer_layout())),
+            "put": Out(stream.Signature(TRANSFER_LAYOUT)),
             "words": Out(stream.Signature(64)),
         }
 

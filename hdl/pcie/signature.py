@@ -10,22 +10,20 @@ TYPE_MEMORY, TYPE_MEMORY_LOCKED, TYPE_IO = 0b00000, 0b00001, 0b00010
 TYPE_COMPLETION = 0b01010
 """Bit 0 marks the answer to a locked request."""
 STATUS_SUCCESS, STATUS_UNSUPPORTED, STATUS_ABORT = 0b000, 0b001, 0b100
+BEAT_LAYOUT = StructLayout({"data": 64, "half": 1, "last": 1})
+"""Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
 
-
-def beat_layout() -> StructLayout:
-    """Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
-
-    Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
-    words are ordered the same way, so that byte 0 of memory is in bits 31..24.
-    """
-    return StructLayout({"data": 64, "half": 1, "last": 1})
-
-
-def config_layout() -> StructLayout:
-    """From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
-    return StructLayout(
-        {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
-    )
+Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
+words are ordered the same way, so that byte 0 of memory is in bits 31..24.
+"""
+CONFIG_LAYOUT = StructLayout(
+    {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
+)
+"""From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
+PACKET_LAYOUT = StructLayout({"header": 128, "four": 1, "payload": 11})
+"""A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
+TRANSFER_LAYOUT = StructLayout({"address": 64, "length": 32})
+"""A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
 
 
 class TlpSignature(wiring.Signature):
@@ -39,18 +37,13 @@ class TlpSignature(wiring.Signature):
     def __init__(self) -> None:
         super().__init__(
             {
-                "rx": In(stream.Signature(beat_layout())),
-                "tx": Out(stream.Signature(beat_layout())),
-                "config": In(config_layout()),
+                "rx": In(stream.Signature(BEAT_LAYOUT)),
+                "tx": Out(stream.Signature(BEAT_LAYOUT)),
+                "config": In(CONFIG_LAYOUT),
                 "interrupt": Out(1),
                 "interrupt_taken": In(1),
             }
         )
-
-
-def packet_layout() -> StructLayout:
-    """A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
-    return StructLayout({"header": 128, "four": 1, "payload": 11})
 
 
 class PacketSignature(wiring.Signature):
@@ -61,14 +54,7 @@ class PacketSignature(wiring.Signature):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            {"packet": Out(stream.Signature(packet_layout())), "words": Out(stream.Signature(64))}
-        )
-
-
-def transfer_layout() -> StructLayout:
-    """A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
-    return StructLayout({"address": 64, "length": 32})
+        super().__init__({"packet": Out(stream.Signature(PACKET_LAYOUT)), "words": Out(stream.Signature(64))})
 
 
 def swapped(word: Value) -> Value:

@@ -7,14 +7,14 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from hdl.parts.by_name import by_name
 from hdl.pcie.endpoint import Endpoint
-from hdl.pcie.signature import beat_layout, config_layout
+from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT
 
-CONFIG = config_layout().members
+CONFIG = CONFIG_LAYOUT.members
 
 
 def plain_ports() -> dict[str, wiring.Member]:
     """Streams of transaction-layer packets and what the hard block says, one port for each signal."""
-    fields = beat_layout().members
+    fields = BEAT_LAYOUT.members
     return (
         {f"rx_{name}": In(width) for name, width in fields.items()}
         | {f"tx_{name}": Out(width) for name, width in fields.items()}
@@ -37,7 +37,7 @@ class PcieSimTop(wiring.Component):
         m = Module()
         m.submodules.endpoint = self.endpoint
         link = self.endpoint.link
-        for name in beat_layout().members:
+        for name in BEAT_LAYOUT.members:
             m.d.comb += [
                 link.rx.payload[name].eq(getattr(self, f"rx_{name}")),
                 getattr(self, f"tx_{name}").eq(link.tx.payload[name]),

@@ -28,10 +28,10 @@ from hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
     PIPE_LATENCY,
+    SETTINGS_LAYOUT,
     SETTINGS_STAGES,
     TOP_STAGE,
     ReadoutPipe,
-    settings_layout,
 )
 from hdl.readout.schedule import partial_depth, steps_most
 
@@ -105,7 +105,7 @@ class Readout(Sized):
                 "last": 1,
                 "slot": slot.shape(),
                 "entry": entry.shape(),
-                "settings": settings_layout(),
+                "settings": SETTINGS_LAYOUT,
             }
         )
         stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]

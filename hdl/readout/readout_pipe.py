@@ -25,11 +25,8 @@ PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
 SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
 """Each acts a cycle later, from a register of the pipe's own."""
-
-
-def settings_layout() -> StructLayout:
-    """Per-layer settings, delayed by the owner so that each stage sees those of its own column."""
-    return StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
+SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
+"""Per-layer settings, delayed by the owner so that each stage sees those of its own column."""
 
 
 class ReadoutPipe(Sized):
@@ -53,7 +50,7 @@ class ReadoutPipe(Sized):
             "half": In(SHIFT_MAX + 1),
             "top": In(12),
             "increment": Out(signed(32)),
-        } | {f"settings_{n}": In(settings_layout()) for n in SETTINGS_STAGES}
+        } | {f"settings_{n}": In(SETTINGS_LAYOUT) for n in SETTINGS_STAGES}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -12,7 +12,7 @@ from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
 from hdl.parts.sized import Ports, Sized
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import gate_layout
+from hdl.walk.layouts import GATE_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
 
 AHEAD = 4
@@ -34,7 +34,7 @@ class Gates(Sized):
 
     def ports(self, g: Geometry) -> Ports:
         return {
-            "gate": In(gate_layout()),
+            "gate": In(GATE_LAYOUT),
             "shift": In(6),
             "begin": In(1),
             **reader_ports(g, 1),

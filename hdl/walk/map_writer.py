@@ -12,7 +12,7 @@ from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.sized import Ports, Sized
 from hdl.walk.map_memory import MAP_LATENCY
-from hdl.walk.places import PLACES_LATENCY, Places, field_layout
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
 """Cycles from a code to its write, where it is the first of its turns."""
@@ -33,7 +33,7 @@ class MapWriter(Sized):
     def ports(self, g: Geometry) -> Ports:
         address, most = bits_for(g.map_codes - 1), g.neurons
         return {
-            "field": In(field_layout()),
+            "field": In(FIELD_LAYOUT),
             "turn": In(3),
             "begin": In(1),
             "valid": In(1),

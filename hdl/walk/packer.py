@@ -8,7 +8,7 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.loading import load_members
 from hdl.parts.sized import Ports, Sized
-from hdl.walk.layouts import chunk_layout
+from hdl.walk.layouts import CHUNK_LAYOUT
 
 
 class Packer(Sized):
@@ -20,7 +20,7 @@ class Packer(Sized):
 
     def ports(self, g: Geometry) -> Ports:
         return {
-            "chunk": In(chunk_layout()),
+            "chunk": In(CHUNK_LAYOUT),
             "bank": Out(bank_bits(g)),
             "loaded": Out(1),
             "loaded_bank": Out(bank_bits(g)),

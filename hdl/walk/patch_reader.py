@@ -10,7 +10,7 @@ from emulator.spec.walk_record import KINDS
 from hdl.parts.delay import delayed
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import chunk_layout, step_layout
+from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
 from hdl.walk.parts import Part
 
@@ -38,12 +38,12 @@ class PatchReader(wiring.Component):
             raise ValueError("map_codes is 0; a walk needs a map memory")
         super().__init__(
             {
-                "step": In(step_layout()),
+                "step": In(STEP_LAYOUT),
                 "begin": In(1),
                 "may": In(1),
                 "began": Out(1),
                 **reader_ports(geometry, WORD_ROWS),
-                "chunk": Out(chunk_layout()),
+                "chunk": Out(CHUNK_LAYOUT),
                 "done": Out(1),
             }
         )

@@ -13,28 +13,25 @@ from hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2
 """Cycles from ``next`` to the place of the column that it passes."""
-
-
-def field_layout() -> StructLayout:
-    """A map and how results reach it: by blocks, and windows of a pool around each place."""
-    return StructLayout(
-        {
-            "base": 24,
-            "plane": 24,
-            "line": 24,
-            "pixel": 24,
-            "rows": 16,
-            "columns": 16,
-            "channels": 16,
-            "groups": 8,
-            "grid_rows": 16,
-            "grid_columns": 16,
-            "block_rows": 8,
-            "block_columns": 8,
-            "pool_rows": 4,
-            "pool_columns": 4,
-        }
-    )
+FIELD_LAYOUT = StructLayout(
+    {
+        "base": 24,
+        "plane": 24,
+        "line": 24,
+        "pixel": 24,
+        "rows": 16,
+        "columns": 16,
+        "channels": 16,
+        "groups": 8,
+        "grid_rows": 16,
+        "grid_columns": 16,
+        "block_rows": 8,
+        "block_columns": 8,
+        "pool_rows": 4,
+        "pool_columns": 4,
+    }
+)
+"""A map and how results reach it: by blocks, and windows of a pool around each place."""
 
 
 class Places(wiring.Component):
@@ -52,7 +49,7 @@ class Places(wiring.Component):
         self.bits = bits
         super().__init__(
             {
-                "field": In(field_layout()),
+                "field": In(FIELD_LAYOUT),
                 "begin": In(1),
                 "next": In(1),
                 "over": Out(1),

@@ -12,7 +12,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, second_layout
 from hdl.parts.queue import Queue
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
-from hdl.walk.places import PLACES_LATENCY, Places, field_layout
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 from hdl.walk.scaler import OPERAND_BITS
 
 AHEAD = 32, 96
@@ -36,7 +36,7 @@ class Seconds(wiring.Component):
         index = bits_for(geometry.columns - 1)
         super().__init__(
             {
-                "field": In(field_layout()),
+                "field": In(FIELD_LAYOUT),
                 "turn": In(3),
                 "group": In(16),
                 "base": In(index),

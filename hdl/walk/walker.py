@@ -16,12 +16,12 @@ from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.sized import Ports, Sized
 from hdl.walk.gates import GATES_LATENCY, Gates
-from hdl.walk.layouts import gate_layout, step_layout
+from hdl.walk.layouts import GATE_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
 from hdl.walk.packer import Packer
 from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
-from hdl.walk.places import field_layout
+from hdl.walk.places import FIELD_LAYOUT
 from hdl.walk.pooling import POOLING_LATENCY, Pooling
 from hdl.walk.records import Records
 from hdl.walk.scaler import SCALER_LATENCY, Scaler
@@ -92,7 +92,7 @@ class Walker(Sized):
         wiring.connect(m, wiring.flipped(self.steps_window), records.window)
         wiring.connect(m, wiring.flipped(self.operand_window), scaler.window)
         wiring.connect(m, seconds.operands, wiring.flipped(self.second))
-        step, gate = Signal(step_layout(), reset_less=True), Signal(gate_layout(), reset_less=True)
+        step, gate = Signal(STEP_LAYOUT, reset_less=True), Signal(GATE_LAYOUT, reset_less=True)
         self.step = step
         taking = Signal()
         with m.If(taking):
@@ -337,7 +337,7 @@ class Walker(Sized):
         field = writer.field
         m.d.comb += [writer.begin.eq(begin), writer.turn.eq(step.turn)]
         own = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
-        for name in field_layout().members:
+        for name in FIELD_LAYOUT.members:
             m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])
 
     def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
