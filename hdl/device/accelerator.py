@@ -17,7 +17,7 @@ from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
 from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.queue import Queue
@@ -40,7 +40,7 @@ class Accelerator(wiring.Component):
         self.build_id = build_id
         super().__init__(
             {
-                "master": In(HostInterfaceSignature(geometry)),
+                "master": In(host_interface(geometry)),
                 "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }

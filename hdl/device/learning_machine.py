@@ -12,7 +12,7 @@ from hdl.device.registers import Registers
 from hdl.learn.core import REGIONS, LearningCore
 from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.layouts import start_layout
 from hdl.parts.queue import Queue
 
@@ -33,7 +33,7 @@ class LearningMachine(wiring.Component):
         self.build_id = build_id
         super().__init__(
             {
-                "master": In(HostInterfaceSignature(geometry)),
+                "master": In(host_interface(geometry)),
                 "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }

@@ -16,7 +16,7 @@ from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
 from hdl.link.word_unpacker import WordUnpacker
 from hdl.parts.by_name import by_name
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.loading import load_one
 from hdl.parts.sized import Ports, Sized
 from hdl.parts.target import is_small
@@ -43,7 +43,7 @@ class Executor(Sized):
             "packet_address": Out(bits_for(g.packet_bytes + 16)),
             "packet_data": In(8),
             "packet_release": Out(1),
-            "master": Out(HostInterfaceSignature(g)),
+            "master": Out(host_interface(g)),
             "begin": Out(1),
             "put": Out(1),
             "put_data": Out(8),

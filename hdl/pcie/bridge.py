@@ -43,7 +43,7 @@ class Bridge(Sized):
     def ports(self, g: Geometry) -> Ports:
         return {
             "requests": In(stream.Signature(tlp.BEAT_LAYOUT)),
-            "sender": Out(tlp.PacketSignature()),
+            "sender": Out(tlp.PACKET_SIGNATURE),
             "config": In(tlp.CONFIG_LAYOUT),
             "bus": Out(BusSignature()),
             "engine": Out(WindowSignature()),

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.parts.queue import Queue
-from hdl.pcie.signature import BEAT_LAYOUT, PACKET_LAYOUT, PacketSignature, swapped
+from hdl.pcie.signature import BEAT_LAYOUT, PACKET_LAYOUT, PACKET_SIGNATURE, swapped
 
 
 class Framer(wiring.Component):
@@ -21,7 +21,7 @@ class Framer(wiring.Component):
     def __init__(self, senders: int) -> None:
         self.senders = senders
         super().__init__(
-            {f"sender_{i}": In(PacketSignature()) for i in range(senders)}
+            {f"sender_{i}": In(PACKET_SIGNATURE) for i in range(senders)}
             | {"tx": Out(stream.Signature(BEAT_LAYOUT)), "bus_master": In(1), "flushed": Out(1)}
         )
 

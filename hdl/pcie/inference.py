@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.banks import next_bank
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 
 GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
 HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")
@@ -38,7 +38,7 @@ class Inference(wiring.Component):
                 f"geometry {geometry.name!r}: map_codes is {geometry.map_codes}; accepted by a PCIe card: 0"
             )
         self.geometry = geometry
-        master = HostInterfaceSignature(geometry).members
+        master = host_interface(geometry).members
         super().__init__(
             {
                 "run": In(1),

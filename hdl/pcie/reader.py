@@ -11,7 +11,7 @@ from amaranth.utils import bits_for, exact_log2
 from hdl.parts.queue import Queue
 from hdl.pcie.completions import ARRIVAL_LAYOUT, Completions
 from hdl.pcie.request import double_words, memory_request
-from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TRANSFER_LAYOUT, PacketSignature
+from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.splitter import Splitter
 
 OUT_DEPTH = 8
@@ -47,7 +47,7 @@ class Reader(wiring.Component):
             {
                 "transfer": In(stream.Signature(TRANSFER_LAYOUT)),
                 "words": Out(stream.Signature(64)),
-                "sender": Out(PacketSignature()),
+                "sender": Out(PACKET_SIGNATURE),
                 "completion": In(stream.Signature(BEAT_LAYOUT)),
                 "config": In(CONFIG_LAYOUT),
                 "timeout_cycles": In(32),

@@ -11,8 +11,7 @@ from amaranth.utils import bits_for
 from emulator.spec import pcie as spec
 from emulator.spec.pcie import EngineError
 from hdl.parts.bus import WindowSignature
-from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import CONFIG_LAYOUT, TRANSFER_LAYOUT
+from hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAYOUT
 
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
@@ -35,7 +34,7 @@ class Ring(wiring.Component):
                 "window": In(WindowSignature()),
                 "config": In(CONFIG_LAYOUT),
                 "counted": In(COUNTED_LAYOUT),
-                "job": Out(JobSignature()),
+                "job": Out(JOB_SIGNATURE),
                 "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
                 "fetched": In(stream.Signature(64)),
                 "put": Out(stream.Signature(TRANSFER_LAYOUT)),

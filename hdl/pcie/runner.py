@@ -10,11 +10,10 @@ from emulator.spec.pcie import ALIGNMENT
 from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
 from hdl.parts.by_name import by_name
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.sized import Ports, Sized
 from hdl.pcie.inference import GIVEN, HEARD, Inference
-from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import TRANSFER_LAYOUT
+from hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.words import Packer, Unpacker
 
 EACH_BITS = 16
@@ -32,8 +31,8 @@ class Runner(Sized):
 
     def ports(self, g: Geometry) -> Ports:
         return {
-            "port": In(JobSignature()),
-            "master": Out(HostInterfaceSignature(g)),
+            "port": In(JOB_SIGNATURE),
+            "master": Out(host_interface(g)),
             "bus": Out(BusSignature()),
             "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
             "fetched": In(stream.Signature(64)),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.parts.queue import Queue
 from hdl.pcie.request import double_words, memory_request
-from hdl.pcie.signature import CONFIG_LAYOUT, TRANSFER_LAYOUT, PacketSignature
+from hdl.pcie.signature import CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.splitter import Splitter
 
 
@@ -28,7 +28,7 @@ class Writer(wiring.Component):
             {
                 "transfer": In(stream.Signature(TRANSFER_LAYOUT)),
                 "words": In(stream.Signature(64)),
-                "sender": Out(PacketSignature()),
+                "sender": Out(PACKET_SIGNATURE),
                 "config": In(CONFIG_LAYOUT),
                 "cancel": In(1),
                 "busy": Out(1),
