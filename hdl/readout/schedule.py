@@ -85,22 +85,19 @@ class Passing(Sized):
         return m
 
 
-class Credit(wiring.Component):
+class Credit(Sized):
     """Room for partial sums: what a group's last pass will put into their queue is taken begins (``begin``).
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.depth = partial_depth(geometry)
-        super().__init__(
-            {
-                "begin": In(1),
-                "steps": In(bits_for(steps_most(geometry))),
-                "given": In(1),
-                "credit": Out(range(self.depth + 1), init=self.depth),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "begin": In(1),
+            "steps": In(bits_for(steps_most(g))),
+            "given": In(1),
+            "credit": Out(range(partial_depth(g) + 1), init=partial_depth(g)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -3,12 +3,12 @@
 from typing import Any
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.parts.sized import Ports, Sized
 from hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2
@@ -34,7 +34,7 @@ FIELD_LAYOUT = StructLayout(
 """A map and how results reach it: by blocks, and windows of a pool around each place."""
 
 
-class Places(wiring.Component):
+class Places(Sized):
     """Order: grid row, grid column, group of channels, row of the block, column of the block, channel.
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
@@ -44,26 +44,22 @@ class Places(wiring.Component):
     Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        bits = bits_for(geometry.map_codes - 1)
-        self.bits = bits
-        super().__init__(
-            {
-                "field": In(FIELD_LAYOUT),
-                "begin": In(1),
-                "next": In(1),
-                "over": Out(1),
-                "turn": Out(1),
-                "address": Out(bits),
-                "first": Out(1),
-                "inside": Out(1),
-                "again": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "field": In(FIELD_LAYOUT),
+            "begin": In(1),
+            "next": In(1),
+            "over": Out(1),
+            "turn": Out(1),
+            "address": Out(bits_for(g.map_codes - 1)),
+            "first": Out(1),
+            "inside": Out(1),
+            "again": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        field, bits = self.field, self.bits
+        field, bits = self.field, len(self.address)
         # Of a window: its number and address, how far the place is into it, whether it is the window's last.
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)
