@@ -21,28 +21,13 @@ class Inferences(Sized):
     """
 
     def ports(self, g: Geometry) -> Ports:
-        return {
-            "begin": In(1),
-            "begun": In(1),
-            "number": In(16),
-            "sparse": In(1),
-            "wrong": In(1),
-            "done": In(1),
-            "answered": In(1),
-            "campaign_started": In(1),
-            "campaign_done": In(1),
-            "hung": In(1),
-            "single": In(1),
-            "bank": Out(bank_bits(g)),
-            "answer_bank": Out(bank_bits(g)),
-            "answer_number": Out(16),
-            "answer_sparse": Out(1),
-            "answer_wrong": Out(1),
-            "none": Out(1),
-            "room": Out(1),
-            "due": Out(1),
-            "lost": Out(1),
-        }
+        return (
+            {name: In(1) for name in ("begin", "begun", "sparse", "wrong", "done", "answered", "single")}
+            | {name: In(1) for name in ("campaign_started", "campaign_done", "hung")}
+            | {name: Out(1) for name in ("answer_sparse", "answer_wrong", "none", "room", "due", "lost")}
+            | {name: Out(bank_bits(g)) for name in ("bank", "answer_bank")}
+            | {"number": In(16), "answer_number": Out(16)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
