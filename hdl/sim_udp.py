@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.datagrams import Datagrams
-from hdl.parts.by_name import by_name
+from hdl.parts.ports import by_name
 
 AGE_CYCLES = 128
 """Shorter than on a board: a simulated cycle takes a microsecond."""

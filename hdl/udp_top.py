@@ -7,7 +7,7 @@ from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.addresses import Addresses
 from hdl.ethernet.ethernet import GMII, Ethernet
-from hdl.parts.by_name import by_name
+from hdl.parts.ports import by_name
 
 
 class UdpTop(wiring.Component):

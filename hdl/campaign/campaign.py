@@ -16,7 +16,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import RegisteredMemory
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""

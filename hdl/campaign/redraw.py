@@ -20,7 +20,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""

@@ -12,8 +12,8 @@ from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 
 BUFFER_LATENCY = READ_LATENCY + 1
 """Cycles from an address to the word of the sample buffer or a label."""

@@ -17,11 +17,10 @@ from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
-from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.readout import Readout
 

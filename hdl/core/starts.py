@@ -5,7 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.layouts import feed_layout
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 
 class Starts(Sized):

@@ -15,11 +15,11 @@ from hdl.device.registers import RUN, STUCK, Registers
 from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
-from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.host_interface import host_interface
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
+from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 from hdl.parts.target import is_small
 from hdl.small.core import SmallCore

@@ -10,7 +10,7 @@ from hdl.device.learning_machine import LearningMachine
 from hdl.link.executor import Executor
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
-from hdl.parts.by_name import by_name
+from hdl.parts.ports import by_name
 
 
 class Device(wiring.Component):

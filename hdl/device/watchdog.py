@@ -5,7 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.watchdog import watchdog_cycles
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 RESET_CYCLES = 64
 """How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip

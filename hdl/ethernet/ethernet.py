@@ -10,7 +10,7 @@ from hdl.ethernet.echo import Echo
 from hdl.ethernet.frames_in import FramesIn
 from hdl.ethernet.frames_out import FramesOut
 from hdl.ethernet.slots import slots_between
-from hdl.parts.by_name import by_name
+from hdl.parts.ports import by_name
 
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
 """A host fills its window at once; at 100 MHz bytes are taken out a fifth more slowly than they come."""

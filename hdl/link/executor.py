@@ -15,10 +15,9 @@ from hdl.link.inferences import Inferences
 from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
 from hdl.link.word_unpacker import WordUnpacker
-from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import host_interface
 from hdl.parts.loading import load_one
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")

@@ -5,7 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 
 class Inferences(Sized):

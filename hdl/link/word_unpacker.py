@@ -6,7 +6,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.sparse import GROUP
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 
 class WordUnpacker(Sized):

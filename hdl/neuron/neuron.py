@@ -13,10 +13,9 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
 from hdl.parts.bus import WindowSignature
-from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized, by_name
 
 
 def logit_layout(g: Geometry) -> StructLayout:

@@ -14,7 +14,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, group_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 

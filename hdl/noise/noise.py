@@ -10,8 +10,8 @@ from emulator.spec.geometry import Geometry
 from hdl.noise.pass_schedule import PassSchedule
 from hdl.noise.samples import Samples, sample_depth
 from hdl.parts.layouts import energy_shape, noise_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 
 ENERGY_DEPTH = 32
 ENERGY_IN_FLIGHT = 18

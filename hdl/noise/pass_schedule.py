@@ -9,8 +9,8 @@ from emulator.spec.geometry import Geometry
 from hdl.noise.pass_key import PassKey
 from hdl.noise.sigma import Sigma
 from hdl.noise.turns import draw_key, schedule_ports, turn_layout
-from hdl.parts.by_name import by_name
 from hdl.parts.layouts import noise_layout
+from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 
 

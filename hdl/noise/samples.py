@@ -10,8 +10,8 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
 from hdl.noise.turns import KEY_BITS, turn_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 from hdl.parts.unmerged import unmerged
 
 LAUNCH_MARGIN = 3

@@ -12,8 +12,8 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
 from hdl.parts.bus import BusSignature, WindowSignature
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 from hdl.pcie import signature as tlp
 from hdl.pcie.request import completion
 

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.accelerator import Accelerator
-from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import host_interface
+from hdl.parts.ports import by_name
 from hdl.pcie.arbiter import BusArbiter
 from hdl.pcie.bridge import Bridge
 from hdl.pcie.framer import Framer

@@ -9,9 +9,8 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import ALIGNMENT
 from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
-from hdl.parts.by_name import by_name
 from hdl.parts.host_interface import host_interface
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.pcie.inference import GIVEN, HEARD, Inference
 from hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.words import Packer, Unpacker

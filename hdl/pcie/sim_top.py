@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
-from hdl.parts.by_name import by_name
+from hdl.parts.ports import by_name
 from hdl.pcie.endpoint import Endpoint
 from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT
 

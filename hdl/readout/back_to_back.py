@@ -6,7 +6,7 @@ from amaranth.utils import exact_log2
 from emulator.spec.geometry import Geometry
 from hdl.array.array import CAPTURE_LATENCY
 from hdl.parts.layouts import readout_layout
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 

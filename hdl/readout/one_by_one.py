@@ -5,7 +5,7 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.array import CAPTURE_LATENCY
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 

@@ -14,12 +14,11 @@ from emulator.spec.geometry import Geometry
 from hdl.array.array import added_latency
 from hdl.noise.samples import sample_depth
 from hdl.parts.bus import WindowSignature
-from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.back_to_back import BackToBack

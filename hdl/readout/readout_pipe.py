@@ -11,7 +11,7 @@ from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.multiplier import Multiplier
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 

@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import group_layout, readout_layout
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 
 EMITTER_CYCLES = 3

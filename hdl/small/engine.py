@@ -16,7 +16,7 @@ from hdl.neuron.neuron_pipe import TABLE_BITS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import activation_layout, column_shape, readout_layout
 from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16

@@ -10,7 +10,7 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.small.weights import Weights
 
 PRODUCT_STAGE = 2

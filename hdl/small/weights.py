@@ -6,7 +6,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.memory import RegisteredMemory
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.target import is_ice40
 
 BLOCK_CODES = 1 << 15

@@ -9,8 +9,8 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.sized import Ports, Sized
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import GATE_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports

@@ -8,7 +8,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 MAP_LATENCY = READ_LATENCY + 4
 """Cycles from ``address`` to ``data``."""

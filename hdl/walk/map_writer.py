@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 from hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2

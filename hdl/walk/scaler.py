@@ -14,7 +14,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized
 
 FACTOR_BITS = 16
 OPERAND_BITS = 17

@@ -9,12 +9,11 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
-from hdl.parts.by_name import by_name
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.sized import Ports, Sized
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import GATE_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MapMemory

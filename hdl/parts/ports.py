@@ -1,6 +1,6 @@
-"""sized: components whose ports follow from the geometry."""
+"""ports: those of components sized by the geometry, and what connects only some of them."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from amaranth.lib import wiring
 
@@ -19,3 +19,11 @@ class Sized(wiring.Component):
     def ports(self, g: Geometry) -> Ports:
         """Each port's name and direction."""
         raise NotImplementedError
+
+
+def by_name(to: Any, source: Any, *names: str) -> list[Any]:
+    """Each of ``to``'s signals, or fields, called ``names`` is assigned ``source``'s of that name.
+
+    For ports of which only some are alike; where all are, ``wiring.connect`` says so.
+    """
+    return [getattr(to, name).eq(getattr(source, name)) for name in names]
