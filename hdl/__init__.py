@@ -3,11 +3,11 @@
 Imports Amaranth and emulator.spec only; never host, boards, ndrite or the rest of emulator. Sub-packages
 import from the steps below theirs only, never from one beside them:
 
-    top, sim_top | pcie
-    device
+    top, udp_top, sim_top, sim_udp | pcie
+    device | ethernet
     small
     core
-    campaign | control
+    campaign | control | learn | walk
     readout | neuron
     array | noise | maps | link
     parts

@@ -15,10 +15,8 @@ class SimTop(wiring.Component):
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4, learns: bool = False
     ) -> None:
-        self.geometry = geometry
-        self.build_id = build_id
+        self.device = Device(geometry, build_id=build_id, learns=learns)
         self.divisor = divisor
-        self.learns = learns
         super().__init__(
             {
                 "direct": In(1),
@@ -35,7 +33,7 @@ class SimTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
+        m.submodules.device = device = self.device
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         m.d.comb += [

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.datagrams import Datagrams
+from hdl.parts.ports import by_name
 
 AGE_CYCLES = 128
 """Shorter than on a board: a simulated cycle takes a microsecond."""
@@ -16,9 +17,7 @@ class SimUdp(wiring.Component):
     """``Device`` and ``Datagrams`` without what makes Ethernet frames of them."""
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
-        self.geometry = geometry
-        self.learns = learns
-        self.build_id = build_id
+        self.device = Device(geometry, build_id=build_id, learns=learns)
         super().__init__(
             {"rx_valid": In(1), "rx_data": In(8), "rx_ready": Out(1), "rx_last": In(1)}
             | {"rx_length": In(16), "rx_address": In(32), "rx_port": In(16)}
@@ -28,7 +27,7 @@ class SimUdp(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
+        m.submodules.device = device = self.device
         m.submodules.datagrams = datagrams = Datagrams(age_cycles=AGE_CYCLES)
         wiring.connect(m, device.tx, datagrams.answers)
         m.d.comb += [
@@ -40,12 +39,9 @@ class SimUdp(wiring.Component):
             self.tx_valid.eq(datagrams.tx.valid),
             self.tx_data.eq(datagrams.tx.payload),
             datagrams.tx.ready.eq(self.tx_ready),
-            datagrams.second.eq(self.second),
-            self.tx_commit.eq(datagrams.tx_commit),
+            *by_name(datagrams, self, "second"),
+            *by_name(self, datagrams, "tx_commit"),
+            *by_name(datagrams, self, "rx_last", "rx_length", "rx_address", "rx_port"),
+            *by_name(self, datagrams, "tx_address", "tx_port"),
         ]
-        m.d.comb += [
-            getattr(datagrams, name).eq(getattr(self, name))
-            for name in ("rx_last", "rx_length", "rx_address", "rx_port")
-        ]
-        m.d.comb += [getattr(self, n).eq(getattr(datagrams, n)) for n in ("tx_address", "tx_port")]
         return m

@@ -16,14 +16,13 @@ class Top(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, divisor: int) -> None:
-        self.geometry = geometry
-        self.build_id = build_id
+        self.device = Device(geometry, build_id=build_id)
         self.divisor = divisor
         super().__init__({"uart_rx": In(1, init=1), "uart_tx": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id)
+        m.submodules.device = device = self.device
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.quiet = quiet = QuietLine(QUIET_BITS * self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)

@@ -2,12 +2,12 @@
 
 from amaranth import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.device import Device
 from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.ethernet import Ethernet
+from hdl.ethernet.ethernet import GMII, Ethernet
+from hdl.parts.ports import by_name
 
 
 class UdpTop(wiring.Component):
@@ -22,33 +22,19 @@ class UdpTop(wiring.Component):
         second_cycles: int,
         learns: bool = False,
     ) -> None:
-        self.geometry = geometry
-        self.own = own
-        self.build_id = build_id
-        self.second_cycles = second_cycles
-        self.learns = learns
-        super().__init__(
-            {
-                "gmii_rx_valid": In(1),
-                "gmii_rx": In(8),
-                "gmii_rx_error": In(1),
-                "gmii_tx_valid": Out(1),
-                "gmii_tx": Out(8),
-            }
-        )
+        self.device = Device(geometry, build_id=build_id, learns=learns)
+        self.ethernet = Ethernet(own, second_cycles=second_cycles)
+        super().__init__(GMII)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.device = device = Device(self.geometry, build_id=self.build_id, learns=self.learns)
-        m.submodules.ethernet = ethernet = Ethernet(self.own, second_cycles=self.second_cycles)
+        m.submodules.device = device = self.device
+        m.submodules.ethernet = ethernet = self.ethernet
         wiring.connect(m, device.tx, ethernet.answers)
         m.d.comb += [
             device.rx_valid.eq(ethernet.stream_valid),
             device.rx_data.eq(ethernet.stream_data),
-            ethernet.gmii_rx_valid.eq(self.gmii_rx_valid),
-            ethernet.gmii_rx.eq(self.gmii_rx),
-            ethernet.gmii_rx_error.eq(self.gmii_rx_error),
-            self.gmii_tx_valid.eq(ethernet.gmii_tx_valid),
-            self.gmii_tx.eq(ethernet.gmii_tx),
+            *by_name(ethernet, self, "gmii_rx_valid", "gmii_rx", "gmii_rx_error"),
+            *by_name(self, ethernet, "gmii_tx_valid", "gmii_tx"),
         ]
         return m

@@ -16,6 +16,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import RegisteredMemory
+from hdl.parts.ports import Ports, Sized
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""
@@ -24,7 +25,7 @@ BYTES = 4
 assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
 
 
-class Campaign(wiring.Component):
+class Campaign(Sized):
     """For chip in chips: for trial in trials: for sample in samples: vote for the (first) largest logit.
 
     ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
@@ -36,35 +37,28 @@ class Campaign(wiring.Component):
     LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "run": In(1),
-                "abort": In(1),
-                "first_chip": In(32),
-                "chips": In(9),
-                "samples": In(bits_for(geometry.campaign_samples)),
-                "trials": In(13),
-                "first_index": In(32),
-                "inputs": In(16),
-                "busy": Out(1),
-                "chips_done": Out(9),
-                "stream": Out(32),
-                "redraw": Out(1),
-                "nominal": Out(1),
-                "redraw_busy": In(1),
-                "bank": In(bank_bits(geometry)),
-                **load_members(geometry, Out),
-                "start": Out(stream.Signature(start_layout(geometry))),
-                "input_done": In(1),
-                "logit": In(logit_layout(geometry)),
-                "input_window": In(WindowSignature()),
-                "label_window": In(WindowSignature()),
-                "vote_window": In(WindowSignature()),
-                "correct_window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "run": In(1),
+            "abort": In(1),
+            "first_chip": In(32),
+            "chips": In(9),
+            "samples": In(bits_for(g.campaign_samples)),
+            "trials": In(13),
+            "first_index": In(32),
+            "inputs": In(16),
+            "busy": Out(1),
+            "chips_done": Out(9),
+            "stream": Out(32),
+            "redraw": Out(1),
+            "nominal": Out(1),
+            "redraw_busy": In(1),
+            "bank": In(bank_bits(g)),
+            **load_members(g, Out),
+            "start": Out(stream.Signature(start_layout(g))),
+            "input_done": In(1),
+            "logit": In(logit_layout(g)),
+        } | {f"{name}_window": In(WindowSignature()) for name in ("input", "label", "vote", "correct")}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -21,6 +20,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.ports import Ports, Sized
 
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""
@@ -35,7 +35,7 @@ DRAIN = SAMPLE_STAGE + SAMPLE_ROUNDS
 assert SAMPLE_STAGE >= 1
 
 
-class Redraw(wiring.Component):
+class Redraw(Sized):
     """w = c(G+) - c(G-), c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max), or stuck.
 
     Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
@@ -45,25 +45,22 @@ class Redraw(wiring.Component):
     Speck64/128 round.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "start": In(1),
-                "nominal": In(1),
-                "busy": Out(1),
-                "seed": In(64),
-                "chip": In(32),
-                "stuck_low": In(16),
-                "stuck_high": In(16),
-                "stuck_codes": In(24),
-                "layers": In(WindowSignature()),
-                "table": In(WindowSignature()),
-                "peek": Out(peek_layout(geometry)),
-                "peeked": In(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
-                "poke": Out(poke_layout(geometry)),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "start": In(1),
+            "nominal": In(1),
+            "busy": Out(1),
+            "seed": In(64),
+            "chip": In(32),
+            "stuck_low": In(16),
+            "stuck_high": In(16),
+            "stuck_codes": In(24),
+            "layers": In(WindowSignature()),
+            "table": In(WindowSignature()),
+            "peek": Out(peek_layout(g)),
+            "peeked": In(ArrayLayout(cell_layout(g), cells_at_once(g))),
+            "poke": Out(poke_layout(g)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -203,8 +200,6 @@ class Redraw(wiring.Component):
         m.d.sync += writes_0.eq(table.write & (table.address == 0))
         with m.If(writes_0):
             m.d.sync += entry_0.eq(table.write_data)
-        code_low, code_high = self.stuck_codes[:8], self.stuck_codes[8:16]
-        code_max = self.stuck_codes[16:24]
         weights = []
         for i, cell in enumerate(self.peeked):
             target = Signal(signed(g.weight_bits), name=f"target_{i}")
@@ -231,26 +226,16 @@ class Redraw(wiring.Component):
             for side in range(2):
                 entry = Signal(32, name=f"entry_{i}_{side}")
                 m.d.sync += entry.eq(Mux(minus == side, memory.data, entry_0))
-                codes.append(
-                    self._code(m, entry, pipes[2 * i + side], f"{i}_{side}", code_max, code_low, code_high)
-                )
+                codes.append(self._code(m, entry, pipes[2 * i + side], f"{i}_{side}"))
             weight = Signal(signed(g.weight_bits), name=f"weight_{i}")
             kept = delayed(m, target, CODE_STAGE - TABLE_STAGE, f"target_{i}")
             m.d.sync += weight.eq(Mux(nominal, kept, codes[0] - codes[1]))
             weights.append(weight)
         return weights
 
-    def _code(
-        self,
-        m: Module,
-        entry: Signal,
-        pipe: Gaussian,
-        name: str,
-        code_max: Any,
-        code_low: Any,
-        code_high: Any,
-    ) -> Signal:
+    def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
         """One cell's code, MULTIPLY_LATENCY + 2 after its table entry (SCALE_STAGE)."""
+        code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]
         mean = delayed(m, entry[:16].as_unsigned(), MULTIPLY_LATENCY, f"mean_{name}")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -13,6 +12,7 @@ from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 
 BUFFER_LATENCY = READ_LATENCY + 1
@@ -35,7 +35,7 @@ def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) 
     m.d.sync += window.read_data.eq(memory.data)
 
 
-class Votes(wiring.Component):
+class Votes(Sized):
     """Each inference's first largest logit, counted; ``voted`` when that is done.
 
     ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so. While ``clear`` is up
@@ -43,24 +43,21 @@ class Votes(wiring.Component):
     Latency: VOTE_LATENCY a vote, one after the other. Resources: three memories, two counters.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "running": In(1),
-                "launch": In(1),
-                "samples": In(bits_for(geometry.campaign_samples)),
-                "clear": In(1),
-                "clear_address": In(range(geometry.campaign_votes)),
-                "chip": In(range(CAMPAIGN_CHIPS + 1)),
-                "keep": In(1),
-                "logit": In(logit_layout(geometry)),
-                "voted": Out(1),
-                "label_window": In(WindowSignature()),
-                "vote_window": In(WindowSignature()),
-                "correct_window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "running": In(1),
+            "launch": In(1),
+            "samples": In(bits_for(g.campaign_samples)),
+            "clear": In(1),
+            "clear_address": In(range(g.campaign_votes)),
+            "chip": In(range(CAMPAIGN_CHIPS + 1)),
+            "keep": In(1),
+            "logit": In(logit_layout(g)),
+            "voted": Out(1),
+            "label_window": In(WindowSignature()),
+            "vote_window": In(WindowSignature()),
+            "correct_window": In(WindowSignature()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

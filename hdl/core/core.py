@@ -19,6 +19,7 @@ from hdl.noise.noise import Noise
 from hdl.parts.banks import bank_address, bank_bits, next_bank
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.queue import Queue
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.readout import Readout
@@ -27,7 +28,7 @@ PASS_DEPTH = 4
 """Passes that may wait for each block, twice as many with overlap."""
 
 
-class Core(wiring.Component):
+class Core(Sized):
     """One emulated chip: a network's layers over one array.
 
     Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
@@ -44,9 +45,8 @@ class Core(wiring.Component):
     blocks.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(core_ports(geometry))
+    def ports(self, g: Geometry) -> Ports:
+        return core_ports(g)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -114,16 +114,13 @@ class Core(wiring.Component):
             scanner.input_data.eq(inputs.read_data),
             scanner.activation_data.eq(activations.read_data),
             scanner.written.eq(written.words),
-            written.valid.eq(y.valid),
-            written.last.eq(y.last),
+            *by_name(written, y, "valid", "last"),
             written.bank.eq(y.sink),
-            written.column.eq(y.column),
-            written.count.eq(y.count),
+            *by_name(written, y, "column", "count"),
             written.clear.eq(scanner.clear),
             self.input_done.eq(scanner.input_done),
             array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
-            readout.capture.eq(array.capture),
-            readout.columns.eq(array.columns),
+            *by_name(readout, array, "capture", "columns"),
             results.write.eq(logit.valid),
             results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
             results.write_data.eq(logit.z),
@@ -135,8 +132,7 @@ class Core(wiring.Component):
             self.events.passed.eq(readout.passed),
             self.events.done.eq(self.done),
             self.probe.columns.eq(array.columns),
-            self.probe.added.eq(readout.added),
-            self.probe.increments.eq(readout.increments),
+            *by_name(self.probe, readout, "added", "increments"),
             self.probe.activation.eq(y.valid),
             self.probe.y.eq(y.y[0]),
             self.probe.logit.eq(logit.valid),
@@ -165,16 +161,11 @@ class Core(wiring.Component):
         port = self.redraw
         wiring.connect(m, wiring.flipped(self.variation), redraw.table)
         m.d.comb += [
-            redraw.layers.write.eq(self.layers.write),
-            redraw.layers.address.eq(self.layers.address),
-            redraw.layers.write_data.eq(self.layers.write_data),
-            redraw.start.eq(port.start),
-            redraw.nominal.eq(port.nominal),
+            *by_name(redraw.layers, self.layers, "write", "address", "write_data"),
+            *by_name(redraw, port, "start", "nominal"),
             redraw.seed.eq(self.seed),
             redraw.chip.eq(self.stream),
-            redraw.stuck_low.eq(port.stuck_low),
-            redraw.stuck_high.eq(port.stuck_high),
-            redraw.stuck_codes.eq(port.stuck_codes),
+            *by_name(redraw, port, "stuck_low", "stuck_high", "stuck_codes"),
             port.busy.eq(redraw.busy),
             cells.draw.eq(redraw.busy),
             cells.draw_peek.eq(redraw.peek),
@@ -202,11 +193,9 @@ class Core(wiring.Component):
             wiring.connect(m, noise.samples, readout.samples)
             m.d.comb += [
                 queue.i.payload.eq(issued.payload.noise),
-                noise.energy.eq(scanner.energy),
-                noise.energy_valid.eq(scanner.energy_valid),
+                *by_name(noise, scanner, "energy", "energy_valid"),
                 scanner.energy_room.eq(noise.energy_room),
-                noise.seed.eq(self.seed),
-                noise.stream.eq(self.stream),
+                *by_name(noise, self, "seed", "stream"),
                 readout.samples_level.eq(noise.samples_level),
             ]
         else:

@@ -13,10 +13,8 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import PACE_BITS, activation_layout, column_shape, second_layout, start_layout
 from hdl.parts.loading import load_members
 
-
-def event_layout() -> StructLayout:
-    """One-cycle pulses for the performance counters."""
-    return StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
+EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
+"""One-cycle pulses for the performance counters."""
 
 
 def probe_layout(g: Geometry) -> StructLayout:
@@ -78,7 +76,7 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
             "noise_enable": In(1),
             "seed": In(64),
             "stream": In(32),
-            "events": Out(event_layout()),
+            "events": Out(EVENT_LAYOUT),
             "probe": Out(probe_layout(geometry)),
         }
         | {name: In(WindowSignature()) for name in core_regions(geometry)}

@@ -1,14 +1,14 @@
 """starts: when an inference's first pass is issued."""
 
 from amaranth import Module, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.layouts import feed_layout
+from hdl.parts.ports import Ports, Sized
 
 
-class Starts(wiring.Component):
+class Starts(Sized):
     """``started`` with the first pass that is ``issued`` of an inference, whose ``feed`` says what it reads.
 
     One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
@@ -16,11 +16,9 @@ class Starts(wiring.Component):
     Latency: none. Resources: a flip-flop.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {"start": In(1), "issued": In(1), "feed": In(feed_layout(geometry)), "started": Out(1)}
-            | ({"opened": Out(1), "input_layer": Out(1)} if geometry.overlap else {})
+    def ports(self, g: Geometry) -> Ports:
+        return {"start": In(1), "issued": In(1), "feed": In(feed_layout(g)), "started": Out(1)} | (
+            {"opened": Out(1), "input_layer": Out(1)} if g.overlap else {}
         )
 
     def elaborate(self, platform: object) -> Module:

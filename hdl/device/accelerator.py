@@ -11,14 +11,15 @@ from emulator.spec.geometry import Geometry
 from hdl.campaign.campaign import Campaign
 from hdl.core.core import Core
 from hdl.core.ports import core_regions
-from hdl.device.registers import Registers
+from hdl.device.registers import RUN, STUCK, Registers
 from hdl.device.watchdog import Watchdog
-from hdl.link.receiver import link_event_layout
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
 from hdl.parts.delay import delayed
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
+from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 from hdl.parts.target import is_small
 from hdl.small.core import SmallCore
@@ -39,8 +40,8 @@ class Accelerator(wiring.Component):
         self.build_id = build_id
         super().__init__(
             {
-                "master": In(HostInterfaceSignature(geometry)),
-                "link": In(link_event_layout()),
+                "master": In(host_interface(geometry)),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }
         )
@@ -71,7 +72,7 @@ class Accelerator(wiring.Component):
             started, inputs = Mux(walking, walker.began, started), Mux(walking, walker.inputs, inputs)
             m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            loads = self._campaign(m, decoder, registers, starts, core, watchdog, start, loads)
+            loads = self._campaign(m, registers, starts, core, start, loads)
         else:
             wiring.connect(m, start, starts.i)
             m.d.comb += master.done.eq(core.done)
@@ -86,14 +87,12 @@ class Accelerator(wiring.Component):
             master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
             master.inputs.eq(inputs),
-            master.outputs.eq(core.outputs),
-            master.result_data.eq(core.result_data),
+            *by_name(master, core, "outputs", "result_data"),
             master.programmed.eq(registers.program_tag.any()),
             core.result_address.eq(master.result_address),
             core.noise_enable.eq(registers.noise_enable[0]),
             core.seed.eq(Cat(registers.seed_low, registers.seed_high)),
-            registers.link.eq(self.link),
-            registers.sequence_error.eq(self.sequence_error),
+            *by_name(registers, self, "link", "sequence_error"),
         ]
         m.d.comb += registers.events.eq(core.events)
         if g.map_codes:
@@ -132,8 +131,7 @@ class Accelerator(wiring.Component):
             start.valid.eq(Mux(walking, walker.launch.valid, given)),
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
-            walker.input_done.eq(core.input_done),
-            walker.activation.eq(core.activation),
+            *by_name(walker, core, "input_done", "activation"),
             *([core.pace.eq(walker.pace)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
@@ -141,18 +139,10 @@ class Accelerator(wiring.Component):
         return start, merged, walking
 
     def _campaign(
-        self,
-        m: Module,
-        decoder: Decoder,
-        registers: Registers,
-        starts: Queue,
-        core: Core,
-        watchdog: Watchdog,
-        start: Any,
-        loads: dict[str, Value],
+        self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
         """While a campaign is busy the core is its own; nothing else is started then. Gives what it loads."""
-        master = self.master
+        master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
         for name, window in (
@@ -163,18 +153,15 @@ class Accelerator(wiring.Component):
         ):
             wiring.connect(m, getattr(decoder, name), window)
         busy = campaign.busy
-        for field in ("first_chip", "chips", "samples", "trials", "first_index"):
-            m.d.comb += getattr(campaign, field).eq(getattr(registers, f"campaign_{field}"))
-        for field in ("stuck_low", "stuck_high", "stuck_codes"):
-            m.d.comb += getattr(core.redraw, field).eq(getattr(registers, field))
+        m.d.comb += [getattr(campaign, name).eq(getattr(registers, f"campaign_{name}")) for name in RUN]
         m.d.comb += [
+            *by_name(core.redraw, registers, *STUCK),
             watchdog.campaign_busy.eq(busy),
             campaign.run.eq(registers.campaign_control[0]),
             campaign.abort.eq(registers.campaign_control[1]),
             campaign.inputs.eq(core.inputs),
             campaign.bank.eq(master.bank),
-            campaign.input_done.eq(core.input_done),
-            campaign.logit.eq(core.logit),
+            *by_name(campaign, core, "input_done", "logit"),
             campaign.redraw_busy.eq(core.redraw.busy),
             core.redraw.start.eq(campaign.redraw),
             core.redraw.nominal.eq(campaign.nominal),

@@ -10,6 +10,7 @@ from hdl.device.learning_machine import LearningMachine
 from hdl.link.executor import Executor
 from hdl.link.receiver import Receiver
 from hdl.link.transmitter import Transmitter
+from hdl.parts.ports import by_name
 
 
 class Device(wiring.Component):
@@ -52,11 +53,9 @@ class Device(wiring.Component):
             executor.packet_data.eq(receiver.data),
             accelerator.link.eq(receiver.events),
             accelerator.sequence_error.eq(executor.sequence_error),
-            transmitter.begin.eq(executor.begin),
-            transmitter.put.eq(executor.put),
+            *by_name(transmitter, executor, "begin", "put"),
             transmitter.data.eq(executor.put_data),
-            transmitter.finish.eq(executor.finish),
-            transmitter.repeat.eq(executor.repeat),
+            *by_name(transmitter, executor, "finish", "repeat"),
             executor.busy.eq(transmitter.busy),
         ]
         return m

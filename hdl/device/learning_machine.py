@@ -10,9 +10,9 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.learning_map import LABEL_CODES, MAGIC_LEARNING, REMEMBERED, learning_words
 from hdl.device.registers import Registers
 from hdl.learn.core import REGIONS, LearningCore
-from hdl.link.receiver import link_event_layout
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.layouts import start_layout
 from hdl.parts.queue import Queue
 
@@ -33,8 +33,8 @@ class LearningMachine(wiring.Component):
         self.build_id = build_id
         super().__init__(
             {
-                "master": In(HostInterfaceSignature(geometry)),
-                "link": In(link_event_layout()),
+                "master": In(host_interface(geometry)),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
             }
         )

@@ -12,8 +12,8 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.registers import COUNTERS, REGISTERS, identity
-from hdl.core.ports import event_layout
-from hdl.link.receiver import link_event_layout
+from hdl.core.ports import EVENT_LAYOUT
+from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.banks import next_bank
 from hdl.parts.bus import WindowSignature
 from hdl.parts.target import is_small
@@ -24,25 +24,13 @@ READ_LATENCY = 4
 """Cycles from ``address`` to ``read_data``."""
 
 SEED = ("seed_low", "seed_high")
-CAMPAIGN = (
-    "stuck_low",
-    "stuck_high",
-    "stuck_codes",
-    "campaign_first_chip",
-    "campaign_chips",
-    "campaign_samples",
-    "campaign_trials",
-    "campaign_first_index",
-)
+STUCK = ("stuck_low", "stuck_high", "stuck_codes")
+RUN = ("first_chip", "chips", "samples", "trials", "first_index")
+"""What a campaign runs over, in registers called ``campaign_*``."""
+CAMPAIGN = (*STUCK, *(f"campaign_{name}" for name in RUN))
 BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
 """Counters of how busy the array is."""
-CONTROL = (
-    "program_tag",
-    "host_mark",
-    "noise_enable",
-    *SEED,
-    *CAMPAIGN,
-)
+CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):
@@ -61,8 +49,8 @@ class Registers(wiring.Component):
             {name: Out(32) for name in CONTROL}
             | {
                 "window": In(WindowSignature()),
-                "events": In(event_layout()),
-                "link": In(link_event_layout()),
+                "events": In(EVENT_LAYOUT),
+                "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
                 "campaign_control": Out(2),
                 "campaign_busy": In(1),
@@ -148,7 +136,7 @@ class Registers(wiring.Component):
         counters = {name: Signal(32, name=name) for name in COUNTERS}
         # Events come from all over the chip, some at the end of long decisions: a register first.
         link = self.link
-        events, hung = Signal(event_layout()), Signal()
+        events, hung = Signal(EVENT_LAYOUT), Signal()
         m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
         under_way = Signal(4)
         running = (under_way != 0) | events.started

@@ -1,42 +1,40 @@
 """watchdog: says when an inference or a campaign does not go on."""
 
 from amaranth import Module, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.watchdog import watchdog_cycles
+from hdl.parts.ports import Ports, Sized
 
 RESET_CYCLES = 64
 """How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip
 its longest wires, have run empty by then."""
 
 
-class Watchdog(wiring.Component):
-    """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``cycles`` of them.
+class Watchdog(Sized):
+    """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``watchdog_cycles`` of them.
 
     Counts while inferences are under way (``started`` less ``done``) or ``campaign_busy``; an inference's
     end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle.
     Resources: about 50 LUTs and 30 flip-flops.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.cycles = watchdog_cycles(geometry)
-        super().__init__(
-            {
-                "started": In(1),
-                "done": In(1),
-                "campaign_busy": In(1),
-                "going_on": In(1),
-                "hung": Out(1),
-                "reset": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "started": In(1),
+            "done": In(1),
+            "campaign_busy": In(1),
+            "going_on": In(1),
+            "hung": Out(1),
+            "reset": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        cycles = watchdog_cycles(self.geometry)
         under_way = Signal(3)
-        left = Signal(range(self.cycles + 1), init=self.cycles)
+        left = Signal(range(cycles + 1), init=cycles)
         resetting = Signal(range(RESET_CYCLES + 1))
         watched, expired = Signal(), Signal()
         m.d.sync += [
@@ -47,7 +45,7 @@ class Watchdog(wiring.Component):
             self.reset.eq(self.hung | (resetting != 0)),
         ]
         with m.If(~watched | self.done | self.going_on | self.hung):
-            m.d.sync += left.eq(self.cycles)
+            m.d.sync += left.eq(cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.If(self.hung):

@@ -1,4 +1,1 @@
-"""The Ethernet link: datagrams and the session of their peer, UDP over IPv4, frames, RGMII pins.
-
-Imports Amaranth, emulator.spec, hdl.link and hdl.parts only.
-"""
+"""The Ethernet link: datagrams and the session of their peer, UDP over IPv4, frames, RGMII pins."""

@@ -5,16 +5,8 @@ from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.datagrams import (
-    HEADER_BYTES,
-    LEASE_S,
-    OFFER_BYTES,
-    OPEN_BYTES,
-    PIECE_MAX,
-    REFUSED_BYTES,
-    VERSION,
-    Kind,
-)
+from emulator.spec import datagrams as spec
+from emulator.spec.datagrams import Kind
 from hdl.link.states import States
 from hdl.noise.pass_key import PassKey
 
@@ -22,8 +14,8 @@ AGE_CYCLES = 1024
 """How long a piece waits for more of the stream: about 10 us, a fraction of a round trip through a host."""
 NUMBER_BITS = 24
 """Of a token's 64 those that count offers; the others prove it."""
-ANSWER_BYTES = OFFER_BYTES
-assert ANSWER_BYTES == REFUSED_BYTES
+ANSWER_BYTES = spec.OFFER_BYTES
+assert ANSWER_BYTES == spec.REFUSED_BYTES
 
 
 class Datagrams(wiring.Component):
@@ -71,7 +63,7 @@ class Datagrams(wiring.Component):
 
     def _receive(self, m: Module) -> None:
         states = States(m, "header", "compare", "judge", "mix", "act", "gap", "piece", "drain", "answer")
-        header, count, ended = Signal(8 * HEADER_BYTES), Signal(range(HEADER_BYTES)), Signal()
+        header, count, ended = Signal(8 * spec.HEADER_BYTES), Signal(range(spec.HEADER_BYTES)), Signal()
         kind, version, number, token = header[:8], header[8:16], header[32:64], header[64:]
         sender = Cat(self.rx_address, self.rx_port)
         fresh = Signal(64, init=1)
@@ -86,22 +78,21 @@ class Datagrams(wiring.Component):
             with m.If(came):
                 m.d.sync += [header.eq(Cat(header[8:], self.rx.payload)), ended.eq(self.rx_last)]
                 m.d.sync += count.eq(Mux(self.rx_last, 0, count + 1))
-                with m.If(count == HEADER_BYTES - 1):
-                    states.go("compare")
+                states.go("compare", when=count == spec.HEADER_BYTES - 1)
         # What it is, in two steps of a cycle each; then what comes of it.
         is_kind = {k: Signal(name=f"is_{k.name.lower()}") for k in (Kind.OPEN, Kind.DATA, Kind.CLOSE)}
         of_session, from_peer = Signal(name="of_session"), Signal(name="from_peer")
         ahead, opens, answerable, expired = Signal(32), Signal(), Signal(), Signal()
-        m.d.sync += expired.eq(self.silence >= LEASE_S)
+        m.d.sync += expired.eq(self.silence >= spec.LEASE_S)
         with states.at("compare"):
-            m.d.sync += [is_kind[k].eq((kind == k) & (version == VERSION)) for k in is_kind]
+            m.d.sync += [is_kind[k].eq((kind == k) & (version == spec.VERSION)) for k in is_kind]
             m.d.sync += [
                 count.eq(0),
                 of_session.eq(token == self.token),
                 from_peer.eq(sender == self.peer),
                 ahead.eq(number - self.taken),
-                opens.eq(self.rx_length >= OPEN_BYTES),
-                answerable.eq(self.rx_length >= REFUSED_BYTES),
+                opens.eq(self.rx_length >= spec.OPEN_BYTES),
+                answerable.eq(self.rx_length >= spec.REFUSED_BYTES),
             ]
             states.go("judge")
         names = ("begins", "belongs", "later", "skips", "offers", "refuses", "closes", "may")
@@ -120,17 +111,14 @@ class Datagrams(wiring.Component):
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
             # What is offered, or was, is worked out for those who need it.
-            with m.If((is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)):
-                states.go("mix")
-            with m.Else():
-                states.go("act")
+            mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
+            states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):
             starts = is_kind[Kind.DATA] & genuine & may
             m.d.sync += begins.eq(starts)
             with m.If(is_kind[Kind.DATA]):
                 m.d.sync += refuses.eq(answerable & ~starts)
-            with m.If(self.mixed):
-                states.go("act")
+            states.go("act", when=self.mixed)
         m.d.comb += self.beginning.eq(states["act"] & begins)
         holder = Mux(self.held & ~from_peer, Cat(self.peer, self.silence), 0)
         with states.at("act"):
@@ -141,37 +129,29 @@ class Datagrams(wiring.Component):
                 m.d.sync += self.mac.eq(self.rx_mac)
             with m.If(begins | (belongs & later)):
                 m.d.sync += self.taken.eq(number)
-            with m.If(begins | (belongs & later & skips)):
-                states.go("gap")
-            with m.Elif(belongs & later & ~ended):
-                states.go("piece")
-            with m.Elif(offers | refuses):
-                states.go("answer")
-            with m.Else():
-                states.go("drain")
+            states.choose(
+                (begins | (belongs & later & skips), "gap"),
+                (belongs & later & ~ended, "piece"),
+                (offers | refuses, "answer"),
+                otherwise="drain",
+            )
             with m.If(closes):
                 m.d.sync += self.held.eq(0)
             head = Cat(
                 Mux(offers, Const(Kind.OFFER, 8), Const(Kind.REFUSED, 8)),
-                Const(VERSION, 8),
+                Const(spec.VERSION, 8),
                 Const(0, 48),
                 Mux(offers, offer, token),
             )
             m.d.sync += self.answer.eq(Cat(head, Mux(offers, token, holder)))
         with states.at("gap"):
-            with m.If(ended):
-                states.go("header")
-            with m.Else():
-                states.go("piece")
+            states.choose((ended, "header"), otherwise="piece")
         with states.at("piece"):
-            with m.If(came & self.rx_last):
-                states.go("header")
+            states.go("header", when=came & self.rx_last)
         with states.at("drain"):
-            with m.If(ended | (came & self.rx_last)):
-                states.go("header")
+            states.go("header", when=ended | (came & self.rx_last))
         with states.at("answer"):
-            with m.If(self.answered):
-                states.go("drain")
+            states.go("drain", when=self.answered)
         m.d.comb += self.answering.eq(states["answer"])
         m.d.sync += [
             self.stream_valid.eq(states["gap"] | (states["piece"] & self.rx.valid)),
@@ -217,7 +197,7 @@ class Datagrams(wiring.Component):
     def _send(self, m: Module) -> None:
         states = States(m, "idle", "number", "load", "head", "piece", "commit")
         head, left = Signal(8 * ANSWER_BYTES), Signal(range(ANSWER_BYTES + 1))
-        of_answer, room, age = Signal(), Signal(range(PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
+        of_answer, room, age = Signal(), Signal(range(spec.PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
         # ``rests``: behind a frame's end; ``over``: a session began, and this piece is of the one before.
         old, rests, over = Signal(), Signal(), Signal()
         m.d.sync += [old.eq(age == self.age_cycles), over.eq(self.beginning | (over & ~states["idle"]))]
@@ -233,21 +213,17 @@ class Datagrams(wiring.Component):
         gone = self.tx.valid & self.tx.ready
         with states.at("idle"):
             m.d.sync += of_answer.eq(self.answering)
-            with m.If(self.answering):
-                states.go("load")
-            with m.Elif(self.held & self.answers.valid):
-                states.go("number")
-        with states.at("number"):
-            states.go("load")
+            states.choose((self.answering, "load"), (self.held & self.answers.valid, "number"))
+        states.chain("number", "load")
         with states.at("load"):
-            data = Cat(Const(Kind.DATA, 8), Const(VERSION, 8), Const(0, 16), self.sent, self.token)
+            data = Cat(Const(Kind.DATA, 8), Const(spec.VERSION, 8), Const(0, 16), self.sent, self.token)
             m.d.sync += [
                 head.eq(Mux(of_answer, self.answer, data)),
-                left.eq(Mux(of_answer, ANSWER_BYTES, HEADER_BYTES)),
+                left.eq(Mux(of_answer, ANSWER_BYTES, spec.HEADER_BYTES)),
                 self.tx_address.eq(Mux(of_answer, self.rx_address, self.peer[:32])),
                 self.tx_port.eq(Mux(of_answer, self.rx_port, self.peer[32:])),
                 self.tx_mac.eq(Mux(of_answer, self.rx_mac, self.mac)),
-                room.eq(PIECE_MAX),
+                room.eq(spec.PIECE_MAX),
                 age.eq(0),
                 rests.eq(0),
             ]
@@ -256,19 +232,15 @@ class Datagrams(wiring.Component):
             with m.If(gone):
                 m.d.sync += [head.eq(head >> 8), left.eq(left - 1)]
                 with m.If(left == 1):
-                    with m.If(of_answer):
-                        states.go("commit")
-                    with m.Else():
-                        states.go("piece")
+                    states.choose((of_answer, "commit"), otherwise="piece")
         with states.at("piece"):
             with m.If(~old):
                 m.d.sync += age.eq(age + 1)
             with m.If(gone):
                 m.d.sync += [room.eq(room - 1), rests.eq(self.answers.payload == 0)]
-            with m.If(over | (gone & (room == 1)) | (~self.answers.valid & ((rests & old) | self.answering))):
-                states.go("commit")
-        with states.at("commit"):
-            states.go("idle")
+            cut = ~self.answers.valid & ((rests & old) | self.answering)
+            states.go("commit", when=over | (gone & (room == 1)) | cut)
+        states.chain("commit", "idle")
         with m.If(self.beginning):
             m.d.sync += self.sent.eq(0)
         with m.Elif(states["number"]):

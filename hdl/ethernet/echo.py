@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.ethernet.slots import LENGTH_BITS, descriptor_layout
+from hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS
 
 
 class Echo(wiring.Component):
@@ -20,15 +20,15 @@ class Echo(wiring.Component):
             {
                 "received": In(stream.Signature(8)),
                 "received_last": In(1),
-                "sender": In(descriptor_layout()),
+                "sender": In(DESCRIPTOR_LAYOUT),
                 "rx": Out(stream.Signature(8)),
                 "tx": In(stream.Signature(8)),
                 "commit": In(1),
-                "receiver": In(descriptor_layout()),
+                "receiver": In(DESCRIPTOR_LAYOUT),
                 "put": Out(1),
                 "data": Out(8),
                 "keep": Out(1),
-                "kept": Out(descriptor_layout()),
+                "kept": Out(DESCRIPTOR_LAYOUT),
                 "room": In(1),
             }
         )

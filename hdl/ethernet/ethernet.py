@@ -10,9 +10,18 @@ from hdl.ethernet.echo import Echo
 from hdl.ethernet.frames_in import FramesIn
 from hdl.ethernet.frames_out import FramesOut
 from hdl.ethernet.slots import slots_between
+from hdl.parts.ports import by_name
 
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
 """A host fills its window at once; at 100 MHz bytes are taken out a fifth more slowly than they come."""
+
+GMII = {
+    "gmii_rx_valid": In(1),
+    "gmii_rx": In(8),
+    "gmii_rx_error": In(1),
+    "gmii_tx_valid": Out(1),
+    "gmii_tx": Out(8),
+}
 
 
 class Ethernet(wiring.Component):
@@ -28,11 +37,7 @@ class Ethernet(wiring.Component):
         self.second_cycles = second_cycles
         super().__init__(
             {
-                "gmii_rx_valid": In(1),
-                "gmii_rx": In(8),
-                "gmii_rx_error": In(1),
-                "gmii_tx_valid": Out(1),
-                "gmii_tx": Out(8),
+                **GMII,
                 "stream_valid": Out(1),
                 "stream_data": Out(8),
                 "answers": In(stream.Signature(8)),
@@ -51,15 +56,9 @@ class Ethernet(wiring.Component):
             frames_in.valid.eq(self.gmii_rx_valid),
             frames_in.byte.eq(self.gmii_rx),
             frames_in.error.eq(self.gmii_rx_error),
-            received.put.eq(frames_in.put),
-            received.data.eq(frames_in.data),
-            received.keep.eq(frames_in.keep),
-            received.drop.eq(frames_in.drop),
-            received.kept.eq(frames_in.kept),
+            *by_name(received, frames_in, "put", "data", "keep", "drop", "kept"),
             frames_in.room.eq(received.room),
-            frames_out.arp.eq(frames_in.arp),
-            frames_out.arp_mac.eq(frames_in.arp_mac),
-            frames_out.arp_address.eq(frames_in.arp_address),
+            *by_name(frames_out, frames_in, "arp", "arp_mac", "arp_address"),
             self.gmii_tx_valid.eq(frames_out.valid),
             self.gmii_tx.eq(frames_out.byte),
         ]
@@ -82,13 +81,9 @@ class Ethernet(wiring.Component):
             receiver.mac.eq(datagrams.tx_mac),
             receiver.address.eq(datagrams.tx_address),
             receiver.port.eq(datagrams.tx_port),
-            to_send.put.eq(echo.put),
-            to_send.data.eq(echo.data),
-            to_send.keep.eq(echo.keep),
-            to_send.kept.eq(echo.kept),
+            *by_name(to_send, echo, "put", "data", "keep", "kept"),
             echo.room.eq(to_send.room),
-            self.stream_valid.eq(datagrams.stream_valid),
-            self.stream_data.eq(datagrams.stream_data),
+            *by_name(self, datagrams, "stream_valid", "stream_data"),
         ]
         timer, second = Signal(range(self.second_cycles)), Signal()
         m.d.sync += [timer.eq(timer + 1), second.eq(timer == self.second_cycles - 1)]

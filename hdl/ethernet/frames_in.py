@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.packets import CRC_RESIDUE
 from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.slots import LENGTH_BITS, descriptor_layout
+from hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 
 PREAMBLE, START = 0x55, 0xD5
@@ -53,7 +53,7 @@ class FramesIn(wiring.Component):
                 "data": Out(8),
                 "keep": Out(1),
                 "drop": Out(1),
-                "kept": Out(descriptor_layout()),
+                "kept": Out(DESCRIPTOR_LAYOUT),
                 "room": In(1),
                 "arp": Out(1),
                 "arp_mac": Out(48),

@@ -15,7 +15,7 @@ from hdl.ethernet.frames_in import (
     START,
     UDP_BYTES,
 )
-from hdl.ethernet.slots import descriptor_layout
+from hdl.ethernet.slots import DESCRIPTOR_LAYOUT
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from hdl.link.states import States
 
@@ -23,7 +23,6 @@ PREAMBLE_BYTES = 8
 GAP_BYTES = 13
 """Cycles: with three more to the next preamble, the FCS's four bytes and twelve of silence."""
 TIME_TO_LIVE = 64
-MAC_HEAD, ARP_BYTES = 14, 28
 
 
 class FramesOut(wiring.Component):
@@ -40,7 +39,7 @@ class FramesOut(wiring.Component):
             {
                 "datagrams": In(stream.Signature(8)),
                 "last": In(1),
-                "descriptor": In(descriptor_layout()),
+                "descriptor": In(DESCRIPTOR_LAYOUT),
                 "arp": In(1),
                 "arp_mac": In(48),
                 "arp_address": In(32),
@@ -60,8 +59,7 @@ class FramesOut(wiring.Component):
             m.d.sync += [asked.eq(1), asker_mac.eq(self.arp_mac), asker_address.eq(self.arp_address)]
         with states.at("idle"):
             m.d.sync += of_arp.eq(asked)
-            with m.If(asked | self.datagrams.valid):
-                states.go("ready")
+            states.go("ready", when=asked | self.datagrams.valid)
         at, size, left = Signal(6), Signal(range(SHORTEST)), Signal(5)
         m.d.sync += echo.eq(d.echo)
         with states.at("ready"):
@@ -79,30 +77,23 @@ class FramesOut(wiring.Component):
             with m.If(at == PREAMBLE_BYTES - 1):
                 m.d.sync += at.eq(0)
                 states.go("head")
-        ip_sum, udp_sum = self._checksums(m, states["ready"], mac, address, echo)
-        head, ends = self._head(m, at, mac, address, echo, of_arp, ip_sum, udp_sum)
+        self.to_mac, self.to_address, self.to_echo = mac, address, echo
+        ip_sum, udp_sum = self._checksums(m, states["ready"])
+        head, ends = self._head(m, at, of_arp, ip_sum, udp_sum)
         with states.at("head"):
             m.d.sync += at.eq(at + 1)
             with m.If(ends):
-                with m.If(of_arp):
-                    states.go("pad")
-                with m.Else():
-                    states.go("body")
+                states.choose((of_arp, "pad"), otherwise="body")
         with states.at("body"):
             with m.If(self.last):
-                with m.If(size >= SHORTEST - FCS_BYTES - 1):
-                    states.go("gap")
-                with m.Else():
-                    states.go("pad")
+                states.choose((size >= SHORTEST - FCS_BYTES - 1, "gap"), otherwise="pad")
         with states.at("pad"):
-            with m.If(size >= SHORTEST - FCS_BYTES - 1):
-                states.go("gap")
+            states.go("gap", when=size >= SHORTEST - FCS_BYTES - 1)
         with m.If((states["head"] | states["body"] | states["pad"]) & (size != SHORTEST - 1)):
             m.d.sync += size.eq(size + 1)
         m.d.sync += left.eq(Mux(states["gap"], left - 1, GAP_BYTES))
         with states.at("gap"):
-            with m.If(left == 0):
-                states.go("idle")
+            states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
         # Bytes, then their FCS: the sum is whole in the cycle in which the first byte of it is due.
@@ -143,15 +134,13 @@ class FramesOut(wiring.Component):
         ]
         return m
 
-    def _checksums(
-        self, m: Module, begin: Signal, mac: Signal, address: Signal, echo: Signal
-    ) -> tuple[Signal, Signal]:
+    def _checksums(self, m: Module, begin: Signal) -> tuple[Signal, Signal]:
         """Of the IP header, and of the UDP or ICMP packet: one 16-bit addition after the other.
 
         An addition takes three cycles, for its word, itself and its carry; all are done well before they are
         sent.
         """
-        d, own = self.descriptor, self.own
+        d, own, address, echo = self.descriptor, self.own, self.to_address, self.to_echo
         udp_length = Signal(12)
         ip_length = Signal(12)
         m.d.sync += udp_length.eq(d.length + UDP_BYTES)
@@ -199,18 +188,10 @@ class FramesOut(wiring.Component):
         return ip_sum, udp_sum
 
     def _head(
-        self,
-        m: Module,
-        at: Signal,
-        mac: Signal,
-        address: Signal,
-        echo: Signal,
-        of_arp: Signal,
-        ip_sum: Signal,
-        udp_sum: Signal,
+        self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[Signal, Signal]:
         """Byte ``at`` of a frame's headers, and whether it is their last."""
-        d, own = self.descriptor, self.own
+        d, own, mac, address, echo = self.descriptor, self.own, self.to_mac, self.to_address, self.to_echo
         head, ends = Signal(8), Signal()
 
         def big(value: object, count: int) -> list[object]:

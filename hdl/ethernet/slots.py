@@ -11,12 +11,11 @@ from hdl.parts.memory import RegisteredMemory
 
 SLOT_BYTES = 2048
 LENGTH_BITS = exact_log2(SLOT_BYTES)
-
-
-def descriptor_layout() -> StructLayout:
-    """What goes with a datagram: the far end's MAC and IPv4 addresses and port, bytes, whether it is an ICMP
-    echo's rest rather than a UDP payload, and the one's complement sum of its 16-bit words."""
-    return StructLayout({"mac": 48, "address": 32, "port": 16, "length": LENGTH_BITS, "echo": 1, "sum": 16})
+DESCRIPTOR_LAYOUT = StructLayout(
+    {"mac": 48, "address": 32, "port": 16, "length": LENGTH_BITS, "echo": 1, "sum": 16}
+)
+"""What goes with a datagram: the far end's MAC and IPv4 addresses and port, bytes, whether it is an ICMP
+echo's rest rather than a UDP payload, and the one's complement sum of its 16-bit words."""
 
 
 class Slots(wiring.Component):
@@ -36,11 +35,11 @@ class Slots(wiring.Component):
                 "data": In(8),
                 "keep": In(1),
                 "drop": In(1),
-                "kept": In(descriptor_layout()),
+                "kept": In(DESCRIPTOR_LAYOUT),
                 "room": Out(1),
                 "o": Out(stream.Signature(8)),
                 "last": Out(1),
-                "descriptor": Out(descriptor_layout()),
+                "descriptor": Out(DESCRIPTOR_LAYOUT),
             }
         )
 
@@ -75,7 +74,7 @@ class Slots(wiring.Component):
 
         # Four steps, all of which move on when what stands at the end is taken.
         out_of, at, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
-        found_descriptor = Signal(descriptor_layout())
+        found_descriptor = Signal(DESCRIPTOR_LAYOUT)
         m.d.comb += found_descriptor.eq(fifo.r_data)
         asking, found, found_last, near, near_last, loaded = (
             Signal(name=n) for n in ("asking", "found", "found_last", "near", "near_last", "loaded")

@@ -1,4 +1,1 @@
-"""The byte-stream link: UART pins, COBS framing, CRC-32, packet reception and transmission.
-
-Imports Amaranth, emulator.spec and hdl.parts only.
-"""
+"""The byte-stream link: UART pins, COBS framing, CRC-32, packet reception and transmission."""

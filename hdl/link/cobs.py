@@ -109,12 +109,8 @@ class CobsSender(wiring.Component):
             m.d.sync += offered.eq(0)
         with states.at("idle"):
             m.d.sync += [pointer.eq(0), begin.eq(0), run.eq(0), end.eq(self.length)]
-            with m.If(self.start):
-                states.go("fetch")
-        with states.at("fetch"):
-            states.go("fetching")
-        with states.at("fetching"):
-            states.go("fetched")
+            states.go("fetch", when=self.start)
+        states.chain("fetch", "fetching", "fetched")
         with states.at("fetched"):
             # What is found of this byte is still there a cycle later; the next one is already asked for.
             m.d.sync += pointer.eq(pointer + 1)
@@ -130,15 +126,9 @@ class CobsSender(wiring.Component):
             m.d.sync += [payload.eq(run + 1), offered.eq(1), pointer.eq(begin)]
             states.go("offer")
         with states.at("offer"):
-            with m.If(taken):
-                states.go("next")
+            states.go("next", when=taken)
         with states.at("next"):
-            with m.If(~none_left):
-                states.go("copy")
-            with m.Elif(last):
-                states.go("delimiter")
-            with m.Else():
-                states.go("block")
+            states.choose((~none_left, "copy"), (last, "delimiter"), otherwise="block")
         with states.at("block"):
             # The zero itself is implied by the next block's code byte, empty as it may be.
             m.d.sync += [pointer.eq(pointer + closed_by_zero), begin.eq(pointer + closed_by_zero)]
@@ -150,6 +140,5 @@ class CobsSender(wiring.Component):
             m.d.sync += [payload.eq(0), offered.eq(1)]
             states.go("close")
         with states.at("close"):
-            with m.If(taken):
-                states.go("idle")
+            states.go("idle", when=taken)
         return m

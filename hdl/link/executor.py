@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -16,15 +15,16 @@ from hdl.link.inferences import Inferences
 from hdl.link.states import States
 from hdl.link.unpacker import Unpacker
 from hdl.link.word_unpacker import WordUnpacker
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
 from hdl.parts.loading import load_one
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
-class Executor(wiring.Component):
+class Executor(Sized):
     """The protocol of ``emulator.spec.packets``: one request at a time, as many inferences under way as
     there are banks.
 
@@ -36,24 +36,21 @@ class Executor(wiring.Component):
     maps as ``hdl.link.word_unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "packet_ready": In(1),
-                "packet_address": Out(bits_for(geometry.packet_bytes + 16)),
-                "packet_data": In(8),
-                "packet_release": Out(1),
-                "master": Out(HostInterfaceSignature(geometry)),
-                "begin": Out(1),
-                "put": Out(1),
-                "put_data": Out(8),
-                "finish": Out(1),
-                "repeat": Out(1),
-                "busy": In(1),
-                "sequence_error": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "packet_ready": In(1),
+            "packet_address": Out(bits_for(g.packet_bytes + 16)),
+            "packet_data": In(8),
+            "packet_release": Out(1),
+            "master": Out(host_interface(g)),
+            "begin": Out(1),
+            "put": Out(1),
+            "put_data": Out(8),
+            "finish": Out(1),
+            "repeat": Out(1),
+            "busy": In(1),
+            "sequence_error": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -101,21 +98,16 @@ class Executor(wiring.Component):
         ]
         with states.at("idle"):
             m.d.sync += self.offset.eq(0)
-        with states.at("open"):
-            states.go("header")
+        states.chain("open", "header")
         with states.at("header"):
-            with m.If(phase & headed):
-                states.go("compare")
+            states.go("compare", when=phase & headed)
         with states.at("compare"):
             m.d.sync += last_offset.eq(self.length + (HEADER_BYTES - 1))
             states.go("judge")
-        with states.at("judge"):
-            states.go("weigh")
-        with states.at("weigh"):
-            states.go("act")
+        states.chain("judge", "weigh", "act")
         self._around(m)
         self._infer(m)
-        self.words.build(m, states, self.master.bus, g, self.packet_data, taken, counted)
+        self.words.build(m, states, self.master.bus, g, taken, counted)
         self._answer(m)
         self._result(m)
         self._shift(m, taken)
@@ -137,8 +129,7 @@ class Executor(wiring.Component):
         ]
         m.d.comb += [
             w.address.eq(self.address),
-            w.amount.eq(decision.amount),
-            w.short.eq(decision.short),
+            *by_name(w, decision, "amount", "short"),
             w.streams.eq(0 if self.small else decision.at_streamed),
             self.repeat.eq(states["act"] & decision.repeats),
             self.sequence_error.eq(states["act"] & decision.wrong),
@@ -146,10 +137,7 @@ class Executor(wiring.Component):
         with states.at("compare"):
             m.d.sync += w.checking.eq(self.opcode == Opcode.CHECK)
         with states.at("idle"):
-            with m.If(decision.due):
-                states.go("result")
-            with m.Elif(self.packet_ready):
-                states.go("open")
+            states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
             # Answer first; the packet stays in its slot and is looked at again.
             decision.lead(m, states, WAYS)
@@ -186,32 +174,20 @@ class Executor(wiring.Component):
             inferences.number.eq(self.sequence),
             inferences.sparse.eq(self.decision.sparse),
             inferences.wrong.eq(self.decision.sparse & self.unpacker.wrong),
-            inferences.done.eq(master.done),
-            inferences.campaign_started.eq(master.campaign_started),
-            inferences.campaign_done.eq(master.campaign_done),
-            inferences.hung.eq(master.hung),
+            *by_name(inferences, master, "done", "campaign_started", "campaign_done", "hung"),
             inferences.answered.eq(states["answered"]),
         ]
         if g.map_codes:
             m.d.comb += inferences.single.eq(master.walking)
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
-            with m.If(last_load):
-                states.go("loaded")
+            states.go("loaded", when=last_load)
         if not g.unpacks_words:
             with states.at("unpack"):
-                with m.If(self.unpacker.done):
-                    states.go("loaded")
-        with states.at("loaded"):
-            states.go("unpacked" if g.unpacks_words else "settled")
-        if g.unpacks_words:
-            with states.at("unpacked"):
-                states.go("settled")
-        with states.at("settled"):
-            states.go("start")
+                states.go("loaded", when=self.unpacker.done)
+        states.chain("loaded", *(["unpacked"] if g.unpacks_words else []), "settled", "start")
         with states.at("start"):
-            with m.If(begun):
-                states.go("drop")
+            states.go("drop", when=begun)
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
         """A code a cycle into the bank."""
@@ -277,10 +253,7 @@ class Executor(wiring.Component):
             ]
             states.go("verdict")
 
-        with states.at("verdict"):
-            states.go("compose")
-        with states.at("compose"):
-            states.go("head")
+        states.chain("verdict", "compose", "head")
         index, headed = Signal(range(HEADER_BYTES)), Signal()
         m.d.sync += headed.eq(index == HEADER_BYTES - 2)
         with states.at("head"):
@@ -296,10 +269,7 @@ class Executor(wiring.Component):
             self.put_data.eq(Mux(states["head"], self.response[:8], w.word[:8])),
             self.finish.eq(states["finish"] | states["answered"]),
         ]
-        with states.at("finish"):
-            states.go("drop")
-        with states.at("drop"):
-            states.go("idle")
+        states.chain("finish", "drop", "idle")
 
     def _result(self, m: Module) -> None:
         """The response of the oldest inference that is due."""
@@ -332,22 +302,15 @@ class Executor(wiring.Component):
             # The first one is there since long, the others come while the bytes of the one before go out:
             # up to four cycles behind their address.
             m.d.sync += beat.eq(beat + 1)
-            with m.If(beat == 3):
-                states.go("bytes")
+            states.go("bytes", when=beat == 3)
         with states.at("bytes"):
             m.d.sync += beat.eq(beat + 1)
             with m.If(beat == 0):
                 m.d.sync += sent.eq(sent + 1)
             with m.If(beat == 3):
-                with m.If(all_sent):
-                    states.go("answered")
-                with m.Else():
-                    states.go("logit")
-        with states.at("answered"):
-            states.go("rest")
-        with states.at("rest"):
-            # Until it shows in what decides about the next one.
-            states.go("idle")
+                states.choose((all_sent, "answered"), otherwise="logit")
+        # A rest until it shows in what decides about the next one.
+        states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
         """The shift registers: a header comes in, a response's goes out, a word does both."""

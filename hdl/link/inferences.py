@@ -1,14 +1,14 @@
 """inferences: what is under way in the core, in which bank, and whose answer is due."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.banks import bank_bits, next_bank
+from hdl.parts.ports import Ports, Sized
 
 
-class Inferences(wiring.Component):
+class Inferences(Sized):
     """As many inferences as there are banks, begun, finished and answered in turns of them.
 
     ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
@@ -20,47 +20,29 @@ class Inferences(wiring.Component):
     Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.banks, self.maps = geometry.banks, geometry.map_codes > 0
-        bank = bank_bits(geometry)
-        super().__init__(
-            {
-                "begin": In(1),
-                "begun": In(1),
-                "number": In(16),
-                "sparse": In(1),
-                "wrong": In(1),
-                "done": In(1),
-                "answered": In(1),
-                "campaign_started": In(1),
-                "campaign_done": In(1),
-                "hung": In(1),
-                "single": In(1),
-                "bank": Out(bank),
-                "answer_bank": Out(bank),
-                "answer_number": Out(16),
-                "answer_sparse": Out(1),
-                "answer_wrong": Out(1),
-                "none": Out(1),
-                "room": Out(1),
-                "due": Out(1),
-                "lost": Out(1),
-            }
+    def ports(self, g: Geometry) -> Ports:
+        return (
+            {name: In(1) for name in ("begin", "begun", "sparse", "wrong", "done", "answered", "single")}
+            | {name: In(1) for name in ("campaign_started", "campaign_done", "hung")}
+            | {name: Out(1) for name in ("answer_sparse", "answer_wrong", "none", "room", "due", "lost")}
+            | {name: Out(bank_bits(g)) for name in ("bank", "answer_bank")}
+            | {"number": In(16), "answer_number": Out(16)}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        banks = self.geometry.banks
         bank, answer_bank = self.bank, self.answer_bank
-        pending, finished = Signal(range(self.banks + 1)), Signal(range(self.banks + 1))
-        held = pending > 1 if self.maps else pending != 0
-        asked = [Signal(18, name=f"asked_{i}") for i in range(self.banks)]
+        pending, finished = Signal(range(banks + 1)), Signal(range(banks + 1))
+        held = pending > 1 if self.geometry.map_codes else pending != 0
+        asked = [Signal(18, name=f"asked_{i}") for i in range(banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
-            self.room.eq((pending < self.banks) & ~(self.single & held)),
+            self.room.eq((pending < banks) & ~(self.single & held)),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
             Cat(self.answer_number, self.answer_sparse, self.answer_wrong).eq(
                 Mux(answer_bank, asked[1], asked[0])
-                if self.banks == 2
+                if banks == 2
                 else Cat(asked).word_select(answer_bank, 18)
             ),
         ]

@@ -14,11 +14,8 @@ from hdl.parts.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
 """Where ``length`` stands in the header."""
-
-
-def link_event_layout() -> StructLayout:
-    """One-cycle pulses for the link counters."""
-    return StructLayout({"good": 1, "framing": 1, "crc": 1, "overflow": 1})
+LINK_EVENT_LAYOUT = StructLayout({"good": 1, "framing": 1, "crc": 1, "overflow": 1})
+"""One-cycle pulses for the link counters."""
 
 
 class Receiver(wiring.Component):
@@ -43,7 +40,7 @@ class Receiver(wiring.Component):
                 "address": In(bits_for(self.slot_bytes)),
                 "data": Out(8),
                 "release": In(1),
-                "events": Out(link_event_layout()),
+                "events": Out(LINK_EVENT_LAYOUT),
             }
         )
 

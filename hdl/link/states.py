@@ -1,9 +1,11 @@
 """states: a state machine with a register for each state."""
 
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from amaranth import Module, Signal
+from amaranth.hdl import Value
 
 
 class States:
@@ -33,7 +35,23 @@ class States:
         with self._m.If(self._bits[name]):
             yield
 
-    def go(self, name: str) -> None:
+    def go(self, name: str, *, when: Value | None = None) -> None:
         """Be in state ``name`` in the next cycle; once at most on every way through a state."""
         assert name != self._here, f"state {name} leads to itself by doing nothing"
-        self._m.d.sync += [self._bits[self._here].eq(0), self._bits[name].eq(1)]
+        with nullcontext() if when is None else self._m.If(when):
+            self._m.d.sync += [self._bits[self._here].eq(0), self._bits[name].eq(1)]
+
+    def choose(self, *ways: tuple[Value, str], otherwise: str = "") -> None:
+        """Go to the state of the first condition that holds, or else to ``otherwise``; without one stay."""
+        for i, (condition, name) in enumerate(ways):
+            with self._m.Elif(condition) if i else self._m.If(condition):
+                self.go(name)
+        if otherwise:
+            with self._m.Else():
+                self.go(otherwise)
+
+    def chain(self, *names: str) -> None:
+        """Each leads to the one behind it after a cycle."""
+        for name, following in itertools.pairwise(names):
+            with self.at(name):
+                self.go(following)

@@ -1,15 +1,15 @@
 """word_unpacker: a payload's codes into words of eight, a byte a cycle, whether sparse or not."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from emulator.spec.sparse import GROUP
+from hdl.parts.ports import Ports, Sized
 
 
-class WordUnpacker(wiring.Component):
+class WordUnpacker(Sized):
     """What ``hdl.link.unpacker`` does, where memories take the eight codes of a word in one cycle.
 
     ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
@@ -34,21 +34,19 @@ class WordUnpacker(wiring.Component):
     Latency: one cycle to the codes, two to ``wrong``. Resources: about 60 LUTs and 50 flip-flops.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        super().__init__(
-            {
-                "clear": In(1),
-                "sparse": In(1),
-                "inputs": In(16),
-                "length": In(16),
-                "valid": In(1),
-                "data": In(8),
-                "load": Out(GROUP),
-                "word": Out(bits_for(geometry.packet_bytes)),
-                "code": Out(8),
-                "wrong": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "clear": In(1),
+            "sparse": In(1),
+            "inputs": In(16),
+            "length": In(16),
+            "valid": In(1),
+            "data": In(8),
+            "load": Out(GROUP),
+            "word": Out(bits_for(g.packet_bytes)),
+            "code": Out(8),
+            "wrong": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -13,20 +13,8 @@ from hdl.parts.bus import STEP_LATENCY
 
 BYTES_32, BYTES_16 = 4, 2
 STATES = (
-    "count",
-    "counted",
-    "sized",
-    "limited",
-    "grant",
-    "read",
-    "stream",
-    "put",
-    "sum",
-    "checked",
-    "fetch",
-    "write",
-    "drain",
-    "failed",
+    *("count", "counted", "sized", "limited", "grant", "read", "stream", "put", "sum", "checked"),
+    *("fetch", "write", "drain", "failed"),
 )
 PACE_BITS = 2
 """A streamed word is asked for every 4 cycles: its bytes go out, or into the sum, one a cycle."""
@@ -56,16 +44,9 @@ class Words:
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
     def build(
-        self,
-        m: Module,
-        states: States,
-        bus: Any,
-        geometry: Geometry,
-        data: Signal,
-        taken: Value,
-        counted: Signal,
+        self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """All states but ``grant``; ``taken``: ``data`` is the packet's next byte, ``counted``: its last."""
+        """All states but ``grant``; ``taken``: the packet's next byte is there, ``counted``: its last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` stands for long between two words, and is wide: compared in two steps.
@@ -115,8 +96,7 @@ class Words:
 
         with states.at("count"):
             # 2 or 4 bytes of word count, low byte first.
-            with m.If(taken & counted):
-                states.go("counted")
+            states.go("counted", when=taken & counted)
         with states.at("counted"):
             m.d.sync += [left.eq(Mux(self.checking, word, word[16:])), crc.eq(CRC_INIT)]
             states.go("sized")
@@ -136,32 +116,18 @@ class Words:
 
         with states.at("read"):
             with m.If(bus.done):
-                with m.If(bus.error):
-                    states.go("failed")
-                with m.Else():
-                    states.go("put")
+                states.choose((bus.error, "failed"), otherwise="put")
         with states.at("stream"):
             m.d.sync += pace.eq(pace + 1)
             m.d.comb += ask.eq(more & (pace == 0))
             with m.If((step & one_left) | astray):
                 m.d.sync += more.eq(0)
             with m.If(~more & idle & ~self.putting):
-                with m.If(astray):
-                    states.go("failed")
-                with m.Elif(self.checking):
-                    states.go("checked")
-                with m.Else():
-                    states.go("finish")
+                states.choose((astray, "failed"), (self.checking, "checked"), otherwise="finish")
         with states.at("put"):
             with m.If(last_byte):
-                with m.If(~final):
-                    states.go("read")
-                with m.Elif(self.checking):
-                    states.go("sum")
-                with m.Else():
-                    states.go("finish")
-        with states.at("sum"):
-            states.go("checked")
+                states.choose((~final, "read"), (self.checking, "sum"), otherwise="finish")
+        states.chain("sum", "checked")
         with states.at("checked"):
             # The sum is sent as the one word of a READ would be. A CHECK of no words comes here at once.
             m.d.sync += [self.checking.eq(0), final.eq(1)]
@@ -169,28 +135,17 @@ class Words:
 
         with states.at("fetch"):
             m.d.comb += ask.eq(taken & last_byte & self.streams)
-            with m.If(taken & last_byte & ~self.streams):
-                states.go("write")
-            with m.If(step & one_left):
-                states.go("drain")
+            states.go("write", when=taken & last_byte & ~self.streams)
+            states.go("drain", when=step & one_left)
         with states.at("write"):
             with m.If(bus.done):
-                with m.If(bus.error):
-                    states.go("failed")
-                with m.Elif(one_left):
-                    states.go("verdict")
-                with m.Else():
-                    states.go("fetch")
+                states.choose((bus.error, "failed"), (one_left, "verdict"), otherwise="fetch")
 
         with states.at("drain"):
             with m.If(idle):
-                with m.If(astray):
-                    states.go("failed")
-                with m.Else():
-                    states.go("verdict")
+                states.choose((astray, "failed"), otherwise="verdict")
 
-        with states.at("failed"):
-            states.go("verdict")
+        states.chain("failed", "verdict")
 
     def status(self) -> dict[str, Any]:
         """What the answer says that a state leads to."""

@@ -1,4 +1,1 @@
-"""Where codes and results lie between layers: input and activation rows, what of them is written, logits.
-
-Imports Amaranth, emulator.spec and hdl.parts only.
-"""
+"""Where codes and results lie between layers: input and activation rows, what of them is written, logits."""

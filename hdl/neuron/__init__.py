@@ -1,4 +1,1 @@
-"""Bias, second operand, scale and curve: one column a cycle, or a whole step of readout.
-
-Imports Amaranth, emulator.spec and hdl.parts only.
-"""
+"""Bias, second operand, scale and curve: one column a cycle, or a whole step of readout."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -15,6 +15,7 @@ from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
+from hdl.parts.ports import Ports, Sized, by_name
 
 
 def logit_layout(g: Geometry) -> StructLayout:
@@ -22,7 +23,7 @@ def logit_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
-class Neuron(wiring.Component):
+class Neuron(Sized):
     """Each group's columns through ``hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a cycle.
 
     Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
@@ -32,21 +33,17 @@ class Neuron(wiring.Component):
     Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: ``Geometry.neurons`` pipes.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
+    def ports(self, g: Geometry) -> Ports:
+        return (
             {
-                "groups": In(stream.Signature(group_layout(geometry))),
-                "partials": In(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
-                "logit": Out(logit_layout(geometry)),
-                "activation": Out(activation_layout(geometry)),
-                "bias_window": In(WindowSignature()),
-                "neuron_window": In(WindowSignature()),
-                "base_window": In(WindowSignature()),
-                "slope_window": In(WindowSignature()),
+                "groups": In(stream.Signature(group_layout(g))),
+                "partials": In(stream.Signature(ArrayLayout(signed(32), g.readouts))),
+                "logit": Out(logit_layout(g)),
+                "activation": Out(activation_layout(g)),
             }
-            | ({"second": In(stream.Signature(second_layout(geometry)))} if geometry.map_codes else {})
-            | ({"pace": In(PACE_BITS, init=1)} if geometry.neurons > 1 else {})
+            | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
+            | ({"second": In(stream.Signature(second_layout(g)))} if g.map_codes else {})
+            | ({"pace": In(PACE_BITS, init=1)} if g.neurons > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -151,8 +148,7 @@ class Neuron(wiring.Component):
         m.d.comb += [
             self.activation.last.eq(end.end),
             self.activation.sink.eq(layer.sink),
-            self.activation.column.eq(end.column),
-            self.activation.count.eq(end.count),
+            *by_name(self.activation, end, "column", "count"),
             *(self.activation.y[i].eq(pipe.y) for i, pipe in enumerate(pipes)),
         ]
         return m
@@ -180,15 +176,12 @@ class Neuron(wiring.Component):
                 ]
             for name in ("base_window", "slope_window"):
                 window, mine = getattr(self, name), getattr(pipe, name)
-                m.d.comb += [
-                    getattr(mine, field).eq(getattr(window, field))
-                    for field in ("select", "address", "write", "write_data")
-                ]
+                m.d.comb += by_name(mine, window, "select", "address", "write", "write_data")
         for name in ("bias_window", "neuron_window"):
             window = getattr(self, name)
             answers = Array(getattr(pipe, name).read_data for pipe in pipes)
             chosen: Any = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
             m.d.comb += window.read_data.eq(answers[chosen])
         for name in ("base_window", "slope_window"):
-            m.d.comb += getattr(self, name).read_data.eq(getattr(pipes[0], name).read_data)
+            m.d.comb += by_name(getattr(self, name), getattr(pipes[0], name), "read_data")
         return pipes

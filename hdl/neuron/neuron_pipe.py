@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import ShapeLike
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -15,6 +14,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, group_layout
 from hdl.parts.memory import RegisteredMemory, share
 from hdl.parts.multiplier import Multiplier
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 
@@ -26,7 +26,7 @@ VOLTAGE_STAGE = 12
 TABLE_BITS = 18
 
 
-class NeuronPipe(wiring.Component):
+class NeuronPipe(Sized):
     """z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's PWL segment.
 
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
@@ -36,29 +36,24 @@ class NeuronPipe(wiring.Component):
     memory.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        self.columns = geometry.columns // geometry.neurons
-        super().__init__(
+    def ports(self, g: Geometry) -> Ports:
+        return (
             {
-                "layer": In(group_layout(geometry)),
-                "entry": In(bits_for(self.columns - 1)),
+                "layer": In(group_layout(g)),
+                "entry": In(bits_for(g.columns // g.neurons - 1)),
                 "p": In(signed(32)),
                 "z": Out(signed(32)),
                 "y": Out(8),
-                "bias_window": In(WindowSignature()),
-                "neuron_window": In(WindowSignature()),
-                "base_window": In(WindowSignature()),
-                "slope_window": In(WindowSignature()),
             }
-            | ({"second": In(SECOND_BITS)} if geometry.map_codes else {})
+            | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
+            | ({"second": In(SECOND_BITS)} if g.map_codes else {})
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layer = self.layer
-        bias = self._memory(m, "bias", self.bias_window, self.entry, 32, self.columns)
-        settings = self._memory(m, "settings", self.neuron_window, self.entry, 32, self.columns)
+        layer, columns = self.layer, self.geometry.columns // self.geometry.neurons
+        bias = self._memory(m, "bias", self.bias_window, self.entry, 32, columns)
+        settings = self._memory(m, "settings", self.neuron_window, self.entry, 32, columns)
         p_1, p_2 = Signal(signed(32), reset_less=True), Signal(signed(32), reset_less=True)
         z_3 = Signal(signed(32), reset_less=True)
         scale, curve = (Signal(16, name=n, reset_less=True) for n in ("scale_3", "curve_3"))

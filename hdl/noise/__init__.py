@@ -1,4 +1,1 @@
-"""Read noise: Gaussian samples from counters, the scale of each pass, and two schedules to make them on.
-
-Imports Amaranth, emulator.spec and hdl.parts only.
-"""
+"""Read noise: Gaussian samples from counters, the scale of each pass, and two schedules to make them on."""

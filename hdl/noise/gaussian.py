@@ -4,18 +4,12 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.noise import (
-    SAMPLE_ROTATE_X,
-    SAMPLE_ROTATE_Y,
-    SAMPLE_ROUNDS,
-    SAMPLE_WORD_BITS,
-    gaussian_table,
-)
+from emulator.spec import noise as spec
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.table import Table
 
-GAUSSIAN_LATENCY = SAMPLE_ROUNDS + 5
+GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 """Cycles from ``column`` to ``sample``."""
 
 
@@ -35,7 +29,7 @@ class Gaussian(wiring.Component):
         super().__init__(
             {
                 "key": In(64),
-                "column": In(SAMPLE_WORD_BITS),
+                "column": In(spec.SAMPLE_WORD_BITS),
                 "sample": Out(signed(12)),
                 "uniform": Out(16),
             }
@@ -43,18 +37,18 @@ class Gaussian(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words = [self.key.word_select(i, SAMPLE_WORD_BITS) for i in range(4)]
+        words = [self.key.word_select(i, spec.SAMPLE_WORD_BITS) for i in range(4)]
         x, y = self.column, words[3]
-        for i in range(SAMPLE_ROUNDS):
+        for i in range(spec.SAMPLE_ROUNDS):
             next_x, next_y = (
-                Signal(SAMPLE_WORD_BITS, name=f"{n}_{i + 1}", reset_less=True) for n in ("x", "y")
+                Signal(spec.SAMPLE_WORD_BITS, name=f"{n}_{i + 1}", reset_less=True) for n in ("x", "y")
             )
             word = delayed(m, words[i % 4], i, f"key_{i}") if self.follow else words[i % 4]
-            mixed = (x.rotate_right(SAMPLE_ROTATE_X) + y)[:SAMPLE_WORD_BITS] ^ word ^ i
-            m.d.sync += [next_x.eq(mixed), next_y.eq(y.rotate_left(SAMPLE_ROTATE_Y) ^ mixed)]
+            mixed = (x.rotate_right(spec.SAMPLE_ROTATE_X) + y)[: spec.SAMPLE_WORD_BITS] ^ word ^ i
+            m.d.sync += [next_x.eq(mixed), next_y.eq(y.rotate_left(spec.SAMPLE_ROTATE_Y) ^ mixed)]
             x, y = next_x, next_y
         bits = Cat(y, x[:4])
-        m.submodules.table = table = Table(gaussian_table())
+        m.submodules.table = table = Table(spec.gaussian_table())
         signs = delayed(m, Cat(bits[9], bits[19]), READ_LATENCY + 1, "signs")
         signed_parts = []
         for i in range(2):
@@ -67,6 +61,6 @@ class Gaussian(wiring.Component):
         m.d.sync += sample.eq(signed_parts[0] + signed_parts[1])
         m.d.comb += self.sample.eq(sample)
         m.d.comb += self.uniform.eq(
-            delayed(m, Cat(y[:4], x[4:]), GAUSSIAN_LATENCY - SAMPLE_ROUNDS, "uniform")
+            delayed(m, Cat(y[:4], x[4:]), GAUSSIAN_LATENCY - spec.SAMPLE_ROUNDS, "uniform")
         )
         return m

@@ -10,6 +10,7 @@ from emulator.spec.geometry import Geometry
 from hdl.noise.pass_schedule import PassSchedule
 from hdl.noise.samples import Samples, sample_depth
 from hdl.parts.layouts import energy_shape, noise_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 
 ENERGY_DEPTH = 32
@@ -17,7 +18,7 @@ ENERGY_IN_FLIGHT = 18
 """Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
 
 
-class Noise(wiring.Component):
+class Noise(Sized):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
@@ -25,21 +26,18 @@ class Noise(wiring.Component):
     schedule gives. Resources: those of the schedule and of ``hdl.noise.samples``, and a queue of energies.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "passes": In(stream.Signature(noise_layout(geometry))),
-                "energy": In(energy_shape(geometry)),
-                "energy_valid": In(1),
-                "energy_room": Out(1),
-                "seed": In(64),
-                "stream": In(32),
-                "sigma": Out(stream.Signature(16)),
-                "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": Out(bits_for(sample_depth(geometry))),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "passes": In(stream.Signature(noise_layout(g))),
+            "energy": In(energy_shape(g)),
+            "energy_valid": In(1),
+            "energy_room": Out(1),
+            "seed": In(64),
+            "stream": In(32),
+            "sigma": Out(stream.Signature(16)),
+            "samples": Out(stream.Signature(ArrayLayout(signed(12), g.readouts))),
+            "samples_level": Out(bits_for(sample_depth(g))),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -10,6 +10,7 @@ from hdl.noise.pass_key import PassKey
 from hdl.noise.sigma import Sigma
 from hdl.noise.turns import draw_key, schedule_ports, turn_layout
 from hdl.parts.layouts import noise_layout
+from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 
 
@@ -21,9 +22,8 @@ def units(geometry: Geometry) -> int:
     return 4 if geometry.lane_groups > 1 else 2 if geometry.overlap else 1
 
 
-def scale_layout() -> StructLayout:
-    """What a pass's square root needs beside its energy."""
-    return StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
+SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
+"""What a pass's square root needs beside its energy."""
 
 
 class PassSchedule(wiring.Component):
@@ -40,7 +40,7 @@ class PassSchedule(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.scales = scales = Queue(scale_layout(), 4)
+        m.submodules.scales = scales = Queue(SCALE_LAYOUT, 4)
         self._keys(m, scales)
         self._roots(m, scales)
         return m
@@ -64,7 +64,7 @@ class PassSchedule(wiring.Component):
         m.d.comb += [
             self.passes.ready.eq(taken),
             scales.i.valid.eq(taken),
-            *(scales.i.payload[name].eq(now[name]) for name in scale_layout().members),
+            *by_name(scales.i.payload, now, *SCALE_LAYOUT.members),
             self.turns.valid.eq(offered),
             handed.eq(offered & self.turns.ready),
         ]
@@ -80,7 +80,7 @@ class PassSchedule(wiring.Component):
             with m.Elif(handed & (giving == j)):
                 m.d.sync += keying[j].eq(0)
             turn = Signal(turn_layout(g), name=f"turn_{j}")
-            m.d.comb += [turn[name].eq(keyed[name]) for name in ("first_column", "columns")]
+            m.d.comb += by_name(turn, keyed, "first_column", "columns")
             m.d.comb += turn["key"].eq(key.key)
             turns.append(turn.as_value())
         m.d.sync += self.turns.payload.eq(Array(turns)[giving])
@@ -102,11 +102,10 @@ class PassSchedule(wiring.Component):
         ]
         for j, root in enumerate(roots):
             m.submodules[f"root_{j}"] = root
-            rooted = Signal(scale_layout(), name=f"rooted_{j}", reset_less=True)
+            rooted = Signal(SCALE_LAYOUT, name=f"rooted_{j}", reset_less=True)
             m.d.comb += [
                 root.start.eq(taken & scale.noisy & (taking == j)),
-                root.variance_out.eq(rooted.variance_out),
-                root.var_cell.eq(rooted.var_cell),
+                *by_name(root, rooted, "variance_out", "var_cell"),
                 root.energy.eq(energies.payload),
             ]
             with m.If(root.start):

@@ -10,6 +10,7 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import Geometry
 from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
 from hdl.noise.turns import KEY_BITS, turn_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 from hdl.parts.unmerged import unmerged
 
@@ -22,22 +23,19 @@ def sample_depth(geometry: Geometry) -> int:
     return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
 
-class Samples(wiring.Component):
+class Samples(Sized):
     """For each turn P samples g (Q4.8) for every P columns.
 
     Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
     (``hdl.noise.gaussian``), their queue, and a register for a turn's key.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "turns": In(stream.Signature(turn_layout(geometry))),
-                "samples": Out(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "level": Out(bits_for(sample_depth(geometry))),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "turns": In(stream.Signature(turn_layout(g))),
+            "samples": Out(stream.Signature(ArrayLayout(signed(12), g.readouts))),
+            "level": Out(bits_for(sample_depth(g))),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,4 +1,1 @@
-"""What every block is built of: memories, queues, pipelines, multipliers, the bus, layouts of streams.
-
-Imports Amaranth and emulator.spec only.
-"""
+"""What every block is built of: memories, queues, pipelines, multipliers, the bus, layouts of streams."""

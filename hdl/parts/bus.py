@@ -184,9 +184,7 @@ class Decoder(wiring.Component):
                 with m.If(chosen):
                     m.d.sync += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
         read_data = Signal(32)
-        m.d.sync += [
-            in_range.eq(Cat(*inside).any()),
-        ]
+        m.d.sync += in_range.eq(Cat(*inside).any())
         m.d["comb" if small else "sync"] += read_data.eq(functools.reduce(operator.or_, answers))
         m.d.sync += [
             end.eq(count == Mux(write, WRITE_WAIT, READ_WAIT)),

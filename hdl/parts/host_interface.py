@@ -12,7 +12,7 @@ from hdl.parts.layouts import start_layout
 from hdl.parts.loading import load_members
 
 
-class HostInterfaceSignature(wiring.Signature):
+def host_interface(geometry: Geometry) -> wiring.Signature:
     """A link's port to the accelerator (flip on the accelerator's side), named ``master`` on both.
 
     It masters ``bus``, loads input codes, starts inferences and reads results as any core has it.
@@ -25,35 +25,33 @@ class HostInterfaceSignature(wiring.Signature):
     codes then go to ``sample_*`` (those of a word of eight that ``load`` marks are ``code``), but not while
     one is ``copying``, and one is under way at a time.
     """
-
-    def __init__(self, geometry: Geometry) -> None:
-        super().__init__(
+    return wiring.Signature(
+        {
+            "bus": Out(BusSignature()),
+            **load_members(geometry, Out),
+            "start": Out(stream.Signature(start_layout(geometry))),
+            "bank": Out(bank_bits(geometry)),
+            "done": In(1),
+            "inputs": In(16),
+            "outputs": In(16),
+            "result_address": Out(bits_for(geometry.banks * geometry.max_outputs - 1)),
+            "result_data": In(signed(32)),
+            "programmed": In(1),
+            "campaign_busy": In(1),
+            "campaign_started": In(1),
+            "campaign_done": In(1),
+            "hung": In(1),
+        }
+        | ({"input_done": In(1)} if geometry.overlap else {})
+        | (
             {
-                "bus": Out(BusSignature()),
-                **load_members(geometry, Out),
-                "start": Out(stream.Signature(start_layout(geometry))),
-                "bank": Out(bank_bits(geometry)),
-                "done": In(1),
-                "inputs": In(16),
-                "outputs": In(16),
-                "result_address": Out(bits_for(geometry.banks * geometry.max_outputs - 1)),
-                "result_data": In(signed(32)),
-                "programmed": In(1),
-                "campaign_busy": In(1),
-                "campaign_started": In(1),
-                "campaign_done": In(1),
-                "hung": In(1),
+                "walking": In(1),
+                "copying": In(1),
+                "sample_load": Out(WORD_ROWS),
+                "sample_word": Out(bits_for(geometry.packet_bytes)),
+                "sample_code": Out(8),
             }
-            | ({"input_done": In(1)} if geometry.overlap else {})
-            | (
-                {
-                    "walking": In(1),
-                    "copying": In(1),
-                    "sample_load": Out(WORD_ROWS),
-                    "sample_word": Out(bits_for(geometry.packet_bytes)),
-                    "sample_code": Out(8),
-                }
-                if geometry.map_codes
-                else {}
-            )
+            if geometry.map_codes
+            else {}
         )
+    )

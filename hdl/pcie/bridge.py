@@ -12,20 +12,10 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import REGION_SHIFT
 from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
 from hdl.parts.bus import BusSignature, WindowSignature
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
+from hdl.pcie import signature as tlp
 from hdl.pcie.request import completion
-from hdl.pcie.signature import (
-    STATUS_ABORT,
-    STATUS_SUCCESS,
-    STATUS_UNSUPPORTED,
-    TYPE_IO,
-    TYPE_MEMORY,
-    TYPE_MEMORY_LOCKED,
-    PacketSignature,
-    beat_layout,
-    config_layout,
-    swapped,
-)
 
 BOUNDARY_WORDS = 32
 """Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""
@@ -33,14 +23,11 @@ REQUEST_BEATS = 512
 """Requests wait in a queue of 4 KiB: several of the largest that processors make."""
 ENGINE_WAIT = 3
 """Cycles from an address at the engine's window to its data."""
+BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
+"""One-cycle pulses: a posted request dropped, a request answered with an error."""
 
 
-def bridge_event_layout() -> StructLayout:
-    """One-cycle pulses: a posted request dropped, a request answered with an error."""
-    return StructLayout({"bad_posted": 1, "bad_nonposted": 1})
-
-
-class Bridge(wiring.Component):
+class Bridge(Sized):
     """One request at a time, one double word after another.
 
     Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
@@ -53,23 +40,20 @@ class Bridge(wiring.Component):
     RAM for the queue.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "requests": In(stream.Signature(beat_layout())),
-                "sender": Out(PacketSignature()),
-                "config": In(config_layout()),
-                "bus": Out(BusSignature()),
-                "engine": Out(WindowSignature()),
-                "occupied": In(1),
-                "events": Out(bridge_event_layout()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "requests": In(stream.Signature(tlp.BEAT_LAYOUT)),
+            "sender": Out(tlp.PACKET_SIGNATURE),
+            "config": In(tlp.CONFIG_LAYOUT),
+            "bus": Out(BusSignature()),
+            "engine": Out(WindowSignature()),
+            "occupied": In(1),
+            "events": Out(BRIDGE_EVENT_LAYOUT),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(beat_layout(), REQUEST_BEATS)
+        m.submodules.queue = queue = Queue(tlp.BEAT_LAYOUT, REQUEST_BEATS)
         wiring.connect(m, wiring.flipped(self.requests), queue.i)
         beats, beat = queue.o, queue.o.payload
         low, high = beat.data[:32], beat.data[32:]
@@ -82,9 +66,10 @@ class Bridge(wiring.Component):
         spare, have_spare = Signal(32), Signal()  # a double word taken with its neighbour
         ended = Signal()  # the request's last beat has been taken
         with_data, kind = head[30], head[24:29]
-        reads = (kind == TYPE_MEMORY) & ~with_data
-        writes = (kind == TYPE_MEMORY) & with_data
-        others = (kind == TYPE_MEMORY_LOCKED) | (kind == TYPE_IO) | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
+        reads = (kind == tlp.TYPE_MEMORY) & ~with_data
+        writes = (kind == tlp.TYPE_MEMORY) & with_data
+        others = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
+        others = others | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
 
         # Where the double word lies.
         slot = exact_log2(region_slot_words(self.geometry))
@@ -158,7 +143,7 @@ class Bridge(wiring.Component):
                     last_enables.eq(high[4:8]),
                     refused.eq(0),
                     gathered.eq(0),
-                    status.eq(STATUS_SUCCESS),
+                    status.eq(tlp.STATUS_SUCCESS),
                 ]
                 with m.If(beats.valid & ~beat.last):
                     m.next = "address"
@@ -189,7 +174,7 @@ class Bridge(wiring.Component):
                     m.next = "load"
                 with m.Elif(others):
                     m.d.sync += [byte_count.eq(4), lower.eq(0)]
-                    refuse(STATUS_UNSUPPORTED)
+                    refuse(tlp.STATUS_UNSUPPORTED)
                 with m.Elif(kind[4]):
                     m.next = "drain"
                 with m.Else():
@@ -197,7 +182,7 @@ class Bridge(wiring.Component):
 
             with m.State("fetch"):
                 m.d.comb += beats.ready.eq(~have_spare & ~ended)
-                m.d.sync += data.eq(swapped(Mux(have_spare, spare, low)))
+                m.d.sync += data.eq(tlp.swapped(Mux(have_spare, spare, low)))
                 with m.If(have_spare):
                     m.d.sync += have_spare.eq(0)
                 with m.Elif(beats.valid & beats.ready):
@@ -225,7 +210,7 @@ class Bridge(wiring.Component):
                         m.d.sync += data.eq(read_data)
                         m.next = "gather"
                         with m.If(error):
-                            refuse(Mux(blocked, STATUS_ABORT, STATUS_UNSUPPORTED))
+                            refuse(Mux(blocked, tlp.STATUS_ABORT, tlp.STATUS_UNSUPPORTED))
             with m.State("store"):
                 m.d.comb += [request.eq(1), write.eq(1)]
                 with m.If(done):

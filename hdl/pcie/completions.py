@@ -5,18 +5,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from hdl.pcie.signature import STATUS_SUCCESS, beat_layout, swapped
+from hdl.pcie.signature import BEAT_LAYOUT, STATUS_SUCCESS, swapped
 
+ARRIVAL_LAYOUT = StructLayout(
+    {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
+)
+"""A completion's header: whose read it answers, bytes still to come with this one (1..4096), its own
+double words.
 
-def arrival_layout() -> StructLayout:
-    """A completion's header: whose read it answers, bytes still to come with this one (1..4096), its own
-    double words.
-
-    ``good``: successful, with data, and not poisoned. ``locked``: of a locked request.
-    """
-    return StructLayout(
-        {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
-    )
+``good``: successful, with data, and not poisoned. ``locked``: of a locked request.
+"""
 
 
 class Completions(wiring.Component):
@@ -30,8 +28,8 @@ class Completions(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "beats": In(stream.Signature(beat_layout())),
-                "arrival": Out(arrival_layout()),
+                "beats": In(stream.Signature(BEAT_LAYOUT)),
+                "arrival": Out(ARRIVAL_LAYOUT),
                 "word_valid": Out(1),
                 "word": Out(64),
             }
@@ -41,7 +39,7 @@ class Completions(wiring.Component):
         m = Module()
         m.d.comb += self.beats.ready.eq(1)
         position = Signal(2)  # of the beat that comes: 0, 1, then 2
-        beat, valid, index = Signal(beat_layout()), Signal(), Signal(2)
+        beat, valid, index = Signal(BEAT_LAYOUT), Signal(), Signal(2)
         m.d.sync += [valid.eq(self.beats.valid), beat.eq(self.beats.payload), index.eq(position)]
         with m.If(self.beats.valid):
             m.d.sync += position.eq(Mux(self.beats.payload.last, 0, Mux(position == 2, 2, position + 1)))

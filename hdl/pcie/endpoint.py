@@ -8,14 +8,15 @@ from amaranth.lib.wiring import Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.accelerator import Accelerator
-from hdl.parts.host_interface import HostInterfaceSignature
+from hdl.parts.host_interface import host_interface
+from hdl.parts.ports import by_name
 from hdl.pcie.arbiter import BusArbiter
 from hdl.pcie.bridge import Bridge
 from hdl.pcie.framer import Framer
 from hdl.pcie.reader import Reader
 from hdl.pcie.ring import Ring
 from hdl.pcie.runner import Runner
-from hdl.pcie.signature import TYPE_COMPLETION, TlpSignature
+from hdl.pcie.signature import TLP_SIGNATURE, TYPE_COMPLETION
 from hdl.pcie.writer import Writer
 
 
@@ -38,7 +39,7 @@ class Endpoint(wiring.Component):
         self.build_id = build_id
         self.tags = tags
         self.slot_bytes = slot_bytes
-        super().__init__({"link": Out(TlpSignature())})
+        super().__init__({"link": Out(TLP_SIGNATURE)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -64,7 +65,7 @@ class Endpoint(wiring.Component):
 
         master = accelerator.master
         wiring.connect(m, arbiter.bus, master.bus)
-        for name, member in HostInterfaceSignature(self.geometry).members.items():
+        for name, member in host_interface(self.geometry).members.items():
             if name == "bus":
                 continue
             if name == "start":
@@ -88,8 +89,7 @@ class Endpoint(wiring.Component):
             bridge.occupied.eq(ring.active | master.campaign_busy),
             link.interrupt.eq(ring.interrupt),
             ring.interrupt_taken.eq(link.interrupt_taken),
-            ring.counted.bad_posted.eq(bridge.events.bad_posted),
-            ring.counted.bad_nonposted.eq(bridge.events.bad_nonposted),
+            *by_name(ring.counted, bridge.events, "bad_posted", "bad_nonposted"),
             ring.counted.bad_completions.eq(reader.events.unexpected),
             ring.counted.failed_reads.eq(reader.events.failed),
             ring.counted.timeouts.eq(reader.events.timeout),

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.parts.queue import Queue
-from hdl.pcie.signature import PacketSignature, beat_layout, packet_layout, swapped
+from hdl.pcie.signature import BEAT_LAYOUT, PACKET_LAYOUT, PACKET_SIGNATURE, swapped
 
 
 class Framer(wiring.Component):
@@ -21,18 +21,18 @@ class Framer(wiring.Component):
     def __init__(self, senders: int) -> None:
         self.senders = senders
         super().__init__(
-            {f"sender_{i}": In(PacketSignature()) for i in range(senders)}
-            | {"tx": Out(stream.Signature(beat_layout())), "bus_master": In(1), "flushed": Out(1)}
+            {f"sender_{i}": In(PACKET_SIGNATURE) for i in range(senders)}
+            | {"tx": Out(stream.Signature(BEAT_LAYOUT)), "bus_master": In(1), "flushed": Out(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(beat_layout(), 4)
+        m.submodules.queue = queue = Queue(BEAT_LAYOUT, 4)
         wiring.connect(m, queue.o, wiring.flipped(self.tx))
         beat, ready = queue.i, queue.i.ready
         senders = [getattr(self, f"sender_{i}") for i in range(self.senders)]
         chosen = Signal(range(max(2, self.senders)))
-        packet = Signal(packet_layout())
+        packet = Signal(PACKET_LAYOUT)
         word, word_valid, take, done = Signal(64), Signal(), Signal(), Signal()
         left = Signal(11)  # payload double words still to send
         carry = Signal(32)

@@ -1,15 +1,18 @@
 """inference: streams of input codes through the accelerator, results out; inferences overlap."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.layouts import start_layout
-from hdl.parts.loading import load_members
+from hdl.parts.banks import next_bank
+from hdl.parts.host_interface import host_interface
+
+GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
+HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")
+"""What the accelerator's interface takes and says, beside ``start``."""
 
 
 class Inference(wiring.Component):
@@ -35,6 +38,7 @@ class Inference(wiring.Component):
                 f"geometry {geometry.name!r}: map_codes is {geometry.map_codes}; accepted by a PCIe card: 0"
             )
         self.geometry = geometry
+        master = host_interface(geometry).members
         super().__init__(
             {
                 "run": In(1),
@@ -46,17 +50,8 @@ class Inference(wiring.Component):
                 "results": Out(stream.Signature(32)),
                 "finished": Out(1),
                 "idle": Out(1),
-                **load_members(geometry, Out),
-                "start": Out(stream.Signature(start_layout(geometry))),
-                "bank": Out(bank_bits(geometry)),
-                "input_done": In(1),
-                "done": In(1),
-                "result_address": Out(bits_for(geometry.banks * geometry.max_outputs - 1)),
-                "result_data": In(signed(32)),
-                "campaign_started": In(1),
-                "campaign_done": In(1),
-                "hung": In(1),
             }
+            | {name: master[name] for name in ("start", *GIVEN, *HEARD)}
         )
 
     def elaborate(self, platform: object) -> Module:

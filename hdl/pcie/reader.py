@@ -9,17 +9,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from hdl.parts.queue import Queue
-from hdl.pcie.completions import Completions, arrival_layout
+from hdl.pcie.completions import ARRIVAL_LAYOUT, Completions
 from hdl.pcie.request import double_words, memory_request
-from hdl.pcie.signature import PacketSignature, beat_layout, config_layout, transfer_layout
+from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.splitter import Splitter
 
 OUT_DEPTH = 8
-
-
-def reader_event_layout() -> StructLayout:
-    """One-cycle pulses: a completion nobody asked for, a failed read, a read given up."""
-    return StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
+READER_EVENT_LAYOUT = StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
+"""One-cycle pulses: a completion nobody asked for, a failed read, a read given up."""
 
 
 class Reader(wiring.Component):
@@ -29,7 +26,7 @@ class Reader(wiring.Component):
     way; completions fill the slots in any order and any split, and slots are emptied oldest first. The last
     word of a transfer holds what its length leaves, padded with whatever was there.
 
-    A failed read (``reader_event_layout``) ends in ``failed`` or ``timeout`` and stops all issuing and
+    A failed read (``READER_EVENT_LAYOUT``) ends in ``failed`` or ``timeout`` and stops all issuing and
     delivering until ``cancel``, which frees every slot. A completion is a failure when it does not go on
     where the one before ended, brings more than its byte count, or ends within a word though more is to
     come. It is nobody's when it answers another requester, a locked request, or no read that waits.
@@ -48,14 +45,14 @@ class Reader(wiring.Component):
         self.slot_bytes = slot_bytes
         super().__init__(
             {
-                "transfer": In(stream.Signature(transfer_layout())),
+                "transfer": In(stream.Signature(TRANSFER_LAYOUT)),
                 "words": Out(stream.Signature(64)),
-                "sender": Out(PacketSignature()),
-                "completion": In(stream.Signature(beat_layout())),
-                "config": In(config_layout()),
+                "sender": Out(PACKET_SIGNATURE),
+                "completion": In(stream.Signature(BEAT_LAYOUT)),
+                "config": In(CONFIG_LAYOUT),
                 "timeout_cycles": In(32),
                 "cancel": In(1),
-                "events": Out(reader_event_layout()),
+                "events": Out(READER_EVENT_LAYOUT),
             }
         )
 
@@ -127,7 +124,7 @@ class Reader(wiring.Component):
         # Arrival: look the tag up, compare, then write the words that follow.
         arrival = completions.arrival
         slot = arrival.tag[:slot_bits]
-        looked = Signal(arrival_layout())
+        looked = Signal(ARRIVAL_LAYOUT)
         known, looked_slot = Signal(), Signal(slot_bits)
         looked_size, looked_remaining = Signal(13), Signal(13)
         ours, looked_ours = Signal(), Signal()

@@ -8,27 +8,15 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.pcie import (
-    DESCRIPTOR_BYTES,
-    ENGINE_BY_NAME,
-    ENGINE_MAGIC,
-    ENGINE_REGISTERS,
-    READ_TIMEOUT_CYCLES,
-    RECORD_BYTES,
-    RING_LOG2_MAX,
-    EngineError,
-)
+from emulator.spec import pcie as spec
+from emulator.spec.pcie import EngineError
 from hdl.parts.bus import WindowSignature
-from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import config_layout, transfer_layout
+from hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAYOUT
 
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
-
-
-def counted_layout() -> StructLayout:
-    """One-cycle pulses that the registers of the same names count, but for the ring's own interrupts."""
-    return StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
+COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
+"""One-cycle pulses that the registers of the same names count, but for the ring's own interrupts."""
 
 
 class Ring(wiring.Component):
@@ -44,12 +32,12 @@ class Ring(wiring.Component):
         super().__init__(
             {
                 "window": In(WindowSignature()),
-                "config": In(config_layout()),
-                "counted": In(counted_layout()),
-                "job": Out(JobSignature()),
-                "fetch": Out(stream.Signature(transfer_layout())),
+                "config": In(CONFIG_LAYOUT),
+                "counted": In(COUNTED_LAYOUT),
+                "job": Out(JOB_SIGNATURE),
+                "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
                 "fetched": In(stream.Signature(64)),
-                "put": Out(stream.Signature(transfer_layout())),
+                "put": Out(stream.Signature(TRANSFER_LAYOUT)),
                 "words": Out(stream.Signature(64)),
                 "writer_busy": In(1),
                 "hung": In(1),
@@ -67,8 +55,8 @@ class Ring(wiring.Component):
         m = Module()
         config, job = self.config, self.job
         held = {name: Signal(32, name=name) for name in HELD}
-        held["ring_log2"] = Signal(bits_for(RING_LOG2_MAX), name="ring_log2")
-        held["read_timeout"] = Signal(32, init=READ_TIMEOUT_CYCLES, name="read_timeout")
+        held["ring_log2"] = Signal(bits_for(spec.RING_LOG2_MAX), name="ring_log2")
+        held["read_timeout"] = Signal(32, init=spec.READ_TIMEOUT_CYCLES, name="read_timeout")
         run, resetting = Signal(), Signal()
         consumer, error = Signal(32), Signal(EngineError)
         halted, working, interrupted = Signal(), Signal(), Signal()
@@ -81,7 +69,7 @@ class Ring(wiring.Component):
             config.msi_enable,
         )
         values: dict[str, Any] = {
-            "engine_magic": Const(ENGINE_MAGIC, 32),
+            "engine_magic": Const(spec.ENGINE_MAGIC, 32),
             "control": run,
             "state": Cat(working, halted, Const(0, 6), error),
             "consumer": consumer,
@@ -90,8 +78,8 @@ class Ring(wiring.Component):
         values |= held | self._counters(m, interrupted)
         self._registers(m, values, held, run, resetting)
 
-        mask = (Const(1, RING_LOG2_MAX + 1) << held["ring_log2"]) - 1
-        entry = Signal(RING_LOG2_MAX)
+        mask = (Const(1, spec.RING_LOG2_MAX + 1) << held["ring_log2"]) - 1
+        entry = Signal(spec.RING_LOG2_MAX)
         ring = Cat(held["ring_low"], held["ring_high"])
         records = Cat(held["records_low"], held["records_high"])
         m.d.sync += entry.eq(consumer & mask)
@@ -100,13 +88,13 @@ class Ring(wiring.Component):
         m.d.comb += [
             self.read_timeout.eq(held["read_timeout"]),
             self.fetch.payload.address.eq(ring + Cat(Const(0, 5), entry)),
-            self.fetch.payload.length.eq(DESCRIPTOR_BYTES),
+            self.fetch.payload.length.eq(spec.DESCRIPTOR_BYTES),
             self.put.payload.address.eq(records + Cat(Const(0, 4), entry)),
-            self.put.payload.length.eq(RECORD_BYTES),
+            self.put.payload.length.eq(spec.RECORD_BYTES),
             self.active.eq(working),
         ]
-        assert DESCRIPTOR_BYTES == 32
-        assert RECORD_BYTES == 16
+        assert spec.DESCRIPTOR_BYTES == 32
+        assert spec.RECORD_BYTES == 16
         may_interrupt = config.msi_enable & config.bus_master
         fields = Signal(256)
         m.d.comb += job.job.eq(fields)
@@ -221,15 +209,15 @@ class Ring(wiring.Component):
         self, m: Module, values: dict[str, Any], held: dict[str, Signal], run: Signal, resetting: Signal
     ) -> None:
         window = self.window
-        address = window.address[: bits_for(len(ENGINE_REGISTERS) - 1)]
+        address = window.address[: bits_for(len(spec.ENGINE_REGISTERS) - 1)]
         with m.Switch(address):
-            for register in ENGINE_REGISTERS:
+            for register in spec.ENGINE_REGISTERS:
                 with m.Case(register.address):
                     m.d.sync += window.read_data.eq(values[register.name])
                     if register.name in held:
                         with m.If(window.write):
                             m.d.sync += held[register.name].eq(window.write_data)
-        with m.If(window.write & (address == ENGINE_BY_NAME["control"].address)):
+        with m.If(window.write & (address == spec.ENGINE_BY_NAME["control"].address)):
             m.d.sync += run.eq(window.write_data[0])
             with m.If(window.write_data[1]):
                 m.d.sync += resetting.eq(1)

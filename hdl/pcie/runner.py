@@ -9,16 +9,16 @@ from emulator.spec.packets import Opcode, Status
 from emulator.spec.pcie import ALIGNMENT
 from hdl.link.crc import CRC_INIT, crc32_step
 from hdl.parts.bus import BusSignature
-from hdl.parts.host_interface import HostInterfaceSignature
-from hdl.pcie.inference import Inference
-from hdl.pcie.job import JobSignature
-from hdl.pcie.signature import transfer_layout
+from hdl.parts.host_interface import host_interface
+from hdl.parts.ports import Ports, Sized, by_name
+from hdl.pcie.inference import GIVEN, HEARD, Inference
+from hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.words import Packer, Unpacker
 
 EACH_BITS = 16
 
 
-class Runner(wiring.Component):
+class Runner(Sized):
     """The opcodes of ``emulator.spec.pcie``, one job at a time.
 
     A job is checked first; one that cannot be done ends with its status and moves no data. A write or read
@@ -28,19 +28,16 @@ class Runner(wiring.Component):
     inference see ``Inference``. Resources: about 900 LUTs and 700 flip-flops.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "port": In(JobSignature()),
-                "master": Out(HostInterfaceSignature(geometry)),
-                "bus": Out(BusSignature()),
-                "fetch": Out(stream.Signature(transfer_layout())),
-                "fetched": In(stream.Signature(64)),
-                "put": Out(stream.Signature(transfer_layout())),
-                "words": Out(stream.Signature(64)),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "port": In(JOB_SIGNATURE),
+            "master": Out(host_interface(g)),
+            "bus": Out(BusSignature()),
+            "fetch": Out(stream.Signature(TRANSFER_LAYOUT)),
+            "fetched": In(stream.Signature(64)),
+            "put": Out(stream.Signature(TRANSFER_LAYOUT)),
+            "words": Out(stream.Signature(64)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -62,26 +59,15 @@ class Runner(wiring.Component):
             unpacker.words.payload.eq(self.fetched.payload),
             self.fetched.ready.eq(Mux(infers, inference.words.ready, unpacker.words.ready)),
             inference.run.eq(inferring),
-            inference.count.eq(job.count),
-            inference.inputs.eq(job.inputs),
-            inference.outputs.eq(job.outputs),
+            *by_name(inference, job, "count", "inputs", "outputs"),
             inference.first_index.eq(job.address),
             inference.words.valid.eq(self.fetched.valid & inferring),
             inference.words.payload.eq(self.fetched.payload),
-            inference.input_done.eq(master.input_done),
-            inference.done.eq(master.done),
-            inference.hung.eq(master.hung),
-            inference.result_data.eq(master.result_data),
-            inference.campaign_started.eq(master.campaign_started),
-            inference.campaign_done.eq(master.campaign_done),
+            *by_name(inference, master, *HEARD),
             inference.results.ready.eq(results.ready),
             results.valid.eq(Mux(inferring, inference.results.valid, reading)),
             results.payload.eq(Mux(inferring, inference.results.payload, word)),
-            master.load.eq(inference.load),
-            master.load_address.eq(inference.load_address),
-            master.load_data.eq(inference.load_data),
-            master.bank.eq(inference.bank),
-            master.result_address.eq(inference.result_address),
+            *by_name(master, inference, *GIVEN),
             self.bus.address.eq(cursor),
             self.bus.write_data.eq(word),
             self.fetch.payload.address.eq(job.source),

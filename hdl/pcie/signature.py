@@ -10,65 +10,72 @@ TYPE_MEMORY, TYPE_MEMORY_LOCKED, TYPE_IO = 0b00000, 0b00001, 0b00010
 TYPE_COMPLETION = 0b01010
 """Bit 0 marks the answer to a locked request."""
 STATUS_SUCCESS, STATUS_UNSUPPORTED, STATUS_ABORT = 0b000, 0b001, 0b100
+BEAT_LAYOUT = StructLayout({"data": 64, "half": 1, "last": 1})
+"""Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
 
+Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
+words are ordered the same way, so that byte 0 of memory is in bits 31..24.
+"""
+CONFIG_LAYOUT = StructLayout(
+    {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
+)
+"""From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
+PACKET_LAYOUT = StructLayout({"header": 128, "four": 1, "payload": 11})
+"""A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
+TRANSFER_LAYOUT = StructLayout({"address": 64, "length": 32})
+"""A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
+TLP_SIGNATURE = wiring.Signature(
+    {
+        "rx": In(stream.Signature(BEAT_LAYOUT)),
+        "tx": Out(stream.Signature(BEAT_LAYOUT)),
+        "config": In(CONFIG_LAYOUT),
+        "interrupt": Out(1),
+        "interrupt_taken": In(1),
+    }
+)
+"""The endpoint's side of a hard block: raw TLPs both ways, sideband, and the MSI handshake.
 
-def beat_layout() -> StructLayout:
-    """Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
+``interrupt`` stays up until ``interrupt_taken``, or a reset of the engine; every TLP sent before it rose
+goes out before the MSI. The hard block delivers memory requests that hit BAR0, completions, and may
+deliver anything else.
+"""
+PACKET_SIGNATURE = wiring.Signature(
+    {"packet": Out(stream.Signature(PACKET_LAYOUT)), "words": Out(stream.Signature(64))}
+)
+"""A sender's port to the framer: ``packet`` is taken with the TLP's last beat.
 
-    Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
-    words are ordered the same way, so that byte 0 of memory is in bits 31..24.
-    """
-    return StructLayout({"data": 64, "half": 1, "last": 1})
+``words`` are payload as it lies in memory (byte 0 in bits 7..0), two double words each; they must be
+there by the time the packet is offered, since the framer serves no one else until the TLP is out.
+"""
+JOB_LAYOUT = StructLayout(
+    {
+        "opcode": 8,
+        "flags": 8,
+        "reserved": 16,
+        "count": 32,
+        "source": 64,
+        "destination": 64,
+        "address": 32,
+        "inputs": 16,
+        "outputs": 16,
+    }
+)
+"""A descriptor (``emulator.spec.pcie``), bit for bit as it lies in memory."""
+JOB_SIGNATURE = wiring.Signature(
+    {
+        "job": Out(JOB_LAYOUT),
+        "run": Out(1),
+        "cancel": Out(1),
+        "idle": In(1),
+        "done": In(1),
+        "status": In(8),
+        "value": In(32),
+    }
+)
+"""The ring's side: ``job`` stands while ``run`` is up; ``done`` for one cycle, with its results.
 
-
-def config_layout() -> StructLayout:
-    """From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
-    return StructLayout(
-        {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
-    )
-
-
-class TlpSignature(wiring.Signature):
-    """The endpoint's side of a hard block: raw TLPs both ways, sideband, and the MSI handshake.
-
-    ``interrupt`` stays up until ``interrupt_taken``, or a reset of the engine; every TLP sent before it rose
-    goes out before the MSI. The hard block delivers memory requests that hit BAR0, completions, and may
-    deliver anything else.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "rx": In(stream.Signature(beat_layout())),
-                "tx": Out(stream.Signature(beat_layout())),
-                "config": In(config_layout()),
-                "interrupt": Out(1),
-                "interrupt_taken": In(1),
-            }
-        )
-
-
-def packet_layout() -> StructLayout:
-    """A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
-    return StructLayout({"header": 128, "four": 1, "payload": 11})
-
-
-class PacketSignature(wiring.Signature):
-    """A sender's port to the framer: ``packet`` is taken with the TLP's last beat.
-
-    ``words`` are payload as it lies in memory (byte 0 in bits 7..0), two double words each; they must be
-    there by the time the packet is offered, since the framer serves no one else until the TLP is out.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            {"packet": Out(stream.Signature(packet_layout())), "words": Out(stream.Signature(64))}
-        )
-
-
-def transfer_layout() -> StructLayout:
-    """A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
-    return StructLayout({"address": 64, "length": 32})
+``cancel`` (one cycle) ends the job without results; the runner is ``idle`` once nothing of it is left.
+"""
 
 
 def swapped(word: Value) -> Value:

@@ -5,14 +5,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
+from hdl.parts.ports import by_name
 from hdl.pcie.endpoint import Endpoint
+from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT
 
-CONFIG = {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
+CONFIG = CONFIG_LAYOUT.members
 
 
 def plain_ports() -> dict[str, wiring.Member]:
     """Streams of transaction-layer packets and what the hard block says, one port for each signal."""
-    fields = {"data": 64, "half": 1, "last": 1}
+    fields = BEAT_LAYOUT.members
     return (
         {f"rx_{name}": In(width) for name, width in fields.items()}
         | {f"tx_{name}": Out(width) for name, width in fields.items()}
@@ -35,13 +37,13 @@ class PcieSimTop(wiring.Component):
         m = Module()
         m.submodules.endpoint = self.endpoint
         link = self.endpoint.link
-        for name in ("data", "half", "last"):
+        for name in BEAT_LAYOUT.members:
             m.d.comb += [
                 link.rx.payload[name].eq(getattr(self, f"rx_{name}")),
                 getattr(self, f"tx_{name}").eq(link.tx.payload[name]),
             ]
-        m.d.comb += [link.config[name].eq(getattr(self, name)) for name in CONFIG]
         m.d.comb += [
+            *by_name(link.config, self, *CONFIG),
             link.rx.valid.eq(self.rx_valid),
             self.rx_ready.eq(link.rx.ready),
             self.tx_valid.eq(link.tx.valid),

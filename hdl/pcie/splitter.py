@@ -5,14 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from hdl.pcie.signature import transfer_layout
+from hdl.pcie.signature import TRANSFER_LAYOUT
 
 LARGEST = 4096
-
-
-def chunk_layout() -> StructLayout:
-    """One request's part of a transfer: address, bytes (1..4096), and whether it is the last."""
-    return StructLayout({"address": 64, "length": 13, "last": 1})
+CHUNK_LAYOUT = StructLayout({"address": 64, "length": 13, "last": 1})
+"""One request's part of a transfer: address, bytes (1..4096), and whether it is the last."""
 
 
 class Splitter(wiring.Component):
@@ -28,10 +25,10 @@ class Splitter(wiring.Component):
         self.most = most
         super().__init__(
             {
-                "transfer": In(stream.Signature(transfer_layout())),
+                "transfer": In(stream.Signature(TRANSFER_LAYOUT)),
                 "code": In(3),
                 "cancel": In(1),
-                "chunk": Out(stream.Signature(chunk_layout())),
+                "chunk": Out(stream.Signature(CHUNK_LAYOUT)),
             }
         )
 

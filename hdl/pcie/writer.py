@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.parts.queue import Queue
 from hdl.pcie.request import double_words, memory_request
-from hdl.pcie.signature import PacketSignature, config_layout, transfer_layout
+from hdl.pcie.signature import CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT
 from hdl.pcie.splitter import Splitter
 
 
@@ -26,10 +26,10 @@ class Writer(wiring.Component):
         self.most_bytes = most_bytes
         super().__init__(
             {
-                "transfer": In(stream.Signature(transfer_layout())),
+                "transfer": In(stream.Signature(TRANSFER_LAYOUT)),
                 "words": In(stream.Signature(64)),
-                "sender": Out(PacketSignature()),
-                "config": In(config_layout()),
+                "sender": Out(PACKET_SIGNATURE),
+                "config": In(CONFIG_LAYOUT),
                 "cancel": In(1),
                 "busy": Out(1),
             }

@@ -1,4 +1,1 @@
-"""The converters: columns taken from the array P a cycle, noise added, scaled, clipped and summed over tiles.
-
-Imports Amaranth, emulator.spec, hdl.parts, hdl.array and hdl.noise only.
-"""
+"""The converters: P columns a cycle from the array, noise added, scaled, clipped and summed over tiles."""

@@ -1,17 +1,17 @@
 """back_to_back: a schedule of readout without a cycle between passes, where sums may wait."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.array import capture_latency
 from hdl.parts.layouts import readout_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
-class BackToBack(wiring.Component):
+class BackToBack(Sized):
     """The next pass is looked at while one is read out, and follows at once.
 
     ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
@@ -31,9 +31,8 @@ class BackToBack(wiring.Component):
     Latency: none between passes. Resources: six counters and a register of a pass, about 120 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(schedule_ports(geometry))
+    def ports(self, g: Geometry) -> Ports:
+        return schedule_ports(g)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

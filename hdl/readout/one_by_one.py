@@ -1,15 +1,15 @@
 """one_by_one: a schedule of readout that takes one pass after the other."""
 
 from amaranth import Module, Signal
-from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.array.array import capture_latency
+from hdl.parts.ports import Ports, Sized
 from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
-class OneByOne(wiring.Component):
+class OneByOne(Sized):
     """A pass stays on ``passes``, and its sigma on ``sigma``, until its last step.
 
     Two passes of two steps, whose sums come while the one before is read out or later::
@@ -26,9 +26,8 @@ class OneByOne(wiring.Component):
     Latency: 3 cycles between two passes. Resources: four counters, about 80 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(schedule_ports(geometry))
+    def ports(self, g: Geometry) -> Ports:
+        return schedule_ports(g)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -17,6 +17,7 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.queue import Queue
 from hdl.parts.unmerged import unmerged
 from hdl.parts.waiting_sums import waiting_sums
@@ -26,17 +27,17 @@ from hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
     PIPE_LATENCY,
+    SETTINGS_LAYOUT,
     SETTINGS_STAGES,
     TOP_STAGE,
     ReadoutPipe,
-    settings_layout,
 )
 from hdl.readout.schedule import partial_depth, steps_most
 
 SETTINGS_BITS = 28
 
 
-class Readout(wiring.Component):
+class Readout(Sized):
     """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
 
     A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
@@ -48,32 +49,23 @@ class Readout(wiring.Component):
     sum memory of 32 bits a lane, a queue of as many.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        self.steps = steps_most(geometry)
-        super().__init__(
-            {
-                "passes": In(stream.Signature(readout_layout(geometry))),
-                "capture": In(geometry.lane_groups),
-                "columns": In(ArrayLayout(column_shape(geometry), geometry.readouts)),
-                "shift": Out(1),
-                "release": Out(1),
-                "sigma": In(stream.Signature(16)),
-                "samples": In(stream.Signature(ArrayLayout(signed(12), geometry.readouts))),
-                "samples_level": In(bits_for(sample_depth(geometry))),
-                "groups": Out(stream.Signature(group_layout(geometry))),
-                "partials": Out(stream.Signature(ArrayLayout(signed(32), geometry.readouts))),
-                "passed": Out(1),
-                "added": Out(1),
-                "increments": Out(ArrayLayout(signed(32), geometry.readouts)),
-                "window": In(WindowSignature()),
-            }
-            | (
-                {"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)}
-                if waiting_sums(geometry)
-                else {}
-            )
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "passes": In(stream.Signature(readout_layout(g))),
+            "capture": In(g.lane_groups),
+            "columns": In(ArrayLayout(column_shape(g), g.readouts)),
+            "shift": Out(1),
+            "release": Out(1),
+            "sigma": In(stream.Signature(16)),
+            "samples": In(stream.Signature(ArrayLayout(signed(12), g.readouts))),
+            "samples_level": In(bits_for(sample_depth(g))),
+            "groups": Out(stream.Signature(group_layout(g))),
+            "partials": Out(stream.Signature(ArrayLayout(signed(32), g.readouts))),
+            "passed": Out(1),
+            "added": Out(1),
+            "increments": Out(ArrayLayout(signed(32), g.readouts)),
+            "window": In(WindowSignature()),
+        } | ({"shift_next": Out(1), "close_next": Out(1), "sigma_now": Out(16)} if waiting_sums(g) else {})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -94,18 +86,14 @@ class Readout(wiring.Component):
         samples = delayed(m, self.samples.payload, late, "samples")
         now, slot, entry = taken.now, taken.slot, taken.entry
         m.d.comb += [
-            schedule.capture.eq(self.capture),
-            schedule.samples_level.eq(self.samples_level),
+            *by_name(schedule, self, "capture", "samples_level"),
             schedule.given.eq(partials.o.valid & partials.o.ready),
             self.samples.ready.eq(schedule.samples_taken),
-            self.shift.eq(schedule.shift),
-            self.release.eq(schedule.release),
-            self.passed.eq(schedule.passed),
+            *by_name(self, schedule, "shift", "release", "passed"),
         ]
         if waiting_sums(g):
             m.d.comb += [
-                self.shift_next.eq(schedule.shift_next),
-                self.close_next.eq(schedule.close_next),
+                *by_name(self, schedule, "shift_next", "close_next"),
                 self.sigma_now.eq(taken.sigma),
             ]
 
@@ -116,19 +104,17 @@ class Readout(wiring.Component):
                 "last": 1,
                 "slot": slot.shape(),
                 "entry": entry.shape(),
-                "settings": settings_layout(),
+                "settings": SETTINGS_LAYOUT,
             }
         )
         stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
         settings = stages[0].settings
         m.d.comb += [
             stages[0].valid.eq(taken.valid),
-            stages[0].first.eq(now.first),
-            stages[0].last.eq(now.last),
+            *by_name(stages[0], now, "first", "last"),
             stages[0].slot.eq(slot),
             stages[0].entry.eq(entry),
-            settings.analog.eq(now.analog),
-            settings.adc_bits.eq(now.adc_bits),
+            *by_name(settings, now, "analog", "adc_bits"),
             settings.shift.eq(Mux(now.analog, 0, now.shift)),
             settings.lshift.eq(now.lshift),
         ]
@@ -175,7 +161,7 @@ class Readout(wiring.Component):
         total = Signal(ArrayLayout(signed(32), g.readouts))
         m.d.comb += self.added.eq(end.valid)
         for i, pipe in enumerate(pipes):
-            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(self.steps, 2), init=[])
+            m.submodules[f"sums_{i}"] = sums = Memory(shape=signed(32), depth=max(steps_most(g), 2), init=[])
             write, read = sums.write_port(), sums.read_port()
             enable, first = (
                 unmerged(m, platform, s, f"{n}_{i}")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.multiplier import Multiplier
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.unmerged import unmerged
 from hdl.parts.wide_multiplier import WideMultiplier
 
@@ -25,14 +25,11 @@ PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
 SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
 """Each acts a cycle later, from a register of the pipe's own."""
+SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
+"""Per-layer settings, delayed by the owner so that each stage sees those of its own column."""
 
 
-def settings_layout() -> StructLayout:
-    """Per-layer settings, delayed by the owner so that each stage sees those of its own column."""
-    return StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
-
-
-class ReadoutPipe(wiring.Component):
+class ReadoutPipe(Sized):
     """a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' * gain, shift) + offset) << lshift.
 
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
@@ -43,10 +40,9 @@ class ReadoutPipe(wiring.Component):
     noise, two for gain), a shifter of about 48 bits in three steps.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        members = {
-            "column": In(column_shape(geometry)),
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "column": In(column_shape(g)),
             "sigma": In(16),
             "sample": In(signed(12)),
             "gain": In(16),
@@ -54,9 +50,7 @@ class ReadoutPipe(wiring.Component):
             "half": In(SHIFT_MAX + 1),
             "top": In(12),
             "increment": Out(signed(32)),
-        }
-        members |= {f"settings_{n}": In(settings_layout()) for n in SETTINGS_STAGES}
-        super().__init__(members)
+        } | {f"settings_{n}": In(SETTINGS_LAYOUT) for n in SETTINGS_STAGES}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

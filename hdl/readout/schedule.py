@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import Geometry
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import group_layout, readout_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.waiting_sums import waiting_sums
 
 EMITTER_CYCLES = 3
@@ -63,17 +64,14 @@ def skipped(geometry: Geometry, now: Signal) -> Value:
     return now.skip if geometry.map_codes else Const(0)
 
 
-class Passing(wiring.Component):
+class Passing(Sized):
     """``now`` while columns of other groups go by: ``skip`` of the steps that ``go`` after ``begin``.
 
     Latency: none. Resources: a counter where there are feature maps, else nothing.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {"begin": In(1), "skip": In(bits_for(steps_most(geometry))), "go": In(1), "now": Out(1)}
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {"begin": In(1), "skip": In(bits_for(steps_most(g))), "go": In(1), "now": Out(1)}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -87,22 +85,19 @@ class Passing(wiring.Component):
         return m
 
 
-class Credit(wiring.Component):
+class Credit(Sized):
     """Room for partial sums: what a group's last pass will put into their queue is taken begins (``begin``).
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.depth = partial_depth(geometry)
-        super().__init__(
-            {
-                "begin": In(1),
-                "steps": In(bits_for(steps_most(geometry))),
-                "given": In(1),
-                "credit": Out(range(self.depth + 1), init=self.depth),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "begin": In(1),
+            "steps": In(bits_for(steps_most(g))),
+            "given": In(1),
+            "credit": Out(range(partial_depth(g) + 1), init=partial_depth(g)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -17,6 +16,7 @@ from hdl.neuron.neuron_pipe import TABLE_BITS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.layouts import activation_layout, column_shape, readout_layout
 from hdl.parts.memory import RegisteredMemory, share
+from hdl.parts.ports import Ports, Sized
 from hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16
@@ -36,7 +36,7 @@ NEAR_BITS = 13
 """Bits of a rounded value that its place in a range of at most 12 bits is decided on."""
 
 
-class Engine(wiring.Component):
+class Engine(Sized):
     """p[m] += adc(a[m]) for each pass, without noise; after a group's last pass z, v and y of each column.
 
     adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift; z = p + bias, which is ``logit`` in an
@@ -49,24 +49,20 @@ class Engine(wiring.Component):
     memory of 32 bits a lane, 92 a column and 36 a table entry.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "start": In(1),
-                "sums": In(ArrayLayout(column_shape(geometry), geometry.lanes)),
-                "settings": In(readout_layout(geometry)),
-                "busy": Out(1),
-                "step": Out(1),
-                "column": Out(column_shape(geometry)),
-                "added": Out(1),
-                "increment": Out(signed(32)),
-                "passed": Out(1),
-                "logit": Out(logit_layout(geometry)),
-                "activation": Out(activation_layout(geometry)),
-            }
-            | {f"{name}_window": In(WindowSignature()) for name in WINDOWS}
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "start": In(1),
+            "sums": In(ArrayLayout(column_shape(g), g.lanes)),
+            "settings": In(readout_layout(g)),
+            "busy": Out(1),
+            "step": Out(1),
+            "column": Out(column_shape(g)),
+            "added": Out(1),
+            "increment": Out(signed(32)),
+            "passed": Out(1),
+            "logit": Out(logit_layout(g)),
+            "activation": Out(activation_layout(g)),
+        } | {f"{name}_window": In(WindowSignature()) for name in WINDOWS}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

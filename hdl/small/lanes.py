@@ -1,7 +1,7 @@
 """lanes: walks the rows of one pass after the other and adds them up in every lane."""
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -10,13 +10,14 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
+from hdl.parts.ports import Ports, Sized
 from hdl.small.weights import Weights
 
 PRODUCT_STAGE = 2
 """Cycles from a row's address to its product."""
 
 
-class Lanes(wiring.Component):
+class Lanes(Sized):
     """a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m; one row a cycle.
 
     ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
@@ -26,23 +27,20 @@ class Lanes(wiring.Component):
     cycle between passes. Resources: N memories, multipliers and adders.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "passes": In(stream.Signature(pass_layout(geometry))),
-                "free": In(1),
-                "x_address": Out(bits_for(2 * geometry.max_inputs - 1)),
-                "from_input": Out(1),
-                "x": In(8),
-                "sums": Out(ArrayLayout(column_shape(geometry), geometry.lanes)),
-                "capture": Out(1),
-                "settings": Out(readout_layout(geometry)),
-                "emit": Out(1),
-                "input_done": Out(1),
-                "window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "passes": In(stream.Signature(pass_layout(g))),
+            "free": In(1),
+            "x_address": Out(bits_for(2 * g.max_inputs - 1)),
+            "from_input": Out(1),
+            "x": In(8),
+            "sums": Out(ArrayLayout(column_shape(g), g.lanes)),
+            "capture": Out(1),
+            "settings": Out(readout_layout(g)),
+            "emit": Out(1),
+            "input_done": Out(1),
+            "window": In(WindowSignature()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

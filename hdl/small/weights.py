@@ -1,35 +1,32 @@
 """weights: a lane's conductance codes in memory with one port."""
 
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.memory import RegisteredMemory
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.target import is_ice40
 
 BLOCK_CODES = 1 << 15
 """Codes of 8 bits in one SB_SPRAM256KA: two in each of 16,384 words."""
 
 
-class Weights(wiring.Component):
+class Weights(Sized):
     """``data`` is the code at ``address`` one cycle later; writes go there too.
 
     A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA where the codes
     have 8 bits. Resources: weight_depth codes of memory.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "address": In(bits_for(geometry.weight_depth - 1)),
-                "data": Out(signed(geometry.weight_bits)),
-                "write": In(1),
-                "write_data": In(signed(geometry.weight_bits)),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "address": In(bits_for(g.weight_depth - 1)),
+            "data": Out(signed(g.weight_bits)),
+            "write": In(1),
+            "write_data": In(signed(g.weight_bits)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

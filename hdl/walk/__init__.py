@@ -1,4 +1,1 @@
-"""Programs that are no chains, step by step: map memory, patches, pools, gates, and the walk through them.
-
-Imports Amaranth, emulator.spec and hdl.parts only.
-"""
+"""Programs that are no chains, step by step: map memory, patches, pools, gates, and the walk through them."""

@@ -1,20 +1,19 @@
 """gates: codes of one to four terms, each of one map or the product of two, element by element."""
 
 from amaranth import Array, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.geometry import Geometry
 from emulator.spec.steps import GATE_TERMS_MAX
 from hdl.parts.delay import delayed
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
+from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import gate_layout
-from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.layouts import GATE_LAYOUT
+from hdl.walk.map_memory import MAP_LATENCY, reader_ports
 
 AHEAD = 4
 """Codes that may wait for the memory."""
@@ -24,35 +23,29 @@ GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 """Cycles from the last code of an element to its result."""
 
 
-class Gates(wiring.Component):
+class Gates(Sized):
     """y = clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
 
-    ``begin`` starts with the elements of ``gate``, which then holds still. ``request``
-    stays with its ``address`` until ``granted``. ``done`` when the last code has been granted.
+    ``begin`` starts with the elements of ``gate``, which then holds still. ``done`` when the last code has
+    been granted.
     Latency: GATES_LATENCY. Throughput: a code read in two cycles, one or two a term.
     Resources: two multipliers, about 500 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.address_bits = bits_for(geometry.map_codes - 1)
-        super().__init__(
-            {
-                "gate": In(gate_layout()),
-                "shift": In(6),
-                "begin": In(1),
-                "request": Out(1),
-                "address": Out(self.address_bits),
-                "granted": In(1),
-                "data": In(8),
-                "valid": Out(1),
-                "y": Out(8),
-                "done": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "gate": In(GATE_LAYOUT),
+            "shift": In(6),
+            "begin": In(1),
+            **reader_ports(g, 1),
+            "valid": Out(1),
+            "y": Out(8),
+            "done": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        gate, bits = self.gate, self.address_bits
+        gate, bits = self.gate, len(self.address)
         asked = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
         running, move = Signal(), Signal()
         element, term, second = Signal(bits), Signal(2), Signal()

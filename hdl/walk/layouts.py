@@ -6,31 +6,20 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from emulator.spec.geometry import WORD_ROWS
 from emulator.spec.walk_record import GATE, HEADER, STEP
 
-
-def header_layout() -> StructLayout:
-    """The fields of record 0."""
-    return StructLayout({name: width for name, (_, _, width) in HEADER.items()})
-
-
-def step_layout() -> StructLayout:
-    """The fields of a step's record (``emulator.backend.walk``); negative ones in two's complement."""
-    return StructLayout({name: width for name, (_, _, width) in STEP.items()})
-
-
-def gate_layout() -> StructLayout:
-    """The fields that only a gate's record has."""
-    return StructLayout({name: width for name, (_, _, width) in GATE.items()})
-
-
-def chunk_layout() -> StructLayout:
-    """``count`` codes of a patch that lie beside each other, the rest 0; which of its ends they are."""
-    return StructLayout(
-        {
-            "valid": 1,
-            "codes": ArrayLayout(unsigned(8), WORD_ROWS),
-            "count": 4,
-            "part_end": 1,
-            "group_end": 1,
-            "patch_end": 1,
-        }
-    )
+HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
+"""The fields of record 0."""
+STEP_LAYOUT = StructLayout({name: width for name, (_, _, width) in STEP.items()})
+"""The fields of a step's record (``emulator.backend.walk``); negative ones in two's complement."""
+GATE_LAYOUT = StructLayout({name: width for name, (_, _, width) in GATE.items()})
+"""The fields that only a gate's record has."""
+CHUNK_LAYOUT = StructLayout(
+    {
+        "valid": 1,
+        "codes": ArrayLayout(unsigned(8), WORD_ROWS),
+        "count": 4,
+        "part_end": 1,
+        "group_end": 1,
+        "patch_end": 1,
+    }
+)
+"""``count`` codes of a patch that lie beside each other, the rest 0; which of its ends they are."""

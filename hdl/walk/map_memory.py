@@ -8,12 +8,20 @@ from amaranth.utils import bits_for, exact_log2
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized
 
 MAP_LATENCY = READ_LATENCY + 4
 """Cycles from ``address`` to ``data``."""
 
 
-class MapMemory(wiring.Component):
+def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
+    """Of who shares the memory: ``request`` stays with its ``address`` until ``granted``, and as many codes
+    are on ``data`` MAP_LATENCY later."""
+    address = Out(bits_for(geometry.map_codes - 1))
+    return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
+
+
+class MapMemory(Sized):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 
     ``write`` codes a cycle, as many as there are neurons at most, are written to as many places from
@@ -32,22 +40,19 @@ class MapMemory(wiring.Component):
     several codes at once 150 more.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.codes, self.most = geometry.map_codes, geometry.neurons
-        address = bits_for(self.codes - 1)
-        super().__init__(
-            {
-                "address": In(address),
-                "data": Out(8 * WORD_ROWS),
-                "write": In(bits_for(self.most)),
-                "write_address": In(address),
-                "write_data": In(8 * self.most),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        address, most = bits_for(g.map_codes - 1), g.neurons
+        return {
+            "address": In(address),
+            "data": Out(8 * WORD_ROWS),
+            "write": In(bits_for(most)),
+            "write_address": In(address),
+            "write_data": In(8 * most),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        low = exact_log2(WORD_ROWS)
+        low, codes, most = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
         # Those who ask stand on all sides of it: a register before every bank's own.
         address, write, write_address, write_data = (
             delayed(m, getattr(self, name), 1, name)
@@ -57,7 +62,7 @@ class MapMemory(wiring.Component):
         to_word, to_first = write_address[low:], write_address[:low]
         data = []
         for i in range(WORD_ROWS):
-            m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), self.codes // WORD_ROWS)
+            m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), codes // WORD_ROWS)
             # Which of the codes is this bank's.
             number = (i - to_first)[:low]
             m.d.sync += [
@@ -66,9 +71,7 @@ class MapMemory(wiring.Component):
                 bank.write.eq(number < write),
                 bank.write_address.eq(to_word + (to_first > i)),
                 bank.write_data.eq(
-                    write_data.word_select(number[: exact_log2(self.most)], 8)
-                    if self.most > 1
-                    else write_data
+                    write_data.word_select(number[: exact_log2(most)], 8) if most > 1 else write_data
                 ),
             ]
             data.append(bank.data)

@@ -4,15 +4,15 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
+from hdl.parts.ports import Ports, Sized
 from hdl.walk.map_memory import MAP_LATENCY
-from hdl.walk.places import PLACES_LATENCY, Places, field_layout
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
 """Cycles from a code to its write, where it is the first of its turns."""
@@ -20,7 +20,7 @@ BEHIND = MAP_LATENCY + 1
 """Cycles from a write until a read that is asked for finds it, and the read itself."""
 
 
-class MapWriter(wiring.Component):
+class MapWriter(Sized):
     """Codes of columns in turn to their places; behind a window's first the largest so far.
 
     ``count`` codes of neighbouring columns come at once with ``valid``, and go 2 ** ``turn`` at a time, for
@@ -30,25 +30,22 @@ class MapWriter(wiring.Component):
     cycle. Resources: ``Places``, six comparisons of an address, and about 60 LUTs a code.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        address, most = bits_for(geometry.map_codes - 1), geometry.neurons
-        super().__init__(
-            {
-                "field": In(field_layout()),
-                "turn": In(3),
-                "begin": In(1),
-                "valid": In(1),
-                "count": In(bits_for(most)),
-                "y": In(8 * most),
-                "request": Out(1),
-                "address": Out(address),
-                "data": In(8 * most),
-                "write": Out(bits_for(most)),
-                "write_address": Out(address),
-                "write_data": Out(8 * most),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        address, most = bits_for(g.map_codes - 1), g.neurons
+        return {
+            "field": In(FIELD_LAYOUT),
+            "turn": In(3),
+            "begin": In(1),
+            "valid": In(1),
+            "count": In(bits_for(most)),
+            "y": In(8 * most),
+            "request": Out(1),
+            "address": Out(address),
+            "data": In(8 * most),
+            "write": Out(bits_for(most)),
+            "write_address": Out(address),
+            "write_data": Out(8 * most),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,34 +1,31 @@
 """packer: chunks of a patch into the words of an input bank."""
 
 from amaranth import Const, Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.loading import load_members
-from hdl.walk.layouts import chunk_layout
+from hdl.parts.ports import Ports, Sized
+from hdl.walk.layouts import CHUNK_LAYOUT
 
 
-class Packer(wiring.Component):
+class Packer(Sized):
     """Codes one behind the other, a group from a word's beginning; ``loaded`` with a patch's last word.
 
     Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
     cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "chunk": In(chunk_layout()),
-                "bank": Out(bank_bits(geometry)),
-                "loaded": Out(1),
-                "loaded_bank": Out(bank_bits(geometry)),
-                **load_members(geometry, Out),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "chunk": In(CHUNK_LAYOUT),
+            "bank": Out(bank_bits(g)),
+            "loaded": Out(1),
+            "loaded_bank": Out(bank_bits(g)),
+            **load_members(g, Out),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -4,15 +4,14 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import KINDS
 from hdl.parts.delay import delayed
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import chunk_layout, step_layout
-from hdl.walk.map_memory import MAP_LATENCY
+from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
+from hdl.walk.map_memory import MAP_LATENCY, reader_ports
 from hdl.walk.parts import Part
 
 AHEAD = 4
@@ -27,9 +26,9 @@ class PatchReader(wiring.Component):
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; ``pause`` cycles are left out behind each group of a product, and each part of a pool.
-    ``request`` stays with its ``address`` until ``granted``. Codes beside the map are the step's ``border``.
-    ``done`` when the last chunk was granted. A run without channels, where a tile has fewer rows than a
-    kernel places, is a chunk of no codes. ``step`` is there ten cycles before ``begin``.
+    Codes beside the map are the step's ``border``. ``done`` when the last chunk was granted. A run without
+    channels, where a tile has fewer rows than a kernel places, is a chunk of no codes. ``step`` is there ten
+    cycles before ``begin``.
 
     Latency: CHUNK_LATENCY. Throughput: a chunk a cycle, a part in SETTLED. Resources: about 900 LUTs.
     """
@@ -37,25 +36,21 @@ class PatchReader(wiring.Component):
     def __init__(self, geometry: Geometry) -> None:
         if not geometry.map_codes:
             raise ValueError("map_codes is 0; a walk needs a map memory")
-        self.address_bits = bits_for(geometry.map_codes - 1)
         super().__init__(
             {
-                "step": In(step_layout()),
+                "step": In(STEP_LAYOUT),
                 "begin": In(1),
                 "may": In(1),
                 "began": Out(1),
-                "request": Out(1),
-                "address": Out(self.address_bits),
-                "granted": In(1),
-                "data": In(8 * WORD_ROWS),
-                "chunk": Out(chunk_layout()),
+                **reader_ports(geometry, WORD_ROWS),
+                "chunk": Out(CHUNK_LAYOUT),
                 "done": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step, bits = self.step, self.address_bits
+        step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
         # Where the chunk lies, and where its kernel column, kernel row, part's, group's, patch's and row of
         # patches' first channel.
@@ -65,7 +60,9 @@ class PatchReader(wiring.Component):
         left, run_last = Signal(16), Signal()
         counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
         columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
-        part = self._parts(m, group_at)
+        part = Part(
+            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
+        )
         asked = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
             | {"part_end": 1, "group_end": 1, "patch_end": 1}
@@ -182,13 +179,6 @@ class PatchReader(wiring.Component):
         self._chunks(m, waiting, taken)
         return m
 
-    def _parts(self, m: Module, group_at: Signal) -> Part:
-        """The present part of a group."""
-        step = self.step
-        return Part(
-            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
-        )
-
     @staticmethod
     def _moved(these: tuple[Signal, ...], to: object) -> list[object]:
         return [one.eq(to) for one in these]
@@ -207,9 +197,7 @@ class PatchReader(wiring.Component):
             ]
         with m.Else():
             m.d.sync += [before.eq(0), ahead.eq(Mux((waiting.x >= 0) & (beside > 0), WORD_ROWS, 0))]
-        m.d.sync += [
-            inside.eq((waiting.y >= 0) & (waiting.y < step.rows)),
-        ]
+        m.d.sync += inside.eq((waiting.y >= 0) & (waiting.y < step.rows))
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))
         on_map = delayed(m, on_map, MAP_LATENCY - 2, "on_map")

@@ -3,41 +3,38 @@
 from typing import Any
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.parts.ports import Ports, Sized
 from hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2
 """Cycles from ``next`` to the place of the column that it passes."""
+FIELD_LAYOUT = StructLayout(
+    {
+        "base": 24,
+        "plane": 24,
+        "line": 24,
+        "pixel": 24,
+        "rows": 16,
+        "columns": 16,
+        "channels": 16,
+        "groups": 8,
+        "grid_rows": 16,
+        "grid_columns": 16,
+        "block_rows": 8,
+        "block_columns": 8,
+        "pool_rows": 4,
+        "pool_columns": 4,
+    }
+)
+"""A map and how results reach it: by blocks, and windows of a pool around each place."""
 
 
-def field_layout() -> StructLayout:
-    """A map and how results reach it: by blocks, and windows of a pool around each place."""
-    return StructLayout(
-        {
-            "base": 24,
-            "plane": 24,
-            "line": 24,
-            "pixel": 24,
-            "rows": 16,
-            "columns": 16,
-            "channels": 16,
-            "groups": 8,
-            "grid_rows": 16,
-            "grid_columns": 16,
-            "block_rows": 8,
-            "block_columns": 8,
-            "pool_rows": 4,
-            "pool_columns": 4,
-        }
-    )
-
-
-class Places(wiring.Component):
+class Places(Sized):
     """Order: grid row, grid column, group of channels, row of the block, column of the block, channel.
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
@@ -47,26 +44,22 @@ class Places(wiring.Component):
     Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        bits = bits_for(geometry.map_codes - 1)
-        self.bits = bits
-        super().__init__(
-            {
-                "field": In(field_layout()),
-                "begin": In(1),
-                "next": In(1),
-                "over": Out(1),
-                "turn": Out(1),
-                "address": Out(bits),
-                "first": Out(1),
-                "inside": Out(1),
-                "again": Out(1),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "field": In(FIELD_LAYOUT),
+            "begin": In(1),
+            "next": In(1),
+            "over": Out(1),
+            "turn": Out(1),
+            "address": Out(bits_for(g.map_codes - 1)),
+            "first": Out(1),
+            "inside": Out(1),
+            "again": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        field, bits = self.field, self.bits
+        field, bits = self.field, len(self.address)
         # Of a window: its number and address, how far the place is into it, whether it is the window's last.
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)

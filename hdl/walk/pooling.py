@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import WORD_ROWS
-from hdl.walk.layouts import chunk_layout
+from hdl.walk.layouts import CHUNK_LAYOUT
 from hdl.walk.scaler import OPERAND_BITS
 
 POOLING_LATENCY = 2 + WORD_ROWS
@@ -24,7 +24,7 @@ class Pooling(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "chunk": In(chunk_layout()),
+                "chunk": In(CHUNK_LAYOUT),
                 "valid": Out(1),
                 "largest": Out(8),
                 "total": Out(OPERAND_BITS),

@@ -12,7 +12,7 @@ from emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WOR
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
-from hdl.walk.layouts import gate_layout, header_layout, step_layout
+from hdl.walk.layouts import GATE_LAYOUT, HEADER_LAYOUT, STEP_LAYOUT
 
 
 class Records(wiring.Component):
@@ -29,9 +29,9 @@ class Records(wiring.Component):
                 "fetch": In(1),
                 "number": In(bits_for(self.depth // RECORD_WORDS - 1)),
                 "ready": Out(1),
-                "step": Out(step_layout()),
-                "gate": Out(gate_layout()),
-                "header": Out(header_layout()),
+                "step": Out(STEP_LAYOUT),
+                "gate": Out(GATE_LAYOUT),
+                "header": Out(HEADER_LAYOUT),
                 "window": In(WindowSignature()),
             }
         )
@@ -43,7 +43,7 @@ class Records(wiring.Component):
         at = Signal(range(RECORD_WORDS))
         share(m, memory, window, Cat(at, self.number))
         m.d.sync += window.read_data.eq(memory.data)
-        header = Signal(header_layout(), reset_less=True)
+        header = Signal(HEADER_LAYOUT, reset_less=True)
         m.d.comb += self.header.eq(header)
         for name, (word, low, width) in HEADER.items():
             with m.If(window.write & (window.address == word)):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth import Const, Module, Mux, Signal, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -15,6 +14,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
+from hdl.parts.ports import Ports, Sized
 
 FACTOR_BITS = 16
 OPERAND_BITS = 17
@@ -24,7 +24,7 @@ WIDE = 37
 """Bits that hold a product and what rounds it; a larger shift leaves 0."""
 
 
-class Scaler(wiring.Component):
+class Scaler(Sized):
     """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` holds still.
 
     Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
@@ -32,25 +32,21 @@ class Scaler(wiring.Component):
     the second one 500.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.columns, self.ways = geometry.columns, geometry.second_operands
-        super().__init__(
-            {
-                "valid": In(1),
-                "a": In(ArrayLayout(OPERAND_BITS, self.ways)),
-                "index": In(bits_for(geometry.columns - 1)),
-                "shift": In(6),
-                "value_valid": Out(1),
-                "value": Out(ArrayLayout(SECOND_BITS, self.ways)),
-                "window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "valid": In(1),
+            "a": In(ArrayLayout(OPERAND_BITS, g.second_operands)),
+            "index": In(bits_for(g.columns - 1)),
+            "shift": In(6),
+            "value_valid": Out(1),
+            "value": Out(ArrayLayout(SECOND_BITS, g.second_operands)),
+            "window": In(WindowSignature()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.factors = factors = RegisteredMemory(
-            unsigned(FACTOR_BITS), self.columns, second=self.ways > 1
-        )
+        columns, ways = self.geometry.columns, self.geometry.second_operands
+        m.submodules.factors = factors = RegisteredMemory(unsigned(FACTOR_BITS), columns, second=ways > 1)
         index = delayed(m, self.index, 1, "index")
         share(m, factors, self.window, index)
         m.d.sync += self.window.read_data.eq(factors.data)
@@ -65,7 +61,7 @@ class Scaler(wiring.Component):
             self.value_valid.eq(delayed(m, self.valid, SCALER_LATENCY - 1, "valid")),
         ]
         self._rounded(m, multiplier.product, half, 0)
-        if self.ways > 1:
+        if ways > 1:
             m.submodules.second = second = CarryMultiplier(unsigned(FACTOR_BITS))
             with m.If(~self.window.write):
                 m.d.comb += factors.write_address.eq(index + 1)

@@ -11,8 +11,8 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, second_layout
 from hdl.parts.queue import Queue
-from hdl.walk.map_memory import MAP_LATENCY
-from hdl.walk.places import PLACES_LATENCY, Places, field_layout
+from hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 from hdl.walk.scaler import OPERAND_BITS
 
 AHEAD = 32, 96
@@ -26,8 +26,7 @@ class Seconds(wiring.Component):
 
     ``begin`` starts with the columns of ``field``, their factors from ``base`` on, 2 ** ``turn`` of them
     beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
-    takes them at once. ``request`` stays with its ``address`` until ``granted``; the codes are on ``data``
-    MAP_LATENCY later. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
+    takes them at once. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
     columns. Throughput: what the scaler's is. Resources: ``Places``, two queues.
     """
 
@@ -37,15 +36,12 @@ class Seconds(wiring.Component):
         index = bits_for(geometry.columns - 1)
         super().__init__(
             {
-                "field": In(field_layout()),
+                "field": In(FIELD_LAYOUT),
                 "turn": In(3),
                 "group": In(16),
                 "base": In(index),
                 "begin": In(1),
-                "request": Out(1),
-                "address": Out(bits_for(geometry.map_codes - 1)),
-                "granted": In(1),
-                "data": In(8 * self.read),
+                **reader_ports(geometry, self.read),
                 "valid": Out(1),
                 "a": Out(ArrayLayout(OPERAND_BITS, self.ways)),
                 "index": Out(index),

@@ -13,13 +13,14 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from hdl.parts.ports import Ports, Sized, by_name
 from hdl.walk.gates import GATES_LATENCY, Gates
-from hdl.walk.layouts import gate_layout, step_layout
+from hdl.walk.layouts import GATE_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
 from hdl.walk.packer import Packer
 from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
-from hdl.walk.places import field_layout
+from hdl.walk.places import FIELD_LAYOUT
 from hdl.walk.pooling import POOLING_LATENCY, Pooling
 from hdl.walk.records import Records
 from hdl.walk.scaler import SCALER_LATENCY, Scaler
@@ -34,7 +35,7 @@ QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY)
 CODE_BITS = bits_for(65535)
 
 
-class Walker(wiring.Component):
+class Walker(Sized):
     """Step by step: a product's patches through the core, its codes or a pool's back into the map memory.
 
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
@@ -50,30 +51,27 @@ class Walker(wiring.Component):
     LUTs, one multiplier.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
-        super().__init__(
-            {
-                "walking": Out(1),
-                "inputs": Out(HEADER["inputs"][2]),
-                "sample_load": In(WORD_ROWS),
-                "sample_word": In(bits_for(geometry.packet_bytes)),
-                "sample_code": In(8),
-                "start": In(stream.Signature(start_layout(geometry))),
-                "began": Out(1),
-                "copying": Out(1),
-                "going_on": Out(1),
-                **load_members(geometry, Out),
-                "launch": Out(stream.Signature(start_layout(geometry))),
-                "input_done": In(1),
-                "activation": In(activation_layout(geometry)),
-                "done": In(1),
-                "second": Out(stream.Signature(second_layout(geometry))),
-                "pace": Out(PACE_BITS),
-                "steps_window": In(WindowSignature()),
-                "operand_window": In(WindowSignature()),
-            }
-        )
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "walking": Out(1),
+            "inputs": Out(HEADER["inputs"][2]),
+            "sample_load": In(WORD_ROWS),
+            "sample_word": In(bits_for(g.packet_bytes)),
+            "sample_code": In(8),
+            "start": In(stream.Signature(start_layout(g))),
+            "began": Out(1),
+            "copying": Out(1),
+            "going_on": Out(1),
+            **load_members(g, Out),
+            "launch": Out(stream.Signature(start_layout(g))),
+            "input_done": In(1),
+            "activation": In(activation_layout(g)),
+            "done": In(1),
+            "second": Out(stream.Signature(second_layout(g))),
+            "pace": Out(PACE_BITS),
+            "steps_window": In(WindowSignature()),
+            "operand_window": In(WindowSignature()),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -93,7 +91,8 @@ class Walker(wiring.Component):
         wiring.connect(m, wiring.flipped(self.steps_window), records.window)
         wiring.connect(m, wiring.flipped(self.operand_window), scaler.window)
         wiring.connect(m, seconds.operands, wiring.flipped(self.second))
-        step, gate = Signal(step_layout(), reset_less=True), Signal(gate_layout(), reset_less=True)
+        step, gate = Signal(STEP_LAYOUT, reset_less=True), Signal(GATE_LAYOUT, reset_less=True)
+        self.step = step
         taking = Signal()
         with m.If(taking):
             m.d.sync += [step.eq(records.step), gate.eq(records.gate)]
@@ -116,12 +115,7 @@ class Walker(wiring.Component):
 
         # A sample comes from afar.
         sample_load, sample_word, sample_code = (
-            delayed(m, signal, 1, name)
-            for name, signal in (
-                ("sample_load", self.sample_load),
-                ("sample_word", self.sample_word),
-                ("sample_code", self.sample_code),
-            )
+            delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
         )
         low, turns = exact_log2(g.neurons), exact_log2(WORD_ROWS // g.neurons)
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
@@ -162,11 +156,9 @@ class Walker(wiring.Component):
             packer.chunk.valid.eq(reader.chunk.valid & is_product),
             pooling.chunk.eq(reader.chunk),
             pooling.chunk.valid.eq(reader.chunk.valid & ~is_product),
-            self.load.eq(packer.load),
-            self.load_address.eq(packer.load_address),
-            self.load_data.eq(packer.load_data),
+            *by_name(self, packer, "load", "load_address", "load_data"),
         ]
-        self._scale(m, step, begin, pooling, seconds, scaler, average)
+        self._scale(m, begin, pooling, seconds, scaler, average)
         mean = Mux(scaler.value[0][8:].any(), 255, scaler.value[0][:8])
         results: dict[str, tuple[Value, Value, Value]] = {
             "product": (self.activation.valid, self.activation.count, self.activation.y.as_value()),
@@ -180,8 +172,8 @@ class Walker(wiring.Component):
         }
         # Neurons leave time for the turns in which their codes are written.
         m.d.sync += self.pace.eq(Const(g.neurons) >> step.turn)
-        self._write(m, step, begin, writer, results)
-        self._launch(m, step, reader, packer, is_product)
+        self._write(m, begin, writer, results)
+        self._launch(m, reader, packer, is_product)
         return m
 
     def _control(
@@ -290,16 +282,10 @@ class Walker(wiring.Component):
         return beginning
 
     def _scale(
-        self,
-        m: Module,
-        step: Signal,
-        begin: Signal,
-        pooling: Pooling,
-        seconds: Seconds,
-        scaler: Scaler,
-        average: Signal,
+        self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
         """The scaler works for averages or for second operands."""
+        step = self.step
         divisor = Signal.like(scaler.index)
         with m.If(pooling.valid & pooling.patch_end):
             m.d.sync += divisor.eq(divisor + 1)
@@ -337,14 +323,10 @@ class Walker(wiring.Component):
             m.d.comb += field[name].eq(step[name])
 
     def _write(
-        self,
-        m: Module,
-        step: Signal,
-        begin: Signal,
-        writer: MapWriter,
-        results: dict[str, tuple[Value, Value, Value]],
+        self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
         """What becomes a map, by the step's kind: valid, how many codes, and the codes."""
+        step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
             for kind, (valid, count, codes) in results.items():
@@ -354,12 +336,10 @@ class Walker(wiring.Component):
         field = writer.field
         m.d.comb += [writer.begin.eq(begin), writer.turn.eq(step.turn)]
         own = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
-        for name in field_layout().members:
+        for name in FIELD_LAYOUT.members:
             m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])
 
-    def _launch(
-        self, m: Module, step: Signal, reader: PatchReader, packer: Packer, is_product: Signal
-    ) -> None:
+    def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
         """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
         g = self.geometry
         taken, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
@@ -370,7 +350,7 @@ class Walker(wiring.Component):
             self.launch.valid.eq(packer.loaded),
             self.launch.payload.bank.eq(packer.loaded_bank),
             self.launch.payload.inference.eq(self.base + position),
-            self.launch.payload.layer.eq(step.layer),
+            self.launch.payload.layer.eq(self.step.layer),
         ]
         with m.If(packer.loaded):
             m.d.sync += position.eq(position + 1)

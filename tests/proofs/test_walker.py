@@ -11,7 +11,7 @@ from amaranth import Mux, Signal
 
 from emulator.spec import PRESETS
 from emulator.spec.walk_record import RECORD_WORDS
-from hdl.walk.layouts import header_layout, step_layout
+from hdl.walk.layouts import HEADER_LAYOUT, STEP_LAYOUT
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
@@ -33,11 +33,11 @@ class Records:
     depth = 256 * RECORD_WORDS
 
     def __init__(self, run: Run) -> None:
-        self.header, m = Signal(header_layout()), run.module
+        self.header, m = Signal(HEADER_LAYOUT), run.module
         self.number, self.fetch, self.ready = Signal(8), Signal(), Signal()
         self.held, reading = Signal(8), Signal()
         self.begun = begun = run.past(self.fetch, "fetched")
-        m.d.comb += self.header.eq(run.constant(header_layout().size, "program"))
+        m.d.comb += self.header.eq(run.constant(HEADER_LAYOUT.size, "program"))
         with m.If(self.fetch):
             m.d.sync += [reading.eq(1), self.ready.eq(0)]
         with m.Elif(reading & run.free(1, "read")):
@@ -63,7 +63,7 @@ def walk(module: types.ModuleType) -> Verdict:
     begins, body, steps, calls = (records.header[name] for name in ("begins", "body", "steps", "calls"))
     run.given((begins <= body) & (body < steps) & (steps != 255) & (calls != 0))
     run.given((calls == 1) | (begins + 1 < steps))
-    step, taking = Signal(step_layout()), Signal()
+    step, taking = Signal(STEP_LAYOUT), Signal()
     asked, is_product, patch, ended, done = (
         run.free(1, name) for name in ("asked", "is_product", "patch", "ended", "done")
     )

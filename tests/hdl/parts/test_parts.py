@@ -7,6 +7,7 @@ import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
 from hdl.parts.carry_multiplier import CarryMultiplier
+from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
@@ -99,3 +100,18 @@ def test_carry_multiplier_at_corners_and_at_random(shape: Shape) -> None:
             assert ctx.get(multiplier.product) == a * b, (a, b)
 
     simulated(multiplier, bench)
+
+
+@pytest.mark.parametrize("cycles", [2, 3, 4, 13, 30])
+def test_a_delay_in_memory_is_one_in_registers(cycles: int) -> None:
+    m, given, same = Module(), Signal(signed(9)), Signal()
+    late = [delay(m, given, cycles, delay.__name__) for delay in (delayed, delayed_in_memory)]
+    m.d.comb += same.eq(late[0] == late[1])
+
+    async def bench(ctx: Any) -> None:
+        for i, value in enumerate(np.random.default_rng(cycles).integers(-256, 256, 100).tolist()):
+            ctx.set(given, value)
+            assert i <= cycles or ctx.get(same), i
+            await ctx.tick()
+
+    simulated(m, bench)

@@ -16,7 +16,7 @@ from emulator.backend.walk import patch_fields
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Pool, Product
-from hdl.walk.layouts import chunk_layout, step_layout
+from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
 from tests.emulator.spec.test_program import layer
@@ -25,7 +25,7 @@ from tests.hdl.streams import pulse, reset
 
 EVERY = int(os.environ["EVERY"])
 """Of the small shapes, one in so many."""
-CHUNK = unpacker(chunk_layout())
+CHUNK = unpacker(CHUNK_LAYOUT)
 CODES = 1024
 CYCLES = 20000
 PADDINGS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 2), (2, 2, 1, 1))
@@ -53,7 +53,7 @@ class Reader:
     async def patches(self, fields: dict[str, int], busy: float) -> list[list[dict[str, Any]]]:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
         dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
-        dut.step.value = packed(step_layout(), **fields)
+        dut.step.value = packed(STEP_LAYOUT, **fields)
         await ClockCycles(dut.clk, 10)
         await pulse(dut, "begin")
         found: list[list[dict[str, Any]]] = [[]]

@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from emulator.spec.patches import Patches
-from hdl.walk.places import PLACES_LATENCY, field_layout
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
 from tests.hdl.probe import packed
 from tests.hdl.streams import pulse, reset
 
@@ -16,7 +16,7 @@ from tests.hdl.streams import pulse, reset
 async def places(dut: Any, rng: np.random.Generator, fields: dict[str, int], count: int) -> list[Any]:
     """(address, first, inside, turn, over) of each column, which come with gaps."""
     edge = RisingEdge(dut.clk)
-    dut.field.value = packed(field_layout(), **fields)
+    dut.field.value = packed(FIELD_LAYOUT, **fields)
     await ClockCycles(dut.clk, 3)
     await pulse(dut, "begin")
     found, turns, due, given = [], [], [], 0
