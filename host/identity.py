@@ -16,6 +16,7 @@ from emulator.spec.registers import (
 )
 from host.errors import IdentityError
 
+REGISTER_MAP = register_map_hash()
 FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")
 """Registers whose addresses never change between versions, so they can be read before trusting the rest."""
 GEOMETRY_PREFIX = "geometry_"
@@ -31,8 +32,11 @@ class Identity:
     geometry: Geometry
 
 
-def read_identity(read: Callable[[int, int], list[int]], expected: int = MAGIC) -> Identity:
-    """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected``.
+def read_identity(
+    read: Callable[[int, int], list[int]], expected: int = MAGIC, known_map: int = REGISTER_MAP
+) -> Identity:
+    """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected`` and whose
+    register map is ``known_map``.
 
     Raises
     ------
@@ -52,9 +56,9 @@ def read_identity(read: Callable[[int, int], list[int]], expected: int = MAGIC) 
             f"device speaks protocol {major}.{minor}, this host {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}: "
             f"rebuild {older}"
         )
-    if register_map != register_map_hash():
+    if register_map != known_map:
         raise IdentityError(
-            f"device has register map {register_map:#010x}, this host {register_map_hash():#010x}: "
+            f"device has register map {register_map:#010x}, this host {known_map:#010x}: "
             "rebuild the gateware from the same version as the host"
         )
     return Identity((major, minor), build_high << 32 | build_low, register_map, _geometry(read))

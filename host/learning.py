@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.learning import Counts
-from emulator.spec.learning_map import LAYER_WORDS, MAGIC_LEARNING, RUN
+from emulator.spec.learning_map import LAYER_WORDS, LEARNING_MAP, MAGIC_LEARNING, RUN
 from emulator.spec.memory_map import Section, address
 from host.device import Device
 from host.errors import NotProgrammedError, ProtocolError
@@ -17,6 +17,7 @@ class LearningDevice(Device):
     """A device with a learning core. Raises as ``Device``."""
 
     magic = MAGIC_LEARNING
+    register_map = LEARNING_MAP
 
     def load_learning(self, sections: list[Section], tag: int, *, seed: int, noise: bool) -> None:
         """Write a learning program, laid out in ``sections``, and verify it by CRCs made in gateware.

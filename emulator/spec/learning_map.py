@@ -12,6 +12,7 @@ number, its answer whether the answer before the update was right (0 or 1), then
 from emulator.spec.geometry import Geometry
 from emulator.spec.learning import LEVELS
 from emulator.spec.memory_map import region_words
+from emulator.spec.registers import register_map_hash
 
 MAGIC_LEARNING = 0x4C52444E
 """ASCII "NDRL": what cannot drive it refuses it."""
@@ -57,6 +58,8 @@ REMEMBERED = 32
 """Latest updates whose answers a device keeps, more than a window holds: asked again, it answers and does not
 repeat them. Any other number but the next one is answered with -1 in every word, and not done."""
 TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
+LEARNING_MAP = register_map_hash(*(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES)
+"""What the register ``register_map`` of a device that learns says: a host of other records refuses it."""
 LABEL_CODES = 2
 """Codes before a sample's own."""
 

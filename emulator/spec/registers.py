@@ -96,10 +96,11 @@ BY_NAME: dict[str, Register] = {r.name: r for r in REGISTERS}
 COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NAME["counter_clear"].address)
 
 
-def register_map_hash() -> int:
-    """CRC-32 over the table; a host built with another table refuses the device."""
-    text = "\n".join(f"{r.name} {r.address} {r.access}" for r in REGISTERS)
-    return zlib.crc32(text.encode())
+def register_map_hash(*more: str) -> int:
+    """CRC-32 over the table, and ``more`` lines of what else both sides must know; a host built with another
+    table refuses the device."""
+    lines = [*(f"{r.name} {r.address} {r.access}" for r in REGISTERS), *more]
+    return zlib.crc32("\n".join(lines).encode())
 
 
 def protocol_word() -> int:

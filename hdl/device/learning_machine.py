@@ -7,7 +7,13 @@ from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.learning_map import LABEL_CODES, MAGIC_LEARNING, REMEMBERED, learning_words
+from emulator.spec.learning_map import (
+    LABEL_CODES,
+    LEARNING_MAP,
+    MAGIC_LEARNING,
+    REMEMBERED,
+    learning_words,
+)
 from hdl.device.registers import Registers
 from hdl.learn.core import REGIONS, LearningCore
 from hdl.link.receiver import LINK_EVENT_LAYOUT
@@ -44,7 +50,7 @@ class LearningMachine(wiring.Component):
         g, master = self.geometry, self.master
         m.submodules.decoder = decoder = Decoder(g, learning_words(g))
         registers = Registers(g, self.build_id)
-        registers.constants["magic"] = MAGIC_LEARNING
+        registers.constants |= {"magic": MAGIC_LEARNING, "register_map": LEARNING_MAP}
         m.submodules.registers = registers
         m.submodules.core = core = LearningCore(g)
         m.submodules.starts = starts = Queue(start_layout(g), 2)

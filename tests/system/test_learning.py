@@ -132,6 +132,14 @@ def test_other_hosts_refuse_it(board: LearningBoard) -> None:
         Device(SimLink(board.geometry, learns=True))
 
 
+def test_a_host_of_other_records_refuses_it(board: LearningBoard) -> None:
+    class Other(LearningBoard):
+        register_map = LearningBoard.register_map ^ 1
+
+    with pytest.raises(IdentityError, match="device has register map 0x.*: rebuild the gateware"):
+        Other(SimLink(board.geometry, learns=True))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("board", ["sim:", "sim-udp:"])
 @pytest.mark.parametrize("of", [{"chip": "wan2022"}, {"chip": "dendritic-ndr", "neuron_rate": 0.01}])
