@@ -50,7 +50,7 @@ TARGETS = (
     # What learns.
     Target(
         name="ecpix5-85f-udp",
-        clock_mhz=100,
+        clock_mhz=120,
         lane_sites_from=20,
         **_COMMON,
         **ECP5_85F_LEARNING,
