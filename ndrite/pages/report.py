@@ -149,7 +149,10 @@ class Report(Result):
     @property
     def bound_cycles(self) -> int | None:
         """The fewest clock cycles of an inference on the board's lanes; None where no board was chosen."""
-        return None if self.board is None else bound_cycles(self.subject.program, self.board["lanes"])
+        if self.board is None:
+            return None
+        rows = self.board["geometry"].get("lane_rows", 1)  # reports of before have none
+        return bound_cycles(self.subject.program, self.board["lanes"], rows)
 
     @cached_property
     def tilings(self) -> list[Tiling]:

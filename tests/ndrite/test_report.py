@@ -58,6 +58,8 @@ def test_numbers_and_figures(working: Path, said: Any) -> None:
     y = Core(Program.load("mine")).infer(np.load("x.npy"), seed=5).argmax(axis=1)
     assert result["accuracy_golden"] == (y == np.load("y.npy")).mean()
     assert result["bound_cycles"] == 64 + 12  # 8-bit DACs, both layers' columns at once on 64 lanes
+    twos = said(f"{JUDGED} --fpga ecpix5-85f-maps-udp")
+    assert twos["bound_cycles"] == 32 + 6
     for name in ("answers", "errors", "curves", "cells"):
         assert Path("figures", f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert b"<svg" in Path("figures", f"{name}.svg").read_bytes()[:1000]
