@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from emulator.backend.lay_out import check_fits
 from emulator.spec import Geometry, Program
@@ -25,6 +25,14 @@ class Abilities:
     def of(cls, geometry: Geometry) -> Abilities:
         """Those of an array of ``geometry``."""
         return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
+
+
+def behind(board: object) -> Iterator[Any]:
+    """A board and each one that it wraps, its ``device``, from the outside in."""
+    yield board
+    while (inner := getattr(board, "device", board)) is not board:
+        yield inner
+        board = inner
 
 
 class Holder(Protocol):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boards.abilities import behind
 from emulator.backend.learning import lay_out_learning, state_places
 from emulator.spec.learning import Counts, Learning, check_samples
 from host.api import LearningApi
@@ -14,11 +15,7 @@ from host.learning import LearningDevice
 
 def learner_of(board: object) -> LearningApi | None:
     """What of a board learns: itself, or the board that it wraps; None where nothing does."""
-    behind: Any = board
-    while behind is not None and not isinstance(behind, LearningApi):
-        inner = getattr(behind, "device", None)
-        behind = None if inner is behind else inner
-    return behind
+    return next((each for each in behind(board) if isinstance(each, LearningApi)), None)
 
 
 class LearningBoard(LearningDevice):

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import Holder
+from boards.abilities import Holder, behind
 from boards.board import Board
 from boards.segmented import Segmented
 from emulator.golden.campaign import campaign
@@ -19,10 +19,8 @@ from host.scrub import Upset
 
 def device_of(board: BoardApi) -> Board | None:
     """The device behind a board, for what only devices have: registers, memories; None for a golden one."""
-    behind: Any = board
-    while (inner := getattr(behind, "device", behind)) is not behind:
-        behind = inner
-    return behind if isinstance(behind, Board) else None
+    *_, inmost = behind(board)
+    return inmost if isinstance(inmost, Board) else None
 
 
 class SteppedBoard:

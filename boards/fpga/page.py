@@ -11,6 +11,7 @@ from typing import Any
 from boards.fpga.registry import TARGETS
 from boards.fpga.reports import load, summaries
 from boards.fpga.target import Target
+from emulator.files import write_whole
 
 BEGIN, END = "<!-- written by python -m boards.fpga.page -->", "<!-- to here -->"
 EARLIER = "\\*"
@@ -70,5 +71,4 @@ def _row(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1])
-    file.write_text(renewed(file.read_text()))
+    write_whole(sys.argv[1], renewed(Path(sys.argv[1]).read_text()))

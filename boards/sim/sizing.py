@@ -1,6 +1,7 @@
 """How large a simulated device must be for a program, one that learns too."""
 
 import dataclasses
+from typing import Any
 
 from emulator.backend.lay_out import check_fits, column_words, weight_words
 from emulator.backend.learning import check_learning_fits
@@ -67,10 +68,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     if all(getattr(base, name) == value for name, value in fields.items()):
         return base
-    try:
-        geometry = dataclasses.replace(base, name=_name(fields), **fields)
-    except GeometryError as error:
-        raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
+    geometry = _made(program, base, name=_name(fields), **fields)
     check_fits(program, geometry)
     return geometry
 
@@ -87,28 +85,33 @@ def sized_learning(learning: Learning) -> Geometry:
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))
     outputs = max(16, _power_of_two(1 + len(program.layers)))
-    try:
-        geometry = dataclasses.replace(
-            PRESETS["64-lane"],
-            name=f"{lanes}-lane-learning",
-            rows=program.rows,
-            lanes=min(lanes, program.rows),
-            readouts=READOUTS,
-            weight_depth=max(256, _power_of_two(sum(layer.rows for layer in learning.layers))),
-            max_inputs=inputs,
-            max_outputs=outputs,
-            columns=max(64, _power_of_two(sum(layer.outputs + READOUTS - 1 for layer in program.layers))),
-            layers=max(4, _power_of_two(learning.records)),
-            curves=max(16, _power_of_two(len(program.curve_base))),
-            segments=program.curve_base.shape[1],
-            redraw=0,
-            analog=False,
-            packet_bytes=max(64, inputs, 4 * outputs),
-        )
-    except GeometryError as error:
-        raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
+    geometry = _made(
+        program,
+        USUAL,
+        name=f"{lanes}-lane-learning",
+        rows=program.rows,
+        lanes=min(lanes, program.rows),
+        readouts=READOUTS,
+        weight_depth=max(256, _power_of_two(sum(layer.rows for layer in learning.layers))),
+        max_inputs=inputs,
+        max_outputs=outputs,
+        columns=max(64, _power_of_two(sum(layer.outputs + READOUTS - 1 for layer in program.layers))),
+        layers=max(4, _power_of_two(learning.records)),
+        curves=max(16, _power_of_two(len(program.curve_base))),
+        segments=program.curve_base.shape[1],
+        redraw=0,
+        analog=False,
+        packet_bytes=max(64, inputs, 4 * outputs),
+    )
     check_learning_fits(learning, geometry)
     return geometry
+
+
+def _made(program: Program, base: Geometry, **fields: Any) -> Geometry:
+    try:
+        return dataclasses.replace(base, **fields)
+    except GeometryError as error:
+        raise GeometryError(f"program {program.name!r} is too large to be simulated: {error}") from None
 
 
 def _name(fields: dict[str, int]) -> str:
