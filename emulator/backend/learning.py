@@ -44,7 +44,16 @@ def lay_out_learning(
             }
             sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
             of = dataclasses.replace(of, curve=tuned.first)
-        sections += _law(i, f"layer {i}", of, learned, learned.devices, places, geometry)
+        devices, fast = learned.devices, learned.transfer
+        if fast is not None:
+            places["pulse_row"] = learned.fast_row(of.inputs)
+            devices = fast.devices
+        sections += _law(i, f"layer {i}", of, learned, devices, places, geometry)
+        if learning.carries:
+            own = places | {"every": 0 if fast is None else fast.every}
+            own |= {"threshold": 0 if fast is None else fast.threshold}
+            own_record = learning.carries + i
+            sections += _law(own_record, f"own devices {i}", of, learned, learned.devices, own, geometry)
         rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, rest)).astype(np.int32))
@@ -59,7 +68,7 @@ def lay_out_learning(
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
     # The number of the next update is no part of it: the host writes that before updates, and they count it.
-    run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers)]
+    run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers), learning.carries]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
     return sections
 
@@ -108,6 +117,9 @@ def _record(
         "variance_out": of.sigma_out**2,
         "back_variance": learned.back_sigma**2,
         "tuned_bits": 0,
+        "pulse_row": 0,
+        "every": 0,
+        "threshold": 0,
         **known,
     }
     value = position = 0
@@ -136,7 +148,7 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     widest = max(layer.outputs for layer in layers)
     require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
     records = learning.records
-    require(records <= g.layers, "layers, with those of tuned neurons", records, f"at most {g.layers}")
+    require(records <= g.layers, "layers, with those of other devices", records, f"at most {g.layers}")
     require(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
     inputs = learning.program.inputs
     require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
@@ -148,8 +160,6 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     require(
         curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
     )
-    for i, learned in enumerate(learning.layers):
-        require(learned.transfer is None, f"fast devices of layer {i}", "given", "none, in gateware")
     for i, layer in enumerate(layers):
         require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
         require(

@@ -247,10 +247,25 @@ class Learning:
         return self.program.outputs
 
     @property
+    def carries(self) -> int:
+        """The first of the records of laws of layers' own devices where others are pulsed; 0: none are.
+
+        One a layer stands before, and where neurons are tuned one of each layer's ECRAMs.
+        """
+        if all(layer.transfer is None for layer in self.layers):
+            return 0
+        return len(self.layers) * (1 + self._tuned)
+
+    @property
     def records(self) -> int:
-        """Laws of devices: one a layer, and where neurons are tuned one of the ECRAMs of each hidden one."""
-        tuned = any(layer.tuned is not None for layer in self.layers)
-        return 2 * len(self.layers) - 1 if tuned else len(self.layers)
+        """Records of laws of devices; the last layer has no ECRAMs, and room for their law only where records
+        follow."""
+        depth = len(self.layers)
+        return self.carries + depth if self.carries else depth + self._tuned * (depth - 1)
+
+    @property
+    def _tuned(self) -> bool:
+        return any(layer.tuned is not None for layer in self.layers)
 
 
 def pair_constant(pair: int) -> int:

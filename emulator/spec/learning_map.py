@@ -4,6 +4,9 @@ Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds stat
 signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant
 first, and at the end the record of the ``RUN``. Where neurons of layer i are tuned, record ``depth`` + i is
 their ECRAMs': ``inputs`` is their row, and the columns' rate and shift, slopes and ``step_shift`` are theirs.
+Where pulses go to fast devices, the law in a layer's record is theirs, and that of its own devices in record
+``carries`` + i, with ``every`` and ``threshold`` of ``emulator.spec.learning.Transfer``; ``every`` is 0 for a
+layer without.
 ``devices`` holds the device tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of
 such a device is an update: its payload is the label (u16) and the sample's codes, its index the update's
 number, its answer whether the answer before the update was right (0 or 1), then the pulses of each layer.
@@ -46,13 +49,18 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "step_shift": (5, False),
     "tuned_bits": (4, False),
     "behind_tuned": (1, False),
+    "pulse_row": (16, False),
+    "every": (16, False),
+    "threshold": (16, False),
 }
 """Name -> bits, and whether it is signed, of a layer's record. ``tuned_bits``: 2^bits curves, of which a
-neuron's ECRAM chooses one; 0: none. ``behind_tuned``: neurons of the layer before are tuned."""
+neuron's ECRAM chooses one; 0: none. ``behind_tuned``: neurons of the layer before are tuned. ``pulse_row``:
+the first row that pulses go to, 0 or that of the layer's fast devices."""
 SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
 LAYER_WORDS = 16
-RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "next")
-"""Words of the last record; ``depth``: layers that there are. ``next``: number of the next update; the device
+RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "carries", "next")
+"""Words of the last record; ``depth``: layers that there are. ``carries``: the record that begins those of
+layers' own devices, 0 where no layer has fast ones. ``next``: number of the next update; the device
 counts on from there."""
 REMEMBERED = 32
 """Latest updates whose answers a device keeps, more than a window holds: asked again, it answers and does not

@@ -20,6 +20,8 @@ ADDRESSES = IP + 12
 UDP = ICMP = IP + IP_BYTES
 UDP_BYTES, ECHO_BYTES = 8, 4
 """Before what is kept: a UDP payload, or all that an ICMP echo's answer repeats."""
+HEADERS_END = 63
+"""Behind the last byte of any header."""
 BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
 """EtherType; Ethernet, IPv4, the lengths of their addresses; a request."""
@@ -66,6 +68,8 @@ class FramesIn(wiring.Component):
         # A frame's bytes, behind its preamble; ``at`` is the number of the one that stands in ``taken``.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
+        self.number = Signal(range(HEADERS_END + 1))
+        """The same within the headers, and their end from there on: few bits to compare."""
         self.late = Signal(8)
         """The byte before ``taken``: what its number means is known by then."""
         inside, hunting, seen, ended, doubted = (
@@ -80,6 +84,8 @@ class FramesIn(wiring.Component):
             m.d.sync += doubted.eq(1)
         with m.If(self.valid_late & (self.at != LONGEST + 1)):
             m.d.sync += self.at.eq(self.at + 1)
+        with m.If(self.valid_late & (self.number != HEADERS_END)):
+            m.d.sync += self.number.eq(self.number + 1)
         crc, part, summing = crc_register("crc"), Signal(32), Signal()
         m.d.sync += [part.eq(crc32_of_byte(self.taken)), summing.eq(self.valid_late)]
         with m.If(summing):
@@ -108,7 +114,7 @@ class FramesIn(wiring.Component):
             self.arp.eq(behind[4] & sound & asked),
         ]
         with m.If(self.forget):
-            m.d.sync += [self.at.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
+            m.d.sync += [self.at.eq(0), self.number.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [fact.eq(fact.init) for fact in facts.values()]
         return m
 
@@ -119,7 +125,7 @@ class FramesIn(wiring.Component):
         """
         here, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
         m.d.sync += care.eq(0)
-        with m.Switch(self.at):
+        with m.Switch(self.number):
             for number, (byte, mask) in wanted.items():
                 with m.Case(number):
                     m.d.sync += [here.eq(byte), care.eq(Mux(self.valid_late, mask, 0))]
@@ -129,7 +135,7 @@ class FramesIn(wiring.Component):
     def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
         """``field`` shifts in ``count`` bytes from ``first`` up, the first one highest."""
         taking = Signal(name=f"{name}_taking")
-        m.d.sync += taking.eq(self.valid_late & (self.at >= first) & (self.at < first + count))
+        m.d.sync += taking.eq(self.valid_late & (self.number >= first) & (self.number < first + count))
         with m.If(taking):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
@@ -168,7 +174,7 @@ class FramesIn(wiring.Component):
         ):
             self._take(m, field, name, first, count)
         checksum = Signal()
-        m.d.sync += checksum.eq(self.valid_late & (self.at >= UDP + 6) & (self.at < UDP + 8))
+        m.d.sync += checksum.eq(self.valid_late & (self.number >= UDP + 6) & (self.number < UDP + 8))
         with m.If(checksum & (self.late != 0)):
             m.d.sync += facts["summed"].eq(1)  # a checksum of 0 is none
         return facts

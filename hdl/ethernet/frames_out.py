@@ -18,6 +18,7 @@ from hdl.ethernet.frames_in import (
 from hdl.ethernet.slots import DESCRIPTOR_LAYOUT
 from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from hdl.link.states import States
+from hdl.parts.delay import delayed
 
 PREAMBLE_BYTES = 8
 GAP_BYTES = 13
@@ -79,7 +80,7 @@ class FramesOut(wiring.Component):
                 states.go("head")
         self.to_mac, self.to_address, self.to_echo = mac, address, echo
         ip_sum, udp_sum = self._checksums(m, states["ready"])
-        head, ends = self._head(m, at, of_arp, ip_sum, udp_sum)
+        heads, ends = self._heads(m, at, of_arp, ip_sum, udp_sum)
         with states.at("head"):
             m.d.sync += at.eq(at + 1)
             with m.If(ends):
@@ -99,15 +100,12 @@ class FramesOut(wiring.Component):
         # Bytes, then their FCS: the sum is whole in the cycle in which the first byte of it is due.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        # A register between the long selection of a header's byte and what is done with it.
-        was = {name: Signal(name=f"was_{name}") for name in ("preamble", "head", "body", "pad")}
-        opening, chosen, payload = Signal(8), Signal(8), Signal(8)
-        m.d.sync += [signal.eq(states[name]) for name, signal in was.items()]
-        m.d.sync += [
-            opening.eq(Mux(at == PREAMBLE_BYTES - 1, START, PREAMBLE)),
-            chosen.eq(head),
-            payload.eq(self.datagrams.payload),
-        ]
+        # A header's byte is chosen among many, in two steps; what else is sent waits for it.
+        was = {n: delayed(m, states[n], 2, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
+        opening = delayed(m, Mux(at == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
+        payload, chosen = delayed(m, self.datagrams.payload, 2, "payload"), Signal(8)
+        arp_byte, icmp_byte, udp_byte = heads
+        m.d.sync += chosen.eq(Mux(of_arp, arp_byte, Mux(echo, icmp_byte, udp_byte)))
         with m.If(was["preamble"]):
             m.d.sync += byte.eq(opening)
         with m.Elif(was["head"]):
@@ -187,12 +185,12 @@ class FramesOut(wiring.Component):
                 m.d.sync += udp_sum.eq(~(total[:16] + total[16])[:16])
         return ip_sum, udp_sum
 
-    def _head(
+    def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
-    ) -> tuple[Signal, Signal]:
-        """Byte ``at`` of a frame's headers, and whether it is their last."""
+    ) -> tuple[list[Signal], Signal]:
+        """Byte ``at`` of the headers of ARP, ICMP and UDP, a cycle later, and whether it is the last one."""
         d, own, mac, address, echo = self.descriptor, self.own, self.to_mac, self.to_address, self.to_echo
-        head, ends = Signal(8), Signal()
+        ends = Signal()
 
         def big(value: object, count: int) -> list[object]:
             """Bytes of a number, the first one highest."""
@@ -206,18 +204,22 @@ class FramesOut(wiring.Component):
         ip = [*ethernet, 8, 0, 0x45, 0, *big(Cat(self.ip_length, Const(0, 4)), 2), 0, 0, 0x40, 0]
         ip += [TIME_TO_LIVE, protocol, *big(ip_sum, 2), *big(own_address, 4), *big(address, 4)]
         # A UDP checksum of 0 would be none.
-        fixed = Mux(udp_sum == 0, 0xFFFF, udp_sum)
+        fixed = Signal(16)
+        m.d.sync += fixed.eq(Mux(udp_sum == 0, 0xFFFF, udp_sum))
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]
         udp = [*ip, *big(Const(own.port, 16), 2), *big(d.port, 2)]
         udp += [*big(Cat(self.udp_length, Const(0, 4)), 2), *big(fixed, 2)]
-        for which, fields in ((of_arp, arp), (~of_arp & echo, icmp), (~of_arp & ~echo, udp)):
-            with m.If(which):
-                with m.Switch(at):
-                    for i, field in enumerate(fields):
-                        with m.Case(i):
-                            m.d.comb += head.eq(field)
-                m.d.comb += ends.eq(at == len(fields) - 1)
-        return head, ends
+        heads = []
+        for name, fields in {"arp": arp, "icmp": icmp, "udp": udp}.items():
+            byte = Signal(8, name=f"{name}_byte")
+            with m.Switch(at):
+                for i, field in enumerate(fields):
+                    with m.Case(i):
+                        m.d.sync += byte.eq(field)
+            heads.append(byte)
+        last = [len(fields) - 1 for fields in (arp, icmp, udp)]
+        m.d.comb += ends.eq(at == Mux(of_arp, last[0], Mux(echo, last[1], last[2])))
+        return heads, ends
 
 
 def _folded(total: int) -> int:

@@ -11,6 +11,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.learning import LEVELS
 from emulator.spec.learning_map import TABLES
 from emulator.spec.noise import DOMAIN_READ
+from hdl.learn.carry import Carry
 from hdl.learn.columns import Columns
 from hdl.learn.converter import VALUE_STAGE
 from hdl.learn.errors import Errors
@@ -18,7 +19,7 @@ from hdl.learn.events import EVENT_STAGE
 from hdl.learn.forward import Forward
 from hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ECRAM_KEY, ROW_KEY, Keys
 from hdl.learn.lanes import PEEK_LATENCY, Lanes, total_stage
-from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, table_address_bits
+from hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, poke_layout, table_address_bits
 from hdl.learn.live import Live
 from hdl.learn.order import Order
 from hdl.learn.outputs import WINDOWS, Outputs
@@ -45,14 +46,16 @@ class LearningCore(wiring.Component):
     counted. ``depth`` is the number of layers, ``inputs`` how many codes a sample has.
 
     Neurons of hidden layers are tuned where their layer's record says so: their ECRAMs get pulses before the
-    layer's devices do, by a record of their own.
+    layer's devices do, by a record of their own. Where pulses go to fast devices, rows of these are carried
+    over to the layers' own devices behind them (``Carry``).
 
     Cycles of an update. Forward, each layer: for each tile and slice its live rows, or columns / readouts, or
     32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
     rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
     with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
     all layers but the first one while the errors of the layer before are made. ECRAMs: a layer's columns, and
-    about 110. Resources: those of the parts.
+    about 110. Carried over: a layer 45, or 3 a column and about 150 where a row is due. Resources: those of
+    the parts.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class LearningCore(wiring.Component):
         m.submodules.outputs = self.outputs = outputs = Outputs(g)
         m.submodules.errors = self.errors = errors = Errors(g)
         m.submodules.pulse = self.pulse = pulse = Pulses(g)
+        m.submodules.carry = self.carry = carry = Carry(g)
         m.submodules.keys = self.keys = keys = Keys(g)
         wiring.connect(m, wiring.flipped(self.layers), settings.window)
         wiring.connect(m, wiring.flipped(self.readout), columns.readout)
@@ -132,6 +136,13 @@ class LearningCore(wiring.Component):
             order.pulsing.eq(pulse.busy),
             order.pulsed.eq(pulse.done),
             order.behind_tuned.eq(layer.behind_tuned),
+            order.carries.eq(settings.carries),
+            order.carried.eq(carry.done),
+            order.due.eq(carry.due),
+            carry.layer.eq(layer),
+            carry.update.eq(self.update),
+            carry.start.eq(order.carry),
+            carry.pulsing.eq(pulse.busy),
             settings.number.eq(order.record),
             settings.start.eq(self.start),
             self.depth.eq(settings.depth),
@@ -197,7 +208,7 @@ class LearningCore(wiring.Component):
             outputs.partial.eq(columns.partial),
             columns.address.eq(outputs.address),
             lanes.shift.eq(columns.shift | outputs.shift),
-            lanes.forget.eq(order.answer | order.normalise),
+            lanes.forget.eq(order.answer | order.normalise | self.carry.begin),
             hidden.begin.eq(order.answer),
             hidden.push.eq(outputs.answer.valid & ~outputs.answer.final),
             hidden.last.eq(outputs.last),
@@ -246,33 +257,43 @@ class LearningCore(wiring.Component):
         ]
 
     def _rows(self, m: Module) -> None:
-        """What row the lanes read: for the bus, backward so that sums meet their noise, or forward."""
-        g, lanes, window = self.geometry, self.lanes, self.weights
+        """What row the lanes read: for the bus, of fast devices, backward so that sums meet their noise, or
+        forward."""
+        g, lanes, window, carry = self.geometry, self.lanes, self.weights, self.carry
         row_bits = bits_for(g.weight_depth - 1)
         lead = max(0, VALUE_STAGE - total_stage(g))
         at = delayed(m, self.record.at_state + self.order.row, lead, "back_at")
         m.d.comb += [lanes.row.eq(self.forward.row), lanes.backward.eq(self.order.backward)]
         with m.If(self.ready):
             m.d.comb += lanes.row.address.eq(window.address)
+        with m.Elif(carry.reading):
+            m.d.comb += lanes.row.address.eq(carry.address)
         with m.Elif(self.order.backward):
             m.d.comb += lanes.row.address.eq(at)
+        poke = Signal(poke_layout(g))
         m.d.comb += [
-            lanes.poke.write.eq(window.write),
-            lanes.poke.lane.eq(window.address[row_bits:]),
-            lanes.poke.address.eq(window.address),
-            lanes.poke.data.eq(window.write_data),
-            lanes.peek_lane.eq(window.address[row_bits:]),
+            poke.write.eq(window.write),
+            poke.lane.eq(window.address[row_bits:]),
+            poke.address.eq(window.address),
+            poke.data.eq(window.write_data),
+            lanes.poke.eq(Mux(self.order.carrying, carry.poke, poke)),
+            lanes.peek_lane.eq(Mux(carry.reading, carry.lane, window.address[row_bits:])),
+            carry.peeked.eq(lanes.peeked),
             window.read_data.eq(delayed(m, lanes.peeked, STREAM_LATENCY - PEEK_LATENCY, "peeked")),
         ]
 
     def _pulses(self, m: Module) -> None:
         """Trains of rows and columns, and the devices of the layer that is pulsed."""
-        lanes, pulse, keys = self.lanes, self.pulse, self.keys.keys
+        lanes, pulse, keys, carry = self.lanes, self.pulse, self.keys.keys, self.carry
+        carrying = self.order.carrying
         m.d.comb += [
             pulse.layer.eq(self.record),
             pulse.number.eq(self.order.number),
             pulse.record.eq(self.at_record),
-            pulse.ecrams.eq(self.of_ecrams),
+            pulse.alone.eq(self.of_ecrams | carrying),
+            pulse.from_row.eq(
+                Mux(carrying, carry.row, Mux(self.of_ecrams, self.record.inputs, self.record.pulse_row))
+            ),
             pulse.slots.eq(self.settings.slots),
             pulse.exponent.eq(self.errors.exponent),
             pulse.row_key.eq(keys[ROW_KEY]),
@@ -286,8 +307,8 @@ class LearningCore(wiring.Component):
             pulse.room.eq(lanes.room),
             pulse.lanes_waiting.eq(lanes.waiting),
             pulse.lanes_busy.eq(lanes.busy),
-            lanes.error.eq(self.errors.error),
-            lanes.train.eq(pulse.train),
+            lanes.error.eq(Mux(carrying, carry.error, self.errors.error)),
+            lanes.train.eq(Mux(carrying, carry.train, pulse.train)),
             lanes.take.eq(pulse.take),
             lanes.updating.eq(pulse.busy),
             lanes.law.eq(pulse.law),

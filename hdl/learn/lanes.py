@@ -19,7 +19,9 @@ from hdl.learn.layouts import (
     TRAIN_BITS,
     address_bits,
     error_layout,
+    poke_layout,
     row_layout,
+    train_layout,
 )
 from hdl.learn.updater import PRODUCTS, table_write_layout
 from hdl.parts.delay import delayed
@@ -89,7 +91,7 @@ class Lanes(wiring.Component):
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         g = geometry
-        address, lane = address_bits(g), range(max(g.lanes, 2))
+        lane = range(max(g.lanes, 2))
         self.total_bits = 18 + tree_levels(g)
         super().__init__(
             {
@@ -99,7 +101,7 @@ class Lanes(wiring.Component):
                 "columns": Out(ArrayLayout(column_shape(g), g.readouts)),
                 "total": Out(signed(self.total_bits)),
                 "error": In(error_layout(g)),
-                "train": In(StructLayout({"valid": 1, "lane": lane, "value": TRAIN_BITS})),
+                "train": In(train_layout(g)),
                 "forget": In(1),
                 "take": In(1),
                 "updating": In(1),
@@ -110,7 +112,7 @@ class Lanes(wiring.Component):
                 "law": In(law_layout(g)),
                 "table": In(table_write_layout()),
                 "pulses": Out(32),
-                "poke": In(StructLayout({"write": 1, "lane": lane, "address": address, "data": STATE_SHAPE})),
+                "poke": In(poke_layout(g)),
                 "peek_lane": In(lane),
                 "peeked": Out(STATE_SHAPE),
             }

@@ -66,6 +66,17 @@ def error_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
 
 
+def train_layout(g: Geometry) -> StructLayout:
+    """The train of a layer's column, in passing."""
+    return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})
+
+
+def poke_layout(g: Geometry) -> StructLayout:
+    """A state to be written."""
+    where = {"lane": range(max(g.lanes, 2)), "address": address_bits(g)}
+    return StructLayout({"write": 1, **where, "data": STATE_SHAPE})
+
+
 def table_address_bits(g: Geometry) -> int:
     """Place of a device table's entry: layer, then level."""
     return bits_for(g.layers * LEVELS - 1)

@@ -22,21 +22,27 @@ class Order(wiring.Component):
     the first answers. Backward: ``scale`` of the read noise, ``backward`` rows (``visit``, ``row``), then
     ``pulse`` the layer while errors of the one before are made (``normalise`` until ``normal``). Where that
     one's neurons are tuned (``behind_tuned``), errors of their ECRAMs come first, and these are pulsed, with
-    ``ecrams`` up and by the ``record`` behind the layers'. In the first layer nothing but pulses. ``ready``
-    when all is done.
+    ``ecrams`` up and by the ``record`` behind the layers'. In the first layer nothing but pulses. Where there
+    are records of layers' own devices, from ``carries`` on, they follow layer by layer: ``carry``, with
+    ``carrying`` up, and where a row is ``due`` when that has ``carried``, its pulses. ``ready`` when all is
+    done.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = g = geometry
         ins = (
             "start", "known", "all_known", "summed", "answering", "normal", "pulsing", "pulsed",
-            "behind_tuned",
+            "behind_tuned", "carried", "due",
         )  # fmt: skip
-        outs = ("fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise", "ecrams")
+        outs = (
+            "fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise", "ecrams",
+            "carry", "carrying",
+        )  # fmt: skip
         super().__init__(
             {
                 "depth": In(bits_for(g.layers)),
                 "inputs": In(INDEX_BITS),
+                "carries": In(range(geometry.layers)),
                 "ready": Out(1),
                 "number": Out(range(g.layers)),
                 "record": Out(range(g.layers)),
@@ -56,7 +62,7 @@ class Order(wiring.Component):
         wait = Signal(range(64))
         m.d.comb += [
             self.final.eq(number == self.depth - 1),
-            self.record.eq(Mux(self.ecrams, self.depth + number, number)),
+            self.record.eq(number + Mux(self.carrying, self.carries, Mux(self.ecrams, self.depth, 0))),
         ]
 
         def waited(then: str, *done: object) -> None:
@@ -64,13 +70,19 @@ class Order(wiring.Component):
                 m.d.sync += done
                 m.next = then
 
+        def following() -> None:
+            m.d.sync += number.eq(number + 1)
+            m.next = "OWN"
+            with m.If(self.final):
+                m.next = "IDLE"
+
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.FSM() as fsm:
             m.d.comb += self.ready.eq(fsm.ongoing("IDLE"))
             with m.State("IDLE"):
                 m.d.sync += [number.eq(0), self.backward.eq(0), wait.eq(READ_LATENCY + 1)]
-                m.d.sync += self.ecrams.eq(0)
+                m.d.sync += [self.ecrams.eq(0), self.carrying.eq(0)]
                 with m.If(self.start):
                     m.next = "FETCH"
             with m.State("FETCH"):
@@ -140,6 +152,24 @@ class Order(wiring.Component):
                 with m.If(self.pulse):
                     m.next = "PULSED"
             with m.State("PULSED"):
-                with m.If(self.pulsed):
+                m.d.sync += wait.eq(READ_LATENCY + 1)
+                with m.If(self.pulsed & self.carrying):
+                    following()
+                with m.Elif(self.pulsed & (self.carries != 0)):
+                    m.d.sync += self.carrying.eq(1)
+                    m.next = "OWN"
+                with m.Elif(self.pulsed):
                     m.next = "IDLE"
+            with m.State("OWN"):
+                m.d.comb += self.fetch.eq(wait == 0)
+                waited("CARRY")
+            with m.State("CARRY"):
+                m.d.comb += self.carry.eq(1)
+                m.next = "CARRYING"
+            with m.State("CARRYING"):
+                m.d.sync += wait.eq(Mux(self.due, 0, READ_LATENCY + 1))
+                with m.If(self.carried & self.due):
+                    m.next = "PULSES"
+                with m.Elif(self.carried):
+                    following()
         return m

@@ -1,6 +1,6 @@
 """outputs: the columns of a layer through their neurons, one after the other."""
 
-from amaranth import Array, Cat, Module, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -71,9 +71,14 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, at, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
-        # Where the states of the next layer begin: behind biases and ECRAMs.
-        following = Signal(INDEX_BITS)
-        m.d.sync += following.eq(layer.at_state + layer.inputs + 1 + (layer.tuned_bits != 0))
+        # Where the states of the next layer begin: behind biases, ECRAMs, and three rows more for each where
+        # there are fast devices.
+        following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
+        m.d.sync += [
+            height.eq(layer.inputs + 1),
+            rows.eq(Mux(layer.pulse_row == 0, height, height << 2)),
+            following.eq(layer.at_state + rows + (layer.tuned_bits != 0)),
+        ]
         m.d.comb += [
             settings.bias.eq(biases.data),
             Cat(settings.scale, settings.curve).eq(neurons.data),

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
@@ -18,6 +17,7 @@ from hdl.learn.layouts import (
     address_bits,
     error_layout,
     layer_layout,
+    train_layout,
     trained_row_layout,
 )
 from hdl.learn.trains import TRAIN_LATENCY, Trains
@@ -39,11 +39,12 @@ class Pulses(wiring.Component):
     cycle, not both; MADE_LATENCY cycles.
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
-    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``. Of ``ecrams``
-    of its neurons it is one row, which pulses in every slot; their law is in ``record``. ``done`` when
-    all pulses are counted; the last states are written while it is ``busy`` still. Layer, rates and keys may
-    change as soon as it is. Resources: a ``Trains``, a multiplier, and 31
-    bits a row of states.
+    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, the first of
+    them to row ``from_row``. With ``alone`` it is that row only, which pulses in every slot. The law is in
+    ``record``. ``done`` when all pulses are counted; the last states are written while it is ``busy`` still.
+    Layer, rates and keys may change as soon as it is.
+
+    Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,7 +54,8 @@ class Pulses(wiring.Component):
                 "layer": In(layer_layout()),
                 "number": In(range(g.layers)),
                 "record": In(range(g.layers)),
-                "ecrams": In(1),
+                "alone": In(1),
+                "from_row": In(INDEX_BITS),
                 "slots": In(range(SLOTS_MAX + 1)),
                 "exponent": In(EXPONENT_SHAPE),
                 "row_key": In(64),
@@ -63,7 +65,7 @@ class Pulses(wiring.Component):
                 "begin": In(1),
                 "row": In(trained_row_layout(g)),
                 "error": In(error_layout(g)),
-                "train": Out(StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})),
+                "train": Out(train_layout(g)),
                 "start": In(1),
                 "busy": Out(1),
                 "done": Out(1),
@@ -109,7 +111,7 @@ class Pulses(wiring.Component):
 
         at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(range(SETTLED + 1))
         visit, law = Signal(), self.law
-        ecrams, ecram_row = Signal(), Signal(INDEX_BITS)
+        alone, first = Signal(), Signal(INDEX_BITS)
         m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
         with m.FSM():
             with m.State("IDLE"):
@@ -125,9 +127,9 @@ class Pulses(wiring.Component):
                         law.slope_down.eq(layer.slope_down),
                         law.step_shift.eq(layer.step_shift),
                         at.eq(layer.at_state),
-                        left.eq(Mux(self.ecrams, 1, counts[self.number])),
-                        ecrams.eq(self.ecrams),
-                        ecram_row.eq(layer.inputs),
+                        left.eq(Mux(self.alone, 1, counts[self.number])),
+                        alone.eq(self.alone),
+                        first.eq(self.from_row),
                     ]
                     m.next = "ROWS"
             with m.State("ROWS"):
@@ -146,8 +148,8 @@ class Pulses(wiring.Component):
         valid = delayed(m, visit, READ_LATENCY, "visit")
         m.d.sync += [
             self.pulsed.valid.eq(valid),
-            self.pulsed.train.eq(kept.data[:TRAIN_BITS] | ecrams.replicate(TRAIN_BITS)),
-            self.pulsed.row.eq(Mux(ecrams, ecram_row, kept.data[TRAIN_BITS:])),
+            self.pulsed.train.eq(kept.data[:TRAIN_BITS] | alone.replicate(TRAIN_BITS)),
+            self.pulsed.row.eq(first + Mux(alone, 0, kept.data[TRAIN_BITS:])),
         ]
         return m
 

@@ -33,6 +33,7 @@ class Settings(wiring.Component):
                 "depth": Out(bits_for(g.layers)),
                 "slots": Out(range(SLOTS_MAX + 1)),
                 "die_seed": Out(64),
+                "carries": Out(range(g.layers)),
                 "next": Out(32),
                 "next_written": Out(1),
             }
@@ -61,7 +62,7 @@ class Settings(wiring.Component):
                 m.d.sync += held.eq(window.write_data)
             with m.If(last & (chosen == i)):
                 m.d.sync += window.read_data.eq(held)
-        seed_low, seed_high, slots, depth, following = run
+        seed_low, seed_high, slots, depth, carries, following = run
         with m.If(self.start):
             m.d.sync += following.eq(following + 1)
         with m.If(window.write & (record == 0) & (word == 0)):
@@ -70,6 +71,7 @@ class Settings(wiring.Component):
             self.die_seed.eq(Cat(seed_low, seed_high)),
             self.slots.eq(slots),
             self.depth.eq(depth),
+            self.carries.eq(carries),
             self.next.eq(following),
             self.next_written.eq(window.write & last & (word == len(run) - 1)),
         ]

@@ -100,13 +100,13 @@ def learn(
         Times that, for all layers but the last.
     neuron_rate:
         The same step for ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay. Needs a chip with
-        ECRAM at its neurons, such as dendritic-ndr, and the board golden:.
+        ECRAM at its neurons, such as dendritic-ndr.
     slots:
         Slots of a train of pulses.
     rule:
         stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
         (rate and slots then count for nothing), or tiki-taka: trains move fast devices, which are read row by
-        row and pulse the weights' own. On golden: only.
+        row and pulse the weights' own.
     threshold:
         Of tiki-taka: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
     bound:

@@ -71,10 +71,13 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     depth = int(rng.integers(1, min(g.layers, 3) + 1))
     sizes = [int(rng.integers(2, 2 * g.rows + 5))]
     sizes += rng.integers(min(2, g.lanes), g.lanes + 1, depth).tolist()
-    tuned = trial % 3 != 1 and 2 * depth - 1 <= g.layers
-    learning = random_learning(
-        g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, tuned=tuned
+    # Tuned neurons, fast devices, both or neither, as far as there are records and rows.
+    transfer = (
+        trial % 4 in (0, 3) and 2 * depth <= g.layers and 4 * (sum(sizes[:-1]) + depth) <= g.weight_depth
     )
+    tuned = trial % 3 != 1 and (2 + transfer) * depth - (not transfer) <= g.layers
+    how = {"tuned": tuned, "transfer": transfer}
+    learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, **how)
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
     noise = bool(trial % 4 != 3)
     await reset(dut)
@@ -94,4 +97,4 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
         if i in (0, UPDATES - 1):
             for n, (a, b) in enumerate(zip(await states(dut, learning), golden.states, strict=True)):
                 assert (a == b).all(), f"{where}: {(a != b).sum()} states of layer {n} differ"
-    dut._log.info(f"{sizes}: {np.mean(cycles):.0f} cycles an update")
+    dut._log.info(f"{sizes}, {how}: {np.mean(cycles):.0f} cycles an update")

@@ -1,0 +1,202 @@
+"""carry: what a row of fast devices has gathered, as pulses of the layer's own devices (Tiki-Taka 2)."""
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from emulator.spec.learning import CODE_SHIFT, SLOTS_MAX, STATE_MAX, STATE_MIN, WEIGHT_MAX
+from hdl.learn.lanes import PEEK_LATENCY
+from hdl.learn.layouts import (
+    INDEX_BITS,
+    STATE_SHAPE,
+    address_bits,
+    error_layout,
+    layer_layout,
+    poke_layout,
+    train_layout,
+)
+from hdl.parts.delay import delayed
+
+NUMBER_BITS = 32
+"""Of an update's number."""
+STATES = FAST, REFERENCE, SUM = range(3)
+"""What is read of each lane, in this order."""
+SUM_BITS = 19
+"""A sum with one more reading."""
+DIGITS = SLOTS_MAX.bit_length()
+"""Bits of the pulses that a lane gets at once."""
+CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
+"""Cycles from the read of a lane's sum until its pulses are out, and what is left of the sum is written."""
+
+
+class Carry(wiring.Component):
+    """As ``emulator.golden.learn.learner`` carries: after every ``layer.every`` updates one row of fast
+    devices, the rows in turn, is read against its references and added to the row's sums; every whole
+    ``layer.threshold`` of a sum is a pulse of the layer's own device, SLOTS_MAX at most.
+
+    ``start`` asks for the layer of the record, which holds still; ``update`` is the update's number. ``done``
+    says that all is read and written, and whether a row was ``due``: ``row`` of the layer, whose lanes have
+    as many slots of ``train`` full as they get pulses, in the direction of ``error``. While ``reading`` the
+    lanes' states are at ``address``, and that of ``lane`` is ``peeked`` PEEK_LATENCY later; reading begins
+    when nothing is ``pulsing``. ``begin`` comes a cycle before.
+
+    Latency: 32 cycles where no row is due; else 64, 3 a lane, and CARRY_LATENCY. Resources: a serial divider,
+    DIGITS subtractors of 23 bits; about 400 LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "layer": In(layer_layout()),
+                "update": In(NUMBER_BITS),
+                "start": In(1),
+                "pulsing": In(1),
+                "begin": Out(1),
+                "reading": Out(1),
+                "address": Out(address_bits(g)),
+                "lane": Out(range(max(g.lanes, 2))),
+                "peeked": In(STATE_SHAPE),
+                "poke": Out(poke_layout(g)),
+                "train": Out(train_layout(g)),
+                "error": Out(error_layout(g)),
+                "done": Out(1),
+                "due": Out(1),
+                "row": Out(INDEX_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        layer, row = self.layer, self.row
+        # Schoolbook division: the number of the update by ``every``, then the quotient by the rows.
+        number, rest, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
+        step, dividing, fits, taken = Signal(range(NUMBER_BITS)), Signal(), Signal(), Signal.like(rest)
+        m.d.comb += [
+            taken.eq(Cat(number[-1], rest)),
+            fits.eq(Cat(number[-1], rest) >= divisor),
+        ]
+        with m.If(dividing):
+            m.d.sync += [
+                number.eq(Cat(fits, number)),
+                rest.eq(Mux(fits, taken - divisor, taken)),
+                step.eq(step + 1),
+            ]
+
+        which, asked, wait = Signal(range(len(STATES))), Signal(), Signal(range(CARRY_LATENCY + 1))
+        height, last = Signal(INDEX_BITS), Signal()
+        places = [Signal(INDEX_BITS, name=f"place_{i}") for i in STATES]
+        m.d.sync += [
+            height.eq(layer.inputs + 1),
+            places[FAST].eq(layer.at_state + layer.pulse_row + row),
+            places[SUM].eq(places[FAST] + height),
+            places[REFERENCE].eq(places[SUM] + height),
+        ]
+        m.d.comb += last.eq(self.lane == layer.outputs - 1)
+        with m.Switch(which):
+            for i, place in enumerate(places):
+                with m.Case(i):
+                    m.d.comb += self.address.eq(place)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [number.eq(self.update), rest.eq(0), step.eq(0), divisor.eq(layer.every)]
+                with m.If(self.start):
+                    m.next = "DUE"
+            with m.State("DUE"):
+                m.d.comb += dividing.eq(1)
+                with m.If(step == NUMBER_BITS - 1):
+                    m.next = "WHETHER"
+            with m.State("WHETHER"):
+                m.d.sync += [self.due.eq(rest + 1 == divisor), rest.eq(0), divisor.eq(height)]
+                m.next = "WHICH"
+                with m.If(rest + 1 != divisor):
+                    m.next = "DONE"
+            with m.State("WHICH"):
+                m.d.comb += dividing.eq(1)
+                with m.If(step == NUMBER_BITS - 1):
+                    m.next = "PLACES"
+            with m.State("PLACES"):
+                m.d.sync += [row.eq(rest), self.lane.eq(0), which.eq(0), wait.eq(len(STATES) + 1)]
+                m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.comb += self.begin.eq((wait == 0) & ~self.pulsing)
+                with m.If(wait != 0):
+                    m.d.sync += wait.eq(wait - 1)
+                with m.If(self.begin):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += [self.reading.eq(1), asked.eq(which == SUM)]
+                m.d.sync += [which.eq(Mux(asked, 0, which + 1)), wait.eq(CARRY_LATENCY)]
+                with m.If(asked):
+                    m.d.sync += self.lane.eq(self.lane + 1)
+                    with m.If(last):
+                        m.next = "REST"
+            with m.State("REST"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.next = "DONE"
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                m.next = "IDLE"
+        self._pulses(m, asked, places[SUM])
+        return m
+
+    def _pulses(self, m: Module, asked: Any, place: Any) -> None:
+        """A lane's pulses and the rest of its sum, of its three states as they come; ``asked``: for the last
+        of these, at ``place``."""
+        layer = self.layer
+
+        def register(shape: Any, name: str) -> Signal:
+            return Signal(shape, name=name, reset_less=True)
+
+        reference, fast = register(STATE_SHAPE, "reference"), register(STATE_SHAPE, "fast")
+        kept, kept_late = register(STATE_SHAPE, "kept"), register(STATE_SHAPE, "kept_late")
+        difference, code = register(signed(SUM_BITS), "difference"), register(signed(9), "code")
+        total, negative = register(signed(SUM_BITS), "total"), register(1, "negative")
+        rounded = Signal(signed(SUM_BITS - CODE_SHIFT + 1))
+        m.d.comb += rounded.eq((difference + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT)
+        size = register(SUM_BITS - 1, "size")
+        m.d.sync += [
+            reference.eq(self.peeked),
+            fast.eq(reference),
+            kept.eq(self.peeked),
+            kept_late.eq(kept),
+            difference.eq(fast - reference),
+            code.eq(Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))),
+            total.eq(kept_late + code),
+            size.eq(Mux(total < 0, -total, total)),
+            negative.eq(total < 0),
+        ]
+        # As many digits of the quotient as pulses have; what is left over can be more than the threshold.
+        rest: Any = size
+        pulses: list[Any] = []
+        for i in reversed(range(DIGITS)):
+            part = layer.threshold << i
+            digit, smaller = register(1, f"digit_{i}"), register(SUM_BITS - 1, f"rest_{i}")
+            m.d.sync += [digit.eq(rest >= part), smaller.eq(Mux(rest >= part, rest - part, rest))]
+            pulses.append(delayed(m, digit, i, f"digit_{i}"))
+            rest = smaller
+        negative = delayed(m, negative, DIGITS, "negative")
+        signed_rest = Mux(negative, -rest, rest)
+        poke, train, error = self.poke, self.train, self.error
+        valid = delayed(m, asked, CARRY_LATENCY, "asked")
+        lane = delayed(m, self.lane, CARRY_LATENCY, "lane")
+        m.d.sync += [
+            poke.data.eq(
+                Mux(signed_rest > STATE_MAX, STATE_MAX, Mux(signed_rest < STATE_MIN, STATE_MIN, signed_rest))
+            ),
+            train.value.eq((Const(1, SLOTS_MAX + 1) << Cat(reversed(pulses))) - 1),
+            error.value.eq(Mux(negative, -1, 1)),
+        ]
+        m.d.comb += [
+            poke.write.eq(valid),
+            poke.lane.eq(lane),
+            poke.address.eq(place),
+            train.valid.eq(valid),
+            train.lane.eq(lane),
+            error.valid.eq(valid),
+            error.lane.eq(lane),
+        ]
