@@ -36,9 +36,10 @@ BASE = Geometry(rows=16, lanes=16, curves=16)
 
 
 def learning(seed: int, *, corner: bool = False) -> Learning:
-    """Of even seeds with neurons that are tuned."""
+    """Of even seeds with neurons that are tuned, of every third with fast devices."""
     rng = np.random.default_rng(seed)
-    return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner, tuned=seed % 2 == 0)
+    how = {"tuned": seed % 2 == 0, "transfer": seed % 3 == 0}
+    return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner, **how)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,14 @@ def test_a_host_of_other_records_refuses_it(board: LearningBoard) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("board", ["sim:", "sim-udp:"])
-@pytest.mark.parametrize("of", [{"chip": "wan2022"}, {"chip": "dendritic-ndr", "neuron_rate": 0.01}])
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"chip": "wan2022"},
+        {"chip": "dendritic-ndr", "neuron_rate": 0.01},
+        {"chip": "wan2022", "rule": "tiki-taka", "rate": 0.05},
+    ],
+)
 def test_the_command_gives_the_same_die_on_gateware(board: str, of: dict[str, Any]) -> None:
     given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1} | of
     golden, gateware = (ndrite.learn(board=url, **given) for url in ("golden:", board))
