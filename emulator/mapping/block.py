@@ -9,6 +9,7 @@ rows pay the same way.
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
@@ -78,11 +79,20 @@ def packed(node: Product, groups: int) -> Product:
     return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
 
 
-VISITED, VISITED_IN_TWOS = 0.45, 0.32
-"""Share of rows that are taken not to be 0 where those are skipped, as behind neurons that rectify; cycles a
-row of those that a lane takes two at a time, of which the other one may be 0."""
+VISITED = 0.45
+"""Share of rows that are taken not to be 0 where those are skipped, as behind neurons that rectify."""
 PASS_CYCLES = 4
 """What a pass takes beside its rows. Both from layers of LeNet-5 and ResNet-8, simulated."""
+
+
+def cycles_a_row(rows: int, array: Geometry) -> float:
+    """Cycles for each of ``rows`` rows of a word, where lanes take up to ``lane_rows`` a cycle of those that
+    are not 0."""
+    if not array.skip:
+        return 1.0
+    at_once, some = array.lane_rows, range(rows + 1)
+    chances = (math.comb(rows, n) * VISITED**n * (1 - VISITED) ** (rows - n) for n in some)
+    return sum(chance * -(-n // at_once) for n, chance in zip(some, chances, strict=True)) / rows
 
 
 @dataclass(frozen=True)
@@ -117,15 +127,13 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
             return None
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
-        twos = array.lane_rows > 1 and spread < WORD_ROWS
-        visited = (VISITED_IN_TWOS if twos else VISITED) if array.skip else 1.0
         taken = inputs * groups * slices * array.groups(share) / spread
         if groups == 1:
             read = _chunks(channels, high, wide, rows)
         else:
             read = groups * high * wide * -(-channels // WORD_ROWS)
         cycles = max(
-            taken * visited + PASS_CYCLES * passes,
+            taken * cycles_a_row(WORD_ROWS // spread, array) + PASS_CYCLES * passes,
             read if array.map_codes else 0,
             passes * share / array.readouts,
             share * groups / (array.neurons if node.skip is None else array.second_operands),

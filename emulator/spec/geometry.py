@@ -59,8 +59,8 @@ class Geometry:
         their sums are added before noise and readout. How many, is a layer's
         (``emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and ``overlap``.
     lane_rows:
-        Rows that a lane multiplies in a cycle, 1 or 2: of a word an even and an odd one, read through both
-        ports of its memory; results are the same. Two need ``skip``, and no ``redraw``.
+        Rows that a lane multiplies in a cycle, 1 or 2: any two of a word, read through both ports of its
+        memory; results are the same. Two need ``skip``, and no ``redraw``.
     redraw:
         Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
     campaign_words:

@@ -197,11 +197,11 @@ class Array(wiring.Component):
         write_address = poke.address
         if g.lane_rows > 1:
             # The lanes read an odd row through the port that writes.
-            write_address = Signal(row.address.shape(), name=f"address_odd_{first}", reset_less=True)
-            m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_odd))
+            write_address = Signal(row.address.shape(), name=f"address_other_{first}", reset_less=True)
+            m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_other))
             poke = delayed(m, poke, 1, f"poke_{first}")
-            x_odd = unmerged(m, platform, row.x_odd, f"x_odd_{first}")
-            x_odd = delayed(m, x_odd, X_STAGE, f"x_odd_{first}")
+            x_other = unmerged(m, platform, row.x_other, f"x_other_{first}")
+            x_other = delayed(m, x_other, X_STAGE, f"x_other_{first}")
         count = min(GROUP_LANES, g.lanes - first)
         ends = Signal(name=f"ends_{first}")
         m.d.sync += ends.eq(flags[0] & flags[2])
@@ -219,7 +219,7 @@ class Array(wiring.Component):
             if (i - first) % MOVING_LANES == 0:
                 x_here = unmerged(m, platform, x, f"x_of_{i}")
                 if g.lane_rows > 1:
-                    x_odd_here = unmerged(m, platform, x_odd, f"x_odd_of_{i}")
+                    x_other_here = unmerged(m, platform, x_other, f"x_other_of_{i}")
             write = Signal(name=f"write_{i}")
             place = (i - first) // at_once
             m.d.comb += [
@@ -233,7 +233,7 @@ class Array(wiring.Component):
                 lane.write_data.eq(poke.weights[i % at_once]),
             ]
             if g.lane_rows > 1:
-                m.d.comb += lane.x_odd.eq(x_odd_here)
+                m.d.comb += lane.x_other.eq(x_other_here)
             lanes.append(lane)
         near = [Signal(cell_layout(g), name=f"near_{first}_{n}", reset_less=True) for n in range(at_once)]
         place = delayed(m, peek.slot[:inner], READ_LATENCY + 2, f"place_{first}")

@@ -25,7 +25,7 @@ def flag_stage(geometry: Geometry) -> int:
 class Lane(wiring.Component):
     """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
 
-    With two ``lane_rows`` x_odd * w[write_address] is added too, its input a cycle after ``x``; the
+    With two ``lane_rows`` x_other * w[write_address] is added too, its input a cycle after ``x``; the
     multiplier of it is made of LUTs.
 
     Latency: ``flag_stage`` + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
@@ -49,7 +49,7 @@ class Lane(wiring.Component):
                 "cell": Out(cell_layout(geometry)),
                 "accumulator": Out(column_shape(geometry)),
             }
-            | ({"x_odd": In(unsigned(8))} if geometry.lane_rows > 1 else {})
+            | ({"x_other": In(unsigned(8))} if geometry.lane_rows > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -72,13 +72,13 @@ class Lane(wiring.Component):
         # A multiplier's output register is slow: another one before the adder.
         product = delayed(m, multiplier.product, 1, "product")
         if g.lane_rows > 1:
-            m.submodules.odd = odd = CarryMultiplier(signed(g.weight_bits))
+            m.submodules.other = other = CarryMultiplier(signed(g.weight_bits))
             m.d.comb += [
-                odd.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "odd")),
-                odd.b.eq(self.x_odd),
+                other.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "also")),
+                other.b.eq(self.x_other),
             ]
             both = Signal(signed(len(product) + 1), reset_less=True)
-            m.d.sync += both.eq(product + odd.product)
+            m.d.sync += both.eq(product + other.product)
             product = both
         m.submodules.sum = total = GatedAccumulator(len(product), g.accumulator_bits)
         m.d.comb += [

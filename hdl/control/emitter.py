@@ -3,23 +3,22 @@
 import functools
 import operator
 
-from amaranth import Cat, Const, Module, Signal
-from amaranth.hdl import Value
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.layouts import row_layout, word_layout
-from hdl.parts.set_bits import at_most_set, second_set
+from hdl.parts.set_bits import at_most_set, inner_two, second_set
 from hdl.parts.waiting_sums import waiting_sums
 
 
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    Of two ``lane_rows`` the even ones and the odd ones go beside each other: a word takes as many cycles as
-    it has of those it has more of. Where one is missing, its input is 0.
+    Of two ``lane_rows`` the lowest and the highest of a word's that are left go beside each other. Where the
+    second is missing, its input is 0.
 
     A pass's last row waits until readout has given the column registers free (``release``), or a place in
     line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
@@ -44,7 +43,8 @@ class Emitter(wiring.Component):
         rows, ways = self.rows, self.geometry.lane_rows
         word = Signal(word_layout(self.geometry, rows), reset_less=True)
         # Of eight bits, those beyond the word's rows 0.
-        left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
+        left = Signal(WORD_ROWS, reset_less=True)
+        picks = [Signal(WORD_ROWS, name=f"pick_{i}", reset_less=True) for i in range(ways)]
         starting = Signal(init=1)
         free = Signal(init=1)
         # Known a cycle ahead: whether any row is left, and whether at most one is.
@@ -59,46 +59,37 @@ class Emitter(wiring.Component):
             m.d.sync += [
                 word.eq(taken),
                 left.eq(taken.visit),
-                pick.eq(taken.pick),
+                *(pick.eq(given) for pick, given in zip(picks, taken.picks, strict=True)),
                 some.eq(self.words.valid),
                 only.eq(taken.single | ~self.words.valid),
             ]
         with m.Elif(self.emit):
+            following = inner_two(left) if ways > 1 else (second_set(left),)
             m.d.sync += [
-                left.eq(left & ~pick),
-                pick.eq(second_set(left, ways)),
-                only.eq(at_most_set(left, 2, ways)),
+                left.eq(left & ~functools.reduce(operator.or_, picks)),
+                *(pick.eq(next_one) for pick, next_one in zip(picks, following, strict=True)),
+                only.eq(at_most_set(left, 2 * ways)),
             ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(self.geometry), reset_less=True)
         row = Signal(row_layout(self.geometry), reset_less=True)
 
-        def x_of(these: range) -> Value:
-            """The input of that of these rows which is picked; 0 where none is."""
-            picked = [word.x[i] & pick[i].replicate(8) for i in these]
-            return functools.reduce(operator.or_, picked) if picked else Const(0)
-
-        def number_of(these: range) -> Value:
-            return Cat(Cat(pick[i] for i in these if i >> bit & 1).any() for bit in range(3))
-
-        number = Signal(exact_log2(WORD_ROWS), reset_less=True)
         m.d.sync += [
             chosen.valid.eq(self.emit),
             chosen.first.eq(starting),
             chosen.last.eq(closing),
             chosen.address.eq(word.address),
-            chosen.x.eq(x_of(range(0, rows, ways))),
-            number.eq(number_of(range(0, WORD_ROWS, ways))),
             row.eq(chosen),
-            row.address.eq(chosen.address + number),
         ]
-        if ways > 1:
-            odd = Signal.like(number, name="odd", reset_less=True)
+        for pick, end in zip(picks, ("", "_other"), strict=False):
+            number = Signal(exact_log2(WORD_ROWS), name=f"number{end}", reset_less=True)
+            picked = [word.x[i] & pick[i].replicate(8) for i in range(rows)]
+            bits = (Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))
             m.d.sync += [
-                chosen.x_odd.eq(x_of(range(1, rows, ways))),
-                odd.eq(number_of(range(1, WORD_ROWS, ways))),
-                row.address_odd.eq(chosen.address + odd),
+                chosen[f"x{end}"].eq(functools.reduce(operator.or_, picked)),
+                number.eq(Cat(bits)),
+                row[f"address{end}"].eq(chosen.address + number),
             ]
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):

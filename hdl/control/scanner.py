@@ -15,7 +15,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import energy_shape, feed_layout, unit_rows, word_layout
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
-from hdl.parts.set_bits import at_most_set, first_set
+from hdl.parts.set_bits import at_most_set, first_set, outer_two
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
@@ -210,19 +210,19 @@ class Scanner(wiring.Component):
         if g.lane_groups > 1:
             mine &= self._masks[unit]
         eight = Cat(mine, Const(0, WORD_ROWS - count))
-        visit, pick = mine, first_set(eight, g.lane_rows)[:count]
-        single = at_most_set(eight, 1, g.lane_rows)
+        visit, single = mine, at_most_set(eight, g.lane_rows)
+        picks = list(outer_two(eight)) if g.lane_rows > 1 else [first_set(eight)]
         if g.skip:
             # A pass must end with a row: the last word keeps its first one when all are 0.
             alone = last & ~mine.any()
-            visit, pick = mine | alone, pick | alone
+            visit, picks[0] = mine | alone, picks[0] | alone
         else:
-            pick, single = Const(1, count), ~rows[1]
+            picks, single = [Const(1, count)], ~rows[1]
         leads = self.leads[unit] if g.lane_groups > 1 else Const(1)
         m.d.sync += [
             *(out.x[i].eq(x[first + i]) for i in range(count)),
             out.visit.eq(visit),
-            out.pick.eq(pick),
+            *(pick.eq(found) for pick, found in zip(out.picks, picks, strict=True)),
             out.single.eq(single),
             out.last.eq(last),
             out.address.eq(address),

@@ -18,11 +18,11 @@ SECOND_BITS = 25
 def row_layout(g: Geometry) -> StructLayout:
     """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass.
 
-    Of the two ``lane_rows`` of a cycle the second is ``x_odd`` at ``address_odd``; where there is none, 0.
+    Of two ``lane_rows`` a cycle the second is ``x_other`` at ``address_other``; where there is none, 0.
     """
     address = bits_for(g.weight_depth - 1)
     row = {"valid": 1, "first": 1, "last": 1, "x": unsigned(8), "address": address}
-    return StructLayout(row | ({"x_odd": unsigned(8), "address_odd": address} if g.lane_rows > 1 else {}))
+    return StructLayout(row | ({"x_other": unsigned(8), "address_other": address} if g.lane_rows > 1 else {}))
 
 
 GROUP_LANES = 8
@@ -76,14 +76,14 @@ def unit_rows(g: Geometry, unit: int) -> int:
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
     """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
-    ``pick`` is the first to visit alone, of two ``lane_rows`` the first even and the first odd one;
-    ``single`` says that no other is.
+    ``picks`` are the one or the ``lane_rows`` to visit first, a bit for each row; ``single`` says that there
+    are no more.
     """
     return StructLayout(
         {
             "x": ArrayLayout(unsigned(8), rows),
             "visit": rows,
-            "pick": rows,
+            "picks": ArrayLayout(rows, g.lane_rows),
             "single": 1,
             "last": 1,
             "address": bits_for(g.weight_depth - 1),

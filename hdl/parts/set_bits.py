@@ -1,7 +1,4 @@
-"""set_bits: the first and the second bit set of eight, and how many are; in fours, as a LUT has inputs.
-
-In two ``ways`` of the even and of the odd bits apart.
-"""
+"""set_bits: bits set of eight, from either end, and how many are; in fours, as a LUT has inputs."""
 
 import functools
 import operator
@@ -11,34 +8,38 @@ from amaranth import Cat, Const
 from amaranth.hdl import Value
 
 
-def first_set(bits: Value, ways: int = 1) -> Value:
+def first_set(bits: Value) -> Value:
     """One-hot: the lowest bit set of eight (0 when none is)."""
-    if ways == 2:
-        return _apart(_first, bits)
     low, high = bits[:4], bits[4:]
     return Cat(_first(low), _first(high) & (~low.any()).replicate(4))
 
 
-def second_set(bits: Value, ways: int = 1) -> Value:
+def second_set(bits: Value) -> Value:
     """One-hot: the lowest but one bit set of eight (0 when there is none)."""
-    if ways == 2:
-        return _apart(_second, bits)
     low, high = bits[:4], bits[4:]
     none, one = ~low.any(), _exactly(low, (1,))
     return Cat(_second(low), (_second(high) & none.replicate(4)) | (_first(high) & one.replicate(4)))
 
 
-def at_most_set(bits: Value, count: int, ways: int = 1) -> Value:
-    """Whether at most ``count`` (1 or 2) of eight bits are set."""
-    if ways == 2:
-        return _exactly(bits[::2], range(count + 1)) & _exactly(bits[1::2], range(count + 1))
+def outer_two(bits: Value) -> tuple[Value, Value]:
+    """One-hot each: the lowest and the highest bit set of eight; of one alone the second is 0."""
+    return _two(first_set, bits)
+
+
+def inner_two(bits: Value) -> tuple[Value, Value]:
+    """The same of the bits that are left without the outer two."""
+    return _two(second_set, bits)
+
+
+def at_most_set(bits: Value, count: int) -> Value:
+    """Whether at most ``count`` of eight bits are set."""
     low, high = bits[:4], bits[4:]
-    return _any(_exactly(low, (n,)) & _exactly(high, tuple(range(count - n + 1))) for n in range(count + 1))
+    return _any(_exactly(low, (n,)) & _exactly(high, range(count - n + 1)) for n in range(count + 1))
 
 
-def _apart(find: Callable[[Value], Value], bits: Value) -> Value:
-    even, odd = find(bits[::2]), find(bits[1::2])
-    return Cat((even, odd)[i % 2][i // 2] for i in range(len(bits)))
+def _two(find: Callable[[Value], Value], bits: Value) -> tuple[Value, Value]:
+    low, high = find(bits), find(bits[::-1])[::-1]
+    return low, high & ~low
 
 
 def _first(bits: Value) -> Value:

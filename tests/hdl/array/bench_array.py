@@ -65,7 +65,7 @@ async def column_sums(dut: Any, gap: float, corner: bool) -> None:
                 dut.row.value = 0
                 await RisingEdge(dut.clk)
             row = {"valid": 1, "first": int(first == 0), "last": int(first + at_once >= rows)}
-            for k, name in zip(order[first : first + at_once], ("", "_odd"), strict=False):
+            for k, name in zip(order[first : first + at_once], ("", "_other"), strict=False):
                 row |= {f"x{name}": int(x[k]), f"address{name}": int(k)}
             dut.row.value = packed(row_layout(GEOMETRY), **row)
             await RisingEdge(dut.clk)

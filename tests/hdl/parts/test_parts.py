@@ -11,33 +11,30 @@ from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
-from hdl.parts.set_bits import at_most_set, first_set, second_set
+from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_set
 from hdl.parts.table import Table
 from tests.hdl.interpreted import simulated
 
 
-@pytest.mark.parametrize("parts", [[0xFF], [0x55, 0xAA]])
-def test_set_bits_of_every_byte(parts: list[int]) -> None:
-    """Of the eight bits, and of even and odd ones apart."""
+def test_set_bits_of_every_byte() -> None:
     m = Module()
-    bits, first, second = Signal(8), Signal(8), Signal(8)
-    one, two = Signal(), Signal()
-    m.d.comb += [
-        first.eq(first_set(bits, len(parts))),
-        second.eq(second_set(bits, len(parts))),
-        one.eq(at_most_set(bits, 1, len(parts))),
-        two.eq(at_most_set(bits, 2, len(parts))),
-    ]
+    bits, most = Signal(8), Signal(5)
+    found = [Signal(8, name=f"found_{i}") for i in range(6)]
+    of_byte = (first_set(bits), second_set(bits), *outer_two(bits), *inner_two(bits))
+    m.d.comb += [signal.eq(value) for signal, value in zip(found, of_byte, strict=True)]
+    m.d.comb += [most[n].eq(at_most_set(bits, n)) for n in (1, 2, 4)]
 
     async def bench(ctx: Any) -> None:
         for value in range(256):
             ctx.set(bits, value)
-            lowest = sum(part & value & -(part & value) for part in parts)
-            rest = value & ~lowest
-            following = sum(part & rest & -(part & rest) for part in parts)
-            most = max((part & value).bit_count() for part in parts)
-            found = tuple(ctx.get(s) for s in (first, second, one, two))
-            assert found == (lowest, following, most <= 1, most <= 2), value
+            ones = [1 << i for i in range(8) if value >> i & 1]
+            wanted = [sum(ones[:1]), sum(ones[1:2]), sum(ones[:1]), sum(ones[1:][-1:])]
+            assert [ctx.get(s) for s in found[:4]] == wanted, value
+            # Of no more than two bits none are left.
+            if len(ones) > 2:
+                inner = ones[1:-1]
+                assert [ctx.get(s) for s in found[4:]] == [inner[0], sum(inner[1:][-1:])], value
+            assert [ctx.get(most) >> n & 1 for n in (1, 2, 4)] == [len(ones) <= n for n in (1, 2, 4)], value
 
     simulated(m, bench)
 
