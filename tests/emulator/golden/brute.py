@@ -100,8 +100,7 @@ def product(
             if step.skip is not None:
                 z += rshift_round(maps[step.skip][key] * int(step.skip_gain[m]), step.skip_shift)
             if step.fires:
-                v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
-                z = curve(program, layer, int(layer.curve[m]), v)
+                z = fired(program, layer, m, z)
             out[key] = z
     return out
 
@@ -127,6 +126,12 @@ def partial_sum(
                 )
             p += a * 2 ** (j * d)
     return p
+
+
+def fired(program: Any, layer: Any, m: int, z: int) -> int:
+    """The code of neuron ``m``."""
+    v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
+    return curve(program, layer, int(layer.curve[m]), v)
 
 
 def curve(program: Any, of: Any, q: int, v: int) -> int:
