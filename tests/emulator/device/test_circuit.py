@@ -1,7 +1,6 @@
 """NDR curves, and a device behind a resistance: load line, jumps, settling; against ngspice and by hand."""
 
 import functools
-from operator import call
 
 import numpy as np
 import pytest
@@ -188,7 +187,6 @@ def test_table_is_its_points_and_has_a_peak():
 
 test_impossible_circuits_and_curves = refused(
     PhysicsError,
-    call,
     (Circuit, Esaki(), -1.0, "source_resistance_ohm is -1.0; accepted: 0 or more"),
     (Circuit, Esaki(), 1.0, np.inf, "capacitance_F is inf"),
     (Circuit, Esaki(), 1, 0, 1e-9, "time_s is 1e-09; accepted: 0, as there is no capacitance"),

@@ -124,11 +124,10 @@ def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
 
 test_refusals = refused(
     PhysicsError,
-    effective_matrix,
-    (np.ones(3), 1.0, r"shape \(3,\)"),
-    (np.ones((0, 3)), 1.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
-    (np.array([[-1.0]]), 1.0, "conductance is -1.0 uS"),
-    (np.array([[np.nan]]), 1.0, "conductance is nan uS"),
-    (np.ones((2, 2)), -1.0, "wire_resistance_ohm is -1.0"),
-    (np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
+    (effective_matrix, np.ones(3), 1.0, r"shape \(3,\)"),
+    (effective_matrix, np.ones((0, 3)), 1.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
+    (effective_matrix, np.array([[-1.0]]), 1.0, "conductance is -1.0 uS"),
+    (effective_matrix, np.array([[np.nan]]), 1.0, "conductance is nan uS"),
+    (effective_matrix, np.ones((2, 2)), -1.0, "wire_resistance_ohm is -1.0"),
+    (effective_matrix, np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
 )

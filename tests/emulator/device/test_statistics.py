@@ -1,7 +1,6 @@
 """Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has it a second time."""
 
 import dataclasses
-from operator import call
 
 import numpy as np
 import pytest
@@ -100,7 +99,6 @@ def drifted(name, time):
 
 test_times_outside_the_models_are_refused = refused(
     PhysicsError,
-    call,
     (drifted, "wan2022", 0.5, "time_s is 0.5; accepted: 1..172800"),
     (drifted, "wan2022", 172801.0, "time_s is 172801.0; accepted: 1..172800"),
     (drifted, "ibm-cmo-hfox", 2e9, r"time_s is 2000000000.0; accepted: 1..1e\+09"),

@@ -14,6 +14,7 @@ from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Named, Network
 from emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
+from tests.refusals import refused
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
 
@@ -86,22 +87,21 @@ def test_report_is_json():
     assert 0 < data["layers"][0]["pwl_error_lsb"] < 5
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"samples": np.zeros((20, 39), np.uint8)}, r"samples .*\(20, 39\); accepted: uint8 \(n, 40\)"),
-        ({"samples": np.zeros((20, 40))}, "samples are float64"),
-        ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
-        ({"seed": -1}, "seed is -1"),
-        ({"options": MapOptions(segments=5)}, "segments is 5"),
-        ({"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
-        ({"options": MapOptions(first_product=256)}, "at most 256|first_product"),
-        ({"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
-    ],
+def given(change):
+    map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
+
+
+test_refusals = refused(
+    (CompileError, ProgramError),
+    (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
+    (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
+    (given, {"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
+    (given, {"seed": -1}, "seed is -1"),
+    (given, {"options": MapOptions(segments=5)}, "segments is 5"),
+    (given, {"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
+    (given, {"options": MapOptions(first_product=256)}, "at most 256|first_product"),
+    (given, {"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
 )
-def test_refusals(change, message):
-    with pytest.raises((CompileError, ProgramError), match=message):
-        map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
 
 def test_what_of_the_chip_is_not_used_is_said():
