@@ -19,14 +19,13 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import Section, address
+from emulator.spec.memory_map import address
 from emulator.spec.packets import Status
 from emulator.spec.watchdog import watchdog_cycles
 from host import DeviceError, HostError, LinkError, NotProgrammedError
-from host.memory import write_commands
 from ndrite import connect
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
-from tests.stimulus import inferred, last_mark, ran, random_inputs, varied, voted
+from tests.stimulus import flip, hang, inferred, ran, random_inputs, varied, voted
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -98,12 +97,6 @@ def board() -> Iterator[Board]:
         yield board
 
 
-def flip(board: Board, where: int, bit: int) -> None:
-    """Change one bit of a memory word, past everything that watches over the program."""
-    word = board.read_words(where, 1) ^ np.array([1 << bit], np.uint32).view(np.int32)
-    board.session.run(write_commands(Section("upset", where, word), TINY.packet_bytes))
-
-
 def test_every_memory_is_watched(board: Board, program: Program, scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(6)
     board.program(program)
@@ -137,7 +130,7 @@ def test_a_run_that_hangs(board: Board, program: Program) -> None:
     x = random_inputs(program, np.random.default_rng(7), 4)
     board.program(program)
     for _ in range(2):
-        flip(board, *last_mark(program))
+        hang(board, program)
         with pytest.raises(DeviceError, match="hung; the watchdog has reset the core") as caught:
             board.infer(x, seed=2)
         assert caught.value.status == Status.HUNG
@@ -154,7 +147,7 @@ def test_a_campaign_that_hangs(board: Board) -> None:
     program = dataclasses.replace(drawn, variation=varied(rng))
     x, labels = random_inputs(program, rng, 4), rng.integers(0, 3, 4)
     board.program(program)
-    flip(board, *last_mark(program))
+    hang(board, program)
     with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
         board.campaign(x, labels, Campaign(chips=3, seed=1))
     board.program(program)
