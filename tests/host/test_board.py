@@ -16,6 +16,7 @@ from host import BoardApi, IdentityError, InputError, NotProgrammedError, Verify
 from host.campaign import ABORT, IDLE_POLLS, RUN
 from host.packets import Request
 from tests.host.responder import Responder, ResponderLink, faulty
+from tests.refusals import refused
 from tests.stimulus import inferred, ran, same_cells
 
 Programmed = tuple[Board, Responder]
@@ -192,23 +193,18 @@ def test_a_reset_during_inference_is_refused(programmed: Programmed, x: np.ndarr
         board.infer(x, progress=reset)
 
 
-@pytest.mark.parametrize(
-    ("x", "options", "message"),
-    [
-        (np.zeros((2, 20), np.float32), {}, "dtype float32; accepted: uint8"),
-        (np.zeros((2, 21), np.uint8), {}, r"shape \(2, 21\); accepted: \(n, 20\)"),
-        (np.zeros(20, np.uint8), {}, r"shape \(20,\)"),
-        ([[0] * 20], {}, "a list; accepted: a NumPy array"),
-        (np.zeros((2, 20), np.uint8), {"seed": -1}, "seed is -1"),
-        (np.zeros((2, 20), np.uint8), {"seed": 1 << 64}, "seed is"),
-        (np.zeros((2, 20), np.uint8), {"first_index": (1 << 32) - 1}, "first_index is"),
-    ],
+GOOD = np.zeros((2, 20), np.uint8)
+test_wrong_inputs_are_named = refused(
+    InputError,
+    (lambda of: of[0].infer(GOOD.astype(np.float32)), "dtype float32; accepted: uint8"),
+    (lambda of: of[0].infer(np.zeros((2, 21), np.uint8)), r"shape \(2, 21\); accepted: \(n, 20\)"),
+    (lambda of: of[0].infer(GOOD[0]), r"shape \(20,\)"),
+    (lambda of: of[0].infer([[0] * 20]), "a list; accepted: a NumPy array"),
+    (lambda of: of[0].infer(GOOD, seed=-1), "seed is -1"),
+    (lambda of: of[0].infer(GOOD, seed=1 << 64), "seed is"),
+    (lambda of: of[0].infer(GOOD, first_index=(1 << 32) - 1), "first_index is"),
+    given="programmed",
 )
-def test_wrong_inputs_are_named(
-    programmed: Programmed, x: object, options: dict[str, int], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        programmed[0].infer(x, **options)  # type: ignore[arg-type]
 
 
 def test_a_program_that_does_not_fit_leaves_the_chip_alone(
