@@ -40,12 +40,6 @@ def followed(dut: Any, given: Iterable[Mapping[str, Any]], *outputs: str) -> lis
     return seen
 
 
-def answers(
-    dut: Any,
-    given: Sequence[Mapping[str, Any]],
-    latency: int,
-    *out: str,
-    first: Sequence[Mapping[str, Any]] = (),
-) -> list[tuple[int, ...]]:
-    """What ``out`` says ``latency`` cycles after each of ``given``, one a cycle, which come after ``first``."""
+def answers(dut: Any, given: Cycles, latency: int, *out: str, first: Cycles = ()) -> list[tuple[int, ...]]:
+    """What ``out`` says ``latency`` cycles after each of ``given``, which come after ``first``."""
     return followed(dut, [*first, *given, *[{}] * latency], *out)[len(first) + latency :]
