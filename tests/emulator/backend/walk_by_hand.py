@@ -12,7 +12,7 @@ from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
 from tests.emulator.golden import brute
-from tests.naive.learning import clip, rshift_round
+from tests.naive.learning import clip, partial_sum, rshift_round
 
 
 def unpacked(words: np.ndarray, fields: Fields) -> dict[str, int]:
@@ -145,7 +145,7 @@ class Hand:
         found = []
         for m in range(layer.outputs):
             of_group = codes[m * groups // layer.outputs]
-            z = brute.partial_sum(self.program, layer, of_group, m, 0, 0, None) + int(layer.bias[m])
+            z = partial_sum(self.program, layer, of_group, m, 0, 0, None) + int(layer.bias[m])
             if f["second"]:
                 gain = int(self.memories["operand"][f["operand_base"] + m])
                 z += rshift_round(int(self.memory[next(self._seconds)]) * gain, f["second_shift"])
