@@ -13,7 +13,7 @@ from emulator.golden.codes import Codes, Draw
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.campaign import Campaign
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, address
+from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
 from emulator.spec.sparse import GROUP
 from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
@@ -94,11 +94,17 @@ def varied(rng: np.random.Generator, code_max: int = 255) -> Variation:
     )
 
 
-def last_mark(program: Program) -> tuple[int, int]:
-    """Address and bit of the mark by which a sequencer knows the last layer: without it, it goes round for
+def flip(board: Any, where: int, bit: int) -> None:
+    """Change one bit of a memory word, past everything that watches over the program."""
+    word = board.read_words(where, 1) ^ np.array([1 << bit], np.uint32).view(np.int32)
+    board.channel.write([Section("upset", where, word)], lambda done: None)
+
+
+def hang(board: Any, program: Program) -> None:
+    """Lose the mark by which the sequencer knows the last layer of what the board holds: it goes round for
     ever, until the watchdog ends it."""
     word, low, _ = DESCRIPTOR["last"]
-    return address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word), low
+    flip(board, address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word), low)
 
 
 def dense(payload: bytes, count: int) -> npt.NDArray[np.uint8] | None:

@@ -11,6 +11,7 @@ from boards.fpga.floorplan import places
 from boards.fpga.target import Target
 from hdl.learn.lanes import group_count
 from hdl.noise.pass_schedule import units
+from tests.refusals import refused
 
 WIDE = find_target("ulx3s-85f-128")
 # Columns as nextpnr names the 85F's multipliers and block RAMs of a row.
@@ -87,15 +88,15 @@ def test_the_script_places_and_counts_them() -> None:
     assert "BEL" not in synthesis.script(find_target("ulx3s-25f"))
 
 
-@pytest.mark.parametrize("first", [-1, 24, 29])
-def test_too_few_sites_are_refused(first: int) -> None:
-    with pytest.raises(ValueError, match=rf"lane_sites_from is {first}; accepted: 25..28"):
-        places(dataclasses.replace(WIDE, lane_sites_from=first))
+def placed_from(first: int, board: Target = WIDE) -> None:
+    places(dataclasses.replace(board, lane_sites_from=first))
 
 
-def test_an_unknown_die_is_refused() -> None:
-    with pytest.raises(ValueError, match="no floorplan for 25k; known: 85k, um5g-85k, 45k"):
-        places(dataclasses.replace(find_target("ulx3s-25f"), lane_sites_from=0))
+test_too_few_sites_and_unknown_dies_are_refused = refused(
+    ValueError,
+    *((placed_from, first, f"lane_sites_from is {first}; accepted: 25..28") for first in (-1, 24, 29)),
+    (placed_from, 0, find_target("ulx3s-25f"), "no floorplan for 25k; known: 85k, um5g-85k, 45k"),
+)
 
 
 def test_lanes_that_share_an_updater_stand_side_by_side() -> None:

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "ndrite board serve --link /tmp/ndrite": "runs until Ctrl-C; tests/system/test_serve.py",
     "ndrite board serve --udp": "runs until Ctrl-C; tests/system/test_udp.py",
     "ndrite evaluate mine --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
-    "ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_upsets.py",
+    "ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_lifetime.py",
 }
 NEEDS = {"compile": ("onnx", "torch"), "train": ("torch",), "sweep": ("pyarrow",)}
 

@@ -1,6 +1,6 @@
 """Components in Amaranth's own simulator, which compiles nothing: for benches of a few thousand cycles."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -8,6 +8,8 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 CLOCK_S = 1e-8
+Cycles = Sequence[Mapping[str, Any]]
+"""Values of inputs, by name, for each of some cycles."""
 
 
 def simulated(design: Any, *benches: Callable[[Any], Awaitable[None]]) -> None:
@@ -36,3 +38,8 @@ def followed(dut: Any, given: Iterable[Mapping[str, Any]], *outputs: str) -> lis
 
     simulated(dut, bench)
     return seen
+
+
+def answers(dut: Any, given: Cycles, latency: int, *out: str, first: Cycles = ()) -> list[tuple[int, ...]]:
+    """What ``out`` says ``latency`` cycles after each of ``given``, which come after ``first``."""
+    return followed(dut, [*first, *given, *[{}] * latency], *out)[len(first) + latency :]

@@ -24,6 +24,7 @@ from hdl.walk.places import Places
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
 
+ARRAY = {"lanes": 12, "readouts": 4}
 SEQUENCER = {"lanes": 3, "readouts": 1, "redraw": 0}
 GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True, "lane_groups": 2}
 DIVISOR = 4
@@ -33,11 +34,8 @@ DEEP = {"lanes": 6, "rows": 16, "layers": 8, "weight_depth": 512, "readouts": 2}
 MANY_ROWS = {"lanes": 4, "rows": 64, "weight_depth": 1024, "max_inputs": 256, "packet_bytes": 256}
 WALKS = {"overlap": True, "redraw": 0, "map_codes": 1024}
 BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "array": (Array, {"lanes": 12, "readouts": 4}),
-    "array, two rows a cycle": (
-        Array,
-        {"lanes": 12, "readouts": 4, "redraw": 0, "skip": True, "lane_rows": 2},
-    ),
+    "array": (Array, ARRAY),
+    "array, two rows a cycle": (Array, ARRAY | {"redraw": 0, "skip": True, "lane_rows": 2}),
     "noise": (Noise, {"lanes": 16, "readouts": 4}),
     "noise ahead, slower than keys": (Noise, {"lanes": 64, "readouts": 1, "overlap": True}),
     "noise ahead, faster than keys": (Noise, {"lanes": 16, "readouts": 8, "overlap": True}),

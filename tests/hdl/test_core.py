@@ -16,18 +16,15 @@ TINY = PRESETS["tiny"]
 # Several lane groups: sums of one pass move up while the next one's arrive.
 WIDE = dataclasses.replace(TINY, columns=512, max_inputs=256, packet_bytes=256, redraw=0, overlap=True)
 PLAIN = dataclasses.replace(TINY, readouts=1, noise=False, analog=False, redraw=0)
+SKIP = dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True)
 GEOMETRIES = {
     "tiny": TINY,
     "one-readout-odd-lanes": dataclasses.replace(TINY, lanes=3, readouts=1, rows=8, curves=1, redraw=0),
     "all-readouts-skip": dataclasses.replace(TINY, lanes=8, readouts=8, skip=True, segments=8),
-    "bare": dataclasses.replace(
-        TINY, lanes=4, readouts=4, noise=False, analog=False, weight_bits=8, redraw=4
-    ),
+    "bare": dataclasses.replace(PLAIN, lanes=4, readouts=4, weight_bits=8, redraw=4),
     "overlap": dataclasses.replace(TINY, overlap=True),
-    "overlap-skip": dataclasses.replace(TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True),
-    "two-rows": dataclasses.replace(
-        TINY, lanes=8, readouts=4, skip=True, redraw=0, overlap=True, lane_rows=2
-    ),
+    "overlap-skip": SKIP,
+    "two-rows": dataclasses.replace(SKIP, lane_rows=2),
     "groups-slow-readout": dataclasses.replace(WIDE, lanes=40, readouts=2),
     "groups-fast-readout": dataclasses.replace(WIDE, lanes=48, readouts=8, skip=True),
     "groups-faster-than-rows": dataclasses.replace(WIDE, lanes=32, readouts=32, noise=False, skip=True),

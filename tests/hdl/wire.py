@@ -1,15 +1,11 @@
 """A simulated board's byte stream as tests use it that go by the clock."""
 
-import numpy as np
-
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import Section
 from emulator.spec.watchdog import watchdog_cycles
-from host.memory import write_commands
 from host.packets import DELIMITER, Request, Response, decode_response, encode_request
-from tests.stimulus import last_mark
+from tests.stimulus import hang
 
 
 class Wire:
@@ -26,9 +22,7 @@ class Wire:
         self.board.session._synced = False  # it was not asked for what ``send`` was answered
         self.board.program(program)
         if hangs:
-            where, bit = last_mark(program)
-            upset = self.board.read_words(where, 1) & ~np.int32(1 << bit)
-            self.board.session.run(write_commands(Section("upset", where, upset), self.geometry.packet_bytes))
+            hang(self.board, program)
         self.sequence = self.board.session._next
 
     def send(self, opcode: int, where: int = 0, payload: bytes = b"", *, repeat: bool = False) -> None:

@@ -5,11 +5,14 @@ Constants are written out, not imported: they are the arithmetic's, not the code
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 MASK16, MASK32 = 0xFFFF, 0xFFFFFFFF
 READ, BACK, TRAIN, DEVICE, CYCLE = 0x6E647274, 0x6E647262, 0x6E647270, 0x6E647264, 0x6E647263
 GOLDEN_RATIO = 0x9E3779B97F4A7C15
+Sample = Callable[[int, int, int, int, int], int]
+"""g of (inference, product, tile, slice, column)."""
 
 
 def rshift_round(v: int, s: int) -> int:
@@ -66,6 +69,45 @@ def scale_of(energy: int, sigma: int, variance: int) -> int:
     return min(65535, math.isqrt(sigma * sigma + (variance * energy >> 8)))
 
 
+def partial_sum(
+    program: Any,
+    layer: Any,
+    patch: list[int],
+    m: int,
+    number: int,
+    field: int,
+    sample: Sample | None,
+    weights: list[int] | None = None,
+) -> int:
+    """p of column ``m`` of product ``number``, with its own weights (K,) or others."""
+    w = layer.weights[:, m].tolist() if weights is None else weights
+    d, p = layer.dac_bits, 0
+    height = len(patch) if layer.readout == "analog" else program.rows
+    for t, first in enumerate(range(0, len(patch), height)):
+        for j in range(8 // d):
+            rows = range(first, min(len(patch), first + height))
+            codes = [patch[k] // 2 ** (j * d) % 2**d for k in rows]
+            a = sum(code * w[k] for code, k in zip(codes, rows, strict=True))
+            if sample and (layer.sigma_out or layer.var_cell):
+                energy = sum(code * code for code in codes)
+                sigma = scale_of(energy, int(layer.sigma_out), int(layer.var_cell))
+                a += rshift_round(sigma * sample(field, number, t, j, m), 8)
+            if layer.readout == "adc":
+                half = 2 ** (layer.adc_bits - 1)
+                a = clip(
+                    rshift_round(a * int(layer.gain[m]), layer.shift) + int(layer.offset[m]), -half, half - 1
+                )
+            p += a * 2 ** (j * d)
+    return p
+
+
+def curve(program: Any, of: Any, q: int, v: int) -> int:
+    width = 2**of.segment_bits
+    s, r = divmod(v + 2048, width)
+    total = int(program.curve_base[q, s]) * width + int(program.curve_slope[q, s]) * r
+    return clip(rshift_round(total, of.segment_bits + of.table_bits), 0, 255)
+
+
 class Naive:
     """States as lists; ``update`` as the arithmetic says."""
 
@@ -102,27 +144,17 @@ class Naive:
 
     def forward(self, i: int, x: list[int], update: int) -> list[int]:
         layer, learned, z = self.of.program.layers[i], self.of.layers[i], []
-        rows = self.of.program.rows if layer.readout == "adc" else len(x)
         for m in range(layer.outputs):
-            p = 0
-            for tile in range(0, len(x), rows):
-                for j in range(8 // layer.dac_bits):
-                    part = [
-                        v >> j * layer.dac_bits & (1 << layer.dac_bits) - 1 for v in x[tile : tile + rows]
-                    ]
-                    a = sum(v * self.weight(i, tile + k, m) for k, v in enumerate(part))
-                    if layer.sigma_out or layer.var_cell:
-                        key = speck64(i << 24 | tile // rows << 8 | j, update, self.seed, READ)
-                        s = scale_of(sum(v * v for v in part), layer.sigma_out, layer.var_cell)
-                        a += rshift_round(s * gauss(self.table, *word(key, 0, m)), 8)
-                    if layer.readout == "adc":
-                        half = 1 << layer.adc_bits - 1
-                        a = rshift_round(a * int(layer.gain[m]), layer.shift) + int(layer.offset[m])
-                        a = clip(a, -half, half - 1)
-                    p += a << j * layer.dac_bits
+            weights = [self.weight(i, k, m) for k in range(len(x))]
+            p = partial_sum(self.of.program, layer, x, m, i, update, self.read, weights)
             bias = self.weight(i, len(x), m) * learned.bias_gain
             z.append(p + int(learned.bias[m]) + rshift_round(bias, learned.bias_shift))
         return z
+
+    def read(self, update: int, i: int, tile: int, dac_slice: int, m: int) -> int:
+        """The read noise's sample."""
+        key = speck64(i << 24 | tile << 8 | dac_slice, update, self.seed, READ)
+        return gauss(self.table, *word(key, 0, m))
 
     def neuron(self, i: int, m: int, z: int) -> tuple[int, int]:
         layer, program = self.of.program.layers[i], self.of.program
@@ -147,15 +179,8 @@ class Naive:
         """What the next curve gives more than this one; at the last one, this more than the one before."""
         layer, tuned, program = self.of.program.layers[i], self.of.layers[i].tuned, self.of.program
         v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
-        segment, r = divmod(v + 2048, 1 << layer.segment_bits)
         above = min(self.curve(i, m) + 1, int(tuned.first[m]) + 2**tuned.bits - 1)
-        y = []
-        for q in (above - 1, above):
-            line = (int(program.curve_base[q, segment]) << layer.segment_bits) + int(
-                program.curve_slope[q, segment]
-            ) * r
-            y.append(clip(rshift_round(line, layer.segment_bits + layer.table_bits), 0, 255))
-        return y[1] - y[0]
+        return curve(program, layer, above, v) - curve(program, layer, above - 1, v)
 
     def tune(self, i: int, error: list[int], exponent: int, update: int) -> None:
         tuned, row = self.of.layers[i].tuned, self.of.program.layers[i].inputs + 1

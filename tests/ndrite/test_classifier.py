@@ -14,6 +14,7 @@ from emulator.network import Dense, InputRange, Meaning, Named, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
+from tests.refusals import refused
 
 Trained = tuple[Program, np.ndarray, np.ndarray]
 
@@ -80,28 +81,27 @@ def test_in_a_pipeline(trained: Trained) -> None:
     assert len(cross_val_score(classifier, x, labels, cv=3)) == 3
 
 
-@pytest.mark.parametrize(
-    ("call", "told"),
-    [
-        (lambda c, x: c.predict(np.zeros((3, 60), np.uint8)), r"x: shape \(3, 60\); accepted: \(n, 64\)"),
-        (lambda c, x: c.predict(np.zeros((3, 64), np.int64)), "x: dtype int64; accepted: uint8"),
-        (lambda c, x: c.fit(x, np.full(len(x), 12)), "label is 12"),
-        (lambda c, x: c.set_params(depth=3), "parameter is 'depth'"),
-        (lambda c, x: c.score(x, [1, 2]), r"labels have shape \(2,\)"),
-        (
-            lambda c, x: ndrite.Classifier(c.program).predict(x),
-            r"values are 0..255; accepted: .*, 0..16 in the program; .*codes",
-        ),
-    ],
+@pytest.fixture
+def of_codes(trained: Trained) -> ndrite.Classifier:
+    return ndrite.Classifier(trained[0], codes=True)
+
+
+IMAGES = digits()[2]
+NO_CODES = r"values are 0..255; accepted: .*, 0..16 in the program; .*codes"
+test_refusals = refused(
+    InputError,
+    (lambda c: c.predict(np.zeros((3, 60), np.uint8)), r"x: shape \(3, 60\); accepted: \(n, 64\)"),
+    (lambda c: c.predict(np.zeros((3, 64), np.int64)), "x: dtype int64; accepted: uint8"),
+    (lambda c: c.fit(IMAGES, np.full(len(IMAGES), 12)), "label is 12"),
+    (lambda c: c.set_params(depth=3), "parameter is 'depth'"),
+    (lambda c: c.score(IMAGES, [1, 2]), r"labels have shape \(2,\)"),
+    (lambda c: ndrite.Classifier(c.program).predict(IMAGES), NO_CODES),
+    given="of_codes",
 )
-def test_refusals(call: Any, told: str, trained: Trained) -> None:
-    with pytest.raises(InputError, match=told):
-        call(ndrite.Classifier(trained[0], codes=True), trained[1])
-
-
-def test_a_program_without_a_unit_takes_codes_only(program: Program) -> None:
-    with pytest.raises(InputError, match=r"x: dtype float64; accepted: uint8, .*the program stores no"):
-        ndrite.Classifier(program).predict(np.zeros((3, program.inputs)))
+NO_UNIT = r"x: dtype float64; accepted: uint8, .*the program stores no"
+test_a_program_without_a_unit_takes_codes_only = refused(
+    InputError, (lambda p: ndrite.Classifier(p).predict(np.zeros((3, p.inputs))), NO_UNIT), given="program"
+)
 
 
 RNG = np.random.default_rng(3)

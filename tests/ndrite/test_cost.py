@@ -24,7 +24,6 @@ from ndrite.samples import DATA, apart
 from ndrite.verbs.sweep import Grid
 from tests.chips import changed, random_network, samples
 
-READ_V = 0.2
 READ_NS = "read_ns: {low: "
 OWN = "--constants mine.yaml"
 

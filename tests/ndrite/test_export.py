@@ -13,9 +13,8 @@ from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Dense, Ndr, Network
 from ndrite.exports import PULSE_S, current_law, drawn, pulse_rates, verilog_a
-from tests.chips import changed, mitigated
+from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice
 
 MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
@@ -24,11 +23,8 @@ DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 
 
 def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any]:
     """A network rows - columns - 4 on a chip, and samples."""
-    rng = np.random.default_rng(rows)
-    ndr = Ndr(rng.uniform(0.8, 1.2, columns), rng.uniform(0.3, 1, columns))
-    hidden = Dense(rng.normal(size=(rows, columns)) * 0.15, rng.normal(size=columns) * 0.3 + 0.5, ndr)
-    network = Network.chain((hidden, Dense(rng.normal(size=(columns, 4)), np.zeros(4))), "random")
-    x = rng.integers(0, 256, (200, rows)).astype(np.uint8)
+    network = random_network((rows, columns, 4), seed=rows)
+    x = samples(network, 200)
     return map_network(network, changed(chip, **sections), x, options=mitigated(row_placement=True)), x
 
 

@@ -15,6 +15,7 @@ import pytest
 import ndrite
 from emulator.network import zoo
 from tests.chips import random_network, samples
+from tests.refusals import refused
 
 FUNCTIONS = "compile fit campaign sweep cost evaluate explain report Classifier infer calibrate train".split()
 
@@ -89,16 +90,11 @@ def test_notebooks_show_tables_and_names_stay_text() -> None:
         assert told in repr(shown)
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: ndrite.fit("memtransistor", "x.csv"), "kind is 'memtransistor'; accepted: ndr"),
-        (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
-        (lambda: ndrite.cost(7), "program is int; accepted: what compile gives"),
-        (lambda: ndrite.evaluate(zoo.program(), count=0), "count is 0; accepted: 1 and more"),
-        (lambda: ndrite.campaign(zoo.program(), trials=5000), "trials is 5000; accepted: 1..4096"),
-    ],
+test_wrong_calls_say_what_is_accepted = refused(
+    ndrite.InputError,
+    (ndrite.fit, "memtransistor", "x.csv", "kind is 'memtransistor'; accepted: ndr"),
+    (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
+    (ndrite.cost, 7, "program is int; accepted: what compile gives"),
+    (lambda: ndrite.evaluate(zoo.program(), count=0), "count is 0; accepted: 1 and more"),
+    (lambda: ndrite.campaign(zoo.program(), trials=5000), "trials is 5000; accepted: 1..4096"),
 )
-def test_wrong_calls_say_what_is_accepted(call: object, said: str) -> None:
-    with pytest.raises(ndrite.InputError, match=said):
-        call()  # type: ignore[operator]

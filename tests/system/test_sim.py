@@ -1,8 +1,11 @@
-"""The simulated board equals the golden board in every bit, whatever the geometry, the seed or the stalls."""
+"""The simulated board equals the golden one in every bit, whatever the geometry, the seed or the stalls; the
+demo's acceptance figures."""
 
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,3 +120,19 @@ def test_interrupted_inference_leaves_a_usable_board(
     with pytest.raises(KeyboardInterrupt):
         board.infer(x, progress=interrupt)
     inferred(board, program, x, seed=2)
+
+
+@pytest.mark.parametrize("board", ["golden:64-lane", pytest.param("sim:", marks=pytest.mark.long)])
+def test_demo(board: str, here: Path, said: Any) -> None:
+    report = said(f"demo --board {board} --picture demo.png")
+    assert report["mismatches"] == 0
+    assert report["samples_golden"] == 10_000
+    assert report["samples_rtl"] >= 500
+    assert report["accuracy_float"] >= 0.887
+    assert report["accuracy_float"] - report["accuracy_golden"] <= 0.0103
+    assert report["accuracy_rtl"] == report["accuracy_golden_on_rtl_samples"]
+    assert Path("demo.png").read_bytes().startswith(b"\x89PNG")
+    if board == "sim:":
+        assert report["array_busy"] >= 0.95
+        # Rows of zeros are not passed over: of the products that are left it does so many.
+        assert report["mac_use"] < 1 - report["zeros"] < 0.7

@@ -1,4 +1,5 @@
-"""Programs of every kind of step on the compiled gateware, which walks through them by itself."""
+"""Programs of every kind of step on the compiled gateware, which walks through them by itself; those larger
+than it holds, segment by segment. Read noise on."""
 
 import dataclasses
 import os
@@ -6,25 +7,30 @@ import os
 import numpy as np
 import pytest
 
+from boards.abilities import Abilities
 from boards.board import Board
 from boards.sim import SimLink
 from boards.stepped import SteppedBoard
+from emulator.golden import Core
 from emulator.golden.random_program import random_program
+from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
+from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Pool
+from emulator.spec.steps import Gate, Pool, Product, Step, Term
 from host import InputError
+from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS, windowed
-from tests.random_graphs import random_walk
+from tests.random_graphs import random_graph, random_walk
 from tests.stimulus import inferred, ran, random_inputs
 
-TRIALS = 200 if "NDRITE_HDL" in os.environ else 12
+WALKS, CUTS = (200, 60) if "NDRITE_HDL" in os.environ else (12, 6)
 
 
 def test_random_walks_equal_golden(walker: Board) -> None:
     """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside."""
     compared = kinds = 0
-    for trial in range(TRIALS):
+    for trial in range(WALKS):
         rng = np.random.default_rng(trial)
         program = random_walk(MAPS, rng, corner=trial % 4 == 3)
         x = random_inputs(program, rng, 3)
@@ -35,7 +41,7 @@ def test_random_walks_equal_golden(walker: Board) -> None:
         counters = walker.counters()
         assert (counters["inferences"], counters["watchdog_resets"]) == (3, 0)
         kinds |= (program.calls > 1) << 0 | bool(program.states) << 1
-    assert compared > 10 * TRIALS
+    assert compared > 10 * WALKS
     assert kinds == 3
 
 
@@ -109,3 +115,85 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
         walker.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
     with pytest.raises(InputError, match="one individual chip"):
         stepped.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
+
+
+def blocks() -> Program:
+    """Eight pairs of layers, 8 codes to 128 and back, with second operands from two pairs before.
+
+    A pair takes 136 of 512 column parameters, so that three fit; two maps are asked for behind each.
+    """
+    rng = np.random.default_rng(7)
+    base = random_program(MAPS, rng, sizes=[8, 8], noise=True)
+
+    def layer(k: int, m: int) -> Layer:
+        drawn = random_program(MAPS, rng, sizes=[k, m], noise=True).layers[0]
+        return dataclasses.replace(drawn, curve=drawn.curve % len(base.curve_base))
+
+    def product(k: int, m: int, *sources: int, **rest: object) -> Product:
+        whole = {"patches": Patches.whole((k, 1, 1))}
+        return Product(layer=layer(k, m), sources=sources, **(whole | rest))  # type: ignore[arg-type]
+
+    steps: list[Step] = [
+        product(18, 8, 0, patches=Patches(shape=(2, 6, 6), kernel=(3, 3))),
+        product(128, 8, 1, patches=Patches.whole((8, 4, 4))),
+        Gate(terms=(Term(a=2, b=2, gain=200),), gate_shift=16),
+    ]
+    before, now = 2, 3
+    for _ in range(8):
+        skip = {"skip": before, "skip_gain": np.full(8, 4000, np.uint16), "skip_shift": 2}
+        steps += [product(8, 128, now), product(128, 8, len(steps) + 1, **skip)]
+        before, now = now, len(steps)
+    steps.append(product(16, 5, now, before, fires=False))
+    return dataclasses.replace(base, name="blocks", shape=(2, 6, 6), steps=tuple(steps))
+
+
+def test_three_segments_of_walks(walker: Board) -> None:
+    """All of it on the device, two maps over each cut."""
+    program, stepped = blocks(), SteppedBoard(walker)
+    stepped.program(program)
+    assert (stepped.segments, stepped.on_host) == (3, ())
+    x = random_inputs(program, np.random.default_rng(0), 6)
+    stepped.clear_counters()
+    y = inferred(stepped, program, x, seed=5, first_index=(1 << 32) - 6)
+    assert (y != Core(program, fast=False).infer(x, seed=5)).any(), "read noise is off"
+    assert len(np.unique(y, axis=0)) == 6
+    assert stepped.counters()["inferences"] == 3 * 6
+    assert stepped.swapped_words > 8 * 16 * 24, "at least the weights of eight wide layers"
+
+
+def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States, calls, groups, joined maps: what does not fit the smaller one is put here in segments."""
+    pieces = calls = 0
+    for trial in range(CUTS):
+        rng = np.random.default_rng(trial)
+        program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
+        small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
+        monkeypatch.setattr(Board, "abilities", Abilities.of(small))
+        stepped = SteppedBoard(walker)
+        ran(stepped, program, random_inputs(program, rng, 3), seed=trial, first_index=trial)
+        pieces += stepped.segments
+        calls += program.calls > 1 and stepped.segments > 1
+    assert pieces > 2 * CUTS
+    assert calls > 0
+
+
+def test_three_segments_of_chains_on_a_device_without_maps(tiny: tuple[Board, SimLink]) -> None:
+    """Inner neurons run on the device, those of the cuts on the host."""
+    program, stepped = deep(10), SteppedBoard(tiny[0])
+    stepped.program(program)
+    assert (stepped.segments, len(stepped.on_host)) == (3, 2)
+    assert all(line.endswith("neurons") for line in stepped.on_host)
+    stepped.clear_counters()
+    x = random_inputs(program, np.random.default_rng(1), 20)
+    assert len(np.unique(inferred(stepped, program, x, seed=9, first_index=3), axis=0)) > 10
+    assert stepped.counters()["inferences"] == 3 * 20
+    assert stepped.scrub(program) == []
+
+
+def test_a_program_that_ends_in_a_map_gives_its_codes(tiny: tuple[Board, SimLink]) -> None:
+    """On a board without feature maps, whose results are fewer than the map's codes."""
+    base = random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=[9, 4, 2])
+    step = Product(layer=base.layers[0], sources=(0,), patches=Patches(shape=(1, 8, 8), kernel=(3, 3)))
+    program, board = dataclasses.replace(base, shape=(1, 8, 8), steps=(step,)), SteppedBoard(tiny[0])
+    x = np.random.default_rng(2).integers(0, 256, (3, 64)).astype(np.uint8)
+    assert ran(board, program, x, seed=5).shape == (3, 4 * 6 * 6)

@@ -1,6 +1,5 @@
 """A walk read word by word and done code by code on one flat memory: what the gateware must do."""
 
-import dataclasses
 import itertools
 from typing import Any
 
@@ -9,12 +8,11 @@ import numpy as np
 from emulator.backend.lay_out import lay_out
 from emulator.backend.lowering import lower
 from emulator.backend.walk import row_order, sample_order
-from emulator.golden import Core
-from emulator.golden.neuron import neuron, preneuron
 from emulator.spec import Geometry, Program
-from emulator.spec.arithmetic import rshift_round
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
+from tests.emulator.golden import brute
+from tests.naive.learning import clip, partial_sum, rshift_round
 
 
 def unpacked(words: np.ndarray, fields: Fields) -> dict[str, int]:
@@ -47,7 +45,7 @@ class Hand:
         self.memory = np.full(geometry.map_codes, 170, np.int64)
         self.steps_done = 0
 
-    def walk(self, sample: np.ndarray) -> np.ndarray:
+    def walk(self, sample: np.ndarray) -> list[int]:
         """The program's outputs (outputs,) for one sample's codes."""
         header = unpacked(self.memories["steps"], HEADER)
         assert header["inputs"] == len(sample) == header["calls"] * header["call_codes"]
@@ -75,25 +73,23 @@ class Hand:
             g = unpacked(words, GATE)
             for element in range(g["elements"]):
                 total = sum(self._term(g, t, element) for t in range(g["terms"]))
-                y = int(rshift_round(np.int64(total), f["pool_shift"])) + g["zero"]
-                self._put(next(places), min(max(y, 0), 255))
+                y = rshift_round(total, f["pool_shift"]) + g["zero"]
+                self._put(next(places), clip(y, 0, 255))
             return None
         for position, patch in enumerate(self._patches(f, offset * f["of_sample"])):
             if f["kind"] == KINDS["product"]:
                 z = self._sums(f, np.array([code for part in patch for run in part for code in run]))
-                self._add_seconds(f, z)
                 if f["last"]:
                     return z
-                layer = self.products[f["layer"]].layer
-                v = preneuron(z[None], layer)
-                for code in neuron(v, layer, self.program.curve_base, self.program.curve_slope)[0]:
-                    self._put(next(places), int(code))
+                for m, value in enumerate(z):
+                    code = brute.fired(self.program, self.products[f["layer"]].layer, m, value)
+                    self._put(next(places), code)
                 continue
             for channel in (one for part in patch for one in zip(*part, strict=True)):
                 value = max(channel)
                 if f["kind"] == KINDS["average"]:
                     mul = int(self.memories["operand"][f["operand_base"] + position])
-                    value = min(int(rshift_round(np.int64(sum(channel) * mul), f["pool_shift"])), 255)
+                    value = min(rshift_round(sum(channel) * mul, f["pool_shift"]), 255)
                 self._put(next(places), value)
         return None
 
@@ -140,39 +136,21 @@ class Hand:
             return f["border"]
         return int(self.memory[start + i * f["line"] + j * f["pixel"] + c])
 
-    def _sums(self, f: dict[str, int], patch: np.ndarray) -> np.ndarray:
-        """p + bias of the record's layer, as the golden model has it."""
-        product = dataclasses.replace(
-            self.products[f["layer"]], sources=(0,), skip=None, skip_gain=None, skip_shift=0, fires=False
-        )
-        groups = product.patches.groups
-        share = product.layer.outputs // groups
-        parts = []
+    def _sums(self, f: dict[str, int], patch: np.ndarray) -> list[int]:
+        """p + bias of the record's layer, and the second operands."""
+        product = self.products[f["layer"]]
+        layer, groups = product.layer, product.patches.groups
         order = np.argsort(row_order(product, self.program.rows))
-        for g, codes in enumerate(patch.reshape(groups, -1)[:, order]):
-            mine = slice(g * share, (g + 1) * share)
-            layer = dataclasses.replace(
-                product.layer,
-                **{
-                    name: getattr(product.layer, name)[..., mine]
-                    for name in ("weights", "bias", "gain", "offset", "scale", "curve")
-                },
-            )
-            piece = Program.chain(
-                name="piece",
-                rows=self.program.rows,
-                layers=[layer],
-                curve_base=self.program.curve_base,
-                curve_slope=self.program.curve_slope,
-            )
-            parts.append(Core(piece, fast=False).infer(codes[None].astype(np.uint8), noise=False)[0])
-        return np.concatenate(parts).astype(np.int64)
-
-    def _add_seconds(self, f: dict[str, int], z: np.ndarray) -> None:
-        for m in range(len(z) if f["second"] else 0):
-            r = int(self.memory[next(self._seconds)])
-            gain = int(self.memories["operand"][f["operand_base"] + m])
-            z[m] += int(rshift_round(np.int64(r * gain), f["second_shift"]))
+        codes = patch.reshape(groups, -1)[:, order].tolist()
+        found = []
+        for m in range(layer.outputs):
+            of_group = codes[m * groups // layer.outputs]
+            z = partial_sum(self.program, layer, of_group, m, 0, 0, None) + int(layer.bias[m])
+            if f["second"]:
+                gain = int(self.memories["operand"][f["operand_base"] + m])
+                z += rshift_round(int(self.memory[next(self._seconds)]) * gain, f["second_shift"])
+            found.append(z)
+        return found
 
     @staticmethod
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:

@@ -14,6 +14,7 @@ from emulator.device.array.crossbar import (
 )
 from emulator.errors import PhysicsError
 from tests.emulator.mapping.by_hand import circuit
+from tests.refusals import refused
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1)])
@@ -121,17 +122,12 @@ def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
     assert current == pytest.approx(secant[0, 0] * volts, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("g", "ohm", "access", "message"),
-    [
-        (np.ones(3), 1.0, 0.0, r"shape \(3,\)"),
-        (np.ones((0, 3)), 1.0, 0.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
-        (np.array([[-1.0]]), 1.0, 0.0, "conductance is -1.0 uS"),
-        (np.array([[np.nan]]), 1.0, 0.0, "conductance is nan uS"),
-        (np.ones((2, 2)), -1.0, 0.0, "wire_resistance_ohm is -1.0"),
-        (np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
-    ],
+test_refusals = refused(
+    PhysicsError,
+    (effective_matrix, np.ones(3), 1.0, r"shape \(3,\)"),
+    (effective_matrix, np.ones((0, 3)), 1.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
+    (effective_matrix, np.array([[-1.0]]), 1.0, "conductance is -1.0 uS"),
+    (effective_matrix, np.array([[np.nan]]), 1.0, "conductance is nan uS"),
+    (effective_matrix, np.ones((2, 2)), -1.0, "wire_resistance_ohm is -1.0"),
+    (effective_matrix, np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
 )
-def test_refusals(g, ohm, access, message):
-    with pytest.raises(PhysicsError, match=message):
-        effective_matrix(g, ohm, access)

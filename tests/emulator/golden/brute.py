@@ -5,14 +5,11 @@ used but the numbers that a program holds, and the samples of the noise generato
 """
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
-from tests.naive.learning import clip, rshift_round, scale_of
+from tests.naive.learning import Sample, clip, curve, partial_sum, rshift_round
 
 Map = dict[tuple[int, int, int], int]
-Sample = Callable[[int, int, int, int, int], int]
-"""g of (inference, product, tile, slice, column)."""
 
 
 def infer(program: Any, x: list[int], index: int, sample: Sample | None) -> list[int]:
@@ -100,40 +97,15 @@ def product(
             if step.skip is not None:
                 z += rshift_round(maps[step.skip][key] * int(step.skip_gain[m]), step.skip_shift)
             if step.fires:
-                v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
-                z = curve(program, layer, int(layer.curve[m]), v)
+                z = fired(program, layer, m, z)
             out[key] = z
     return out
 
 
-def partial_sum(
-    program: Any, layer: Any, patch: list[int], m: int, number: int, field: int, sample: Sample | None
-) -> int:
-    d, p = layer.dac_bits, 0
-    height = len(patch) if layer.readout == "analog" else program.rows
-    for t, first in enumerate(range(0, len(patch), height)):
-        for j in range(8 // d):
-            rows = range(first, min(len(patch), first + height))
-            codes = [patch[k] // 2 ** (j * d) % 2**d for k in rows]
-            a = sum(code * int(layer.weights[k, m]) for code, k in zip(codes, rows, strict=True))
-            if sample and (layer.sigma_out or layer.var_cell):
-                energy = sum(code * code for code in codes)
-                sigma = scale_of(energy, int(layer.sigma_out), int(layer.var_cell))
-                a += rshift_round(sigma * sample(field, number, t, j, m), 8)
-            if layer.readout == "adc":
-                half = 2 ** (layer.adc_bits - 1)
-                a = clip(
-                    rshift_round(a * int(layer.gain[m]), layer.shift) + int(layer.offset[m]), -half, half - 1
-                )
-            p += a * 2 ** (j * d)
-    return p
-
-
-def curve(program: Any, of: Any, q: int, v: int) -> int:
-    width = 2**of.segment_bits
-    s, r = divmod(v + 2048, width)
-    total = int(program.curve_base[q, s]) * width + int(program.curve_slope[q, s]) * r
-    return clip(rshift_round(total, of.segment_bits + of.table_bits), 0, 255)
+def fired(program: Any, layer: Any, m: int, z: int) -> int:
+    """The code of neuron ``m``."""
+    v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
+    return curve(program, layer, int(layer.curve[m]), v)
 
 
 def pool(program: Any, step: Any, maps: list[Map]) -> Map:

@@ -16,6 +16,7 @@ from emulator.spec import PRESETS, Layer, Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, Step
 from tests.emulator.golden import brute
+from tests.naive.learning import Sample
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
 
@@ -29,7 +30,7 @@ COLUMNS = 512
 """More than any product here has."""
 
 
-def sampler(seed: int) -> brute.Sample:
+def sampler(seed: int) -> Sample:
     """The samples of a pass are drawn at once and kept: one at a time they take longer than all the rest."""
 
     @cache

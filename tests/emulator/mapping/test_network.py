@@ -1,4 +1,5 @@
-"""Whole compilations: the ideal chip reproduces the float network, real ones stay near it, all repeatable."""
+"""Whole compilations: the ideal chip reproduces the float network, real ones stay near it, all repeatable;
+pieces of something larger, with their own cells, noise and steps."""
 
 import dataclasses
 import json
@@ -10,9 +11,10 @@ from emulator.device.description import Chip, load_chip
 from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
-from emulator.network import Network
+from emulator.network import Dense, Named, Network
 from emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
+from tests.refusals import refused
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
 
@@ -85,22 +87,21 @@ def test_report_is_json():
     assert 0 < data["layers"][0]["pwl_error_lsb"] < 5
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"samples": np.zeros((20, 39), np.uint8)}, r"samples .*\(20, 39\); accepted: uint8 \(n, 40\)"),
-        ({"samples": np.zeros((20, 40))}, "samples are float64"),
-        ({"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
-        ({"seed": -1}, "seed is -1"),
-        ({"options": MapOptions(segments=5)}, "segments is 5"),
-        ({"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
-        ({"options": MapOptions(first_product=256)}, "at most 256|first_product"),
-        ({"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
-    ],
+def given(change):
+    map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
+
+
+test_refusals = refused(
+    (CompileError, ProgramError),
+    (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
+    (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
+    (given, {"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
+    (given, {"seed": -1}, "seed is -1"),
+    (given, {"options": MapOptions(segments=5)}, "segments is 5"),
+    (given, {"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
+    (given, {"options": MapOptions(first_product=256)}, "at most 256|first_product"),
+    (given, {"exact": np.zeros((299, 40))}, r"exact is \(299, 40\); accepted: \(300, 40\)"),
 )
-def test_refusals(change, message):
-    with pytest.raises((CompileError, ProgramError), match=message):
-        map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
 
 def test_what_of_the_chip_is_not_used_is_said():
@@ -162,3 +163,70 @@ def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
     assert any("cell.read_noise_percent, readout" in line for line in mapped.report.warnings)
     quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)
+
+
+SAMPLES = np.random.default_rng(3).integers(0, 256, (200, 30)).astype(np.uint8)
+
+
+def piece(scale: np.ndarray) -> Network:
+    """Columns whose weights are ``scale`` (M,) times others'."""
+    weights = np.random.default_rng(4).normal(size=(30, len(scale))) * scale
+    return Network.chain([Dense(weights.astype(np.float32), np.zeros(len(scale), np.float32))], "piece")
+
+
+def error(network: Network, *, column_steps: bool) -> np.ndarray:
+    """Root mean square error of every column's sums, read noise off, relative to its deviation."""
+    program, die, _ = map_network(network, "ideal", SAMPLES, options=MapOptions(column_steps=column_steps))
+    sums = Core(program).infer(SAMPLES, noise=False) * die.arrays[0].step
+    wanted = network.forward(SAMPLES / 255)
+    return np.asarray(np.sqrt(np.square(sums - wanted).mean(axis=0)) / wanted.std(axis=0))
+
+
+def test_each_column_has_its_own_step() -> None:
+    network = piece(np.array([1.0, 1.0, 0.05, 0.05]))
+    common, own = (error(network, column_steps=steps) for steps in (False, True))
+    assert own[2:].max() < 0.02
+    assert common[2:].min() > 2 * own[2:].max()  # small columns drown in the large ones' step
+    program, die, _ = map_network(network, "ideal", SAMPLES, options=MapOptions(column_steps=True))
+    assert program.meaning.output_step is None
+    assert die.arrays[0].step[0] > 5 * die.arrays[0].step[2]
+    program, die, _ = map_network(network, "ideal", SAMPLES)
+    assert program.meaning.output_step == die.arrays[0].step[3]
+
+
+def test_its_number_selects_its_cells_and_its_noise() -> None:
+    network = piece(np.ones(5))
+    first, again, second = (
+        map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=number))
+        for number in (3, 3, 4)
+    )
+    assert first.program.first_product == 3
+    assert first.program.checksum() == again.program.checksum()
+    programmed = [m.die.arrays[0].mapped.cells.programmed for m in (first, second)]
+    assert not np.allclose(*programmed)
+    targets = [m.die.arrays[0].mapped.cells.target for m in (first, second)]
+    np.testing.assert_array_equal(*targets)
+    # The second of two layers is cells number 1 of the die.
+    hidden = Dense(np.eye(30, dtype=np.float32), np.zeros(30, np.float32), Named("relu"))
+    two = Network.chain([hidden, *network.layers], "two")
+    whole = map_network(two, "wan2022", SAMPLES, seed=7)
+    alone = map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=1))
+    programmed = [m.die.arrays[i].mapped.cells.programmed for m, i in ((whole, 1), (alone, 0))]
+    np.testing.assert_array_equal(*programmed)
+
+
+def test_biases_absorb_what_comes_before() -> None:
+    """Samples as a die makes them, a tenth too large: the mean of that is taken back."""
+    network = piece(np.ones(6))
+    exact = np.random.default_rng(5).uniform(0, 0.8, (300, 30))
+    given = np.rint(255 * 1.1 * exact).astype(np.uint8)
+    wanted = network.forward(exact).mean(axis=0)
+    off = []
+    for known in (None, exact):
+        program, die, _ = map_network(
+            network, "wan2022", given, exact=known, options=MapOptions(column_steps=True)
+        )
+        sums = Core(program).infer(given, noise=False) * die.arrays[0].step
+        off.append(np.abs(sums.mean(axis=0) - wanted).max())
+    assert off[1] < 0.02
+    assert off[0] > 0.1

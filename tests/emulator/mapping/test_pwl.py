@@ -16,6 +16,7 @@ from emulator.network.activation import NAMED
 from emulator.spec import Program
 from emulator.spec.steps import Table
 from tests.emulator.spec.test_program import layer
+from tests.refusals import refused
 
 SHAPES = {
     "tunnel": tunnel,
@@ -96,20 +97,15 @@ def test_tables_evaluate_as_the_golden_neuron_does(seed, segments, table_bits):
     np.testing.assert_array_equal(neuron(v, neurons, table.base, table.slope).T, table.evaluate())
 
 
-@pytest.mark.parametrize(
-    ("curve", "options", "message"),
-    [
-        (np.zeros(7), {}, r"curves have shape \(1, 7\); accepted: \(Q, 4096\)"),
-        (np.full(CODES, 256.0), {}, "curves reach 256.0..256.0; accepted: 0..255"),
-        (np.full(CODES, np.nan), {}, "accepted: 0..255"),
-        (np.zeros(CODES), {"segments": 33}, "segments is 33; accepted: a power of two"),
-        (np.zeros(CODES), {"table_bits": 13}, "table_bits is 13"),
-        (255.0 * (np.arange(CODES) % 2), {"table_bits": 12}, "curve (base|slope) reaches"),
-    ],
+test_refusals = refused(
+    CompileError,
+    (fit_pwl, np.zeros(7), r"curves have shape \(1, 7\); accepted: \(Q, 4096\)"),
+    (fit_pwl, np.full(CODES, 256.0), "curves reach 256.0..256.0; accepted: 0..255"),
+    (fit_pwl, np.full(CODES, np.nan), "accepted: 0..255"),
+    (lambda: fit_pwl(np.zeros(CODES), segments=33), "segments is 33; accepted: a power of two"),
+    (lambda: fit_pwl(np.zeros(CODES), table_bits=13), "table_bits is 13"),
+    (lambda: fit_pwl(255.0 * (np.arange(CODES) % 2), table_bits=12), "curve (base|slope) reaches"),
 )
-def test_refusals(curve, options, message):
-    with pytest.raises(CompileError, match=message):
-        fit_pwl(curve, **options)
 
 
 X = np.arange(256)

@@ -8,6 +8,7 @@ from emulator.network import Dense, Named, Ndr, Network, load_network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from tests.emulator.mapping.test_graphs import NETWORKS
 from tests.emulator.spec.test_program_file import edit, put, rewrite
+from tests.refusals import refused
 from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 
@@ -49,28 +50,23 @@ def test_bad_files(tmp_path, change, message):
 
 
 LAST, RELU = Dense(np.ones((2, 2)), np.ones(2)), Dense(np.ones((2, 2)), np.ones(2), Named("relu"))
-
-
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        (lambda: Network.chain(()), "layers is empty"),
-        (lambda: Network.chain((RELU,)), "none on the output layer"),
-        (lambda: Network.chain((LAST, LAST)), "an activation on every hidden layer"),
-        (
-            lambda: Network.chain((Dense(np.ones((2, 3)), np.ones(3), Named("relu")), LAST)),
-            "layer 1 has 2 inputs; accepted: 3",
-        ),
-        (lambda: Dense(np.full((2, 2), np.nan), np.ones(2)), "not finite"),
-        (lambda: Named("swish"), "activation is 'swish'; accepted: ndr, relu"),
-        (lambda: Ndr(np.ones(2), np.array([1, 1.5])), r"height\[1\] is 1.5; accepted: 1e-06..1.0"),
-        (lambda: small().forward(np.zeros((5, 3))), r"x has shape \(5, 3\); accepted: \(n, 6\)"),
-        (lambda: load_network("none.npz"), "no such network file"),
-    ],
+THREE = Dense(np.ones((2, 3)), np.ones(3), Named("relu"))
+test_impossible_networks = refused(
+    (NetworkError, FileNotFoundError),
+    (Network.chain, (), "layers is empty"),
+    (Network.chain, (RELU,), "none on the output layer"),
+    (Network.chain, (LAST, LAST), "an activation on every hidden layer"),
+    (Network.chain, (THREE, LAST), "layer 1 has 2 inputs; accepted: 3"),
+    (Dense, np.full((2, 2), np.nan), np.ones(2), "not finite"),
+    (Named, "swish", "activation is 'swish'; accepted: ndr, relu"),
+    (Ndr, np.ones(2), np.array([1, 1.5]), r"height\[1\] is 1.5; accepted: 1e-06..1.0"),
+    (small().forward, np.zeros((5, 3)), r"x has shape \(5, 3\); accepted: \(n, 6\)"),
+    (load_network, "none.npz", "no such network file"),
+    *(
+        (edge_functions, kan(), node, [0.0], rf"node {node} is no layer of functions; accepted: \[0, 2\]")
+        for node in (1, 3, 9)
+    ),
 )
-def test_impossible_networks(made, message):
-    with pytest.raises((NetworkError, FileNotFoundError), match=message):
-        made()
 
 
 def test_sums_are_the_sums_of_the_functions() -> None:
@@ -85,12 +81,6 @@ def test_sums_are_the_sums_of_the_functions() -> None:
     assert edge_functions(network, 0, np.linspace(0, 1, 7)).shape == (INPUTS, HIDDEN, 7)
     assert edge_functions(network, 2, [0.5]).shape == (HIDDEN, 3, 1)
     assert network.layers[0].weights.shape == (BASES * INPUTS, HIDDEN)
-
-
-@pytest.mark.parametrize("node", [1, 3, 9])
-def test_another_node_is_refused(node: int) -> None:
-    with pytest.raises(NetworkError, match=rf"node {node} is no layer of functions; accepted: \[0, 2\]"):
-        edge_functions(kan(), node, [0.0])
 
 
 def test_which_layers_have_them() -> None:

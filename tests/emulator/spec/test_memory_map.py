@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from emulator.spec.registers import REGISTERS, register_map_hash
 from emulator.spec.watchdog import watchdog_cycles
 from tests.emulator.backend.walk_by_hand import memories
 from tests.emulator.spec.test_program import layer
+from tests.refusals import refused
 from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
@@ -98,31 +100,17 @@ def test_preset_widths_hold_the_worst_case(name: str) -> None:
     assert (g.most_rows * g.weight_max + noise) * 255 < 1 << 31
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("rows", 4),
-        ("rows", 130),
-        ("lanes", 0),
-        ("readouts", 3),
-        ("readouts", 128),
-        ("weight_bits", 7),
-        ("input_bits", 4),
-        ("weight_depth", 1000),
-        ("max_inputs", 8),
-        ("max_inputs", 8192),
-        ("segments", 1),
-        ("packet_bytes", 512),
-        ("window", 3),
-        ("curves", 0),
-        ("redraw", 3),
-        ("lane_rows", 2),
-        ("lane_rows", 3),
-    ],
+ILLEGAL = {"rows": (4, 130), "lanes": (0,), "readouts": (3, 128), "weight_bits": (7,), "input_bits": (4,)}
+ILLEGAL |= {"weight_depth": (1000,), "max_inputs": (8, 8192), "segments": (1,), "packet_bytes": (512,)}
+ILLEGAL |= {"window": (3,), "curves": (0,), "redraw": (3,), "lane_rows": (2, 3)}
+test_illegal_field_is_named_with_its_value = refused(
+    GeometryError,
+    *(
+        (partial(dataclasses.replace, PRESETS["64-lane"], **{name: value}), f"{name} is {value}; accepted: ")
+        for name, values in ILLEGAL.items()
+        for value in values
+    ),
 )
-def test_illegal_field_is_named_with_its_value(field: str, value: int) -> None:
-    with pytest.raises(GeometryError, match=rf"{field} is {value}; accepted: "):
-        dataclasses.replace(PRESETS["64-lane"], **{field: value})
 
 
 CURVES = {"curve_base": np.zeros((1, 32), np.int32), "curve_slope": np.zeros((1, 32), np.int32)}
@@ -160,25 +148,20 @@ HIGH = layer(2**15 + 1, 1, adc_bits=4)
 """A cell pair's two samples have row numbers of 16 bits."""
 
 
-@pytest.mark.parametrize(
-    ("layers", "words"),
-    [
-        ([HIGH], "inputs of product 0 is 32769; accepted: 1..32768 with variation"),
-        ([layer(0, 1)], r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
-        ([layer(3, 4), layer(5, 1)], "step1.inputs is 5; accepted: the 4 outputs of step 0"),
-        ([], "layers is empty"),
-        ([layer(1, 1)] * 257, "number of products is 257; accepted: at most 256"),
-    ],
-    ids=["rows of virtual chips", "no inputs", "layers that do not fit", "no layers", "too many layers"],
+varied = partial(edge, rows=1024, variation=same_cells())
+test_chains_that_are_refused = refused(
+    ProgramError,
+    (varied, HIGH, "inputs of product 0 is 32769; accepted: 1..32768 with variation"),
+    (varied, layer(0, 1), r"patches are .*shape=\(0, 1, 1\).*; accepted: positive sizes"),
+    (varied, layer(3, 4), layer(5, 1), "step1.inputs is 5; accepted: the 4 outputs of step 0"),
+    (varied, "layers is empty"),
+    (varied, *[layer(1, 1)] * 257, "number of products is 257; accepted: at most 256"),
 )
-def test_chains_that_are_refused(layers: list[Layer], words: str) -> None:
-    with pytest.raises(ProgramError, match=words):
-        edge(*layers, rows=1024, variation=same_cells())
 
 
 def test_the_longest_chain_and_the_most_rows_of_virtual_chips() -> None:
     assert len(edge(*[layer(1, 1)] * 256).products) == 256
-    edge(layer(2**15, 1, adc_bits=4), rows=1024, variation=same_cells())
+    varied(layer(2**15, 1, adc_bits=4))
     edge(HIGH, rows=1024)
 
 

@@ -18,7 +18,7 @@ from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier
-from tests.hdl.interpreted import followed, simulated
+from tests.hdl.interpreted import answers, simulated
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -40,13 +40,6 @@ def number(key: np.ndarray[Any, Any]) -> int:
     return sum(int(word) << 16 * i for i, word in enumerate(key))
 
 
-def answers(
-    dut: Any, first: list[dict[str, Any]], given: list[dict[str, Any]], latency: int, *out: str
-) -> Any:
-    """What ``out`` says ``latency`` cycles after each of ``given``, which come after ``first``."""
-    return followed(dut, [*first, *given, *[{}] * latency], *out)[len(first) + latency :]
-
-
 def test_words() -> None:
     rng = np.random.default_rng(1)
     row, column = rng.integers(0, 1 << 16, (2, COUNT))
@@ -55,7 +48,7 @@ def test_words() -> None:
         {"key": number(key), "row": r, "column": c}
         for r, c in zip(row.tolist(), column.tolist(), strict=True)
     ]
-    found = answers(Words(), [], given, WORDS_LATENCY, "x", "y")
+    found = answers(Words(), given, WORDS_LATENCY, "x", "y")
     x, y = words(key, row, column)
     assert found == list(zip(x.tolist(), y.tolist(), strict=True))
 
@@ -68,7 +61,7 @@ def test_trains(slots: int) -> None:
     key = key_of(9, DOMAIN_CYCLE, 1, slots)
     first = {"key": number(key), "slots": slots}
     given = [{"number": n, "threshold": t} for n, t in enumerate(thresholds.tolist())]
-    found = answers(Trains(), [first], given, TRAIN_LATENCY, "train")
+    found = answers(Trains(), given, TRAIN_LATENCY, "train", first=[first])
     assert [train for (train,) in found] == trains(thresholds, key, slots).tolist()
 
 
@@ -90,7 +83,7 @@ def test_updater(seed: int, corner: bool) -> None:
     names = ("row", "column", "count", "up", "state")
     events = zip(*(values.tolist() for values in (k, m, n, up, s)), strict=True)
     given = [{"event": dict(zip(names, event, strict=True))} for event in events]
-    found = [state for (state,) in answers(Lent(), first, given, UPDATE_LATENCY, "state")]
+    found = [state for (state,) in answers(Lent(), given, UPDATE_LATENCY, "state", first=first)]
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20

@@ -13,7 +13,7 @@ from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_set
 from hdl.parts.table import Table
-from tests.hdl.interpreted import simulated
+from tests.hdl.interpreted import answers, simulated
 
 
 def test_set_bits_of_every_byte() -> None:
@@ -84,19 +84,13 @@ def test_queue_in_parts_keeps_order() -> None:
 
 @pytest.mark.parametrize("shape", [signed(9), signed(8), unsigned(16)])
 def test_carry_multiplier_at_corners_and_at_random(shape: Shape) -> None:
-    multiplier, rng = CarryMultiplier(shape), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
     pairs = [(a, b) for a in (low, -1, 0, 1, high - 1) if a >= low for b in (0, 1, 2, 128, 170, 255)]
     pairs += [(int(rng.integers(low, high)), int(rng.integers(0, 256))) for _ in range(500)]
-
-    async def bench(ctx: Any) -> None:
-        for a, b in pairs:
-            ctx.set(multiplier.a, a)
-            ctx.set(multiplier.b, b)
-            await ctx.tick().repeat(MULTIPLY_LATENCY)
-            assert ctx.get(multiplier.product) == a * b, (a, b)
-
-    simulated(multiplier, bench)
+    given = [{"a": a, "b": b} for a, b in pairs]
+    found = answers(CarryMultiplier(shape), given, MULTIPLY_LATENCY, "product")
+    assert found == [(a * b,) for a, b in pairs]
 
 
 @pytest.mark.parametrize("cycles", [2, 3, 4, 13, 30])

@@ -11,6 +11,7 @@ from emulator.spec.patches import Patches
 from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
 from tests.hdl.probe import packed
 from tests.hdl.streams import pulse, reset
+from tests.hdl.walk import place_fields
 
 
 async def places(dut: Any, rng: np.random.Generator, fields: dict[str, int], count: int) -> list[Any]:
@@ -58,22 +59,8 @@ async def small_products(dut: Any) -> None:
         base = int(rng.integers(0, 300))
         # Channels side by side, pixels further apart where maps are joined; or plane by plane.
         plane, pixel = ((1, channels + 2), (pooled[0] * pooled[1], 1))[compared % 2]
-        fields = {
-            "base": base,
-            "plane": plane,
-            "pixel": pixel,
-            "line": pooled[1] * pixel,
-            "rows": pooled[0],
-            "columns": pooled[1],
-            "channels": share,
-            "groups": groups,
-            "grid_rows": grid[0],
-            "grid_columns": grid[1],
-            "block_rows": block[0],
-            "block_columns": block[1],
-            "pool_rows": window[0],
-            "pool_columns": window[1],
-        }
+        sizes = {"map": pooled, "grid": grid, "block": block, "pool": window}
+        fields = place_fields(base, plane, pixel, share, groups, **sizes) | {"line": pooled[1] * pixel}
         each = block[0] * block[1] * channels
         for n, (address, first, inside, turn) in enumerate(await places(dut, rng, fields, count)):
             c, row, column = where[n]

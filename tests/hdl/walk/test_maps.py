@@ -14,6 +14,7 @@ from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
 from hdl.walk.pooling import Pooling
 from tests.hdl.interpreted import followed, simulated
+from tests.hdl.walk import place_fields
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 WINDOWS, WIDTH, PLANE = 3, 4, 100
@@ -26,15 +27,8 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
     m = Module()
     m.submodules.memory = memory = MapMemory(MAPS)
     m.submodules.writer = writer = MapWriter(MAPS)
-    field = {"base": 7, "plane": PLANE, "pixel": 1, "rows": 1, "columns": WINDOWS, "channels": channels}
-    field |= {
-        "grid_rows": 1,
-        "grid_columns": WINDOWS * WIDTH,
-        "block_rows": 1,
-        "block_columns": 1,
-        "groups": 1,
-    }
-    field |= {"pool_rows": 1, "pool_columns": WIDTH}
+    sizes = {"map": (1, WINDOWS), "grid": (1, WINDOWS * WIDTH), "block": (1, 1), "pool": (1, WIDTH)}
+    field = place_fields(7, PLANE, 1, channels, 1, **sizes)
     m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
     m.d.comb += [
         memory.write.eq(writer.write),

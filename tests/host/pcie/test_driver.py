@@ -12,13 +12,12 @@ from boards.sim.pcie import SimCard
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import Section
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from host import HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
-from tests.stimulus import inferred, last_mark, ran, random_inputs, varied, voted
+from tests.stimulus import hang, inferred, ran, random_inputs, varied, voted
 
 pytestmark = pytest.mark.long
 
@@ -99,9 +98,7 @@ def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> Non
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     board.program(PROGRAM)
     board.infer(X[:images], seed=3)  # the turn is no longer the first bank's
-    where, bit = last_mark(PROGRAM)
-    words = board.read_words(where, 1) & ~np.int32(1 << bit)
-    board.channel.write([Section("upset", where, words)], lambda done: None)  # past what guards the program
+    hang(board, PROGRAM)
     with pytest.raises(HostError, match="hung"):
         board.infer(X[:images], seed=3)
     works(board)

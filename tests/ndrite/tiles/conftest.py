@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec import Program
-from tests.emulator.golden.brute import partial_sum
 from tests.emulator.golden.test_steps import sampler
+from tests.naive.learning import partial_sum
 
 
 def module(compute: Callable[..., Any], **parts: Any) -> Any:

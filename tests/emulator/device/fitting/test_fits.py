@@ -17,6 +17,7 @@ from emulator.device.fitting import (
 from emulator.device.measurements import UNITS
 from emulator.device.ndr.curves import Bell, Esaki, Tunnel
 from emulator.errors import DatasetError
+from tests.refusals import refused
 from tests.stimulus import trace
 
 
@@ -112,40 +113,38 @@ ESAKI = Esaki().current(V)
 FOLD = np.interp(np.linspace(0, 3, 180), range(4), [0.0, 1.0, 0.4, 1.2]), np.linspace(0, 3e-3, 180)
 """A current sweep through the fold of a threshold switch: 0..1 V, back to 0.4 V, on to 1.2 V."""
 NOISE = r"scatter by \d+% of the largest|does not fall|differ by"
-IMPOSSIBLE = {
-    "rising": (UNIT, UNIT, "the current does not fall after its largest value"),
-    "few": (np.linspace(0, 1, 5), np.array([0, 1, 2, 1, 0.5]), "5 distinct voltages"),
-    "negative": (UNIT, -np.ones(50), "largest current is -1 A"),
-    "nothing": (UNIT, np.zeros(50), "largest current is 0 A"),
-    "two curves": (np.tile(UNIT, 2), np.concatenate([UNIT, np.zeros(50)]), "not a function of voltage"),
-    "S-type": (*FOLD, "voltage falls while the current rises"),
-    "S-type, both ways": (*np.hstack([FOLD, np.flip(FOLD, 1)]), "voltage falls while the current rises"),
-    "white noise": (V, np.abs(noisy(0 * V + 1e-3, 1.0)), NOISE),
-    **{f"{part:.0%} noise": (V, noisy(ESAKI, part), NOISE) for part in (0.15, 0.3, 1.0)},
-    **{
-        f"limited at {limit:.0%}": (
+IMPOSSIBLE = (
+    (UNIT, UNIT, "the current does not fall after its largest value"),
+    (np.linspace(0, 1, 5), np.array([0, 1, 2, 1, 0.5]), "5 distinct voltages"),
+    (UNIT, -np.ones(50), "largest current is -1 A"),
+    (UNIT, np.zeros(50), "largest current is 0 A"),
+    (np.tile(UNIT, 2), np.concatenate([UNIT, np.zeros(50)]), "not a function of voltage"),
+    (*FOLD, "voltage falls while the current rises"),
+    (*np.hstack([FOLD, np.flip(FOLD, 1)]), "voltage falls while the current rises"),
+    (V, np.abs(noisy(0 * V + 1e-3, 1.0)), NOISE),
+    *((V, noisy(ESAKI, part), NOISE) for part in (0.15, 0.3, 1.0)),
+    *(
+        (
             V,
             np.minimum(ESAKI, limit * ESAKI[V < 0.3].max()) + 1e-8 * np.random.default_rng(11).random(len(V)),
             r"stays at .* instrument's limit \(compliance\)",
         )
         for limit in (0.4, 0.7, 0.9)
-    },
-}
+    ),
+)
+MISSES = r"model bell misses the data by \d+% .* scatter by 0\.\d%"
+test_impossible_curves_are_refused = refused(
+    DatasetError,
+    *((curve, *row) for row in IMPOSSIBLE),
+    (curve, V, noisy(ESAKI, 0.003), "bell", MISSES),
+    (curve, V, ESAKI, "double", "model is 'double'; accepted: auto, esaki, tunnel, bell, table"),
+    given="tmp_path",
+)
 
 
-@pytest.mark.parametrize(("v", "i", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_impossible_curves_are_refused(tmp_path, v, i, reason):
-    with pytest.raises(DatasetError, match=reason):
-        curve(tmp_path, v, i)
-
-
-def test_a_model_that_misses_the_data_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match=r"model bell misses the data by \d+% .* scatter by 0\.\d%"):
-        curve(tmp_path, V, noisy(ESAKI, 0.003), "bell")
+def test_data_that_a_model_does_not_miss(tmp_path):
     assert curve(tmp_path, V, noisy(Bell(0.2, 1e-3, 0.05).current(V), 0.003), "bell").rms < 0.01
     assert curve(tmp_path, V, noisy(ESAKI, 0.03)).rms < 0.08, "scatter is no miss"
-    with pytest.raises(DatasetError, match="model is 'double'; accepted: auto, esaki, tunnel, bell, table"):
-        curve(tmp_path, V, ESAKI, "double")
 
 
 def test_data_that_end_before_the_valley_say_so(tmp_path):
@@ -201,24 +200,22 @@ def missed(offset):
     return target, np.abs(target + offset + 0.8 * np.random.default_rng(0).standard_normal(len(target)))
 
 
-@pytest.mark.parametrize(
-    ("target", "got", "reason"),
-    [
-        ([1, 2, 3] * 10, [1, 2, 3] * 10, "cells do not differ"),
-        ([1, 2] * 20, [1.1, 2.1] * 20, "2 different targets"),
-        ([1, 2, 3] * 5, [1, 2, 3] * 5, "5 cells with the target 1 uS"),
-        ([1, 2, 3] * 10, [-1, 2, 3] * 10, "conductance is -1 uS"),
-        ([-1, 2, 3] * 10, [1, 2, 3] * 10, "target conductance is -1 uS"),
-        (*missed(-1.5), r"cells for 5 uS read .*\(-1.*accepted: a mean within"),
-        (*missed(1.5), r"cells for 5 uS read .*\([+]1.*accepted: a mean within"),
-    ],
-    ids=range(7),
+def of_cells(folder, target, got, model="polynomial"):
+    return fit_rram(measured(folder, "target_uS,conductance_uS", target, got), model)
+
+
+test_impossible_cells_are_refused = refused(
+    DatasetError,
+    (of_cells, [1, 2, 3] * 10, [1, 2, 3] * 10, "cells do not differ"),
+    (of_cells, [1, 2] * 20, [1.1, 2.1] * 20, "2 different targets"),
+    (of_cells, [1, 2, 3] * 5, [1, 2, 3] * 5, "5 cells with the target 1 uS"),
+    (of_cells, [1, 2, 3] * 10, [-1, 2, 3] * 10, "conductance is -1 uS"),
+    (of_cells, [-1, 2, 3] * 10, [1, 2, 3] * 10, "target conductance is -1 uS"),
+    (of_cells, *missed(-1.5), r"cells for 5 uS read .*\(-1.*accepted: a mean within"),
+    (of_cells, *missed(1.5), r"cells for 5 uS read .*\([+]1.*accepted: a mean within"),
+    (of_cells, *missed(0.0), "esaki", r"model is .*; accepted: polynomial"),
+    given="tmp_path",
 )
-def test_impossible_cells_are_refused(tmp_path, target, got, reason):
-    with pytest.raises(DatasetError, match=reason):
-        fit_rram(measured(tmp_path, "target_uS,conductance_uS", target, got))
-    with pytest.raises(DatasetError, match=r"model is .*; accepted: polynomial"):
-        fit_rram(cells(tmp_path, np.linspace(5, 50, 12), lambda g: 1.0), "esaki")
 
 
 def pulses(tmp_path, model, up, down, *, devices=1, noise=0.0):
@@ -253,17 +250,17 @@ def test_exponential_comes_back(tmp_path):
     assert fit.values["a_down"] == pytest.approx(50, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("pulse", "g", "reason"),
-    [
-        (np.arange(40), np.linspace(1, 2, 40), "falling branch has 0 pulses"),
-        (np.arange(40), np.r_[np.linspace(1, 2, 20), np.linspace(2, -1, 20)], "conductance is -1"),
-        (np.r_[np.arange(20), np.arange(20)], np.linspace(1, 2, 40), "appears twice"),
-    ],
+def of_pulses(folder, pulse, g):
+    return fit_ecram(measured(folder, "pulse,conductance_uS", pulse, g))
+
+
+test_impossible_pulses_are_refused = refused(
+    DatasetError,
+    (of_pulses, np.arange(40), np.linspace(1, 2, 40), "falling branch has 0 pulses"),
+    (of_pulses, np.arange(40), np.r_[np.linspace(1, 2, 20), np.linspace(2, -1, 20)], "conductance is -1"),
+    (of_pulses, np.r_[np.arange(20), np.arange(20)], np.linspace(1, 2, 40), "appears twice"),
+    given="tmp_path",
 )
-def test_impossible_pulses_are_refused(tmp_path, pulse, g, reason):
-    with pytest.raises(DatasetError, match=reason):
-        fit_ecram(measured(tmp_path, "pulse,conductance_uS", pulse, g))
 
 
 def cycles(tmp_path, count, *, noise):

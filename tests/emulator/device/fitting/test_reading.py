@@ -7,13 +7,14 @@ import pytest
 
 from emulator.device.fitting import Measurements, read_measurements
 from emulator.errors import DatasetError
+from tests.refusals import refused
 
 IV = ("voltage", "current")
 
 
-def read(folder: Path, text: str, quantities=IV, encoding="utf-8", **options) -> Measurements:
+def read(folder: Path, text: str, columns=None, quantities=IV, encoding="utf-8") -> Measurements:
     (folder / "x.csv").write_bytes(text.encode(encoding))
-    return read_measurements(folder / "x.csv", list(quantities), **options)
+    return read_measurements(folder / "x.csv", list(quantities), columns=columns)
 
 
 SWEEP = [(0.001 * k, 1e-6 * (k + 0.5)) for k in range(12)]
@@ -75,37 +76,30 @@ def test_decimal_commas(tmp_path, mark):
 )
 def test_resistances_are_conductances(tmp_path, header):
     cells = ("target", "conductance")
-    found = read(tmp_path, f"{header}\n20,25\n100,80\n", cells).columns
+    found = read(tmp_path, f"{header}\n20,25\n100,80\n", quantities=cells).columns
     np.testing.assert_allclose([found[name] for name in cells], [[5e-5, 1e-5], [4e-5, 1.25e-5]])
     with pytest.raises(DatasetError, match="line 2: conductance is '0' ohm; accepted: a resistance above 0"):
-        read(tmp_path, f"{header}\n20,0\n", cells)
+        read(tmp_path, f"{header}\n20,0\n", quantities=cells)
 
 
-OVERFLOW = "voltage_V,current_A\n0.1,1e-3\n0.2,{}\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "reason"),
-    [
-        ("a,b\n1,2\n", None, "no column for voltage; accepted: a header like voltage_V"),
-        ("voltage_K,current_A\n1,2\n", None, "has the unit 'K'; accepted: V with a prefix"),
-        ("voltage_V,current_A\n1,two\n", None, "line 2: current is 'two'; accepted: a finite number"),
-        ("voltage_V,current_A\n1,inf\n", None, "line 2: current is 'inf'"),
-        ("voltage_V,current_A\n# nothing\n", None, "holds 1 rows"),
-        ("voltage_V,current_A\n1\n", None, "line 2 has 1 columns"),
-        ("voltage_V,current_A\n,1\n", None, "every row has a gap"),
-        ("voltage_V,current_A\n1,2\n", {"voltage": "Vg"}, "no column 'Vg'; accepted: voltage_V, current_A"),
-        ("voltage_V,current_A\n1,2\n", {"speed": "x"}, "--column names 'speed'"),
-        (OVERFLOW.format("9.9e37"), None, "line 3: current is .*instrument's overflow"),
-        (OVERFLOW.format("9.91e+37"), None, "line 3: current is .*instrument's overflow"),
-        (OVERFLOW.format("-9.9E37"), None, "line 3: current is .*instrument's overflow"),
-        (OVERFLOW.format("1e38"), None, "line 3: current is .*instrument's overflow"),
-        # Headers without end are refused at once.
-        ("voltage" + " (" * 60_000 + ",current_A\n1,2\n", None, "not CSV|accepted: 200"),
-        ('voltage_V,"' + "x" * 200_000 + "\n1,2\n", None, "not CSV|accepted: 200"),
-    ],
-    ids=range(15),
+GOOD = "voltage_V,current_A\n1,2\n"
+test_files_that_cannot_be_read_say_why = refused(
+    DatasetError,
+    (read, "a,b\n1,2\n", "no column for voltage; accepted: a header like voltage_V"),
+    (read, "voltage_K,current_A\n1,2\n", "has the unit 'K'; accepted: V with a prefix"),
+    (read, "voltage_V,current_A\n1,two\n", "line 2: current is 'two'; accepted: a finite number"),
+    (read, "voltage_V,current_A\n1,inf\n", "line 2: current is 'inf'"),
+    (read, "voltage_V,current_A\n# nothing\n", "holds 1 rows"),
+    (read, "voltage_V,current_A\n1\n", "line 2 has 1 columns"),
+    (read, "voltage_V,current_A\n,1\n", "every row has a gap"),
+    (read, GOOD, {"voltage": "Vg"}, "no column 'Vg'; accepted: voltage_V, current_A"),
+    (read, GOOD, {"speed": "x"}, "--column names 'speed'"),
+    *(
+        (read, f"voltage_V,current_A\n0.1,1e-3\n0.2,{large}\n", "line 3: current is .*instrument's overflow")
+        for large in ("9.9e37", "9.91e+37", "-9.9E37", "1e38")
+    ),
+    # Headers without end are refused at once.
+    (read, "voltage" + " (" * 60_000 + ",current_A\n1,2\n", "not CSV|accepted: 200"),
+    (read, 'voltage_V,"' + "x" * 200_000 + "\n1,2\n", "not CSV|accepted: 200"),
+    given="tmp_path",
 )
-def test_files_that_cannot_be_read_say_why(tmp_path, text, columns, reason):
-    with pytest.raises(DatasetError, match=reason):
-        read(tmp_path, text, columns=columns)

@@ -1,6 +1,6 @@
 """A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from emulator.learning.insitu.plan import Prepared
 from emulator.network.datasets import digits
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
 from tests.emulator.device.cited import linear_step
+from tests.refusals import refused
 
 X, LABELS, TEST_X, TEST_LABELS = digits()
 IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
@@ -219,25 +220,12 @@ def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     assert np.abs(moved[live]) == pytest.approx(0.001 * STATE_ONE, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        (
-            lambda: prepared(Plan(widths=(64, 10)), "dendritic-analog"),
-            r"readout.kind is 'analog'; accepted to learn on: adc",
-        ),
-        (
-            lambda: prepared(Plan(widths=(64, 8, 10), neuron_rate=0.01)),
-            r"accepted to learn with neuron_rate above 0: linear-step",
-        ),
-        (
-            lambda: Plan(widths=(64, 8, 10), neuron_rate=0.01, activation="relu"),
-            r"neuron_rate is 0\.01, with relu neurons in 1 hidden layers",
-        ),
-        (lambda: devices_of(FAST, ALIKE), r"moves a device by 0\.5"),
-        (lambda: devices_of(replace(IDEAL, w_max=2.5), ALIKE), r"bounds reach 2\.5 times"),
-    ],
+TUNED = Plan(widths=(64, 8, 10), neuron_rate=0.01)
+test_refused = refused(
+    CompileError,
+    (prepared, Plan(widths=(64, 10)), "dendritic-analog", "kind is 'analog'; accepted to learn on: adc"),
+    (prepared, TUNED, r"accepted to learn with neuron_rate above 0: linear-step"),
+    (lambda: replace(TUNED, activation="relu"), "neuron_rate is 0.01, with relu neurons in 1 hidden layers"),
+    (devices_of, FAST, ALIKE, r"moves a device by 0\.5"),
+    (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"bounds reach 2\.5 times"),
 )
-def test_refused(made: Callable[[], object], message: str) -> None:
-    with pytest.raises(CompileError, match=message):
-        made()
