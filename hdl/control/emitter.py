@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.layouts import row_layout, word_layout
+from hdl.parts.layouts import ends, row_layout, word_layout
 from hdl.parts.set_bits import at_most_set, inner_two, second_set
 from hdl.parts.waiting_sums import waiting_sums
 
@@ -40,11 +40,11 @@ class Emitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        rows, ways = self.rows, self.geometry.lane_rows
-        word = Signal(word_layout(self.geometry, rows), reset_less=True)
+        g, rows, ways = self.geometry, self.rows, self.geometry.lane_rows
+        word = Signal(word_layout(g, rows), reset_less=True)
         # Of eight bits, those beyond the word's rows 0.
-        left = Signal(WORD_ROWS, reset_less=True)
-        picks = [Signal(WORD_ROWS, name=f"pick_{i}", reset_less=True) for i in range(ways)]
+        left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
+        picks = [pick] if ways == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
         # Known a cycle ahead: whether any row is left, and whether at most one is.
@@ -59,7 +59,7 @@ class Emitter(wiring.Component):
             m.d.sync += [
                 word.eq(taken),
                 left.eq(taken.visit),
-                *(pick.eq(given) for pick, given in zip(picks, taken.picks, strict=True)),
+                *(pick.eq(taken[f"pick{end}"]) for end, pick in zip(ends(g), picks, strict=True)),
                 some.eq(self.words.valid),
                 only.eq(taken.single | ~self.words.valid),
             ]
@@ -72,25 +72,22 @@ class Emitter(wiring.Component):
             ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
-        chosen = Signal(row_layout(self.geometry), reset_less=True)
-        row = Signal(row_layout(self.geometry), reset_less=True)
-
+        chosen = Signal(row_layout(g), reset_less=True)
+        row = Signal(row_layout(g), reset_less=True)
         m.d.sync += [
             chosen.valid.eq(self.emit),
             chosen.first.eq(starting),
             chosen.last.eq(closing),
             chosen.address.eq(word.address),
-            row.eq(chosen),
         ]
-        for pick, end in zip(picks, ("", "_other"), strict=False):
-            number = Signal(exact_log2(WORD_ROWS), name=f"number{end}", reset_less=True)
+        numbers = [Signal(exact_log2(WORD_ROWS), name=f"number{end}", reset_less=True) for end in ends(g)]
+        for end, pick, number in zip(ends(g), picks, numbers, strict=True):
             picked = [word.x[i] & pick[i].replicate(8) for i in range(rows)]
             bits = (Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))
-            m.d.sync += [
-                chosen[f"x{end}"].eq(functools.reduce(operator.or_, picked)),
-                number.eq(Cat(bits)),
-                row[f"address{end}"].eq(chosen.address + number),
-            ]
+            m.d.sync += [chosen[f"x{end}"].eq(functools.reduce(operator.or_, picked)), number.eq(Cat(bits))]
+        m.d.sync += row.eq(chosen)
+        for end, number in zip(ends(g), numbers, strict=True):
+            m.d.sync += row[f"address{end}"].eq(chosen.address + number)
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)

@@ -12,7 +12,7 @@ from amaranth.utils import bits_for
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import energy_shape, feed_layout, unit_rows, word_layout
+from hdl.parts.layouts import ends, energy_shape, feed_layout, unit_rows, word_layout
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, outer_two
@@ -211,7 +211,7 @@ class Scanner(wiring.Component):
             mine &= self._masks[unit]
         eight = Cat(mine, Const(0, WORD_ROWS - count))
         visit, single = mine, at_most_set(eight, g.lane_rows)
-        picks = list(outer_two(eight)) if g.lane_rows > 1 else [first_set(eight)]
+        picks = [pick[:count] for pick in (outer_two(eight) if g.lane_rows > 1 else [first_set(eight)])]
         if g.skip:
             # A pass must end with a row: the last word keeps its first one when all are 0.
             alone = last & ~mine.any()
@@ -222,7 +222,7 @@ class Scanner(wiring.Component):
         m.d.sync += [
             *(out.x[i].eq(x[first + i]) for i in range(count)),
             out.visit.eq(visit),
-            *(pick.eq(found) for pick, found in zip(out.picks, picks, strict=True)),
+            *(out[f"pick{end}"].eq(pick) for end, pick in zip(ends(g), picks, strict=True)),
             out.single.eq(single),
             out.last.eq(last),
             out.address.eq(address),

@@ -15,6 +15,11 @@ SECOND_BITS = 25
 """Of a second operand, 255 * 65535 rounded at most."""
 
 
+def ends(g: Geometry) -> tuple[str, ...]:
+    """How the names end of what there is for each of the rows that a lane takes in a cycle."""
+    return ("", "_other")[: g.lane_rows]
+
+
 def row_layout(g: Geometry) -> StructLayout:
     """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass.
 
@@ -76,19 +81,18 @@ def unit_rows(g: Geometry, unit: int) -> int:
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
     """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
-    ``picks`` are the one or the ``lane_rows`` to visit first, a bit for each row; ``single`` says that there
-    are no more.
+    ``pick`` is the first to visit, ``pick_other`` of two ``lane_rows`` the one beside it; ``single`` says
+    that there are no more.
     """
-    return StructLayout(
-        {
-            "x": ArrayLayout(unsigned(8), rows),
-            "visit": rows,
-            "picks": ArrayLayout(rows, g.lane_rows),
-            "single": 1,
-            "last": 1,
-            "address": bits_for(g.weight_depth - 1),
-        }
-    )
+    word = {
+        "x": ArrayLayout(unsigned(8), rows),
+        "visit": rows,
+        "pick": rows,
+        "single": 1,
+        "last": 1,
+        "address": bits_for(g.weight_depth - 1),
+    }
+    return StructLayout(word | ({"pick_other": rows} if g.lane_rows > 1 else {}))
 
 
 def start_layout(g: Geometry) -> StructLayout:
