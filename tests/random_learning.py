@@ -131,7 +131,7 @@ def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool)
     added[rows : 2 * rows] = 0
     of = Transfer(
         devices=random_devices(rng, corner=corner),
-        every=int(rng.integers(1, 3)),
+        every=int(rng.choice([1, 1, 2, 5])),
         threshold=int(rng.integers(1, 400)),
     )
     return dataclasses.replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
