@@ -196,7 +196,7 @@ class Array(wiring.Component):
         x = delayed(m, x, X_STAGE - 1, f"x_{first}")
         write_address = poke.address
         if g.lane_rows > 1:
-            # The lanes read an odd row through the port that writes.
+            # The lanes read the other row through the port that writes.
             write_address = Signal(row.address.shape(), name=f"address_other_{first}", reset_less=True)
             m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_other))
             poke = delayed(m, poke, 1, f"poke_{first}")
