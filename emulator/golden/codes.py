@@ -20,7 +20,7 @@ from emulator.spec.arrays import Ints
 from emulator.spec.evaluate import At
 from emulator.spec.layer import Layer
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table, join
+from emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""
@@ -107,7 +107,7 @@ class Codes:
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
         patches = step.patches
-        rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+        rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
         calls = self.draw.index * self.calls + at.call
         index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
@@ -118,11 +118,11 @@ class Codes:
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
         """A pooling's map."""
-        return pool(step, join([maps[s] for s in step.sources]))
+        return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
         """The map of a table of functions."""
-        return table(step, join([maps[s] for s in step.sources]), self.curve_base, self.curve_slope)
+        return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
         """A gate's map."""

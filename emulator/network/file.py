@@ -10,8 +10,8 @@ from emulator.network.network import Network
 from emulator.network.nodes import KINDS, Node
 from emulator.spec.archive import Arrays, built, digest, flat, load_file, save_file, tuples
 from emulator.spec.errors import MeaningError
+from emulator.spec.flow import State
 from emulator.spec.meaning import Meaning
-from emulator.spec.steps import State
 
 FORMAT, FORMAT_VERSION = "network", 4
 BYTES_MAX = 1 << 30

@@ -1,7 +1,6 @@
 """The nodes of a float network, on maps (n, C, H, W) with values in 0..1; ``floats`` computes them.
 
-A node reads maps by their numbers, as the steps of a program do (``emulator.spec.steps``): several sources
-are joined by channel where all have the same rows and columns, else each is flattened.
+A node reads maps by their numbers, as the steps of a program do (``emulator.spec.flow``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,8 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
+from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.steps import Reads, Term, joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
@@ -79,13 +78,13 @@ class _OfPatches(_Node):
     patches: Patches
 
     def check(self, maps: list[Shape]) -> None:
-        source = joined([maps[s] for s in self.sources])
+        source = self.joined(maps)
         if self.patches.shape != source:
             raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
 
 
 @dataclass(frozen=True, eq=False)
-class Product(_OfPatches):
+class Product(AnyProduct, _OfPatches):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
@@ -94,7 +93,6 @@ class Product(_OfPatches):
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "product"
 
     dense: Dense
     sources: tuple[int, ...]
@@ -136,10 +134,6 @@ class Product(_OfPatches):
     def width(self) -> int:
         return self.dense.inputs
 
-    @property
-    def alone(self) -> tuple[int, ...]:
-        return () if self.skip is None else (self.skip,)
-
     def shape(self, maps: list[Shape]) -> Shape:
         return (self.dense.outputs, *self.patches.grid)
 
@@ -152,7 +146,7 @@ class Product(_OfPatches):
 
 
 @dataclass(frozen=True, eq=False)
-class Pool(_OfPatches):
+class Pool(AnyPool, _OfPatches):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
@@ -161,7 +155,6 @@ class Pool(_OfPatches):
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "pool"
     activation: ClassVar[None] = None
 
     of: str
@@ -179,10 +172,6 @@ class Pool(_OfPatches):
             raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
         if len(self.block) != 2 or min(self.block) < 1:
             raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
-
-    def shape(self, maps: list[Shape]) -> Shape:
-        (rows, columns), (g, h) = self.patches.grid, self.block
-        return (self.patches.shape[0], rows * g, columns * h)
 
     @property
     def is_spread(self) -> bool:
@@ -207,14 +196,13 @@ class Pool(_OfPatches):
 
 
 @dataclass(frozen=True, eq=False)
-class Table(_Node):
+class Table(AnyTable, _Node):
     """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "table"
 
     sources: tuple[int, ...]
     channel: npt.NDArray[np.int32]
@@ -235,11 +223,8 @@ class Table(_Node):
             raise NetworkError("gain holds a value that is not positive; accepted: above 0")
         _check_devices(self.activation, self.channel.shape)
 
-    def shape(self, maps: list[Shape]) -> Shape:
-        return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
-
     def check(self, maps: list[Shape]) -> None:
-        channels = joined([maps[s] for s in self.sources])[0]
+        channels = self.joined(maps)[0]
         if not ((self.channel >= 0) & (self.channel < channels)).all():
             raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
 
@@ -249,28 +234,19 @@ class Table(_Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Gate(_Node):
+class Gate(AnyGate, _Node):
     """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "gate"
-    sources = ()
     activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]
     zero: float = 0.0
 
     @property
-    def alone(self) -> tuple[int, ...]:
-        return tuple(m for term in self.terms for m in term.reads)
-
-    @property
     def is_sum(self) -> bool:
         """Whether it multiplies nothing."""
         return all(term.b is None for term in self.terms)
-
-    def shape(self, maps: list[Shape]) -> Shape:
-        return maps[self.terms[0].a]
 
     def check(self, maps: list[Shape]) -> None:
         wanted = self.shape(maps)

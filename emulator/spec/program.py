@@ -19,10 +19,11 @@ import numpy as np
 
 from emulator.spec.archive import digest
 from emulator.spec.brief import brief_repr, titled
+from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, State, Step, check_reads, of_kind, shapes_of
+from emulator.spec.steps import Product, Step, check_reads
 from emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
@@ -33,7 +34,7 @@ MAP_MAX = 1 << 26
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Program:
+class Program(Flow):
     """A network mapped onto a die: steps, curve tables, what inputs and outputs mean, provenance.
 
     A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
@@ -64,7 +65,7 @@ class Program:
     def _repr_html_(self) -> str:
         rows = []
         for i, step in enumerate(self.steps):
-            size = "x".join(map(str, self.map_shapes[len(self.states) + 1 + i]))
+            size = "x".join(map(str, self.map_shapes[self.first + i]))
             how = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
             rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
         title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
@@ -92,20 +93,9 @@ class Program:
         )
         return cls(shape=(layers[0].inputs, 1, 1), steps=steps, **rest)
 
-    @cached_property
-    def map_shapes(self) -> tuple[Shape, ...]:
-        """Shape of every map by its number."""
-        return shapes_of(self.shape, (state.shape for state in self.states), self.steps)
-
     @property
-    def inputs(self) -> int:
-        """Codes of one sample, all its calls together."""
-        return self.calls * math.prod(self.shape)
-
-    @property
-    def outputs(self) -> int:
-        """Values of one result."""
-        return math.prod(self.map_shapes[-1])
+    def parts(self) -> tuple[Step, ...]:
+        return self.steps
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -120,16 +110,11 @@ class Program:
     @property
     def is_chain(self) -> bool:
         """Whether it is full layers one behind the other, sums at the end: what ``chain`` makes."""
-        return (
-            not self.states
-            and self.calls == 1
-            and len(self.products) == len(self.steps)
-            and all(
-                p.is_full and p.sources == (i,) and p.layer.inputs == math.prod(self.map_shapes[i])
-                for i, p in enumerate(self.products)
-            )
-            and not self.products[-1].fires
+        whole = (
+            p.layer.inputs == math.prod(shape)
+            for p, shape in zip(self.products, self.map_shapes, strict=False)
         )
+        return super().is_chain and not self.steps[-1].fires and all(whole)
 
     def products_before(self, step: int) -> int:
         """How many products stand before step number ``step``."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from emulator.spec.archive import FIELD, Arrays, built, digest, flat, head, load_file, save_file, tuples
 from emulator.spec.errors import MeaningError, ProgramError
+from emulator.spec.flow import State
 from emulator.spec.meaning import Meaning
 from emulator.spec.program import Program
-from emulator.spec.steps import KINDS, State, Step
+from emulator.spec.steps import KINDS, Step
 from emulator.spec.variation import Variation
 
 FORMAT, FORMAT_VERSION = "program", 4

@@ -8,7 +8,6 @@ import numpy as np
 from emulator.device.description import load_chip
 from emulator.files import write_whole
 from emulator.golden import Core
-from emulator.spec.steps import join
 from host import InputError
 from ndrite import exports
 from ndrite.compiled import compiled_of
@@ -69,7 +68,7 @@ def export(
         if not (step and step[0].is_full):
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
-        rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1).astype(np.int64)
+        rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
         deck, columns_uA, outputs = exports.drawn(whole.die, product, rows, f"{Path(spice).stem}.out")
         content["spice"] = str(write_whole(spice, deck))
         content["columns_uA"] = columns_uA.tolist()

@@ -13,9 +13,10 @@ from boards.stepped import SteppedBoard
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
+from emulator.spec.flow import Term
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Product, Step, Term
+from emulator.spec.steps import Gate, Product, Step
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS
 from tests.random_graphs import random_graph

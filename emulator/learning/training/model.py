@@ -1,7 +1,6 @@
 """The trainable form of a float network of any shape, and its export."""
 
 import dataclasses
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.neurons import Neuron
 from emulator.learning.training.nodes import TrainedNode, TrainedProduct
 from emulator.network import Network, Node, Product, State
-from emulator.spec.evaluate import At, run
+from emulator.spec.evaluate import At, last, run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
 
@@ -82,7 +81,7 @@ class TrainedNetwork(torch.nn.Module):
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
         firsts = (parts[:, call].contiguous(memory_format=torch.channels_last) for call in range(self.calls))
         calls = run(_Trained(), list(self.nodes), self.states, firsts, states)
-        return deque(calls, maxlen=1).pop()[-1].reshape(n, -1)
+        return last(calls)[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
         """As ``forward`` with noise off and without gradients, a part of the samples at a time."""

@@ -8,8 +8,9 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
+from emulator.spec.flow import State, Term
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
+from emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
