@@ -131,13 +131,8 @@ def parted(hint: Any) -> tuple[Any, Option]:
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """A function that refuses what its signature does not accept, before it begins.
 
-    Raises
-    ------
-    InputError
-        Naming a value outside its range or choices, the folder of an output that does not exist, or an
-        output that is another parameter's file.
-    OSError
-        When an output cannot be written.
+    Raises InputError: naming a value outside its range or choices, the folder of an output that does not
+    exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.
     """
     known = inspect.signature(function)
 

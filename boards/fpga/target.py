@@ -60,6 +60,10 @@ class RgmiiPins:
 class Target:
     """A board with the geometry it holds and the clock it runs at.
 
+    Raises ValueError when no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for
+    does not go together. Raises BuildError when the part's PLL cannot make ``clock_mhz`` of ``input_mhz``
+    within its limits.
+
     Parameters
     ----------
     name:
@@ -110,14 +114,6 @@ class Target:
         rest of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
-
-    Raises
-    ------
-    ValueError
-        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go
-        together.
-    BuildError
-        When the part's PLL cannot make ``clock_mhz`` of ``input_mhz`` within its limits.
     """
 
     name: str

@@ -77,10 +77,8 @@ class Timing:
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
     """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted.
 
-    Raises
-    ------
-    BuildError
-        When nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on another clock.
+    Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
+    another clock.
     """
     content: dict[str, Any] = json.loads(report.read_text())
     for name, clock in content["fmax"].items():

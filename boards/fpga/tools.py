@@ -42,10 +42,7 @@ class Command:
 def find(name: str) -> Command:
     """The packaged tool where it is installed, else the native one.
 
-    Raises
-    ------
-    BuildError
-        When there is neither.
+    Raises BuildError when there is neither.
     """
     module, function, distribution = TOOLS[name]
     if importlib.util.find_spec(module.partition(".")[0]) is not None:
@@ -90,10 +87,7 @@ class Job:
     def ended(self, seconds: float | None) -> bool:
         """Whether it ended well, waiting so long for it; None: till it does.
 
-        Raises
-        ------
-        BuildError
-            When it failed, with the last lines it said.
+        Raises BuildError when it failed, with the last lines it said.
         """
         try:
             status = self._process.wait(seconds)
@@ -116,10 +110,7 @@ class Job:
 def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
     """Run a tool to its end, as a :class:`Job`.
 
-    Raises
-    ------
-    BuildError
-        When it fails, with the last lines it said.
+    Raises BuildError when it fails, with the last lines it said.
     """
     with Job(command, arguments, cwd=cwd, log=log) as job:
         job.ended(None)

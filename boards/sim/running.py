@@ -16,6 +16,8 @@ Function = tuple[Any, list[Any]]
 class Running:
     """A device, powered on.
 
+    Raises LinkError when the library cannot be loaded or lacks a function.
+
     Parameters
     ----------
     library:
@@ -28,11 +30,6 @@ class Running:
         Types of what ``new`` takes.
     arguments:
         What it is given.
-
-    Raises
-    ------
-    LinkError
-        When the library cannot be loaded or lacks a function.
     """
 
     def __init__(

@@ -35,10 +35,7 @@ FUNCTIONS: dict[str, Function] = {
 class UdpModel(Running):
     """The compiled board, powered on; compiles it when it is not in the cache. ``learns``: one that does.
 
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot be built.
+    Raises SimulationBuildError when it cannot be built.
     """
 
     def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:

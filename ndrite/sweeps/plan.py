@@ -130,12 +130,8 @@ def load_plan(path: Path) -> Plan:
     - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``; ``chips``: virtual
       chips a point, 0: one individual chip.
 
-    Raises
-    ------
-    SweepError
-        Naming file, field, value and what is accepted.
-    ChipError, NetworkError
-        A combination is no valid chip, or a network cannot be read.
+    Raises SweepError: naming file, field, value and what is accepted. Raises ChipError, NetworkError: a
+    combination is no valid chip, or a network cannot be read.
     """
     content = read_yaml(path, SweepError)
     try:
