@@ -82,14 +82,7 @@ class SizedBoard:
         board = self.device if wanted == self._built else self._moved(wanted)
         board.program(program, progress=progress)
 
-    def program_learning(
-        self,
-        learning: Learning,
-        *,
-        seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
-        noise: bool = True,
-    ) -> None:
+    def program_learning(self, learning: Learning, **options: Any) -> None:
         """Power on a device with a learning core, as large as it must be; see ``LearningApi``.
 
         Raises InputError when this kind of board does not learn.
@@ -101,7 +94,7 @@ class SizedBoard:
             board = LearningBoard(self._learns(wanted))
             self._end_learning()
             self._learning = wanted, board
-        self._learning[1].program_learning(learning, seed=seed, states=states, noise=noise)
+        self._learning[1].program_learning(learning, **options)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """See ``LearningApi``."""
