@@ -94,7 +94,7 @@ class Mapper:
         self._exact: list[Floats] = [_by_call(given, network)]
         self._known: list[Floats] = []
         if network.states:
-            each = network.calls_of(given)
+            each = list(network.calls_of(given))
             self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
             for i, state in enumerate(network.states):
                 before = [

@@ -1,7 +1,7 @@
 """Network: a float network of any shape, what a die is programmed with and judged by."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
 from emulator.spec.errors import MeaningError
+from emulator.spec.evaluate import last
 from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
@@ -126,7 +127,7 @@ class Network(Flow):
         """Inputs, then the outputs of every product: (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
-    def calls_of(self, x: npt.ArrayLike) -> list[list[Floats]]:
+    def calls_of(self, x: npt.ArrayLike) -> Iterator[list[Floats]]:
         """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
 
         Raises NetworkError when the shape of ``x`` is wrong.
@@ -134,11 +135,11 @@ class Network(Flow):
         inputs = np.asarray(x, np.float32)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
             raise NetworkError(f"x has shape {inputs.shape}; accepted: (n, {self.inputs})")
-        return list(self.run(FLOATS, inputs))
+        return self.run(FLOATS, inputs)
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
         """Every map of the last call; errors as ``calls_of``'s."""
-        return self.calls_of(x)[-1]
+        return last(self.calls_of(x))
 
     def activations(self, x: npt.ArrayLike) -> list[Floats]:
         """Output of every node, float32 (n, values) each; the last entry holds the network's outputs."""
