@@ -11,10 +11,11 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
+from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
 from emulator.golden import Core
 from emulator.mapping import map_network
+from emulator.mapping.deck import drawn
 from emulator.network import Dense, Ndr, Network
-from ndrite.exports import PULSE_S, current_law, drawn, pulse_rates, verilog_a
 from tests.chips import changed, mitigated
 from tests.emulator.device.ngspice import needs_ngspice
 
