@@ -10,24 +10,3 @@ from emulator.network.nodes import Dense, Gate, Node, Pool, Product, Table
 from emulator.spec.flow import State, Term
 from emulator.spec.meaning import InputRange, Meaning
 from emulator.spec.patches import Patches
-
-__all__ = [
-    "NAMED",
-    "Activation",
-    "Dense",
-    "Gate",
-    "InputRange",
-    "Meaning",
-    "Named",
-    "Ndr",
-    "Network",
-    "Node",
-    "Patches",
-    "Pool",
-    "Product",
-    "Sampled",
-    "State",
-    "Table",
-    "Term",
-    "load_network",
-]
