@@ -14,11 +14,11 @@ from emulator.spec.arrays import Floats
 
 @dataclass(frozen=True, eq=False)
 class TunableLayer:
-    """A product whose neurons have ECRAMs, or a table whose devices have: which one, and their states."""
+    """Neurons of a product, or devices of a table, that have ECRAMs: the number of the die's part, and their
+    states."""
 
     index: int
     states: States
-    table: bool = False
 
 
 class Tunable:
@@ -41,10 +41,7 @@ class Tunable:
                 f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
                 "in the loop: peak voltages and currents"
             )
-        both = ((False, die.states), (True, die.table_states))
-        self.layers = tuple(
-            TunableLayer(i, s, table) for table, every in both for i, s in enumerate(every) if s is not None
-        )
+        self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
         if not self.layers:
             raise CompileError(
                 f"program {program.name!r} has no NDR neurons or bases; accepted: one of a network "
@@ -58,11 +55,8 @@ class Tunable:
 
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""
-        neurons: list[States | None] = [None] * len(self.die.arrays)
-        bases: list[States | None] = [None] * len(self.die.tables)
-        for layer, state in zip(self.layers, states, strict=True):
-            (bases if layer.table else neurons)[layer.index] = state
-        return self.die.tuned(neurons, bases)
+        moved = dict(zip((layer.index for layer in self.layers), states, strict=True))
+        return self.die.tuned([moved.get(i) for i in range(len(self.die.parts))])
 
     def program(self, states: Sequence[States]) -> Program:
         """The program at ``states``; weights, biases and gains are the same. Raises CompileError when there
