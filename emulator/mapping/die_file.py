@@ -24,11 +24,11 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States
 from emulator.mapping.weights import MappedWeights
 from emulator.spec import Program
-from emulator.spec.archive import FIELD, Arrays, digest, head, load_file, save_file
+from emulator.spec.archive import FIELD, Arrays, FileKind
 from emulator.spec.arrays import Floats
 
-FORMAT, FORMAT_VERSION = "die", 1
 BYTES_MAX = 4 << 30
+FILE = FileKind("die", 1, CompileError, known=(EmulatorError,), most_bytes=BYTES_MAX, total_bytes=BYTES_MAX)
 WEIGHTS = {name: name for name in ("levels", "limits", "unit")}
 WEIGHTS |= {name: f"cells.{name}" for name in ("target", "programmed", "stuck", "ageing", "place")}
 WEIGHTS["row_voltage"] = "cells.row_voltage_V"
@@ -43,14 +43,12 @@ the rest."""
 
 def die_digest(die: Die) -> str:
     """SHA-256, hexadecimal, over everything the die holds."""
-    manifest, arrays = _content(die)
-    return digest(head(FORMAT, FORMAT_VERSION) | manifest, arrays)
+    return str(FILE.written(*_content(die))[FIELD])
 
 
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
-    manifest, arrays = _content(die)
-    save_file(path, FORMAT, FORMAT_VERSION, manifest, arrays)
+    FILE.save(path, *_content(die))
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
@@ -68,16 +66,7 @@ def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Di
             )
         return _assemble(manifest, arrays)
 
-    return load_file(
-        path,
-        FORMAT,
-        FORMAT_VERSION,
-        assemble,
-        error=CompileError,
-        known=(EmulatorError,),
-        most_bytes=BYTES_MAX,
-        total_bytes=BYTES_MAX,
-    )
+    return FILE.load(path, assemble)
 
 
 def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
