@@ -88,7 +88,8 @@ class Core:
         for start in range(0, len(x), step):
             part = x[start : start + step]
             index = np.arange(first_index + start, first_index + start + len(part), dtype=np.int64)
-            maps = last(self._calls(part, Draw(seed, index, noise, stream), trace))
+            codes = Codes.of(self.program, Draw(seed, index, noise, stream), trace)
+            maps = last(self.program.run(codes, part))
             out[start : start + len(part)] = maps[-1].reshape(len(part), -1)
         return out
 
@@ -103,12 +104,7 @@ class Core:
     ) -> Iterator[list[npt.NDArray[Any]]]:
         """Every map of each call in turn on samples x uint8 (n, inputs); parameters as ``infer``."""
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
-        return self._calls(x, Draw(seed, index, noise), None)
-
-    def _calls(
-        self, x: npt.NDArray[np.uint8], draw: Draw, trace: Trace | None
-    ) -> Iterator[list[npt.NDArray[Any]]]:
-        return self.program.run(Codes.of(self.program, draw, trace), x)
+        return self.program.run(Codes.of(self.program, Draw(seed, index, noise)), x)
 
 
 def batch_of(steps: Sequence[Step]) -> int:

@@ -1,5 +1,7 @@
 """Node by node: a float network's nodes become a program's steps, in the order the signal meets them."""
 
+import dataclasses
+
 import numpy as np
 
 from emulator.device.description import Chip
@@ -22,7 +24,6 @@ from emulator.spec import Program, steps
 from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.flow import State, Term
 from emulator.spec.patches import Pair
 
 PATCHES_MAX = 4096
@@ -106,8 +107,7 @@ class Mapper:
                 self._codes.append(np.rint(exact * INPUT_MAX).astype(np.uint8))
 
     def program(self) -> Program:
-        """The program of the nodes taken so far."""
-        whole = len(self._steps) == len(self._network.nodes)
+        """The program, once every node is taken."""
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
@@ -116,12 +116,7 @@ class Mapper:
             curve_base=self._curves.base,
             curve_slope=self._curves.slope,
             states=tuple(
-                State(
-                    shape=s.shape,
-                    source=s.source if whole else 1 + i,
-                    start=round(s.start * INPUT_MAX),
-                )
-                for i, s in enumerate(self._network.states)
+                dataclasses.replace(s, start=round(s.start * INPUT_MAX)) for s in self._network.states
             ),
             calls=self._network.calls,
             first_product=self._options.first_product,
@@ -180,10 +175,9 @@ class Mapper:
             raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {SCALE_MAX}")
         shift = shift_for(largest)
         terms = tuple(
-            Term(
-                a=term.a,
+            dataclasses.replace(
+                term,
                 gain=round(gain * 2.0**shift),
-                b=term.b,
                 a_zero=round(term.a_zero * INPUT_MAX),
                 b_zero=round(term.b_zero * INPUT_MAX),
             )

@@ -14,7 +14,7 @@ from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import MeaningError
+from emulator.spec.errors import MeaningError, require
 from emulator.spec.evaluate import last
 from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.meaning import Meaning
@@ -34,6 +34,7 @@ class Network(Flow):
     """
 
     __repr__ = brief_repr
+    refused = NetworkError
 
     nodes: tuple[Node, ...]
     shape: Shape
@@ -44,29 +45,13 @@ class Network(Flow):
     meaning: Meaning = field(default_factory=Meaning)
 
     def __post_init__(self) -> None:
-        if not self.nodes:
-            raise NetworkError("nodes is empty; accepted: at least one node")
-        shapes = [self.shape, *(state.shape for state in self.states)]
-        for i, node in enumerate(self.nodes):
-            if not node.reads or not all(0 <= number < len(shapes) for number in node.reads):
-                raise NetworkError(f"node {i} reads maps {node.reads}; accepted: 0..{len(shapes) - 1}")
-            try:
-                node.check(shapes)
-            except NetworkError as error:
-                raise NetworkError(f"node {i}: {error}") from None
-            if not node.fires and i < len(self.nodes) - 1:
-                raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
-            shapes.append(node.shape(shapes))
+        self.check("node", lambda where, node, shapes: node.fits(where, shapes))
+        for i, state in enumerate(self.states):
+            require(0 <= state.start <= 1, f"state{i}.start", state.start, "0..1", NetworkError)
         try:
-            self.meaning.check(int(np.prod(shapes[-1])))
+            self.meaning.check(self.outputs)
         except MeaningError as error:
             raise NetworkError(str(error)) from None
-        for i, state in enumerate(self.states):
-            known = 0 <= state.source < len(shapes)
-            if not known or shapes[state.source] != state.shape or not 0 <= state.start <= 1:
-                raise NetworkError(
-                    f"state {i} is {state}; accepted: the number of a map of its shape, start 0..1"
-                )
 
     @classmethod
     def chain(

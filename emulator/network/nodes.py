@@ -14,6 +14,7 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import require
 from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.patches import Pair, Patches, Shape
 
@@ -63,28 +64,16 @@ def _check_devices(activation: Activation | None, shape: tuple[int, ...]) -> Non
 
 
 class _Node(Reads):
+    refused = NetworkError
+
     @property
     def width(self) -> int:
         """Values that one result is of: of a patch, or one of each map."""
         return len(self.reads)
 
-    def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when the maps that it reads do not fit it."""
-
-
-class _OfPatches(_Node):
-    """Of a node that cuts patches from its joined sources."""
-
-    patches: Patches
-
-    def check(self, maps: list[Shape]) -> None:
-        source = self.joined(maps)
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
-
 
 @dataclass(frozen=True, eq=False)
-class Product(AnyProduct, _OfPatches):
+class Product(AnyProduct, _Node):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
@@ -137,16 +126,9 @@ class Product(AnyProduct, _OfPatches):
     def shape(self, maps: list[Shape]) -> Shape:
         return (self.dense.outputs, *self.patches.grid)
 
-    def check(self, maps: list[Shape]) -> None:
-        super().check(maps)
-        if self.skip is not None and maps[self.skip] != self.shape(maps):
-            raise NetworkError(
-                f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
-            )
-
 
 @dataclass(frozen=True, eq=False)
-class Pool(AnyPool, _OfPatches):
+class Pool(AnyPool, _Node):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
@@ -223,10 +205,13 @@ class Table(AnyTable, _Node):
             raise NetworkError("gain holds a value that is not positive; accepted: above 0")
         _check_devices(self.activation, self.channel.shape)
 
-    def check(self, maps: list[Shape]) -> None:
-        channels = self.joined(maps)[0]
-        if not ((self.channel >= 0) & (self.channel < channels)).all():
-            raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        low, high, most = (
+            int(self.channel.min(initial=0)),
+            int(self.channel.max(initial=0)),
+            self.joined(maps)[0] - 1,
+        )
+        require(0 <= low <= high <= most, f"{where}.channel", f"{low}..{high}", f"0..{most}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
         """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
@@ -247,12 +232,6 @@ class Gate(AnyGate, _Node):
     def is_sum(self) -> bool:
         """Whether it multiplies nothing."""
         return all(term.b is None for term in self.terms)
-
-    def check(self, maps: list[Shape]) -> None:
-        wanted = self.shape(maps)
-        for number in self.reads:
-            if maps[number] != wanted:
-                raise NetworkError(f"map {number} has shape {maps[number]}; accepted: {wanted}")
 
 
 Node = Product | Pool | Table | Gate

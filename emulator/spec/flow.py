@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from emulator.spec.arrays import Array
+from emulator.spec.errors import ProgramError, require
 from emulator.spec.evaluate import run
 from emulator.spec.patches import Pair, Patches, Shape
 
@@ -72,6 +73,10 @@ class Reads:
     """A step of a program, or a node of a float network: it joins the maps ``sources``, and reads others."""
 
     kind: ClassVar[str]
+    refused: ClassVar[type[ValueError]] = ProgramError
+    """What is raised where something does not fit."""
+    larger: ClassVar[bool] = False
+    """Whether maps may have more rows and columns than it cuts patches from."""
     sources: tuple[int, ...]
 
     @property
@@ -93,6 +98,9 @@ class Reads:
         """Shape of the result."""
         raise NotImplementedError
 
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        """Raise ``refused`` unless the maps that it reads fit it."""
+
     def joined(self, maps: Sequence[Shape] | Mapping[int, Shape]) -> Shape:
         """Shape of its sources as it reads them, of all maps' by number."""
         return joined([maps[s] for s in self.sources])
@@ -102,11 +110,21 @@ class Reads:
         return join([maps[s] for s in self.sources])
 
 
-class AnyProduct(Reads):
+class _OfPatches(Reads):
+    """It cuts patches from its sources."""
+
+    patches: Patches
+
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        source, shape = self.joined(maps), self.patches.shape
+        seen = (source[0], *map(min, source[1:], shape[1:])) if self.larger else source
+        require(shape == seen, f"{where}.patches shape", shape, f"of its sources, {source}", self.refused)
+
+
+class AnyProduct(_OfPatches):
     """A matrix applied to patches; ``skip``: its second operand, a map of the result's shape."""
 
     kind = "product"
-    patches: Patches
     block: Pair = (1, 1)
     skip: int | None
 
@@ -114,17 +132,22 @@ class AnyProduct(Reads):
     def alone(self) -> tuple[int, ...]:
         return () if self.skip is None else (self.skip,)
 
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        super().fits(where, maps)
+        if self.skip is not None:
+            got, wanted = maps[self.skip], self.shape(maps)
+            require(got == wanted, f"{where}.skip shape", got, str(wanted), self.refused)
+
     @property
     def is_full(self) -> bool:
         """Whether it is a plain full layer: one patch, no second operand."""
         return self.patches.is_whole and self.skip is None and self.block == (1, 1)
 
 
-class AnyPool(Reads):
+class AnyPool(_OfPatches):
     """Windows of a map, each result in a ``block`` of neighbours."""
 
     kind = "pool"
-    patches: Patches
     block: Pair
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -156,6 +179,12 @@ class AnyGate(Reads):
     def shape(self, maps: list[Shape]) -> Shape:
         return maps[self.terms[0].a]
 
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        wanted = self.shape(maps)
+        for number in self.reads:
+            got = maps[number]
+            require(got == wanted, f"{where} map {number}", got, str(wanted), self.refused)
+
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
     """Those of ``steps`` that are of one kind, in order."""
@@ -175,9 +204,36 @@ class State:
 class Flow:
     """``parts`` over maps. A sample is ``calls`` inputs of ``shape``, one after another."""
 
+    refused: ClassVar[type[ValueError]] = ProgramError
     shape: Shape
     states: tuple[State, ...]
     calls: int
+
+    def check(self, name: str, check: Callable[[str, Any, list[Shape]], None]) -> None:
+        """Raise ``refused`` unless every part reads maps made before it, only the last gives sums, and states
+        take maps of their shape. ``name``: of parts; ``check``: the rest of each, where it is, with the
+        shapes of all maps before it."""
+        shapes = [self.shape, *(state.shape for state in self.states)]
+        require(len(self.parts) >= 1, f"{name}s", "empty", f"at least one {name}", self.refused)
+        for i, part in enumerate(self.parts):
+            where, most = f"{name}{i}", len(shapes) - 1
+            for number in part.reads:
+                if type(number) is not int or not 0 <= number <= most:
+                    raise self.refused(f"{where} reads map {number}; accepted: 0..{most}, made before it")
+            if not part.reads:
+                raise self.refused(f"{where} reads no map; accepted: at least one")
+            check(where, part, shapes)
+            last = i == len(self.parts) - 1
+            require(
+                part.fires or last, f"{where}.fires", False, f"true but for the last {name}", self.refused
+            )
+            shapes.append(part.shape(shapes))
+        for i, state in enumerate(self.states):
+            where, most = f"state{i}.source", len(shapes) - 1
+            known = type(state.source) is int and 0 <= state.source <= most
+            require(known, where, state.source, f"0..{most}", self.refused)
+            got = shapes[state.source]
+            require(got == state.shape, f"{where} shape", got, str(state.shape), self.refused)
 
     @property
     def parts(self) -> tuple[Reads, ...]:

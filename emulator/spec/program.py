@@ -19,11 +19,12 @@ import numpy as np
 
 from emulator.spec.archive import digest
 from emulator.spec.brief import brief_repr, titled
+from emulator.spec.errors import require
 from emulator.spec.flow import Flow, State, of_kind
-from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
+from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, Step, check_reads
+from emulator.spec.steps import Product, Step
 from emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
@@ -200,7 +201,6 @@ def _check(program: Program) -> None:
     )
     _check_shape("shape", program.shape)
     check_ints("", program)
-    require(len(program.steps) >= 1, "steps", "empty", "at least one step")
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
         require(
             curve.dtype == np.int32 and curve.ndim == 2,
@@ -218,22 +218,18 @@ def _check(program: Program) -> None:
     require(program.curve_slope.shape == table, "curves.slope shape", program.curve_slope.shape, str(table))
     for i, state in enumerate(program.states):
         _check_shape(f"state{i}.shape", state.shape)
-    shapes = [program.shape, *(state.shape for state in program.states)]
-    for i, step in enumerate(program.steps):
-        where = f"step{i}"
-        check_reads(where, step, len(shapes))
+
+    def check(where: str, step: Step, shapes: list[Shape]) -> None:
         step.check(where, shapes, table, rows)
-        last = i == len(program.steps) - 1
-        require(step.fires or last, f"{where}.fires", False, "true but for the last step")
-        shapes.append(step.shape(shapes))
-        _check_shape(f"{where} result", shapes[-1])
+        _check_shape(f"{where} result", step.shape(shapes))
+
+    program.check("step", check)
+    result = len(program.map_shapes) - 1
     for i, state in enumerate(program.states):
-        check_ints(f"state{i}", state, source=(0, len(shapes) - 1), start=(0, 255))
-        got = shapes[state.source]
-        require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
-        codes = program.steps[-1].fires or state.source < len(shapes) - 1
+        check_ints(f"state{i}", state, start=(0, 255))
+        codes = program.steps[-1].fires or state.source < result
         require(codes, f"state{i}.source", "sums", "a map of codes")
-    program.meaning.check(int(np.prod(shapes[-1])))
+    program.meaning.check(program.outputs)
     count, first = len(program.products), program.first_product
     require(
         type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,

@@ -15,7 +15,7 @@ import numpy as np
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import require
 from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.flow import State as State
 from emulator.spec.layer import (
@@ -33,7 +33,6 @@ from emulator.spec.layer import (
     check_ints,
     check_layer,
     partial_max,
-    require,
 )
 from emulator.spec.patches import Pair, Patches, Shape
 
@@ -48,6 +47,8 @@ GATE_TERMS_MAX = 4
 
 class StepBase(Reads):
     """What every step of a program has."""
+
+    larger = True
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -120,7 +121,7 @@ class Product(AnyProduct, StepBase):
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         layer, patches = self.layer, self.patches
         check_layer(where, layer)
-        check_source(where, patches, self.joined(maps))
+        self.fits(where, maps)
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
         _check_block(where, self.block)
         copies = self.block[0] * self.block[1] * patches.groups
@@ -139,8 +140,6 @@ class Product(AnyProduct, StepBase):
             require(self.skip_gain is None, f"{where}.skip_gain", "given", unused)
             require(self.skip_shift == 0, f"{where}.skip_shift", self.skip_shift, f"0, {unused}")
         else:
-            wanted = self.shape(maps)
-            require(maps[self.skip] == wanted, f"{where}.skip shape", maps[self.skip], str(wanted))
             check_arrays(where, self, (layer.outputs,))
             assert self.skip_gain is not None
             second = (INPUT_MAX * int(self.skip_gain.max()) >> self.skip_shift) + 1
@@ -173,7 +172,7 @@ class Pool(AnyPool, StepBase):
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         require(self.of in ("max", "average"), f"{where}.of", self.of, "max or average")
-        check_source(where, self.patches, self.joined(maps))
+        self.fits(where, maps)
         require(self.patches.groups == 1, f"{where}.groups", self.patches.groups, "1")
         check_ints(where, self)
         _check_block(where, self.block)
@@ -236,9 +235,7 @@ class Gate(AnyGate, StepBase):
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         require(1 <= len(self.terms) <= GATE_TERMS_MAX, f"{where}.terms", len(self.terms), "1..4")
-        wanted = self.shape(maps)
-        for number in self.reads:
-            require(maps[number] == wanted, f"{where} map {number}", maps[number], str(wanted))
+        self.fits(where, maps)
         for term in self.terms:
             check_ints(where, term, gain=(-65535, 65535), a_zero=(0, INPUT_MAX), b_zero=(0, INPUT_MAX))
         check_ints(where, self)
@@ -248,23 +245,6 @@ Step = Product | Pool | Table | Gate
 KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Table, Gate)}
 
 
-def check_source(where: str, patches: Patches, source: Shape) -> None:
-    """Raise ProgramError unless ``patches`` are of a map of shape ``source``, or of its first rows and
-    columns.
-    """
-    fits = patches.shape[0] == source[0] and patches.shape[1] <= source[1] and patches.shape[2] <= source[2]
-    require(fits, f"{where}.patches shape", patches.shape, f"of its sources, {source}")
-
-
 def _check_block(where: str, block: Pair) -> None:
     sizes = len(block) == 2 and all(type(v) is int and 1 <= v <= VECTOR_MAX for v in block)
     require(sizes, f"{where}.block", block, "two numbers from 1")
-
-
-def check_reads(where: str, step: Step, known: int) -> None:
-    """Raise ProgramError when a step reads a map that does not exist yet."""
-    for number in step.reads:
-        if type(number) is not int or not 0 <= number < known:
-            raise ProgramError(f"{where} reads map {number}; accepted: 0..{known - 1}, made before it")
-    if not step.reads:
-        raise ProgramError(f"{where} reads no map; accepted: at least one")
