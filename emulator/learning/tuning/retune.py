@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
@@ -12,21 +11,12 @@ from emulator.spec import Program
 from emulator.spec.arrays import Floats
 
 
-@dataclass(frozen=True, eq=False)
-class TunableLayer:
-    """Neurons of a product, or devices of a table, that have ECRAMs: the number of the die's part, and their
-    states."""
-
-    index: int
-    states: States
-
-
 class Tunable:
     """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
-    ``layers`` are the products with ECRAM at their neurons, then the tables with ECRAM at their devices, as
-    bases have. Every such neuron or function gets a curve of its own. Raises CompileError when the die has no
-    neuron and no basis with ECRAM.
+    ``layers`` are numbers of the die's parts: of products with ECRAM at their neurons, then of tables with
+    ECRAM at their devices, as bases have. Every such neuron or function gets a curve of its own. Raises
+    CompileError when the die has no neuron and no basis with ECRAM.
     """
 
     def __init__(self, program: Program, die: Die) -> None:
@@ -41,7 +31,7 @@ class Tunable:
                 f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
                 "in the loop: peak voltages and currents"
             )
-        self.layers = tuple(TunableLayer(i, s) for i, s in enumerate(die.states) if s is not None)
+        self.layers = tuple(i for i, states in enumerate(die.states) if states is not None)
         if not self.layers:
             raise CompileError(
                 f"program {program.name!r} has no NDR neurons or bases; accepted: one of a network "
@@ -51,11 +41,11 @@ class Tunable:
     @property
     def states(self) -> list[States]:
         """States of the die that was given, layer by layer."""
-        return [layer.states for layer in self.layers]
+        return [states for states in self.die.states if states is not None]
 
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""
-        moved = dict(zip((layer.index for layer in self.layers), states, strict=True))
+        moved = dict(zip(self.layers, states, strict=True))
         return self.die.tuned([moved.get(i) for i in range(len(self.die.parts))])
 
     def program(self, states: Sequence[States]) -> Program:

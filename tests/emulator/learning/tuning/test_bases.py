@@ -36,7 +36,7 @@ def moved(one: Tunable) -> list:
 
 def test_states_of_bases_are_the_dies_and_make_its_program() -> None:
     one = form()
-    assert [layer.index for layer in one.layers] == [2, 3]  # behind the two arrays
+    assert one.layers == (2, 3)  # behind the two arrays
     assert [s.current.size for s in one.states] == [BASES * INPUTS, BASES * HIDDEN]
     states = moved(one)
     die = one.die_at(states)
