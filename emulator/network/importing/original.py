@@ -56,7 +56,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
     def answers(x: Array, *, calls_first: bool) -> list[Array]:
         given = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
-        with _evaluating(module), torch.no_grad():
+        with evaluating(module), torch.no_grad():
             found = module(given.transpose(0, 1) if calls_first else given)
         return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(found)]
 
@@ -66,7 +66,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
     example = example.transpose(0, 1).contiguous() if calls_first else example
     buffer = io.BytesIO()
-    with _evaluating(module), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with evaluating(module), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
@@ -130,7 +130,7 @@ def of_estimator(estimator: Any) -> Original:
 
 
 @contextlib.contextmanager
-def _evaluating(module: Any) -> Any:
+def evaluating(module: Any) -> Any:
     """The module in evaluation mode; every part of it is left as it was."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
