@@ -149,8 +149,8 @@ def prepare(
     chip = learning_chip(chip)
     states = _starts(plan)
     network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)
-    with warnings.catch_warnings():  # of a network of random weights they mean nothing
-        warnings.simplefilter("ignore", CompileWarning)
+    # Of a network of random weights they mean nothing.
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     devices = devices_of(law, spread)
     layers: list[Layer] = []

@@ -66,8 +66,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
     example = example.transpose(0, 1).contiguous() if calls_first else example
     buffer = io.BytesIO()
-    with evaluating(module), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    silent = warnings.catch_warnings(action="ignore")
+    with evaluating(module), silent, contextlib.redirect_stdout(io.StringIO()):
         try:
             # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
             torch.onnx.export(
@@ -111,8 +111,7 @@ def of_estimator(estimator: Any) -> Original:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             options = {"zipmap": False} if classes else None
             proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
