@@ -121,9 +121,9 @@ class Product(AnyProduct, StepBase):
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         layer, patches = self.layer, self.patches
         check_layer(where, layer)
+        _check_block(where, self.block)
         self.fits(where, maps)
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
-        _check_block(where, self.block)
         copies = self.block[0] * self.block[1] * patches.groups
         require(
             layer.outputs % copies == 0,
