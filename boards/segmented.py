@@ -13,10 +13,11 @@ from boards.abilities import Holder
 from emulator.backend.lay_out import lay_out
 from emulator.backend.segments import Segment, cut
 from emulator.golden.codes import Codes, Draw
-from emulator.golden.core import batch_of, inputs_and_starts
+from emulator.golden.core import batch_of
 from emulator.spec import Program
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.steps import Product, of_kind
+from emulator.spec.flow import of_kind
+from emulator.spec.steps import Product
 
 HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before
@@ -89,7 +90,7 @@ class Segmented:
         self._passed = lambda: done(len(x) * next(passed) // turns)
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
         draw = Draw(seed, index, noise)
-        inputs, states = inputs_and_starts(self.program, x)
+        inputs, states = self.program.begun(x)
         maps: list[Any] = []
         for call, first in enumerate(inputs):
             maps = self._call(call, [first, *states], draw)

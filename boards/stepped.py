@@ -88,14 +88,8 @@ class SteppedBoard:
         """Take ``program``. A chain of full layers that fits goes onto the chip now.
 
         Any other, whose campaigns run here, goes there with what is asked of the board next; one that is cut,
-        segment by segment with each inference.
-
-        Raises
-        ------
-        GeometryError
-            It is a chain of which the board holds no part; the chip is untouched.
-        HostError
-            As the board, for what goes onto the chip now.
+        segment by segment with each inference. Raises GeometryError: it is a chain of which the board holds
+        no part; the chip is untouched. Raises HostError: as the board, for what goes onto the chip now.
         """
         self._program = self._segmented = None
         self._waiting = False

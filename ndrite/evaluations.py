@@ -15,7 +15,7 @@ from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Product, join
+from emulator.spec.steps import Product
 from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
@@ -57,7 +57,7 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
     products = nonzero = 0
     for maps in Core(program, fast=False).calls(some, noise=False):
         for step, (patches, outputs) in zip(program.products, known, strict=True):
-            rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+            rows = patches.cut(step.source(maps), step.border)
             bits = step.layer.dac_bits
             each = outputs // patches.groups
             products += rows.size * each * slices(bits)

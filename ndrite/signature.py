@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from emulator.files import check_destination
+from emulator.spec.layer import VECTOR_MAX
 from host import InputError
 from ndrite.files import STANDARD, picture_format
 
@@ -39,7 +40,6 @@ INPUTS = (
 LABELS = "Classes (n,) of the samples, or targets (n, outputs) in the model's unit."
 CODES = "The samples are codes uint8 0..255, not values in the model's unit."
 SEED = "Read-noise seed: the same seed gives the same answers on every board."
-WIDTH_MAX = 65536
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -75,9 +75,9 @@ def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int,
 
 def widths(hidden: str) -> tuple[int, ...]:
     """Of full layers: ``64,32`` as its numbers, ``0`` as none."""
-    accepted = f"widths such as 128 or 64,32, each 1..{WIDTH_MAX}; 0 for none"
+    accepted = f"widths such as 128 or 64,32, each 1..{VECTOR_MAX}; 0 for none"
     none = hidden.strip() == "0"
-    return () if none else integers(hidden, WIDTH_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
+    return () if none else integers(hidden, VECTOR_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -131,13 +131,8 @@ def parted(hint: Any) -> tuple[Any, Option]:
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """A function that refuses what its signature does not accept, before it begins.
 
-    Raises
-    ------
-    InputError
-        Naming a value outside its range or choices, the folder of an output that does not exist, or an
-        output that is another parameter's file.
-    OSError
-        When an output cannot be written.
+    Raises InputError: naming a value outside its range or choices, the folder of an output that does not
+    exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.
     """
     known = inspect.signature(function)
 

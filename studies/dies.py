@@ -45,8 +45,7 @@ def make(
     net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
 ) -> Mapped:
     """Die ``seed``, with column corrections or as programmed; ``options`` of ``MapOptions``."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
         how = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
         return map_network(net, chip, samples, seed=seed, options=how)
 

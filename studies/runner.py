@@ -54,14 +54,8 @@ def execute(
     """Run a study; write its JSON file, figure and page into ``output`` when all runs are done.
 
     Finished runs are kept in ``.NAME.runs.json`` there; ``resume`` takes those up whose parameters still
-    belong to the study.
-
-    Raises
-    ------
-    EmulatorError
-        When the folder does not exist.
-    StateError
-        When the kept runs were edited, or are of another study or of other code.
+    belong to the study. Raises EmulatorError when the folder does not exist. Raises StateError when the kept
+    runs were edited, or are of another study or of other code.
     """
     if not output.is_dir():
         raise EmulatorError(f"output folder is {output}; accepted: a folder that exists")
@@ -83,10 +77,7 @@ def execute(
 def redraw(name: str, output: Path) -> Result:
     """Tables, verdicts and figure anew from the runs in ``NAME.json`` of ``output``; nothing is run.
 
-    Raises
-    ------
-    EmulatorError
-        When there is no such file, or its runs are not of that study.
+    Raises EmulatorError when there is no such file, or its runs are not of that study.
     """
     path = output / f"{name}.json"
     held = _read(path, f"run: python -m studies {name} -o {output}")

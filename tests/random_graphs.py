@@ -9,11 +9,12 @@ from emulator.backend.lay_out import check_fits
 from emulator.golden.random_program import random_layer
 from emulator.spec.arithmetic import V_BITS
 from emulator.spec.errors import GeometryError, ProgramError
+from emulator.spec.flow import State, Term, joined
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Pair, Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term, joined
+from emulator.spec.steps import Gate, Pool, Product, Step, Table
 
 
 def random_graph(

@@ -36,6 +36,10 @@ def build(
 ) -> dict[str, Any]:
     """Build ``board`` into ``folder`` (replaced in whole) and return its report.
 
+    Raises BuildError when a tool is missing or fails; ``folder`` is as it was, the logs are beside it in
+    FOLDER.failed. Raises TimingError when no seed reaches the board's clock. ``folder`` holds the report and
+    logs, and no bitstream.
+
     Parameters
     ----------
     program:
@@ -48,13 +52,6 @@ def build(
         Called with one line as each stage ends.
     progress:
         Called about once a second while a tool works, with a few words about where it is.
-
-    Raises
-    ------
-    BuildError
-        When a tool is missing or fails; ``folder`` is as it was, the logs are beside it in FOLDER.failed.
-    TimingError
-        When no seed reaches the board's clock. ``folder`` holds the report and logs, and no bitstream.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

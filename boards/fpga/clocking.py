@@ -1,7 +1,5 @@
 """Clock and reset of each family: the PLL, and a reset that is let go when it has locked."""
 
-from collections.abc import Callable
-
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib.cdc import ResetSynchronizer
@@ -18,12 +16,7 @@ def clocking(board: Target, clk: Value, reset: Value) -> Module:
     ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
     global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
     """
-    make: dict[str, Callable[[Target, Value, Value], Module]] = {
-        "ecp5": _ecp5,
-        "ice40": _ice40,
-        "gowin": _gowin,
-    }
-    return make[board.family](board, clk, reset)
+    return {"ecp5": _ecp5, "ice40": _ice40, "gowin": _gowin}[board.family](board, clk, reset)
 
 
 def _ecp5(board: Target, clk: Value, reset: Value) -> Module:

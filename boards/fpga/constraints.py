@@ -24,12 +24,7 @@ def clock_net(netlist: Path) -> str:
     """Name of the net behind the PLL in a synthesised ECP5 design (Yosys' JSON).
 
     Flattening keeps one of the clock's names, another one in every design, and place and route ignores a
-    constraint on any other.
-
-    Raises
-    ------
-    BuildError
-        When there is no PLL.
+    constraint on any other. Raises BuildError when there is no PLL.
     """
     modules: dict[str, Any] = json.loads(netlist.read_text())["modules"]
     top = next(m for m in modules.values() if int(m.get("attributes", {}).get("top", "0"), 2))

@@ -21,10 +21,8 @@ LIBRARIES = ("libftdi1", "libusb-1.0")
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     """Load the bitstream in ``folder`` into the board.
 
-    Raises
-    ------
-    BuildError
-        When there is no good build, no loader, or the loader fails (its own words stand on stderr).
+    Raises BuildError when there is no good build, no loader, or the loader fails (its own words stand on
+    stderr).
     """
     bitstream = folder / f"{board.name}.{BITSTREAM[board.family]}"
     report = folder / "report.json"

@@ -1,6 +1,6 @@
 """iCEBreaker (iCE40UP5K); USB serial is an FT2232H."""
 
-from boards.fpga.target import Pin, Target
+from boards.fpga.target import SMALL, Pin, Target
 from emulator.spec import Geometry
 
 ICEBREAKER = Target(
@@ -10,20 +10,7 @@ ICEBREAKER = Target(
     package="sg48",
     speed="",
     geometry=Geometry(
-        name="icebreaker",
-        rows=128,
-        lanes=2,
-        readouts=1,
-        weight_bits=8,
-        weight_depth=65536,
-        max_inputs=1024,
-        max_outputs=16,
-        columns=256,
-        layers=4,
-        curves=16,
-        noise=False,
-        analog=False,
-        window=1,
+        name="icebreaker", lanes=2, weight_depth=65536, max_inputs=1024, max_outputs=16, **SMALL
     ),
     clock_mhz=21,
     input_mhz=12,

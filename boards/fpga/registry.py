@@ -12,13 +12,7 @@ TARGETS: dict[str, Target] = {
 
 
 def find_target(name: str) -> Target:
-    """The board called ``name``.
-
-    Raises
-    ------
-    InputError
-        When there is none; the message lists them.
-    """
+    """The board called ``name``. Raises InputError when there is none; the message lists them."""
     if name not in TARGETS:
         raise InputError(f"board is {name!r}; accepted: {', '.join(TARGETS)}")
     return TARGETS[name]

@@ -21,17 +21,14 @@ def eth_domain(m: Module, clock: Value) -> None:
 class Rgmii(wiring.Component):
     """A GMII in domain ``eth``, whose clock is the PHY's receive clock; what is sent goes by it too.
 
+    Raises ValueError: a delay is longer than the pins have.
+
     Parameters
     ----------
     receive_delay_ps:
         Of data behind the clock, which comes late to the registers through its network.
     transmit_delay_ps:
         Of the clock behind the data, where the PHY adds none.
-
-    Raises
-    ------
-    ValueError
-        A delay is longer than the pins have.
     """
 
     def __init__(self, *, receive_delay_ps: int, transmit_delay_ps: int) -> None:

@@ -11,15 +11,7 @@ _ROUTED: dict[Family, str] = {"ecp5": "config", "ice40": "asc", "gowin": "routed
 
 def route_arguments(board: Target, seed: int) -> list[str]:
     """nextpnr's arguments: ``top.json`` and constraints to ``SEED.*`` and ``report-SEED.json``."""
-    common = [
-        "--json",
-        "top.json",
-        "--report",
-        f"report-{seed}.json",
-        "--seed",
-        str(seed),
-        "--timing-allow-fail",
-    ]
+    common = f"--json top.json --report report-{seed}.json --seed {seed} --timing-allow-fail".split()
     routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
     if board.family == "ecp5":
         part = [f"--{board.device}", "--package", board.package, "--speed", board.speed]

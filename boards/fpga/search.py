@@ -37,12 +37,8 @@ def search(
 ) -> dict[int, timing.Timing]:
     """Place and route ``work/top.json`` from every seed, ``jobs`` at a time; seed -> timing, in their order.
 
-    ``found`` is called as a seed ends, ``progress`` about once a second with a few words.
-
-    Raises
-    ------
-    BuildError
-        When nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
+    ``found`` is called as a seed ends, ``progress`` about once a second with a few words. Raises BuildError
+    when nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
     """
     waiting, results = deque(seeds), dict[int, timing.Timing]()
     running: dict[int, tools.Job] = {}

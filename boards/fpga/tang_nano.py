@@ -1,6 +1,6 @@
 """Sipeed Tang Nano 9K (GW1NR-9); USB serial is the board's own microcontroller."""
 
-from boards.fpga.target import Pin, Target
+from boards.fpga.target import SMALL, Pin, Target
 from emulator.spec import Geometry
 
 TANG_NANO_9K = Target(
@@ -12,18 +12,11 @@ TANG_NANO_9K = Target(
     geometry=Geometry(
         name="tang-nano-9k",
         lanes=4,
-        readouts=1,
-        weight_bits=8,
         weight_depth=4096,
         max_inputs=512,
         max_outputs=64,
-        columns=256,
-        layers=4,
-        curves=16,
-        noise=False,
-        analog=False,
         packet_bytes=512,
-        window=1,
+        **SMALL,
     ),
     clock_mhz=27,
     input_mhz=27,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from boards.fpga import pll
 from emulator.spec import Geometry
@@ -12,6 +12,9 @@ Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
 AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
 """What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
+SMALL: dict[str, Any] = {"readouts": 1, "weight_bits": 8, "columns": 256, "layers": 4, "curves": 16}
+SMALL |= {"noise": False, "analog": False, "window": 1}
+"""Of the geometry of a board whose core is ``hdl.small``'s."""
 BAUD_TOLERANCE = 0.02
 """Largest deviation of the real bit rate that the far end's UART still samples safely."""
 
@@ -59,6 +62,10 @@ class RgmiiPins:
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A board with the geometry it holds and the clock it runs at.
+
+    Raises ValueError when no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for
+    does not go together. Raises BuildError when the part's PLL cannot make ``clock_mhz`` of ``input_mhz``
+    within its limits.
 
     Parameters
     ----------
@@ -110,14 +117,6 @@ class Target:
         rest of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
-
-    Raises
-    ------
-    ValueError
-        When no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for does not go
-        together.
-    BuildError
-        When the part's PLL cannot make ``clock_mhz`` of ``input_mhz`` within its limits.
     """
 
     name: str

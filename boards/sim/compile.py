@@ -36,6 +36,8 @@ def compile_verilog(
 ) -> None:
     """Write ``library``, a shared library with the harness's C functions around module ``sim_top``.
 
+    Raises SimulationBuildError when a tool fails.
+
     Parameters
     ----------
     verilog:
@@ -51,11 +53,6 @@ def compile_verilog(
         made when absent. Objects come into it whole, and are made again when they no longer are.
     harness:
         The C++ around the model.
-
-    Raises
-    ------
-    SimulationBuildError
-        When a tool fails.
     """
     root = verilator_root()
     (work / "sim_top.v").write_text(verilog)

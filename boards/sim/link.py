@@ -21,6 +21,8 @@ class Design:
 class SimLink:
     """A freshly powered-on simulated board of a geometry; compiles it when it is not in the cache.
 
+    Raises SimulationBuildError when it cannot be built.
+
     Parameters
     ----------
     geometry:
@@ -31,11 +33,6 @@ class SimLink:
         What ``hdl.parts.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
     learns:
         Whether it has a learning core, in place of one that only infers.
-
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot be built.
     """
 
     live = False

@@ -3,21 +3,19 @@
 import ctypes
 from pathlib import Path
 
-from boards.sim.running import NUMBER, SIZE, U64, Function, Running
+from boards.sim.running import FED, NUMBER, SIZE, U64, Fed, Function
 
-FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Function] = FED | {
     "go": (None, [NUMBER]),
     "feed": (None, [ctypes.c_char_p, SIZE]),
     "waiting": (SIZE, []),
     "take": (SIZE, [ctypes.c_char_p, SIZE]),
-    "unsent": (SIZE, []),
-    "cycles": (U64, []),
     "framing_errors": (U64, []),
     "stall": (None, [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint32]),
 }
 
 
-class Model(Running):
+class Model(Fed):
     """The compiled board, powered on.
 
     Parameters
@@ -37,10 +35,6 @@ class Model(Running):
         """Queue bytes for the device."""
         self.call("feed", data, len(data))
 
-    def run(self, cycles: int) -> bool:
-        """Run until the end of a frame comes out (True) or ``cycles`` clocks passed (False)."""
-        return self.clock(cycles)
-
     def go(self, *, pins: bool) -> None:
         """Talk through the UART pins from now on, or through the byte stream; between two requests."""
         self.call("go", int(not pins))
@@ -51,16 +45,6 @@ class Model(Running):
         buffer = ctypes.create_string_buffer(max(size, 1))
         taken = self.call("take", buffer, size)
         return buffer.raw[:taken]
-
-    @property
-    def cycles(self) -> int:
-        """Clock cycles since power-on."""
-        return int(self.call("cycles"))
-
-    @property
-    def unsent(self) -> int:
-        """Bytes queued that the device has not taken yet."""
-        return int(self.call("unsent"))
 
     @property
     def framing_errors(self) -> int:

@@ -35,7 +35,8 @@ FUNCTIONS: dict[str, Function] = {
 class SimCard(Running):
     """A freshly powered-on card of a geometry; compiles it when it is not in the cache.
 
-    Satisfies ``host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks.
+    Satisfies ``host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks. Raises
+    SimulationBuildError when it cannot be built.
 
     Parameters
     ----------
@@ -43,11 +44,6 @@ class SimCard(Running):
         Shape of the array.
     tags, slot_bytes:
         Of the endpoint's DMA reader.
-
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot be built.
     """
 
     def __init__(self, geometry: Geometry, *, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> None:

@@ -9,12 +9,16 @@ from host.errors import LinkError
 CHUNK_CYCLES = 100_000
 """Cycles per call into C, so that Ctrl-C is heard within a fraction of a second."""
 U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
+FED: dict[str, Any] = {"unsent": (SIZE, []), "cycles": (U64, [])}
+"""Functions of a ``Fed``."""
 Function = tuple[Any, list[Any]]
 """What a C function returns, and its arguments behind the handle."""
 
 
 class Running:
     """A device, powered on.
+
+    Raises LinkError when the library cannot be loaded or lacks a function.
 
     Parameters
     ----------
@@ -28,11 +32,6 @@ class Running:
         Types of what ``new`` takes.
     arguments:
         What it is given.
-
-    Raises
-    ------
-    LinkError
-        When the library cannot be loaded or lacks a function.
     """
 
     def __init__(
@@ -81,3 +80,21 @@ class Running:
         if self._handle is not None:
             self._functions["delete"](self._handle)
             self._handle = None
+
+
+class Fed(Running):
+    """A device that takes bytes or datagrams from a queue, while its clock runs."""
+
+    def run(self, cycles: int) -> bool:
+        """Run until a frame or a datagram comes out (True) or ``cycles`` clocks passed (False)."""
+        return self.clock(cycles)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since power-on."""
+        return int(self.call("cycles"))
+
+    @property
+    def unsent(self) -> int:
+        """Bytes or datagrams queued that the device has not taken yet."""
+        return int(self.call("unsent"))

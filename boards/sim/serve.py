@@ -30,6 +30,9 @@ def serve(
 ) -> None:
     """Bridge a fresh simulated board to a pseudo-terminal until interrupted.
 
+    Raises LinkError when ``link`` is not free, or the board cannot be built. Raises KeyboardInterrupt: how it
+    ends.
+
     Parameters
     ----------
     geometry:
@@ -38,13 +41,6 @@ def serve(
         Symbolic link to create at the terminal's path, removed at the end.
     announce:
         Called once with the path a client opens.
-
-    Raises
-    ------
-    LinkError
-        When ``link`` is not free, or the board cannot be built.
-    KeyboardInterrupt
-        How it ends.
     """
     model = Model(build(geometry, divisor=divisor), pins=True, divisor=divisor)
     # Holding the slave side open keeps the terminal alive between clients.

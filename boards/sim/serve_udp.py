@@ -21,6 +21,9 @@ def serve_udp(
 ) -> None:
     """Put a fresh simulated board on a UDP socket until interrupted.
 
+    Raises LinkError: the address is not free or not this machine's, or the board cannot be built. Raises
+    KeyboardInterrupt: how it ends.
+
     Parameters
     ----------
     geometry:
@@ -31,13 +34,6 @@ def serve_udp(
         Called once with the URL a client opens.
     learns:
         Whether the device learns, in place of one that infers.
-
-    Raises
-    ------
-    LinkError
-        The address is not free or not this machine's, or the board cannot be built.
-    KeyboardInterrupt
-        How it ends.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         try:

@@ -28,7 +28,8 @@ class SizedBoard:
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
     registers too, is gone then, as after a change of boards. It never shrinks: several programs settle on one
-    size. Satisfies ``boards.abilities.Holder``.
+    size. Satisfies ``boards.abilities.Holder``. Raises SimulationBuildError when it cannot be built: by
+    whatever speaks to it first.
 
     Parameters
     ----------
@@ -38,11 +39,6 @@ class SizedBoard:
         Whether it may have feature maps, to hold programs that are no chains.
     learns:
         Makes the link to a fresh device that learns, of a geometry; None: such a board does not learn.
-
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot be built: by whatever speaks to it first.
     """
 
     def __init__(
@@ -86,20 +82,10 @@ class SizedBoard:
         board = self.device if wanted == self._built else self._moved(wanted)
         board.program(program, progress=progress)
 
-    def program_learning(
-        self,
-        learning: Learning,
-        *,
-        seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
-        noise: bool = True,
-    ) -> None:
+    def program_learning(self, learning: Learning, **options: Any) -> None:
         """Power on a device with a learning core, as large as it must be; see ``LearningApi``.
 
-        Raises
-        ------
-        InputError
-            When this kind of board does not learn.
+        Raises InputError when this kind of board does not learn.
         """
         if self._learns is None:
             raise InputError("this simulated board does not learn; accepted: sim:, sim-udp:, golden:")
@@ -108,7 +94,7 @@ class SizedBoard:
             board = LearningBoard(self._learns(wanted))
             self._end_learning()
             self._learning = wanted, board
-        self._learning[1].program_learning(learning, seed=seed, states=states, noise=noise)
+        self._learning[1].program_learning(learning, **options)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """See ``LearningApi``."""

@@ -38,12 +38,8 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
 
     A program that is no chain needs one with feature maps.
 
-    Sizes are powers of two, so that programs of about the same size share a compiled board.
-
-    Raises
-    ------
-    GeometryError
-        When no geometry can hold the program, larger than any memory may be.
+    Sizes are powers of two, so that programs of about the same size share a compiled board. Raises
+    GeometryError when no geometry can hold the program, larger than any memory may be.
     """
     if not program.is_chain and not base.map_codes:
         base = dataclasses.replace(
@@ -74,13 +70,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
 
 
 def sized_learning(learning: Learning) -> Geometry:
-    """As large as the program needs, in powers of two.
-
-    Raises
-    ------
-    GeometryError
-        When no geometry can hold it.
-    """
+    """As large as the program needs, in powers of two. Raises GeometryError when no geometry can hold it."""
     program = learning.program
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))

@@ -21,10 +21,7 @@ class SimulationBuildError(LinkError):
 def find_compiler() -> list[str]:
     """Command of a C++ compiler: ``$CXX``, else one of ``COMPILERS``, else the ``ziglang`` package's.
 
-    Raises
-    ------
-    SimulationBuildError
-        When there is none; the message says what to install.
+    Raises SimulationBuildError when there is none; the message says what to install.
     """
     chosen = shlex.split(os.environ.get("CXX", ""))
     if chosen:
@@ -63,10 +60,7 @@ def tool_versions() -> str:
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Standard output of a command.
 
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot start or fails; the message holds the end of what it said.
+    Raises SimulationBuildError when it cannot start or fails; the message holds the end of what it said.
     """
     try:
         done = subprocess.run(

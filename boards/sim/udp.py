@@ -6,7 +6,7 @@ from pathlib import Path
 from boards.netlist import build_id, netlist
 from boards.sim.build import cached_library, design
 from boards.sim.link import CYCLES_PER_SECOND
-from boards.sim.running import SIZE, U64, Function, Running
+from boards.sim.running import FED, SIZE, Fed, Function
 from emulator.spec import Geometry
 from emulator.spec.datagrams import MTU
 from host.links.udp import UdpLink
@@ -20,25 +20,20 @@ Address = tuple[int, int]
 """IPv4 address and UDP port."""
 
 
-FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Function] = FED | {
     "feed": (None, [ctypes.c_char_p, SIZE, ctypes.c_uint32, ctypes.c_uint16]),
     "take": (
         SIZE,
         [ctypes.c_char_p, SIZE, ctypes.POINTER(ctypes.c_uint32), ctypes.POINTER(ctypes.c_uint16)],
     ),
     "second": (None, []),
-    "unsent": (SIZE, []),
-    "cycles": (U64, []),
 }
 
 
-class UdpModel(Running):
+class UdpModel(Fed):
     """The compiled board, powered on; compiles it when it is not in the cache. ``learns``: one that does.
 
-    Raises
-    ------
-    SimulationBuildError
-        When it cannot be built.
+    Raises SimulationBuildError when it cannot be built.
     """
 
     def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:
@@ -51,10 +46,6 @@ class UdpModel(Running):
         """Queue a datagram for the device."""
         self.call("feed", datagram, len(datagram), *sender)
 
-    def run(self, cycles: int) -> bool:
-        """Run until a datagram comes out (True) or ``cycles`` clocks passed (False)."""
-        return self.clock(cycles)
-
     def take(self) -> tuple[bytes, Address]:
         """The oldest datagram that the device sent, and to whom; an empty one where there is none."""
         address, port = ctypes.c_uint32(), ctypes.c_uint16()
@@ -65,16 +56,6 @@ class UdpModel(Running):
         """A second has gone by, for the session's lease."""
         self.call("second")
         self.clock(2)
-
-    @property
-    def cycles(self) -> int:
-        """Clock cycles since power-on."""
-        return int(self.call("cycles"))
-
-    @property
-    def unsent(self) -> int:
-        """Datagrams queued that the device has not taken yet."""
-        return int(self.call("unsent"))
 
 
 class SimDatagrams:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from emulator.backend.lowering import Lowered, lower
 from emulator.backend.walk import row_order, walk
 from emulator.spec.errors import GeometryError
+from emulator.spec.flow import of_kind
 from emulator.spec.geometry import Geometry
 from emulator.spec.lane_groups import (
     bank_rows,
@@ -30,7 +31,7 @@ from emulator.spec.lane_groups import (
 from emulator.spec.layer import Layer
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
 from emulator.spec.program import Program
-from emulator.spec.steps import Product, of_kind
+from emulator.spec.steps import Product
 from emulator.spec.walk_record import record
 
 

@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from emulator.spec.flow import of_kind
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table, joined, of_kind
+from emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""
@@ -62,8 +63,8 @@ class Lowered:
     """
 
     def __init__(self, program: Program) -> None:
-        states = range(1, 1 + len(program.states))
-        self.program, self.calls, self._next = program, program.calls, len(states) + 1
+        states = range(1, program.first)
+        self.program, self.calls, self._next = program, program.calls, program.first
         self.steps: list[Walked] = []
         self.targets: list[int] = []
         self.numbers: list[int] = []
@@ -83,7 +84,7 @@ class Lowered:
         self.begins = len(self.steps)
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
-            self._take(step, len(states) + 1 + i, at_once.get(i))
+            self._take(step, program.first + i, at_once.get(i))
         # What the last product needs is copied before the states change.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
@@ -141,7 +142,7 @@ class Lowered:
 
     def table(self, step: Table, **where: Any) -> int:
         """As a product whose weights pick channels."""
-        shape = joined([self.shapes[s] for s in step.sources])
+        shape = step.joined(self.shapes)
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
             bias=step.offset.astype(np.int32),
@@ -195,8 +196,8 @@ class Lowered:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
         # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
-        lone = {m for m in range(1, 1 + len(self.program.states)) if self.shapes[m][1:] == (1, 1)}
-        there = set(range(1 + len(self.program.states))) - lone
+        lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
+        there = set(range(self.program.first)) - lone
         placed = there.union(*self.areas)
         by_channel = len({shape[1:] for shape in shapes}) == 1
         if by_channel and shapes[0][1:] != (1, 1):

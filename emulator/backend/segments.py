@@ -19,10 +19,11 @@ import numpy as np
 
 from emulator.spec.arithmetic import V_BITS, V_MIN
 from emulator.spec.errors import GeometryError
+from emulator.spec.flow import joined, of_kind
 from emulator.spec.layer import IntArray
 from emulator.spec.patches import Patches
 from emulator.spec.program import Program
-from emulator.spec.steps import Pool, Product, Step, Table, joined, of_kind
+from emulator.spec.steps import Pool, Product, Step, Table
 
 Check = Callable[[Program], None]
 """Raises GeometryError for a program that does not fit a device."""
@@ -97,8 +98,7 @@ def _asked_after(program: Program, stop: int) -> frozenset[int]:
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
     """What becomes of a run; None: it fits no device, and is more than one step."""
-    base, refused = 1 + len(program.states), ""
-    made = range(base + first, base + stop)
+    refused, made = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in made if m in kept) or (made[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
     for segment in _on_a_device(program, run):
@@ -117,7 +117,7 @@ def _segment(program: Program, first: int, stop: int, kept: frozenset[int], chec
 def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
     """What a run may be on a device, what leaves least to the host first."""
     steps = program.steps[run.first : run.stop]
-    last, before = steps[-1], 1 + len(program.states) + run.first
+    last, before = steps[-1], program.first + run.first
     if last.fires or len(run.makes) == 1:
         yield from _piece(program, run, steps)
     for product in of_kind(Product, [last]):
@@ -135,7 +135,7 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
     """``steps`` as a program of its own; none where the maps that it needs cannot be told apart."""
-    before, shapes = 1 + len(program.states) + run.first, program.map_shapes
+    before, shapes = program.first + run.first, program.map_shapes
     reads = tuple(dict.fromkeys(m for step in steps for m in step.reads if m < before))
     sample = joined([shapes[m] for m in reads])
     results = 0 if run.sums else sum(math.prod(shapes[m]) for m in run.makes)

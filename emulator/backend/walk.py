@@ -14,10 +14,11 @@ from emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
 from emulator.backend.map_places import Place, places_of, size
 from emulator.backend.schedule import products_cycles
 from emulator.spec.errors import GeometryError
+from emulator.spec.flow import joined, of_kind
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, joined, of_kind
+from emulator.spec.steps import Gate, Pool, Product
 from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
 
 WINDOW_MAX = 512

@@ -5,5 +5,3 @@ Imports emulator.spec and NumPy only.
 
 from emulator.golden.codes import Trace
 from emulator.golden.core import Core
-
-__all__ = ["Core", "Trace"]

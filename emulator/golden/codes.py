@@ -20,7 +20,7 @@ from emulator.spec.arrays import Ints
 from emulator.spec.evaluate import At
 from emulator.spec.layer import Layer
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table, join
+from emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""
@@ -42,20 +42,14 @@ class Trace:
 
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
-    def record(
-        self,
-        block: str,
-        layer: int,
-        tile: int,
-        dac_slice: int,
-        value: npt.NDArray[Any],
-        *,
-        beside: bool = False,
-    ) -> None:
+    def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
         """Store a copy of one intermediate; ``beside``: its columns follow those that are there."""
-        key = (block, layer, tile, dac_slice)
         held = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*held, value], axis=1).astype(np.int64)
+
+
+def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
+    """Nothing is stored."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,9 @@ class Draw:
 class Codes:
     """What each kind of step makes of maps of codes (n, C, H, W), read noise drawn by ``draw``.
 
-    ``trace`` collects every intermediate of products. ``given`` gives the sums of a product in place of
-    ``Codes.sums``: a board, where it holds that product. All else is as the program has it.
+    ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of
+    a product in place of ``Codes.sums``: a board, where it holds that product. All else is as the program has
+    it.
     """
 
     rows: int
@@ -87,27 +82,20 @@ class Codes:
     draw: Draw
     calls: int = 1
     first_product: int = 0
-    trace: Trace | None = None
+    record: Callable[..., None] = unrecorded
     given: Sums | None = None
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
         """The arithmetic of a program."""
-        return cls(
-            program.rows,
-            program.curve_base,
-            program.curve_slope,
-            draw,
-            program.calls,
-            program.first_product,
-            trace,
-            given,
-        )
+        record = unrecorded if trace is None else trace.record
+        known = (program.rows, program.curve_base, program.curve_slope, draw)
+        return cls(*known, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
         patches = step.patches
-        rows = patches.cut(join([maps[s] for s in step.sources]), step.border)
+        rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
         calls = self.draw.index * self.calls + at.call
         index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
@@ -118,11 +106,11 @@ class Codes:
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
         """A pooling's map."""
-        return pool(step, join([maps[s] for s in step.sources]))
+        return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
         """The map of a table of functions."""
-        return table(step, join([maps[s] for s in step.sources]), self.curve_base, self.curve_slope)
+        return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
         """A gate's map."""
@@ -133,11 +121,11 @@ class Codes:
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
-        self._record("preneuron", number, z)
+        self.record(("preneuron", number, 0, 0), z)
         y: npt.NDArray[Any] = z
         if step.fires:
             y = neuron(preneuron(z, step.layer), step.layer, self.curve_base, self.curve_slope)
-            self._record("neuron", number, y)
+            self.record(("neuron", number, 0, 0), y)
         return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
 
     def sums(self, number: int, step: Product, x: Bytes, draw: Draw) -> Ints:
@@ -168,7 +156,7 @@ class Codes:
             for j in range(slices(layer.dac_bits)):
                 xj = dac_slice(x[:, rows], j, layer.dac_bits)
                 a = array(xj, layer.weights[rows])
-                self._record("array", number, a, t, j, beside=beside)
+                self.record(("array", number, t, j), a, beside=beside)
                 if noisy:
                     energy = np.square(xj.astype(np.int64)).sum(axis=1)
                     s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
@@ -177,22 +165,9 @@ class Codes:
                     n = gaussian(key, np.arange(mine.start, mine.stop))
                     a = noise(a, s, n)
                     for name, value in (("sigma", s), ("noise", n), ("noisy", a)):
-                        self._record(name, number, value, t, j, beside=beside)
+                        self.record((name, number, t, j), value, beside=beside)
                 added = readout(a, layer, j)
                 p += added
-                self._record("readout", number, added, t, j, beside=beside)
-                self._record("partial", number, p, t, j, beside=beside)
+                self.record(("readout", number, t, j), added, beside=beside)
+                self.record(("partial", number, t, j), p, beside=beside)
         return p
-
-    def _record(
-        self,
-        block: str,
-        number: int,
-        value: npt.NDArray[Any],
-        tile: int = 0,
-        at: int = 0,
-        *,
-        beside: bool = False,
-    ) -> None:
-        if self.trace is not None:
-            self.trace.record(block, number, tile, at, value, beside=beside)

@@ -1,6 +1,5 @@
 """core: whole inferences of any program, vectorised over samples."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,9 +8,10 @@ import numpy.typing as npt
 
 from emulator.golden.codes import Codes, Draw, Trace
 from emulator.golden.fast import FastCore, available, loaded, suits, work
-from emulator.spec.evaluate import run
+from emulator.spec.evaluate import last
+from emulator.spec.flow import of_kind
 from emulator.spec.program import Program
-from emulator.spec.steps import Product, Step, of_kind
+from emulator.spec.steps import Product, Step
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
@@ -88,7 +88,8 @@ class Core:
         for start in range(0, len(x), step):
             part = x[start : start + step]
             index = np.arange(first_index + start, first_index + start + len(part), dtype=np.int64)
-            maps = _last(self._calls(part, Draw(seed, index, noise, stream), trace))
+            codes = Codes.of(self.program, Draw(seed, index, noise, stream), trace)
+            maps = last(self.program.run(codes, part))
             out[start : start + len(part)] = maps[-1].reshape(len(part), -1)
         return out
 
@@ -96,33 +97,14 @@ class Core:
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> list[npt.NDArray[Any]]:
         """Every map of the last call on samples x uint8 (n, inputs), by number; parameters as ``infer``."""
-        return _last(self.calls(x, seed=seed, first_index=first_index, noise=noise))
+        return last(self.calls(x, seed=seed, first_index=first_index, noise=noise))
 
     def calls(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> Iterator[list[npt.NDArray[Any]]]:
         """Every map of each call in turn on samples x uint8 (n, inputs); parameters as ``infer``."""
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
-        return self._calls(x, Draw(seed, index, noise), None)
-
-    def _calls(
-        self, x: npt.NDArray[np.uint8], draw: Draw, trace: Trace | None
-    ) -> Iterator[list[npt.NDArray[Any]]]:
-        program = self.program
-        return run(
-            Codes.of(program, draw, trace), program.steps, program.states, *inputs_and_starts(program, x)
-        )
-
-
-def inputs_and_starts(program: Program, x: npt.NDArray[np.uint8]) -> tuple[Any, list[Any]]:
-    """Map 0 of every call, and the states of the first one, of samples x uint8 (n, inputs)."""
-    calls = x.reshape(len(x), program.calls, *program.shape)
-    starts = [np.full((len(x), *s.shape), s.start, np.uint8) for s in program.states]
-    return (calls[:, call] for call in range(program.calls)), starts
-
-
-def _last(calls: Iterator[list[npt.NDArray[Any]]]) -> list[npt.NDArray[Any]]:
-    return deque(calls, maxlen=1).pop()
+        return self.program.run(Codes.of(self.program, Draw(seed, index, noise)), x)
 
 
 def batch_of(steps: Sequence[Step]) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
-from collections import deque
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -23,11 +22,12 @@ from emulator.golden.steps import table
 from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
 from emulator.spec.arrays import Codes
-from emulator.spec.evaluate import At, run
+from emulator.spec.evaluate import At, last, run
+from emulator.spec.flow import filled, of_kind
 from emulator.spec.noise import DOMAIN_READ
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table, filled, of_kind
+from emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = list[npt.NDArray[Any]]
 
@@ -209,7 +209,7 @@ class _Loops(NamedTuple):
         calls = x.reshape(n, program.calls, -1)
         inputs = (channel_first(calls[:, call], program.shape) for call in range(program.calls))
         states = [np.full((s.shape[0], n, *s.shape[1:]), s.start, np.uint8) for s in program.states]
-        maps = deque(run(self, program.steps, program.states, inputs, states), maxlen=1).pop()
+        maps = last(run(self, program.steps, program.states, inputs, states))
         return np.asarray(maps[-1].swapaxes(0, 1).reshape(n, -1))
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from emulator.golden.neuron import look_up
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
 from emulator.spec.arrays import Codes, Ints
-from emulator.spec.steps import Gate, Pool, Product, Table, filled
+from emulator.spec.flow import filled
+from emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def second_operand(step: Product, skip: Codes) -> Ints:

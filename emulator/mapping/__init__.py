@@ -10,26 +10,5 @@ from emulator.mapping.layer import MapOptions
 from emulator.mapping.mitigation import NOTHING, Mitigation
 from emulator.mapping.network import Mapped, map_network
 from emulator.mapping.program_of import program_of
-from emulator.mapping.report import CompileReport, LayerReport, golden_accuracy
+from emulator.mapping.report import CompileReport, LayerReport
 from emulator.mapping.weights import MappedWeights, map_weights
-
-__all__ = [
-    "NOTHING",
-    "CompileReport",
-    "Die",
-    "DieArray",
-    "LayerReport",
-    "MapOptions",
-    "Mapped",
-    "MappedWeights",
-    "Mitigation",
-    "PwlTable",
-    "die_digest",
-    "fit_pwl",
-    "golden_accuracy",
-    "load_die",
-    "map_network",
-    "map_weights",
-    "program_of",
-    "save_die",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,8 +186,7 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
     wire, access = layout.wire_resistance_ohm, layout.access_resistance_ohm
     if not (wire or access or cubic):
         return g
-    rows, columns = g.shape[1:]
-    voltage = np.full(rows, chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V
+    voltage = np.full(g.shape[1], chip.input.read_voltage_V) if row_voltage_V is None else row_voltage_V
     law = crossbar.Cubic(cubic, chip.input.read_voltage_V)
 
     def solved(block: Floats, v: Floats) -> Floats:
@@ -194,20 +194,24 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
             return crossbar.effective_matrix_at(block, v, law, wire, access)
         return crossbar.effective_matrix(block, wire, access)
 
-    interleaved = layout.pairs == "interleaved"
-    width = layout.weights_across
     result = np.empty_like(g)
-    for k in range(0, rows, layout.rows):
-        for m in range(0, columns, width):
-            part = g[:, k : k + layout.rows, m : m + width]
-            v = voltage[k : k + layout.rows]
-            if interleaved:
-                together = part.transpose(1, 2, 0).reshape(part.shape[1], -1)
-                out = solved(together, v).reshape(part.shape[1], -1, 2).transpose(2, 0, 1)
-            else:
-                out = np.stack([solved(side, v) for side in part])
-            result[:, k : k + layout.rows, m : m + width] = out
+    for at, sides in arrays_of(g, chip):
+        out = np.stack([solved(side, voltage[at[1]]) for side in sides])
+        interleaved = len(sides) == 1
+        result[at] = out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if interleaved else out
     return result
+
+
+def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice], list[Floats]]]:
+    """The arrays that pairs ``g`` (2, K, M), rows in their places, are in: where of ``g`` each is, and its
+    conductances: (rows, columns) of both arrays of pairs, or of one that has them interleaved."""
+    layout = chip.array
+    for k in range(0, g.shape[1], layout.rows):
+        for m in range(0, g.shape[2], layout.weights_across):
+            at = (slice(None), slice(k, k + layout.rows), slice(m, m + layout.weights_across))
+            part = g[at]
+            together = layout.pairs == "interleaved"
+            yield at, [part.transpose(1, 2, 0).reshape(part.shape[1], -1)] if together else list(part)
 
 
 def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:

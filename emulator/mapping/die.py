@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,14 +115,14 @@ class Die:
         return titled(title, ("array", "weights", "conductance, uS", "stuck cells", "neurons"), rows)
 
     @property
-    def states(self) -> list[States | None]:
-        """What the ECRAMs of each array are set to; None where there are none."""
-        return [None if a.neurons is None else a.neurons.states for a in self.arrays]
+    def parts(self) -> tuple[DieArray | DieTable | None, ...]:
+        """What ECRAMs may sit at: the arrays, then the tables."""
+        return (*self.arrays, *self.tables)
 
     @property
-    def table_states(self) -> list[States | None]:
-        """The same of each table's devices."""
-        return [None if t is None else t.neurons.states for t in self.tables]
+    def states(self) -> list[States | None]:
+        """What the ECRAMs of each of ``parts`` are set to; None where there are none."""
+        return [None if p is None or p.neurons is None else p.neurons.states for p in self.parts]
 
     @property
     def cells_of(self) -> Chip:
@@ -138,57 +138,42 @@ class Die:
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
         passed = time_s - self.chip.conditions.time_since_programming_s
-        arrays = tuple(_older(array, later.cells_of, passed) for array in self.arrays)
-        tables = tuple(
-            t and dataclasses.replace(t, neurons=_kept(t.neurons, later.chip, passed)) for t in self.tables
-        )
-        return dataclasses.replace(later, arrays=arrays, tables=tables)
+        return later._with([_older(part, later, passed) for part in self.parts])
 
-    def tuned(self, states: Sequence[States | None], of_tables: Sequence[States | None] = ()) -> Die:
-        """The same die with the ECRAMs of each array and of each table at other states; None leaves one as it
-        is, and no ``of_tables`` all tables.
+    def tuned(self, states: Sequence[States | None]) -> Die:
+        """The same die with the ECRAMs of each of ``parts`` at other states; None leaves one as it is.
 
-        Raises CompileError when there is not one entry an array or a table, or one without ECRAMs has an
-        entry.
+        Raises CompileError when there is not one entry a part, or one without ECRAMs has an entry.
         """
-        arrays = _tuned(self.arrays, states, self.chip, "array", "neurons")
-        tables = _tuned(self.tables, of_tables or [None] * len(self.tables), self.chip, "table", "devices")
-        return dataclasses.replace(self, arrays=arrays, tables=tables)
-
-
-Held = TypeVar("Held", DieArray, DieTable | None)
-
-
-def _tuned(
-    parts: Sequence[Held], states: Sequence[States | None], chip: Chip, name: str, devices: str
-) -> tuple[Held, ...]:
-    """``parts`` with their ECRAMs at ``states``; a message calls each ``name``, and what they sit at."""
-    if len(states) != len(parts):
-        raise CompileError(f"states are of {len(states)} {name}s; accepted: {len(parts)}")
-    found: list[Held] = []
-    for i, (part, state) in enumerate(zip(parts, states, strict=True)):
-        if state is None:
+        if len(states) != len(self.parts):
+            raise CompileError(
+                f"states are of {len(states)} parts; accepted: {len(self.arrays)} arrays and "
+                f"{len(self.tables)} tables"
+            )
+        found: list[Any] = []
+        for i, (part, state) in enumerate(zip(self.parts, states, strict=True)):
+            if state is not None:
+                neurons = None if part is None else part.neurons
+                if part is None or neurons is None or neurons.states is None:
+                    raise CompileError(f"part {i} has no ECRAM at its devices; accepted: no states")
+                part = dataclasses.replace(part, neurons=_set(neurons, state, self.chip))
             found.append(part)
-            continue
-        neurons = None if part is None else part.neurons
-        if part is None or neurons is None or neurons.states is None:
-            raise CompileError(f"{name} {i} has no ECRAM at its {devices}; accepted: no states")
-        found.append(dataclasses.replace(part, neurons=_set(neurons, state, chip)))
-    return tuple(found)
+        return self._with(found)
+
+    def _with(self, parts: list[Any]) -> Die:
+        count = len(self.arrays)
+        return dataclasses.replace(self, arrays=tuple(parts[:count]), tables=tuple(parts[count:]))
 
 
-def _older(array: DieArray, chip: Chip, passed_s: float) -> DieArray:
-    neurons, bias = array.neurons, array.bias
-    if neurons is not None:
-        neurons = _kept(neurons, chip, passed_s)
-    if bias is not None:
-        bias = dataclasses.replace(bias, mapped=aged(bias.mapped, chip))
-    return dataclasses.replace(array, mapped=aged(array.mapped, chip), bias=bias, neurons=neurons)
-
-
-def _kept(neurons: Neurons, chip: Chip, passed_s: float) -> Neurons:
-    """With what their ECRAMs, where there are any, have lost."""
-    return neurons if neurons.states is None else _set(neurons, kept(neurons.states, chip, passed_s), chip)
+def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieArray | DieTable | None:
+    """A part on ``die``, so many seconds later."""
+    if part is not None and part.neurons is not None and part.neurons.states is not None:
+        states = kept(part.neurons.states, die.chip, passed_s)
+        part = dataclasses.replace(part, neurons=_set(part.neurons, states, die.chip))
+    if isinstance(part, DieArray):
+        bias = part.bias and dataclasses.replace(part.bias, mapped=aged(part.bias.mapped, die.cells_of))
+        part = dataclasses.replace(part, mapped=aged(part.mapped, die.cells_of), bias=bias)
+    return part
 
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:

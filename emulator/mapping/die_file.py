@@ -24,23 +24,31 @@ from emulator.mapping.ranges import AdcRange
 from emulator.mapping.states import States
 from emulator.mapping.weights import MappedWeights
 from emulator.spec import Program
-from emulator.spec.archive import FIELD, Arrays, digest, head, load_file, save_file
+from emulator.spec.archive import FIELD, Arrays, FileKind
 from emulator.spec.arrays import Floats
 
-FORMAT, FORMAT_VERSION = "die", 1
 BYTES_MAX = 4 << 30
+FILE = FileKind("die", 1, CompileError, known=(EmulatorError,), most_bytes=BYTES_MAX, total_bytes=BYTES_MAX)
+WEIGHTS = {name: name for name in ("levels", "limits", "unit")}
+WEIGHTS |= {name: f"cells.{name}" for name in ("target", "programmed", "stuck", "ageing", "place")}
+WEIGHTS["row_voltage"] = "cells.row_voltage_V"
+ARRAY = {name: name for name in ("step", "skip_gain", "bias.asked", "bias.fixed")}
+ARRAY |= {f"{of}.{name}": f"{of}.{name}" for of in ("designed", "built") for name in ("gain", "offset")}
+ARRAY |= {f"column.{name}": f"columns.{name}" for name in ("gain", "offset")}
+NEURONS = {f"neuron.{name}": name for name in ("heights", "peaks")}
+NEURONS |= {f"state.{f.name}": f"states.{f.name}" for f in dataclasses.fields(States)}
+"""Names of arrays in the file -> attributes of mapped weights, an array, neurons: what does not follow from
+the rest."""
 
 
 def die_digest(die: Die) -> str:
     """SHA-256, hexadecimal, over everything the die holds."""
-    manifest, arrays = _content(die)
-    return digest(head(FORMAT, FORMAT_VERSION) | manifest, arrays)
+    return str(FILE.written(*_content(die))[FIELD])
 
 
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
-    manifest, arrays = _content(die)
-    save_file(path, FORMAT, FORMAT_VERSION, manifest, arrays)
+    FILE.save(path, *_content(die))
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
@@ -58,16 +66,7 @@ def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Di
             )
         return _assemble(manifest, arrays)
 
-    return load_file(
-        path,
-        FORMAT,
-        FORMAT_VERSION,
-        assemble,
-        error=CompileError,
-        known=(EmulatorError,),
-        most_bytes=BYTES_MAX,
-        total_bytes=BYTES_MAX,
-    )
+    return FILE.load(path, assemble)
 
 
 def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
@@ -88,19 +87,13 @@ def _content(die: Die) -> tuple[dict[str, Any], Arrays]:
 def _table_entry(where: str, table: DieTable | None, arrays: Arrays) -> int | None:
     if table is None:
         return None
-    held = {"gain": table.gain, "shift": table.shift, **_held_neurons(table.neurons)}
-    arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
-    return table.neurons.unreachable
+    _put(where, table, {"gain": "gain", "shift": "shift"}, arrays)
+    return _put_neurons(where, table.neurons, arrays)
 
 
 def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
-    held: dict[str, Any] = {
-        **_held(array.mapped),
-        "step": array.step,
-        "skip_gain": array.skip_gain,
-    }
-    for name, adc in (("designed", array.designed), ("built", array.built)):
-        held |= {f"{name}.gain": adc.gain, f"{name}.offset": adc.offset}
+    _put(where, array, ARRAY, arrays)
+    _put(where, array.mapped, WEIGHTS, arrays)
     entry: dict[str, Any] = {
         "full_scale_uS": array.mapped.full_scale_uS,
         "limited": array.mapped.limited,
@@ -108,47 +101,32 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
         "built": [array.built.shift, array.built.clipped],
         "skip_shift": array.skip_shift,
         "window": None if array.window is None else dataclasses.asdict(array.window),
-        "neurons": None,
+        "neurons": None if array.neurons is None else _put_neurons(where, array.neurons, arrays),
     }
-    if array.neurons is not None:
-        entry["neurons"] = array.neurons.unreachable
-        held |= _held_neurons(array.neurons)
     if array.columns is not None:
-        held |= {"column.gain": array.columns.gain, "column.offset": array.columns.offset}
         entry["column_noise"] = array.columns.noise
     if array.bias is not None:
         entry["bias"] = [array.bias.mapped.full_scale_uS, array.bias.mapped.limited]
-        held |= {"bias.asked": array.bias.asked, "bias.fixed": array.bias.fixed}
-        held |= {f"bias.{name}": value for name, value in _held(array.bias.mapped).items()}
-    arrays |= {f"{where}.{name}": value for name, value in held.items() if value is not None}
+        _put(f"{where}.bias", array.bias.mapped, WEIGHTS, arrays)
     return entry
 
 
-def _held_neurons(neurons: Neurons) -> dict[str, Any]:
-    """What cannot be worked out of a layer's neurons."""
-    held: dict[str, Any] = {"neuron.heights": neurons.heights, "neuron.peaks": neurons.peaks}
-    states = neurons.states
-    if states is not None:
-        held |= {f"state.{f.name}": getattr(states, f.name) for f in dataclasses.fields(states)}
+def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
+    """What cannot be worked out of a layer's neurons; how many are out of reach."""
+    _put(where, neurons, NEURONS, arrays)
     if neurons.devices is not None:
-        held["neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
-    return held
+        arrays[f"{where}.neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
+    return neurons.unreachable
 
 
-def _held(mapped: MappedWeights) -> dict[str, Any]:
-    """What cannot be worked out of a mapped array's weights."""
-    cells = mapped.cells
-    return {
-        "levels": mapped.levels,
-        "limits": mapped.limits,
-        "unit": mapped.unit,
-        "target": cells.target,
-        "programmed": cells.programmed,
-        "stuck": cells.stuck,
-        "ageing": cells.ageing,
-        "row_voltage": cells.row_voltage_V,
-        "place": cells.place,
-    }
+def _put(where: str, record: Any, names: dict[str, str], arrays: Arrays) -> None:
+    """Those of ``names`` that ``record`` has into ``arrays``: name behind ``where`` -> attribute."""
+    for name, path in names.items():
+        value = record
+        for part in path.split("."):
+            value = None if value is None else getattr(value, part)
+        if value is not None:
+            arrays[f"{where}.{name}"] = value
 
 
 def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:

@@ -1,5 +1,7 @@
 """Node by node: a float network's nodes become a program's steps, in the order the signal meets them."""
 
+import dataclasses
+
 import numpy as np
 
 from emulator.device.description import Chip
@@ -23,7 +25,6 @@ from emulator.spec.arithmetic import INPUT_MAX, slices
 from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
-from emulator.spec.steps import join
 
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
@@ -48,13 +49,12 @@ def _cut_again(network: Network) -> set[int]:
     """Products whose maps are only read in patches, each map by itself: what lies behind the rows and columns
     that these are of does not count.
     """
-    first = 1 + len(network.states)
-    kept = {state.source for state in network.states} | {len(network.map_shapes) - 1}
+    kept = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
             kept.update(node.sources)
         kept.update(node.alone)
-    made = [(first + i, node) for i, node in enumerate(network.nodes) if node.kind == "product"]
+    made = [(network.first + i, node) for i, node in enumerate(network.nodes) if node.kind == "product"]
     return {n for n, (m, node) in enumerate(made) if m not in kept and node.alone == ()}
 
 
@@ -95,7 +95,7 @@ class Mapper:
         self._exact: list[Floats] = [_by_call(given, network)]
         self._known: list[Floats] = []
         if network.states:
-            each = network.calls_of(given)
+            each = list(network.calls_of(given))
             self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
             for i, state in enumerate(network.states):
                 before = [
@@ -107,8 +107,7 @@ class Mapper:
                 self._codes.append(np.rint(exact * INPUT_MAX).astype(np.uint8))
 
     def program(self) -> Program:
-        """The program of the nodes taken so far."""
-        whole = len(self._steps) == len(self._network.nodes)
+        """The program, once every node is taken."""
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
@@ -117,12 +116,7 @@ class Mapper:
             curve_base=self._curves.base,
             curve_slope=self._curves.slope,
             states=tuple(
-                steps.State(
-                    shape=s.shape,
-                    source=s.source if whole else 1 + i,
-                    start=round(s.start * INPUT_MAX),
-                )
-                for i, s in enumerate(self._network.states)
+                dataclasses.replace(s, start=round(s.start * INPUT_MAX)) for s in self._network.states
             ),
             calls=self._network.calls,
             first_product=self._options.first_product,
@@ -181,10 +175,9 @@ class Mapper:
             raise CompileError(f"gains of a gate reach {largest:g}; accepted: above 0, below {SCALE_MAX}")
         shift = shift_for(largest)
         terms = tuple(
-            steps.Term(
-                a=term.a,
+            dataclasses.replace(
+                term,
                 gain=round(gain * 2.0**shift),
-                b=term.b,
                 a_zero=round(term.a_zero * INPUT_MAX),
                 b_zero=round(term.b_zero * INPUT_MAX),
             )
@@ -231,8 +224,8 @@ class Mapper:
         pick = np.arange(total)
         if not every:
             pick = np.unique(np.linspace(0, total - 1, PATCHES_MAX).astype(np.int64))
-        codes = patches.pick(join([self._codes[s] for s in node.sources]), pick, round(node.pad * INPUT_MAX))
-        exact = patches.pick(join([self._exact[s] for s in node.sources]), pick, node.pad)
+        codes = patches.pick(node.source(self._codes), pick, round(node.pad * INPUT_MAX))
+        exact = patches.pick(node.source(self._exact), pick, node.pad)
         second = None
         if node.skip is not None:
             assert node.skip_weight is not None
@@ -241,7 +234,7 @@ class Mapper:
                 for maps in (self._codes, self._exact)
             ]
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
-        first = 1 + len(self._network.states)
+        first = self._network.first
         made = [self._steps[s - first] for s in node.sources if s >= first]
         wired = self._chip.readout.kind == "analog" and any(s.layers for s in made)
         return Rows(codes, exact, patches.groups, second, not wired), every

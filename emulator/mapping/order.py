@@ -22,7 +22,7 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
     """
-    nodes, first = list(network.nodes), 1 + len(network.states)
+    nodes, first = list(network.nodes), network.first
     products = list(network.products)
     at = [nodes.index(product) for product in products]
     maps = network.maps(samples / np.float32(255))

@@ -1,19 +1,13 @@
 """What compiling lost, by layer, and the accuracy of the result on the golden model."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from emulator.device.description import Chip, Neuron
 from emulator.device.pulsing import PulseCount
-from emulator.golden import Core
 from emulator.network.activation import Activation, Ndr
-from emulator.spec import Program
-from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
@@ -132,6 +126,41 @@ class LayerReport:
     largest_cause: str = ""
     pulses: PulseCount | None = None
 
+    def warnings(self) -> Iterator[str]:
+        """What was cut, or is hardly good enough; one line each."""
+        if self.saturated_codes:
+            yield (
+                f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
+                "code range and held at its end"
+            )
+        if self.pulses is not None and self.pulses.given_up:
+            yield (
+                f"{self.pulses.given_up} of {self.pulses.cells} cells were never read in the window. What "
+                "helps: a wider programming.window_percent, more programming.most_pulses"
+            )
+        if self.unreachable_neurons:
+            yield (
+                f"{self.unreachable_neurons} of {self.outputs} neurons want a curve the ECRAM does not reach "
+                "and take the nearest"
+            )
+        if self.bistable_neurons:
+            yield (
+                f"{self.bistable_neurons} of {self.outputs} neurons are bistable; their tables hold only if "
+                "every read starts from 0 V. What helps: a neuron.source_resistance_ohm below their negative "
+                "resistance (ndrite chip check)"
+            )
+        if self.tail_error_lsb > TAIL_MAX_LSB:
+            yield (
+                f"a neuron is up to {self.tail_error_lsb:.0f} of 255 steps off where its table's window ends "
+                "and its curve goes on. What helps: a smaller source resistance, or heights nearer to each "
+                "other"
+            )
+        if self.noisy_snr_db < SNR_MIN_DB:
+            yield (
+                f"its signal is {self.noisy_snr_db:.1f} dB above its errors, mostly of {self.largest_cause}; "
+                f"{SNR_MIN_DB:g} dB and more keep classes apart. What helps: {HELPS[self.largest_cause]}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
@@ -170,48 +199,13 @@ class CompileReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was cut on the way and how often, and what of the chip is not used; one line each."""
-        lines = []
-        for i, layer in enumerate(self.layers):
-            cells = 2 * layer.inputs * layer.outputs
-            if layer.saturated_codes:
-                lines.append(
-                    f"layer {i}: {layer.saturated_codes} of {cells} conductances are beyond the code range "
-                    "and held at its end"
-                )
-            if layer.pulses is not None and layer.pulses.given_up:
-                lines.append(
-                    f"layer {i}: {layer.pulses.given_up} of {layer.pulses.cells} cells were never read in "
-                    "the window. What helps: a wider programming.window_percent, more programming.most_pulses"
-                )
-            if layer.unreachable_neurons:
-                lines.append(
-                    f"layer {i}: {layer.unreachable_neurons} of {layer.outputs} neurons want a curve the "
-                    "ECRAM does not reach and take the nearest"
-                )
-            if layer.bistable_neurons:
-                lines.append(
-                    f"layer {i}: {layer.bistable_neurons} of {layer.outputs} neurons are bistable; their "
-                    "tables hold only if every read starts from 0 V. What helps: a "
-                    "neuron.source_resistance_ohm below their negative resistance (ndrite chip check)"
-                )
-            if layer.tail_error_lsb > TAIL_MAX_LSB:
-                lines.append(
-                    f"layer {i}: a neuron is up to {layer.tail_error_lsb:.0f} of 255 steps off where its "
-                    "table's window ends and its curve goes on. What helps: a smaller source resistance, or "
-                    "heights nearer to each other"
-                )
-            if layer.noisy_snr_db < SNR_MIN_DB:
-                lines.append(
-                    f"layer {i}: its signal is {layer.noisy_snr_db:.1f} dB above its errors, mostly of "
-                    f"{layer.largest_cause}; {SNR_MIN_DB:g} dB and more keep classes apart. What helps: "
-                    f"{HELPS[layer.largest_cause]}"
-                )
-        for i, table in enumerate(self.tables):
-            if table.unreachable:
-                lines.append(
-                    f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM "
-                    "does not reach and take the nearest"
-                )
+        lines = [f"layer {i}: {line}" for i, layer in enumerate(self.layers) for line in layer.warnings()]
+        lines += [
+            f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM does not "
+            "reach and take the nearest"
+            for i, table in enumerate(self.tables)
+            if table.unreachable
+        ]
         return (*lines, *self.unused)
 
     def _repr_html_(self) -> str:
@@ -232,11 +226,3 @@ class CompileReport:
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
         return dataclasses.asdict(self)
-
-
-def golden_accuracy(
-    program: Program, samples: Codes, labels: npt.NDArray[np.integer], *, seed: int = 0, noise: bool = True
-) -> float:
-    """Fraction of uint8 samples (n, inputs) whose largest output on the golden model is the label's (n,)."""
-    out = Core(program).infer(samples, seed=seed, noise=noise)
-    return float((out.argmax(axis=1) == labels).mean())

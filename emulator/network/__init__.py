@@ -7,27 +7,6 @@ from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
 from emulator.network.file import load_network
 from emulator.network.network import Network
 from emulator.network.nodes import Dense, Gate, Node, Pool, Product, Table
+from emulator.spec.flow import State, Term
 from emulator.spec.meaning import InputRange, Meaning
 from emulator.spec.patches import Patches
-from emulator.spec.steps import State, Term
-
-__all__ = [
-    "NAMED",
-    "Activation",
-    "Dense",
-    "Gate",
-    "InputRange",
-    "Meaning",
-    "Named",
-    "Ndr",
-    "Network",
-    "Node",
-    "Patches",
-    "Pool",
-    "Product",
-    "Sampled",
-    "State",
-    "Table",
-    "Term",
-    "load_network",
-]

@@ -8,13 +8,21 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Named, Ndr, Sampled
 from emulator.network.network import Network
 from emulator.network.nodes import KINDS, Node
-from emulator.spec.archive import Arrays, built, digest, flat, load_file, save_file, tuples
+from emulator.spec.archive import Arrays, FileKind, built, digest, flat, tuples
 from emulator.spec.errors import MeaningError
+from emulator.spec.flow import State
 from emulator.spec.meaning import Meaning
-from emulator.spec.steps import State
 
-FORMAT, FORMAT_VERSION = "network", 4
 BYTES_MAX = 1 << 30
+FILE = FileKind(
+    "network",
+    4,
+    NetworkError,
+    known=(MeaningError,),
+    most_bytes=BYTES_MAX,
+    total_bytes=BYTES_MAX,
+    otherwise="import or train the network again (ndrite train; ONNX will do)",
+)
 SAMPLED = "sampled:"
 """Prefix of the kind of a sampled activation, before its name."""
 NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
@@ -27,7 +35,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all."""
     fields, arrays = _computes(network)
     said = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
-    save_file(path, FORMAT, FORMAT_VERSION, said | fields, arrays)
+    FILE.save(path, said | fields, arrays)
 
 
 def network_digest(network: Network) -> str:
@@ -41,17 +49,7 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     Raises FileNotFoundError when there is no such file. Raises NetworkError when the file is not a network of
     a format that can be read, or is damaged.
     """
-    return load_file(
-        path,
-        FORMAT,
-        FORMAT_VERSION,
-        _assemble,
-        error=NetworkError,
-        known=(MeaningError,),
-        otherwise="import or train the network again (ndrite train; ONNX will do)",
-        most_bytes=BYTES_MAX,
-        total_bytes=BYTES_MAX,
-    )
+    return FILE.load(path, _assemble)
 
 
 def _assemble(manifest: Entry, arrays: Arrays) -> Network:

@@ -8,7 +8,7 @@ from emulator.network.activation import Activation, Floats
 from emulator.network.nodes import Gate, Maps, Pool, Product, Table
 from emulator.spec.arrays import Array
 from emulator.spec.evaluate import At, evaluated
-from emulator.spec.steps import filled, join
+from emulator.spec.flow import filled
 
 
 class FloatArithmetic:
@@ -24,7 +24,7 @@ class FloatArithmetic:
     def pool(self, at: At, node: Pool, maps: Maps) -> Array:
         """The largest of each window, or its average."""
         border = self.lowest if node.of == "max" else 0.0 if node.inside else self.number(node.pad)
-        windows = node.patches.windows(join([maps[s] for s in node.sources]), border)
+        windows = node.patches.windows(node.source(maps), border)
         if node.of == "max":
             return filled(np.asarray(windows.max(axis=(4, 5))), node.block)
         mean = windows.sum(axis=(4, 5), dtype=np.float64) / node.counts.reshape(node.patches.grid)
@@ -32,7 +32,7 @@ class FloatArithmetic:
 
     def table(self, at: At, node: Table, maps: Maps) -> Array:
         """The function of each value."""
-        v = node.voltages(join([maps[s] for s in node.sources]))
+        v = node.voltages(node.source(maps))
         return np.ascontiguousarray(np.moveaxis(self.function(at, node.activation, v), -1, 1))
 
     def gate(self, at: At, node: Gate, maps: Maps) -> Array:
@@ -46,7 +46,7 @@ class FloatArithmetic:
     def sums(self, node: Product, maps: Maps) -> Array:
         """Pre-activations (n, positions, M)."""
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
-        x = node.patches.cut(join([maps[s] for s in node.sources]), self.number(node.pad))
+        x = node.patches.cut(node.source(maps), self.number(node.pad))
         if groups == 1:
             z = (x.reshape(-1, k) @ weights).reshape(*x.shape[:2], -1)  # one large product
         else:

@@ -13,7 +13,7 @@ from emulator.spec.arrays import Floats
 
 def layers_of_functions(network: Network) -> list[int]:
     """Numbers of the nodes that are tables of every channel, summed by the full layer behind them."""
-    first = 1 + len(network.states)
+    first = network.first
     found = []
     for product in network.products:
         i = network.nodes.index(product) - 1

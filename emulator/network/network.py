@@ -1,9 +1,8 @@
 """Network: a float network of any shape, what a die is programmed with and judged by."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -15,18 +14,18 @@ from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import MeaningError
-from emulator.spec.evaluate import run
+from emulator.spec.errors import MeaningError, require
+from emulator.spec.evaluate import last
+from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import State, of_kind, shapes_of
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Flow):
     """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
 
     Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
@@ -35,6 +34,7 @@ class Network:
     """
 
     __repr__ = brief_repr
+    refused = NetworkError
 
     nodes: tuple[Node, ...]
     shape: Shape
@@ -45,29 +45,13 @@ class Network:
     meaning: Meaning = field(default_factory=Meaning)
 
     def __post_init__(self) -> None:
-        if not self.nodes:
-            raise NetworkError("nodes is empty; accepted: at least one node")
-        shapes = [self.shape, *(state.shape for state in self.states)]
-        for i, node in enumerate(self.nodes):
-            if not node.reads or not all(0 <= number < len(shapes) for number in node.reads):
-                raise NetworkError(f"node {i} reads maps {node.reads}; accepted: 0..{len(shapes) - 1}")
-            try:
-                node.check(shapes)
-            except NetworkError as error:
-                raise NetworkError(f"node {i}: {error}") from None
-            if not node.fires and i < len(self.nodes) - 1:
-                raise NetworkError(f"node {i} activation is None; accepted: one on every node but the last")
-            shapes.append(node.shape(shapes))
+        self.check("node", lambda where, node, shapes: node.fits(where, shapes))
+        for i, state in enumerate(self.states):
+            require(0 <= state.start <= 1, f"state{i}.start", state.start, "0..1", NetworkError)
         try:
-            self.meaning.check(int(np.prod(shapes[-1])))
+            self.meaning.check(self.outputs)
         except MeaningError as error:
             raise NetworkError(str(error)) from None
-        for i, state in enumerate(self.states):
-            known = 0 <= state.source < len(shapes)
-            if not known or shapes[state.source] != state.shape or not 0 <= state.start <= 1:
-                raise NetworkError(
-                    f"state {i} is {state}; accepted: the number of a map of its shape, start 0..1"
-                )
 
     @classmethod
     def chain(
@@ -99,10 +83,9 @@ class Network:
         shape = (layers[0].inputs, 1, 1)
         return cls(nodes, shape, name, dict(provenance or {}), meaning=meaning or Meaning())
 
-    @cached_property
-    def map_shapes(self) -> tuple[Shape, ...]:
-        """Shape of every map by its number."""
-        return shapes_of(self.shape, (state.shape for state in self.states), self.nodes)
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        return self.nodes
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -125,34 +108,11 @@ class Network:
         return not self.nodes[-1].fires
 
     @property
-    def is_chain(self) -> bool:
-        """Whether it is full layers one behind the other: what ``chain`` makes."""
-        return (
-            not self.states
-            and self.calls == 1
-            and len(self.products) == len(self.nodes)
-            and all(
-                p.patches.is_whole and p.skip is None and p.sources == (i,)
-                for i, p in enumerate(self.products)
-            )
-        )
-
-    @property
-    def inputs(self) -> int:
-        """Values of one sample, all its calls together."""
-        return self.calls * int(np.prod(self.shape))
-
-    @property
-    def outputs(self) -> int:
-        """Values of one result."""
-        return int(np.prod(self.map_shapes[-1]))
-
-    @property
     def widths(self) -> tuple[int, ...]:
         """Inputs, then the outputs of every product: (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
-    def calls_of(self, x: npt.ArrayLike) -> list[list[Floats]]:
+    def calls_of(self, x: npt.ArrayLike) -> Iterator[list[Floats]]:
         """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
 
         Raises NetworkError when the shape of ``x`` is wrong.
@@ -160,20 +120,15 @@ class Network:
         inputs = np.asarray(x, np.float32)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
             raise NetworkError(f"x has shape {inputs.shape}; accepted: (n, {self.inputs})")
-        n = len(inputs)
-        parts = inputs.reshape(n, self.calls, *self.shape)
-        firsts = (np.ascontiguousarray(parts[:, call]) for call in range(self.calls))
-        starts = [np.full((n, *s.shape), s.start, np.float32) for s in self.states]
-        return list(run(FLOATS, self.nodes, self.states, firsts, starts))
+        return self.run(FLOATS, inputs)
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
         """Every map of the last call; errors as ``calls_of``'s."""
-        return self.calls_of(x)[-1]
+        return last(self.calls_of(x))
 
     def activations(self, x: npt.ArrayLike) -> list[Floats]:
         """Output of every node, float32 (n, values) each; the last entry holds the network's outputs."""
-        results = self.maps(x)[1 + len(self.states) :]
-        return [y.reshape(len(y), -1) for y in results]
+        return [y.reshape(len(y), -1) for y in self.maps(x)[self.first :]]
 
     def forward(self, x: npt.ArrayLike) -> Floats:
         """Outputs float32 (n, outputs) of inputs ``x`` (n, inputs) in [0, 1]; errors as ``calls_of``'s."""

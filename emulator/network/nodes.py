@@ -1,7 +1,6 @@
 """The nodes of a float network, on maps (n, C, H, W) with values in 0..1; ``floats`` computes them.
 
-A node reads maps by their numbers, as the steps of a program do (``emulator.spec.steps``): several sources
-are joined by channel where all have the same rows and columns, else each is flattened.
+A node reads maps by their numbers, as the steps of a program do (``emulator.spec.flow``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,9 @@ from emulator.errors import NetworkError
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
+from emulator.spec.errors import require
+from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.steps import Reads, Term, joined
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
@@ -64,28 +64,16 @@ def _check_devices(activation: Activation | None, shape: tuple[int, ...]) -> Non
 
 
 class _Node(Reads):
+    refused = NetworkError
+
     @property
     def width(self) -> int:
         """Values that one result is of: of a patch, or one of each map."""
         return len(self.reads)
 
-    def check(self, maps: list[Shape]) -> None:
-        """Raise NetworkError when the maps that it reads do not fit it."""
-
-
-class _OfPatches(_Node):
-    """Of a node that cuts patches from its joined sources."""
-
-    patches: Patches
-
-    def check(self, maps: list[Shape]) -> None:
-        source = joined([maps[s] for s in self.sources])
-        if self.patches.shape != source:
-            raise NetworkError(f"it takes {self.patches.shape}; accepted: {source}, the shape of its sources")
-
 
 @dataclass(frozen=True, eq=False)
-class Product(_OfPatches):
+class Product(AnyProduct, _Node):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
@@ -94,7 +82,6 @@ class Product(_OfPatches):
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "product"
 
     dense: Dense
     sources: tuple[int, ...]
@@ -136,23 +123,12 @@ class Product(_OfPatches):
     def width(self) -> int:
         return self.dense.inputs
 
-    @property
-    def alone(self) -> tuple[int, ...]:
-        return () if self.skip is None else (self.skip,)
-
     def shape(self, maps: list[Shape]) -> Shape:
         return (self.dense.outputs, *self.patches.grid)
 
-    def check(self, maps: list[Shape]) -> None:
-        super().check(maps)
-        if self.skip is not None and maps[self.skip] != self.shape(maps):
-            raise NetworkError(
-                f"its second operand has shape {maps[self.skip]}; accepted: {self.shape(maps)}"
-            )
-
 
 @dataclass(frozen=True, eq=False)
-class Pool(_OfPatches):
+class Pool(AnyPool, _Node):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
@@ -161,7 +137,6 @@ class Pool(_OfPatches):
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "pool"
     activation: ClassVar[None] = None
 
     of: str
@@ -179,10 +154,6 @@ class Pool(_OfPatches):
             raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
         if len(self.block) != 2 or min(self.block) < 1:
             raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
-
-    def shape(self, maps: list[Shape]) -> Shape:
-        (rows, columns), (g, h) = self.patches.grid, self.block
-        return (self.patches.shape[0], rows * g, columns * h)
 
     @property
     def is_spread(self) -> bool:
@@ -207,14 +178,13 @@ class Pool(_OfPatches):
 
 
 @dataclass(frozen=True, eq=False)
-class Table(_Node):
+class Table(AnyTable, _Node):
     """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
     """
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "table"
 
     sources: tuple[int, ...]
     channel: npt.NDArray[np.int32]
@@ -235,13 +205,13 @@ class Table(_Node):
             raise NetworkError("gain holds a value that is not positive; accepted: above 0")
         _check_devices(self.activation, self.channel.shape)
 
-    def shape(self, maps: list[Shape]) -> Shape:
-        return (len(self.channel), *joined([maps[s] for s in self.sources])[1:])
-
-    def check(self, maps: list[Shape]) -> None:
-        channels = joined([maps[s] for s in self.sources])[0]
-        if not ((self.channel >= 0) & (self.channel < channels)).all():
-            raise NetworkError(f"channel is {int(self.channel.max())}; accepted: 0..{channels - 1}")
+    def fits(self, where: str, maps: list[Shape]) -> None:
+        low, high, most = (
+            int(self.channel.min(initial=0)),
+            int(self.channel.max(initial=0)),
+            self.joined(maps)[0] - 1,
+        )
+        require(0 <= low <= high <= most, f"{where}.channel", f"{low}..{high}", f"0..{most}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
         """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
@@ -249,34 +219,19 @@ class Table(_Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Gate(_Node):
+class Gate(AnyGate, _Node):
     """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
 
     __repr__ = brief_repr
-    kind: ClassVar[str] = "gate"
-    sources = ()
     activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]
     zero: float = 0.0
 
     @property
-    def alone(self) -> tuple[int, ...]:
-        return tuple(m for term in self.terms for m in term.reads)
-
-    @property
     def is_sum(self) -> bool:
         """Whether it multiplies nothing."""
         return all(term.b is None for term in self.terms)
-
-    def shape(self, maps: list[Shape]) -> Shape:
-        return maps[self.terms[0].a]
-
-    def check(self, maps: list[Shape]) -> None:
-        wanted = self.shape(maps)
-        for number in self.reads:
-            if maps[number] != wanted:
-                raise NetworkError(f"map {number} has shape {maps[number]}; accepted: {wanted}")
 
 
 Node = Product | Pool | Table | Gate

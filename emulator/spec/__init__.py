@@ -8,16 +8,3 @@ from emulator.spec.errors import GeometryError, ProgramError, SpecError
 from emulator.spec.geometry import PRESETS, Geometry
 from emulator.spec.layer import Layer
 from emulator.spec.program import Program
-
-__all__ = [
-    "PRESETS",
-    "Geometry",
-    "GeometryError",
-    "Layer",
-    "Program",
-    "ProgramError",
-    "SpecError",
-    "clip",
-    "isqrt",
-    "rshift_round",
-]

@@ -51,66 +51,123 @@ class ArchiveError(SpecError):
     """A file that is no archive of plain arrays, or whose sizes exceed what is accepted."""
 
 
-def save_file(
-    path: str | os.PathLike[str],
-    kind: str,
-    version: int,
-    manifest: dict[str, Any],
-    arrays: Mapping[str, npt.NDArray[Any]],
-) -> None:
-    """Write a file of ``kind``, manifest and arrays under one digest, in whole or not at all."""
-    known = head(kind, version) | manifest
-    text = json.dumps(known | {FIELD: digest(known, arrays)}, sort_keys=True)
-    named: dict[str, Any] = {"manifest": np.array(text), **arrays}
-    with whole_file(Path(path)) as file:
-        np.savez_compressed(file, **named)
+@dataclasses.dataclass(frozen=True)
+class FileKind:
+    """A kind of file of manifest and arrays under one digest.
 
-
-def head(kind: str, version: int) -> dict[str, Any]:
-    """What every manifest begins with."""
-    return {"format": f"ndrite-{kind}", "format_version": version}
-
-
-def load_file(
-    path: str | os.PathLike[str],
-    kind: str,
-    version: int,
-    assemble: Callable[[dict[str, Any], Arrays], Made],
-    *,
-    error: type[ValueError],
-    known: tuple[type[ValueError], ...] = (),
-    otherwise: str = "",
-    **limits: Any,
-) -> Made:
-    """What ``assemble`` makes of manifest and arrays of a file that ``save_file`` wrote.
-
-    Raises FileNotFoundError when there is no such file. Raises error when it is of another kind or version,
-    was changed since it was written, or cannot be assembled. ``error``, ``known``: what is raised, and what
-    ``assemble`` raises besides with a message for people. ``otherwise``: what to do where there is no file of
-    this version. ``limits``: as ``read_arrays``.
+    name, version
+        What the manifest's ``format`` and ``format_version`` say of it.
+    error, known
+        What refusals are raised as, and what assembling raises besides with a message for people.
+    most_bytes, total_bytes
+        Accepted size of one member and of all together, unpacked.
+    limits
+        Name of an array -> its own limit, bytes.
+    inside
+        Member that is an archive itself: where it is there, its arrays are read in place of the others.
+    otherwise
+        What to do where there is no file of this version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such {kind} file{otherwise and f'; {otherwise}'}")
-    try:
-        arrays = read_arrays(path, **limits)
-        manifest = json.loads(str(arrays.pop("manifest", "null")))
-        if not isinstance(manifest, dict):
-            raise error(f"no manifest in the file; accepted: a {kind} file")
-        said, wanted = (
-            f"{m.get('format')} {m.get('format_version')}" for m in (manifest, head(kind, version))
-        )
-        if said != wanted:
-            raise error(f"format is {said}; accepted: {wanted}{otherwise and f'; {otherwise}'}")
-        if manifest.get(FIELD) != digest(manifest, arrays):
-            raise error("checksum differs: manifest and arrays are not those the file was written with")
-        return assemble(manifest, arrays)
-    except (error, *known) as found:
-        raise error(f"{path}: {found}") from None
-    except (TypeError, KeyError, AttributeError, IndexError) as found:
-        raise error(f"{path}: manifest is incomplete or mistyped ({found})") from None
-    except (ValueError, RecursionError) as found:
-        raise error(f"{path}: not a {kind} file ({found})") from None
+
+    name: str
+    version: int
+    error: type[ValueError]
+    known: tuple[type[ValueError], ...]
+    most_bytes: int
+    total_bytes: int
+    limits: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    inside: str | None = None
+    otherwise: str = ""
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What every manifest begins with."""
+        return {"format": f"ndrite-{self.name}", "format_version": self.version}
+
+    def written(self, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
+        """The manifest as it reads back from a file, its digest included."""
+        read_back: dict[str, Any] = json.loads(json.dumps(self.head | manifest))
+        return read_back | {FIELD: digest(read_back, arrays)}
+
+    def save(self, path: str | os.PathLike[str], manifest: dict[str, Any], arrays: Arrays) -> None:
+        """Write a file in whole or not at all (temporary file, then rename)."""
+        text = json.dumps(self.written(manifest, arrays), sort_keys=True)
+        named: dict[str, Any] = {"manifest": np.array(text), **arrays}
+        with whole_file(Path(path)) as file:
+            np.savez_compressed(file, **named)
+
+    def load(self, path: str | os.PathLike[str], assemble: Callable[[dict[str, Any], Arrays], Made]) -> Made:
+        """What ``assemble`` makes of manifest and arrays of a file that ``save`` wrote.
+
+        Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
+        version, was changed since it was written, or cannot be assembled.
+        """
+        path, otherwise = Path(path), self.otherwise and f"; {self.otherwise}"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such {self.name} file{otherwise}")
+        try:
+            arrays = self._arrays(path)
+            manifest = json.loads(str(arrays.pop("manifest", "null")))
+            if not isinstance(manifest, dict):
+                raise self.error(f"no manifest in the file; accepted: a {self.name} file")
+            said, wanted = (f"{m.get('format')} {m.get('format_version')}" for m in (manifest, self.head))
+            if said != wanted:
+                raise self.error(f"format is {said}; accepted: {wanted}{otherwise}")
+            if manifest.get(FIELD) != digest(manifest, arrays):
+                raise self.error(
+                    "checksum differs: manifest and arrays are not those the file was written with"
+                )
+            return assemble(manifest, arrays)
+        except (self.error, *self.known) as found:
+            raise self.error(f"{path}: {found}") from None
+        except (TypeError, KeyError, AttributeError, IndexError) as found:
+            raise self.error(f"{path}: manifest is incomplete or mistyped ({found})") from None
+        except (ValueError, RecursionError) as found:
+            raise self.error(f"{path}: not a {self.name} file ({found})") from None
+
+    def _arrays(self, path: Path) -> Arrays:
+        """Every array of the archive by name, read only. Raises ArchiveError when the file is no zip archive
+        of ``.npy`` members without objects, or is larger than accepted."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if self.inside is None or self.inside not in archive.namelist():
+                    return self._members(archive)
+                info = archive.getinfo(self.inside)
+                self._check_total(info.file_size)
+                with zipfile.ZipFile(io.BytesIO(read_member(archive, info))) as within:
+                    return self._members(within)
+        except ArchiveError:
+            raise
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            struct.error,
+            ValueError,  # a name that is no text
+            NotImplementedError,  # another version or compression
+            RuntimeError,  # encrypted
+            OSError,
+            EOFError,
+        ) as error:
+            raise ArchiveError(f"not an archive of arrays ({error})") from None
+
+    def _members(self, archive: zipfile.ZipFile) -> Arrays:
+        members = archive.infolist()
+        for info in members:
+            limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
+            if info.file_size > limit:
+                raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
+        self._check_total(sum(info.file_size for info in members))
+        # Member names are keys, never paths.
+        return {
+            info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
+            for info in members
+            if info.filename.endswith(ARRAY_SUFFIX)
+        }
+
+    def _check_total(self, size: int) -> None:
+        if size > self.total_bytes:
+            raise ArchiveError(f"size is {size} bytes unpacked; accepted: at most {self.total_bytes}")
 
 
 @cache
@@ -177,67 +234,6 @@ def tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: tuples(one) for key, one in value.items()}
     return tuple(value) if isinstance(value, list) else value
-
-
-def read_arrays(
-    path: Path,
-    *,
-    most_bytes: int,
-    total_bytes: int,
-    limits: dict[str, int] | None = None,
-    inside: str | None = None,
-) -> dict[str, npt.NDArray[Any]]:
-    """Every array of the archive by name; read only.
-
-    Raises ArchiveError when the file is no zip archive of ``.npy`` members without objects, or is larger than
-    accepted. ``most_bytes``, ``total_bytes``: accepted size of one member and of all together, unpacked.
-    ``limits``: name of an array -> its own limit, bytes. ``inside``: member that is an archive itself: where
-    it is there, its arrays are read in place of the others.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if inside is not None and inside in archive.namelist():
-                info = archive.getinfo(inside)
-                _check_total(info.file_size, total_bytes)
-                with zipfile.ZipFile(io.BytesIO(read_member(archive, info))) as within:
-                    return _arrays(within, most_bytes, total_bytes, limits or {})
-            return _arrays(archive, most_bytes, total_bytes, limits or {})
-    except ArchiveError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,
-        ValueError,  # a name that is no text
-        NotImplementedError,  # another version or compression
-        RuntimeError,  # encrypted
-        OSError,
-        EOFError,
-    ) as error:
-        raise ArchiveError(f"not an archive of arrays ({error})") from None
-
-
-def _arrays(
-    archive: zipfile.ZipFile, most_bytes: int, total_bytes: int, limits: dict[str, int]
-) -> dict[str, npt.NDArray[Any]]:
-    members = archive.infolist()
-    for info in members:
-        limit = limits.get(info.filename.removesuffix(ARRAY_SUFFIX), most_bytes)
-        if info.file_size > limit:
-            raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
-    _check_total(sum(info.file_size for info in members), total_bytes)
-    # Member names are keys, never paths.
-    return {
-        info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
-        for info in members
-        if info.filename.endswith(ARRAY_SUFFIX)
-    }
-
-
-def _check_total(size: int, accepted: int) -> None:
-    if size > accepted:
-        raise ArchiveError(f"size is {size} bytes unpacked; accepted: at most {accepted}")
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import SpecError
-from emulator.spec.layer import require
+from emulator.spec.errors import SpecError, require
 from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
 

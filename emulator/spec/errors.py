@@ -15,3 +15,11 @@ class ProgramError(SpecError):
 
 class MeaningError(SpecError):
     """What is said of inputs and outputs (range, classes, units) does not fit the program."""
+
+
+def require(
+    ok: bool, what: str, value: object, accepted: str, error: type[ValueError] = ProgramError
+) -> None:
+    """Raise an error that names what is wrong, its value and what is accepted."""
+    if not ok:
+        raise error(f"{what} is {value}; accepted: {accepted}")

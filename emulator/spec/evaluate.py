@@ -4,7 +4,7 @@ A node knows its kind, and an arithmetic knows what a kind computes: floats, cod
 bounds of errors. Whoever wants to see inner maps takes them from what ``run`` yields.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -38,6 +38,11 @@ class Source(Protocol):
 def evaluated(arithmetic: Any, at: At, node: Kind, maps: Any) -> Any:
     """The map that ``node`` makes of ``maps``, by number."""
     return getattr(arithmetic, node.kind)(at, node, maps)
+
+
+def last(calls: Iterator[list[Any]]) -> list[Any]:
+    """The maps of the last call of those that ``run`` yields."""
+    return deque(calls, maxlen=1).pop()
 
 
 def run(

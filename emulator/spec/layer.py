@@ -18,7 +18,7 @@ from emulator.spec.arithmetic import (
     slices,
 )
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import ProgramError, SpecError
+from emulator.spec.errors import require
 
 VECTOR_MAX = 65536
 
@@ -76,12 +76,6 @@ class Layer:
     def tiles(self, rows: int) -> int:
         """Row tiles T on an array of ``rows`` rows."""
         return -(-self.inputs // self.tile_rows(rows))
-
-
-def require(ok: bool, what: str, value: object, accepted: str, error: type[SpecError] = ProgramError) -> None:
-    """Raise an error that names what is wrong, its value and what is accepted."""
-    if not ok:
-        raise error(f"{what} is {value}; accepted: {accepted}")
 
 
 @cache

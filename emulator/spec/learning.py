@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from emulator.spec.arithmetic import clip, rshift_round
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import SpecError
-from emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints, require
+from emulator.spec.errors import SpecError, require
+from emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
 from emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262

@@ -39,24 +39,11 @@ from emulator.spec.variation import TABLE_WORDS
 from emulator.spec.walk_record import RECORD_WORDS, STEPS_A_LAYER
 
 REGION_SHIFT = 24
-REGIONS: dict[str, int] = {
-    "registers": 0,
-    "weights": 1,
-    "readout": 2,
-    "bias": 3,
-    "neuron": 4,
-    "curve_base": 5,
-    "curve_slope": 6,
-    "layers": 7,
-    "variation": 8,
-    "campaign_inputs": 9,
-    "labels": 10,
-    "votes": 11,
-    "correct": 12,
-    "steps": 13,
-    "operand": 14,
-    "devices": 15,
-}
+_IN_ORDER = (
+    "registers weights readout bias neuron curve_base curve_slope layers variation campaign_inputs labels "
+    "votes correct steps operand devices"
+)
+REGIONS: dict[str, int] = {name: number for number, name in enumerate(_IN_ORDER.split())}
 CAMPAIGN_CHIPS = 256
 """Most virtual chips in one campaign command; words of region ``correct``."""
 

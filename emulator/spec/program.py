@@ -19,10 +19,12 @@ import numpy as np
 
 from emulator.spec.archive import digest
 from emulator.spec.brief import brief_repr, titled
-from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints, require
+from emulator.spec.errors import require
+from emulator.spec.flow import Flow, State, of_kind
+from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, State, Step, check_reads, of_kind, shapes_of
+from emulator.spec.steps import Product, Step
 from emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
@@ -33,7 +35,7 @@ MAP_MAX = 1 << 26
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Program:
+class Program(Flow):
     """A network mapped onto a die: steps, curve tables, what inputs and outputs mean, provenance.
 
     A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
@@ -64,7 +66,7 @@ class Program:
     def _repr_html_(self) -> str:
         rows = []
         for i, step in enumerate(self.steps):
-            size = "x".join(map(str, self.map_shapes[len(self.states) + 1 + i]))
+            size = "x".join(map(str, self.map_shapes[self.first + i]))
             how = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
             rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
         title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
@@ -92,20 +94,9 @@ class Program:
         )
         return cls(shape=(layers[0].inputs, 1, 1), steps=steps, **rest)
 
-    @cached_property
-    def map_shapes(self) -> tuple[Shape, ...]:
-        """Shape of every map by its number."""
-        return shapes_of(self.shape, (state.shape for state in self.states), self.steps)
-
     @property
-    def inputs(self) -> int:
-        """Codes of one sample, all its calls together."""
-        return self.calls * math.prod(self.shape)
-
-    @property
-    def outputs(self) -> int:
-        """Values of one result."""
-        return math.prod(self.map_shapes[-1])
+    def parts(self) -> tuple[Step, ...]:
+        return self.steps
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -120,16 +111,11 @@ class Program:
     @property
     def is_chain(self) -> bool:
         """Whether it is full layers one behind the other, sums at the end: what ``chain`` makes."""
-        return (
-            not self.states
-            and self.calls == 1
-            and len(self.products) == len(self.steps)
-            and all(
-                p.is_full and p.sources == (i,) and p.layer.inputs == math.prod(self.map_shapes[i])
-                for i, p in enumerate(self.products)
-            )
-            and not self.products[-1].fires
+        whole = (
+            p.layer.inputs == math.prod(shape)
+            for p, shape in zip(self.products, self.map_shapes, strict=False)
         )
+        return super().is_chain and not self.steps[-1].fires and all(whole)
 
     def products_before(self, step: int) -> int:
         """How many products stand before step number ``step``."""
@@ -215,7 +201,6 @@ def _check(program: Program) -> None:
     )
     _check_shape("shape", program.shape)
     check_ints("", program)
-    require(len(program.steps) >= 1, "steps", "empty", "at least one step")
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
         require(
             curve.dtype == np.int32 and curve.ndim == 2,
@@ -233,22 +218,18 @@ def _check(program: Program) -> None:
     require(program.curve_slope.shape == table, "curves.slope shape", program.curve_slope.shape, str(table))
     for i, state in enumerate(program.states):
         _check_shape(f"state{i}.shape", state.shape)
-    shapes = [program.shape, *(state.shape for state in program.states)]
-    for i, step in enumerate(program.steps):
-        where = f"step{i}"
-        check_reads(where, step, len(shapes))
+
+    def check(where: str, step: Step, shapes: list[Shape]) -> None:
         step.check(where, shapes, table, rows)
-        last = i == len(program.steps) - 1
-        require(step.fires or last, f"{where}.fires", False, "true but for the last step")
-        shapes.append(step.shape(shapes))
-        _check_shape(f"{where} result", shapes[-1])
+        _check_shape(f"{where} result", step.shape(shapes))
+
+    program.check("step", check)
+    result = len(program.map_shapes) - 1
     for i, state in enumerate(program.states):
-        check_ints(f"state{i}", state, source=(0, len(shapes) - 1), start=(0, 255))
-        got = shapes[state.source]
-        require(got == state.shape, f"state{i}.source shape", got, str(state.shape))
-        codes = program.steps[-1].fires or state.source < len(shapes) - 1
+        check_ints(f"state{i}", state, start=(0, 255))
+        codes = program.steps[-1].fires or state.source < result
         require(codes, f"state{i}.source", "sums", "a map of codes")
-    program.meaning.check(int(np.prod(shapes[-1])))
+    program.meaning.check(program.outputs)
     count, first = len(program.products), program.first_product
     require(
         type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,

@@ -5,22 +5,32 @@ every other field of it and every array (``emulator.spec.archive``).
 """
 
 import dataclasses
-import json
 import os
 from typing import Any
 
-from emulator.spec.archive import FIELD, Arrays, built, digest, flat, head, load_file, save_file, tuples
+from emulator.spec.archive import Arrays, FileKind, built, flat, tuples
 from emulator.spec.errors import MeaningError, ProgramError
+from emulator.spec.flow import State
 from emulator.spec.meaning import Meaning
 from emulator.spec.program import Program
-from emulator.spec.steps import KINDS, State, Step
+from emulator.spec.steps import KINDS, Step
 from emulator.spec.variation import Variation
 
-FORMAT, FORMAT_VERSION = "program", 4
 INSIDE = "program.npz"
 """What the program is called in a file that holds its die and network too."""
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
+FILE = FileKind(
+    "program",
+    4,
+    ProgramError,
+    known=(MeaningError,),
+    most_bytes=ARRAY_BYTES_MAX,
+    total_bytes=4 * ARRAY_BYTES_MAX,
+    limits={"manifest": MANIFEST_BYTES_MAX},
+    inside=INSIDE,
+    otherwise="compile the network again",
+)
 OPTIONAL = {"skip_gain", "mul"}
 """Arrays of steps that may be absent."""
 
@@ -42,47 +52,31 @@ def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
     return fields, arrays
 
 
-def _manifest(program: Program, fields: dict[str, Any]) -> dict[str, Any]:
-    return {
+def _content(program: Program) -> tuple[dict[str, Any], Arrays]:
+    fields, arrays = parts_of(program)
+    said = {
         "name": program.name,
         "inputs": program.inputs,
         "outputs": program.outputs,
         "meaning": program.meaning.as_dict(),
         "provenance": program.provenance,
-        **fields,
     }
+    return said | fields, arrays
 
 
 def manifest_of(program: Program) -> dict[str, Any]:
     """The manifest as it reads back from a file, its digest included."""
-    fields, arrays = parts_of(program)
-    written: dict[str, Any] = json.loads(
-        json.dumps(head(FORMAT, FORMAT_VERSION) | _manifest(program, fields))
-    )
-    return written | {FIELD: digest(written, arrays)}
+    return FILE.written(*_content(program))
 
 
 def save(program: Program, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all (temporary file, then rename)."""
-    fields, arrays = parts_of(program)
-    save_file(path, FORMAT, FORMAT_VERSION, _manifest(program, fields), arrays)
+    FILE.save(path, *_content(program))
 
 
 def load(path: str | os.PathLike[str]) -> Program:
     """Read and verify a file; errors as ``Program.load``'s."""
-    return load_file(
-        path,
-        FORMAT,
-        FORMAT_VERSION,
-        _assemble,
-        error=ProgramError,
-        known=(MeaningError,),
-        otherwise="compile the network again",
-        most_bytes=ARRAY_BYTES_MAX,
-        total_bytes=4 * ARRAY_BYTES_MAX,
-        limits={"manifest": MANIFEST_BYTES_MAX},
-        inside=INSIDE,
-    )
+    return FILE.load(path, _assemble)
 
 
 def _entry(where: str, step: Step, arrays: Arrays) -> dict[str, Any]:

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.layer import Word, check_ints, require
+from emulator.spec.errors import require
+from emulator.spec.layer import Word, check_ints
 
 DOMAIN_CELL = 0x63656C6C
 """Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""

@@ -124,12 +124,8 @@ def account_of(
     """What one inference of ``program`` costs on its die, mean over samples x uint8 (n, inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
-    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip.
-
-    Raises
-    ------
-    CostError
-        When there is no sample, the die is another program's, or the constants cannot be read.
+    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. Raises
+    CostError when there is no sample, the die is another program's, or the constants cannot be read.
     """
     found = tuple(works(program, die, x, progress=progress))
     return Account(found, constants or load_constants(), len(x), program.name, die.chip.name)

@@ -14,7 +14,7 @@ from emulator.mapping.die import DieArray
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
 from emulator.spec.arrays import Floats
-from emulator.spec.steps import Gate, Pool, Product, Table, join
+from emulator.spec.steps import Gate, Pool, Product, Table
 from host.api import Progress
 from ndrite.costs.constants import CostError
 from ndrite.costs.parts import CODE_BITS, Use, Work
@@ -36,7 +36,7 @@ def works(
     held = [array.mapped.codes.shape for array in die.arrays]
     if shapes != held:
         raise CostError(f"the die has arrays of {held} weights; accepted: the program's, {shapes}")
-    core, first = Core(program), len(program.states) + 1
+    core, first = Core(program), program.first
     seen = np.zeros((len(program.products), 3))
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]
     for start in range(0, len(x), BATCH):
@@ -64,8 +64,8 @@ def digital_maps(program: Program) -> set[int]:
     A map stays analog where a product with analog readout makes it and only full layers with analog readout
     read it.
     """
-    first = len(program.states) + 1
-    found = set(range(first)) | {state.source for state in program.states} | {len(program.map_shapes) - 1}
+    first = program.first
+    found = set(range(first)) | program.asked
     for i, step in enumerate(program.steps):
         analog = isinstance(step, Product) and step.layer.readout == "analog"
         if not analog:
@@ -78,7 +78,7 @@ def digital_maps(program: Program) -> set[int]:
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
     """Of one call, summed over samples: uS V^2 of all cells, row codes that are not 0, mean output 0..1."""
     layer, groups = step.layer, step.patches.groups
-    rows = step.patches.cut(join([maps[s] for s in step.sources]), step.border)
+    rows = step.patches.cut(step.source(maps), step.border)
     rows = rows.reshape(-1, groups, layer.inputs)
     # A group's columns conduct while its inputs are on the rows.
     pair_uS = array.mapped.cells.effective.sum(axis=0)
@@ -107,7 +107,7 @@ def _product(
     layer, patches = step.layer, step.patches
     k, m, groups = layer.inputs, layer.outputs, patches.groups
     adc, skip = layer.readout == "adc", step.skip is not None
-    result = len(program.states) + 1 + i
+    result = program.first + i
     from_codes, to_codes = any(s in digital for s in step.sources), result in digital
     positions = program.calls * patches.positions
     width = chip.array.weights_across
@@ -154,7 +154,7 @@ def _product(
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
     """Digital steps: one unit a channel, all channels of a position together."""
-    channels, height, width = program.map_shapes[len(program.states) + 1 + i]
+    channels, height, width = program.map_shapes[program.first + i]
     values, name = program.calls * channels * height * width, f"step {i}: {step.kind}"
     if isinstance(step, Pool):
         name, window = f"{name}, {step.of}", math.prod(step.patches.kernel)

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,6 +21,7 @@ from emulator.device.fields import fields_of
 from emulator.errors import ChipError, EmulatorError
 from emulator.network import zoo
 from emulator.spec.archive import ArchiveError, read_array
+from emulator.spec.errors import require
 from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
@@ -49,6 +51,9 @@ SCALE = ("count", "trials", "chips", "samples")
 
 class SweepError(EmulatorError):
     """A sweep plan or its results folder that cannot be used."""
+
+
+_require = partial(require, error=SweepError)
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,8 @@ def load_plan(path: Path) -> Plan:
     - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``; ``chips``: virtual
       chips a point, 0: one individual chip.
 
-    Raises
-    ------
-    SweepError
-        Naming file, field, value and what is accepted.
-    ChipError, NetworkError
-        A combination is no valid chip, or a network cannot be read.
+    Raises SweepError: naming file, field, value and what is accepted. Raises ChipError, NetworkError: a
+    combination is no valid chip, or a network cannot be read.
     """
     content = read_yaml(path, SweepError)
     try:
@@ -228,9 +229,3 @@ def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File |
     classes = labels.ndim == 1 and labels.dtype.kind in "ui" and len(labels) == len(x)
     _require(classes, "labels", f"{labels.dtype} {labels.shape}", f"integers ({len(x)},)")
     return files[0], files[1]
-
-
-def _require(ok: bool, what: str, value: object, accepted: str) -> None:
-    """Raise SweepError unless it is ``ok``."""
-    if not ok:
-        raise SweepError(f"{what} is {value}; accepted: {accepted}")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from emulator.device.description import Chip, load_chip
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
+from emulator.network.importing.original import evaluating
 from emulator.spec.program import PRODUCTS_MAX
 from host.api import Progress
 from ndrite.tiles.executor import Executor, tensors_of
@@ -123,18 +124,14 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     # PyTorch counts what its other devices use.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
-    modes = [(m, m.training) for m in root.modules()]
-    root.eval()
     placement.watching = watching
     try:
-        with torch.no_grad(), counter if count else contextlib.nullcontext():
+        with evaluating(root), torch.no_grad(), counter if count else contextlib.nullcontext():
             # The die is shown the first call of them.
             for given, named in placement.samples[: 1 if watching == "given" else None]:
                 root(*map(like, given), **{key: like(v) for key, v in named.items()})
     finally:
         placement.watching = ""
-        for module, mode in modes:
-            module.training = mode
     counts = counter.get_flop_counts().get("Global", {})
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 

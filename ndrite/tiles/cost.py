@@ -6,11 +6,13 @@ from typing import Any
 
 from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
+from emulator.network.importing.original import evaluating
 from ndrite.costs.account import Account
 from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Work
 from ndrite.costs.program import works
 from ndrite.tiles.placement import Placement
+from ndrite.tiles.product import Product
 
 
 def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
@@ -32,15 +34,13 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     count = len(arguments[0])
     if not count:
         raise EmulatorError("x holds 0 samples; accepted: at least one to count the work of")
-    training = chip.training
-    placement.read = {}
+    read: dict[Product, list[Any]] = {}
+    placement.read = read
     try:
-        with torch.no_grad():
-            chip.eval()(*arguments)
-        read = placement.read
+        with evaluating(chip), torch.no_grad():
+            chip(*arguments)
     finally:
         placement.read = None
-        chip.train(training)
     found: list[Work] = []
     for product in sorted(read, key=lambda product: product.number):
         weight, bias, *_ = read[product][0]

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from emulator.device.description import load_chip
+from emulator.device.verilog_a import verilog_a as modules_of
 from emulator.files import write_whole
 from emulator.golden import Core
-from emulator.spec.steps import join
+from emulator.mapping.deck import drawn
 from host import InputError
-from ndrite import exports
 from ndrite.compiled import compiled_of
 from ndrite.results import Found
 from ndrite.samples import seen_samples
@@ -69,12 +69,12 @@ def export(
         if not (step and step[0].is_full):
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
-        rows = join([maps[s] for s in step[0].sources]).reshape(len(x), -1).astype(np.int64)
-        deck, columns_uA, outputs = exports.drawn(whole.die, product, rows, f"{Path(spice).stem}.out")
+        rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
+        deck, columns_uA, outputs = drawn(whole.die, product, rows, f"{Path(spice).stem}.out")
         content["spice"] = str(write_whole(spice, deck))
         content["columns_uA"] = columns_uA.tolist()
         content["outputs"] = None if outputs is None else outputs.tolist()
     if verilog_a is not None:
         described = compiled_of(program).die.chip if chip is None else load_chip(chip)
-        content["verilog_a"] = str(write_whole(verilog_a, exports.verilog_a(described)))
+        content["verilog_a"] = str(write_whole(verilog_a, modules_of(described)))
     return Found(content, said=tuple(f"{n}: {content[n]}" for n in ("spice", "verilog_a") if n in content))

@@ -11,9 +11,10 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
+from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
 from emulator.golden import Core
 from emulator.mapping import map_network
-from ndrite.exports import PULSE_S, current_law, drawn, pulse_rates, verilog_a
+from emulator.mapping.deck import drawn
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice
 

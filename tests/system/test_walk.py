@@ -15,9 +15,10 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
+from emulator.spec.flow import Term
 from emulator.spec.layer import Layer
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, Step, Term
+from emulator.spec.steps import Gate, Pool, Product, Step
 from host import InputError
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS, windowed

@@ -8,18 +8,3 @@ from emulator.device.description.schema import Array, Chip, Conditions, Input, R
 from emulator.device.ecram.description import Ecram
 from emulator.device.ndr.description import Neuron
 from emulator.device.rram.description import Cell
-
-__all__ = [
-    "Array",
-    "Cell",
-    "Chip",
-    "Conditions",
-    "Ecram",
-    "Input",
-    "Neuron",
-    "Readout",
-    "list_chips",
-    "list_devices",
-    "load_chip",
-    "parse_chip",
-]

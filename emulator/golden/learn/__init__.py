@@ -13,8 +13,6 @@ from emulator.spec.learning import Counts, Learning
 if TYPE_CHECKING:
     from emulator.golden.learn.fast import FastLearner
 
-__all__ = ["Counts", "Learner", "make_learner"]
-
 
 def make_learner(
     learning: Learning, *, seed: int = 0, states: list[npt.NDArray[Any]] | None = None, noise: bool = True

@@ -50,9 +50,7 @@ class FastLearner:
         own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
         kinds = (np.int16, np.int16, np.int32, np.int32)
         self._own = tuple(values.astype(kind) for values, kind in zip(own, kinds, strict=True))
-        self._layers, self._tuned, self._fast = (
-            _parameters(learning, of) for of in ("", "tuned", "transfer")
-        )
+        self._laws = np.stack([_parameters(learning, of) for of in ("", "tuned", "transfer")])
         program = learning.program
         self._columns = np.concatenate(
             [_columns(p, x) for p, x in zip(program.layers, learning.layers, strict=True)], 1
@@ -82,26 +80,11 @@ class FastLearner:
         check_samples(self.learning, x, labels)
         pulses = np.zeros(len(self._shapes), np.int64)
         program = self.learning.program
-        right = learn(
-            np.ascontiguousarray(x),
-            labels.astype(np.int64),
-            first_update,
-            self._layers,
-            self._tuned,
-            self._fast,
-            self.learning.slots,
-            self.noise,
-            self._schedules,
-            SIGNED_TABLE.astype(np.int64),
-            program.curve_base,
-            program.curve_slope,
-            self._columns,
-            self._cycles,
-            self._states,
-            self._own,
-            self._weights,
-            pulses,
-        )
+        drawn = (self._schedules, SIGNED_TABLE.astype(np.int64), self.learning.slots, self.noise)
+        held = (self._weights, self._columns, self._states, self._own)
+        curves = (program.curve_base, program.curve_slope)
+        given = (np.ascontiguousarray(x), labels.astype(np.int64), first_update)
+        right = learn(given, self._laws, self._cycles, drawn, curves, held, pulses)
         return Counts(len(x), int(right), tuple(int(p) for p in pulses))
 
 

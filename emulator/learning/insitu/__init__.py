@@ -4,16 +4,3 @@ from emulator.learning.insitu.course import Course, follow, load_course, save_co
 from emulator.learning.insitu.laws import devices_of
 from emulator.learning.insitu.learned import LearnedChip, learned
 from emulator.learning.insitu.plan import Plan, Prepared, prepare
-
-__all__ = [
-    "Course",
-    "LearnedChip",
-    "Plan",
-    "Prepared",
-    "devices_of",
-    "follow",
-    "learned",
-    "load_course",
-    "prepare",
-    "save_course",
-]

@@ -149,8 +149,8 @@ def prepare(
     chip = learning_chip(chip)
     states = _starts(plan)
     network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)
-    with warnings.catch_warnings():  # of a network of random weights they mean nothing
-        warnings.simplefilter("ignore", CompileWarning)
+    # Of a network of random weights they mean nothing.
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     devices = devices_of(law, spread)
     layers: list[Layer] = []
@@ -186,7 +186,7 @@ def prepare(
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
     steps = [array.step for array in arrays]
-    units, laws, backward = _laws(plan, program, layers, steps, states, devices, law, chip)
+    units, laws, backward = _laws(plan, program, steps, states, devices, law, chip)
     if plan.neuron_rate:
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
@@ -259,7 +259,6 @@ def _place(
 def _laws(
     plan: Plan,
     program: Program,
-    layers: list[Layer],
     steps: list[Floats],
     states: list[npt.NDArray[np.int32]],
     devices: Devices,
@@ -278,8 +277,8 @@ def _laws(
     back_lsb = 2.0**back_shift / back_gain
     back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
     pulse = pulse_of(law) * plan.bound
-    for i in reversed(range(len(layers))):
-        layer, last = layers[i], i == len(layers) - 1
+    for i, layer in reversed(list(enumerate(program.layers))):
+        last = layer is program.layers[-1]
         slope_shift = 0
         if not last:
             used = np.unique(layer.curve)

@@ -11,9 +11,7 @@ from emulator.learning.training.model import TrainedNetwork
 from emulator.learning.training.neurons import make_neuron, neuron_of
 from emulator.learning.training.nodes import (
     SKIP_MIN,
-    TrainedGate,
     TrainedNode,
-    TrainedPool,
     TrainedProduct,
     TrainedTable,
 )
@@ -63,7 +61,7 @@ def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
     Normalisation was folded when the network was made and does not come back. Functions of a table that share
     a gain, a shift or a device go on sharing it.
     """
-    nodes = [TRAINED[node.kind](node, view) for node in network.nodes]
+    nodes = [TRAINED[node.kind](node, view) if node.kind in TRAINED else node for node in network.nodes]
     return TrainedNetwork(nodes, network.map_shapes, network.states, network.calls)
 
 
@@ -104,8 +102,6 @@ def shared(*values: Array) -> int:
 
 TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
-    "pool": lambda node, view: TrainedPool(node),
     "table": _trained_table,
-    "gate": lambda node, view: TrainedGate(node),
 }
-"""By the kind of the network's node."""
+"""By the kind of the network's node; the others have nothing to train."""

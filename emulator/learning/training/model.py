@@ -1,7 +1,6 @@
 """The trainable form of a float network of any shape, and its export."""
 
 import dataclasses
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +8,10 @@ import numpy as np
 
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.neurons import Neuron
-from emulator.learning.training.nodes import TrainedNode, TrainedProduct
-from emulator.network import Network, Node, Product, State
-from emulator.spec.evaluate import At, run
+from emulator.learning.training.nodes import TrainedNode, TrainedProduct, join
+from emulator.network import Network, Node, Pool, Product, State
+from emulator.network.floats import FloatArithmetic
+from emulator.spec.evaluate import At, last, run
 from emulator.spec.meaning import Meaning
 from emulator.spec.patches import Shape
 
@@ -21,17 +21,41 @@ AT_ONCE = 1 << 24
 """Values of the largest map in one step of an evaluation."""
 
 
-class _Trained:
-    """The arithmetic of nodes that hold what is trained."""
+class _Tensors(FloatArithmetic):
+    """What nodes make of tensors: those with something to train by themselves, pooling and gates here."""
 
-    def trained(self, at: At, node: TrainedNode, maps: list[Tensor]) -> Tensor:
+    def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
         """The node's own result."""
         result: Tensor = node(maps)
         return result
 
+    def pool(self, at: At, node: Pool, maps: Any) -> Any:
+        """(n, C, rows, columns)."""
+        y, (g, h) = _pooled(node, join([maps[s] for s in node.sources])), node.block
+        return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
+
+    def held(self, y: Any) -> Any:
+        """In 0..1."""
+        return y.clamp(0.0, 1.0)
+
+
+def _pooled(pool: Pool, x: Tensor) -> Tensor:
+    p = pool.patches
+    if p.is_whole:
+        return x.amax(dim=(2, 3), keepdim=True) if pool.of == "max" else x.mean((2, 3), keepdim=True)
+    top, left, bottom, right = p.padding
+    if any(p.padding):
+        border = 0.0 if pool.of == "max" or pool.inside else pool.pad
+        x = torch.nn.functional.pad(x, (left, right, top, bottom), value=border)
+    if pool.of == "max":
+        return torch.nn.functional.max_pool2d(x, p.kernel, p.stride, dilation=p.dilation)
+    ones = x.new_ones(x.shape[1], 1, *p.kernel)
+    sums = torch.nn.functional.conv2d(x, ones, None, p.stride, 0, p.dilation, x.shape[1])
+    return sums / torch.from_numpy(pool.counts.reshape(p.grid)).to(sums)
+
 
 class TrainedNetwork(torch.nn.Module):
-    """Trainable nodes over maps, as ``emulator.network.Network`` has them.
+    """Nodes over maps, as ``emulator.network.Network`` has them, those trained that have something to train.
 
     ``emulator.learning.training.build`` makes one of widths, or of a float network. ``shapes``: of
     every map.
@@ -39,13 +63,14 @@ class TrainedNetwork(torch.nn.Module):
 
     def __init__(
         self,
-        nodes: Sequence[TrainedNode],
+        nodes: Sequence[TrainedNode | Node],
         shapes: Sequence[Shape],
         states: tuple[State, ...] = (),
         calls: int = 1,
     ) -> None:
         super().__init__()
-        self.nodes = torch.nn.ModuleList(nodes)
+        self.nodes = list(nodes)
+        self.trained = torch.nn.ModuleList(node for node in nodes if isinstance(node, TrainedNode))
         self.shapes, self.states, self.calls = list(shapes), states, calls
 
     @property
@@ -81,8 +106,8 @@ class TrainedNetwork(torch.nn.Module):
         parts = x.reshape(n, self.calls, *self.shapes[0])
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
         firsts = (parts[:, call].contiguous(memory_format=torch.channels_last) for call in range(self.calls))
-        calls = run(_Trained(), list(self.nodes), self.states, firsts, states)
-        return deque(calls, maxlen=1).pop()[-1].reshape(n, -1)
+        calls = run(_Tensors(), self.nodes, self.states, firsts, states)
+        return last(calls)[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
         """As ``forward`` with noise off and without gradients, a part of the samples at a time."""
@@ -111,8 +136,11 @@ def export(
     with torch.no_grad():
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
         nodes = []
-        for trained in model.nodes:
-            node, factor = trained.export(factors[trained.sources[0]])
+        for node in model.nodes:
+            if isinstance(node, TrainedNode):
+                node, factor = node.export(factors[node.sources[0]])
+            else:
+                factor = factors[node.reads[0]]
             nodes.append(node)
             factors.append(factor)
     said = meaning or Meaning()

@@ -1,4 +1,4 @@
-"""The trainable form of a float network's nodes: each takes maps (n, C, H, W) by number, and exports itself.
+"""What is trained of a float network: nodes that take maps (n, C, H, W) by number, and export themselves.
 
 A map between full layers may have a factor: the training's values are the float network's times it. An
 unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.
@@ -11,7 +11,7 @@ import numpy as np
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.layers import Crossbar, along, floats_of
 from emulator.learning.training.neurons import Neuron
-from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table
+from emulator.network import Dense, Ndr, Node, Patches, Product, Table
 from emulator.spec.arrays import Array
 
 SKIP_MIN = 1e-6
@@ -72,7 +72,7 @@ def join(maps: list[Tensor]) -> Tensor:
 
 
 class TrainedNode(torch.nn.Module):
-    """A node that reads ``sources``."""
+    """A node with something to train, that reads ``sources``."""
 
     kind = "trained"
 
@@ -159,39 +159,6 @@ class TrainedProduct(TrainedNode):
         return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
 
 
-class TrainedPool(TrainedNode):
-    """Pooling, which has nothing to train."""
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool.sources)
-        self.pool = pool
-        counts = torch.from_numpy(pool.counts.reshape(pool.patches.grid).astype(np.float32))
-        self.register_buffer("counts", counts, persistent=False)
-
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """(n, C, rows, columns)."""
-        y, (g, h) = self._pooled(self.source(maps)), self.pool.block
-        return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        p = self.pool.patches
-        if p.is_whole:
-            return x.amax(dim=(2, 3), keepdim=True) if self.pool.of == "max" else x.mean((2, 3), keepdim=True)
-        top, left, bottom, right = p.padding
-        if any(p.padding):
-            border = 0.0 if self.pool.of == "max" or self.pool.inside else self.pool.pad
-            x = torch.nn.functional.pad(x, (left, right, top, bottom), value=border)
-        if self.pool.of == "max":
-            return torch.nn.functional.max_pool2d(x, p.kernel, p.stride, dilation=p.dilation)
-        ones = x.new_ones(x.shape[1], 1, *p.kernel)
-        sums = torch.nn.functional.conv2d(x, ones, None, p.stride, 0, p.dilation, x.shape[1])
-        return sums / self.counts
-
-    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """The pool as it is."""
-        return self.pool, factor
-
-
 class TrainedTable(TrainedNode):
     """Functions of single values, ``channel`` (E,) of the sources: gain (kept above 0) and shift are trained.
 
@@ -232,24 +199,3 @@ class TrainedTable(TrainedNode):
     def _each(self, values: Tensor) -> Tensor:
         """Values of every channel, (E,)."""
         return values.repeat_interleave(len(self.channel) // len(values))
-
-
-class TrainedGate(TrainedNode):
-    """Products of maps, which have nothing to train."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__(gate.reads)
-        self.gate = gate
-
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """The sum of the terms, held in 0..1."""
-        total: Any = self.gate.zero
-        for term in self.gate.terms:
-            value = (maps[term.a] - term.a_zero) * term.gain
-            total = total + (value if term.b is None else value * (maps[term.b] - term.b_zero))
-        held: Tensor = total.clamp(0.0, 1.0)
-        return held
-
-    def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """The gate as it is."""
-        return self.gate, factor

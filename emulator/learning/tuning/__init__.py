@@ -9,5 +9,3 @@ from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.calibrate import CalibrationResult, Plan, calibrate
 from emulator.learning.tuning.learner import Learner
 from emulator.learning.tuning.retune import Tunable
-
-__all__ = ["CalibrationResult", "EcramBank", "Learner", "Plan", "Tunable", "calibrate"]

@@ -22,31 +22,27 @@ class EcramBank:
         nominal = ecram.device
         if nominal is None:
             raise PhysicsError("ecram.model is 'none'; accepted: linear-step or exponential")
-        self.nominal = nominal
-        self._model = nominal
-        self._rng = rng
+        self.nominal, self._model, self._rng = nominal, nominal, rng
+        self._span = nominal.high - nominal.low
         if isinstance(nominal, LinearStep):
             self._model = nominal.population(ecram.spread, len(states), rng)
-        self._w = np.clip(
-            nominal.low + np.asarray(states, np.float64) * (nominal.high - nominal.low),
-            self._model.low,
-            self._model.high,
-        )
+        self._w = np.clip(self._at(np.asarray(states, np.float64)), self._model.low, self._model.high)
         self.pulses = np.zeros(len(states), np.int64)
         """Pulses every device has taken."""
 
     @property
     def states(self) -> Floats:
         """States as a read of the channel shows them, 0..1 of the nominal range, (n,)."""
-        span = self.nominal.high - self.nominal.low
-        return np.asarray(np.clip((self._w - self.nominal.low) / span, 0.0, 1.0), np.float64)
+        return np.asarray(np.clip((self._w - self.nominal.low) / self._span, 0.0, 1.0), np.float64)
+
+    def _at(self, states: Floats) -> Floats:
+        return self.nominal.low + states * self._span
 
     def step_sizes(self, up: Bools) -> Floats:
         """What the nominal device's next pulse does at these states, as a change of state > 0, (n,)."""
-        w = self.nominal.low + self.states * (self.nominal.high - self.nominal.low)
+        w = self._at(self.states)
         moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))
-        span = self.nominal.high - self.nominal.low
-        return np.asarray(np.abs(moved - w) / span, np.float64)
+        return np.asarray(np.abs(moved - w) / self._span, np.float64)
 
     def pulse(self, counts: Ints) -> None:
         """Apply pulses: ``counts`` int64 (n,), positive up, negative down. Raises PhysicsError when a device

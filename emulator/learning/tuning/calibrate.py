@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from emulator.errors import CompileError
 from emulator.learning.tuning.bank import EcramBank
-from emulator.learning.tuning.learner import Knobs, Learner, centred, cross_entropy
+from emulator.learning.tuning.learner import Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
 from emulator.mapping import Die
-from emulator.mapping.states import States
 from emulator.spec import Program
 from emulator.spec.arrays import Codes, Floats, Ints
 
@@ -114,103 +113,87 @@ def calibrate(
         raise CompileError(f"labels hold {len(labels)} classes; accepted: {len(x)}, one a sample, at least 1")
     if learner is None and plan.method != "perturb":
         raise CompileError(f"method {plan.method!r} needs the float network; accepted without it: perturb")
-    rng = np.random.default_rng([plan.seed, 1])
-    banks = _banks(tunable, np.random.default_rng([plan.seed, 2]))
-    states = _read(tunable, tunable.states, banks)
-    program = tunable.program(states)
-    load(program)
-    sign = plan.method == "sign"
-    rules = [{k: Rule(b.states.size, sign=sign) for k, b in bank.items()} for bank in banks]
+    rng, loop = np.random.default_rng([plan.seed, 1]), _Loop(tunable, infer, load, plan)
+    rules = [Rule(bank.states.size, sign=plan.method == "sign") for *_, bank in loop.banks]
     losses: list[float] = []
-    used = 0
     for step in range(plan.steps):
         rows = rng.choice(len(x), min(plan.batch, len(x)), replace=False)
         rate = rate_at(plan.rate, step, plan.steps)
         if plan.method == "perturb":
-            loss, gradients = _perturbed(
-                tunable, banks, states, x[rows], labels[rows], infer, load, used, rate, rng, plan
-            )
-            used += 2 * len(rows)
+            loss, gradients = loop.perturbed(x[rows], labels[rows], rate, rng)
         else:
             assert learner is not None
-            loss, gradients = learner.gradient(x[rows], labels[rows], infer(x[rows], used), states)
-            used += len(rows)
+            loss, knobs = learner.gradient(x[rows], labels[rows], loop.outputs(x[rows]), loop.states)
+            loop.used += len(rows)
+            gradients = [knobs[i][kind] for i, kind, _ in loop.banks]
         losses.append(loss)
-        for bank, gradient, rule in zip(banks, gradients, rules, strict=True):
-            for kind, ecram in bank.items():
-                change = rule[kind].change(gradient[kind], rate)
-                if kind == "current":
-                    # The sum of heights stays: output converters are set for it, and the largest output
-                    # decides.
-                    change = change - change.mean()
-                ecram.pulse(ecram.toward(change, plan.pulses))
-        states = _read(tunable, states, banks)
-        program = tunable.program(states)
-        load(program)
+        for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
+            change = rule.change(gradient, rate)
+            if kind == "current":
+                # The sum of heights stays: output converters are set for it, and the largest output decides.
+                change = change - change.mean()
+            bank.pulse(bank.toward(change, plan.pulses))
+        loop.put()
         if progress is not None:
             progress(step + 1, plan.steps)
-    return CalibrationResult(
-        program, tunable.die_at(states), losses, [{k: b.pulses for k, b in bank.items()} for bank in banks]
-    )
+    pulses: list[dict[str, Ints]] = [{} for _ in tunable.layers]
+    for i, kind, bank in loop.banks:
+        pulses[i][kind] = bank.pulses
+    return CalibrationResult(loop.program, tunable.die_at(loop.states), losses, pulses)
 
 
-def _banks(tunable: Tunable, rng: np.random.Generator) -> list[dict[str, EcramBank]]:
-    names = kinds(tunable.chip.ecram.tunes)
-    return [
-        {name: EcramBank(tunable.chip.ecram, getattr(layer.states, name), rng) for name in names}
-        for layer in tunable.layers
-    ]
+class _Loop:
+    """The chip in the loop: its ECRAMs, each bank with the number of its layer and what it sets, the states
+    that are read of them, and the program that is on the board; ``used``: samples that it has seen."""
 
+    def __init__(self, tunable: Tunable, infer: Infer, load: Load, plan: Plan) -> None:
+        self._tunable, self._infer, self._load, self._most = tunable, infer, load, 2 * plan.pulses
+        self.states, self.used, ecram = tunable.states, 0, tunable.chip.ecram
+        rng = np.random.default_rng([plan.seed, 2])
+        self.banks = [
+            (i, kind, EcramBank(ecram, getattr(states, kind), rng))
+            for i, states in enumerate(self.states)
+            for kind in kinds(ecram.tunes)
+        ]
+        self.put()
 
-def _read(tunable: Tunable, states: list[States], banks: list[dict[str, EcramBank]]) -> list[States]:
-    result = []
-    for state, bank in zip(states, banks, strict=True):
-        for kind, ecram in bank.items():
-            state = moved(tunable.chip.ecram.tunes, state, kind, ecram.states)
-        result.append(state)
-    return result
+    def put(self) -> None:
+        """Read the states, and put their program on the board."""
+        for i, kind, bank in self.banks:
+            self.states[i] = moved(self._tunable.chip.ecram.tunes, self.states[i], kind, bank.states)
+        self.program = self._tunable.program(self.states)
+        self._load(self.program)
 
+    def outputs(self, x: Codes) -> npt.NDArray[np.int32]:
+        """The board's, of the next samples."""
+        return self._infer(x, self.used)
 
-def _perturbed(
-    tunable: Tunable,
-    banks: list[dict[str, EcramBank]],
-    states: list[States],
-    x: Codes,
-    labels: npt.NDArray[np.integer],
-    infer: Infer,
-    load: Load,
-    used: int,
-    rate: float,
-    rng: np.random.Generator,
-    plan: Plan,
-) -> tuple[float, list[Knobs]]:
-    """Two forward passes with all states moved a little one way, then the other (J. Spall's SPSA, 1992)."""
-    found: list[float] = []
-    before = [{k: b.states for k, b in bank.items()} for bank in banks]
-    signs = [{k: rng.choice([-1.0, 1.0], b.states.size) for k, b in bank.items()} for bank in banks]
-    moves: list[list[Knobs]] = []
-    scale = 0.0
-    for direction in (1.0, -2.0):
-        for bank, sign in zip(banks, signs, strict=True):
-            for kind, ecram in bank.items():
-                ecram.pulse(ecram.toward(direction * rate * sign[kind], 2 * plan.pulses))
-        load(tunable.program(_read(tunable, states, banks)))
-        logits = centred(infer(x, used).astype(np.float64))
-        scale = scale or 5.0 / max(float(logits.std()), 1e-9)
-        found.append(cross_entropy(logits, labels, scale)[0])
-        moves.append([{k: b.states for k, b in bank.items()} for bank in banks])
-    difference = found[0] - found[1]
-    gradients: list[Knobs] = []
-    for i, bank in enumerate(banks):
-        gradients.append({})
-        for kind in bank:
-            apart = moves[0][i][kind] - moves[1][i][kind]
-            safe = np.where(np.abs(apart) > 1e-6, apart, np.inf)
-            gradients[i][kind] = difference / safe
+    def perturbed(
+        self, x: Codes, labels: npt.NDArray[np.integer], rate: float, rng: np.random.Generator
+    ) -> tuple[float, list[Floats]]:
+        """Two forward passes with all states moved a little one way, then the other (J. Spall's SPSA, 1992);
+        loss, and the gradient of every bank."""
+        before = [bank.states for *_, bank in self.banks]
+        signs = [rng.choice([-1.0, 1.0], states.size) for states in before]
+        losses: list[float] = []
+        moves: list[list[Floats]] = []
+        scale = 0.0
+        for direction in (1.0, -2.0):
+            for (*_, bank), sign in zip(self.banks, signs, strict=True):
+                bank.pulse(bank.toward(direction * rate * sign, self._most))
+            self.put()
+            logits = centred(self.outputs(x).astype(np.float64))
+            scale = scale or 5.0 / max(float(logits.std()), 1e-9)
+            losses.append(cross_entropy(logits, labels, scale)[0])
+            moves.append([bank.states for *_, bank in self.banks])
+        self.used += 2 * len(x)
+        gradients = []
+        for (*_, bank), was, one, other in zip(self.banks, before, *moves, strict=True):
+            apart = one - other
+            gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
             # Back to where the devices were, as well as pulses allow.
-            ecram = bank[kind]
-            ecram.pulse(ecram.toward(before[i][kind] - ecram.states, 2 * plan.pulses))
-    return float(np.mean(found)), gradients
+            bank.pulse(bank.toward(was - bank.states, self._most))
+        return float(np.mean(losses)), gradients
 
 
 def rate_at(rate: float, step: int, steps: int) -> float:

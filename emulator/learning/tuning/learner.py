@@ -51,7 +51,7 @@ class Learner:
             )
         self.network = network
         self.tunable = tunable
-        self._layers = {layer.index: i for i, layer in enumerate(tunable.layers)}
+        self._layers = {part: i for i, part in enumerate(tunable.layers)}
         self._weights = [layer.weights.astype(np.float64) for layer in network.layers]
         self._biases = [layer.bias.astype(np.float64) for layer in network.layers]
         if cells:

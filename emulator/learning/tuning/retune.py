@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.errors import CompileError
@@ -12,21 +11,12 @@ from emulator.spec import Program
 from emulator.spec.arrays import Floats
 
 
-@dataclass(frozen=True, eq=False)
-class TunableLayer:
-    """A product whose neurons have ECRAMs, or a table whose devices have: which one, and their states."""
-
-    index: int
-    states: States
-    table: bool = False
-
-
 class Tunable:
     """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
 
-    ``layers`` are the products with ECRAM at their neurons, then the tables with ECRAM at their devices, as
-    bases have. Every such neuron or function gets a curve of its own. Raises CompileError when the die has no
-    neuron and no basis with ECRAM.
+    ``layers`` are numbers of the die's parts: of products with ECRAM at their neurons, then of tables with
+    ECRAM at their devices, as bases have. Every such neuron or function gets a curve of its own. Raises
+    CompileError when the die has no neuron and no basis with ECRAM.
     """
 
     def __init__(self, program: Program, die: Die) -> None:
@@ -41,10 +31,7 @@ class Tunable:
                 f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
                 "in the loop: peak voltages and currents"
             )
-        both = ((False, die.states), (True, die.table_states))
-        self.layers = tuple(
-            TunableLayer(i, s, table) for table, every in both for i, s in enumerate(every) if s is not None
-        )
+        self.layers = tuple(i for i, states in enumerate(die.states) if states is not None)
         if not self.layers:
             raise CompileError(
                 f"program {program.name!r} has no NDR neurons or bases; accepted: one of a network "
@@ -54,15 +41,12 @@ class Tunable:
     @property
     def states(self) -> list[States]:
         """States of the die that was given, layer by layer."""
-        return [layer.states for layer in self.layers]
+        return [states for states in self.die.states if states is not None]
 
     def die_at(self, states: Sequence[States]) -> Die:
         """The die with its ECRAMs at ``states``, layer by layer."""
-        neurons: list[States | None] = [None] * len(self.die.arrays)
-        bases: list[States | None] = [None] * len(self.die.tables)
-        for layer, state in zip(self.layers, states, strict=True):
-            (bases if layer.table else neurons)[layer.index] = state
-        return self.die.tuned(neurons, bases)
+        moved = dict(zip(self.layers, states, strict=True))
+        return self.die.tuned([moved.get(i) for i in range(len(self.die.parts))])
 
     def program(self, states: Sequence[States]) -> Program:
         """The program at ``states``; weights, biases and gains are the same. Raises CompileError when there

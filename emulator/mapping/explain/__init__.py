@@ -18,22 +18,3 @@ from emulator.mapping.explain.explain import (
     snr_db,
 )
 from emulator.mapping.explain.forward import CAUSES
-
-__all__ = [
-    "ACCURACY",
-    "CAUSES",
-    "PROGRAM",
-    "RMS_ERROR",
-    "SNR_MAX_DB",
-    "Explanation",
-    "Judge",
-    "Outcome",
-    "Row",
-    "accuracy",
-    "explain",
-    "judge",
-    "mitigation_benefits",
-    "mitigations",
-    "rms_error",
-    "snr_db",
-]

@@ -76,8 +76,7 @@ def mitigation_benefits(
     for name, measures in cases.items():
         each = []
         for seed in seeds:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", CompileWarning)
+            with warnings.catch_warnings(action="ignore", category=CompileWarning):
                 compiled = map_network(
                     network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )

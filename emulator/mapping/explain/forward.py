@@ -1,6 +1,5 @@
 """The die in floating point with any set of causes of error switched on."""
 
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,8 +36,7 @@ from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
 from emulator.spec.arrays import Array, Codes, Floats
-from emulator.spec.evaluate import At, run
-from emulator.spec.steps import join
+from emulator.spec.evaluate import At, last
 
 Maps = list[Floats]
 
@@ -172,13 +170,8 @@ class Forward(FloatArithmetic):
     def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
         """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
         are being found."""
-        network, n = self.network, len(x)
         self._exact, self._first = exact, first
-        calls = x.reshape(n, network.calls, *network.shape) / INPUT_MAX
-        firsts = (calls[:, call] for call in range(network.calls))
-        starts: Maps = [np.full((n, *s.shape), s.start) for s in network.states]
-        maps = deque(run(self, network.nodes, network.states, firsts, starts), maxlen=1).pop()
-        return np.asarray(maps[-1].reshape(n, -1))
+        return np.asarray(last(self.network.run(self, x / INPUT_MAX))[-1].reshape(len(x), -1))
 
     def coded(self, y: Floats) -> Floats:
         """As codes, where that is among the causes."""
@@ -187,7 +180,7 @@ class Forward(FloatArithmetic):
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
         held = self.die.tables[at.nth] if at.nth < len(self.die.tables) else None
         step: Any = self.program.steps[at.node]
-        x, outputs = join([maps[s] for s in node.sources]), len(node.channel)
+        x, outputs = node.source(maps), len(node.channel)
         neurons = self._neurons(None if held is None else held.neurons, node.activation, outputs)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         v = np.moveaxis(x[:, node.channel], 1, -1)
@@ -209,7 +202,7 @@ class Forward(FloatArithmetic):
         exact = None if self._exact is None else self._exact[at.call]
         rng = np.random.Generator(np.random.Philox(key=[self.seed, number + (self._first << 32)]))
         node, patches = stage.node, stage.node.patches
-        h = patches.cut(join([maps[s] for s in node.sources]), node.pad)
+        h = patches.cut(node.source(maps), node.pad)
         n, positions = h.shape[:2]
         rows = Rows(np.zeros((0, 0), np.uint8), h.reshape(n * positions, -1), patches.groups)
         weights = stage.weights + sum(
@@ -224,7 +217,7 @@ class Forward(FloatArithmetic):
         if columns is not None and "converter mismatch" in self.causes:
             z = z * columns.gain + columns.offset * stage.array.step
         if exact is not None and number == len(self.corrections):
-            seen = patches.cut(join([exact[s] for s in node.sources]), node.pad)
+            seen = patches.cut(node.source(exact), node.pad)
             wanted = rows.product(seen.reshape(n * positions, -1), stage.weights)
             which = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
             devices = stage.array.neurons

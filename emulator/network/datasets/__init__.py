@@ -8,14 +8,3 @@ from emulator.network.datasets.fashion_mnist import CLASSES, fashion_mnist_test,
 from emulator.network.datasets.idx import read_idx
 from emulator.network.datasets.japanese_vowels import japanese_vowels
 from emulator.network.datasets.mnist import mnist
-
-__all__ = [
-    "CLASSES",
-    "digits",
-    "enlarged",
-    "fashion_mnist_test",
-    "fashion_mnist_train",
-    "japanese_vowels",
-    "mnist",
-    "read_idx",
-]

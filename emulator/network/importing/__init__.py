@@ -6,5 +6,3 @@ Each is run beside what was read of it. Imports NumPy and emulator.{spec,errors,
 
 from emulator.network.importing.read import Imported, import_model
 from emulator.network.importing.report import BlockReport, ImportReport
-
-__all__ = ["BlockReport", "ImportReport", "Imported", "import_model"]

@@ -1,6 +1,5 @@
 """Networks in double precision: in real numbers, as a model is read, and in 8-bit codes, as a chip has it."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,7 @@ from emulator.network.importing.view import View
 from emulator.network.nodes import Maps
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
 from emulator.spec.arrays import Codes, Floats
-from emulator.spec.evaluate import At, run
-from emulator.spec.steps import join
+from emulator.spec.evaluate import At, last, run
 
 Watch = Callable[[int, Floats], None]
 
@@ -29,7 +27,7 @@ class RealArithmetic(FloatArithmetic):
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
         """Values moved, and scaled by channel."""
-        x: Any = join([maps[s] for s in node.sources])
+        x: Any = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
         y = x if node.is_still else x * node.scale[:, None, None] + node.shift[:, None, None]
@@ -91,8 +89,6 @@ class _Curve:
 
 def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
     """Outputs float64 (n, M) of input codes (n, K): what codes and tables cost, the array itself exact."""
-    parts = codes.reshape(len(codes), network.calls, *network.shape)
-    firsts = (parts[:, call].astype(np.float64) / INPUT_MAX for call in range(network.calls))
-    starts = [unit_codes(np.full((len(codes), *s.shape), s.start)) for s in network.states]
-    calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, starts)
-    return np.asarray(deque(calls, maxlen=1).pop()[-1].reshape(len(codes), -1))
+    firsts, starts = network.begun(codes / INPUT_MAX)
+    calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, list(map(unit_codes, starts)))
+    return np.asarray(last(calls)[-1].reshape(len(codes), -1))

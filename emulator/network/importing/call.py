@@ -109,15 +109,15 @@ class Call:
         """Outputs by ONNX's reference implementation of the operator."""
         from onnx.reference import ReferenceEvaluator
 
-        if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
-            x, axes = given[self.node.input[0]], self.a.get("axes")
-            if self.kind == "Squeeze":
-                return [np.squeeze(x, None if axes is None else tuple(axes))]
-            return [np.expand_dims(x, tuple(axes or ()))]
-        if self.kind == "Gelu":  # the reference has no implementation of its own
-            x = np.asarray(given[self.node.input[0]], np.float64)
-            return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
         try:
+            if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
+                x, axes = given[self.node.input[0]], self.a.get("axes")
+                if self.kind == "Squeeze":
+                    return [np.squeeze(x, None if axes is None else tuple(axes))]
+                return [np.expand_dims(x, tuple(axes or ()))]
+            if self.kind == "Gelu":  # the reference has no implementation of its own
+                x = np.asarray(given[self.node.input[0]], np.float64)
+                return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
             outputs = ReferenceEvaluator(self.node, opsets=self.opsets).run(None, given)
         except Exception as error:  # whatever an operator's implementation raises
             raise self.refused(f"it cannot be evaluated ({error})") from None

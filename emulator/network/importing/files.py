@@ -62,8 +62,8 @@ def load_torch(path: Path) -> Any:
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        with torch.serialization.safe_globals(layers), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the pickle's protocol: nothing that a user could change
+        # Warnings are of the pickle's protocol: nothing that a user could change.
+        with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch errors share no base
         first = next(iter(str(error).splitlines()), "damaged")

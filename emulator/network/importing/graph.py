@@ -7,7 +7,6 @@ which move values and are gone when the maps have scales. A vector is (F, 1, 1),
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,9 +18,9 @@ from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Tab
 from emulator.network.importing.arithmetic import REALS
 from emulator.network.importing.view import View, view_of
 from emulator.spec.arrays import Array, Floats
-from emulator.spec.evaluate import At, evaluated, run
+from emulator.spec.evaluate import At, evaluated, last, run
+from emulator.spec.flow import State
 from emulator.spec.patches import Shape
-from emulator.spec.steps import State
 
 Reach = tuple[float, float]
 """Least and greatest value."""
@@ -223,7 +222,7 @@ class Graph:
         states = [State(shape=m.shape, source=ops.number[op]) for m, op in self.memories]
         starts = [np.full((n, *m.shape), m.start) for m, _ in self.memories]
         firsts = (parts[:, call] for call in range(self.calls))
-        maps = deque(run(ops, ops.nodes, states, firsts, starts), maxlen=1).pop()
+        maps = last(run(ops, ops.nodes, states, firsts, starts))
         y: Floats = maps[ops.number[self.output]].reshape(n, -1)
         return y
 

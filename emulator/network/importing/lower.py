@@ -79,7 +79,7 @@ def lower(
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
     shape, (c, h, w) = graph.output.shape, graph.input.shape
-    shapes = network.map_shapes[1 + len(network.states) :]
+    shapes = network.map_shapes[network.first :]
     own = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,

@@ -56,7 +56,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
     def answers(x: Array, *, calls_first: bool) -> list[Array]:
         given = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
-        with _evaluating(module), torch.no_grad():
+        with evaluating(module), torch.no_grad():
             found = module(given.transpose(0, 1) if calls_first else given)
         return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(found)]
 
@@ -66,8 +66,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
     example = example.transpose(0, 1).contiguous() if calls_first else example
     buffer = io.BytesIO()
-    with _evaluating(module), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    silent = warnings.catch_warnings(action="ignore")
+    with evaluating(module), silent, contextlib.redirect_stdout(io.StringIO()):
         try:
             # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
             torch.onnx.export(
@@ -111,8 +111,7 @@ def of_estimator(estimator: Any) -> Original:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             options = {"zipmap": False} if classes else None
             proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
@@ -130,7 +129,7 @@ def of_estimator(estimator: Any) -> Original:
 
 
 @contextlib.contextmanager
-def _evaluating(module: Any) -> Any:
+def evaluating(module: Any) -> Any:
     """The module in evaluation mode; every part of it is left as it was."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()

@@ -19,7 +19,6 @@ from emulator.network.importing.view import Span, View, code_span, view_of
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Bools, Floats
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import joined
 
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""
@@ -148,7 +147,7 @@ class Scaling:
         gain = 1.0
         if node.of == "average" and op.reach is not None:
             gain = _gain(x, (*with_room(*op.reach), *self._holds[op]))
-        channels = joined([self.shapes[m] for m in x.sources])[0]
+        channels = x.joined(self.shapes)[0]
         patches = replace(node.patches, shape=(channels, *node.patches.shape[1:]))
         pool = replace(node, sources=x.sources, patches=patches, pad=pad, gain=gain)
         return replace(x, sources=(self._add(Made(pool, op.name)),), scale=x.scale / gain)
@@ -265,7 +264,7 @@ class Scaling:
         """A product on the codes, with the function of ``stretch``; without, the sums. ``second``: in one
         map. Raises NetworkError when a weight is not finite."""
         _, height, width = node.patches.shape
-        whole = joined([self.shapes[m] for m in x.sources])
+        whole = x.joined(self.shapes)
         patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
         weights, bias = _on_codes(node, x, patches)
         pad = x.zero if any(patches.padding) else 0.0

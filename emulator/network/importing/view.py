@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
+from emulator.spec.flow import Reads, joined
 from emulator.spec.patches import Shape
-from emulator.spec.steps import joined
 
 Ints = npt.NDArray[np.intp]
 
@@ -46,7 +46,7 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class View(Reads):
     """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
 
     ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
@@ -54,7 +54,7 @@ class View:
     are what they stand for.
     """
 
-    kind: ClassVar[str] = "view"
+    kind = "view"
 
     sources: tuple[int, ...]
     scale: Floats
@@ -69,7 +69,7 @@ class View:
 
     def shape(self, maps: Sequence[Shape]) -> Shape:
         """Shape of the value."""
-        _, height, width = (1, 1, 1) if self.flat else joined([maps[s] for s in self.sources])
+        _, height, width = (1, 1, 1) if self.flat else self.joined(maps)
         return (self.channels, height, width)
 
     @property
@@ -156,7 +156,7 @@ def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
 
 def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
     """Values behind one another."""
-    sizes = [joined([maps[m] for m in part.sources]) for part in parts]
+    sizes = [part.joined(maps) for part in parts]
     sources = tuple(m for part in parts for m in part.sources)
     whole = joined([maps[m] for m in sources])
     flat = any(part.flat for part in parts)

@@ -14,9 +14,10 @@ from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.mapping import map_network
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
+from emulator.spec.flow import State, Term
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
+from emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.emulator.backend.walk_by_hand import Hand
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs

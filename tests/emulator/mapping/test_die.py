@@ -112,9 +112,9 @@ def test_ecrams_are_set_and_nothing_else_moves() -> None:
     assert (outputs(moved) != outputs(program)).any()
     np.testing.assert_array_equal(moved.layers[0].weights, program.layers[0].weights)
     np.testing.assert_array_equal(outputs(program_of(lower.tuned(die.states), moved)), outputs(program))
-    with pytest.raises(CompileError, match="array 1 has no ECRAM"):
+    with pytest.raises(CompileError, match="part 1 has no ECRAM"):
         die.tuned([None, states])
-    with pytest.raises(CompileError, match="states are of 1 arrays; accepted: 2"):
+    with pytest.raises(CompileError, match="states are of 1 parts; accepted: 2 arrays and 0 tables"):
         die.tuned([states])
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program, ProgramError
+from emulator.spec.flow import State, Term
 from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, State, Step, Table, Term
+from emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.refusals import refused
 from tests.stimulus import quiet, same_cells
 
@@ -193,6 +194,7 @@ BAD: list[tuple[Any, str]] = [
     (step(6, layer=layer(6, 12), groups=2), "step6.outputs is 12; accepted: a multiple of 8, its groups"),
     (step(6, block=(0, 2)), r"step6.block is \(0, 2\); accepted: two numbers from 1"),
     (step(6, block=(1.0, 2)), r"step6.block is \(1.0, 2\); accepted"),
+    (step(1, block=(0, 2)), r"step1.block is \(0, 2\); accepted: two numbers from 1"),
     (step(0, fires=False), "step0.fires is False; accepted: true but for the last step"),
     (step(1, skip=1), r"step1.skip shape is \(2, 2, 2\); accepted: \(2, 4, 4\)"),
     (step(1, skip_gain=None), "step1.skip_gain dtype is NoneType; accepted: uint16"),

@@ -49,11 +49,12 @@ def test_convolutions_count_every_position_and_what_is_driven() -> None:
 
 def test_training_goes_on_as_it_was() -> None:
     torch.manual_seed(0)
-    model = nn.Linear(30, 4)
+    model = nn.Sequential(nn.Linear(30, 4), nn.Dropout())
     x = torch.rand(40, 30)
     chip = ndrite.analog(model, "wan2022", samples=x).train()
+    chip[1].eval()
     before = cost_of(chip, x[:3]).total.energy_pJ
-    assert chip.training
+    assert [part.training for part in chip.modules()] == [True, True, False]
     assert chip.ndrite.read is None
     assert cost_of(chip.eval(), (x[:3],)).total.energy_pJ == pytest.approx(before)
 

@@ -39,7 +39,7 @@ def moved(one: Tunable) -> list:
 
 def test_states_of_bases_are_the_dies_and_make_its_program() -> None:
     one = form()
-    assert [(layer.table, layer.index) for layer in one.layers] == [(True, 0), (True, 1)]
+    assert one.layers == (2, 3)  # behind the two arrays
     assert [s.current.size for s in one.states] == [BASES * INPUTS, BASES * HIDDEN]
     states = moved(one)
     die = one.die_at(states)
@@ -65,11 +65,11 @@ def test_gradients_need_a_chain_and_states_an_ecram() -> None:
     one = form()
     with pytest.raises(CompileError, match="not a chain of full layers; accepted without one: perturb"):
         Learner(kan(), one)
-    with pytest.raises(CompileError, match=r"states are of 1 tables; accepted: 2"):
-        one.die.tuned([None, None], one.states[:1])
+    with pytest.raises(CompileError, match=r"states are of 3 parts; accepted: 2 arrays and 2 tables"):
+        one.die.tuned([None, None, *one.states[:1]])
     plain = map_network(kan(), "wan2022", X, seed=3).die
-    with pytest.raises(CompileError, match="table 0 has no ECRAM at its devices; accepted: no states"):
-        plain.tuned([None, None], one.states)
+    with pytest.raises(CompileError, match="part 2 has no ECRAM at its devices; accepted: no states"):
+        plain.tuned([None, None, *one.states])
 
 
 def test_the_rate_falls_to_a_tenth():

@@ -200,6 +200,27 @@ def test_constants_are_bounded_before_they_are_made(kind: str, tmp_path: Path) -
         import_model(path, samples=normal(20, 4))
 
 
+OLD_AXES = {
+    ("Squeeze", 5): "out of bounds",
+    ("Squeeze", 1): "cannot select",
+    ("Unsqueeze", 5): "out of bounds",
+}
+
+
+@pytest.mark.parametrize("given", ["x", "c"], ids=["computed", "constant"])
+@pytest.mark.parametrize(("kind", "axis"), OLD_AXES)
+def test_wrong_axes_of_older_operator_sets(kind: str, axis: int, given: str, tmp_path: Path) -> None:
+    """NumPy's own words stand behind the node's name, on one line."""
+    constants = {"c": np.ones((4, 3), np.float32), "w": np.ones((4, 3), np.float32)}
+    nodes = f"s = {kind} <axes = [{axis}]> ({given}) " + (
+        "y = MatMul(s, w)" if given == "x" else "y = MatMul(x, s)"
+    )
+    path = written(tmp_path, nodes, constants, (4,), 3, opset=11)
+    message = rf"{kind}_s' \({kind}\).*cannot be evaluated \([^\n]*{OLD_AXES[kind, axis]}"
+    with pytest.raises(UnsupportedNodeError, match=message):
+        import_model(path, samples=normal(20, 4))
+
+
 def test_a_loop_that_the_output_does_not_need_is_never_run(tmp_path: Path) -> None:
     nodes = """
         count = Loop <body = body (int64 i, bool c, int64 v) => (bool d, int64 u) {
