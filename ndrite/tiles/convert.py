@@ -5,6 +5,7 @@ import contextlib
 import copy
 import hashlib
 import itertools
+import math
 import os
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from emulator.errors import EmulatorError
 from emulator.learning.training.extra import torch
 from emulator.network.importing.original import evaluating
 from emulator.spec.program import PRODUCTS_MAX
+from host import InputError
 from host.api import Progress
 from ndrite.tiles.executor import Executor, tensors_of
 from ndrite.tiles.placement import Placement, Row, Table
@@ -247,6 +249,8 @@ def analog(
         raise EmulatorError(
             "model has products on tiles already; accepted: the model they were put there from"
         )
+    if clip_rms is not None and not 0 < clip_rms < math.inf:
+        raise InputError(f"clip_rms is {clip_rms}; accepted: a finite number above 0, or None")
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     placement = Placement(chip, seed, board, _calls(samples), clip_rms)
     for name, module in found.named_modules():
@@ -281,4 +285,16 @@ def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
             )
     if not calls:
         raise EmulatorError("samples are empty; accepted: at least one call's")
-    return calls
+    return _joined(calls)
+
+
+def _joined(
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
+) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Batches of one tensor each as one batch, where their samples are of one shape: what the die gives a
+    product is then seen of all of them."""
+    alone = [args[0] for args, named in calls if len(args) == 1 and not named]
+    if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
+        return calls
+    same = {(x.shape[1:], x.dtype, x.device) for x in alone}
+    return [((torch.cat(alone),), {})] if len(same) == 1 else calls

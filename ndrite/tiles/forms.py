@@ -37,7 +37,13 @@ def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = N
 def contract(
     run: Executor, x: Tensor, weight: Tensor, of_x: str, of_weight: str, out: str, bias: Tensor | None = None
 ) -> Any:
-    """``einsum("of_x,of_weight->out")``: dimensions that both have and the result keeps are groups."""
+    """``einsum("of_x,of_weight->out")``: dimensions that both have and the result keeps are groups.
+
+    Along one that the weight is expanded over, as over a batch, all see the same cells: it is no group.
+    """
+    for label, stride, count in list(zip(of_weight, weight.stride(), weight.shape, strict=True)):
+        if stride == 0 and count > 1 and label in of_x and label in out:
+            weight, of_weight = weight.select(of_weight.index(label), 0), of_weight.replace(label, "")
     both = [label for label in of_x if label in of_weight]
     rows, columns = (
         [label for label in a if label not in b] for a, b in ((of_x, of_weight), (of_weight, of_x))
@@ -97,7 +103,9 @@ def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
 def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input + alpha * a @ b``, of matrices or batches of them."""
     y = matmul(run, a, b)
-    return y if y is NotImplemented else beta * input + alpha * y
+    if y is NotImplemented:
+        return y
+    return alpha * y if beta == 0 else beta * input + alpha * y  # what is left out may be anything
 
 
 def _each(value: Any, dimensions: int) -> tuple[int, ...]:

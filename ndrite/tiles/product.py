@@ -32,8 +32,8 @@ class Watched:
     """What samples show of a product's inputs: first their range, then patches as codes of that range.
 
     ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, groups * K), evenly picked of those
-    ``shown`` so far; ``given``: what the die gives the product for the first call's, where it is read once a
-    sample.
+    ``shown`` so far; ``given``: what the die gives the product for the one call's, where it is read once a
+    sample. Of several calls the first one's would not be all that the product sees.
     """
 
     def __init__(self, name: str) -> None:
@@ -52,7 +52,7 @@ class Watched:
 
     def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
         """Maps (n, C, H, W) of one call: in floats for their "range", then the same for "rows"; at last those
-        of the first call as the die has "given" them. ``wanted``: patches to pick."""
+        of the only call as the die has "given" them. ``wanted``: patches to pick."""
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:
@@ -245,7 +245,7 @@ class Product(torch.nn.Module):
                 self.settle(watched.codes, weight.detach())
             return self._float(x, weight, bias)
         if place.watching == "given" and self.on_die is None:
-            if watched.calls == len(place.samples):
+            if watched.calls == len(place.samples) == 1:
                 self._show(x)
             self.ready(weight, bias)
             if place.progress is not None:

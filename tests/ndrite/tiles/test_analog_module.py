@@ -14,7 +14,7 @@ from torch import nn
 
 import ndrite
 from tests.chips import changed
-from tests.ndrite.tiles.conftest import module, read, tile
+from tests.ndrite.tiles.conftest import module, read, relative, tile
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -203,6 +203,18 @@ def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:
             # Floats in batches of other sizes differ in their last bit.
             assert abs(a.watched.codes.astype(int) - b.watched.codes).max() <= 1
             assert a.watched.low == pytest.approx(b.watched.low, abs=1e-6)
+
+
+@pytest.mark.parametrize("split", [[20], [20, 20, 20], []])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"input": x}])
+def test_converters_see_every_call(split: list[int], wrap: Any) -> None:
+    """A first batch that is a tenth of the others makes no converter too narrow for these."""
+    torch.manual_seed(0)
+    x = torch.rand(64, 8)
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    calls = [wrap(part) for part in (0.1 * x[:20], *torch.tensor_split(x, split))]
+    y = read(ndrite.analog(net, "ideal", samples=calls, seed=2), x)
+    assert relative(y, read(net, x)) < 0.02
 
 
 def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:

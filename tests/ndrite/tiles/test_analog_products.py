@@ -274,6 +274,10 @@ PRODUCTS = [
     (lambda x, w: torch.einsum("bhk,hkm->bmh", x, w), (20, 3, 6), [(3, 6, 4)], 3),
     (lambda x, w: torch.einsum("b...kj,kmj", x, w), (20, 3, 6, 2), [(6, 4, 2)], 1),
     (lambda x, w: torch.tanh(x @ w) @ w.t(), (40, 6), [(6, 4)], 1),  # tied, and another matrix
+    (lambda x, w: torch.bmm(x, w.expand(len(x), -1, -1)), (20, 5, 6), [(1, 6, 4)], 1),  # the same cells
+    (lambda x, w: x @ w.expand(len(x), 6, 4), (20, 5, 6), [(6, 4)], 1),
+    (lambda x, w: torch.addmm(torch.full((4,), torch.nan), x, w, beta=0), (40, 6), [(6, 4)], 1),
+    (lambda x, w: torch.mm(x, w, out=torch.empty(len(x), 4)), (40, 6), [(6, 4)], 1),
 ]
 
 

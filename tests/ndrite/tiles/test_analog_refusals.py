@@ -1,5 +1,6 @@
 """What cannot be put on tiles is refused by name, with what is accepted."""
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -31,6 +32,7 @@ X = torch.rand(20, 6)
         (nn.Linear(6, 3), {"samples": "x"}, "samples hold a str; accepted: tensors"),
         (nn.Linear(6, 3), {"samples": []}, "samples are empty"),
         (nn.Linear(6, 3), {"samples": X * torch.nan}, "weight: samples give it values that are not finite"),
+        *((nn.Linear(6, 3), {"clip_rms": v}, f"clip_rms is {v}; accepted") for v in (-1.0, 0.0, math.nan)),
         (nn.Sequential(nn.LazyLinear(3)), {}, "0: its sizes are not known yet"),
         (nn.Linear(6, 3), {"samples": X[:9]}, "weight: samples give it 9 inputs; accepted: at least 16"),
         (ndrite.analog(nn.Linear(6, 3), "ideal", samples=X), {}, "on tiles already"),
