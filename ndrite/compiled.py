@@ -36,6 +36,8 @@ CONTENTS = "contents.json"
 CONTENTS_BYTES_MAX = 1 << 16
 MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
 BYTES_MAX = 4 << 30
+LOCAL_HEADER_BYTES = 30
+"""Of a zip archive's member, before its name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -186,12 +188,14 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Whether a file says that it is one of these."""
+    """Whether a file begins as one of these, cut off later or not."""
+    name = CONTENTS.encode()
     try:
-        with zipfile.ZipFile(path) as archive:
-            return CONTENTS in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+        with Path(path).open("rb") as file:
+            head = file.read(LOCAL_HEADER_BYTES + len(name))
+    except OSError:
         return False
+    return head.startswith(b"PK\x03\x04") and head.endswith(name)
 
 
 def _members(path: Path) -> dict[str, bytes]:

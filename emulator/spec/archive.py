@@ -153,6 +153,9 @@ class FileKind:
 
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
+        if members and all(info.header_offset > 0 for info in members):
+            # Of a larger archive that was cut off, the last whole one in it would be read.
+            raise ArchiveError("it does not begin where the file does: the end of a larger file, cut off")
         for info in members:
             limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
             if info.file_size > limit:

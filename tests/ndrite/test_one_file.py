@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import ndrite
+from emulator.errors import EmulatorError
 from emulator.golden import Core
 from emulator.network import Dense, Meaning, Network, load_network, zoo
 from emulator.network.datasets import digits
+from emulator.spec import SpecError
 from ndrite.compiled import CONTENTS, MEMBERS
 from tests.chips import centred_network, random_network, samples
 from tests.ndrite.test_any_network import residual
@@ -170,6 +172,21 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
 def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:
     rewritten(change, said)
     fails("explain bad", "bad: ", words)
+
+
+def test_a_file_that_is_cut_off_is_refused(mine: ndrite.Compiled) -> None:
+    """At every part of it: what is left may end in a whole program or network."""
+    content = Path("mine").read_bytes()
+    with zipfile.ZipFile("mine") as archive:
+        ends = [info.header_offset for info in archive.infolist()]
+    at = {end + more for end in (*ends, len(content)) for more in (-1, 0, 400, 4000)}
+    cuts = sorted(cut for cut in at | set(range(50, len(content), len(content) // 80)) if cut < len(content))
+    for cut in cuts:
+        Path("cut").write_bytes(content[: max(cut, 0)])
+        for read in (ndrite.load, ndrite.Program.load, load_network):
+            with pytest.raises((EmulatorError, SpecError), match="cut: "):
+                read("cut")
+    assert len(cuts) > 80
 
 
 @pytest.mark.parametrize(
