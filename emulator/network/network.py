@@ -72,11 +72,6 @@ class Network(Flow):
             if last != (layer.activation is None):
                 accepted = "none on the output layer" if last else "an activation on every hidden layer"
                 raise NetworkError(f"layer {i} activation is {layer.activation}; accepted: {accepted}")
-            if i and layer.inputs != layers[i - 1].outputs:
-                raise NetworkError(
-                    f"layer {i} has {layer.inputs} inputs; accepted: {layers[i - 1].outputs}, "
-                    f"the outputs of layer {i - 1}"
-                )
         nodes = tuple(
             Product(layer, (i,), Patches.whole((layer.inputs, 1, 1))) for i, layer in enumerate(layers)
         )

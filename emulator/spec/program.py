@@ -7,7 +7,6 @@ lanes and no memory addresses: laying it out for a geometry is the driver's work
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -76,13 +75,6 @@ class Program(Flow):
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
         """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as the class."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
-        for i, (before, after) in enumerate(itertools.pairwise(layers)):
-            require(
-                after.inputs == before.outputs,
-                f"step{i + 1}.inputs",
-                after.inputs,
-                f"the {before.outputs} outputs of step {i}",
-            )
         steps = tuple(
             Product(
                 layer=layer,
@@ -224,11 +216,8 @@ def _check(program: Program) -> None:
         _check_shape(f"{where} result", step.shape(shapes))
 
     program.check("step", check)
-    result = len(program.map_shapes) - 1
     for i, state in enumerate(program.states):
         check_ints(f"state{i}", state, start=(0, 255))
-        codes = program.steps[-1].fires or state.source < result
-        require(codes, f"state{i}.source", "sums", "a map of codes")
     program.meaning.check(program.outputs)
     count, first = len(program.products), program.first_product
     require(
