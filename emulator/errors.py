@@ -3,6 +3,8 @@
 Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
 """
 
+from emulator.spec.errors import require as require
+
 
 class EmulatorError(ValueError):
     """Root of the errors below; catch it to report any bad input in one line."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.files import whole_file
 from emulator.spec.state_file import load_state, save_state
 from emulator.yaml_file import read_yaml
@@ -57,8 +57,7 @@ def execute(
     belong to the study. Raises EmulatorError when the folder does not exist. Raises StateError when the kept
     runs were edited, or are of another study or of other code.
     """
-    if not output.is_dir():
-        raise EmulatorError(f"output folder is {output}; accepted: a folder that exists")
+    require(output.is_dir(), "output folder", output, "a folder that exists", EmulatorError)
     path, mark = output / f".{name}.runs.json", {"study": name}
     kept = json.loads(load_state(path, mark)) if resume and path.is_file() else {}
     plan, runs = grid(name, smoke), []

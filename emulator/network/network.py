@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, require
 from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import MeaningError, require
+from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import last
 from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.meaning import Meaning
@@ -65,8 +65,7 @@ class Network(Flow):
 
         Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
-        if not layers:
-            raise NetworkError("layers is empty; accepted: at least one layer")
+        require(bool(layers), "layers", "empty", "at least one layer", NetworkError)
         for i, layer in enumerate(layers):
             last = i == len(layers) - 1
             if last != (layer.activation is None):

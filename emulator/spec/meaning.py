@@ -16,7 +16,7 @@ import numpy.typing as npt
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr, shown
-from emulator.spec.errors import MeaningError
+from emulator.spec.errors import MeaningError, require
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
@@ -156,12 +156,10 @@ class Meaning:
     @classmethod
     def from_dict(cls, content: Any) -> Self:
         """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
-        if not isinstance(content, dict):
-            raise MeaningError(f"meaning is {shown(content)}; accepted: an object")
+        require(isinstance(content, dict), "meaning", shown(content), "an object", MeaningError)
         known = [f.name for f in dataclasses.fields(cls)]
         for name in content:
-            if name not in known:
-                raise MeaningError(f"meaning.{name} is not a field; accepted: {', '.join(known)}")
+            require(name in known, f"meaning.{name}", "not a field", ", ".join(known), MeaningError)
         given = dict(content)
         if "inputs" in given:
             given["inputs"] = InputRange.from_dict(given["inputs"])

@@ -10,7 +10,7 @@ from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Drift
 from emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
 from emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
-from emulator.errors import ChipError
+from emulator.errors import ChipError, require
 from emulator.spec.arrays import Floats
 
 FITTED = "fitted"
@@ -102,8 +102,7 @@ class Cell:
                 f"{100 - self.stuck_low_percent}, with stuck_low_percent {self.stuck_low_percent}"
             )
         low, high = self.stuck_at_uS
-        if low > high:
-            raise ChipError(f"cell.stuck_low_uS is {low}; accepted: at most stuck_high_uS ({high})")
+        require(low <= high, "cell.stuck_low_uS", low, f"at most stuck_high_uS ({high})", ChipError)
 
     @property
     def error_model(self) -> ProgrammingError:
