@@ -4,6 +4,7 @@ Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
 """
 
 from emulator.spec.errors import require as require
+from emulator.spec.errors import require_field as require_field
 
 
 class EmulatorError(ValueError):

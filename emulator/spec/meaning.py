@@ -171,7 +171,6 @@ class Meaning:
 def _text(name: str, value: Any, *, optional: bool = False) -> None:
     if optional and value is None:
         return
-    if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
-        raise MeaningError(
-            f"{name} is {shown(value)}; accepted: printable text of at most {TEXT_MAX} characters"
-        )
+    fits = isinstance(value, str) and len(value) <= TEXT_MAX and value.isprintable()
+    text = f"printable text of at most {TEXT_MAX} characters"
+    require(fits, name, shown(value), text, MeaningError)

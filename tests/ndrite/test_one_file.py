@@ -169,7 +169,7 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
 )
 def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:
     rewritten(change, said)
-    fails("explain bad", "bad: ", words)
+    fails("explain bad", f"bad: {words}")
 
 
 @pytest.mark.parametrize(

@@ -83,10 +83,8 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
         )
     require(not (target < 0).any(), "target conductance", f"{target.min():g} uS", "0 or more", DatasetError)
     require(target.max() > 0, "every target conductance", 0, "targets over the cell's range", DatasetError)
-    if got.min() < -0.05 * target.max():
-        raise DatasetError(
-            f"conductance is {got.min():g} uS; accepted: 0 or more (read noise may put it slightly below)"
-        )
+    read = "0 or more (read noise may put it slightly below)"
+    require(got.min() >= -0.05 * target.max(), "conductance", f"{got.min():g} uS", read, DatasetError)
     levels = np.unique(np.round(target, 9))
     groups = [got[np.isclose(target, level, rtol=1e-9, atol=1e-9)] for level in levels]
     if len(levels) < TARGETS_MIN:
