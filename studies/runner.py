@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 from emulator.errors import EmulatorError, require
 from emulator.files import whole_file
 from emulator.spec.state_file import load_state, save_state
-from emulator.yaml_file import read_yaml
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing
 from ndrite.results import Table
 from studies.published import MISSED, judged, page, publication
-from studies.runs import Runs, product
+from studies.runs import Runs, described, product
 from studies.table import Figure, draw
 
-STUDIES: dict[str, Any] = read_yaml(Path(__file__).parent / "studies.yaml", EmulatorError)
+STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
 """Of all studies that have published numbers."""
 
