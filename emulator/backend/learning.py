@@ -154,14 +154,9 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     columns = sum(-(-layer.outputs // g.readouts) * g.readouts for layer in layers)
     accept(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
-    accept(
-        curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
-    )
+    fits = curves <= g.curves and segments == g.segments
+    accept(fits, "curves", (curves, segments), f"{g.curves, g.segments}")
     for i, layer in enumerate(layers):
         accept(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
-        accept(
-            layer.tiles(g.rows) <= TILES_MAX,
-            f"tiles of layer {i}",
-            layer.tiles(g.rows),
-            f"at most {TILES_MAX}",
-        )
+        tiles = layer.tiles(g.rows)
+        accept(tiles <= TILES_MAX, f"tiles of layer {i}", tiles, f"at most {TILES_MAX}")

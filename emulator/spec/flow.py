@@ -223,10 +223,8 @@ class Flow:
             if not part.reads:
                 raise self.refused(f"{where} reads no map; accepted: at least one")
             check(where, part, shapes)
-            last = i == len(self.parts) - 1
-            require(
-                part.fires or last, f"{where}.fires", False, f"true but for the last {name}", self.refused
-            )
+            fires = part.fires or i == len(self.parts) - 1
+            require(fires, f"{where}.fires", False, f"true but for the last {name}", self.refused)
             shapes.append(part.shape(shapes))
         for i, state in enumerate(self.states):
             where, most = f"state{i}.source", len(shapes) - 1
