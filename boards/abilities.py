@@ -19,7 +19,7 @@ class Abilities:
     """
 
     most_weights: int | None
-    check: Callable[[Program], None]
+    check: Callable[[Program], object]
 
     @classmethod
     def of(cls, geometry: Geometry) -> Abilities:

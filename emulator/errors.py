@@ -3,6 +3,9 @@
 Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
 """
 
+from emulator.spec.errors import require as require
+from emulator.spec.errors import require_field as require_field
+
 
 class EmulatorError(ValueError):
     """Root of the errors below; catch it to report any bad input in one line."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.spec.files import whole_file
 
 BYTES_MAX = 1 << 20
@@ -59,8 +59,7 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
     octal number."""
     try:
         size = path.stat().st_size
-        if size > BYTES_MAX:
-            raise error(f"{path}: size is {size} bytes; accepted: at most {BYTES_MAX}")
+        require(size <= BYTES_MAX, f"{path}: size", f"{size} bytes", f"at most {BYTES_MAX}", error)
         text = path.read_text(encoding="utf-8")
     except OSError as fault:
         raise error(f"{path}: cannot be read ({fault.strerror})") from None
@@ -99,8 +98,7 @@ def write_yaml(path: Path, content: dict[str, Any]) -> None:
 def _check(value: Any, where: str, path: Path, error: type[EmulatorError]) -> None:
     if isinstance(value, dict):
         for key, entry in value.items():
-            if not isinstance(key, str):
-                raise error(f"{path}: {where or 'a'} key is {key!r}; accepted: text")
+            require(isinstance(key, str), f"{path}: {where or 'a'} key", repr(key), "text", error)
             _check(entry, f"{where}.{key}" if where else key, path, error)
     elif isinstance(value, list):
         for i, entry in enumerate(value):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError, EmulatorError
+from emulator.errors import CompileError, EmulatorError, require
 from emulator.files import whole_file
 from emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
 from emulator.network import Network, load_network, zoo
@@ -211,16 +211,15 @@ def _members(path: Path) -> dict[str, bytes]:
             if sizes[CONTENTS] > CONTENTS_BYTES_MAX or sum(sizes.values()) > BYTES_MAX:
                 raise CompileError(f"larger than {BYTES_MAX} bytes unpacked")
             said = json.loads(read_member(archive, archive.getinfo(CONTENTS)))
-            if (said["format"], said["format_version"]) != (FORMAT, FORMAT_VERSION):
-                raise CompileError(
-                    f"format is {said['format']} {said['format_version']}; accepted: {FORMAT} "
-                    f"{FORMAT_VERSION}: compile again"
-                )
+            got, wanted = f"{said['format']} {said['format_version']}", f"{FORMAT} {FORMAT_VERSION}"
+            require(got == wanted, "format", got, f"{wanted}: compile again", CompileError)
             found = {name: read_member(archive, archive.getinfo(name)) for name in MEMBERS}
             for name, content in found.items():
                 if said["sha256"][name] != _digest(content):
                     raise CompileError(f"{name} is not what the file was written with")
             return found
+    except CompileError:
+        raise
     except (SpecError, zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
         raise CompileError(f"damaged ({error})") from None
 

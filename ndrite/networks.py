@@ -1,6 +1,6 @@
 """Float networks: their parts, where they come from, and data sets."""
 
-from emulator.errors import CompileWarning, NetworkError
+from emulator.errors import CompileWarning, NetworkError, require
 from emulator.learning.labelled import Labelled
 from emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from emulator.network.datasets import japanese_vowels
@@ -45,6 +45,5 @@ def shipped_network(name: str = "fashion-mnist") -> Network:
     NetworkError
         When there is no network of that name.
     """
-    if name not in NETWORKS:
-        raise NetworkError(f"network is {name!r}; accepted: {', '.join(NETWORKS)}")
+    require(name in NETWORKS, "network", repr(name), ", ".join(NETWORKS), NetworkError)
     return load_network(NETWORKS[name]())

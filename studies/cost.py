@@ -3,20 +3,18 @@
 Nothing is measured here; published figures are, by those who published them.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emulator.yaml_file import read_yaml
 from ndrite.costs.account import UM2_PER_MM2, Account
-from ndrite.costs.constants import ACCOUNTINGS, Constants, CostError, load_constants
+from ndrite.costs.constants import ACCOUNTINGS, Constants, load_constants
 from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
 from studies.published import Found
-from studies.runs import Runs
+from studies.runs import Runs, described
 
-CORES: dict[str, Any] = read_yaml(Path(__file__).parent / "cores.yaml", CostError)
+CORES: dict[str, Any] = described("cores")
 """Descriptions by name."""
 
 

@@ -4,21 +4,18 @@ Weights are ECRAMs of Tang 2018's constants, and so are the neurons' of the dend
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import ndrite
-from emulator.errors import EmulatorError
-from emulator.yaml_file import read_yaml
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import changed, on_die
 from studies.runs import Runs
 from studies.table import points
 
-HELD = read_yaml(Path(__file__).parent / "insitu.yaml", EmulatorError)
+HELD = runs.described("insitu")
 SAMPLES = 10_000
 """Training samples, the first of the set."""
 

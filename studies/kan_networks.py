@@ -2,18 +2,16 @@
 
 from functools import cache, partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emulator.errors import EmulatorError
 from emulator.network import Network
-from emulator.yaml_file import read_yaml
 from studies.data import data
+from studies.runs import described
 from studies.training import train
 
-HELD = read_yaml(Path(__file__).parent / "kan.yaml", EmulatorError)
+HELD = described("kan")
 TASKS: dict[str, dict[str, Any]] = HELD["tasks"]
 CAUSES: dict[str, dict[str, Any]] = HELD["causes"]
 RELU, WIDE = "mlp relu", "mlp relu, as much energy"

@@ -4,12 +4,9 @@ Dies of the all-hardware chip with one value changed, the same networks and dies
 back through the cells as read. Cases, and what they change of the chip description, are data.
 """
 
-from pathlib import Path
 from typing import Any
 
-from emulator.errors import EmulatorError
 from emulator.learning.tuning import Plan
-from emulator.yaml_file import read_yaml
 from studies import dies, runs, table
 from studies.data import learning_data
 from studies.published import over_seeds
@@ -17,7 +14,7 @@ from studies.runs import Runs
 from studies.table import in_points, points
 from studies.training import trained
 
-CASES: dict[str, Any] = read_yaml(Path(__file__).parent / "recovery.yaml", EmulatorError)
+CASES: dict[str, Any] = runs.described("recovery")
 """Of each study: the chip, and by axis its label, cases (value, fields) and the plain case's value."""
 STATES = {
     "recovery": ("as programmed", "pulses alone", "corrections alone", "both"),

@@ -6,18 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.files import whole_file
 from emulator.spec.state_file import load_state, save_state
-from emulator.yaml_file import read_yaml
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing
 from ndrite.results import Table
 from studies.published import MISSED, judged, page, publication
-from studies.runs import Runs, product
+from studies.runs import Runs, described, product
 from studies.table import Figure, draw
 
-STUDIES: dict[str, Any] = read_yaml(Path(__file__).parent / "studies.yaml", EmulatorError)
+STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
 """Of all studies that have published numbers."""
 
@@ -57,8 +56,7 @@ def execute(
     belong to the study. Raises EmulatorError when the folder does not exist. Raises StateError when the kept
     runs were edited, or are of another study or of other code.
     """
-    if not output.is_dir():
-        raise EmulatorError(f"output folder is {output}; accepted: a folder that exists")
+    require(output.is_dir(), "output folder", output, "a folder that exists", EmulatorError)
     path, mark = output / f".{name}.runs.json", {"study": name}
     kept = json.loads(load_state(path, mark)) if resume and path.is_file() else {}
     plan, runs = grid(name, smoke), []

@@ -4,10 +4,14 @@ import base64
 import itertools
 import zlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from emulator.errors import EmulatorError
+from emulator.yaml_file import read_yaml
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -15,6 +19,11 @@ Runs = list[dict[str, Any]]
 
 FLOAT = "float"
 """The key of what a network gets right in float; its dies are kept as differences from it."""
+
+
+def described(name: str) -> Any:
+    """What ``NAME.yaml`` beside the studies says of their runs."""
+    return read_yaml(Path(__file__).parent / f"{name}.yaml", EmulatorError)
 
 
 def packed(right: Bools, like: Bools | None = None) -> str:

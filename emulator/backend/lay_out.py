@@ -35,8 +35,11 @@ from emulator.spec.steps import Product
 from emulator.spec.walk_record import record
 
 
-def check_fits(program: Program, geometry: Geometry) -> None:
-    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold."""
+def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:
+    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold.
+
+    Returns the records of its ``walk``, which only making them can tell.
+    """
 
     def require(value: int, most: int, what: str, how: str = "") -> None:
         if value > most:
@@ -81,7 +84,7 @@ def check_fits(program: Program, geometry: Geometry) -> None:
         require(program.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
     require(column_words(program, geometry), geometry.columns, "column parameters")
-    walk(program, geometry, _step_bases(ours, geometry))
+    return walk(program, geometry, _step_bases(ours, geometry))
 
 
 def weight_words(program: Program, geometry: Geometry) -> int:
@@ -163,7 +166,7 @@ def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     """Every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises GeometryError
     when the program does not fit."""
-    check_fits(program, geometry)
+    steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
     n, depth, ours, walked = geometry.lanes, geometry.weight_depth, lower(program), not program.is_chain
     bases = _step_bases(ours, geometry)
@@ -213,7 +216,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     held_by["layers"] = np.concatenate(descriptors)
     sections += [Section(name, address(name), words) for name, words in held_by.items()]
     if geometry.map_codes:
-        sections += [Section("steps", address("steps"), walk(program, geometry, bases))]
+        sections += [Section("steps", address("steps"), steps)]
         if operand.any():
             sections += [Section("operand", address("operand"), operand)]
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):

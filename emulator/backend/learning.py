@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.lay_out import parameters
-from emulator.spec.errors import GeometryError
+from emulator.spec.errors import GeometryError, require
 from emulator.spec.geometry import Geometry
 from emulator.spec.layer import Layer
 from emulator.spec.learning import LEVELS, Devices, Learning, LearningLayer
@@ -139,32 +139,24 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     """Raise GeometryError unless a geometry holds a learning program."""
     layers, g = learning.program.layers, geometry
 
-    def require(ok: bool, what: str, value: object, accepted: str) -> None:
-        if not ok:
-            raise GeometryError(
-                f"{learning.program.name!r} on {g.name!r}: {what} is {value}; accepted: {accepted}"
-            )
+    def accept(ok: bool, what: str, value: object, accepted: str) -> None:
+        require(ok, f"{learning.program.name!r} on {g.name!r}: {what}", value, accepted, GeometryError)
 
     widest = max(layer.outputs for layer in layers)
-    require(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
+    accept(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
     records = learning.records
-    require(records <= g.layers, "layers, with those of other devices", records, f"at most {g.layers}")
-    require(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
+    accept(records <= g.layers, "layers, with those of other devices", records, f"at most {g.layers}")
+    accept(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
     inputs = learning.program.inputs
-    require(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
+    accept(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")
     states = sum(learned.rows for learned in learning.layers)
-    require(states <= g.weight_depth, "states of a lane", states, f"at most {g.weight_depth}")
+    accept(states <= g.weight_depth, "states of a lane", states, f"at most {g.weight_depth}")
     columns = sum(-(-layer.outputs // g.readouts) * g.readouts for layer in layers)
-    require(columns <= g.columns, "columns", columns, f"at most {g.columns}")
+    accept(columns <= g.columns, "columns", columns, f"at most {g.columns}")
     curves, segments = learning.program.curve_base.shape
-    require(
-        curves <= g.curves and segments == g.segments, "curves", (curves, segments), f"{g.curves, g.segments}"
-    )
+    fits = curves <= g.curves and segments == g.segments
+    accept(fits, "curves", (curves, segments), f"{g.curves, g.segments}")
     for i, layer in enumerate(layers):
-        require(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
-        require(
-            layer.tiles(g.rows) <= TILES_MAX,
-            f"tiles of layer {i}",
-            layer.tiles(g.rows),
-            f"at most {TILES_MAX}",
-        )
+        accept(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
+        tiles = layer.tiles(g.rows)
+        accept(tiles <= TILES_MAX, f"tiles of layer {i}", tiles, f"at most {TILES_MAX}")

@@ -25,7 +25,7 @@ from emulator.spec.patches import Patches
 from emulator.spec.program import Program
 from emulator.spec.steps import Pool, Product, Step, Table
 
-Check = Callable[[Program], None]
+Check = Callable[[Program], object]
 """Raises GeometryError for a program that does not fit a device."""
 Cost = tuple[int, int, int, int]
 CODES_MAX = 4096

@@ -80,11 +80,13 @@ class choice:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(name: str) -> Callable[[type[Section]], type[Section]]:
-    """A class decorator: a frozen, strict pydantic dataclass; what it refuses is a ``ChipError``."""
+    """A class decorator: a frozen, strict pydantic dataclass; what it refuses is a ``ChipError``, also by
+    ``require_field``."""
 
     def made(cls: type[Section]) -> type[Section]:
         described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
         plain = described.__init__
+        described.where, described.refused = f"{name}.", ChipError
 
         def __init__(self: Any, **values: Any) -> None:
             try:

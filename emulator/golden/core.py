@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from emulator.golden.codes import Codes, Draw, Trace
 from emulator.golden.fast import FastCore, available, loaded, suits, work
+from emulator.spec.errors import require
 from emulator.spec.evaluate import last
 from emulator.spec.flow import of_kind
 from emulator.spec.program import Program
@@ -78,8 +79,7 @@ class Core:
                 f"inputs are {x.dtype} {x.shape}; accepted: uint8 (n, {self.program.inputs}) "
                 f"for {self.program.name!r}"
             )
-        if not 0 <= seed < 1 << 64:
-            raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
+        require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", ValueError)
         enough = self._always or loaded() or len(x) >= FAST_FROM or len(x) * self._work >= FAST_WORK
         if self._fast is not None and trace is None and enough:
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)

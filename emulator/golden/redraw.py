@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from emulator.golden.noise import normal, stream_key, words
 from emulator.spec.arithmetic import clip
-from emulator.spec.errors import ProgramError
+from emulator.spec.errors import ProgramError, require
 from emulator.spec.program import Program
 from emulator.spec.variation import CHIPS_MAX, CODE_FRACTION, DOMAIN_CELL, Variation
 
@@ -47,10 +47,8 @@ def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
         raise ProgramError(
             f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips"
         )
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed is {seed}; accepted: 0..2^64-1")
-    if not 0 <= chip < CHIPS_MAX:
-        raise ValueError(f"chip is {chip}; accepted: 0..{CHIPS_MAX - 1}")
+    require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", ValueError)
+    require(0 <= chip < CHIPS_MAX, "chip", chip, f"0..{CHIPS_MAX - 1}", ValueError)
     layers = tuple(
         dataclasses.replace(
             layer, weights=redraw(layer.weights, program.variation, seed=seed, chip=chip, layer=i)

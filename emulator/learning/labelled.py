@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.spec.archive import digest
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
@@ -63,7 +63,6 @@ class Labelled:
         Raises EmulatorError when nothing else is left.
         """
         n = len(self.x) - count
-        if n < 1:
-            raise EmulatorError(f"{what} is {count}; accepted: 1..{len(self.x) - 1}, less than the samples")
+        require(n >= 1, what, count, f"1..{len(self.x) - 1}, less than the samples", EmulatorError)
         x, y = self.x, self.labels
         return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])

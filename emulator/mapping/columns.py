@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.device.description import Chip
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.weights import MappedWeights, map_weights
 from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
@@ -85,11 +85,9 @@ def program_bias(
     top = chip.cell.levels - 1
     wanted = np.rint(bias / mapped.limits * top)
     rows = max(1, int(np.ceil(np.abs(wanted).max() / top)))
-    if rows > BIAS_ROWS_MAX:
-        raise CompileError(
-            f"a bias is {rows} times the largest weight of its column; accepted: at most {BIAS_ROWS_MAX}, "
-            "with readout.bias 'cells'"
-        )
+    times = f"{rows} times the largest weight of its column"
+    most = f"at most {BIAS_ROWS_MAX}, with readout.bias 'cells'"
+    require(rows <= BIAS_ROWS_MAX, "a bias", times, most, CompileError)
     whole, rest = np.divmod(np.abs(wanted), rows)
     levels = np.sign(wanted) * (whole + (np.arange(rows)[:, None] < rest))
     return map_weights(

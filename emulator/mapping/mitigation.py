@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from emulator.device.description import Chip
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require_field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Mitigation:
         one more on top, at the time of programming, and relaxation comes after it.
     """
 
+    refused = CompileError
     range_calibration: bool = True
     bias_correction: bool = True
     gain_calibration: bool | None = None
@@ -45,13 +46,9 @@ class Mitigation:
     write_verify_tolerance_percent: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.write_verify_attempts <= 100:
-            raise CompileError(f"write_verify_attempts is {self.write_verify_attempts}; accepted: 0..100")
-        if not 0 < self.write_verify_tolerance_percent <= 100:
-            raise CompileError(
-                f"write_verify_tolerance_percent is {self.write_verify_tolerance_percent}; "
-                "accepted: above 0, at most 100"
-            )
+        require_field(self, 0 <= self.write_verify_attempts <= 100, "write_verify_attempts", "0..100")
+        held = 0 < self.write_verify_tolerance_percent <= 100
+        require_field(self, held, "write_verify_tolerance_percent", "above 0, at most 100")
 
     def calibrates_gain(self, chip: Chip) -> bool:
         """Whether column gains are calibrated on this chip."""

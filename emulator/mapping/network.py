@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emulator.device.description import Chip, load_chip
-from emulator.errors import CompileError, CompileWarning
+from emulator.errors import CompileError, CompileWarning, require
 from emulator.mapping.die import Die
 from emulator.mapping.die_file import die_digest
 from emulator.mapping.layer import MapOptions
@@ -81,8 +81,7 @@ def map_network(
         raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
     if exact is not None and exact.shape != samples.shape:
         raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
-    if not 0 <= seed < 1 << 63:
-        raise CompileError(f"seed is {seed}; accepted: 0..2^63-1")
+    require(0 <= seed < 1 << 63, "seed", seed, "0..2^63-1", CompileError)
     early = chip.conditions.corrected_at_s
     if early is not None and early != chip.conditions.time_since_programming_s:
         conditions = dataclasses.replace(chip.conditions, time_since_programming_s=early, corrected_at_s=None)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.weights import MappedWeights, code_max
 from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, V_MAX
@@ -57,8 +57,7 @@ def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
     """var_cell: read-noise variance of an effective weight, code units squared, Q8.8."""
     sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
     value = round(sigma * sigma * 256)
-    if value > 65535:
-        raise CompileError(f"read noise is {sigma:.2f} codes an effective weight; accepted: below 16")
+    require(value <= 65535, "read noise", f"{sigma:.2f} codes an effective weight", "below 16", CompileError)
     return value
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.ndr.curves import tunnel
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, require
 from emulator.spec.arrays import Array
 from emulator.spec.brief import brief_repr
 
@@ -102,8 +102,7 @@ class Named:
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in NAMED:
-            raise NetworkError(f"activation is {self.name!r}; accepted: ndr, {', '.join(NAMED)}")
+        require(self.name in NAMED, "activation", repr(self.name), f"ndr, {', '.join(NAMED)}", NetworkError)
 
     def __call__(self, v: Floats) -> Floats:
         """Outputs in [0, 1] of pre-activations ``v``."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, require
 from emulator.network.floats import result
 from emulator.network.network import Network
 from emulator.spec.arrays import Floats
@@ -30,8 +30,7 @@ def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
     Raises NetworkError when the node is none of those.
     """
     known = layers_of_functions(network)
-    if node not in known:
-        raise NetworkError(f"node {node} is no layer of functions; accepted: {known}")
+    require(node in known, f"node {node}", "no layer of functions", str(known), NetworkError)
     table: Any = network.nodes[node]
     product: Any = network.nodes[node + 1]
     values = np.asarray(x, np.float32)

@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, require
 from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import MeaningError, require
+from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import last
 from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.meaning import Meaning
@@ -65,18 +65,12 @@ class Network(Flow):
 
         Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
-        if not layers:
-            raise NetworkError("layers is empty; accepted: at least one layer")
+        require(bool(layers), "layers", "empty", "at least one layer", NetworkError)
         for i, layer in enumerate(layers):
             last = i == len(layers) - 1
             if last != (layer.activation is None):
                 accepted = "none on the output layer" if last else "an activation on every hidden layer"
                 raise NetworkError(f"layer {i} activation is {layer.activation}; accepted: {accepted}")
-            if i and layer.inputs != layers[i - 1].outputs:
-                raise NetworkError(
-                    f"layer {i} has {layer.inputs} inputs; accepted: {layers[i - 1].outputs}, "
-                    f"the outputs of layer {i - 1}"
-                )
         nodes = tuple(
             Product(layer, (i,), Patches.whole((layer.inputs, 1, 1))) for i, layer in enumerate(layers)
         )

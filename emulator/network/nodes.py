@@ -10,11 +10,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
+from emulator.errors import NetworkError, require
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import require
 from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.patches import Pair, Patches, Shape
 
@@ -100,8 +99,7 @@ class Product(AnyProduct, _Node):
             raise NetworkError(
                 f"outputs are {self.dense.outputs}; accepted: a multiple of {self.patches.groups} groups"
             )
-        if not 0 <= self.pad <= 1:
-            raise NetworkError(f"pad is {self.pad}; accepted: 0..1")
+        require(0 <= self.pad <= 1, "pad", self.pad, "0..1", NetworkError)
         if self.skip is not None:
             weight = np.ascontiguousarray(self.skip_weight, np.float32)
             if weight.shape != (self.dense.outputs,) or not (np.isfinite(weight) & (weight >= 0)).all():
@@ -148,8 +146,7 @@ class Pool(AnyPool, _Node):
     block: Pair = (1, 1)
 
     def __post_init__(self) -> None:
-        if self.of not in ("max", "average"):
-            raise NetworkError(f"pooling is {self.of!r}; accepted: max, average")
+        require(self.of in ("max", "average"), "pooling", repr(self.of), "max, average", NetworkError)
         if not 1 <= self.gain < float("inf") or (self.of == "max" and self.gain != 1):
             raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
         if len(self.block) != 2 or min(self.block) < 1:

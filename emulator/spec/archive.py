@@ -21,7 +21,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.errors import SpecError
+from emulator.spec.errors import SpecError, require
 from emulator.spec.files import whole_file
 
 ARRAY_SUFFIX = ".npy"
@@ -111,8 +111,7 @@ class FileKind:
             if not isinstance(manifest, dict):
                 raise self.error(f"no manifest in the file; accepted: a {self.name} file")
             said, wanted = (f"{m.get('format')} {m.get('format_version')}" for m in (manifest, self.head))
-            if said != wanted:
-                raise self.error(f"format is {said}; accepted: {wanted}{otherwise}")
+            require(said == wanted, "format", said, f"{wanted}{otherwise}", self.error)
             if manifest.get(FIELD) != digest(manifest, arrays):
                 raise self.error(
                     "checksum differs: manifest and arrays are not those the file was written with"

@@ -7,22 +7,18 @@ on how a campaign is cut into pieces.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.brief import brief_repr
-from emulator.spec.errors import SpecError, require
+from emulator.spec.errors import SpecError, require, require_field
 from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
 
 class CampaignError(SpecError, ValueError):
     """A campaign's parameters are out of range; nothing was run."""
-
-
-_require = partial(require, error=CampaignError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +57,7 @@ class Campaign:
     trials of read noise, sample i under index ``first_sample`` + i; ``noise`` False leaves read noise off.
     Raises CampaignError, naming the first field that is out of range, and the range."""
 
+    refused = CampaignError
     chips: int
     trials: int = 1
     seed: int = 0
@@ -69,35 +66,26 @@ class Campaign:
     noise: bool = True
 
     def __post_init__(self) -> None:
-        first, most = self.first_chip, CHIPS_MAX - self.first_chip
-        _require(
-            0 <= self.first_sample < SAMPLES_MAX, "first_sample", self.first_sample, f"0..{SAMPLES_MAX - 1}"
-        )
-        _require(1 <= self.trials <= TRIALS_MAX, "trials", self.trials, f"1..{TRIALS_MAX}")
-        _require(0 <= first < CHIPS_MAX, "first_chip", first, f"0..{CHIPS_MAX - 1}")
-        _require(1 <= self.chips <= most, "chips", self.chips, f"1..{most}")
-        _require(0 <= self.seed < 1 << 64, "seed", self.seed, "0..2^64-1")
+        most = CHIPS_MAX - self.first_chip
+        require_field(self, 0 <= self.first_sample < SAMPLES_MAX, "first_sample", f"0..{SAMPLES_MAX - 1}")
+        require_field(self, 1 <= self.trials <= TRIALS_MAX, "trials", f"1..{TRIALS_MAX}")
+        require_field(self, 0 <= self.first_chip < CHIPS_MAX, "first_chip", f"0..{CHIPS_MAX - 1}")
+        require_field(self, 1 <= self.chips <= most, "chips", f"1..{most}")
+        require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
     def check(self, x: npt.NDArray[Any], labels: npt.NDArray[Any], inputs: int) -> None:
         """Raise CampaignError when samples ``x`` or ``labels`` are not what a program of so many ``inputs``
         can be judged by."""
-        _require(
-            isinstance(x, np.ndarray)
-            and x.dtype == np.uint8
-            and x.ndim == 2
-            and x.shape[1] == inputs
-            and len(x) > 0,
-            "samples",
-            f"{getattr(x, 'dtype', type(x).__name__)} {getattr(x, 'shape', '')}",
-            f"uint8 (n, {inputs}) with n >= 1",
+        given, named = (
+            f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
+            for array in (x, labels)
         )
-        _require(
-            isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui",
-            "labels",
-            f"{getattr(labels, 'dtype', type(labels).__name__)} {getattr(labels, 'shape', '')}",
-            f"integers ({len(x)},)",
-        )
+        codes = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2
+        fits = codes and x.shape[1] == inputs and len(x) > 0
+        require(fits, "samples", given, f"uint8 (n, {inputs}) with n >= 1", CampaignError)
+        fits = isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui"
+        require(fits, "labels", named, f"integers ({len(x)},)", CampaignError)
         least, most = int(labels.min()), int(labels.max())
-        _require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535")
+        require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535", CampaignError)
         room = SAMPLES_MAX - len(x)
-        _require(self.first_sample <= room, "first_sample", self.first_sample, f"0..{room}")
+        require_field(self, self.first_sample <= room, "first_sample", f"0..{room}")

@@ -1,5 +1,7 @@
 """Errors of the specification layer: each message names the field, its value and the accepted range."""
 
+from typing import Any
+
 
 class SpecError(ValueError):
     """Something does not fit the specification."""
@@ -23,3 +25,11 @@ def require(
     """Raise an error that names what is wrong, its value and what is accepted."""
     if not ok:
         raise error(f"{what} is {value}; accepted: {accepted}")
+
+
+def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:
+    """As ``require``, of a field of ``of``: ``of.refused`` is raised; ``of.where``, if it has
+    that, stands before the field's name."""
+    value = getattr(of, field)
+    said = repr(value) if isinstance(value, str) else value
+    require(ok, f"{getattr(of, 'where', '')}{field}", said, accepted, of.refused)

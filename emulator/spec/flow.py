@@ -211,8 +211,8 @@ class Flow:
 
     def check(self, name: str, check: Callable[[str, Any, list[Shape]], None]) -> None:
         """Raise ``refused`` unless every part reads maps made before it, only the last gives sums, and states
-        take maps of their shape. ``name``: of parts; ``check``: the rest of each, where it is, with the
-        shapes of all maps before it."""
+        take other maps, of their shape. ``name``: of parts; ``check``: the rest of each, where it is, with
+        the shapes of all maps before it."""
         shapes = [self.shape, *(state.shape for state in self.states)]
         require(len(self.parts) >= 1, f"{name}s", "empty", f"at least one {name}", self.refused)
         for i, part in enumerate(self.parts):
@@ -223,15 +223,15 @@ class Flow:
             if not part.reads:
                 raise self.refused(f"{where} reads no map; accepted: at least one")
             check(where, part, shapes)
-            last = i == len(self.parts) - 1
-            require(
-                part.fires or last, f"{where}.fires", False, f"true but for the last {name}", self.refused
-            )
+            fires = part.fires or i == len(self.parts) - 1
+            require(fires, f"{where}.fires", False, f"true but for the last {name}", self.refused)
             shapes.append(part.shape(shapes))
         for i, state in enumerate(self.states):
             where, most = f"state{i}.source", len(shapes) - 1
             known = type(state.source) is int and 0 <= state.source <= most
             require(known, where, state.source, f"0..{most}", self.refused)
+            fires = self.parts[-1].fires or state.source < most
+            require(fires, where, "sums", "a map of codes, or of values in 0..1", self.refused)
             got = shapes[state.source]
             require(got == state.shape, f"{where} shape", got, str(state.shape), self.refused)
 

@@ -104,12 +104,9 @@ def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
     """Raise ProgramError unless ``array`` has this shape, dtype and range."""
     dtype, low, high = kind
-    require(
-        isinstance(array, np.ndarray) and array.dtype == dtype,
-        f"{where} dtype",
-        getattr(array, "dtype", type(array).__name__),
-        str(np.dtype(dtype)),
-    )
+    given = getattr(array, "dtype", type(array).__name__)
+    fits = isinstance(array, np.ndarray) and array.dtype == dtype
+    require(fits, f"{where} dtype", given, str(np.dtype(dtype)))
     require(array.shape == shape, f"{where} shape", array.shape, str(shape))
     least, most = int(array.min()), int(array.max())
     require(low <= least and most <= high, where, f"{least}..{most}", f"{low}..{high}")
@@ -132,12 +129,8 @@ def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[in
     curves, segments = table
     most = int(curve.max())
     require(most < curves, f"{where}.curve", most, f"0..{curves - 1}")
-    require(
-        1 << (V_BITS - segment_bits) == segments,
-        f"{where}.segment_bits",
-        segment_bits,
-        f"12 - log2 of the table's {segments} segments",
-    )
+    fits, accepted = 1 << (V_BITS - segment_bits) == segments, f"12 - log2 of the table's {segments} segments"
+    require(fits, f"{where}.segment_bits", segment_bits, accepted)
 
 
 def partial_max(layer: Layer, rows: int) -> int:

@@ -353,9 +353,8 @@ def _check(learning: Learning) -> None:
         check_ints(where, layer)
         _check_devices(f"{where}.devices", layer.devices)
     last = program.layers[-1]
-    require(
-        int(last.curve.max()) < len(program.curve_base), "the last layer's curve", last.curve.max(), "one"
-    )
+    most = int(last.curve.max())
+    require(most < len(program.curve_base), "the last layer's curve", most, "one")
     require(bool(last.scale.all()), "the last layer's scale", 0, "from 1: labels are compared with its codes")
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
 from emulator.spec.brief import brief_repr, shown
-from emulator.spec.errors import MeaningError
+from emulator.spec.errors import MeaningError, require
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
@@ -156,12 +156,10 @@ class Meaning:
     @classmethod
     def from_dict(cls, content: Any) -> Self:
         """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
-        if not isinstance(content, dict):
-            raise MeaningError(f"meaning is {shown(content)}; accepted: an object")
+        require(isinstance(content, dict), "meaning", shown(content), "an object", MeaningError)
         known = [f.name for f in dataclasses.fields(cls)]
         for name in content:
-            if name not in known:
-                raise MeaningError(f"meaning.{name} is not a field; accepted: {', '.join(known)}")
+            require(name in known, f"meaning.{name}", "not a field", ", ".join(known), MeaningError)
         given = dict(content)
         if "inputs" in given:
             given["inputs"] = InputRange.from_dict(given["inputs"])
@@ -173,7 +171,6 @@ class Meaning:
 def _text(name: str, value: Any, *, optional: bool = False) -> None:
     if optional and value is None:
         return
-    if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
-        raise MeaningError(
-            f"{name} is {shown(value)}; accepted: printable text of at most {TEXT_MAX} characters"
-        )
+    fits = isinstance(value, str) and len(value) <= TEXT_MAX and value.isprintable()
+    text = f"printable text of at most {TEXT_MAX} characters"
+    require(fits, name, shown(value), text, MeaningError)

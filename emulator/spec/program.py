@@ -7,7 +7,6 @@ lanes and no memory addresses: laying it out for a geometry is the driver's work
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -76,13 +75,6 @@ class Program(Flow):
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
         """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as the class."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
-        for i, (before, after) in enumerate(itertools.pairwise(layers)):
-            require(
-                after.inputs == before.outputs,
-                f"step{i + 1}.inputs",
-                after.inputs,
-                f"the {before.outputs} outputs of step {i}",
-            )
         steps = tuple(
             Product(
                 layer=layer,
@@ -123,9 +115,8 @@ class Program(Flow):
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
         """The program with its products' layers replaced, in order; ``changes`` of other fields."""
-        require(
-            len(layers) == len(self.products), "layers", len(layers), f"{len(self.products)}, the products"
-        )
+        count = len(self.products)
+        require(len(layers) == count, "layers", len(layers), f"{count}, the products")
         fresh = iter(layers)
         steps = tuple(step.holding(fresh) for step in self.steps)
         return dataclasses.replace(self, steps=steps, **changes)
@@ -196,24 +187,15 @@ def _check_shape(where: str, shape: Shape) -> None:
 
 def _check(program: Program) -> None:
     rows = program.rows
-    require(
-        isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0, "rows", rows, "8..1024, multiple of 8"
-    )
+    whole = isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0
+    require(whole, "rows", rows, "8..1024, multiple of 8")
     _check_shape("shape", program.shape)
     check_ints("", program)
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
-        require(
-            curve.dtype == np.int32 and curve.ndim == 2,
-            name,
-            f"{curve.dtype} {curve.shape}",
-            "int32 (Q, segments)",
-        )
-        require(
-            curve.size > 0 and curve.min() >= CURVE_MIN and curve.max() <= CURVE_MAX,
-            name,
-            "outside 18 bits or empty",
-            f"{CURVE_MIN}..{CURVE_MAX}",
-        )
+        plane = curve.dtype == np.int32 and curve.ndim == 2
+        require(plane, name, f"{curve.dtype} {curve.shape}", "int32 (Q, segments)")
+        fits = curve.size > 0 and int(curve.min()) >= CURVE_MIN and int(curve.max()) <= CURVE_MAX
+        require(fits, name, "outside 18 bits or empty", f"{CURVE_MIN}..{CURVE_MAX}")
     table = program.curve_base.shape
     require(program.curve_slope.shape == table, "curves.slope shape", program.curve_slope.shape, str(table))
     for i, state in enumerate(program.states):
@@ -224,27 +206,17 @@ def _check(program: Program) -> None:
         _check_shape(f"{where} result", step.shape(shapes))
 
     program.check("step", check)
-    result = len(program.map_shapes) - 1
     for i, state in enumerate(program.states):
         check_ints(f"state{i}", state, start=(0, 255))
-        codes = program.steps[-1].fires or state.source < result
-        require(codes, f"state{i}.source", "sums", "a map of codes")
     program.meaning.check(program.outputs)
     count, first = len(program.products), program.first_product
-    require(
-        type(first) is int and first >= 0 and first + count <= PRODUCTS_MAX,
-        "number of products",
-        first if type(first) is not int else first + count,
-        f"at most {PRODUCTS_MAX}",
-    )
+    after = first + count if type(first) is int else first
+    fits = type(first) is int and first >= 0 and after <= PRODUCTS_MAX
+    require(fits, "number of products", after, f"at most {PRODUCTS_MAX}")
     if program.variation is not None:
         top = program.variation.code_max
         for i, layer in enumerate(program.layers):
             most = int(np.abs(layer.weights.astype(np.int64)).max())
             require(most <= top, f"weights magnitude of product {i}", most, f"0..{top}, variation.code_max")
-            require(
-                layer.inputs <= ROW_MAX,
-                f"inputs of product {i}",
-                layer.inputs,
-                f"1..{ROW_MAX} with variation",
-            )
+            inputs = layer.inputs
+            require(inputs <= ROW_MAX, f"inputs of product {i}", inputs, f"1..{ROW_MAX} with variation")

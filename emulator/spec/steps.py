@@ -125,12 +125,8 @@ class Product(AnyProduct, StepBase):
         self.fits(where, maps)
         require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
         copies = self.block[0] * self.block[1] * patches.groups
-        require(
-            layer.outputs % copies == 0,
-            f"{where}.outputs",
-            layer.outputs,
-            f"a multiple of {copies}, its groups and block",
-        )
+        several = f"a multiple of {copies}, its groups and block"
+        require(layer.outputs % copies == 0, f"{where}.outputs", layer.outputs, several)
         check_ints(where, self)
         if self.fires:
             check_curves(where, layer.curve, layer.segment_bits, curves)
@@ -203,12 +199,8 @@ class Table(AnyTable, StepBase):
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
         channels = self.joined(maps)[0]
-        require(
-            isinstance(self.channel, np.ndarray) and self.channel.ndim == 1 and self.channel.size > 0,
-            f"{where}.channel",
-            "no vector",
-            "int32 (E,)",
-        )
+        vector = isinstance(self.channel, np.ndarray) and self.channel.ndim == 1 and self.channel.size > 0
+        require(vector, f"{where}.channel", "no vector", "int32 (E,)")
         shape = self.channel.shape
         check_array(f"{where}.channel", self.channel, shape, (np.int32, 0, channels - 1))
         check_arrays(where, self, shape)

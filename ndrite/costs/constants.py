@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.yaml_file import read_yaml
 
 Triple = npt.NDArray[np.float64]
@@ -82,8 +82,7 @@ def _constants(content: Any) -> Constants:
     for name, entry in content["constants"].items():
         where, node = f"constants.{name}", entry["node_nm"]
         values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
-        if sorted(values) != values:
-            raise CostError(f"{where} is {values}; accepted: low, typical and high in rising order")
+        require(sorted(values) == values, where, values, "low, typical and high in rising order", CostError)
         node = None if node is None else _number(f"{where}.node_nm", node, *NODES_NM)
         kept = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
         given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | kept
@@ -96,6 +95,5 @@ def _number(where: str, value: Any, low: float, high: float) -> float:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not low <= number <= high:
-        raise CostError(f"{where} is {value!r}; accepted: a number, {low:g}..{high:g}")
+    require(low <= number <= high, where, repr(value), f"a number, {low:g}..{high:g}", CostError)
     return number

@@ -171,7 +171,7 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
 )
 def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:
     rewritten(change, said)
-    fails("explain bad", "bad: ", words)
+    fails("explain bad", f"bad: {words}")
 
 
 def test_a_file_that_is_cut_off_is_refused(mine: ndrite.Compiled) -> None:

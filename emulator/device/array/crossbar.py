@@ -40,7 +40,7 @@ import scipy.sparse as sparse
 from scipy.linalg import lapack
 from scipy.sparse.linalg import splu
 
-from emulator.errors import PhysicsError
+from emulator.errors import PhysicsError, require
 from emulator.golden.threads import one_blas_thread
 from emulator.spec.arrays import Floats
 
@@ -81,8 +81,7 @@ def checked(g_uS: npt.ArrayLike, wire_resistance_ohm: float, access_resistance_o
         ("wire_resistance_ohm", wire_resistance_ohm),
         ("access_resistance_ohm", access_resistance_ohm),
     ):
-        if not 0 <= value < np.inf:
-            raise PhysicsError(f"{name} is {value}; accepted: 0 or more, finite")
+        require(0 <= value < np.inf, name, value, "0 or more, finite", PhysicsError)
     g = np.asarray(g_uS, np.float64)
     if g.ndim != 2 or g.size == 0:
         raise PhysicsError(f"conductances have shape {g.shape}; accepted: (K, M), neither 0")

@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.device.description.schema import CARD, SECTIONS, Chip
 from emulator.device.fields import fields_of
-from emulator.errors import ChipError
+from emulator.errors import ChipError, require
 from emulator.yaml_file import read_yaml, write_yaml
 
 PRESETS = Path(__file__).parent / "presets"
@@ -69,8 +69,7 @@ def parse_chip(content: Any) -> Chip:
     for key in ("name", "description"):
         if not isinstance(content.get(key, ""), str):
             raise ChipError(f"{key} is {content[key]!r}; accepted: text")
-    if not content.get("name"):
-        raise ChipError("name is missing; accepted: a short name")
+    require(bool(content.get("name")), "name", "missing", "a short name", ChipError)
     sources = content.get("sources", {})
     if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
         raise ChipError("sources is not a mapping; accepted: section.field to text")
@@ -143,8 +142,7 @@ def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[st
 
 
 def _check_card(card: Any) -> None:
-    if not isinstance(card, dict):
-        raise ChipError(f"card is {card!r}; accepted: a mapping of {', '.join(CARD)}")
+    require(isinstance(card, dict), "card", repr(card), f"a mapping of {', '.join(CARD)}", ChipError)
     _known("card.", card, list(CARD))
     for key in CARD:
         if not isinstance(card.get(key), str) or not card[key].strip():
@@ -153,8 +151,7 @@ def _check_card(card: Any) -> None:
 
 def _known(where: str, content: dict[Any, Any], accepted: list[str]) -> None:
     for key in content:
-        if key not in accepted:
-            raise ChipError(f"{where}{key} is not a field; accepted: {', '.join(accepted)}")
+        require(key in accepted, f"{where}{key}", "not a field", ", ".join(accepted), ChipError)
 
 
 def save_preset(

@@ -10,7 +10,7 @@ from emulator.device.fields import choice, fields_of, number, section
 from emulator.device.ndr.description import Neuron
 from emulator.device.pulsing import Programming
 from emulator.device.rram.description import Cell
-from emulator.errors import ChipError, PhysicsError
+from emulator.errors import ChipError, PhysicsError, require_field
 from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
@@ -158,24 +158,16 @@ class Chip:
                 self.ecram.shaped(self.neuron.device, state)
         except PhysicsError as error:
             raise ChipError(f"ecram.{error}") from None
-        if self.readout.is_circuit and self.input.dac_bits != 8:
-            raise ChipError(
-                f"input.dac_bits is {self.input.dac_bits}; accepted: 8, as analog columns with range_policy "
-                "layer cannot add slices"
-            )
+        whole = not self.readout.is_circuit or self.input.dac_bits == 8
+        eight = "8, as analog columns with range_policy layer cannot add slices"
+        require_field(self.input, whole, "dac_bits", eight)
         low, high = self.cell.drift_model.times_s
-        time = self.conditions.time_since_programming_s
-        if not low <= time <= high:
-            raise ChipError(
-                f"conditions.time_since_programming_s is {time}; accepted: {low:g}..{high:g}, the times "
-                f"cell.drift {self.cell.drift!r} covers"
-            )
-        corrected = self.conditions.corrected_at_s
-        if corrected is not None and not low <= corrected <= time:
-            raise ChipError(
-                f"conditions.corrected_at_s is {corrected}; accepted: {low:g}..{time:g}, up to "
-                "conditions.time_since_programming_s"
-            )
+        time, corrected = self.conditions.time_since_programming_s, self.conditions.corrected_at_s
+        times = f"{low:g}..{high:g}, the times cell.drift {self.cell.drift!r} covers"
+        require_field(self.conditions, low <= time <= high, "time_since_programming_s", times)
+        before = corrected is None or low <= corrected <= time
+        times = f"{low:g}..{time:g}, up to conditions.time_since_programming_s"
+        require_field(self.conditions, before, "corrected_at_s", times)
 
     @property
     def temperature_K(self) -> float:

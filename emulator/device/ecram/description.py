@@ -10,7 +10,7 @@ from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, L
 from emulator.device.fields import choice, number, section
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
 from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
-from emulator.errors import ChipError, PhysicsError
+from emulator.errors import PhysicsError, require_field
 from emulator.spec.arrays import Floats
 
 
@@ -101,12 +101,9 @@ class Ecram(Pulsed):
     def __post_init__(self) -> None:
         for name in ("peak_voltage", "peak_current", "shape"):
             low, high = self._factors(name)
-            if low > high:
-                raise ChipError(
-                    f"ecram.{name}_low_factor is {low}; accepted: at most {name}_high_factor ({high})"
-                )
-        if self.tunes != "none" and self.model == "none":
-            raise ChipError(f"ecram.tunes is {self.tunes!r}; accepted: none, as ecram.model is none")
+            require_field(self, low <= high, f"{name}_low_factor", f"at most {name}_high_factor ({high})")
+        tunes = self.tunes == "none" or self.model != "none"
+        require_field(self, tunes, "tunes", "none, as ecram.model is none")
 
     @property
     def spread(self) -> EcramSpread:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
-from emulator.errors import DatasetError
+from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Floats
 
 MODELS = ("linear-step", "exponential")
@@ -74,8 +74,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     trace of every branch, which measurement noise does not bias as it does single steps. Raises DatasetError
     when a branch is missing, too short, or does not move.
     """
-    if model not in MODELS:
-        raise DatasetError(f"model is {model!r}; accepted: {', '.join(MODELS)}")
+    require(model in MODELS, "model", repr(model), ", ".join(MODELS), DatasetError)
     notes: list[str] = []
     traces = {name: _trace(name, **data.of(name)) for name in data.devices}
     smooth = {name: smoothed(g) for name, (_, g, _) in traces.items()}

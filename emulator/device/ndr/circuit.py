@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.ndr.curves import Curve, NdrModel, Table
-from emulator.errors import PhysicsError
+from emulator.errors import require_field
 
 POINTS = 12_001
 """Device voltages at which the load line is solved, over the device's own peaks and over the whole range."""
@@ -82,11 +82,9 @@ class Circuit(NdrModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.read_time_s and not self.time_constant_s:
-            raise PhysicsError(
-                f"read_time_s is {self.read_time_s}; accepted: 0, as there is no capacitance behind a "
-                "resistance to charge"
-            )
+        charges = self.read_time_s == 0 or self.time_constant_s != 0
+        nothing = "0, as there is no capacitance behind a resistance to charge"
+        require_field(self, charges, "read_time_s", nothing)
 
     @property
     def time_constant_s(self) -> float:

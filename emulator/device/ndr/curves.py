@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError
+from emulator.errors import PhysicsError, require_field
 
 Curve = npt.NDArray[np.float64]
 
@@ -35,6 +35,7 @@ class NdrModel:
     Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
     """
 
+    refused = PhysicsError
     from_zero: ClassVar[tuple[str, ...]] = ()
 
     peak_voltage_V: float
@@ -43,10 +44,8 @@ class NdrModel:
     def __post_init__(self) -> None:
         for field, value in vars(self).items():
             zero = field in self.from_zero
-            if isinstance(value, int | float) and not (0 < value < np.inf or (zero and value == 0)):
-                raise PhysicsError(
-                    f"{field} is {value}; accepted: {'0 or more' if zero else 'above 0'}, finite"
-                )
+            fits = not isinstance(value, int | float) or 0 < value < np.inf or (zero and value == 0)
+            require_field(self, fits, field, f"{'0 or more' if zero else 'above 0'}, finite")
 
     @property
     def peak(self) -> tuple[float, float]:
@@ -111,11 +110,8 @@ class Esaki(NdrModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.valley_voltage_V > self.peak_voltage_V:
-            raise PhysicsError(
-                f"valley_voltage_V is {self.valley_voltage_V}; accepted: above peak_voltage_V "
-                f"({self.peak_voltage_V})"
-            )
+        above = f"above peak_voltage_V ({self.peak_voltage_V})"
+        require_field(self, self.valley_voltage_V > self.peak_voltage_V, "valley_voltage_V", above)
 
     @cached_property
     def peak(self) -> tuple[float, float]:
@@ -126,11 +122,9 @@ class Esaki(NdrModel):
         v = np.linspace(0.0, self.valley_voltage_V, PEAK_POINTS)
         current = self.current(v)
         falls = np.flatnonzero(np.diff(current) < 0)
-        if not falls.size:
-            raise PhysicsError(
-                f"excess_current_A is {self.excess_current_A}; accepted: small enough for the current to "
-                f"fall somewhere between 0 and valley_voltage_V ({self.valley_voltage_V})"
-            )
+        between = f"between 0 and valley_voltage_V ({self.valley_voltage_V})"
+        small = f"small enough for the current to fall somewhere {between}"
+        require_field(self, falls.size > 0, "excess_current_A", small)
         return float(v[falls[0]]), float(current[falls[0]])
 
     def current(self, v: npt.ArrayLike) -> Curve:
@@ -181,11 +175,9 @@ class Double(NdrModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.second_peak_voltage_V >= 2 * self.peak_voltage_V:
-            raise PhysicsError(
-                f"second_peak_voltage_V is {self.second_peak_voltage_V}; accepted: at least twice "
-                f"peak_voltage_V ({self.peak_voltage_V})"
-            )
+        apart = self.second_peak_voltage_V >= 2 * self.peak_voltage_V
+        twice = f"at least twice peak_voltage_V ({self.peak_voltage_V})"
+        require_field(self, apart, "second_peak_voltage_V", twice)
 
     def current(self, v: npt.ArrayLike) -> Curve:
         u = np.asarray(v, np.float64) / self.peak_voltage_V

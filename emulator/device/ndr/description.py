@@ -16,7 +16,7 @@ from emulator.device.fields import choice, number, numbers, section
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.tuning import vary
-from emulator.errors import ChipError, PhysicsError
+from emulator.errors import ChipError, PhysicsError, require_field
 from emulator.spec.arrays import Floats
 
 POINTS_MAX = 4096
@@ -102,21 +102,16 @@ class Neuron:
     width_variation_percent: Annotated[float, number(0, 100, models=("bell",))] = 0.0
 
     def __post_init__(self) -> None:
-        if self.model == "esaki" and not self.valley_voltage_V > self.peak_voltage_V:
-            raise ChipError(
-                f"neuron.valley_voltage_V is {self.valley_voltage_V}; accepted: above "
-                f"neuron.peak_voltage_V ({self.peak_voltage_V})"
-            )
+        falls = self.model != "esaki" or self.valley_voltage_V > self.peak_voltage_V
+        above = f"above neuron.peak_voltage_V ({self.peak_voltage_V})"
+        require_field(self, falls, "valley_voltage_V", above)
         for name, needs in (
             ("capacitance_pF", "source_resistance_ohm"),
             ("read_time_ns", "capacitance_pF"),
             ("inductance_nH", "capacitance_pF"),
         ):
-            if getattr(self, name) and not getattr(self, needs):
-                raise ChipError(
-                    f"neuron.{name} is {getattr(self, name)}; accepted: 0, as neuron.{needs} is 0 and "
-                    "nothing has to settle"
-                )
+            settles = getattr(self, name) == 0 or getattr(self, needs) != 0
+            require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
             _ = self.device.peak  # refuse parameters without a peak now, not in the middle of a compilation
         except PhysicsError as error:

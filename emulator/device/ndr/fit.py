@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
 from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
-from emulator.errors import DatasetError
+from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Floats
 
 MODELS = ("esaki", "tunnel", "bell")
@@ -164,10 +164,8 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     if len(v) < POINTS_MIN:
         raise DatasetError(f"{where}: {len(v)} distinct voltages from 0 up; accepted: at least {POINTS_MIN}")
     largest = float(smoothed(i).max())
-    if not largest > 0:
-        raise DatasetError(
-            f"{where}: the largest current is {i.max():g} A; accepted: above 0 at positive bias"
-        )
+    what = f"{where}: the largest current"
+    require(largest > 0, what, f"{i.max():g} A", "above 0 at positive bias", DatasetError)
     if float(apart.max()) > SPREAD_MAX * largest:
         at = v[apart.argmax()]
         raise DatasetError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
 from emulator.spec.arrays import Codes, Floats
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN
@@ -76,8 +76,7 @@ def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
     if segments not in [1 << b for b in range(1, V_BITS)]:
         raise CompileError(f"segments is {segments}; accepted: a power of two, 2..{CODES // 2}")
-    if not 0 <= table_bits <= 12:
-        raise CompileError(f"table_bits is {table_bits}; accepted: 0..12")
+    require(0 <= table_bits <= 12, "table_bits", table_bits, "0..12", CompileError)
     f = V_BITS - (segments.bit_length() - 1)
     pieces = target.reshape(target.shape[0], segments, 1 << f)
     r = np.arange(1 << f, dtype=np.float64)

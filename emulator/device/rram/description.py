@@ -10,7 +10,7 @@ from emulator.device.fields import choice, number, numbers, section
 from emulator.device.rram.drift import DRIFTS, Drift
 from emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
 from emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
-from emulator.errors import ChipError
+from emulator.errors import ChipError, require, require_field
 from emulator.spec.arrays import Floats
 
 FITTED = "fitted"
@@ -73,16 +73,11 @@ class Cell:
     def __post_init__(self) -> None:
         if self.on_off_ratio is not None:
             wanted = self.g_max_uS / self.on_off_ratio
-            if self.g_min_uS not in (0.0, wanted):
-                raise ChipError(
-                    f"cell.g_min_uS is {self.g_min_uS}; accepted: left out, or g_max_uS / "
-                    f"on_off_ratio ({wanted})"
-                )
+            left = f"left out, or g_max_uS / on_off_ratio ({wanted})"
+            require_field(self, self.g_min_uS in (0.0, wanted), "g_min_uS", left)
             object.__setattr__(self, "g_min_uS", wanted)
-        if not self.g_min_uS < self.g_max_uS:
-            raise ChipError(
-                f"cell.g_min_uS is {self.g_min_uS}; accepted: below cell.g_max_uS ({self.g_max_uS})"
-            )
+        below = f"below cell.g_max_uS ({self.g_max_uS})"
+        require_field(self, self.g_min_uS < self.g_max_uS, "g_min_uS", below)
         if self.programming_error == FITTED and not self.error_coefficients_uS:
             raise ChipError(
                 "cell.error_coefficients_uS is empty; accepted: at least one number, for "
@@ -90,20 +85,13 @@ class Cell:
             )
         low, high = self.error_model.fitted_uS
         for name in ("g_min_uS", "g_max_uS"):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ChipError(
-                    f"cell.{name} is {value}; accepted: {low}..{high}, the fitted range of "
-                    f"programming_error {self.programming_error!r}"
-                )
-        if self.stuck_low_percent + self.stuck_high_percent > 100:
-            raise ChipError(
-                f"cell.stuck_high_percent is {self.stuck_high_percent}; accepted: at most "
-                f"{100 - self.stuck_low_percent}, with stuck_low_percent {self.stuck_low_percent}"
-            )
+            fitted = f"{low}..{high}, the fitted range of programming_error {self.programming_error!r}"
+            require_field(self, low <= getattr(self, name) <= high, name, fitted)
+        stuck = self.stuck_low_percent
+        rest = f"at most {100 - stuck}, with stuck_low_percent {stuck}"
+        require_field(self, stuck + self.stuck_high_percent <= 100, "stuck_high_percent", rest)
         low, high = self.stuck_at_uS
-        if low > high:
-            raise ChipError(f"cell.stuck_low_uS is {low}; accepted: at most stuck_high_uS ({high})")
+        require(low <= high, "cell.stuck_low_uS", low, f"at most stuck_high_uS ({high})", ChipError)
 
     @property
     def error_model(self) -> ProgrammingError:

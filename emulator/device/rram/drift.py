@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from emulator.device.rram.programming import WAN_2022, readable
 from emulator.device.rram.read_noise import PCM_MAX_uS
-from emulator.errors import PhysicsError
+from emulator.errors import PhysicsError, require
 from emulator.spec.arrays import Floats
 
 DAY = 86_400.0
@@ -158,10 +158,8 @@ def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Flo
     to ``target_uS``; ``noise``: standard normal draws, one a cell.
     """
     low, high = model.times_s
-    if not low <= time_s <= high:
-        raise PhysicsError(
-            f"time_s is {time_s}; accepted: {low:g}..{high:g}, the times the drift model covers"
-        )
+    covered = f"{low:g}..{high:g}, the times the drift model covers"
+    require(low <= time_s <= high, "time_s", time_s, covered, PhysicsError)
     landed = target_uS + model.fade(target_uS, time_s) * (g_uS - target_uS)
     moved = landed + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
     return readable(moved)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.measurements import Measurements, rounded
-from emulator.errors import DatasetError
+from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Bools, Floats
 
 TARGETS_MIN, CELLS_MIN = 3, 10
@@ -73,8 +73,7 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
     column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
     when there are too few targets or cells, values no cell can have, or another model than ``polynomial``.
     """
-    if model != "polynomial":
-        raise DatasetError(f"model is {model!r}; accepted: polynomial")
+    require(model == "polynomial", "model", repr(model), "polynomial", DatasetError)
     target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))
     if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):
@@ -82,14 +81,10 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
             f"time is {times.min():g}..{times.max():g} s; accepted: rows of one time since programming, as "
             "cells drift"
         )
-    if (target < 0).any():
-        raise DatasetError(f"target conductance is {target.min():g} uS; accepted: 0 or more")
-    if target.max() <= 0:
-        raise DatasetError("every target conductance is 0; accepted: targets over the cell's range")
-    if got.min() < -0.05 * target.max():
-        raise DatasetError(
-            f"conductance is {got.min():g} uS; accepted: 0 or more (read noise may put it slightly below)"
-        )
+    require(not (target < 0).any(), "target conductance", f"{target.min():g} uS", "0 or more", DatasetError)
+    require(target.max() > 0, "every target conductance", 0, "targets over the cell's range", DatasetError)
+    read = "0 or more (read noise may put it slightly below)"
+    require(got.min() >= -0.05 * target.max(), "conductance", f"{got.min():g} uS", read, DatasetError)
     levels = np.unique(np.round(target, 9))
     groups = [got[np.isclose(target, level, rtol=1e-9, atol=1e-9)] for level in levels]
     if len(levels) < TARGETS_MIN:

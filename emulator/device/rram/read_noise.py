@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError
+from emulator.errors import PhysicsError, require
 from emulator.spec.arrays import Floats
 
 CMO_READ_uS = 0.0277316483
@@ -30,8 +30,7 @@ def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: flo
 
 def _growth(time_s: float, read_time_s: float) -> float:
     """1/f noise at a time against that of the first read, which takes ``read_time_s``."""
-    if not read_time_s <= time_s < np.inf:
-        raise PhysicsError(f"time_s is {time_s}; accepted: {read_time_s} or more, finite")
+    require(read_time_s <= time_s < np.inf, "time_s", time_s, f"{read_time_s} or more, finite", PhysicsError)
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 

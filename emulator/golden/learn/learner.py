@@ -17,7 +17,7 @@ from emulator.golden.noise import words
 from emulator.spec import learning as spec
 from emulator.spec.arithmetic import INPUT_MAX, clip
 from emulator.spec.arrays import Ints
-from emulator.spec.errors import SpecError
+from emulator.spec.errors import SpecError, require
 from emulator.spec.learning import Counts, Devices, Learning, Transfer, check_samples, program_of, weights_of
 from emulator.spec.program import Program
 
@@ -47,8 +47,7 @@ class Learner:
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        if not 0 <= seed < 1 << 64:
-            raise SpecError(f"seed is {seed}; accepted: 0..2^64-1")
+        require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", SpecError)
         self.learning, self.seed, self.noise = learning, seed, noise
         given = [layer.states for layer in learning.layers] if states is None else states
         self.states = [s.astype(np.int64) for s in given]

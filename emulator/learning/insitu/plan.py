@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.errors import CompileError, CompileWarning
+from emulator.errors import CompileError, CompileWarning, require
 from emulator.learning.insitu.laws import devices_of, learning_chip
 from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
@@ -342,6 +342,5 @@ def _rate(probability: float, most: int) -> tuple[int, int]:
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
-    if shift < 0:
-        raise CompileError(f"a pulse's probability is {probability:g} a code; accepted: below 1")
+    require(shift >= 0, "a pulse's probability", f"{probability:g} a code", "below 1", CompileError)
     return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emulator.device.description import load_chip
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.learning.labelled import Labelled
 from emulator.learning.training.build import of_network, of_widths
 from emulator.learning.training.extra import torch
@@ -88,8 +88,7 @@ def run_job(
     is another training's. Raises Interrupted after Ctrl-C; ``out`` is what it was before.
     """
     n = len(samples.x) - job.held_out
-    if not job.held_out > 0 or n < 1:
-        raise EmulatorError(f"held_out is {job.held_out}; accepted: 1..{len(samples.x) - 1}")
+    require(job.held_out > 0 and n >= 1, "held_out", job.held_out, f"1..{len(samples.x) - 1}", EmulatorError)
     state, unfinished = (out.with_name(f".{out.name}.{kind}") for kind in ("state", "best"))
     if not resume:
         state.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from emulator.device.description import Ecram
 from emulator.device.ecram.pulses import LinearStep
-from emulator.errors import PhysicsError
+from emulator.errors import PhysicsError, require
 from emulator.spec.arrays import Bools, Floats, Ints
 
 PULSES_MAX = 100_000
@@ -50,8 +50,7 @@ class EcramBank:
         if counts.shape != self._w.shape:
             raise PhysicsError(f"pulse counts have shape {counts.shape}; accepted: {self._w.shape}")
         most = int(np.abs(counts).max(initial=0))
-        if most > PULSES_MAX:
-            raise PhysicsError(f"pulse count is {most}; accepted: at most {PULSES_MAX}")
+        require(most <= PULSES_MAX, "pulse count", most, f"at most {PULSES_MAX}", PhysicsError)
         for i in range(most):
             up = self._model.pulse(self._w, True, self._rng)
             down = self._model.pulse(self._w, False, self._rng)
@@ -64,8 +63,7 @@ class EcramBank:
         The fraction of a pulse is rounded up or down at random, so that small changes add up; no device gets
         more than ``limit``.
         """
-        if limit < 0:
-            raise PhysicsError(f"pulse limit is {limit}; accepted: 0 or more")
+        require(limit >= 0, "pulse limit", limit, "0 or more", PhysicsError)
         size = np.maximum(self.step_sizes(change > 0), 1e-9)
         wanted = np.clip(change / size, -limit, limit)
         return np.asarray(np.floor(wanted + self._rng.random(len(wanted))), np.int64).clip(-limit, limit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.learner import Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
@@ -53,13 +53,11 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise CompileError(f"method is {self.method!r}; accepted: {', '.join(METHODS)}")
+        require(self.method in METHODS, "method", repr(self.method), ", ".join(METHODS), CompileError)
         for name, low, high in (("steps", 0, 1_000_000), ("batch", 1, 1_000_000), ("pulses", 1, 100_000)):
             if not low <= getattr(self, name) <= high:
                 raise CompileError(f"{name} is {getattr(self, name)}; accepted: {low}..{high}")
-        if not 0 < self.rate <= 1:
-            raise CompileError(f"rate is {self.rate}; accepted: above 0, at most 1")
+        require(0 < self.rate <= 1, "rate", self.rate, "above 0, at most 1", CompileError)
 
 
 @dataclass(eq=False)

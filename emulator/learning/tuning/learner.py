@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.learning.tuning.retune import Tunable, kinds
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import fitted_gain
@@ -43,12 +43,9 @@ class Learner:
             raise CompileError(
                 f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
             )
-        if network.widths != (program.inputs, *(layer.outputs for layer in program.layers)):
-            raise CompileError(
-                f"the network is {'-'.join(map(str, network.widths))}; accepted: the one program "
-                f"{program.name!r} was "
-                "compiled from"
-            )
+        widths, own = network.widths, f"the one program {program.name!r} was compiled from"
+        same = widths == (program.inputs, *(layer.outputs for layer in program.layers))
+        require(same, "the network", "-".join(map(str, widths)), own, CompileError)
         self.network = network
         self.tunable = tunable
         self._layers = {part: i for i, part in enumerate(tunable.layers)}

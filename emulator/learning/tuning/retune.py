@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.mapping import Die, program_of
 from emulator.mapping.states import States
 from emulator.spec import Program
@@ -21,15 +21,13 @@ class Tunable:
 
     def __init__(self, program: Program, die: Die) -> None:
         self.base, self.die, self.chip = program, die, die.chip
-        if self.chip.ecram.device is None or self.chip.ecram.tunes == "none":
+        ecram, what = self.chip.ecram, f"ecram.tunes of chip {self.chip.name!r}"
+        some = "a chip with an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
+        tunes = ecram.device is not None and ecram.tunes != "none"
+        require(tunes, what, repr(ecram.tunes), some, CompileError)
+        if ecram.tunes in SHAPES:
             raise CompileError(
-                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted: a chip with "
-                "an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
-            )
-        if self.chip.ecram.tunes in SHAPES:
-            raise CompileError(
-                f"ecram.tunes of chip {self.chip.name!r} is {self.chip.ecram.tunes!r}; accepted for pulses "
-                "in the loop: peak voltages and currents"
+                f"{what} is {ecram.tunes!r}; accepted for pulses in the loop: peak voltages and currents"
             )
         self.layers = tuple(i for i, states in enumerate(die.states) if states is not None)
         if not self.layers:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.errors import DatasetError
+from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Codes
 
 UNSIGNED_BYTE = 0x08
@@ -35,8 +35,7 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> Codes:
             f"{path}: magic is 0x{int.from_bytes(raw[:4], 'big'):08x}; "
             f"accepted: 0x{UNSIGNED_BYTE << 8 | dimensions:08x} (IDX, unsigned bytes)"
         )
-    if rank != dimensions:
-        raise DatasetError(f"{path}: dimensions is {rank}; accepted: {dimensions}")
+    require(rank == dimensions, f"{path}: dimensions", rank, str(dimensions), DatasetError)
     header = 4 + 4 * rank
     if len(raw) < header:
         raise DatasetError(f"{path}: length is {len(raw)} bytes; accepted: a header of {header} bytes")
@@ -84,8 +83,7 @@ def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, 
         )
     if labels.shape != (count,):
         raise DatasetError(f"{where}: sizes are {labels.shape}; accepted: {(count,)}")
-    if labels.max() >= CLASSES:
-        raise DatasetError(f"{where}: a label is {labels.max()}; accepted: 0..{CLASSES - 1}")
+    require(labels.max() < CLASSES, f"{where}: a label", labels.max(), f"0..{CLASSES - 1}", DatasetError)
     return images.reshape(count, SIDE * SIDE), labels
 
 

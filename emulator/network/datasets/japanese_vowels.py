@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import DatasetError
+from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
@@ -81,8 +81,7 @@ def _number(at: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise DatasetError(f"{at}: value is {text.strip()!r}; accepted: a finite number")
+    require(math.isfinite(value), f"{at}: value", repr(text.strip()), "a finite number", DatasetError)
     return value
 
 

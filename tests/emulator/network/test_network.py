@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from emulator.errors import NetworkError
-from emulator.network import Dense, Named, Ndr, Network, load_network
+from emulator.network import Dense, Named, Ndr, Network, Product, load_network
 from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
+from emulator.spec.flow import State
+from emulator.spec.patches import Patches
 from tests.emulator.mapping.test_graphs import NETWORKS
 from tests.emulator.spec.test_program_file import edit, put, rewrite
 from tests.refusals import refused
@@ -50,13 +52,16 @@ def test_bad_files(tmp_path, change, message):
 
 
 LAST, RELU = Dense(np.ones((2, 2)), np.ones(2)), Dense(np.ones((2, 2)), np.ones(2), Named("relu"))
+PAIR = (2, 1, 1)
+SUMS = ((Product(LAST, (0,), Patches.whole(PAIR)),), PAIR, "sums", {}, (State(shape=PAIR, source=2),))
 THREE = Dense(np.ones((2, 3)), np.ones(3), Named("relu"))
 test_impossible_networks = refused(
     (NetworkError, FileNotFoundError),
     (Network.chain, (), "layers is empty"),
+    (Network, *SUMS, "state0.source is sums; accepted: a map of codes, or of values in 0..1"),
     (Network.chain, (RELU,), "none on the output layer"),
     (Network.chain, (LAST, LAST), "an activation on every hidden layer"),
-    (Network.chain, (THREE, LAST), "layer 1 has 2 inputs; accepted: 3"),
+    (Network.chain, (THREE, LAST), r"node1.patches shape is \(2, 1, 1\); accepted: .*, \(3, 1, 1\)"),
     (Dense, np.full((2, 2), np.nan), np.ones(2), "not finite"),
     (Named, "swish", "activation is 'swish'; accepted: ndr, relu"),
     (Ndr, np.ones(2), np.array([1, 1.5]), r"height\[1\] is 1.5; accepted: 1e-06..1.0"),
