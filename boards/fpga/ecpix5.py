@@ -42,7 +42,7 @@ TARGETS = (
     # 128 lanes with feature maps: what infers fastest.
     Target(
         name="ecpix5-85f-maps-udp",
-        clock_mhz=120,
+        clock_mhz=130,
         lane_sites_from=28,
         **_COMMON | {"aim": 1.05},
         **ECP5_85F_WIDE_UDP,

@@ -141,7 +141,7 @@ class Array(wiring.Component):
                 last = groups[-1].moves[-1]
                 m.d.comb += self.capture[number].eq(last.capture if last.line is None else last.line.put)
         lanes = [lane for group in groups for lane in group.lanes]
-        self._columns(m, groups, lanes)
+        self._columns(m, platform, groups, lanes)
         if waiting_sums(g):
             # Of groups that were not asked the cells are 0.
             for out, cells in zip(
@@ -247,7 +247,7 @@ class Array(wiring.Component):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, moves, near)
 
-    def _columns(self, m: Module, groups: list[_Group], lanes: list[Lane]) -> None:
+    def _columns(self, m: Module, platform: object, groups: list[_Group], lanes: list[Lane]) -> None:
         """The column registers: P shift chains, lane i in chain i mod P; their ends are added over groups."""
         g = self.geometry
         unit = g.lanes // g.lane_groups
@@ -268,15 +268,17 @@ class Array(wiring.Component):
             with m.If(move.any):
                 before = held[i + g.readouts] if i + g.readouts < g.lanes else held[i]
                 m.d.sync += held[i].eq(Mux(move.capture, sums, before))
-        m.d.comb += [
-            column.eq(self._added(m, [held[u * unit + i] for u in range(g.lane_groups)], str(i)))
-            for i, column in enumerate(self.columns)
-        ]
+        for i, column in enumerate(self.columns):
+            sums = [held[u * unit + i] for u in range(g.lane_groups)]
+            if g.lane_groups > 1:
+                # Two rows fill the chip: each sum has registers of its own, from which wires are shorter.
+                full = g.lane_rows > 1
+                leads = unmerged(m, platform, self.leads, f"leads_{i}") if full else self.leads
+                sums = [Mux(leads[u], one, 0) if u else one for u, one in enumerate(sums)]
+            m.d.comb += column.eq(self._added(m, sums, str(i)))
 
     def _added(self, m: Module, sums: list[Any], name: str) -> Any:
-        """The sum over the units of lanes that lead a group, two by two, a register after each step."""
-        if len(sums) > 1:
-            sums = [Mux(self.leads[unit], one, 0) if unit else one for unit, one in enumerate(sums)]
+        """The sum of ``sums``, two by two, a register after each step."""
         step = 0
         while len(sums) > 1:
             pairs = [
