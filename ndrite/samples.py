@@ -203,7 +203,10 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
-        return codes_of(inputs, of, codes=codes)
+        found = codes_of(inputs, of, codes=codes)
+        if not len(found):
+            raise InputError(f"{name_of(inputs, 'inputs')}: 0 samples; accepted: at least one")
+        return found
     if whole is not None and holds(of, data):
         return whole.samples
     return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from emulator.files import check_destination
 from emulator.spec.layer import VECTOR_MAX
 from host import InputError
@@ -50,7 +52,8 @@ class Option:
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
-    repeated there. ``text`` is the help where a docstring does not say more.
+    repeated there. ``written``: a file that the verb makes. ``text`` is the help where a docstring does not
+    say more.
     """
 
     metavar: str = ""
@@ -59,6 +62,7 @@ class Option:
     most: float | None = None
     of: Callable[[Any], Any] | None = None
     many: bool = False
+    written: bool = False
     text: str = ""
 
 
@@ -106,8 +110,10 @@ Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1, text=SEED)]
 DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which individual chip.")]
 Noise = Annotated[bool, Option(text="Read noise on or off.")]
 File = Annotated[PathName, Option("FILE")]
-Output = Annotated[PathName, Option("FILE", "-o", text="File to write, in whole or not at all.")]
-PICTURE = Option("FILE", "-p", text="Draw it; the suffix (.png, .svg, .pdf) is the format.")
+Output = Annotated[
+    PathName, Option("FILE", "-o", written=True, text="File to write, in whole or not at all.")
+]
+PICTURE = Option("FILE", "-p", written=True, text="Draw it; the suffix (.png, .svg, .pdf) is the format.")
 Picture = Annotated[PathName, PICTURE]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
@@ -128,6 +134,12 @@ def parted(hint: Any) -> tuple[Any, Option]:
             return hint, option
 
 
+TYPES: dict[Any, Any] = {bool: bool, int: int, float: int | float, str: str}
+TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+DESCRIBED = ("chip", "device")
+"""Parameters that name presets or description files, joined with +."""
+
+
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """A function that refuses what its signature does not accept, before it begins.
 
@@ -143,20 +155,23 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def checked(*given: P.args, **options: P.kwargs) -> R:
         files: list[tuple[str, Any, bool]] = []
-        for name, value in known.bind(*given, **options).arguments.items():
+        bound = known.bind(*given, **options)
+        for name, value in bound.arguments.items():
             kind, option = hints()[name]
+            if isinstance(value, np.generic):
+                value = bound.arguments[name] = value.item()  # files and other widths take Python's own
             if value is not None:
                 _check(name, value, kind, option)
-            if isinstance(value, str | os.PathLike) and "FILE" in option.metavar:
-                files.append((name, value, _written(option)))
+            if isinstance(value, str | os.PathLike):
+                described = os.fspath(value).split("+") if name in DESCRIBED else []
+                read = [part for part in described if Path(part).is_file()]
+                files += [
+                    (name, p, option.written) for p in read or [value] if read or "FILE" in option.metavar
+                ]
         _check_apart(files)
-        return function(*given, **options)
+        return function(*bound.args, **bound.kwargs)
 
     return checked
-
-
-def _written(option: Option) -> bool:
-    return option.metavar == "FILE" and bool(option.short)
 
 
 def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
@@ -177,7 +192,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
-    if _written(option) and os.fspath(value) != STANDARD:  # before the work is done
+    if kind in TYPES and not (isinstance(value, TYPES[kind]) and (kind is bool) == isinstance(value, bool)):
+        raise InputError(f"{name} is {value!r}; accepted: {TYPE_NAMES[kind]}")
+    if option.written and os.fspath(value) != STANDARD:  # before the work is done
         if not Path(value).parent.is_dir():
             raise InputError(f"{Path(value).parent}: no such folder")
         check_destination(Path(value))

@@ -80,10 +80,10 @@ class InputRange:
     def unit(self, x: npt.ArrayLike) -> Floats:
         """Inputs (n, ...) as 0..1, float64 (n, K); values outside the range are held at its ends."""
         x = np.asarray(x, np.float64)
-        flat = x.reshape(len(x), -1)
+        flat = x.reshape(len(x), math.prod(x.shape[1:]))
         if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
             maps = flat.reshape(len(x), *self.shape).transpose(0, *(a + 1 for a in self.axes))
-            flat = maps.reshape(len(x), -1)
+            flat = maps.reshape(len(x), flat.shape[1])
         if self.low.size not in (1, flat.shape[1]):
             raise MeaningError(f"x has {flat.shape[1]} inputs; accepted: {self.low.size}")
         if not np.isfinite(flat).all():

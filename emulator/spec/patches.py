@@ -94,7 +94,7 @@ class Patches:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
         if self.is_whole:
             held = x[:, :, : self.shape[1], : self.shape[2]]
-            return np.ascontiguousarray(held).reshape(len(x), 1, -1)
+            return np.ascontiguousarray(held).reshape(len(x), 1, self.groups * self.inputs)
         patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 

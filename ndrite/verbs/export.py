@@ -16,7 +16,7 @@ from ndrite.results import Found
 from ndrite.samples import seen_samples
 from ndrite.signature import ChipName, Inputs, Option, Source, verb
 
-File = Annotated[Any, Option("FILE")]
+File = Annotated[Any, Option("FILE", written=True)]
 
 
 @verb

@@ -187,7 +187,10 @@ def learn(
     if output is not None and left is not None:
         whole.save(output)
         left.unlink(missing_ok=True)
-    sizes = [layer.states.size for layer in ready.learning.layers]
+    # Rows of fast devices in place of the layer's own, which get few pulses; sums and references get none.
+    learning = ready.learning
+    widths = (layer.inputs for layer in learning.program.layers)
+    sizes = [of.fast_row(k) * of.columns for of, k in zip(learning.layers, widths, strict=True)]
     pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
     lasts = None
     if endurance is not None and course.counts and max(pulses):  # of the busiest layer's devices, on average

@@ -224,12 +224,17 @@ def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
         ("report mine -o mine", "output is mine, the file of program"),
         ("calibrate mine -o mine", "output is mine, the file of program"),
         ("train --start float.npz -o float.npz", "output is float.npz, the file of start"),
+        ("compile mine --chip wan2022+more.yaml -o more.yaml", "output is more.yaml, the file of chip"),
+        ("learn --data digits --device more.yaml -o more.yaml", "output is more.yaml, the file of device"),
+        ("export mine --inputs x.npy --spice x.npy", "spice is x.npy, the file of inputs"),
+        ("export mine --spice deck --verilog-a deck", "verilog_a is deck, the file of spice"),
     ],
 )
 def test_an_output_is_no_input(line: str, words: str, fails: Any, tmp_path: Path) -> None:
     """Whatever a command reads is there after it, bit for bit."""
     ndrite.compile(small("small"), "ideal", samples="x.npy", output="mine")
     Path("link.npy").symlink_to("x.npy")
+    Path("more.yaml").write_text("name: more\n")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     fails(line.format(here=tmp_path.name), words, "accepted: another file")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

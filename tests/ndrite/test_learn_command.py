@@ -141,6 +141,32 @@ def test_endurance_is_counted_in_epochs() -> None:
     assert ndrite.learn(data="digits", hidden="8", samples=50, epochs=1).summary["endurance_epochs"] is None
 
 
+def test_pulses_are_of_the_devices_that_get_them() -> None:
+    """Of fast devices, where there are any: neither sums nor references have a pulse."""
+    found = ndrite.learn(data="digits", hidden="8", samples=50, epochs=1, rule="tiki-taka", seed=np.int64(3))
+    told = found.compiled.program.provenance["learning"]
+    assert told["updates"] == found.summary["updates"]
+    plain = ndrite.learn(data="digits", hidden="8", samples=50, epochs=1, seed=3).summary
+    for many, few in zip(found.summary["pulses_a_device"], plain["pulses_a_device"], strict=True):
+        assert few <= many < 2 * few
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"seed": "7"}, "seed is '7'; accepted: a whole number"),
+        ({"epochs": 1.5}, "epochs is 1.5; accepted: a whole number"),
+        ({"rate": "fast"}, "rate is 'fast'; accepted: a number"),
+        ({"noise": "no"}, "noise is 'no'; accepted: True or False"),
+        ({"hidden": [64, 32]}, r"hidden is \[64, 32\]; accepted: text"),
+        ({"seed": True}, "seed is True; accepted: a whole number"),
+    ],
+)
+def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ndrite.HostError, match=told):
+        ndrite.learn(data="digits", samples=50, **options)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -161,7 +161,8 @@ class Ecram(Pulsed):
         far as 0..1 goes."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
-        part = np.exp(-seconds / self.time_constant_s(kelvin))
+        # Far above the reference temperature a time constant is too short for a float.
+        part = np.exp(-seconds / max(self.time_constant_s(kelvin), np.finfo(np.float64).tiny))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)
 
