@@ -49,8 +49,11 @@ class Proof:
             x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
         found = self._run((self.read.name, self.read.tensor), x)
         self._check_answers(x, found[self.read.name])
-        ours, theirs = self._after(self.ours(x)), placed(self.read.end, found[self.read.tensor], len(x))
-        if not _same(ours, theirs):
+        try:
+            wanted = placed(self.read.end, found[self.read.tensor], len(x))
+        except ValueError:
+            raise self._difference(x) from None
+        if not _same(self._after(self.ours(x)), wanted):
             raise self._difference(x)
         return len(x)
 
@@ -125,19 +128,20 @@ class Proof:
         known = {n: v for n, v in self.read.values.items() if n in made and v.at is not None}
         names = [n for n, v in known.items() if n != self.read.tensor and v.left_out is None]
         self.read.graph.run(self.read.ordered(few), seen.__setitem__)
-        theirs = self._run(names, few)
+        theirs, reshaped = self._run(names, few), None
         for name in names:
             value, node, kind = known[name], made[name].name or made[name].output[0], made[name].op_type
             if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
             try:
                 wanted = placed(value, theirs[name], len(few))
-            except ValueError:  # a tensor that the model sees in another shape
+            except ValueError:  # the model sees it in another shape, which may be all that differs
+                reshaped = reshaped or (node, kind)
                 continue
             if not _same(value.of(seen[value.op]).reshape(len(few), -1), wanted):
                 break
         else:
-            node, kind = "output", self.read.name
+            node, kind = reshaped or ("output", self.read.name)
         return UnsupportedNodeError(
             node, kind, "its values differ from the model's own on the samples; replace it by other operators"
         )
