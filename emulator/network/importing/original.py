@@ -112,7 +112,7 @@ def of_estimator(estimator: Any) -> Original:
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
         with warnings.catch_warnings(action="ignore"):
-            options = {"zipmap": False} if classes else None
+            options = _scores(estimator) if classes else None
             proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
@@ -123,9 +123,21 @@ def of_estimator(estimator: Any) -> Original:
     def answers(x: Array) -> list[Array]:
         flat = x.reshape(len(x), -1).astype(np.float32)
         ways = ("predict_proba", "decision_function", "predict")
-        return [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+        found = [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+        # Of two classes scikit-learn has the second one's score, and the graph both.
+        return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
 
     return Original(prepared(proto), answers, classes=classes)
+
+
+def _scores(estimator: Any) -> dict[Any, Any]:
+    """skl2onnx's option for the scores of all classes as an array."""
+    last = estimator
+    while hasattr(last, "steps"):
+        last = last.steps[-1][1]
+    if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
+        return {type(last): {"raw_scores": True}}
+    return {"zipmap": False}
 
 
 @contextlib.contextmanager
