@@ -103,9 +103,11 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
 
 
 @pytest.mark.parametrize(("build", "shape", "message"), REFUSED.values(), ids=REFUSED)
-def test_modules(build: Any, shape: tuple[int, ...], message: str) -> None:
+def test_modules(build: Any, shape: tuple[int, ...], message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a word of the exporter, which writes whole graphs to standard output, past Python."""
     with pytest.raises(UnsupportedNodeError, match=rf"{message}.*ndrite.analog takes the module"):
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
