@@ -145,14 +145,17 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         ("a.h5", None, r"accepted: .onnx, .pt, .pth"),
         ("state.pt", None, "not a state_dict"),
         # Code of its own is not run.
-        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers"),
+        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers.*to ndrite.networks.import_model"),
         (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
         (FULL, np.full((4, 6), np.nan), "not finite"),
+        (FULL, np.full((4, 6), "a word"), "samples have dtype <U6; accepted: numbers"),
+        (FULL, np.full((4, 6), "a word", object), "samples have dtype object; accepted: numbers"),
+        (FULL, np.full((4, 6), "0.5"), "samples have dtype <U3; accepted: numbers"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "cannot be run"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
