@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.errors import NetworkError
+from emulator.errors import CompileWarning, NetworkError
 from emulator.network import Network
 from emulator.network.importing import import_model
 from tests.emulator.network.importing.cases import (
@@ -339,6 +339,33 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setitem(HANDLERS, "Gemm", lambda call: right(call).affine(call.name, 1.05, 0.0))
     with pytest.raises(NetworkError, match=r"Gemm_g' \(Gemm\).*differ from the model's own"):
         import_model(path, samples=normal(40, 6))
+
+
+def uneven(factor: float) -> Any:
+    """A feature so many times as large as the others of its layer, and so many times as small again."""
+    factors = torch.ones(6)
+    factors[5] = factor
+
+    @net(8)
+    def model(m: Any, x: Any) -> Any:
+        return m.full(torch.relu(m.full(x, 6) * factors) / factors, 3)
+
+    return model
+
+
+def test_outputs_that_codes_lose_are_told(recwarn: pytest.WarningsRecorder) -> None:
+    """Features of one layer share a scale: the largest takes all its codes. One sample has no variation."""
+    x = normal(200, 8)
+    for factor, samples in ((1, x), (1000, x[:1])):
+        import_model(seeded(uneven(factor)), samples=samples)
+        assert not [w for w in recwarn if w.category is CompileWarning]
+    with pytest.warns(
+        CompileWarning, match=r"^Net: .*rms error of (.*), and .* an rms of (.*) about"
+    ) as told:
+        report = import_model(seeded(uneven(1000)), samples=x).report
+    (line,) = (str(w.message) for w in told if w.category is CompileWarning)
+    assert "\n" not in line
+    assert f"rms error of {report.error_rms:.3g}," in line
 
 
 def test_an_input_that_never_varies_costs_nothing() -> None:
