@@ -111,6 +111,25 @@ def test_modules(build: Any, shape: tuple[int, ...], message: str, capfd: pytest
 
 
 @pytest.mark.parametrize(
+    ("place", "value"), [(0, 9.0), (30, 9.0), (30, 0.0)], ids=["first", "large", "small"]
+)
+def test_control_flow_that_one_sample_decides(place: int, value: float) -> None:
+    """Wherever it is among the samples, and so whatever the batch with it goes through."""
+
+    @net(*VECTOR)
+    def branch(m: Any, x: Any) -> Any:
+        h, largest = m.full(x, 6), x.abs().max()
+        return m.full(torch.relu(h) if largest > 5 or largest < 0.1 else h, 3)
+
+    x = normal(64, *VECTOR)
+    assert np.abs(x).max(axis=1).min() > 0.1
+    assert np.abs(x).max() < 5
+    x[place] = value
+    with pytest.raises(UnsupportedNodeError, match=r"other values than the model.*depends on the data"):
+        import_model(seeded(branch), samples=x)
+
+
+@pytest.mark.parametrize(
     ("order", "own", "calls"), [([0, 1, 2], False, 3), ([2, 1, 0], True, 1), ([0, 1], True, 1)]
 )
 def test_a_loop_over_the_input(order: list[int], own: bool, calls: int) -> None:
