@@ -107,8 +107,6 @@ class Call:
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
         """Outputs by ONNX's reference implementation of the operator."""
-        from onnx.reference import ReferenceEvaluator
-
         try:
             if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
                 x, axes = given[self.node.input[0]], self.a.get("axes")
@@ -118,10 +116,23 @@ class Call:
             if self.kind == "Gelu":  # the reference has no implementation of its own
                 x = np.asarray(given[self.node.input[0]], np.float64)
                 return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
-            outputs = ReferenceEvaluator(self.node, opsets=self.opsets).run(None, given)
+            outputs = self._evaluator().run(None, given, attributes={})
         except Exception as error:  # whatever an operator's implementation raises
             raise self.refused(f"it cannot be evaluated ({error})") from None
         return [np.asarray(v) for v in outputs]
+
+    def _evaluator(self) -> Any:
+        """The reference's operator as the model's operator set has it, or else as the newest one has it."""
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        opsets = [onnx.helper.make_opsetid(*of) for of in self.opsets.items()]
+        names = self.node.input, self.node.output
+        alone = onnx.helper.make_function("alone", "alone", *names, [self.node], opsets)
+        try:
+            return ReferenceEvaluator(alone)
+        except RuntimeError:  # it has none of that set
+            return ReferenceEvaluator(self.node)
 
 
 def attribute(a: Any) -> Any:

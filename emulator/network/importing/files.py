@@ -69,7 +69,7 @@ def load_torch(path: Path) -> Any:
         first = next(iter(str(error).splitlines()), "damaged")
         raise NetworkError(
             f"{path}: not a module of PyTorch's own layers ({first}); write it with torch.onnx.export, or "
-            f"pass the module to ndrite.import_model"
+            f"pass the module to ndrite.networks.import_model"
         ) from None
     if not isinstance(module, nn.Module):
         raise NetworkError(

@@ -236,7 +236,10 @@ def _pad(call: Call) -> Value:
 def _resize(call: Call) -> Value:
     """The nearest value in rows and columns that are a whole number of times as many."""
     value = standard(call)
-    scales, sizes = call.optional(1 if call.kind == "Upsample" else 2), call.optional(3)
+    first = call.kind == "Upsample" or call.opsets.get("", 1) < 11
+    scales, sizes = call.optional(1 if first else 2), call.optional(3)
+    if "scales" in call.a:  # Upsample before operator set 9
+        scales = np.asarray(call.a["scales"], np.float64)
     rank = value.places.ndim
     axes = call.a.get("axes", list(range(rank)))
     if sizes is not None and sizes.size:

@@ -1,11 +1,13 @@
 """lower: a model's graph becomes a network for a die, with the error of every part that is not exact."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from emulator.errors import CompileWarning
 from emulator.network import InputRange, Meaning, Network
 from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.bound import error_bound
@@ -18,6 +20,9 @@ from emulator.network.importing.scaling import Scaling
 from emulator.network.importing.simplify import simplified, without_roundings
 from emulator.network.importing.view import code_span
 from emulator.spec.arrays import Floats
+
+LOST_MAX = 0.2
+"""Part of its outputs' variation that a model may lose to codes and tables without a warning."""
 
 
 def lower(
@@ -33,7 +38,8 @@ def lower(
 
     ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
     which errors are measured against. Raises UnsupportedNodeError when a function is unbounded and there are
-    no samples. Raises NetworkError when a weight is not finite.
+    no samples. Raises NetworkError when a weight is not finite. Warns CompileWarning when codes and tables
+    lose more than a fifth of the outputs' variation.
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if len(read.own_shape) == 2 and graph.calls == 1:
@@ -127,9 +133,24 @@ def _errors(
         floats = max(floats, float(np.abs(network.forward(inputs.unit(part)) - right).max()))
         errors.append(in_codes(network, inputs.encode(part), watch) - right)
     difference = np.concatenate(errors)
+    rms = float(np.sqrt(np.square(difference).mean()))
+    _warn_of(rms, wanted, network.name)
     return {
         "float_error": floats,
-        "error_rms": float(np.sqrt(np.square(difference).mean())),
+        "error_rms": rms,
         "error_max": float(np.abs(difference).max()),
-        "output_rms": float(np.sqrt(wanted.var(axis=0).mean())),
+        "output_rms": float(np.sqrt(np.square(wanted).mean())),
     }
+
+
+def _warn_of(error: float, wanted: Floats, name: str) -> None:
+    """Warn where codes and tables lose so much that the outputs (n, M) say little."""
+    signal = float(np.sqrt(wanted.var(axis=0).mean()))
+    if signal > 0 and error > LOST_MAX * signal:  # one sample, or the same again: nothing to compare with
+        warnings.warn(
+            f"{name}: 8-bit codes and tables have an rms error of {error:.3g}, and its outputs an rms of "
+            f"{signal:.3g} about their means. What helps: factors in the weights that bring the ranges of a "
+            "layer's channels together, as these share one scale of codes",
+            CompileWarning,
+            stacklevel=5,
+        )

@@ -5,8 +5,10 @@ ONNX is the one way in: PyTorch modules go through its exporter, scikit-learn's 
 
 import contextlib
 import io
+import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +68,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
     example = example.transpose(0, 1).contiguous() if calls_first else example
     buffer = io.BytesIO()
-    silent = warnings.catch_warnings(action="ignore")
-    with evaluating(module), silent, contextlib.redirect_stdout(io.StringIO()):
+    with evaluating(module), _silent():
         try:
             # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
             torch.onnx.export(
@@ -91,9 +92,8 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
     import torch
 
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            dims = ({axis: torch.export.Dim("n")},)
-            return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
+        dims = ({axis: torch.export.Dim("n")},)
+        return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
     except Exception:  # whatever it raises: tracing's own error says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
         raise UnsupportedNodeError(
@@ -112,7 +112,7 @@ def of_estimator(estimator: Any) -> Original:
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
         with warnings.catch_warnings(action="ignore"):
-            options = {"zipmap": False} if classes else None
+            options = _scores(estimator) if classes else None
             proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
@@ -123,9 +123,39 @@ def of_estimator(estimator: Any) -> Original:
     def answers(x: Array) -> list[Array]:
         flat = x.reshape(len(x), -1).astype(np.float32)
         ways = ("predict_proba", "decision_function", "predict")
-        return [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+        found = [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+        # Of two classes scikit-learn has the second one's score, and the graph both.
+        return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
 
     return Original(prepared(proto), answers, classes=classes)
+
+
+def _scores(estimator: Any) -> dict[Any, Any]:
+    """skl2onnx's option for the scores of all classes as an array."""
+    last = estimator
+    while hasattr(last, "steps"):
+        last = last.steps[-1][1]
+    if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
+        return {type(last): {"raw_scores": True}}
+    return {"zipmap": False}
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what Python and C++ write to standard output and error, and without warnings."""
+    for stream in (s for s in (sys.stdout, sys.stderr) if s is not None):
+        stream.flush()
+    with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
+        for number in (1, 2):
+            with contextlib.suppress(OSError):  # a process may have closed it
+                kept = os.dup(number)
+                stack.callback(os.close, kept)
+                os.dup2(nowhere.fileno(), number)
+                stack.callback(os.dup2, kept, number)
+        stack.enter_context(warnings.catch_warnings(action="ignore"))
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        yield
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ FAR_MAX = 5e-3
 """Part of the values that may be: where a step of the model falls between two roundings."""
 WHERE_MAX = 16
 """Samples that the first different node is looked for with."""
+ALONE = 6
+"""Samples, besides those of the smallest and largest values, that the model is also asked of singly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +50,13 @@ class Proof:
             drawn = rng.permuted(own[rng.integers(len(own), size=DRAWN)], axis=0)
             x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
         found = self._run((self.read.name, self.read.tensor), x)
-        self._check_answers(x, found[self.read.name])
-        ours, theirs = self._after(self.ours(x)), placed(self.read.end, found[self.read.tensor], len(x))
-        if not _same(ours, theirs):
+        self._check_answers([x], found[self.read.name])
+        self._check_alone(x)
+        try:
+            wanted = placed(self.read.end, found[self.read.tensor], len(x))
+        except ValueError:
+            raise self._difference(x) from None
+        if not _same(self._after(self.ours(x)), wanted):
             raise self._difference(x)
         return len(x)
 
@@ -67,8 +73,9 @@ class Proof:
         tensor = self.read.tensor
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
-    def _run(self, tensors: Sequence[str], x: Floats) -> dict[str, list[Array]]:
-        """Tensors of the model, inner ones among them, of samples (n, ...) in its shape: an array a batch.
+    def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
+        """Tensors of the model, inner ones among them, of samples (n, ...) in its shape: an array for each
+        ``batch`` of them, or for as many as the file takes.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -83,14 +90,15 @@ class Proof:
         part.graph.node.extend(_needed(proto.graph, names))
         session, dims = _session(part), source.type.tensor_type.shape.dim
         axis = int(self.read.calls_first)
-        rows = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix how many samples it takes
+        fixed = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix how many samples it takes
+        rows = fixed or batch
         given = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
         found: dict[str, list[Array]] = {name: [] for name in names}
-        for start in range(0, len(given), rows or BATCH):
-            batch = given[start : start + (rows or BATCH)]
-            batch = np.resize(batch, (rows or len(batch), *batch.shape[1:]))
+        for start in range(0, len(given), rows):
+            some = given[start : start + rows]
+            some = np.resize(some, (fixed or len(some), *some.shape[1:]))
             try:
-                results = session.run(names, {source.name: np.ascontiguousarray(np.moveaxis(batch, 0, axis))})
+                results = session.run(names, {source.name: np.ascontiguousarray(np.moveaxis(some, 0, axis))})
             except Exception as error:  # runtimes raise what their kernels raise
                 raise _cannot_run(error, f" on samples of {given.shape[1:]}") from None
             for name, values in zip(names, results, strict=True):
@@ -104,12 +112,17 @@ class Proof:
             return y
         return np.asarray(expit(y) if left_out.after == "sigmoid" else softmax(y, axis=1), np.float64)
 
-    def _check_answers(self, x: Floats, parts: list[Array]) -> None:
-        """The user's model itself against the graph that was exported of it."""
+    def _check_answers(self, batches: list[Floats], parts: list[Array]) -> None:
+        """The user's model itself, asked of each batch, against the graph that was exported of it."""
         if self.original.answers is None or not all(isinstance(p, np.ndarray) for p in parts):
             return
         graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
-        known = [a.astype(np.float64).reshape(-1) for a in self.original.answers(x) if a.dtype.kind in "fiub"]
+        answers = zip(*map(self.original.answers, batches), strict=True)
+        known = [
+            np.concatenate([a.astype(np.float64).reshape(-1) for a in of])
+            for of in answers
+            if of[0].dtype.kind in "fiub"
+        ]
         if not any(graph[: a.size].size == a.size and _same(graph[: a.size], a) for a in known):
             raise UnsupportedNodeError(
                 "output",
@@ -118,6 +131,12 @@ class Proof:
                 "hand, and check what of it depends on the data",
             )
 
+    def _check_alone(self, x: Floats) -> None:
+        """The same, of single samples: what the largest value decides, it decides for a whole batch."""
+        if self.original.answers is not None:
+            twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]  # an axis of one may be dropped
+            self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
+
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
         few, seen = x[:WHERE_MAX], dict[Op, Floats]()
@@ -125,19 +144,20 @@ class Proof:
         known = {n: v for n, v in self.read.values.items() if n in made and v.at is not None}
         names = [n for n, v in known.items() if n != self.read.tensor and v.left_out is None]
         self.read.graph.run(self.read.ordered(few), seen.__setitem__)
-        theirs = self._run(names, few)
+        theirs, reshaped = self._run(names, few), None
         for name in names:
             value, node, kind = known[name], made[name].name or made[name].output[0], made[name].op_type
             if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
                 continue
             try:
                 wanted = placed(value, theirs[name], len(few))
-            except ValueError:  # a tensor that the model sees in another shape
+            except ValueError:  # the model sees it in another shape, which may be all that differs
+                reshaped = reshaped or (node, kind)
                 continue
             if not _same(value.of(seen[value.op]).reshape(len(few), -1), wanted):
                 break
         else:
-            node, kind = "output", self.read.name
+            node, kind = reshaped or ("output", self.read.name)
         return UnsupportedNodeError(
             node, kind, "its values differ from the model's own on the samples; replace it by other operators"
         )
@@ -151,6 +171,13 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
     found = np.empty((n, value.size))
     found[:, value.first.reshape(-1)] = whole
     return found
+
+
+def _apart(x: Floats) -> list[int]:
+    """A few samples (n, ...) all over, and those whose values are the smallest and the largest."""
+    largest = np.abs(x).reshape(len(x), -1).max(axis=1)
+    places = np.linspace(0, len(x) - 1, ALONE).astype(int)
+    return sorted({int(largest.argmin()), int(largest.argmax()), *places.tolist()})
 
 
 def _same(a: Floats, b: Floats) -> bool:

@@ -63,7 +63,7 @@ class ImportReport:
         What ``error_max`` cannot exceed while pre-activations stay in the tables' spans, whatever the inputs;
         None where that is more than the samples' outputs span, which says nothing.
     output_rms:
-        Root mean square of the model's outputs about their means on the samples, to compare with.
+        Root mean square of the model's outputs on the samples, to compare with.
     output_shape:
         (M,) or (C, H, W) of one result.
     calls:

@@ -50,6 +50,7 @@ def fitted(model: Any, target: str = "classes", features: int = 6) -> tuple[Any,
 
 
 logistic = partial(estimator, "linear_model.LogisticRegression")
+linear_svc = partial(estimator, "svm.LinearSVC")
 ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "three classes": (mlp, "classes", 6),
     "three classes by name": (mlp, "names", 6),
@@ -60,6 +61,10 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "components": (lambda: piped("decomposition.PCA", logistic(), n_components=4), "classes", 6),
     "logistic regression": (logistic, "classes", 6),
     "logistic regression of two": (logistic, "two", 6),
+    "support vectors": (linear_svc, "classes", 6),
+    "support vectors of two": (linear_svc, "two", 6),
+    "scaled support vectors": (lambda: piped("preprocessing.StandardScaler", linear_svc()), "names", 6),
+    "perceptron of two": (partial(estimator, "linear_model.Perceptron"), "two", 6),
     "a regressor": (lambda: mlp("MLPRegressor"), "values", 6),
     "a scaled regressor": (
         lambda: piped(
@@ -81,8 +86,10 @@ def _case(name: str) -> Build:
 
         def outputs(x: np.ndarray) -> np.ndarray:
             given = x.astype(np.float32)
-            way = model.predict_proba if hasattr(model, "predict_proba") else model.predict
-            return np.asarray(way(given)).reshape(len(x), -1)
+            ways = ("predict_proba", "decision_function", "predict")
+            way = next(getattr(model, way) for way in ways if hasattr(model, way))
+            found = np.asarray(way(given)).reshape(len(x), -1)
+            return np.hstack([-found, found]) if way.__name__ == ways[1] and target == "two" else found
 
         return Case(model, x, outputs)
 

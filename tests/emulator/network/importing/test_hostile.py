@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.errors import NetworkError
+from emulator.errors import CompileWarning, NetworkError
 from emulator.network import Network
 from emulator.network.importing import import_model
 from tests.emulator.network.importing.cases import (
@@ -141,6 +141,14 @@ CONSTANTS = {
     "zero": np.array(0, np.uint8),
     "low": np.float32(-0.4),
     "high": np.float32(0.6),
+    "start": np.array([0], np.int64),
+    "two": np.array([0, 1], np.int64),
+    "end": np.array([2], np.int64),
+    "map": np.array([-1, 1, 2, 3], np.int64),
+    "twice": np.array([1.0, 1.0, 2.0, 2.0]),
+    "region": np.array([0.0, 0, 0, 0, 1, 1, 0.5, 0.5]),
+    "whole": np.array([1, 1, 4, 6], np.int64),
+    "sizes": np.array([4, 12], np.int64),
 }
 
 FLAT = ((6,), 6)
@@ -167,6 +175,30 @@ FILES: dict[str, tuple[str, tuple[int, ...], int]] = {
     ),
 }
 
+LARGER = (2, 4, 4), 3 * 4 * 4
+OLDER: dict[str, tuple[str, tuple[int, ...], int, int]] = {
+    "a clip by attributes": ("g = Gemm(x, w, b) y = Clip <min = -0.4, max = 0.6> (g)", *FLAT, 7),
+    "a clip by attributes, before numbers were operands": (
+        "g = Gemm(x, w, b) y = Clip <max = 0.6> (g)",
+        *FLAT,
+        10,
+    ),
+    "a part by attributes": (
+        "g = Gemm(x, w, b) y = Slice <axes = [1], starts = [1], ends = [4]> (g)",
+        (6,),
+        3,
+        9,
+    ),
+    "twice as large by an attribute": (
+        "c = Conv(x, k) u = Upsample <scales = [1.0, 1.0, 2.0, 2.0]> (c) y = Flatten(u)",
+        *LARGER,
+        7,
+    ),
+    "twice as large by an operand": ("c = Conv(x, k) u = Upsample(c, twice) y = Flatten(u)", *LARGER, 9),
+    "twice as large, without a region": ("c = Conv(x, k) u = Resize(c, twice) y = Flatten(u)", *LARGER, 10),
+}
+"""Of operator sets that have attributes where later ones have operands; the last number says which."""
+
 
 def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int, **options: Any) -> Path:
     """With those of the constants that it reads."""
@@ -174,9 +206,13 @@ def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int,
     return written(folder, nodes, read, shape, outputs, **options)
 
 
-@pytest.mark.parametrize(("nodes", "shape", "outputs"), FILES.values(), ids=FILES)
-def test_files(nodes: str, shape: tuple[int, ...], outputs: int, tmp_path: Path) -> None:
-    path, x = hostile_file(tmp_path, nodes, shape, outputs), normal(150, *shape)
+@pytest.mark.parametrize(
+    ("nodes", "shape", "outputs", "opset"),
+    [*((*row, 18) for row in FILES.values()), *OLDER.values()],
+    ids=[*FILES, *OLDER],
+)
+def test_files(nodes: str, shape: tuple[int, ...], outputs: int, opset: int, tmp_path: Path) -> None:
+    path, x = hostile_file(tmp_path, nodes, shape, outputs, opset=opset), normal(150, *shape)
     check(path, x, onnx_case(path, x).outputs(x))
 
 
@@ -197,6 +233,21 @@ REFUSED: dict[str, tuple[str, str]] = {
     "batch norm in training mode": (
         "g = Gemm(x, w) y, m, v = BatchNormalization <training_mode = 1> (g, slopes, b, b, slopes)",
         "training mode",
+    ),
+    # All samples of the two that a file is read with, and two of any other number.
+    "two of the samples": ("g = Gemm(x, w) q = Gather <axis = 0> (g, two) y = Tanh(q)", "Gather_q"),
+    "the first samples": ("g = Gemm(x, w) q = Slice(g, start, end, start) y = Tanh(q)", "Slice_q"),
+    "a region of one sample's map": (
+        """q = Reshape(x, map)
+           r = Resize <coordinate_transformation_mode = "tf_crop_and_resize"> (q, region, , whole)
+           y = Flatten(r)""",
+        r"Resize_r' \(Resize\).*differ",
+    ),
+    "less than the size that is asked for": (
+        """q = Reshape(x, map)
+           r = Resize <axes = [2, 3], keep_aspect_ratio_policy = "not_larger"> (q, , , sizes)
+           y = Flatten(r)""",
+        r"Resize_r' \(Resize\).*differ",
     ),
 }
 
@@ -288,6 +339,33 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setitem(HANDLERS, "Gemm", lambda call: right(call).affine(call.name, 1.05, 0.0))
     with pytest.raises(NetworkError, match=r"Gemm_g' \(Gemm\).*differ from the model's own"):
         import_model(path, samples=normal(40, 6))
+
+
+def uneven(factor: float) -> Any:
+    """A feature so many times as large as the others of its layer, and so many times as small again."""
+    factors = torch.ones(6)
+    factors[5] = factor
+
+    @net(8)
+    def model(m: Any, x: Any) -> Any:
+        return m.full(torch.relu(m.full(x, 6) * factors) / factors, 3)
+
+    return model
+
+
+def test_outputs_that_codes_lose_are_told(recwarn: pytest.WarningsRecorder) -> None:
+    """Features of one layer share a scale: the largest takes all its codes. One sample has no variation."""
+    x = normal(200, 8)
+    for factor, samples in ((1, x), (1000, x[:1])):
+        import_model(seeded(uneven(factor)), samples=samples)
+        assert not [w for w in recwarn if w.category is CompileWarning]
+    with pytest.warns(
+        CompileWarning, match=r"^Net: .*rms error of (.*), and .* an rms of (.*) about"
+    ) as told:
+        report = import_model(seeded(uneven(1000)), samples=x).report
+    (line,) = (str(w.message) for w in told if w.category is CompileWarning)
+    assert "\n" not in line
+    assert f"rms error of {report.error_rms:.3g}," in line
 
 
 def test_an_input_that_never_varies_costs_nothing() -> None:

@@ -103,9 +103,30 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
 
 
 @pytest.mark.parametrize(("build", "shape", "message"), REFUSED.values(), ids=REFUSED)
-def test_modules(build: Any, shape: tuple[int, ...], message: str) -> None:
+def test_modules(build: Any, shape: tuple[int, ...], message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a word of the exporter, which writes whole graphs to standard output, past Python."""
     with pytest.raises(UnsupportedNodeError, match=rf"{message}.*ndrite.analog takes the module"):
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, 9.0), (30, 9.0), (30, 0.0)], ids=["first", "large", "small"]
+)
+def test_control_flow_that_one_sample_decides(place: int, value: float) -> None:
+    """Wherever it is among the samples, and so whatever the batch with it goes through."""
+
+    @net(*VECTOR)
+    def branch(m: Any, x: Any) -> Any:
+        h, largest = m.full(x, 6), x.abs().max()
+        return m.full(torch.relu(h) if largest > 5 or largest < 0.1 else h, 3)
+
+    x = normal(64, *VECTOR)
+    assert np.abs(x).max(axis=1).min() > 0.1
+    assert np.abs(x).max() < 5
+    x[place] = value
+    with pytest.raises(UnsupportedNodeError, match=r"other values than the model.*depends on the data"):
+        import_model(seeded(branch), samples=x)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +164,17 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         ("a.h5", None, r"accepted: .onnx, .pt, .pth"),
         ("state.pt", None, "not a state_dict"),
         # Code of its own is not run.
-        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers"),
+        ("own.pt", None, r"own.pt: not a module of PyTorch's own layers.*to ndrite.networks.import_model"),
         (FULL, normal(20, 5), r"shapes cannot be multiplied \(3x5 and 6x2\)"),
         (FULL, np.full((4, 6), np.nan), "not finite"),
+        (FULL, np.full((4, 6), "a word"), "samples have dtype <U6; accepted: numbers"),
+        (FULL, np.full((4, 6), "a word", object), "samples have dtype object; accepted: numbers"),
+        (FULL, np.full((4, 6), "0.5"), "samples have dtype <U3; accepted: numbers"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "cannot be run"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_files_and_samples_that_are_none(model: Any, samples: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a model")
