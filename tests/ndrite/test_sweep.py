@@ -304,4 +304,4 @@ def fatal(point: Any) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_worker_that_dies_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
     monkeypatch.setattr("ndrite.sweeps.run.run_point", fatal)
-    fails("sweep plan.yaml --workers 2", "a worker died; the same sweep goes on")
+    fails("--quiet sweep plan.yaml --workers 2", "a worker died; the same sweep goes on")
