@@ -148,7 +148,7 @@ def test_pulses_are_of_the_devices_that_get_them() -> None:
     assert told["updates"] == found.summary["updates"]
     plain = ndrite.learn(data="digits", hidden="8", samples=50, epochs=1, seed=3).summary
     for many, few in zip(found.summary["pulses_a_device"], plain["pulses_a_device"], strict=True):
-        assert few <= many < 2 * few
+        assert few < 2 * many < 4 * few
 
 
 @pytest.mark.parametrize(
