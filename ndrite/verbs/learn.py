@@ -158,6 +158,9 @@ def learn(
         if not left.is_file():
             raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
         course, states = insitu.load_course(left, mark)
+        begun = math.ceil(course.done / len(given.x))
+        if begun > epochs:
+            raise InputError(f"epochs is {epochs}; accepted: {begun} and more, as far as {left} has come")
     with connect_learner(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:

@@ -109,6 +109,7 @@ def test_it_goes_on_where_it_was_stopped(
     assert not Path("part").exists()
     assert Path("part.course").is_file()
     fails(f"{LEARN} -o part --resume --rate 0.01", "state of a run with another plan")
+    fails(f"{LEARN} -o part --resume --epochs 1", "epochs is 1; accepted: ", "as far as part.course has come")
     prints(f"{LEARN} -o part --resume")
     assert not Path("part.course").exists()
     assert ndrite.load("part").program.tag == whole
