@@ -52,8 +52,8 @@ class Option:
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
-    repeated there. ``written``: a file that the verb makes. ``text`` is the help where a docstring does not
-    say more.
+    repeated there. ``written``: a file that the verb makes; ``joined``: presets or files to read, with +
+    between them. ``text`` is the help where a docstring does not say more.
     """
 
     metavar: str = ""
@@ -63,6 +63,7 @@ class Option:
     of: Callable[[Any], Any] | None = None
     many: bool = False
     written: bool = False
+    joined: bool = False
     text: str = ""
 
 
@@ -96,7 +97,9 @@ Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""
 Inputs = Annotated[Any, Option("FILE.npy", text=INPUTS)]
 Labels = Annotated[Any, Option("FILE.npy", text=LABELS)]
-ChipName = Annotated[Any, Option("NAME", text="Chip preset, YAML file, or several joined with +.")]
+ChipName = Annotated[
+    Any, Option("NAME", joined=True, text="Chip preset, YAML file, or several joined with +.")
+]
 Board = Annotated[str, Option("URL", text="Board to run on; `ndrite board --help` lists the forms.")]
 DataSet = Annotated[
     Literal["fashion-mnist", "digits", "digits-32", "mnist"],
@@ -136,8 +139,6 @@ def parted(hint: Any) -> tuple[Any, Option]:
 
 TYPES: dict[Any, Any] = {bool: bool, int: int, float: int | float, str: str}
 TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
-DESCRIBED = ("chip", "device")
-"""Parameters that name presets or description files, joined with +."""
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
@@ -163,11 +164,10 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
             if value is not None:
                 _check(name, value, kind, option)
             if isinstance(value, str | os.PathLike):
-                described = os.fspath(value).split("+") if name in DESCRIBED else []
-                read = [part for part in described if Path(part).is_file()]
-                files += [
-                    (name, p, option.written) for p in read or [value] if read or "FILE" in option.metavar
-                ]
+                parts = [value] if "FILE" in option.metavar else []
+                if option.joined:
+                    parts = [part for part in os.fspath(value).split("+") if Path(part).is_file()]
+                files += [(name, part, option.written) for part in parts]
         _check_apart(files)
         return function(*bound.args, **bound.kwargs)
 

@@ -53,7 +53,7 @@ def learn(
     held_out: sig.Count | None = None,
     hidden: sig.Hidden = "128",
     chip: sig.ChipName = "ideal",
-    device: Annotated[Any, sig.Option("NAME")] = "ecram-tang2018",
+    device: Annotated[Any, sig.Option("NAME", joined=True)] = "ecram-tang2018",
     neuron: Literal["ndr", "relu", "sigmoid", "tanh"] = "ndr",
     rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.02,
     hidden_rate: Annotated[float, sig.Option("FACTOR", least=0, most=1e3)] = 1.0,
