@@ -39,12 +39,12 @@ class Executor(torch.overrides.TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What FORMS has on the die, if its weights are held; everything else as it is."""
-        form, named = FORMS.get(func), dict(kwargs or {})
-        out = named.pop("out", None)
-        result = NotImplemented if form is None else form(self, *args, **named)
-        if result is NotImplemented:
-            return func(*args, **(kwargs or {}))
-        return result if out is None else out.copy_(result)
+        form, named = FORMS.get(func), kwargs or {}
+        if form is not None:
+            result = form(self, *args, **{name: value for name, value in named.items() if name != "out"})
+            if result is not NotImplemented:
+                return result if named.get("out") is None else named["out"].copy_(result)
+        return func(*args, **named)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
         """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""
