@@ -57,23 +57,11 @@ def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
         cycles, sent = model.cycles, counted.line_bytes
         y = device.infer(x, seed=1)
         cycles, sent = model.cycles - cycles, counted.line_bytes - sent
-        expected = FastCore(program).infer(x, seed=1)
-    clock, line = 1e6 * target.clock_mhz, GIGABIT_BYTES * len(x) / sent
-    compute = clock * len(x) / cycles
-    return {
-        "samples": len(x),
-        "mismatches": int((y != expected).any(axis=1).sum()),
-        "cycles": cycles / len(x),
-        "clock_mhz": target.clock_mhz,
-        "compute_per_s": compute,
-        "line_per_s": line,
-        "board_per_s": min(compute, line),
-        "limit": "array" if compute < line else "line",
-    }
+    return figures(program, target.clock_mhz, x, y, cycles, GIGABIT_BYTES * len(x) / sent)
 
 
 def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
-    """Clocks of a sample of a chain where eight codes are loaded a cycle, and no line."""
+    """The same of a chain where eight codes are loaded a cycle, and without a line."""
     target = find_target(board)
     geometry = dataclasses.replace(target.geometry, name=f"{board} behind DMA", map_codes=0)
     with Board.over(PcieChannel(SimCard(geometry))) as device:
@@ -81,16 +69,24 @@ def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
         device.clear_counters()
         y = device.infer(x, seed=1)
         cycles = device.counters()["inference_cycles"]
-    rate = 1e6 * target.clock_mhz * len(x) / cycles
+    return figures(program, target.clock_mhz, x, y, cycles, None)
+
+
+def figures(
+    program: Program, clock_mhz: float, x: Any, y: Any, cycles: int, line_per_s: float | None
+) -> dict[str, Any]:
+    """What a run of samples says of a board; ``line_per_s``: those that its line takes, None without one."""
+    compute = 1e6 * clock_mhz * len(x) / cycles
+    line_limits = line_per_s is not None and line_per_s <= compute
     return {
         "samples": len(x),
         "mismatches": int((y != FastCore(program).infer(x, seed=1)).any(axis=1).sum()),
         "cycles": cycles / len(x),
-        "clock_mhz": target.clock_mhz,
-        "compute_per_s": rate,
-        "line_per_s": None,
-        "board_per_s": rate,
-        "limit": "array",
+        "clock_mhz": clock_mhz,
+        "compute_per_s": compute,
+        "line_per_s": line_per_s,
+        "board_per_s": line_per_s if line_limits else compute,
+        "limit": "line" if line_limits else "array",
     }
 
 
