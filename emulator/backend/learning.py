@@ -50,10 +50,10 @@ def lay_out_learning(
             devices = fast.devices
         sections += _law(i, f"layer {i}", of, learned, devices, places, geometry)
         if learning.carries:
-            own = places | {"every": 0 if fast is None else fast.every}
-            own |= {"threshold": 0 if fast is None else fast.threshold}
-            own_record = learning.carries + i
-            sections += _law(own_record, f"own devices {i}", of, learned, learned.devices, own, geometry)
+            if fast is not None:
+                places |= {"every": fast.every, "threshold": fast.threshold}
+            record = learning.carries + i
+            sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
         rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, rest)).astype(np.int32))

@@ -47,7 +47,7 @@ class Emitter(wiring.Component):
         picks = [pick] if ways == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
-        # Known a cycle ahead: whether any row is left, and whether at most one is.
+        # Known a cycle ahead: whether any row is left, and whether at most those of one cycle are.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         taken, ready = self.words.payload, self.words.ready

@@ -26,8 +26,10 @@ def row_layout(g: Geometry) -> StructLayout:
     Of two ``lane_rows`` a cycle the second is ``x_other`` at ``address_other``; where there is none, 0.
     """
     address = bits_for(g.weight_depth - 1)
-    row = {"valid": 1, "first": 1, "last": 1, "x": unsigned(8), "address": address}
-    return StructLayout(row | ({"x_other": unsigned(8), "address_other": address} if g.lane_rows > 1 else {}))
+    row = {"valid": 1, "first": 1, "last": 1}
+    for end in ends(g):
+        row |= {f"x{end}": unsigned(8), f"address{end}": address}
+    return StructLayout(row)
 
 
 GROUP_LANES = 8

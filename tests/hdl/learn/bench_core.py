@@ -75,7 +75,7 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     transfer = (
         trial % 4 in (0, 3) and 2 * depth <= g.layers and 4 * (sum(sizes[:-1]) + depth) <= g.weight_depth
     )
-    tuned = trial % 3 != 1 and (2 + transfer) * depth - (not transfer) <= g.layers
+    tuned = trial % 3 != 1 and (3 * depth if transfer else 2 * depth - 1) <= g.layers
     how = {"tuned": tuned, "transfer": transfer}
     learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, **how)
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
