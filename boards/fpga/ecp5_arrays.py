@@ -33,8 +33,8 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# The same behind Ethernet, which takes block RAMs too: half the columns and curves.
-WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", columns=1024, curves=32, lane_rows=2)
+# The same behind Ethernet, which takes block RAMs too: half the curves.
+WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2)
 # On Ethernet, without feature maps.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(

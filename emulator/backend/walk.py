@@ -19,7 +19,15 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.patches import Pair
 from emulator.spec.program import Program
 from emulator.spec.steps import Gate, Pool, Product
-from emulator.spec.walk_record import GATE, HEADER, KINDS, STEP, STEPS_A_LAYER, record
+from emulator.spec.walk_record import (
+    GATE,
+    HEADER,
+    KINDS,
+    POSITION_BITS_MIN,
+    STEP,
+    STEPS_A_LAYER,
+    record,
+)
 
 WINDOW_MAX = 512
 """Codes of an averaged window: their sum then fits the multiplier."""
@@ -91,7 +99,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
         if i in ends:
             ends[i] = len(made)
         if i - 1 not in pooled:
-            made.append(getattr(records, step.kind)(i, step))
+            made.append(_numbered(getattr(records, step.kind)(i, step)))
     if _codes(places) > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
@@ -322,13 +330,23 @@ def _each(place: Place) -> dict[str, int]:
 
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
-    """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide."""
+    """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide.
+
+    Second operands are scaled in pairs.
+    """
     share = place.shape[0] // step.patches.groups
     turn = geometry.neurons if place.plane == 1 else 1
-    pooled = window != (1, 1)
-    while turn > 1 and (share % turn or (pooled and share < POOLED_TURNS_MIN * turn)):
-        turn //= 2
+    least = 1 if window == (1, 1) else POOLED_TURNS_MIN
+    while turn > 1 and (share % turn or share < least * turn or (turn % 2 and step.skip is not None)):
+        turn -= 1
     return turn
+
+
+def _numbered(fields: dict[str, int]) -> dict[str, int]:
+    """``fields`` with the positions, by which inferences are numbered, as the device looks at them."""
+    positions = fields.get("positions", 0)
+    bits = max(positions.bit_length(), POSITION_BITS_MIN)
+    return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
 
 
 def place_fields(
@@ -339,7 +357,7 @@ def place_fields(
     return {
         "to_base": place.base,
         "to_plane": place.plane * turn,
-        "turn": turn.bit_length() - 1,
+        "turn": turn,
         "to_pixel": place.pixel,
         "to_line": place.line,
         "to_rows": rows,

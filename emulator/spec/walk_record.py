@@ -10,6 +10,8 @@ RECORD_WORDS = 32
 STEPS_A_LAYER = 2
 """Records for each layer that the geometry has."""
 KINDS = {"product": 0, "max": 1, "average": 2, "gate": 3}
+POSITION_BITS_MIN = 8
+"""Bits of ``positions`` that are looked at, at least: a step does not begin sooner."""
 
 Fields = dict[str, tuple[int, int, int]]
 """Field -> (word, least significant bit, width)."""
@@ -62,7 +64,7 @@ STEP: Fields = {
     "to_channels": (14, 0, 16),
     "pool_rows": (14, 16, 4),
     "pool_columns": (14, 20, 4),
-    "turn": (14, 24, 3),
+    "turn": (14, 24, 4),
     "group_columns": (23, 0, 16),
     "to_base": (15, 0, 24),
     "block_rows": (15, 24, 8),
@@ -74,6 +76,7 @@ STEP: Fields = {
     "to_columns": (18, 16, 16),
     "to_pixel": (19, 0, 24),
     "second_base": (20, 0, 24),
+    "position_bits": (20, 24, 5),
     "second_pixel": (21, 0, 24),
     "second_line": (22, 0, 24),
 }
@@ -85,6 +88,8 @@ it where there is a border. ``of_sample``: each call's inputs lie behind those o
 ``pixel`` are the codes between two rows and two columns of a kernel, ``stride_line`` and ``stride_codes``
 those of the grid.
 
+``positions`` are the upper ``position_bits`` of their field.
+
 A patch is read group by group (``share`` channels each), a group in parts, a part kernel row by kernel row,
 kernel column by kernel column, and there a run of its channels. Parts begin ``part_codes`` channels after
 each other, and for the first ``part_rest`` more of the kernel's places one more: as tiles of rows do, where
@@ -92,8 +97,8 @@ rows are counted channel by channel. ``flat``: a kernel's row is one run, its co
 lie partly beside the map. ``area``: places of a kernel. ``pause``: cycles between the last chunk of a pool's
 part, or of a product's group, and the next one.
 
-The ``to_`` fields say where the results go, ``second_`` where the second operands come from. As many codes as
-two to the power of ``turn`` lie beside each other and are written at once: ``to_channels`` counts such turns
+The ``to_`` fields say where the results go, ``second_`` where the second operands come from. ``turn`` codes
+lie beside each other and are written at once: ``to_channels`` counts such turns
 of one of ``to_groups`` groups, ``to_plane`` is what they take. Without blocks all channels are one group.
 ``group_columns``: results of a group, whose last turns may be fewer than
 neurons.

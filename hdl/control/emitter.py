@@ -3,7 +3,7 @@
 import functools
 import operator
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -17,8 +17,9 @@ from hdl.parts.waiting_sums import waiting_sums
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    Of two ``lane_rows`` the lowest and the highest of a word's that are left go beside each other. Where the
-    second is missing, its input is 0.
+    Of two ``lane_rows`` the lowest and the highest of a word's that are left go beside each other; beside a
+    word's last row goes the highest of the next word where that has another one. Where the second is missing,
+    its input is 0.
 
     A pass's last row waits until readout has given the column registers free (``release``), or a place in
     line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
@@ -51,6 +52,12 @@ class Emitter(wiring.Component):
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         taken, ready = self.words.payload, self.words.ready
+        # What goes in a cycle: rows of the word, and beside a lone one of the next word's.
+        sources = [[(word, pick)] for pick in picks]
+        if ways > 1:
+            lone, joins = Signal(), Signal()
+            m.d.comb += joins.eq(some & lone & ~word.last & self.words.valid & taken.more)
+            sources[1].append((taken, taken.pick_other & joins.replicate(rows)))
         m.d.comb += [
             self.emit.eq(some & (~word.last | ~only | free)),
             ready.eq(only & (~some | ~word.last | free)),
@@ -70,6 +77,17 @@ class Emitter(wiring.Component):
                 *(pick.eq(next_one) for pick, next_one in zip(picks, following, strict=True)),
                 only.eq(at_most_set(left, 2 * ways)),
             ]
+        if ways > 1:
+            with m.If(ready):
+                m.d.sync += lone.eq(self.words.valid & Mux(joins, taken.single, ~taken.more))
+            with m.Elif(self.emit):
+                m.d.sync += lone.eq(at_most_set(left, 3))
+            with m.If(joins):
+                m.d.sync += [
+                    left.eq(taken.visit & ~taken.pick_other),
+                    picks[1].eq(taken.pick_before),
+                    only.eq(taken.few),
+                ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(g), reset_less=True)
@@ -81,13 +99,16 @@ class Emitter(wiring.Component):
             chosen.address.eq(word.address),
         ]
         numbers = [Signal(exact_log2(WORD_ROWS), name=f"number{end}", reset_less=True) for end in ends(g)]
-        for end, pick, number in zip(ends(g), picks, numbers, strict=True):
-            picked = [word.x[i] & pick[i].replicate(8) for i in range(rows)]
+        for end, of_row, number in zip(ends(g), sources, numbers, strict=True):
+            picked = [one.x[i] & mark[i].replicate(8) for one, mark in of_row for i in range(rows)]
+            pick = functools.reduce(operator.or_, (mark for _, mark in of_row))
             bits = (Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))
             m.d.sync += [chosen[f"x{end}"].eq(functools.reduce(operator.or_, picked)), number.eq(Cat(bits))]
+        if ways > 1:
+            m.d.sync += chosen.address_other.eq(Mux(joins, taken.address, word.address))
         m.d.sync += row.eq(chosen)
         for end, number in zip(ends(g), numbers, strict=True):
-            m.d.sync += row[f"address{end}"].eq(chosen.address + number)
+            m.d.sync += row[f"address{end}"].eq(chosen[f"address{end}"] + number)
         m.d.comb += self.row.eq(row)
         with m.If(self.emit):
             m.d.sync += starting.eq(closing)

@@ -15,7 +15,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import ends, energy_shape, feed_layout, unit_rows, word_layout
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from hdl.parts.queue import Queue
-from hdl.parts.set_bits import at_most_set, first_set, outer_two
+from hdl.parts.set_bits import at_most_set, first_set, outer_two, second_last_set
 
 WORD_DEPTH = 32
 """Words the scanner may be ahead of the array: two tiles of 128 rows."""
@@ -228,6 +228,12 @@ class Scanner(wiring.Component):
             out.address.eq(address),
             queued.eq(valid & visit.any() & leads),
         ]
+        if g.lane_rows > 1:
+            m.d.sync += [
+                out.pick_before.eq(second_last_set(eight)),
+                out.more.eq(~at_most_set(eight, 1)),
+                out.few.eq(at_most_set(eight, 3)),
+            ]
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
     def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:

@@ -141,8 +141,8 @@ class Core(Sized):
         if g.map_codes:
             wiring.connect(m, wiring.flipped(self.second), neuron.second)
             m.d.comb += self.activation.eq(y)
-        if g.neurons > 1:
-            m.d.comb += neuron.pace.eq(self.pace if g.map_codes else 1)
+            if g.neurons > 1:
+                m.d.comb += neuron.turn.eq(self.turn)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
         # Columns stand one cycle behind their step, more where they are added; so does what the probe shows.

@@ -10,7 +10,7 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, map_words, region_words
 from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import PACE_BITS, activation_layout, column_shape, second_layout, start_layout
+from hdl.parts.layouts import activation_layout, column_shape, second_layout, start_layout
 from hdl.parts.loading import load_members
 
 EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
@@ -89,5 +89,5 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
             if geometry.map_codes
             else {}
         )
-        | ({"pace": In(PACE_BITS)} if geometry.map_codes and geometry.neurons > 1 else {})
+        | ({"turn": In(range(geometry.neurons + 1))} if geometry.map_codes and geometry.neurons > 1 else {})
     )

@@ -132,7 +132,7 @@ class Accelerator(wiring.Component):
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
             *by_name(walker, core, "input_done", "activation"),
-            *([core.pace.eq(walker.pace)] if g.neurons > 1 else []),
+            *([core.turn.eq(walker.turn)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
         merged = {name: Mux(walking, getattr(walker, name), value) for name, value in loads.items()}

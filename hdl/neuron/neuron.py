@@ -14,7 +14,7 @@ from emulator.spec.geometry import Geometry
 from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import PACE_BITS, activation_layout, group_layout, second_layout
+from hdl.parts.layouts import activation_layout, group_layout, second_layout
 from hdl.parts.ports import Ports, Sized, by_name
 
 
@@ -23,12 +23,18 @@ def logit_layout(g: Geometry) -> StructLayout:
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
+def codes_kept(g: Geometry) -> int:
+    """Codes of one step of neurons that may wait until the next one's come."""
+    return max(g.neurons - 2, 0)
+
+
 class Neuron(Sized):
     """Each group's columns through ``hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a cycle.
 
     Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
-    Hidden layers give y (``activation``), where there are several neurons a whole step of readout in every
-    ``pace``-th cycle. A group of another layer waits until the pipeline is empty, so the settings hold still.
+    Hidden layers give y (``activation``), where there are several neurons a whole step of readout in a cycle;
+    in a walk as long as what takes their codes, ``turn`` of them a cycle, is no more than ``codes_kept``
+    behind. A group of another layer waits until the pipeline is empty, so the settings hold still.
     ``second`` has a group's second operands where it says so, as many as there are neurons.
     Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: ``Geometry.neurons`` pipes.
     """
@@ -43,7 +49,7 @@ class Neuron(Sized):
             }
             | {f"{name}_window": In(WindowSignature()) for name in ("bias", "neuron", "base", "slope")}
             | ({"second": In(stream.Signature(second_layout(g)))} if g.map_codes else {})
-            | ({"pace": In(PACE_BITS, init=1)} if g.neurons > 1 else {})
+            | ({"turn": In(range(g.neurons + 1))} if g.map_codes and g.neurons > 1 else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -75,37 +81,47 @@ class Neuron(Sized):
         # Known a cycle ahead: whether what is taken is the group's last, and the step's.
         only, lane_last = Signal(), Signal()
         take = running & there
+        count: Value = Const(1)
         if wide:
-            # The next steps' turn comes when what takes their codes is through with this one's.
-            together, waits = Signal(), Signal(PACE_BITS)
-            free = Signal(init=1)
+            together = Signal()
+            count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
+        if wide and g.map_codes:
+            # Codes that wait where they are taken, after this cycle without another step's and with them.
+            free, given = Signal(init=1), Signal()
+            waiting, rest, more = (Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more"))
             take &= ~together | free
-            with m.If(take & together):
-                m.d.sync += [waits.eq(self.pace - 1), free.eq(self.pace == 1)]
-            with m.Elif(~free):
-                m.d.sync += [waits.eq(waits - 1), free.eq(waits == 1)]
+            m.d.comb += [
+                given.eq(take & together & layer.walked),
+                rest.eq(self._less_a_turn(waiting)),
+                more.eq(rest + count),
+            ]
+            # Whether one more step may come is known late.
+            kept = codes_kept(g)
+            m.d.sync += [
+                waiting.eq(Mux(given, more, rest)),
+                free.eq(Mux(given, self._less_a_turn(more) <= kept, self._less_a_turn(rest) <= kept)),
+            ]
         closing = take & only
         same: Value = ~layer.layer_end
         if g.map_codes:
             # A walk goes on to other settings only when everything has run empty.
             same |= group.walked
+        begin = [
+            running.eq(1),
+            layer.eq(group),
+            left.eq(group.columns),
+            only.eq(group.columns == 1),
+            column.eq(group.first_column),
+            address.eq(group.column),
+            lane.eq(0),
+            lane_last.eq(g.readouts == 1),
+        ]
+        if wide:
+            few = Mux(group.output, group.columns == 1, group.columns <= g.neurons)
+            begin += [together.eq(~group.output), only.eq(few), lane_last.eq(~group.output)]
         with m.If(self.groups.valid & ~running & (same | ~busy)):
             m.d.comb += self.groups.ready.eq(1)
-            m.d.sync += [
-                running.eq(1),
-                layer.eq(group),
-                left.eq(group.columns),
-                only.eq(group.columns == 1),
-                column.eq(group.first_column),
-                address.eq(group.column),
-                lane.eq(0),
-                lane_last.eq(g.readouts == 1),
-            ]
-            if wide:
-                m.d.sync += together.eq(~group.output)
-                with m.If(~group.output):
-                    m.d.sync += [only.eq(group.columns <= g.neurons), lane_last.eq(1)]
-        count: Value = Const(1)
+            m.d.sync += begin
         with m.If(take):
             m.d.sync += [only.eq(left == 2), lane_last.eq((lane == g.readouts - 2) | (g.readouts == 1))]
             m.d.sync += [left.eq(left - 1), column.eq(column + 1), address.eq(address + 1), lane.eq(lane + 1)]
@@ -118,7 +134,10 @@ class Neuron(Sized):
         with m.If(closing):
             m.d.sync += running.eq(0)
         if wide:
-            count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
+            # The next group follows at once.
+            with m.If(closing & self.groups.valid & same):
+                m.d.comb += self.groups.ready.eq(1)
+                m.d.sync += begin
         step_taken = take & (only | lane_last)
         m.d.comb += [
             self.partials.ready.eq(step_taken),
@@ -152,6 +171,9 @@ class Neuron(Sized):
             *(self.activation.y[i].eq(pipe.y) for i, pipe in enumerate(pipes)),
         ]
         return m
+
+    def _less_a_turn(self, codes: Value) -> Value:
+        return Mux(codes >= self.turn, codes - self.turn, codes)
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
         """One for each neuron, with the columns whose number ends in its own."""

@@ -50,16 +50,17 @@ class Samples(Sized):
         # Known a cycle ahead, as that counts down.
         only = Signal()
         m.d.comb += [
-            self.turns.ready.eq(~busy),
-            self.level.eq(stored.level),
             go.eq(busy & room),
+            # The next turn follows at once.
+            self.turns.ready.eq(~busy | (go & only)),
+            self.level.eq(stored.level),
             steps.eq((turn.columns + (g.readouts - 1)) >> step_log2),
         ]
         with m.If(go):
             m.d.sync += [left.eq(left - 1), only.eq(left == 2), column.eq(column + g.readouts)]
             with m.If(only):
                 m.d.sync += busy.eq(0)
-        with m.If(self.turns.valid & ~busy):
+        with m.If(self.turns.valid & self.turns.ready):
             m.d.sync += [busy.eq(1), left.eq(steps), only.eq(steps == 1)]
             m.d.sync += [column.eq(turn.first_column), held.eq(turn["key"])]
 

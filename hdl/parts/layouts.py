@@ -9,8 +9,6 @@ from hdl.parts.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10
-PACE_BITS = 4
-"""Of the cycles from a step's neurons to the next one's."""
 SECOND_BITS = 25
 """Of a second operand, 255 * 65535 rounded at most."""
 
@@ -83,8 +81,9 @@ def unit_rows(g: Geometry, unit: int) -> int:
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
     """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
-    ``pick`` is the first to visit, ``pick_other`` of two ``lane_rows`` the one beside it; ``single`` says
-    that there are no more.
+    ``pick`` is the first to visit; ``single`` says that no more rows are left than go in a cycle. Of two
+    ``lane_rows`` ``pick_other`` is the last to visit and ``pick_before`` the last but one, 0 where they are
+    ``pick``; ``more`` says that there are two at least, ``few`` that there are three at most.
     """
     word = {
         "x": ArrayLayout(unsigned(8), rows),
@@ -94,7 +93,8 @@ def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
         "last": 1,
         "address": bits_for(g.weight_depth - 1),
     }
-    return StructLayout(word | ({"pick_other": rows} if g.lane_rows > 1 else {}))
+    two = {"pick_other": rows, "pick_before": rows, "more": 1, "few": 1}
+    return StructLayout(word | (two if g.lane_rows > 1 else {}))
 
 
 def start_layout(g: Geometry) -> StructLayout:

@@ -31,6 +31,11 @@ def inner_two(bits: Value) -> tuple[Value, Value]:
     return _two(second_set, bits)
 
 
+def second_last_set(bits: Value) -> Value:
+    """One-hot: the highest but one bit set of eight (0 where it is the lowest, or when there is none)."""
+    return second_set(bits[::-1])[::-1] & ~first_set(bits)
+
+
 def at_most_set(bits: Value, count: int) -> Value:
     """Whether at most ``count`` of eight bits are set."""
     low, high = bits[:4], bits[4:]

@@ -25,8 +25,8 @@ class MapMemory(Sized):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 
     ``write`` codes a cycle, as many as there are neurons at most, are written to as many places from
-    ``write_address`` on. What is written shows to a read asked for a cycle later. Addresses wrap. Codes 7 and
-    8 are written to places 3 and 4, and read from 0, 3 and 4 on::
+    ``write_address`` on; of a ``copy`` eight to a word's. What is written shows to a read asked for a cycle
+    later. Addresses wrap. Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
 
         { "signal": [
           {"name": "write",         "wave": "01.0........"},
@@ -48,15 +48,17 @@ class MapMemory(Sized):
             "write": In(bits_for(most)),
             "write_address": In(address),
             "write_data": In(8 * most),
+            "copy": In(1),
+            "copy_data": In(8 * WORD_ROWS),
         }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         low, codes, most = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
         # Those who ask stand on all sides of it: a register before every bank's own.
-        address, write, write_address, write_data = (
+        address, write, write_address, write_data, copy, copy_data = (
             delayed(m, getattr(self, name), 1, name)
-            for name in ("address", "write", "write_address", "write_data")
+            for name in ("address", "write", "write_address", "write_data", "copy", "copy_data")
         )
         word, first = address[low:], address[:low]
         to_word, to_first = write_address[low:], write_address[:low]
@@ -65,14 +67,13 @@ class MapMemory(Sized):
             m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), codes // WORD_ROWS)
             # Which of the codes is this bank's.
             number = (i - to_first)[:low]
+            written = write_data.word_select(number[: exact_log2(most)], 8) if most > 1 else write_data
             m.d.sync += [
                 # Banks below the first code's hold the next word's.
                 bank.address.eq(word + (first > i)),
-                bank.write.eq(number < write),
+                bank.write.eq(copy | (number < write)),
                 bank.write_address.eq(to_word + (to_first > i)),
-                bank.write_data.eq(
-                    write_data.word_select(number[: exact_log2(most)], 8) if most > 1 else write_data
-                ),
+                bank.write_data.eq(Mux(copy, copy_data.word_select(i, 8), written)),
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")

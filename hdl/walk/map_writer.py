@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
+from hdl.neuron.neuron import codes_kept
 from hdl.parts.delay import delayed
 from hdl.parts.ports import Ports, Sized
 from hdl.walk.map_memory import MAP_LATENCY
@@ -20,21 +21,27 @@ BEHIND = MAP_LATENCY + 1
 """Cycles from a write until a read that is asked for finds it, and the read itself."""
 
 
+def turns_most(g: Geometry) -> int:
+    """Turns in which all codes that wait are written, at most."""
+    return g.neurons + codes_kept(g)
+
+
 class MapWriter(Sized):
     """Codes of columns in turn to their places; behind a window's first the largest so far.
 
-    ``count`` codes of neighbouring columns come at once with ``valid``, and go 2 ** ``turn`` at a time, for
-    which they leave time. What stands there is read with ``request`` at ``address``, which is granted at
-    once, MAP_LATENCY before it is written. A place may come again in the turn after the next one: what is on
-    its way there, or was written when it was read, is used. Latency: WRITE_LATENCY. Throughput: a turn a
-    cycle. Resources: ``Places``, six comparisons of an address, and about 60 LUTs a code.
+    ``count`` codes of neighbouring columns come at once with ``valid``, and go ``turn`` at a time; the next
+    ones come when no more than ``codes_kept`` are left. What stands there is read with ``request`` at
+    ``address``, which is granted at once, MAP_LATENCY before it is written. A place may come again in the
+    turn after the next one: what is on its way there, or was written when it was read, is used.
+    Latency: WRITE_LATENCY. Throughput: a turn a cycle. Resources: ``Places``, six comparisons of an address,
+    and about 80 LUTs a code.
     """
 
     def ports(self, g: Geometry) -> Ports:
         address, most = bits_for(g.map_codes - 1), g.neurons
         return {
             "field": In(FIELD_LAYOUT),
-            "turn": In(3),
+            "turn": In(range(most + 1)),
             "begin": In(1),
             "valid": In(1),
             "count": In(bits_for(most)),
@@ -51,16 +58,25 @@ class MapWriter(Sized):
         m = Module()
         most = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
-        # The turns of what came: the first one's codes are the lowest.
-        codes, left, each = Signal(8 * most), Signal(bits_for(most)), Signal(bits_for(most))
-        m.d.sync += each.eq(1 << self.turn)
-        with m.If(self.valid):
-            m.d.sync += [codes.eq(self.y), left.eq(self.count)]
-        with m.Elif(left != 0):
-            m.d.sync += [codes.eq(codes >> (each << 3)), left.eq(left - each)]
-        going = Signal()
+        # The first one's codes are the lowest; those that are no whole turn wait for the next ones.
+        each, waits = Signal.like(self.turn), turns_most(self.geometry)
+        codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
+        rest, waiting = Signal.like(left), Signal.like(codes)
         m.d.comb += [
-            going.eq(left != 0),
+            rest.eq(Mux(going, left - each, left)),
+            waiting.eq(Mux(going, codes >> (each << 3), codes)),
+        ]
+        m.d.sync += [left.eq(rest), codes.eq(waiting)]
+        with m.If(self.begin):
+            m.d.sync += each.eq(self.turn)
+        with m.If(self.valid):
+            m.d.sync += left.eq(rest + self.count)
+            with m.Switch(rest):
+                for i in range(waits - most + 1):
+                    with m.Case(i):
+                        m.d.sync += codes.eq(Cat(waiting[: 8 * i], self.y))
+        m.d.comb += [
+            going.eq((left != 0) & (left >= each)),
             places.field.eq(self.field),
             places.begin.eq(self.begin),
             places.next.eq(going),
@@ -68,7 +84,7 @@ class MapWriter(Sized):
         code = StructLayout({"valid": 1, "first": 1, "y": 8 * most, "address": len(self.address)})
         before = delayed(m, going, PLACES_LATENCY - 1, "before")
         valid = delayed(m, before, 1, "valid")
-        y = delayed(m, codes, PLACES_LATENCY, "y")
+        y = delayed(m, codes[: 8 * most], PLACES_LATENCY, "y")
         now = Signal(code)
         m.d.comb += [
             now.valid.eq(valid & places.inside),

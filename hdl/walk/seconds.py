@@ -24,7 +24,7 @@ ADDRESSES = 8
 class Seconds(wiring.Component):
     """Each column's code goes to the scaler as ``a`` with its ``index``; scaled it waits on ``operands``.
 
-    ``begin`` starts with the columns of ``field``, their factors from ``base`` on, 2 ** ``turn`` of them
+    ``begin`` starts with the columns of ``field``, their factors from ``base`` on, ``turn`` of them
     beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
     takes them at once. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
     columns. Throughput: what the scaler's is. Resources: ``Places``, two queues.
@@ -37,7 +37,7 @@ class Seconds(wiring.Component):
         super().__init__(
             {
                 "field": In(FIELD_LAYOUT),
-                "turn": In(3),
+                "turn": In(bits_for(self.read)),
                 "group": In(16),
                 "base": In(index),
                 "begin": In(1),
@@ -65,7 +65,7 @@ class Seconds(wiring.Component):
         paired: Value = Const(0, 1)
         if self.ways > 1:
             paired = Signal()
-            m.d.sync += paired.eq(self.turn != 0)
+            m.d.sync += paired.eq(~self.turn[0])
             self.some = Const(1, 1) << paired
         # Operands asked for that no sum has taken; turns among them still on their way to their queue.
         out, some = Signal(range(ahead + 1)), Signal()
@@ -79,7 +79,7 @@ class Seconds(wiring.Component):
             places.next.eq(active & ~places.over & some),
         ]
         m.d.sync += [
-            each.eq(1 << self.turn),
+            each.eq(self.turn),
             out.eq(out + Mux(places.next, each, 0) - given),
             some.eq((out < ahead - 3 * self.read) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
             active.eq(active | self.begin),

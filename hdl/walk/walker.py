@@ -7,32 +7,37 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.walk_record import HEADER, KINDS, RECORD_WORDS
+from emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
-from hdl.parts.layouts import INDEX_BITS, PACE_BITS, activation_layout, second_layout, start_layout
+from hdl.parts.layouts import INDEX_BITS, activation_layout, second_layout, start_layout
 from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.ports import Ports, Sized, by_name
 from hdl.walk.gates import GATES_LATENCY, Gates
 from hdl.walk.layouts import GATE_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MapMemory
-from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
+from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
 from hdl.walk.packer import Packer
 from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
-from hdl.walk.places import FIELD_LAYOUT
+from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
 from hdl.walk.pooling import POOLING_LATENCY, Pooling
 from hdl.walk.records import Records
 from hdl.walk.scaler import SCALER_LATENCY, Scaler
 from hdl.walk.seconds import Seconds
 
-TURNS = 8
-"""At least the turns in which the results of a cycle are written."""
-WRITTEN = 1 + WRITE_LATENCY + TURNS
-"""Cycles from results until a read of their places finds them."""
-QUIET = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY) + WRITTEN
-"""Likewise from a pool's or a gate's last code."""
+TO_BEGIN = 4 + POSITION_BITS_MIN
+"""Cycles from a step's end to the first read of the one behind it, at least."""
+TO_RESULTS = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY)
+"""Cycles from a pool's or a gate's last code to its results."""
 CODE_BITS = bits_for(65535)
+
+
+def drain_cycles(g: Geometry) -> int:
+    """Cycles from a step's last results to its end: then its record is done with, and a read of the places
+    of its results finds them when the next step begins."""
+    turns = turns_most(g)
+    return max(PLACES_LATENCY + turns, 1 + WRITE_LATENCY + turns - TO_BEGIN)
 
 
 class Walker(Sized):
@@ -41,12 +46,12 @@ class Walker(Sized):
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
     is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
     other one is under way; the core's ``done`` ends it. A walk begins by copying the sample into the map
-    memory, as many codes a cycle as neurons fire. The next sample may be loaded beside the rest of the walk,
+    memory, eight codes a cycle. The next sample may be loaded beside the rest of the walk,
     from the end of ``copying`` on.
 
-    A step begins when the one before has left everything. Patches are inferences of one layer each, numbered
-    (inference * calls + call) * positions + position.
-    Latency: the copy, about 30 cycles a step more than its patches take (60 where it begins a call), and
+    A step begins when the one before has left everything (``drain_cycles``). Patches are inferences of one
+    layer each, numbered (inference * calls + call) * positions + position.
+    Latency: the copy, about 20 cycles a step more than its patches take (60 where it begins a call), and
     those in which the last of them goes through the core. Resources: the map memory, a sample's, about 3,000
     LUTs, one multiplier.
     """
@@ -68,7 +73,7 @@ class Walker(Sized):
             "activation": In(activation_layout(g)),
             "done": In(1),
             "second": Out(stream.Signature(second_layout(g))),
-            "pace": Out(PACE_BITS),
+            "turn": Out(range(g.neurons + 1)),
             "steps_window": In(WindowSignature()),
             "operand_window": In(WindowSignature()),
         }
@@ -117,10 +122,8 @@ class Walker(Sized):
         sample_load, sample_word, sample_code = (
             delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
         )
-        low, turns = exact_log2(g.neurons), exact_log2(WORD_ROWS // g.neurons)
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
         copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
-        of_sample = sample.data.word_select(copied_word[:turns], 8 * g.neurons) if turns else sample.data
         # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
@@ -138,11 +141,13 @@ class Walker(Sized):
             sample.write.eq(sample_load),
             sample.write_address.eq(sample_word),
             sample.write_data.eq(sample_code.replicate(WORD_ROWS)),
-            sample.address.eq(self.word[turns:]),
+            sample.address.eq(self.word),
             # What is copied beyond a sample's end belongs to maps that are made before they are read.
-            memory.write.eq(Mux(copied, g.neurons, writer.write)),
-            memory.write_address.eq(Mux(copied, copied_word << low, writer.write_address)),
-            memory.write_data.eq(Mux(copied, of_sample, writer.write_data)),
+            memory.copy.eq(copied),
+            memory.copy_data.eq(sample.data),
+            memory.write.eq(writer.write),
+            memory.write_address.eq(Mux(copied, copied_word << exact_log2(WORD_ROWS), writer.write_address)),
+            memory.write_data.eq(writer.write_data),
         ]
         # Patches: to the core's banks, or through a pool.
         start = Signal.like(step.start)
@@ -171,7 +176,7 @@ class Walker(Sized):
             "gate": (gates.valid, Const(1), gates.y),
         }
         # Neurons leave time for the turns in which their codes are written.
-        m.d.sync += self.pace.eq(Const(g.neurons) >> step.turn)
+        m.d.sync += self.turn.eq(step.turn)
         self._write(m, begin, writer, results)
         self._launch(m, reader, packer, is_product)
         return m
@@ -184,14 +189,15 @@ class Walker(Sized):
         """
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
-        beginning, quiet, outstanding = Signal(), Signal(range(QUIET + 1)), Signal(8)
+        drain = drain_cycles(self.geometry)
+        beginning, quiet, outstanding = Signal(), Signal(range(TO_RESULTS + drain + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
         # Whether the body of the last call is done, or all but the answer.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
-        words = self.geometry.packet_bytes // self.geometry.neurons
+        words = self.geometry.packet_bytes // WORD_ROWS
         self.word, last_word = Signal(range(words)), Signal(range(words))
-        m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(self.geometry.neurons))
+        m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(WORD_ROWS))
         bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [
             self.walking.eq(header.steps.any()),
@@ -245,7 +251,7 @@ class Walker(Sized):
                     m.d.comb += taking.eq(1)
                     m.next = "settle"
             with m.State("settle"):
-                m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(CODE_BITS)]
+                m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(step.position_bits)]
                 m.next = "multiply"
             with m.State("multiply"):
                 # base = index * positions, and before it index * calls, bit by bit from the highest.
@@ -263,7 +269,7 @@ class Walker(Sized):
                 m.next = "settled"
             with m.State("begin"):
                 m.d.comb += beginning.eq(1)
-                m.d.sync += [quiet.eq(QUIET), ahead.eq(0)]
+                m.d.sync += [quiet.eq(TO_RESULTS + drain), ahead.eq(0)]
                 with m.If(~body_done & ~all_done):
                     m.d.comb += records.fetch.eq(1)
                     m.d.sync += [ahead.eq(1), number.eq(number + 1)]
@@ -272,7 +278,7 @@ class Walker(Sized):
                 with m.If(asked & (outstanding == 0)):
                     m.d.sync += quiet.eq(quiet - 1)
                 with m.Else():
-                    m.d.sync += quiet.eq(Mux(is_product, WRITTEN, QUIET))
+                    m.d.sync += quiet.eq(Mux(is_product, drain, TO_RESULTS + drain))
                 with m.If(step.last & self.done):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
@@ -295,7 +301,7 @@ class Walker(Sized):
         # Eight codes are read at once where a whole step's are written at once and channels come in eights.
         wide = Const(0, 1)
         if self.geometry.neurons == 4:
-            wide = (step.turn == 2) & ~step.to_channels[0]
+            wide = (step.turn == 4) & ~step.to_channels[0]
         m.d.comb += [
             scaler.valid.eq(Mux(average, pooling.valid, seconds.valid)),
             scaler.a.eq(seconds.a),
@@ -304,7 +310,7 @@ class Walker(Sized):
             seconds.value_valid.eq(scaler.value_valid & ~average),
             seconds.value.eq(scaler.value),
             field.base.eq(step.second_base),
-            field.plane.eq(Const(1) << seconds.turn),
+            field.plane.eq(seconds.turn),
             field.pixel.eq(step.second_pixel),
             field.line.eq(step.second_line),
             field.rows.eq(0),
@@ -313,7 +319,7 @@ class Walker(Sized):
             field.groups.eq(step.to_groups),
             field.pool_rows.eq(1),
             field.pool_columns.eq(1),
-            seconds.turn.eq(step.turn + wide),
+            seconds.turn.eq(step.turn << wide),
             seconds.group.eq(step.group_columns),
         ]
         with m.If(average):

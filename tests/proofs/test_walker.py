@@ -26,8 +26,8 @@ SEEN = "        self.seen = number, call, ahead, quiet, outstanding, whole\n"
 SHOWN = ((FSM, SEEN + FSM.replace(":", " as self.fsm:")),)
 """Lets the proof see where the control is."""
 STATES = "idle loaded copy settled next fetch fetching settle multiply sample begin run".split()
-WRITTEN = 2
-"""Cycles that a step's results need at least, here."""
+DRAIN = 2
+"""Cycles from a step's last results to its end, here."""
 
 
 class Records:
@@ -61,7 +61,8 @@ def walk(module: types.ModuleType) -> Verdict:
     long ago as writing takes."""
     run = Run()
     m = run.module
-    module.CODE_BITS, module.QUIET, module.WRITTEN = 2, WRITTEN + 1, WRITTEN  # type: ignore[attr-defined]
+    module.CODE_BITS, module.TO_RESULTS = 2, 1  # type: ignore[attr-defined]
+    module.drain_cycles = lambda g: DRAIN  # type: ignore[attr-defined]
     walker, records = module.Walker(GEOMETRY), Records(run)
     begins, body, steps, calls = (records.header[name] for name in ("begins", "body", "steps", "calls"))
     run.given((begins <= body) & (body < steps) & (steps != 255) & (calls != 0))
@@ -86,7 +87,7 @@ def walk(module: types.ModuleType) -> Verdict:
     again = (now == steps - 1) & ~answer
     answers = answer | (again & (its_call + 2 == calls) & (begins == body))
     after = Mux(answers, steps, Mux(again, begins, now) + 1)[:8]
-    m.d.comb += step.last.eq(now == steps)
+    m.d.comb += [step.last.eq(now == steps), step.position_bits.eq(2)]
     with m.If(at["idle"]):
         m.d.sync += [now.eq(0), its_call.eq(0), fresh.eq(1)]
     with m.Elif(taking):
@@ -121,13 +122,13 @@ def walk(module: types.ModuleType) -> Verdict:
     run.always(~at["run"] | Mux(ahead, behind, here))
     run.always(~(at["fetching"] | (at["run"] & ahead)) | records.begun | (records.held == number))
     run.always((outstanding == patches) | at["idle"])
-    run.always(~at["run"] | (left + quiet >= WRITTEN))
+    run.always(~at["run"] | (left + quiet >= DRAIN))
     rests = ~(at["idle"] | at["run"])
-    run.always(~rests | fresh | ((patches == 0) & (left >= WRITTEN) & asked))
+    run.always(~rests | fresh | ((patches == 0) & (left >= DRAIN) & asked))
 
     # The claims.
     run.always(~taking | (records.held == after))
-    run.always(~begin | fresh | ((patches == 0) & (left >= WRITTEN)))
+    run.always(~begin | fresh | ((patches == 0) & (left >= DRAIN)))
     run.reachable(begin & (its_call == 1) & (now == steps))
     return check(run, depth=31, induction=8)
 
@@ -201,7 +202,7 @@ BUGS = [
     (walk, "(number == header.body) & (call + 1 == header.calls)", "(number == header.body)"),
     (walk, "all_done.eq(number == header.steps - 1)", "all_done.eq(number == header.steps)"),
     (walk, "with m.If(asked & (outstanding == 0)):", "with m.If(asked):"),
-    (walk, "Mux(is_product, WRITTEN, QUIET)", "Mux(is_product, 0, QUIET)"),
+    (walk, "Mux(is_product, drain, TO_RESULTS", "Mux(is_product, 0, TO_RESULTS"),
     (walk, "with m.If(~body_done & ~all_done):", "with m.If(~body_done):"),
     (ends, "last_tile.eq(rows_left <= tile_rows)", "last_tile.eq(rows_left < tile_rows)"),
     (ends, "== 8),", "== 4),"),

@@ -155,7 +155,7 @@ class Hand:
     @staticmethod
     def _order(f: dict[str, int]) -> list[tuple[int, int, int]]:
         """Row, column and channel of each result in turn."""
-        channels = f["to_channels"] << f["turn"]
+        channels = f["to_channels"] * f["turn"]
         sizes = (f[x] for x in ("grid_rows", "grid_columns", "to_groups", "block_rows", "block_columns"))
         return [
             (row * f["block_rows"] + i, column * f["block_columns"] + j, group * channels + c)
@@ -166,12 +166,8 @@ class Hand:
         """(address, first of its window) of each result in turn, None beside the map."""
         for r, q, c in self._order(f):
             row, column = r // f["pool_rows"], q // f["pool_columns"]
-            place = (
-                f["to_base"]
-                + c * f["to_plane"] // (1 << f["turn"])
-                + row * f["to_line"]
-                + column * f["to_pixel"]
-            )
+            place = f["to_base"] + c * f["to_plane"] // f["turn"]
+            place += row * f["to_line"] + column * f["to_pixel"]
             inside = row < f["to_rows"] and column < f["to_columns"]
             yield (place if inside else None, r % f["pool_rows"] == 0 and q % f["pool_columns"] == 0)
 

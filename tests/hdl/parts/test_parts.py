@@ -11,7 +11,7 @@ from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.queue import Queue
-from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_set
+from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_last_set, second_set
 from hdl.parts.table import Table
 from tests.hdl.interpreted import answers, simulated
 
@@ -19,22 +19,23 @@ from tests.hdl.interpreted import answers, simulated
 def test_set_bits_of_every_byte() -> None:
     m = Module()
     bits, most = Signal(8), Signal(5)
-    found = [Signal(8, name=f"found_{i}") for i in range(6)]
-    of_byte = (first_set(bits), second_set(bits), *outer_two(bits), *inner_two(bits))
+    found = [Signal(8, name=f"found_{i}") for i in range(7)]
+    of_byte = (first_set(bits), second_set(bits), *outer_two(bits), second_last_set(bits), *inner_two(bits))
     m.d.comb += [signal.eq(value) for signal, value in zip(found, of_byte, strict=True)]
-    m.d.comb += [most[n].eq(at_most_set(bits, n)) for n in (1, 2, 4)]
+    m.d.comb += [most[n].eq(at_most_set(bits, n)) for n in (1, 2, 3, 4)]
 
     async def bench(ctx: Any) -> None:
         for value in range(256):
             ctx.set(bits, value)
             ones = [1 << i for i in range(8) if value >> i & 1]
-            wanted = [sum(ones[:1]), sum(ones[1:2]), sum(ones[:1]), sum(ones[1:][-1:])]
-            assert [ctx.get(s) for s in found[:4]] == wanted, value
+            wanted = [sum(ones[:1]), sum(ones[1:2]), sum(ones[:1]), sum(ones[1:][-1:]), sum(ones[1:-1][-1:])]
+            assert [ctx.get(s) for s in found[:5]] == wanted, value
             # Of no more than two bits none are left.
             if len(ones) > 2:
                 inner = ones[1:-1]
-                assert [ctx.get(s) for s in found[4:]] == [inner[0], sum(inner[1:][-1:])], value
-            assert [ctx.get(most) >> n & 1 for n in (1, 2, 4)] == [len(ones) <= n for n in (1, 2, 4)], value
+                assert [ctx.get(s) for s in found[5:]] == [inner[0], sum(inner[1:][-1:])], value
+            few = [ctx.get(most) >> n & 1 for n in (1, 2, 3, 4)]
+            assert few == [len(ones) <= n for n in (1, 2, 3, 4)], value
 
     simulated(m, bench)
 

@@ -4,37 +4,46 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from amaranth import Module, Signal
 
 from emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
 from emulator.spec import PRESETS
-from emulator.spec.geometry import WORD_ROWS
+from emulator.spec.geometry import WORD_ROWS, Geometry
+from hdl.neuron.neuron import codes_kept
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
-from hdl.walk.map_writer import WRITE_LATENCY, MapWriter
+from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
 from hdl.walk.pooling import Pooling
 from tests.hdl.interpreted import followed, simulated
 from tests.hdl.walk import place_fields
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
+WIDE = dataclasses.replace(MAPS, lanes=32, readouts=4, lane_groups=2, skip=True)
+AT_ONCE = [(turn, turns) for turn in (2, 3, 4) for turns in (POOLED_TURNS_MIN, 3)]
 WINDOWS, WIDTH, PLANE = 3, 4, 100
 """Windows of so many places side by side, and how far channels lie apart."""
 
 
-def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) -> list[int]:
-    """The map that ``codes`` (places, channels) leave behind when they come with gaps."""
-    channels = codes.shape[1]
+def pooled(
+    g: Geometry, codes: npt.NDArray[np.int64], turn: int, gap: float, rng: np.random.Generator
+) -> list[int]:
+    """The map that ``codes`` (places, channels) leave behind when as many as there are neurons come at once,
+    with gaps, and ``turn`` are written at once."""
+    channels, plane = codes.shape[1], PLANE if g.neurons == 1 else 1
     m = Module()
-    m.submodules.memory = memory = MapMemory(MAPS)
-    m.submodules.writer = writer = MapWriter(MAPS)
+    m.submodules.memory = memory = MapMemory(g)
+    m.submodules.writer = writer = MapWriter(g)
     sizes = {"map": (1, WINDOWS), "grid": (1, WINDOWS * WIDTH), "block": (1, 1), "pool": (1, WIDTH)}
-    field = place_fields(7, PLANE, 1, channels, 1, **sizes)
+    pixel = 1 if plane > 1 else channels
+    field = place_fields(7, plane * turn, pixel, channels // turn, 1, **sizes)
     m.d.comb += [writer.field[name].eq(value) for name, value in field.items()]
     m.d.comb += [
         memory.write.eq(writer.write),
         memory.write_address.eq(writer.write_address),
         memory.write_data.eq(writer.write_data),
-        writer.data.eq(memory.data[:8]),
+        writer.data.eq(memory.data[: len(writer.data)]),
+        writer.turn.eq(turn),
     ]
     looking = Signal()
     where = Signal.like(memory.address)
@@ -49,19 +58,22 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
         ctx.set(writer.begin, 1)
         await ctx.tick()
         ctx.set(writer.begin, 0)
-        for code in codes.ravel():
-            while rng.random() < gap:
+        left = 0
+        for first in range(0, codes.size, g.neurons):
+            some = codes.ravel()[first : first + g.neurons]
+            while (left := left - turn if left >= turn else left) > codes_kept(g) or rng.random() < gap:
                 await ctx.tick()
             ctx.set(writer.valid, 1)
-            ctx.set(writer.y, int(code))
-            ctx.set(writer.count, 1)
+            ctx.set(writer.y, int.from_bytes(some.astype(np.uint8).tobytes(), "little"))
+            ctx.set(writer.count, len(some))
             await ctx.tick()
+            left += len(some)
             ctx.set(writer.valid, 0)
-        await ctx.tick().repeat(WRITE_LATENCY + 2)
+        await ctx.tick().repeat(WRITE_LATENCY + turns_most(g) + 1)
         ctx.set(looking, 1)
         for window in range(WINDOWS):
             for channel in range(channels):
-                ctx.set(where, 7 + window + PLANE * channel)
+                ctx.set(where, 7 + pixel * window + plane * channel)
                 await ctx.tick().repeat(MAP_LATENCY)
                 found.append(ctx.get(memory.data[:8]))
 
@@ -69,13 +81,16 @@ def pooled(codes: np.ndarray[Any, Any], gap: float, rng: np.random.Generator) ->
     return found
 
 
-@pytest.mark.parametrize("channels", range(POOLED_TURNS_MIN, 9))
+@pytest.mark.parametrize(("turn", "turns"), [(1, n) for n in range(POOLED_TURNS_MIN, 9)] + AT_ONCE)
 @pytest.mark.parametrize("gap", [0.0, 0.1])
-def test_the_largest_of_a_window_however_soon_its_place_comes_again(channels: int, gap: float) -> None:
-    rng = np.random.default_rng(channels)
+def test_the_largest_of_a_window_however_soon_its_place_comes_again(
+    turn: int, turns: int, gap: float
+) -> None:
+    rng, channels = np.random.default_rng(turns), turn * turns
     codes = rng.integers(0, 256, (WINDOWS * WIDTH, channels))
     expected = codes.reshape(WINDOWS, WIDTH, channels).max(axis=1)
-    np.testing.assert_array_equal(pooled(codes, gap, rng), expected.ravel())
+    for geometry in (MAPS, WIDE)[turn > 1 :]:
+        np.testing.assert_array_equal(pooled(geometry, codes, turn, gap, rng), expected.ravel())
 
 
 @pytest.mark.parametrize("window", [1, 9, 300, WINDOW_MAX])
