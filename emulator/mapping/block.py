@@ -85,14 +85,18 @@ PASS_CYCLES = 4
 """What a pass takes beside its rows. Both from layers of LeNet-5 and ResNet-8, simulated."""
 
 
+NOISE_CYCLES = 36
+"""Cycles in which the noise of ``Geometry.noise_units`` passes is worked out."""
+
+
 def cycles_a_row(rows: int, array: Geometry) -> float:
     """Cycles for each of ``rows`` rows of a word, where lanes take up to ``lane_rows`` a cycle of those that
-    are not 0."""
+    are not 0, of one word or two."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
     chances = (math.comb(rows, n) * VISITED**n * (1 - VISITED) ** (rows - n) for n in some)
-    return sum(chance * -(-n // at_once) for n, chance in zip(some, chances, strict=True)) / rows
+    return sum(chance * max(n / at_once, min(n, 1)) for n, chance in zip(some, chances, strict=True)) / rows
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
     columns where the last of them may lie ``beyond`` it.
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
-    maps, or as its columns are read out and fire, with second operands or without. A tile has ``rows``; of a
-    product of groups each stays within one, and begins a word.
+    maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
+    without. A tile has ``rows``; of a product of groups each stays within one, and begins a word.
     """
     patches, groups = node.patches, node.patches.groups
     channels, outputs = patches.shape[0] // groups, node.dense.outputs // groups
@@ -135,7 +139,7 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
         cycles = max(
             taken * cycles_a_row(WORD_ROWS // spread, array) + PASS_CYCLES * passes,
             read if array.map_codes else 0,
-            passes * share / array.readouts,
+            passes * max(share / array.readouts, NOISE_CYCLES / array.noise_units if array.noise else 0),
             share * groups / (array.neurons if node.skip is None else array.second_operands),
         )
         columns = groups * whole_readouts(share, array)

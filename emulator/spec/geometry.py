@@ -208,6 +208,11 @@ class Geometry:
         return self.readouts if self.lane_groups > 1 else 1
 
     @property
+    def noise_units(self) -> int:
+        """Passes whose noise is worked out at the same time: more where they follow each other sooner."""
+        return 4 if self.lane_groups > 1 else 2 if self.overlap else 1
+
+    @property
     def second_operands(self) -> int:
         """Second operands of columns that are scaled in a cycle."""
         return min(2, self.neurons)

@@ -13,15 +13,6 @@ from hdl.parts.layouts import noise_layout
 from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 
-
-def units(geometry: Geometry) -> int:
-    """Keys, and roots, that take turns: either takes about 30 cycles, a pass among others' fewer.
-
-    Fewer still where several rows are added in a cycle.
-    """
-    return 4 if geometry.lane_groups > 1 else 2 if geometry.overlap else 1
-
-
 SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
 """What a pass's square root needs beside its energy."""
 
@@ -29,13 +20,14 @@ SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
 class PassSchedule(wiring.Component):
     """Each noisy pass in its turn to a key, which is handed on as ``turns``, and through a queue to a root.
 
-    A pass without noise only takes its energy along. Throughput: ``units`` passes in about 32 cycles.
-    Resources: ``units`` Speck64/128 rounds and square roots, about 170 flip-flops each.
+    A pass without noise only takes its energy along. Throughput: ``noise_units`` passes in about 36 cycles,
+    by as many keys and roots in turn. Resources: a Speck64/128 round and a square root each, about 170
+    flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        self.units = units(geometry)
+        self.units = geometry.noise_units
         super().__init__(schedule_ports(geometry))
 
     def elaborate(self, platform: object) -> Module:
