@@ -18,16 +18,15 @@ from ndrite.tiles.product import Product
 class Executor(torch.overrides.TorchFunctionMode):
     """One pass, from the outermost module in to the way out of it.
 
-    ``placement``: die and board; ``whole``: whether it is a pass of the whole module; else one of its parts
-    was called by itself; ``stack``: modules whose ``forward`` runs, the outermost first, each with its path
-    in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this pass's
-    errors, in training; ``samples``: how many there are while a function of PyTorch's computes time first;
-    else None.
+    ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
+    its path in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this
+    pass's errors, in training; ``samples``: how many there are while a function of PyTorch's computes time
+    first; else None.
     """
 
     def __init__(self, placement: Placement, path: str, module: Any) -> None:
         super().__init__()
-        self.placement, self.whole = placement, not path
+        self.placement = placement
         self.stack: list[tuple[str, Any]] = [(path, module)]
         self.calls: dict[Product, int] = {}
         self.drawn: dict[Product, Tensor] = {}
