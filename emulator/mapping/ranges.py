@@ -5,8 +5,6 @@ clipping and rounding is taken. The offset centres the range, since a column's s
 about zero.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +15,7 @@ from emulator.mapping.mitigation import Mitigation
 from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
 from emulator.spec.arrays import Codes, Floats, Ints
+from emulator.spec.brief import record
 
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
@@ -28,7 +27,7 @@ FACTORS = np.linspace(1.05, 0.4, 14)
 """Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class AdcRange:
     """ADC settings of one layer; ``clipped`` is the fraction of sample conversions that saturate."""
 
