@@ -42,9 +42,9 @@ def build(
     )
 
 
-def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform: object = None) -> int:
+def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
     """Build id of the simulated board that ``build`` makes of the sources as they stand."""
-    made = design(TOP_OF_PINS, geometry, divisor=divisor, learns=False)
+    made = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
     return build_id(netlist(**made, platform=platform))
 
 

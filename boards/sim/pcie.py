@@ -14,6 +14,7 @@ from host.links.pcie.device import DmaMemory
 
 HARNESS = Path(__file__).with_name("pcie_harness.cpp")
 TAGS, SLOT_BYTES = 16, 512
+"""Of the endpoint's DMA reader."""
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
@@ -42,12 +43,12 @@ class SimCard(Running):
     ----------
     geometry:
         Shape of the array.
-    tags, slot_bytes:
-        Of the endpoint's DMA reader.
     """
 
-    def __init__(self, geometry: Geometry, *, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> None:
-        self._power_on(_library(geometry, tags, slot_bytes))
+    def __init__(self, geometry: Geometry) -> None:
+        made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
+        what = f"PCIe card of geometry {geometry.name}"
+        self._power_on(cached_library(**made, what=what, harness=HARNESS))
 
     def _power_on(self, library: Path) -> None:
         self._data = np.zeros(MEMORY_BYTES, np.uint8)
@@ -114,9 +115,3 @@ class SimCard(Running):
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
-
-
-def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
-    what = f"PCIe card of geometry {geometry.name}"
-    made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=tags, slot_bytes=slot_bytes)
-    return cached_library(**made, what=what, harness=HARNESS)

@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.neurons import Neuron
-from emulator.learning.training.nodes import TrainedNode, TrainedProduct, join
+from emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
 from emulator.network import Network, Node, Pool, Product, State
 from emulator.network.floats import FloatArithmetic
 from emulator.spec.evaluate import At, last, run
@@ -31,7 +31,7 @@ class _Tensors(FloatArithmetic):
 
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
         """(n, C, rows, columns)."""
-        y, (g, h) = _pooled(node, join([maps[s] for s in node.sources])), node.block
+        y, (g, h) = _pooled(node, joined(node, maps)), node.block
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:
