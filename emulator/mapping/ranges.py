@@ -44,17 +44,12 @@ class AdcRange:
 
 def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
     """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
-    return np.stack(
-        [
-            np.stack(
-                [
-                    array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
-                    for j in range(slices(dac_bits))
-                ]
-            )
-            for k in range(0, x.shape[1], rows)
-        ]
-    )
+    sums = [
+        array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
+        for k in range(0, x.shape[1], rows)
+        for j in range(slices(dac_bits))
+    ]
+    return np.reshape(sums, (-1, slices(dac_bits), *sums[0].shape))
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
