@@ -24,6 +24,7 @@ COUNTERS = ("cycles", "interrupts", "rx_payload", "tx_payload", "rx_beats", "tx_
 
 _BYTES, _REAL, _I64 = ctypes.POINTER(ctypes.c_uint8), ctypes.c_double, ctypes.c_int64
 FUNCTIONS: dict[str, Function] = {
+    "new": (ctypes.c_void_p, [_BYTES, U64, U64]),
     "link": (None, [_REAL, _REAL, NUMBER]),
     "config": (None, [ctypes.c_uint, ctypes.c_uint, NUMBER, NUMBER]),
     "read": (NUMBER, [U64, U64, ctypes.POINTER(ctypes.c_uint32)]),
@@ -53,8 +54,8 @@ class SimCard(Running):
     def _power_on(self, library: Path) -> None:
         self._data = np.zeros(MEMORY_BYTES, np.uint8)
         self._taken = 0
-        memory = self._data.ctypes.data_as(_BYTES), MEMORY_BASE, MEMORY_BYTES
-        super().__init__(library, "ndrite_card_", FUNCTIONS, [_BYTES, U64, U64], memory)
+        memory = self._data.ctypes.data_as(_BYTES)
+        super().__init__(library, "ndrite_card_", FUNCTIONS, memory, MEMORY_BASE, MEMORY_BYTES)
         self.configure()
 
     name = "simulated card"
