@@ -4,7 +4,6 @@ import collections
 import contextlib
 import copy
 import hashlib
-import itertools
 import math
 import os
 from typing import Any, TypeVar
@@ -98,10 +97,7 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
 
     Products that are read more than once a sample are mapped on what floats give them.
     """
-    total = len(placement.products)
-    done = itertools.count(1)
-    if progress is not None:
-        placement.progress = lambda: progress(next(done), total)
+    placement.progress = progress
     noise, placement.noise = placement.noise, False
     try:
         _run(root, placement, "given")

@@ -241,7 +241,8 @@ class Product(torch.nn.Module):
                 self._show(x)
             self.ready(weight, bias)
             if place.progress is not None:
-                place.progress()
+                done = sum(product.on_die is not None for product in place.products.values())
+                place.progress(done, len(place.products))
         call = run.calls.get(self, 0)
         if call >= CALLS_MAX:
             raise InputError(
