@@ -74,18 +74,6 @@ class TrainedNetwork(torch.nn.Module):
         self.shapes, self.states, self.calls = list(shapes), states, calls
 
     @property
-    def inputs(self) -> int:
-        """Values of a sample."""
-        c, h, w = self.shapes[0]
-        return self.calls * c * h * w
-
-    @property
-    def outputs(self) -> int:
-        """Values of a result."""
-        c, h, w = self.shapes[-1]
-        return c * h * w
-
-    @property
     def products(self) -> list[TrainedProduct]:
         """The matrix products, in order."""
         return [node for node in self.nodes if isinstance(node, TrainedProduct)]
