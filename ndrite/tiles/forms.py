@@ -213,6 +213,8 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
 
 def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
     """Layers one after another; calls, directions and gates as PyTorch takes a layer apart for exports."""
+    from torch._decomp import get_decompositions
+
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
         path, module = run.stack[-1]
         raise InputError(
@@ -223,7 +225,7 @@ def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, k
     if run.find(weights[0]) is None:
         return NotImplemented
     form = getattr(torch.ops.aten, kind).input
-    (apart,) = torch._decomp.get_decompositions([form]).values()
+    (apart,) = get_decompositions([form]).values()
     one, each = isinstance(hx, torch.Tensor), len(weights) // layers
     x, lasts = input, []
     states = zip(*(part.chunk(layers) for part in ([hx] if one else hx)), strict=True)
