@@ -234,7 +234,7 @@ def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> Non
     assert result.clocks["slow"] == (90.0, pytest.approx(wanted))
     assert result.met == met
     assert result.used["luts"] == (5, 10)
-    assert result.paths[0].delay_ns == 2.5
+    assert result.paths[0]["delay_ns"] == 2.5
 
 
 def test_pin_settings_reach_the_file() -> None:
