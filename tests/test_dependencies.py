@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "emulator/network/importing": {"numpy", "scipy", "onnx", "onnxruntime", "torch", "skl2onnx"},
     "emulator/network": {"numpy"},
     "emulator/device": {"numpy", "scipy", "yaml", "pydantic", "pydantic_core", "annotated_types"},
+    "emulator/learning/insitu": {"numpy", "scipy"},
     "emulator/learning/training": {"numpy", "torch"},
     "emulator/learning/tuning": {"numpy"},
     "emulator/network/zoo": {"numpy"},

@@ -5,7 +5,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +148,7 @@ def _report(board: Target, program: Program, result: timing.Timing, seed: int) -
         # A board whose timing fails would have to run slower.
         **performance(board, program, board.clock_mhz if result.met else result.fmax_mhz),
         "seed": seed,
-        "critical_paths": [asdict(path) for path in result.paths],
+        "critical_paths": list(result.paths),
     }
 
 

@@ -171,11 +171,7 @@ class Target:
     @cached_property
     def pll_setting(self) -> pll.Setting | None:
         """How its PLL makes the clock; none on Gowin, whose clock is the crystal's own."""
-        if self.family == "ecp5":
-            return pll.ecp5(self.input_mhz, self.clock_mhz)
-        if self.family == "ice40":
-            return pll.ice40(self.input_mhz, self.clock_mhz)
-        return None
+        return None if self.family == "gowin" else pll.setting(self.family, self.input_mhz, self.clock_mhz)
 
     @property
     def asked(self) -> float:

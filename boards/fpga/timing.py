@@ -36,18 +36,6 @@ TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
-class CriticalPath:
-    """One critical path in nanoseconds, from the clock edge to the end register's setup."""
-
-    start: str
-    end: str
-    delay_ns: float
-    logic_ns: float
-    routing_ns: float
-    levels: int
-
-
-@dataclass(frozen=True)
 class Timing:
     """A routed design's figures."""
 
@@ -55,7 +43,8 @@ class Timing:
     """Clock net -> (achieved, wanted) MHz."""
     used: dict[str, tuple[int, int]]
     """Resource -> (used, available)."""
-    paths: tuple[CriticalPath, ...]
+    paths: tuple[dict[str, Any], ...]
+    """Critical paths, the slowest first, as reports have them."""
 
     @property
     def fmax_mhz(self) -> float:
@@ -89,19 +78,21 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
         cells = [content["utilization"].get(name, {}) for name in names.split()]
         used[resource] = (sum(c.get("used", 0) for c in cells), sum(c.get("available", 0) for c in cells))
     paths = (_path(p["path"]) for p in content["critical_paths"] if p["path"])
-    return Timing(clocks, used, tuple(sorted(paths, key=lambda p: -p.delay_ns)))
+    return Timing(clocks, used, tuple(sorted(paths, key=lambda p: -p["delay_ns"])))
 
 
-def _path(steps: list[dict[str, Any]]) -> CriticalPath:
+def _path(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """One critical path in nanoseconds, from the clock edge to the end register's setup."""
+
     def total(kinds: Iterable[str]) -> float:
         return float(sum(step["delay"] for step in steps if step["type"] in kinds))
 
     first, last = steps[0], steps[-1]
-    return CriticalPath(
-        start=first["from"]["cell"],
-        end=last["to"]["cell"],
-        delay_ns=sum(step["delay"] for step in steps),
-        logic_ns=total(("logic", "clk-to-q", "setup", "source")),
-        routing_ns=total(("routing",)),
-        levels=sum(step["type"] == "logic" for step in steps),
-    )
+    return {
+        "start": first["from"]["cell"],
+        "end": last["to"]["cell"],
+        "delay_ns": sum(step["delay"] for step in steps),
+        "logic_ns": total(("logic", "clk-to-q", "setup", "source")),
+        "routing_ns": total(("routing",)),
+        "levels": sum(step["type"] == "logic" for step in steps),
+    }

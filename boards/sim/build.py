@@ -42,9 +42,9 @@ def build(
     )
 
 
-def simulated_id(geometry: Geometry, *, divisor: int = DEFAULT_DIVISOR, platform: object = None) -> int:
+def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
     """Build id of the simulated board that ``build`` makes of the sources as they stand."""
-    made = design(TOP_OF_PINS, geometry, divisor=divisor, learns=False)
+    made = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
     return build_id(netlist(**made, platform=platform))
 
 
@@ -69,42 +69,31 @@ def cached_library(
 
     ``make``, ``key`` and ``platform`` are those of ``boards.netlist.netlist``. Raises as ``build``.
     """
-    try:
-        return _library(make, key, platform, what, harness)
-    except OSError as error:
-        raise SimulationBuildError(f"cannot build the simulated board: {error}") from None
-
-
-def _library(make: Make, key: str, platform: object, what: str, harness: Path) -> Path:
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])
     tools = "\n".join([tool_versions(), compiler_version(compiler), flags])
-    design = netlist(make, key=key, platform=platform)
-    root = folder("sim")
-    entry = digest(f"{design}\n{tools}".encode() + harness.read_bytes())
-    library = root / f"{entry}.so"
-    runtime = root / f"runtime-{digest(tools.encode())}"
-    if not is_whole(library):
-        with locked(root / f"{entry}{LOCK}"):
-            if not is_whole(library):  # another process may have built it while this one waited
+    try:
+        design, root = netlist(make, key=key, platform=platform), folder("sim")
+        entry = digest(f"{design}\n{tools}".encode() + harness.read_bytes())
+        library, runtime = root / f"{entry}.so", root / f"runtime-{digest(tools.encode())}"
+        with locked(root / f"{entry}{LOCK}"):  # another process may be building it
+            if not is_whole(library):
                 begin = time.monotonic()
                 _say(f"compiling the simulated board, {what}; once per version ...")
+                text = verilog(make(build_id(design)), platform, name=TOP)
                 with workshop(root, entry) as work:
                     unfinished = work / "unfinished.so"
                     compile_verilog(
-                        verilog(make(build_id(design)), platform, name=TOP),
-                        unfinished,
-                        work=work,
-                        compiler=compiler,
-                        kept=runtime,
-                        harness=harness,
+                        text, unfinished, work=work, compiler=compiler, kept=runtime, harness=harness
                     )
                     seal(unfinished, library)
                 _say(f"compiled in {time.monotonic() - begin:.0f} s")
-        prune(root, "*.so", KEEP, library)
-        prune(root, "runtime-*", KEEP_RUNTIMES, runtime)
-    used(library)
-    return library
+                prune(root, "*.so", KEEP, library)
+                prune(root, "runtime-*", KEEP_RUNTIMES, runtime)
+        used(library)
+        return library
+    except OSError as error:
+        raise SimulationBuildError(f"cannot build the simulated board: {error}") from None
 
 
 def _say(text: str) -> None:

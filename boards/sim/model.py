@@ -6,6 +6,7 @@ from pathlib import Path
 from boards.sim.running import FED, NUMBER, SIZE, U64, Fed, Function
 
 FUNCTIONS: dict[str, Function] = FED | {
+    "new": (ctypes.c_void_p, [NUMBER, ctypes.c_uint]),
     "go": (None, [NUMBER]),
     "feed": (None, [ctypes.c_char_p, SIZE]),
     "waiting": (SIZE, []),
@@ -29,7 +30,7 @@ class Model(Fed):
     """
 
     def __init__(self, library: Path, *, pins: bool, divisor: int) -> None:
-        super().__init__(library, "ndrite_", FUNCTIONS, [NUMBER, ctypes.c_uint], (int(not pins), divisor))
+        super().__init__(library, "ndrite_", FUNCTIONS, int(not pins), divisor)
 
     def feed(self, data: bytes) -> None:
         """Queue bytes for the device."""

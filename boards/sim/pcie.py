@@ -14,6 +14,7 @@ from host.links.pcie.device import DmaMemory
 
 HARNESS = Path(__file__).with_name("pcie_harness.cpp")
 TAGS, SLOT_BYTES = 16, 512
+"""Of the endpoint's DMA reader."""
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
@@ -23,6 +24,7 @@ COUNTERS = ("cycles", "interrupts", "rx_payload", "tx_payload", "rx_beats", "tx_
 
 _BYTES, _REAL, _I64 = ctypes.POINTER(ctypes.c_uint8), ctypes.c_double, ctypes.c_int64
 FUNCTIONS: dict[str, Function] = {
+    "new": (ctypes.c_void_p, [_BYTES, U64, U64]),
     "link": (None, [_REAL, _REAL, NUMBER]),
     "config": (None, [ctypes.c_uint, ctypes.c_uint, NUMBER, NUMBER]),
     "read": (NUMBER, [U64, U64, ctypes.POINTER(ctypes.c_uint32)]),
@@ -42,18 +44,18 @@ class SimCard(Running):
     ----------
     geometry:
         Shape of the array.
-    tags, slot_bytes:
-        Of the endpoint's DMA reader.
     """
 
-    def __init__(self, geometry: Geometry, *, tags: int = TAGS, slot_bytes: int = SLOT_BYTES) -> None:
-        self._power_on(_library(geometry, tags, slot_bytes))
+    def __init__(self, geometry: Geometry) -> None:
+        made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
+        what = f"PCIe card of geometry {geometry.name}"
+        self._power_on(cached_library(**made, what=what, harness=HARNESS))
 
     def _power_on(self, library: Path) -> None:
         self._data = np.zeros(MEMORY_BYTES, np.uint8)
         self._taken = 0
-        memory = self._data.ctypes.data_as(_BYTES), MEMORY_BASE, MEMORY_BYTES
-        super().__init__(library, "ndrite_card_", FUNCTIONS, [_BYTES, U64, U64], memory)
+        memory = self._data.ctypes.data_as(_BYTES)
+        super().__init__(library, "ndrite_card_", FUNCTIONS, memory, MEMORY_BASE, MEMORY_BYTES)
         self.configure()
 
     name = "simulated card"
@@ -114,9 +116,3 @@ class SimCard(Running):
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
-
-
-def _library(geometry: Geometry, tags: int, slot_bytes: int) -> Path:
-    what = f"PCIe card of geometry {geometry.name}"
-    made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=tags, slot_bytes=slot_bytes)
-    return cached_library(**made, what=what, harness=HARNESS)

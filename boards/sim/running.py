@@ -12,7 +12,7 @@ U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
 FED: dict[str, Any] = {"unsent": (SIZE, []), "cycles": (U64, [])}
 """Functions of a ``Fed``."""
 Function = tuple[Any, list[Any]]
-"""What a C function returns, and its arguments behind the handle."""
+"""What a C function returns, and its arguments behind the handle, which only ``new`` makes."""
 
 
 class Running:
@@ -27,35 +27,26 @@ class Running:
     prefix:
         Of the names of its C functions.
     functions:
-        Name without ``prefix`` -> function, beside ``new``, ``delete`` and ``run``.
-    new:
-        Types of what ``new`` takes.
+        Name without ``prefix`` -> function, beside ``delete``, ``run``, and a ``new`` that takes nothing.
     arguments:
-        What it is given.
+        What ``new`` is given.
     """
 
-    def __init__(
-        self,
-        library: Path,
-        prefix: str,
-        functions: dict[str, Function],
-        new: list[Any] | None = None,
-        arguments: tuple[Any, ...] = (),
-    ) -> None:
+    def __init__(self, library: Path, prefix: str, functions: dict[str, Function], *arguments: Any) -> None:
         try:
             c = ctypes.CDLL(str(library))
         except OSError as error:
             said = f"cannot load the simulated board: {error}; delete the file to rebuild it"
             raise LinkError(said) from None
         self._functions: dict[str, Any] = {}
-        every: dict[str, Function] = {"delete": (None, []), "run": (NUMBER, [U64])} | functions
-        wanted = {name: (result, [ctypes.c_void_p, *rest]) for name, (result, rest) in every.items()}
-        for name, (result, types) in (wanted | {"new": (ctypes.c_void_p, new or [])}).items():
+        handle = ctypes.c_void_p
+        every: dict[str, Function] = {"new": (handle, []), "delete": (None, []), "run": (NUMBER, [U64])}
+        for name, (result, types) in (every | functions).items():
             function = getattr(c, prefix + name, None)
             if function is None:
                 lacks = f"{library} is no simulated board: it has no {prefix}{name}"
                 raise LinkError(f"{lacks}; delete the file to rebuild it")
-            function.restype, function.argtypes = result, types
+            function.restype, function.argtypes = result, types if name == "new" else [handle, *types]
             self._functions[name] = function
         self._handle: int | None = self._functions["new"](*arguments)
 

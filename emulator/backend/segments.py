@@ -13,11 +13,11 @@ which a part of a product would count from 0 again: so a product is not cut.
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from emulator.spec.arithmetic import V_BITS, V_MIN
+from emulator.spec.brief import record
 from emulator.spec.errors import GeometryError
 from emulator.spec.flow import joined, of_kind
 from emulator.spec.layer import IntArray
@@ -32,7 +32,7 @@ CODES_MAX = 4096
 """Codes of a sample, and values of a result, that the largest geometry takes."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@record(kw_only=True)
 class Segment:
     """Steps ``first`` to ``stop`` - 1 of a program; maps by its numbers.
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emulator.errors import DatasetError
 from emulator.spec.arrays import Bools, Floats
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 
 Place = tuple[int, float, bool]
 """Index of a column, factor to SI, and whether values are resistances."""
@@ -40,11 +40,9 @@ UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
 """A cell that is a unit, in brackets or not."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Measurements:
     """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column."""
-
-    __repr__ = brief_repr
 
     name: str
     columns: dict[str, Floats]

@@ -68,10 +68,10 @@ PULSE_S = 1e-6
 GATE_V = 0.5
 
 
-def pulse_rates(model: EcramModel, w: str, seconds: float = PULSE_S) -> tuple[str, str]:
+def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
     """Change of the state ``w`` (an expression) a second under a pulse up, and under one down.
 
-    A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after ``seconds`` if exp(-r seconds) = 1 - b.
+    A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t if exp(-r t) = 1 - b.
     """
     if isinstance(model, LinearStep):
         up = model.step_up, model.step_up * model.gamma_up / model.w_max
@@ -86,8 +86,8 @@ def pulse_rates(model: EcramModel, w: str, seconds: float = PULSE_S) -> tuple[st
 
     def rate(a: float, b: float) -> str:
         if not b:
-            return text(a / seconds)
-        return f"{text(-math.log1p(-b) / seconds)}*({text(a / b)}-{w})"
+            return text(a / PULSE_S)
+        return f"{text(-math.log1p(-b) / PULSE_S)}*({text(a / b)}-{w})"
 
     return rate(*up), rate(*down)
 

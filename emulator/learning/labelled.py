@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy.typing as npt
 from emulator.errors import EmulatorError, require
 from emulator.spec.archive import digest
 from emulator.spec.arrays import Codes
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.meaning import Meaning
 
 Classes = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Labelled:
     """Training and test samples, uint8 (n, inputs), and their classes (n,), integers from 0; of a user's own,
     no test samples.
@@ -25,8 +25,6 @@ class Labelled:
     ``side``: side of square images; None where samples are a user's own and not known to be images.
     ``classes``: their names. Raises EmulatorError when the training samples are not that.
     """
-
-    __repr__ = brief_repr
 
     name: str
     x: Codes

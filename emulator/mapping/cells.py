@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from emulator.device.rram.programming import STUCK_LOW, readable
 from emulator.errors import CompileError
 from emulator.mapping.mitigation import Mitigation
 from emulator.spec.arrays import Floats, Ints
+from emulator.spec.brief import record
 
 Stuck = npt.NDArray[np.int8]
 
@@ -34,7 +34,7 @@ def pair_targets(levels: Ints, cell: Cell) -> Floats:
     return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Cells:
     """Both cells of every pair after each step, microsiemens (2, K, M); index 0 is G+.
 

@@ -5,7 +5,6 @@ are in percent of it. All amplifiers of a layer are designed alike.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.weights import MappedWeights, map_weights
 from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 BIAS_ROWS_MAX = 64
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Columns:
     """M analog columns: ``gain`` float64 (M,) about 1, ``offset`` float64 (M,) in accumulator units, and the
     standard deviation of their noise in the same."""
@@ -29,7 +29,7 @@ class Columns:
     noise: float
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class BiasCells:
     """Rows of cells whose input is always full.
 

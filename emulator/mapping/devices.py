@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from emulator.mapping.states import (
 from emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 Curves = Callable[[Floats], Floats]
 
@@ -74,7 +74,7 @@ def window_of(activation: Activation, shape: Shape, segments: int, jumps: tuple[
     return choose_window(shape, segments, jumps)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Neurons:
     """One hidden layer's neurons.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,10 @@ from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
-from emulator.spec.brief import brief_repr, titled
+from emulator.spec.brief import record, titled
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class DieArray:
     """One product's crossbar, converters and neurons.
 
@@ -38,8 +38,6 @@ class DieArray:
     ``window``: NDR neurons, None where the activation is an exact table or there is none; ``skip_gain`` and
     ``skip_shift``: of a second operand; ``columns`` and ``bias``: of analog readout.
     """
-
-    __repr__ = brief_repr
 
     mapped: MappedWeights
     step: Floats
@@ -53,11 +51,9 @@ class DieArray:
     bias: BiasCells | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class DieTable:
     """The NDR devices of one table step, and the gain and shift float64 (E,) that its row drivers apply."""
-
-    __repr__ = brief_repr
 
     neurons: Neurons
     gain: Floats
@@ -71,7 +67,7 @@ class DieTable:
         return values
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Die:
     """One individual chip of a description, programmed with a network.
 
@@ -90,8 +86,6 @@ class Die:
     tables:
         One for each table step of the program, in order; None where its functions are exact.
     """
-
-    __repr__ = brief_repr
 
     chip: Chip
     seed: int

@@ -5,8 +5,6 @@ clipping and rounding is taken. The offset centres the range, since a column's s
 about zero.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +15,7 @@ from emulator.mapping.mitigation import Mitigation
 from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
 from emulator.spec.arrays import Codes, Floats, Ints
+from emulator.spec.brief import record
 
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
@@ -28,7 +27,7 @@ FACTORS = np.linspace(1.05, 0.4, 14)
 """Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class AdcRange:
     """ADC settings of one layer; ``clipped`` is the fraction of sample conversions that saturate."""
 
@@ -45,17 +44,12 @@ class AdcRange:
 
 def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
     """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
-    return np.stack(
-        [
-            np.stack(
-                [
-                    array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
-                    for j in range(slices(dac_bits))
-                ]
-            )
-            for k in range(0, x.shape[1], rows)
-        ]
-    )
+    sums = [
+        array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
+        for k in range(0, x.shape[1], rows)
+        for j in range(slices(dac_bits))
+    ]
+    return np.reshape(sums, (-1, slices(dac_bits), *sums[0].shape))
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:

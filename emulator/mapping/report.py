@@ -8,7 +8,7 @@ from typing import Any
 from emulator.device.description import Chip, Neuron
 from emulator.device.pulsing import PulseCount
 from emulator.network.activation import Activation, Ndr
-from emulator.spec.brief import brief_repr, titled
+from emulator.spec.brief import record, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 HELPS = {
@@ -174,12 +174,10 @@ class TableReport:
     unreachable: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class CompileReport:
     """A whole network: chip and network by name, samples used for calibration, one report per layer and per
     table step."""
-
-    __repr__ = brief_repr
 
     network: str
     chip: str

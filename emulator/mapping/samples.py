@@ -1,7 +1,5 @@
 """What samples put into one product: patches as codes and as exact values, and the second operand."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,29 +9,25 @@ from emulator.network import Dense
 from emulator.spec import Layer
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
 from emulator.spec.arrays import Array, Codes, Floats, Ints
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Second:
     """A second operand: codes and exact values (n, M), and its weight float64 (M,) in the float network."""
-
-    __repr__ = brief_repr
 
     codes: Codes
     exact: Floats
     weight: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Rows:
     """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
 
     ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
     layer's columns are wired to them.
     """
-
-    __repr__ = brief_repr
 
     codes: Codes
     exact: Floats

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +12,10 @@ from emulator.device.ndr.description import CURVE_END, CURVE_START
 from emulator.device.ndr.tuning import CURRENT
 from emulator.device.ndr.window import Shape, Window, choose_window
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class States:
     """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
 

@@ -7,8 +7,6 @@ error, drift, faults and IR drop survive in the signed difference, the effective
 with.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +15,7 @@ from emulator.mapping.cells import Cells, level_targets, make_cells, pair_target
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.wires import compensated, nearest
 from emulator.spec.arrays import Array, Floats
+from emulator.spec.brief import record
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Column limits tried, relative to the column's largest weight."""
@@ -26,7 +25,7 @@ HEADROOM_SIGMAS = 4.0
 """Room above g_max in the conductance codes, in standard deviations of the programming error."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class MappedWeights:
     """One layer's weights on a chip; arrays (K, M) unless said otherwise.
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emulator.device.ndr.curves import tunnel
 from emulator.errors import NetworkError, require
 from emulator.spec.arrays import Array
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,7 +27,7 @@ NAMED: dict[str, Callable[[Array], Array]] = {
 (fold the layer's largest activation into the weights) and tanh is cut at 0."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Ndr:
     """One NDR neuron per output: ``height * f(v / peak)``.
 
@@ -45,8 +45,6 @@ class Ndr:
         The shape the network was trained with, float32 (2, P), P >= 2: rising u, then f(u) in 0..1; linear
         between the points, held at the ends. (1 + M, P): a shape for every neuron. None: ``x * exp(1 - x)``.
     """
-
-    __repr__ = brief_repr
 
     peak: Floats
     height: Floats
@@ -109,7 +107,7 @@ class Named:
         return NAMED[self.name](v).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Sampled:
     """Any unary function, the same for every neuron of the layer: linear between points, held at the ends.
 
@@ -117,8 +115,6 @@ class Sampled:
     for messages and reports. ``points``: float32 (2, P), P >= 2: rising pre-activations, then outputs in
     0..1. The chip's table spans exactly the stretch between the first and the last point.
     """
-
-    __repr__ = brief_repr
 
     name: str
     points: Floats

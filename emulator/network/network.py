@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from emulator.network.activation import Activation, Floats
 from emulator.network.floats import FLOATS
 from emulator.network.nodes import Dense, Node, Product
 from emulator.spec.arrays import Codes
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import MeaningError
 from emulator.spec.evaluate import last
 from emulator.spec.flow import Flow, State, of_kind
@@ -24,7 +24,7 @@ VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Network(Flow):
     """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
 
@@ -33,7 +33,6 @@ class Network(Flow):
     NetworkError when nodes do not fit each other, or a hidden one has no activation.
     """
 
-    __repr__ = brief_repr
     refused = NetworkError
 
     nodes: tuple[Node, ...]

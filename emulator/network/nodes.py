@@ -4,7 +4,6 @@ A node reads maps by their numbers, as the steps of a program do (``emulator.spe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from emulator.errors import NetworkError, require
 from emulator.network.activation import Activation, Floats, Ndr
 from emulator.spec.arrays import Array, Ints
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.patches import Pair, Patches, Shape
 
@@ -21,14 +20,12 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Dense:
     """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
 
     Raises NetworkError when shapes disagree or a value is not finite.
     """
-
-    __repr__ = brief_repr
 
     weights: Floats
     bias: Floats
@@ -71,7 +68,7 @@ class _Node(Reads):
         return len(self.reads)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Product(AnyProduct, _Node):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
@@ -79,8 +76,6 @@ class Product(AnyProduct, _Node):
     a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Raises
     NetworkError when shapes disagree.
     """
-
-    __repr__ = brief_repr
 
     dense: Dense
     sources: tuple[int, ...]
@@ -125,7 +120,7 @@ class Product(AnyProduct, _Node):
         return (self.dense.outputs, *self.patches.grid)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Pool(AnyPool, _Node):
     """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
 
@@ -134,7 +129,6 @@ class Pool(AnyPool, _Node):
     ``block``, g x h neighbouring positions.
     """
 
-    __repr__ = brief_repr
     activation: ClassVar[None] = None
 
     of: str
@@ -174,14 +168,12 @@ class Pool(AnyPool, _Node):
         return np.asarray(self.patches.windows(ones).sum(axis=(4, 5)).reshape(-1))
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Table(AnyTable, _Node):
     """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
     """
-
-    __repr__ = brief_repr
 
     sources: tuple[int, ...]
     channel: npt.NDArray[np.int32]
@@ -215,11 +207,10 @@ class Table(AnyTable, _Node):
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Gate(AnyGate, _Node):
     """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
 
-    __repr__ = brief_repr
     activation: ClassVar[None] = None
 
     terms: tuple[Term, ...]

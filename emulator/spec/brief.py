@@ -5,20 +5,30 @@ Text in HTML is escaped, since names come from files of other people.
 
 import dataclasses
 import html
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
+Kind = TypeVar("Kind")
 LONGEST = 60
 """Characters of one field's value."""
 
 
-def brief_repr(self: Any) -> str:
-    """``Class(field=value, ...)`` with arrays by type and shape, containers by size, long text cut.
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
+def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
+    """Makes a class a frozen dataclass of arrays or large records, which equals itself alone and has
+    ``brief_repr``."""
 
-    Write ``__repr__ = brief_repr`` in a dataclass that holds arrays or large records.
-    """
+    def made(kind: type[Kind]) -> type[Kind]:
+        kind.__repr__ = brief_repr  # type: ignore[method-assign]
+        return dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=kw_only)(kind)
+
+    return made
+
+
+def brief_repr(self: Any) -> str:
+    """``Class(field=value, ...)`` with arrays by type and shape, containers by size, long text cut."""
     fields = (f for f in dataclasses.fields(self) if f.repr)
     inside = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
     return f"{type(self).__name__}({inside})"

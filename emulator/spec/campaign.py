@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import SpecError, require, require_field
 from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
@@ -21,15 +21,13 @@ class CampaignError(SpecError, ValueError):
     """A campaign's parameters are out of range; nothing was run."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class CampaignResult:
     """What a campaign gives.
 
     ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
     chip for the labels of samples, at most samples * trials.
     """
-
-    __repr__ = brief_repr
 
     votes: npt.NDArray[np.int64]
     correct: npt.NDArray[np.int64]

@@ -33,13 +33,13 @@ def joined(shapes: list[Shape]) -> Shape:
     return (sum(int(np.prod(shape)) for shape in shapes), 1, 1)
 
 
-def join(maps: list[Array]) -> Array:
+def join(maps: list[Any], concatenate: Callable[..., Any] = np.concatenate) -> Any:
     """Several maps (n, C, H, W) as one step reads them: of shape ``joined``."""
     if len(maps) == 1:
         return maps[0]
-    if len({x.shape[2:] for x in maps}) == 1:
-        return np.concatenate(maps, axis=1)
-    return np.concatenate([x.reshape(len(x), -1, 1, 1) for x in maps], axis=1)
+    if len({x.shape[2:] for x in maps}) > 1:
+        maps = [x.reshape(len(x), -1, 1, 1) for x in maps]
+    return concatenate(maps, axis=1)
 
 
 def filled(maps: Array, block: Pair) -> Array:

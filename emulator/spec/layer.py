@@ -1,6 +1,5 @@
 """Layer: the parameters of one crossbar product with its neurons, and what they may be."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, get_origin, get_type_hints
 
@@ -17,7 +16,7 @@ from emulator.spec.arithmetic import (
     V_BITS,
     slices,
 )
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import require
 
 VECTOR_MAX = 65536
@@ -35,15 +34,13 @@ Words = Annotated[IntArray, np.uint16, 0, 65535]
 CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Layer:
     """One layer: K inputs, M outputs, the arithmetic's parameters and arrays.
 
     ``weights`` int16 (K, M); ``bias`` int32, ``gain`` uint16, ``offset`` int16, ``scale`` uint16 and
     ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB; ``var_cell`` in Q8.8 code units squared.
     """
-
-    __repr__ = brief_repr
 
     weights: IntArray
     bias: Annotated[IntArray, np.int32, -(1 << 31), (1 << 31) - 1]

@@ -8,14 +8,13 @@ drawn is a function of (seed, update, layer, row, column): no lane count and no 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.spec.arithmetic import clip, rshift_round
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import SpecError, require
 from emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
 from emulator.spec.program import Program
@@ -61,7 +60,7 @@ Slope = Annotated[int, DERIVATIVE_MIN, DERIVATIVE_MAX]
 Shift63 = Annotated[int, 0, 63]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Devices:
     """The law of one layer's devices. Tables are int16 (16,): a device's value is the sum of two entries.
 
@@ -80,8 +79,6 @@ class Devices:
         6..16, the fraction bits of a change; they are rounded stochastically.
     """
 
-    __repr__ = brief_repr
-
     step: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
     asymmetry: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
     upper: Annotated[Table, np.int16, -2048, 2047]
@@ -92,7 +89,7 @@ class Devices:
     step_shift: Annotated[int, 6, 16] = 10
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Tuned:
     """The ECRAMs of one layer's neurons: row K + 1 of its states.
 
@@ -108,8 +105,6 @@ class Tuned:
         Probability of a pulse in a slot, as a column's.
     """
 
-    __repr__ = brief_repr
-
     devices: Devices
     first: npt.NDArray[np.uint16]
     bits: Annotated[int, 1, 8]
@@ -121,7 +116,7 @@ class Tuned:
         return self.first.astype(np.int64) + levels_of(states, self.bits)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Transfer:
     """Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): pulses go to fast devices, one for each
     device of the layer, and what is read of them is carried over to the layer's own devices.
@@ -139,14 +134,12 @@ class Transfer:
         1..65535; the threshold in codes of a weight.
     """
 
-    __repr__ = brief_repr
-
     devices: Devices
     every: Annotated[int, 1, 65535] = 1
     threshold: Annotated[int, 1, 65535] = 255
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class LearningLayer:
     """How one layer of the program learns: K rows of inputs, the row of biases, where neurons are tuned the
     row of their ECRAMs, and the rows that ``transfer`` adds.
@@ -174,8 +167,6 @@ class LearningLayer:
     transfer:
         Where pulses go instead, and how they come back; None: they move the layer's devices themselves.
     """
-
-    __repr__ = brief_repr
 
     states: npt.NDArray[np.int32]
     devices: Devices
@@ -209,7 +200,7 @@ class LearningLayer:
         return int(self.states.shape[1])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Learning:
     """A learning program.
 
@@ -227,8 +218,6 @@ class Learning:
     die_seed:
         Seed of the devices' constants.
     """
-
-    __repr__ = brief_repr
 
     program: Program
     layers: tuple[LearningLayer, ...]

@@ -7,7 +7,6 @@ first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u +
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,22 +14,20 @@ import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
-from emulator.spec.brief import brief_repr, shown
+from emulator.spec.brief import record, shown
 from emulator.spec.errors import MeaningError, require
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class InputRange:
     """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
 
     ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
     ``shape``: (2, 0, 1) and (H, W, C). Raises MeaningError when a range is empty or not finite.
     """
-
-    __repr__ = brief_repr
 
     low: Floats
     high: Floats
@@ -100,7 +97,7 @@ class InputRange:
         return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Meaning:
     """What a network or program is told about, for whoever reads its results.
 
@@ -119,8 +116,6 @@ class Meaning:
     output_step:
         What one step of the outputs is in ``output_unit``; None before mapping.
     """
-
-    __repr__ = brief_repr
 
     inputs: InputRange | None = None
     input_unit: str = ""

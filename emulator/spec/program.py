@@ -10,14 +10,14 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
 
 from emulator.spec.archive import digest
-from emulator.spec.brief import brief_repr, titled
+from emulator.spec.brief import record, titled
 from emulator.spec.errors import require
 from emulator.spec.flow import Flow, State, of_kind
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
@@ -33,7 +33,7 @@ MAP_MAX = 1 << 26
 """Codes of one map: what a file asks for is bounded before anything of that size is made."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Program(Flow):
     """A network mapped onto a die: steps, curve tables, what inputs and outputs mean, provenance.
 
@@ -43,8 +43,6 @@ class Program(Flow):
     virtual chips spread around them. ``first_product`` is the first product's number in the read noise's key:
     other than 0 only where a program is a piece of another.
     """
-
-    __repr__ = brief_repr
 
     name: str
     rows: int

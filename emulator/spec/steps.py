@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 
 from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import require
 from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from emulator.spec.flow import State as State
@@ -72,7 +71,7 @@ class StepBase(Reads):
         """Raise ProgramError when the step breaks a rule."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Product(AnyProduct, StepBase):
     """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
 
@@ -81,8 +80,6 @@ class Product(AnyProduct, StepBase):
     ``skip``, a map of the output's shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z;
     ``skip_gain`` uint16 (M,).
     """
-
-    __repr__ = brief_repr
 
     layer: Layer
     sources: tuple[int, ...]
@@ -143,7 +140,7 @@ class Product(AnyProduct, StepBase):
         require(worst < 1 << 31, f"{where} largest |p| + |bias|", worst, "below 2^31")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Pool(AnyPool, StepBase):
     """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
@@ -151,8 +148,6 @@ class Pool(AnyPool, StepBase):
     that reaches over the edge may have another divisor. Each result fills ``block``, g x h neighbouring
     positions, as nearest-neighbour upsampling does.
     """
-
-    __repr__ = brief_repr
 
     of: str
     sources: tuple[int, ...]
@@ -178,15 +173,13 @@ class Pool(AnyPool, StepBase):
             require(self.mul is None, f"{where}.mul", "given", "none with max")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Table(AnyTable, StepBase):
     """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
     (E,): ``channel`` int32, ``offset`` int16 (-256..255), ``scale`` uint16, ``curve`` uint16.
     """
-
-    __repr__ = brief_repr
 
     sources: tuple[int, ...]
     channel: IntArray
@@ -208,14 +201,12 @@ class Table(AnyTable, StepBase):
         check_curves(where, self.curve, self.segment_bits, curves)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Gate(AnyGate, StepBase):
     """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
     One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
     """
-
-    __repr__ = brief_repr
 
     terms: tuple[Term, ...]
     gate_shift: Shift = 0

@@ -18,13 +18,12 @@ number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^
 changes the law of a good cell's g by less than 2^-12 in total variation.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.errors import require
 from emulator.spec.layer import Word, check_ints
 
@@ -42,15 +41,13 @@ CHIPS_MAX = (1 << 32) - 1
 """Virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c has its stream c + 1 too."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class Variation:
     """What ``Program.variation`` holds: tables uint16 (256,) and the stuck cells' law.
 
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
     """
-
-    __repr__ = brief_repr
 
     mean: npt.NDArray[Any]
     sigma: npt.NDArray[Any]

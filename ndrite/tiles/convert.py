@@ -4,7 +4,6 @@ import collections
 import contextlib
 import copy
 import hashlib
-import itertools
 import math
 import os
 from typing import Any, TypeVar
@@ -39,8 +38,7 @@ class Hook:
             if place.executor is not None:
                 place.executor.stack.append((self.path, module))
                 return
-            if not self.path:
-                prepare(module, place)
+            prepare(place, self.path)
             place.executor = Executor(place, self.path, module)
             place.executor.__enter__()
             return
@@ -53,10 +51,12 @@ class Hook:
         place.lock.release()
 
 
-def prepare(root: Any, placement: Placement) -> None:
-    """Before a pass of the whole module: calibrate again where parameters changed and the die is asked."""
+def prepare(placement: Placement, path: str) -> None:
+    """Before a pass of the module at ``path``: calibrate and map what changed, where the die is asked."""
+    root = placement.root
     used = {product.held[0] for product in placement.products.values()}
-    if placement.watching or (used and all(root.get_submodule(path).training for path in used)):
+    inside = [root.get_submodule(where) for where in used if not path or f"{where}.".startswith(f"{path}.")]
+    if placement.watching or (inside and all(module.training for module in inside)):
         return
     if placement.state != state_of(root):
         calibrate(root, placement)
@@ -95,13 +95,9 @@ def calibrate(root: Any, placement: Placement) -> None:
 def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
     """Map every product of ``root`` as it reads them, on what the die makes of the samples up to there.
 
-    Products that are read more than once a sample are mapped on what floats give them; so are those of a part
-    that is called by itself.
+    Products that are read more than once a sample are mapped on what floats give them.
     """
-    total = len(placement.products)
-    done = itertools.count(1)
-    if progress is not None:
-        placement.progress = lambda: progress(next(done), total)
+    placement.progress = progress
     noise, placement.noise = placement.noise, False
     try:
         _run(root, placement, "given")
@@ -261,7 +257,7 @@ def analog(
         hook = Hook(placement, name)
         module.register_forward_pre_hook(hook)
         module.register_forward_hook(hook, always_call=True)
-    found.ndrite = placement
+    found.ndrite, placement.root = placement, found
     calibrate(found, placement)
     if progress is not None:
         map_products(found, placement, progress)

@@ -4,6 +4,7 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,16 +18,15 @@ from ndrite.tiles.product import Product
 class Executor(torch.overrides.TorchFunctionMode):
     """One pass, from the outermost module in to the way out of it.
 
-    ``placement``: die and board; ``whole``: whether it is a pass of the whole module; else one of its parts
-    was called by itself; ``stack``: modules whose ``forward`` runs, the outermost first, each with its path
-    in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this pass's
-    errors, in training; ``samples``: how many there are while a function of PyTorch's computes time first;
-    else None.
+    ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
+    its path in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this
+    pass's errors, in training; ``samples``: how many there are while a function of PyTorch's computes time
+    first; else None.
     """
 
     def __init__(self, placement: Placement, path: str, module: Any) -> None:
         super().__init__()
-        self.placement, self.whole = placement, not path
+        self.placement = placement
         self.stack: list[tuple[str, Any]] = [(path, module)]
         self.calls: dict[Product, int] = {}
         self.drawn: dict[Product, Tensor] = {}
@@ -45,6 +45,19 @@ class Executor(torch.overrides.TorchFunctionMode):
             if result is not NotImplemented:
                 return result if named.get("out") is None else named["out"].copy_(result)
         return func(*args, **named)
+
+    @contextlib.contextmanager
+    def time_first(self, samples: int) -> Iterator[None]:
+        """What PyTorch calls inside is caught too, and has ``samples`` behind time."""
+        onednn = torch.backends.mkldnn
+        before = onednn.enabled
+        # Its LSTM is one function, in which no product can be caught.
+        self.samples, onednn.enabled = samples, False
+        try:
+            with self:
+                yield
+        finally:
+            self.samples, onednn.enabled = None, before
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
         """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""

@@ -103,10 +103,10 @@ class Placement:
     samples:
         Calls of the module that show what its products see: (positional, named) arguments each.
 
-    Beyond these: ``watching`` says what samples are run for ("range" or "rows" in floats, what the die has
-    "given" while products are mapped), ``state`` and ``placed`` are digests of what the module was calibrated
-    and mapped for, ``executor`` is the pass under way, ``lock`` is held during one, as threads share the
-    board, and ``read`` takes what products are read with, where it is asked for.
+    Beyond these: ``root`` is the module, ``watching`` says what samples are run for ("range" or "rows" in
+    floats, what the die has "given" while products are mapped), ``state`` and ``placed`` are digests of what
+    the module was calibrated and mapped for, ``executor`` is the pass under way, ``lock`` is held during one,
+    as threads share the board, and ``read`` takes what products are read with, where it is asked for.
     """
 
     chip: Chip
@@ -114,6 +114,7 @@ class Placement:
     url: str
     samples: list[tuple[tuple[Any, ...], dict[str, Any]]]
     clip_rms: float | None
+    root: Any = None
     first_index: int = 0
     noise: bool = True
     state: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +85,11 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A product as mapped: its program on single patches, the value of one unit of each column's sums
-    float64 (M,), and the digest of the weights it was mapped from."""
+    """A product as mapped: its program on single patches, and the value of one unit of each column's sums
+    float64 (M,)."""
 
     program: Program
     step: npt.NDArray[np.float64]
-    digest: str
 
 
 class Product(torch.nn.Module):
@@ -170,38 +168,32 @@ class Product(torch.nn.Module):
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
         return self.watched.codes
 
-    def ready(self, weight: Tensor, bias: Tensor | None, *, check: bool = True) -> OnDie:
-        """The product on the die, mapped now unless it is there; ``check``: with exactly these weights.
+    def ready(self, weight: Tensor, bias: Tensor | None) -> OnDie:
+        """The product on the die, mapped now unless it is there.
 
         Raises EmulatorError naming the product, when it cannot be mapped.
         """
-        if self.on_die is None or check:
-            w, b = self._floats(weight, bias)
-            digest = hashlib.sha256(w.tobytes() + b.tobytes()).hexdigest()
-            if self.on_die is None or self.on_die.digest != digest:
-                mapped = self._map(w, b)
-                self._programs.clear()
-                self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, digest)
+        if self.on_die is None:
+            mapped = self._map(weight, bias)
+            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
         """The die's part with this product, drawn anew: the same cells every time."""
-        return self._map(*self._floats(weight, bias)).die
+        return self._map(weight, bias).die
 
-    def _floats(self, weight: Tensor, bias: Tensor | None) -> list[npt.NDArray[np.float64]]:
-        """Limited weights and the bias, float64."""
+    def _map(self, weight: Tensor, bias: Tensor | None) -> Mapped:
+        """Limited weights and the bias, mapped."""
         limited = self.reading.limit(weight.detach())[0]
         known = torch.zeros(self.outputs) if bias is None else bias.detach()
-        return [t.to("cpu", torch.float64).numpy() for t in (limited, known)]
-
-    def _map(self, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> Mapped:
+        w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, known))
         place, watched, p = self.placement, self.watched, self.patches
         codes, exact = self.rows(), None
         inputs = watched.input_range
         # x = low + span * u: the span goes into the weights, the rest into the bias.
         dense = Dense(
-            (weight * inputs.span).astype(np.float32),
-            (bias + inputs.low * weight.sum(axis=0)).astype(np.float32),
+            (w * inputs.span).astype(np.float32),
+            (b + inputs.low * w.sum(axis=0)).astype(np.float32),
         )
         if watched.given is not None and len(watched.given) >= ROWS_MIN:
             codes, exact = watched.given, codes[: len(watched.given)] / INPUT_MAX
@@ -249,7 +241,8 @@ class Product(torch.nn.Module):
                 self._show(x)
             self.ready(weight, bias)
             if place.progress is not None:
-                place.progress()
+                done = sum(product.on_die is not None for product in place.products.values())
+                place.progress(done, len(place.products))
         call = run.calls.get(self, 0)
         if call >= CALLS_MAX:
             raise InputError(
@@ -261,7 +254,7 @@ class Product(torch.nn.Module):
         if not len(x):
             return self._float(x, weight, bias)
         with torch.no_grad():
-            mapped = self.ready(weight, bias, check=not run.whole)
+            mapped = self.ready(weight, bias)
             y = self._read(mapped, x.detach(), weight, bias, each, call)
         if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
             # The die forward, the float weights backward.

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from boards.sim import serve as module
 from emulator.spec import PRESETS
-module.build = lambda geometry, divisor: Path(sys.argv[1])
+module.build = lambda geometry: Path(sys.argv[1])
 link = Path(sys.argv[2])
 module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush=True))
 """
@@ -76,7 +76,7 @@ def test_an_interrupt_is_heard_where_the_tests_run_in_the_background() -> None:
 def test_a_file_in_the_way_is_not_replaced(
     tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boards.sim.serve.build", lambda geometry, divisor: library)
+    monkeypatch.setattr("boards.sim.serve.build", lambda geometry: library)
     path = tmp_path / "precious"
     path.write_text("data")
     with pytest.raises(LinkError, match="precious: cannot create"):

@@ -1,7 +1,6 @@
 """ECRAM: conductance against pulse number to the linear-step or the exponential pulse model."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.optimize import least_squares
 from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
 from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8
@@ -21,7 +21,7 @@ PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Branch:
     """One run of pulses one way: pulse number from its ``start``, and the state, measured and modelled."""
 
@@ -33,7 +33,7 @@ class Branch:
     model: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class EcramFit:
     """Result of ``fit_ecram``.
 

@@ -31,7 +31,6 @@ tests/emulator/device/test_circuit.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +38,7 @@ import numpy.typing as npt
 
 from emulator.device.ndr.curves import Curve, NdrModel, Table
 from emulator.errors import require_field
+from emulator.spec.brief import record
 
 POINTS = 12_001
 """Device voltages at which the load line is solved, over the device's own peaks and over the whole range."""
@@ -52,7 +52,7 @@ ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 """Peak voltages over which circuit and device are likened, at how many points, with how many input gains."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Circuit(NdrModel):
     """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import PhysicsError, require_field
+from emulator.spec.brief import record
 
 Curve = npt.NDArray[np.float64]
 
@@ -185,7 +186,7 @@ class Double(NdrModel):
         return np.asarray(self.peak_current_A * (tunnel(u) + self.second_peak_part * second), np.float64)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Table(NdrModel):
     """A measured curve: linear between points, held at its ends.
 
@@ -224,7 +225,7 @@ class Table(NdrModel):
         return np.interp(np.asarray(v, np.float64), self.voltage_V, self.current_A)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Shaped(NdrModel):
     """A device of a given shape (1 at u = 1, u in units of the peak voltage) and peak; volts and amperes."""
 

@@ -1,6 +1,5 @@
 """NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
 from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8
@@ -33,7 +33,7 @@ FLOOR = 3.0
 """A valley below so many deviations of the scatter is the floor of the measurement."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class DeviceCurve:
     """One device's data, voltages rising and distinct, and the model fitted to it; volts and amperes."""
 
@@ -48,7 +48,7 @@ class DeviceCurve:
         return float(smoothed(self.current_A)[_top(self.current_A)])
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class NdrFit:
     """Result of ``fit_ndr``.
 

@@ -4,7 +4,7 @@ Each segment's line minimises its largest error over the segment's codes, not it
 bent curve that halves the error of joining end points.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emulator.errors import CompileError, require
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
 from emulator.spec.arrays import Codes, Floats
+from emulator.spec.brief import record
 from emulator.spec.layer import CURVE_MAX, CURVE_MIN
 
 CODES = 1 << V_BITS
@@ -20,7 +21,7 @@ SEARCH_STEPS = 40
 """Golden-section steps; the interval shrinks by 4e-9, far below one slope unit."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class PwlTable:
     """Tables of Q curves.
 

@@ -1,6 +1,5 @@
 """RRAM statistics: measured conductances by target to a programming-error polynomial and stuck rates."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 from emulator.device.measurements import Measurements, rounded
 from emulator.errors import DatasetError, require
 from emulator.spec.arrays import Bools, Floats
+from emulator.spec.brief import record
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0
@@ -23,7 +23,7 @@ OFFSET_MAX = 0.1
 """Mean offset from the target, of it (or of a tenth of the range), that is no programming error."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class RramFit:
     """Result of ``fit_rram``; microsiemens.
 

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import ndtri
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
@@ -24,20 +26,13 @@ def normal_table() -> Floats:
     The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
     the normal one's. The sum's support is +-3.0.
     """
-    from statistics import NormalDist
-
-    law = NormalDist()
-    half = np.array([law.inv_cdf((i + 0.5) / LEVELS) for i in range(LEVELS // 2, LEVELS)])
+    half = ndtri((np.arange(LEVELS // 2, LEVELS) + 0.5) / LEVELS)
 
     def kurtosis(last: float) -> float:
         values = np.append(half[:-1], last)
         return float(np.mean(values**4) / np.mean(values**2) ** 2 - 3.0)
 
-    low, high = float(half[-1]), 6.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if kurtosis(middle) < 0 else (low, middle)
-    half[-1] = (low + high) / 2
+    half[-1] = brentq(kurtosis, half[-1], 6.0)
     half *= math.sqrt(0.5 / np.mean(half**2))
     return np.concatenate([-half[::-1], half])
 

@@ -14,12 +14,13 @@ from emulator.mapping.weights import conductance_codes
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arrays import Array
+from emulator.spec.brief import record
 from emulator.spec.learning import WEIGHT_MAX, program_of
 
 States = list[Array]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record()
 class LearnedChip:
     """A chip after learning: what it computes, the individual, and the float network of its weights."""
 

@@ -25,6 +25,7 @@ from emulator.network import Dense, Named, Ndr, Network
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.arrays import Array, Codes, Floats
+from emulator.spec.brief import record
 from emulator.spec.learning import (
     PROBABILITY_ONE,
     STATE_ONE,
@@ -104,7 +105,7 @@ class Plan:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Prepared:
     """A chip ready to learn.
 

@@ -118,23 +118,11 @@ class Reading(torch.nn.Module):
         if self.view.adc_bits is not None:
             with torch.no_grad():
                 self.reach.zero_()
-                sums = self._tiled(x, weight) if self.patches is None else self._tile_sums(x, weight)
-                self._step(sums, self.view.adc_bits)
-
-    def _tiled(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Sums (tiles, n, M) of vectors (n, K)."""
-        rows = self.view.tile_rows
-        tiles = -(-x.shape[1] // rows)
-        pad = tiles * rows - x.shape[1]
-        if pad:
-            x = torch.nn.functional.pad(x, (0, pad))
-            weight = torch.nn.functional.pad(weight, (0, 0, 0, pad))
-        sums: Tensor = torch.bmm(x.view(len(x), tiles, rows).transpose(0, 1), weight.view(tiles, rows, -1))
-        return sums
+                self._step(self._tile_sums(x, weight), self.view.adc_bits)
 
     def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
         whole = self.patches is not None
-        sums = self.sums(x, weight)[None] if whole else self._tiled(x, weight)
+        sums = self.sums(x, weight)[None] if whole else self._tile_sums(x, weight)
         tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
             seen = self._tile_sums(x[:RANGE_SAMPLES], weight) if whole else sums
@@ -158,21 +146,20 @@ class Reading(torch.nn.Module):
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Sums (tiles, n * positions, M) that each tile's converters see on maps (n, C, H, W)."""
-        p = self.patches
-        assert p is not None
-        top, left, bottom, right = p.padding
-        x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
-        cut = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
-        k, rows = len(weight), self.view.tile_rows
-        tiles = -(-k // rows)
-        inputs = cut.transpose(1, 2).reshape(-1, p.groups, k)
-        inputs = torch.nn.functional.pad(inputs, (0, tiles * rows - k))
+        """Sums that each tile's converters see: (tiles, n, M) of vectors (n, K); of maps (n, C, H, W) those
+        of all positions."""
+        p, k, rows = self.patches, len(weight), self.view.tile_rows
+        groups, tiles = 1 if p is None else p.groups, -(-k // rows)
+        if p is not None:
+            top, left, bottom, right = p.padding
+            x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
+            x = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride).transpose(1, 2)
+        inputs = torch.nn.functional.pad(x.reshape(-1, groups, k), (0, tiles * rows - k))
         weight = torch.nn.functional.pad(weight, (0, 0, 0, tiles * rows - k))
         sums: Tensor = torch.einsum(
             "ngtr,trgm->tngm",
-            inputs.view(-1, p.groups, tiles, rows),
-            weight.view(tiles, rows, p.groups, -1),
+            inputs.view(-1, groups, tiles, rows),
+            weight.view(tiles, rows, groups, -1),
         )
         return sums.reshape(tiles, len(inputs), -1)
 

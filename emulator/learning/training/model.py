@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.neurons import Neuron
-from emulator.learning.training.nodes import TrainedNode, TrainedProduct, join
+from emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
 from emulator.network import Network, Node, Pool, Product, State
 from emulator.network.floats import FloatArithmetic
 from emulator.spec.evaluate import At, last, run
@@ -31,7 +31,7 @@ class _Tensors(FloatArithmetic):
 
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
         """(n, C, rows, columns)."""
-        y, (g, h) = _pooled(node, join([maps[s] for s in node.sources])), node.block
+        y, (g, h) = _pooled(node, joined(node, maps)), node.block
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:
@@ -72,18 +72,6 @@ class TrainedNetwork(torch.nn.Module):
         self.nodes = list(nodes)
         self.trained = torch.nn.ModuleList(node for node in nodes if isinstance(node, TrainedNode))
         self.shapes, self.states, self.calls = list(shapes), states, calls
-
-    @property
-    def inputs(self) -> int:
-        """Values of a sample."""
-        c, h, w = self.shapes[0]
-        return self.calls * c * h * w
-
-    @property
-    def outputs(self) -> int:
-        """Values of a result."""
-        c, h, w = self.shapes[-1]
-        return c * h * w
 
     @property
     def products(self) -> list[TrainedProduct]:

@@ -43,18 +43,11 @@ def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return low + (at - left) * (flat[index + 1] - low)
 
 
-class Normalise(torch.nn.Module):
+class Normalise(torch.nn.BatchNorm1d):
     """Batch normalisation of every channel of (n, M) or (n, M, H, W), with a gain and shift of others."""
 
-    running_mean: Tensor
-    running_var: Tensor
-    eps = 1e-5
-    momentum = 0.1
-
     def __init__(self, outputs: int) -> None:
-        super().__init__()
-        self.register_buffer("running_mean", torch.zeros(outputs))
-        self.register_buffer("running_var", torch.ones(outputs))
+        super().__init__(outputs, affine=False)
 
     def forward(self, v: Tensor, gain: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """The same shape; ``gain`` and ``shift`` (M,) are applied after it."""

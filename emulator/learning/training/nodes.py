@@ -13,6 +13,7 @@ from emulator.learning.training.layers import Crossbar, along, floats_of
 from emulator.learning.training.neurons import Neuron
 from emulator.network import Dense, Ndr, Node, Patches, Product, Table
 from emulator.spec.arrays import Array
+from emulator.spec.flow import join
 
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
@@ -62,13 +63,10 @@ def bias_error(crossbar: Crossbar, bias: Tensor, unit: Tensor) -> Tensor:
     return (level / top + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
 
 
-def join(maps: list[Tensor]) -> Tensor:
-    """Several maps as one node reads them (``emulator.spec.steps.join``)."""
-    if len(maps) == 1:
-        return maps[0]
-    if len({x.shape[2:] for x in maps}) == 1:
-        return torch.cat(maps, dim=1)
-    return torch.cat([x.reshape(len(x), -1, 1, 1) for x in maps], dim=1)
+def joined(node: Any, maps: list[Tensor]) -> Tensor:
+    """A node's sources as it reads them."""
+    read: Tensor = join([maps[s] for s in node.sources], torch.concatenate)
+    return read
 
 
 class TrainedNode(torch.nn.Module):
@@ -79,10 +77,6 @@ class TrainedNode(torch.nn.Module):
     def __init__(self, sources: tuple[int, ...]) -> None:
         super().__init__()
         self.sources = sources
-
-    def source(self, maps: list[Tensor]) -> Tensor:
-        """The sources, joined."""
-        return join([maps[s] for s in self.sources])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The result."""
@@ -118,7 +112,7 @@ class TrainedProduct(TrainedNode):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
-        x = self.source(maps)
+        x = joined(self, maps)
         whole = self.crossbar.patches is None
         x = x.reshape(len(x), -1) if whole else x
         unit = self._unit()
@@ -180,7 +174,7 @@ class TrainedTable(TrainedNode):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, E, H, W)."""
-        x = self.source(maps)[:, self.channel]
+        x = joined(self, maps)[:, self.channel]
         gain, shift = self._each(torch.exp(self.log_slope)), self._each(self.shift)
         z = x * along(gain, x) + along(shift, x)
         y: Tensor = self.neuron(z.reshape(len(x), len(self.neuron.shift), -1, x.shape[3]))

@@ -10,6 +10,7 @@ from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.mapping.cells import level_targets
 from emulator.mapping.states import family
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""
@@ -35,7 +36,7 @@ class ColumnsView:
     bias_cells: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True)
 class ChipView:
     """The errors a forward pass goes through while training; weights relative to a column's largest.
 

@@ -13,7 +13,7 @@ from emulator.mapping.explain.forward import CAUSES, Forward, stages
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arrays import Array, Bools, Codes, Floats
-from emulator.spec.brief import brief_repr, titled
+from emulator.spec.brief import record, titled
 
 ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
@@ -93,11 +93,9 @@ class Row:
         return self.rms_error if self.accuracy is None else self.accuracy
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Explanation:
     """All rows, causes first; ``measure`` is accuracy or rms_error, ``reference`` the float network's."""
-
-    __repr__ = brief_repr
 
     network: str
     chip: str

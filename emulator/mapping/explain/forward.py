@@ -36,6 +36,7 @@ from emulator.network.floats import FloatArithmetic
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
 from emulator.spec.arrays import Array, Codes, Floats
+from emulator.spec.brief import record
 from emulator.spec.evaluate import At, last
 
 Maps = list[Floats]
@@ -101,7 +102,7 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     }
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Stage:
     """One product of the die: its integers, what the die holds of it, what each cause adds to its weights.
 

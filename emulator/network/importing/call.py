@@ -1,6 +1,5 @@
 """One node of an ONNX graph with its operands: constants that are known, and values that are computed."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.graph import Memories
 from emulator.network.importing.values import Value
 from emulator.spec.arrays import Array, Floats
+from emulator.spec.brief import record
 
 FOLDED_MAX = 1 << 26
 """Elements of a folded result; a few bytes of a file can ask for more than there is memory."""
@@ -16,7 +16,7 @@ SHAPES_MAX = 64
 """Elements of an operand that may say how large a result is."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Call:
     """A node: attributes ``a``; operands ``known`` and ``values``, None where they are the other or missing.
 

@@ -8,7 +8,7 @@ which move values and are gone when the maps have scales. A vector is (F, 1, 1),
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
@@ -18,6 +18,7 @@ from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Tab
 from emulator.network.importing.arithmetic import REALS
 from emulator.network.importing.view import View, view_of
 from emulator.spec.arrays import Array, Floats
+from emulator.spec.brief import record
 from emulator.spec.evaluate import At, evaluated, last, run
 from emulator.spec.flow import State
 from emulator.spec.patches import Shape
@@ -29,7 +30,7 @@ BATCH = 64
 """Samples that a graph is run on together."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Function:
     """A function of each value as the model has it, and the model's node that it comes from."""
 
@@ -46,7 +47,7 @@ def identity(node: str) -> Function:
     return Function(node, "identity(x)", lambda z: z)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Exact(Dense):
     """Weights and bias in float64, the activation a ``Function`` or devices; finite or not."""
 
@@ -58,7 +59,7 @@ class Exact(Dense):
         """Nothing is held to single precision yet."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Given:
     """A map that no node makes: a call's input, or (``start`` a number) what a map held in the call before.
 
@@ -77,7 +78,7 @@ class Given:
         return self.of
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Op:
     """A node, the name of the model's node that it comes from, and the maps that it calls 0, 1, ..
 
@@ -179,7 +180,7 @@ Memories = list[tuple[Op, Op]]
 """Maps that outlive a call, each with the operator whose result it holds in the next one."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Graph:
     """A model: ``calls`` inputs one after another, the last call's ``output``.
 

@@ -9,7 +9,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,14 @@ from emulator.errors import NetworkError, UnsupportedNodeError
 from emulator.network.importing.domains import DOMAIN, prepared
 from emulator.network.importing.files import extra
 from emulator.spec.arrays import Array
+from emulator.spec.brief import record
 
 OPSET = 17
 EXAMPLES = 3
 """Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Original:
     """A model as its user has it.
 

@@ -1,7 +1,6 @@
 """Proof of a reading: the graph's values beside the model's own, by a runtime that is not ours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from emulator.network.importing.original import Original
 from emulator.network.importing.reading import Reading
 from emulator.network.importing.values import Value
 from emulator.spec.arrays import Array, Floats
+from emulator.spec.brief import record
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""
@@ -29,7 +29,7 @@ ALONE = 6
 """Samples, besides those of the smallest and largest values, that the model is also asked of singly."""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Proof:
     """A reading and its model, which answers beside it."""
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from emulator.network.importing.report import ImportReport
 from emulator.network.importing.values import OwnShape
 from emulator.network.network import Network
 from emulator.spec.arrays import Floats
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 from emulator.spec.meaning import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
@@ -31,14 +30,12 @@ NOT_ON_TILES = "ndrite.analog takes the PyTorch module that it was made of, not 
 ESTIMATOR = "ndrite.analog takes PyTorch modules, so not this estimator"
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Imported:
     """The network, the range of its inputs, the report, and the model's own outputs (``reference``).
 
     ``compared``: inputs on which the reading was compared with the model itself.
     """
-
-    __repr__ = brief_repr
 
     network: Network
     inputs: InputRange

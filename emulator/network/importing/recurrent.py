@@ -1,7 +1,7 @@
 """ONNX's LSTM, GRU and RNN as nodes of one call: products, tables, gates, and maps that outlive the call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from emulator.network.importing.call import Call
 from emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 from emulator.spec.patches import Patches
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
@@ -18,7 +19,7 @@ TANH: tuple[str, Callable[[Floats], Floats]] = ("tanh", np.tanh)
 RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 0.0))
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class GateWeights:
     """Of one gate: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
 

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.spec.brief import brief_repr
+from emulator.spec.brief import record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class BlockReport:
     beyond: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class ImportReport:
     """A whole model.
 
@@ -71,8 +71,6 @@ class ImportReport:
     notes:
         What was left out of the model, one line each.
     """
-
-    __repr__ = brief_repr
 
     name: str
     shape: tuple[int, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from emulator.network.importing.graph import Function, Reach
 from emulator.network.importing.view import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
@@ -28,7 +29,7 @@ FLAT = 0.1 / INPUT_MAX
 UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@record(kw_only=True)
 class Stretch:
     """What a node's codes stand for: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
 

@@ -19,6 +19,7 @@ from emulator.errors import UnsupportedNodeError
 from emulator.network.importing.graph import Function, Op, given, table, view
 from emulator.network.importing.view import View
 from emulator.spec.arrays import Floats, Ints
+from emulator.spec.brief import record
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
@@ -44,7 +45,7 @@ class LeftOut:
     after: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class Value:
     """A tensor of the model.
 

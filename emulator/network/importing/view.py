@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
+from emulator.spec.brief import record
 from emulator.spec.flow import Reads, joined
 from emulator.spec.patches import Shape
 
@@ -45,7 +46,7 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
     return Span(low, width)
 
 
-@dataclass(frozen=True, eq=False)
+@record()
 class View(Reads):
     """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
 

@@ -104,3 +104,13 @@ def test_limits_hold_on_the_die_and_in_training() -> None:
             y = tiled.train(mode)(x)
             assert relative(y, held) < 0.05
             assert relative(y, layer(x)) > 0.3
+
+
+def test_dropout_between_recurrent_layers() -> None:
+    """With all of it dropped the second layer sees nothing of its input; in evaluation nothing is dropped."""
+    torch.manual_seed(0)
+    layer, x = nn.LSTM(5, 6, 2, dropout=1.0, batch_first=True), torch.rand(20, 4, 5)
+    tiled = ndrite.analog(layer, "ideal", samples=x)
+    for mode, alike in ((True, True), (False, False)):
+        y = read(tiled.train(mode), x)[0]
+        assert torch.allclose(y[0], y[1], atol=1e-6) == alike, f"training {mode}"
