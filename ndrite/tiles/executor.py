@@ -4,7 +4,6 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,19 +44,6 @@ class Executor(torch.overrides.TorchFunctionMode):
             if result is not NotImplemented:
                 return result if named.get("out") is None else named["out"].copy_(result)
         return func(*args, **named)
-
-    @contextlib.contextmanager
-    def time_first(self, samples: int) -> Iterator[None]:
-        """What PyTorch calls inside is caught too, and has ``samples`` behind time."""
-        onednn = torch.backends.mkldnn
-        before = onednn.enabled
-        # Its LSTM is one function, in which no product can be caught.
-        self.samples, onednn.enabled = samples, False
-        try:
-            with self:
-                yield
-        finally:
-            self.samples, onednn.enabled = None, before
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
         """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""

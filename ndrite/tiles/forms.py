@@ -25,15 +25,13 @@ F = torch.nn.functional
 
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    """(..., K) to (..., M); the first dimension is samples, but where time is first."""
-    x, samples = input, run.samples
-    if samples is not None:
-        x = x.reshape(x.shape[:-1].numel() // max(samples, 1), samples, x.shape[-1]).transpose(0, 1)
+    """(..., K) to (..., M); the first dimension is samples, but in attention, whose first one is time."""
+    x = input if run.samples is None else input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1)
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
-    if y is NotImplemented or samples is None:
+    if y is NotImplemented or run.samples is None:
         return y
-    return y.transpose(0, 1).reshape(*input.shape[:-1], y.shape[-1]).contiguous()
+    return y.transpose(0, 1).reshape(*input.shape[:-1], -1).contiguous()
 
 
 def contract(
@@ -197,14 +195,33 @@ def transposed(
     return y[0] if alone else y
 
 
-KINDS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Sums of both matrices and the state, output first; the next state."""
+    i, f, g, o = (x + h).chunk(4, dim=-1)
+    c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def _gru(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (xr, xz, xn), (hr, hz, hn) = x.chunk(3, dim=-1), h.chunk(3, dim=-1)
+    z = torch.sigmoid(xz + hz)
+    n = torch.tanh(xn + torch.sigmoid(xr + hr) * hn)
+    return ((1 - z) * n + z * state[0],)
+
+
+CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "lstm": _lstm,
+    "gru": _gru,
+    "rnn_tanh": lambda x, h, state: (torch.tanh(x + h),),
+    "rnn_relu": lambda x, h, state: (torch.relu(x + h),),
+}
 
 
 def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
     """One call of a recurrent cell: a sequence of one."""
-    state = hx[None] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
-    rest = (len(weights) > 2, 1, 0.0, False, False, False)
-    found = recurrent(run, x[None], state, weights, *rest, kind=kind)
+    state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
+    rest = (len(weights) > 2, 1, 0.0, False, False, True)
+    found = recurrent(run, x[:, None], state, weights, *rest, kind=kind)
     if found is NotImplemented:
         return NotImplemented
     after = tuple(part[0] for part in found[1:])
@@ -212,9 +229,7 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
 
 
 def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
-    """Layers one after another; calls, directions and gates as PyTorch takes a layer apart for exports."""
-    from torch._decomp import get_decompositions
-
+    """Layers and directions one after another; gates and memory in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
         path, module = run.stack[-1]
         raise InputError(
@@ -224,19 +239,30 @@ def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, k
     biased, layers, dropout, training, both, batch_first = rest
     if run.find(weights[0]) is None:
         return NotImplemented
-    form = getattr(torch.ops.aten, kind).input
-    (apart,) = get_decompositions([form]).values()
-    one, each = isinstance(hx, torch.Tensor), len(weights) // layers
-    x, lasts = input, []
-    states = zip(*(part.chunk(layers) for part in ([hx] if one else hx)), strict=True)
-    with run.time_first(input.shape[1 - batch_first]):
-        for layer, state in enumerate(states):
-            own = weights[layer * each : (layer + 1) * each]
-            x, *last = apart(x, state[0] if one else state, own, biased, 1, 0.0, False, both, batch_first)
-            lasts.append(last)
-            if layer < layers - 1:
-                x = F.dropout(x, dropout, training)
-    return (x, *(torch.cat(parts) for parts in zip(*lasts, strict=True)))
+    starts = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
+    x = input if batch_first else input.transpose(0, 1)
+    ways, lasts = 1 + both, []
+    each = len(weights) // (layers * ways)
+    for layer in range(layers):
+        outputs = []
+        for number in range(layer * ways, layer * ways + ways):
+            w_ih, w_hh, *others = weights[number * each : (number + 1) * each]
+            b_ih, b_hh = others[:2] if biased else (None, None)
+            seen = linear(run, x, w_ih, b_ih)
+            state, steps = tuple(s[number] for s in starts), []
+            backward = number % ways == 1
+            for t in reversed(range(x.shape[1])) if backward else range(x.shape[1]):
+                state = CELLS[kind](seen[:, t], linear(run, state[0], w_hh, b_hh), state)
+                for projection in others[2 * biased :]:
+                    state = (linear(run, state[0], projection), *state[1:])
+                steps.append(state[0])
+            outputs.append(torch.stack(steps[::-1] if backward else steps, dim=1))
+            lasts.append(state)
+        x = torch.cat(outputs, dim=2)
+        if layer < layers - 1:
+            x = F.dropout(x, dropout, training)
+    ends = (torch.stack(parts) for parts in zip(*lasts, strict=True))
+    return (x if batch_first else x.transpose(0, 1), *ends)
 
 
 _ATTENTION: Any = F.multi_head_attention_forward
@@ -255,8 +281,12 @@ def attention(run: Executor, *args: Any, **named: Any) -> Any:
         weights = zip("qkv", given["in_proj_weight"].chunk(3), strict=True)
         given |= {"use_separate_proj_weight": True, **{f"{key}_proj_weight": w for key, w in weights}}
     samples = given["query"].shape[1] if given["query"].dim() == 3 else 1
-    with run.time_first(samples):
-        return _UNSEEN(**given)
+    run.samples = samples
+    try:
+        with run:
+            return _UNSEEN(**given)
+    finally:
+        run.samples = None
 
 
 FORMS: dict[Any, Callable[..., Any]] = {
@@ -266,7 +296,7 @@ FORMS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d), convolution),
     **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d), transposed),
 }
-FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in KINDS}
-FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in KINDS}
+FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
+FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
 FORMS |= {getattr(home, name): matmul for home in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm")}
 FORMS |= {getattr(home, name): addmm for home in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}

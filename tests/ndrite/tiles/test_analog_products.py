@@ -151,8 +151,7 @@ def recurrent(model: Any, x: Any, kind: str) -> Any:
         elif kind == "GRU":
             (ar, az, an), (br, bz, bn) = a.chunk(3, dim=1), b.chunk(3, dim=1)
             z = (az + bz).sigmoid()
-            n = (an + (ar + br).sigmoid() * bn).tanh()
-            h = (h - n) * z + n
+            h = (1 - z) * (an + (ar + br).sigmoid() * bn).tanh() + z * h
         else:
             h = (a + b).tanh()
         outputs.append(h)
