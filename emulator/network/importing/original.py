@@ -4,6 +4,8 @@ ONNX is the one way in: PyTorch modules go through its exporter, scikit-learn's 
 """
 
 import contextlib
+import copy
+import importlib
 import io
 import os
 import sys
@@ -20,6 +22,12 @@ from emulator.network.importing.files import extra
 from emulator.spec.arrays import Array
 
 OPSET = 17
+STAND_INS = {
+    "LinearDiscriminantAnalysis": ("sklearn.linear_model", "LogisticRegression"),
+    "RidgeClassifier": ("sklearn.svm", "LinearSVC"),
+    "RidgeClassifierCV": ("sklearn.svm", "LinearSVC"),
+}
+"""Estimators of two classes -> module and name of one with the same scores."""
 EXAMPLES = 3
 """Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
 
@@ -112,8 +120,9 @@ def of_estimator(estimator: Any) -> Original:
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
         with warnings.catch_warnings(action="ignore"):
-            options = _scores(estimator) if classes else None
-            proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
+            written = _convertible(estimator)
+            options = _scores(written) if classes else None
+            proto = converter.to_onnx(written, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
@@ -128,6 +137,23 @@ def of_estimator(estimator: Any) -> Original:
         return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
 
     return Original(prepared(proto), answers, classes=classes)
+
+
+def _convertible(estimator: Any) -> Any:
+    """``estimator``, or one of the same weights where skl2onnx writes that of two classes without scores, or
+    with wrong ones."""
+    if hasattr(estimator, "steps"):
+        whole, (name, last) = copy.copy(estimator), estimator.steps[-1]
+        whole.steps = [*estimator.steps[:-1], (name, _convertible(last))]
+        return whole
+    module, kind = STAND_INS.get(type(estimator).__name__, ("", ""))
+    if not kind or len(estimator.classes_) != 2:
+        return estimator
+    same = getattr(importlib.import_module(module), kind)()
+    for name in ("classes_", "n_features_in_"):
+        setattr(same, name, getattr(estimator, name))
+    same.coef_, same.intercept_ = estimator.coef_.reshape(1, -1), np.reshape(estimator.intercept_, 1)
+    return same
 
 
 def _scores(estimator: Any) -> dict[Any, Any]:
