@@ -161,6 +161,10 @@ def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
         mapped = map_network(random_network((150, 24, 10), "relu"), loud, X)
     assert mapped.report.layers[0].largest_cause == "read noise"
     assert any("cell.read_noise_percent, readout" in line for line in mapped.report.warnings)
+    faint = random_network((150, 24, 10), "relu", gain=1e-3)
+    unbiased = [dataclasses.replace(dense, bias=np.zeros(dense.outputs)) for dense in faint.layers]
+    with pytest.warns(CompileWarning, match="layer 1: .* of input codes; .* use more of the 256 codes"):
+        map_network(Network.chain(unbiased, "faint"), "wan2022", X)
     quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)
 
