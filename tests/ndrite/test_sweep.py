@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator.errors import EmulatorError
 from emulator.network import Dense, Meaning, Network
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
@@ -159,6 +160,13 @@ def test_a_file_that_changes_after_the_plan_was_read_is_refused(own: Path, file:
     Path(file).write_bytes(Path(file).read_bytes() + b"more")
     with pytest.raises(SweepError, match=f"{file} has changed since the plan was read"):
         run_point(point)
+
+
+def test_a_network_that_cannot_be_read_is_named(own: Path) -> None:
+    network = own.with_name("small.npz")
+    network.write_bytes(b"torn")
+    with pytest.raises(EmulatorError, match=f"^{network.resolve()}: "):
+        run_point(load_plan(own).points[0])
 
 
 @pytest.mark.slow
