@@ -46,13 +46,15 @@ def show(name: Name, /) -> Found:
     $ ndrite chip show ndr-ai301a
     """
     chip, single = _read(name)
-    content = chip.as_dict()
-    if single is not None and "cell" not in single:
+    content, stated = chip.as_dict(), _stated(single)
+    if single is not None and _is_part(single):
         given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         named = {"name": single.get("name", name), "description": _summary(single, None)}
-        content = named | given | {key: content[key] for key in ("sources", "cards")}
+        sources = {field: source for field, source in chip.sources.items() if field in stated}
+        content = named | given | {"sources": sources, "cards": content["cards"]}
+    sources_of = dict.fromkeys(stated, "no source") | chip.sources
     rows = [
-        (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
+        (f"{section}.{field}", plain(value), sources_of.get(f"{section}.{field}") or "default")
         for section in SECTIONS
         for field, value in content.get(section, {}).items()
     ]
@@ -72,9 +74,7 @@ def check(name: Name, /) -> Found:
     $ ndrite chip check mine.yaml
     """
     chip, single = _read(name)
-    given = [
-        f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
-    ] or list(chip.sources)
+    given = _stated(single) or list(chip.sources)
     unsourced = [field for field in given if not chip.sources.get(field)]
     idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
     lists = {"without_source": unsourced, "without_effect": idle}
@@ -125,10 +125,20 @@ def _card(card: dict[str, str]) -> list[str]:
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
-    """The chip, and what its file says where it is a single one. A device has no cell: it is laid over
+    """The chip, and what its file says where it is a single one. A part of a description is laid over
     ``ideal``."""
     single = load_content(name) if "+" not in name else None
-    return load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name), single
+    return load_chip(f"ideal+{name}" if single is not None and _is_part(single) else name), single
+
+
+def _stated(content: dict[str, Any] | None) -> list[str]:
+    """Fields that a single file gives."""
+    return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
+
+
+def _is_part(content: dict[str, Any]) -> bool:
+    """Whether it lacks what has no default in a whole one."""
+    return "name" not in content or not {"g_max_uS", "levels"} <= content.get("cell", {}).keys()
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
