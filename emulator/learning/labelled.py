@@ -63,6 +63,7 @@ class Labelled:
         Raises EmulatorError when nothing else is left.
         """
         n = len(self.x) - count
-        require(n >= 1, what, count, f"1..{len(self.x) - 1}, less than the samples", EmulatorError)
+        kept = f"1..{n + count - 1} of the {n + count} samples to measure on; the others are learned from"
+        require(n >= 1, what, count, kept, EmulatorError)
         x, y = self.x, self.labels
         return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])

@@ -15,6 +15,9 @@ from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 
+SAMPLES = 2000
+"""To judge by, at most, where a user does not say how many."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
@@ -75,7 +78,7 @@ def explain(
     *,
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
-    count: sig.Count = 2000,
+    count: sig.Count | None = None,
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
@@ -90,6 +93,8 @@ def explain(
 
     Parameters
     ----------
+    count:
+        First so many samples; default: 2000, or all of fewer.
     mitigation:
         Measure also what each measure against the errors is worth.
 
@@ -107,7 +112,7 @@ def explain(
     """
     whole = compiled_of(program)
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
-    x, y = given.x[:count], given.labels[:count]
+    x, y, by = given.first(count, SAMPLES)
     low = seed & ((1 << 63) - 1)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
@@ -118,7 +123,7 @@ def explain(
             worth = mitigation_benefits(
                 whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
             )
-    loss = Loss(found, tuple(worth), given.by)
+    loss = Loss(found, tuple(worth), by)
     if picture is not None:
         loss.plot(picture)
     return loss

@@ -53,6 +53,13 @@ def test_check(here: Path, fails: Any, said: Any) -> None:
     mine = Path("mine.yaml")
     mine.write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
     assert said("chip check mine.yaml")["without_source"] == ["cell.g_max_uS"]
+    for part in ("cell: {levels: 4}", "name: p\ncell: {g_max_uS: 9}", "array: {rows: 64}"):
+        mine.write_text(part)
+        assert said("chip check mine.yaml")["values"] == 1
+        shown = said("chip show mine.yaml")
+        assert (len(shown), shown["sources"]) == (5, {}), (
+            "name, description, cards and the section beside them"
+        )
     good = {"name": "ndr-esaki", "ok": True, "values": 7}
     nothing = {"without_source": [], "without_effect": {}, "stability": {}}
     assert said("chip check ndr-esaki") == good | nothing
@@ -148,6 +155,12 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
         ("explain mine --inputs x.npy", "inputs and labels belong together"),
         (f"{EXPLAIN} -p no/e.png", "no: no such folder"),
         (f"{EXPLAIN} --data digits", "data and inputs exclude each other"),
+        (f"{EXPLAIN} --count 201", "count is 201; accepted: 1..200, as many as there are samples"),
+        ("export mine --inputs x.npy --spice d.cir --count 201", "count is 201; accepted: 1..200"),
+        (
+            "calibrate mine --inputs x.npy --labels y.npy --measure 200",
+            "measure is 200; accepted: 1..199 of the",
+        ),
         ("explain mine --data digits", "digits has 64 inputs; accepted: 20"),
         ("explain mine --inputs x.npy --labels few.npy", "few.npy: 3 rows; accepted: 200"),
         (
