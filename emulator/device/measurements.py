@@ -35,6 +35,8 @@ HEADER_MAX = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
+EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""Where other numbers have decimal points."""
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
 """A cell that is a unit, in brackets or not."""
@@ -94,6 +96,12 @@ def read_measurements(
     if path.stat().st_size > BYTES_MAX:
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
+    for line, cells in rows:
+        if any(cells[len(header) :]):
+            raise DatasetError(
+                f"{path}: line {line} has {len(cells)} columns; accepted: {len(header)}, as the header has "
+                "(with decimal commas another mark has to separate, such as ;)"
+            )
     chosen = dict(columns or {})
     accepted = (*quantities, *optional, "device")
     for quantity in chosen:
@@ -170,11 +178,13 @@ def _text(path: Path) -> str:
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
     """The quantity's column."""
     if chosen is None:
-        for i, name in enumerate(header):
-            base, unit = _split(name)
-            if base.lower() in (quantity, INVERSE.get(quantity)):
-                return i, *_factor(path, name, unit, quantity)
-        return None
+        fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
+        if len(fit) > 1:
+            raise DatasetError(
+                f"{path}: {len(fit)} columns for {quantity} ({', '.join(fit)}); accepted: one, or --column "
+                f"{quantity}=HEADER (several devices below each other, with a column 'device')"
+            )
+        return (header.index(fit[0]), *_factor(path, fit[0], _split(fit[0])[1], quantity)) if fit else None
     name, _, unit = chosen.partition(":")
     if name not in header:
         name, unit = chosen, ""
@@ -184,6 +194,8 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
 def _index(path: Path, header: list[str], name: str) -> int:
     if name not in header:
         raise DatasetError(f"{path}: no column {name!r}; accepted: {', '.join(header)}")
+    if header.count(name) > 1:
+        raise DatasetError(f"{path}: {header.count(name)} columns {name!r}; accepted: a name of one column")
     return header.index(name)
 
 
@@ -198,14 +210,14 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
     if not base:
         return 1.0, False
     for prefix, factor in PREFIXES.items():
-        if unit == prefix + base:
+        if unit == prefix + base and prefix != "M":  # capitals, not mega-amperes
             return factor, False
         if quantity in INVERSE and unit in [prefix + ohm for ohm in OHM]:
             return factor, True
     ohm = " (or ohm)" if quantity in INVERSE else ""
     raise DatasetError(
-        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with a prefix or none{ohm}, "
-        f"such as {quantity}_{base} or --column {quantity}={header}:{base}"
+        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with p, n, u, m, k or no "
+        f"prefix{ohm}, such as {quantity}_{base} or --column {quantity}={header}:{base}"
     )
 
 
@@ -214,6 +226,7 @@ def _numbers(
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
+    points = any("." in cells[i] for _, cells in rows for i, _, _ in places.values() if i < len(cells))
     last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
         if len(cells) <= last:
@@ -223,6 +236,10 @@ def _numbers(
             continue
         for quantity, (i, factor, inverse) in places.items():
             where = f"{path}: line {line}: {quantity} is {cells[i]!r}"
+            if points and EITHER.fullmatch(cells[i]):
+                raise DatasetError(
+                    f"{where}, a thousand or a decimal comma; accepted: numbers with points alone"
+                )
             value = _number(cells[i])
             if not math.isfinite(value):
                 raise DatasetError(f"{where}; accepted: a finite number")
