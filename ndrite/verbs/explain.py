@@ -113,15 +113,14 @@ def explain(
     whole = compiled_of(program)
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
     x, y, by = given.first(count, SAMPLES)
-    low = seed & ((1 << 63) - 1)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
-        found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
+        found = measure(whole.network, whole.program, die, samples, x, y, seed=seed, progress=report)
     worth: list[Outcome] = []
     if mitigation:
         with progress("measures") as report:
             worth = mitigation_benefits(
-                whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
+                whole.network, die.chip, samples, x, y, seeds=(die.seed,), reads=seed, progress=report
             )
     loss = Loss(found, tuple(worth), by)
     if picture is not None:

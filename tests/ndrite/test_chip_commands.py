@@ -148,6 +148,15 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
     assert "default - bias correction" in text
 
 
+def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
+    """The same die, samples and read noise, whatever the seed."""
+    for seed in (5, (1 << 64) - 1):
+        same = f"mine --inputs x.npy --labels y.npy --seed {seed}"
+        found, wanted = said(f"explain {same} --mitigation"), said(f"evaluate {same}")["accuracy"]
+        assert found["rows"][-1]["accuracy"] == wanted
+        assert {m["name"]: m["accuracy"] for m in found["mitigation"]}["default"] == wanted
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
