@@ -67,8 +67,8 @@ class Report(Result):
         into.mkdir(parents=True, exist_ok=True)
         for name, figure in self.figures.items():
             for suffix in ("svg", "pdf"):
-                written.append(into / f"{name}.{suffix}")
-                written[-1].write_bytes(drawing.written(figure, suffix, name))
+                content = drawing.written(figure, suffix, name)
+                written.append(write_whole(into / f"{name}.{suffix}", content))
         return written
 
     def as_dict(self) -> dict[str, Any]:

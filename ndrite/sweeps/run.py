@@ -89,6 +89,7 @@ def run_point(point: Point) -> dict[str, Any]:
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
         **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
+        "unused": "; ".join(compiled.report.unused),
         "tag": f"{compiled.program.tag:08x}",
         "seconds": time.monotonic() - began,
     }

@@ -169,6 +169,20 @@ def test_a_network_that_cannot_be_read_is_named(own: Path) -> None:
         run_point(load_plan(own).points[0])
 
 
+def test_networks_of_one_name_are_told_apart_and_unused_fields_said(own: Path, prints: Any) -> None:
+    (own.parent / "b").mkdir()
+    other = Network.chain(name="other", layers=(Dense(np.eye(3, dtype=np.float32), np.zeros(3), None),))
+    other.save(own.parent / "b" / "small.npz")
+    text = OWN.replace("[small.npz]", "[small.npz, b/small.npz]").replace(
+        "cell.stuck_low_percent", "ecram.states"
+    )
+    own.write_text(text.replace("[0, 2, 5]", "[4]").replace("ideal", "dendritic-ndr"))
+    told = prints("sweep own.yaml")
+    assert "│ small.npz   │ 100.00" in told
+    assert "│ b/small.npz │   0.00" in told
+    assert "note: not used of the chip: neuron and ecram" in told.replace("\n", " ")
+
+
 @pytest.mark.slow
 def test_command_equals_the_points_alone(swept: Path, said: Any, prints: Any) -> None:
     got = said(SWEEP)
