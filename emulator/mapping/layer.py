@@ -25,7 +25,7 @@ from emulator.mapping.devices import (
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import partial_sums
-from emulator.mapping.report import CELLS, CODES, CONVERTERS, READS, LayerReport
+from emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
 from emulator.mapping.states import widest_window
@@ -290,10 +290,14 @@ class CompiledLayer:
         signal, lost = self._wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
         exact = self._rows.product(self._rows.exact, mapped.effective) - self._wanted
         cells = exact.var(axis=0).sum()
-        coded = self._rows.product(self._rows.codes / INPUT_MAX - self._rows.exact, dense.weights)
-        codes = coded.var(axis=0).sum()
+        rounded = np.rint(np.clip(self._rows.exact, 0, 1) * INPUT_MAX)
+        codes, before = (
+            self._rows.product(error / INPUT_MAX, dense.weights).var(axis=0).sum()
+            for error in (rounded - self._rows.exact * INPUT_MAX, self._rows.codes - rounded)
+        )
         noise = (self._rows.read_noise(self.layer, chip.array.rows) * np.square(step)).sum()
-        causes = {CODES: codes, CELLS: cells, CONVERTERS: max(lost - cells - codes, 0.0), READS: noise}
+        rest = max(lost - cells - codes - before, 0.0)
+        causes = {CODES: codes, BEFORE: before, CELLS: cells, CONVERTERS: rest, READS: noise}
         span = step * ((1 << chip.readout.adc_bits) - 1)
         return {
             "inputs": dense.inputs,

@@ -10,10 +10,12 @@ from emulator.device.pulsing import PulseCount
 from emulator.network.activation import Activation, Ndr
 from emulator.spec.brief import brief_repr, titled
 
-CELLS, CODES, CONVERTERS, READS = "cells", "input codes", "converters", "read noise"
+CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
+CODES, BEFORE = "input codes", "the layers before"
 HELPS = {
     CELLS: "cells with more levels or a smaller programming error (cell), or write-verify (--mitigation)",
     CODES: "inputs, or activations of the layer before, that use more of the 256 codes on typical samples",
+    BEFORE: "what helps those layers (ndrite explain has their causes)",
     CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",
     READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
 }
@@ -99,7 +101,7 @@ class LayerReport:
         Pre-activation power (about its mean) over squared deviation from the float network's, on samples, in
         decibels; without read noise, and with it.
     largest_cause:
-        Of that deviation: ``cells``, ``input codes``, ``converters`` or ``read noise``.
+        Of that deviation: ``input codes``, ``the layers before``, ``cells``, ``converters``, ``read noise``.
     pulses:
         What programming took where the chip's cells are programmed by pulses; None: by a law.
     """

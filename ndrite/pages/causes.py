@@ -33,6 +33,13 @@ class _Seen:
         """Without deviation the outputs are the float network's, whatever the samples."""
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
 
+    @property
+    def error_in_words(self) -> str:
+        """``-`` where the outputs do not vary."""
+        if self.snr_db is None or self.snr_db <= -SNR_MAX_DB:
+            return "" if self.snr_db is None else "-"
+        return f"{self.error:.2g} %" if self.differs else "0"
+
     def flips(self, n: int) -> str:
         """Points in a table; never a negative loss."""
         if self.lost is None or self.won is None:
@@ -53,7 +60,7 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     columns = [("cause", *(row.cause for row in found.rows))]
     for corrected, also, _, _ in WAYS:
         ways = [_Seen(row, corrected) for row in found.rows]
-        errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
+        errors = [w.error_in_words for w in ways]
         columns += [
             (measure + also, *(found.said(w.score) for w in ways)),
             ("points" + also, *(w.flips(found.samples) for w in ways)),

@@ -148,6 +148,11 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
     assert "default - bias correction" in text
 
 
+def test_explain_of_one_sample_has_no_spread_to_compare_with(compiled: None, prints: Any, said: Any) -> None:
+    assert "%" not in prints(f"{EXPLAIN} --count 1").splitlines()[-2].split("│")[4]
+    assert said(f"{EXPLAIN} --count 1")["rows"][-1]["snr_db"] == -100
+
+
 def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
     """The same die, samples and read noise, whatever the seed."""
     for seed in (5, (1 << 64) - 1):

@@ -165,6 +165,11 @@ def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
     unbiased = [dataclasses.replace(dense, bias=np.zeros(dense.outputs)) for dense in faint.layers]
     with pytest.warns(CompileWarning, match="layer 1: .* of input codes; .* use more of the 256 codes"):
         map_network(Network.chain(unbiased, "faint"), "wan2022", X)
+    with pytest.warns(CompileWarning, match="layer 1: .* of the layers before; .* ndrite explain has their"):
+        worse = map_network(
+            random_network((150, 24, 10), "relu"), changed("wan2022", cell={"error_scale": 8.0}), X
+        )
+    assert [layer.largest_cause for layer in worse.report.layers] == ["cells", "the layers before"]
     quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)
 
