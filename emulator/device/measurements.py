@@ -96,12 +96,6 @@ def read_measurements(
     if path.stat().st_size > BYTES_MAX:
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
-    for line, cells in rows:
-        if any(cells[len(header) :]):
-            raise DatasetError(
-                f"{path}: line {line} has {len(cells)} columns; accepted: {len(header)}, as the header has "
-                "(with decimal commas another mark has to separate, such as ;)"
-            )
     chosen = dict(columns or {})
     accepted = (*quantities, *optional, "device")
     for quantity in chosen:
@@ -120,7 +114,7 @@ def read_measurements(
             )
     device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
     device = _index(path, header, chosen["device"]) if "device" in chosen else device
-    return _numbers(path, rows, places, device)
+    return _numbers(path, rows, places, device, len(header))
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -222,24 +216,23 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
 
 
 def _numbers(
-    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None
+    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None, width: int
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
     points = any("." in cells[i] for _, cells in rows for i, _, _ in places.values() if i < len(cells))
     last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
-        if len(cells) <= last:
-            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
+        if len(cells) <= last or any(cells[width:]):
+            accepted = f"{last + 1} to {width}, the header's (a decimal comma needs another separator, as ;)"
+            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: {accepted}")
         if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
             skipped += 1
             continue
         for quantity, (i, factor, inverse) in places.items():
             where = f"{path}: line {line}: {quantity} is {cells[i]!r}"
             if points and EITHER.fullmatch(cells[i]):
-                raise DatasetError(
-                    f"{where}, a thousand or a decimal comma; accepted: numbers with points alone"
-                )
+                raise DatasetError(f"{where}, a thousand or a decimal comma; accepted: points and no commas")
             value = _number(cells[i])
             if not math.isfinite(value):
                 raise DatasetError(f"{where}; accepted: a finite number")

@@ -25,20 +25,13 @@ class _Seen:
 
     @property
     def error(self) -> float:
-        """Root mean square of the outputs' error over their spread, percent."""
+        """Root mean square of the outputs' error over their spread, percent; inf where they do not vary."""
         return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
 
     @property
     def differs(self) -> bool:
         """Without deviation the outputs are the float network's, whatever the samples."""
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
-
-    @property
-    def error_in_words(self) -> str:
-        """``-`` where the outputs do not vary."""
-        if self.snr_db is None or self.snr_db <= -SNR_MAX_DB:
-            return "" if self.snr_db is None else "-"
-        return f"{self.error:.2g} %" if self.differs else "0"
 
     def flips(self, n: int) -> str:
         """Points in a table; never a negative loss."""
@@ -51,7 +44,7 @@ class _Seen:
 
 def relative_error(snr_db: float) -> float:
     """Root mean square of an error over that of the signal, of their ratio in decibels."""
-    return float(10 ** (-snr_db / 20))
+    return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -60,7 +53,7 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     columns = [("cause", *(row.cause for row in found.rows))]
     for corrected, also, _, _ in WAYS:
         ways = [_Seen(row, corrected) for row in found.rows]
-        errors = [w.error_in_words for w in ways]
+        errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
         columns += [
             (measure + also, *(found.said(w.score) for w in ways)),
             ("points" + also, *(w.flips(found.samples) for w in ways)),

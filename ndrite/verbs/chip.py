@@ -45,16 +45,15 @@ def show(name: Name, /) -> Found:
     $ ndrite chip show dendritic-ndr
     $ ndrite chip show ndr-ai301a
     """
-    chip, single = _read(name)
-    content, stated = chip.as_dict(), _stated(single)
-    if single is not None and _is_part(single):
+    chip, single, part = _read(name)
+    content = chip.as_dict()
+    if single is not None and part:
         given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         named = {"name": single.get("name", name), "description": _summary(single, None)}
-        sources = {field: source for field, source in chip.sources.items() if field in stated}
-        content = named | given | {"sources": sources, "cards": content["cards"]}
-    sources_of = dict.fromkeys(stated, "no source") | chip.sources
+        content = named | given | {"sources": {}, "cards": content["cards"]}
+        content["sources"] = {f: said for f, said in chip.sources.items() if f in _stated(single)}
     rows = [
-        (f"{section}.{field}", plain(value), sources_of.get(f"{section}.{field}") or "default")
+        (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS
         for field, value in content.get(section, {}).items()
     ]
@@ -73,7 +72,7 @@ def check(name: Name, /) -> Found:
     --------
     $ ndrite chip check mine.yaml
     """
-    chip, single = _read(name)
+    chip, single, _ = _read(name)
     given = _stated(single) or list(chip.sources)
     unsourced = [field for field in given if not chip.sources.get(field)]
     idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
@@ -124,21 +123,17 @@ def _card(card: dict[str, str]) -> list[str]:
     ]
 
 
-def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
-    """The chip, and what its file says where it is a single one. A part of a description is laid over
-    ``ideal``."""
+def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
+    """The chip, and what its file says where it is a single one. A part of a description, which lacks what
+    has no default, is laid over ``ideal``."""
     single = load_content(name) if "+" not in name else None
-    return load_chip(f"ideal+{name}" if single is not None and _is_part(single) else name), single
+    whole = single is None or ("name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys())
+    return load_chip(name if whole else f"ideal+{name}"), single, not whole
 
 
 def _stated(content: dict[str, Any] | None) -> list[str]:
     """Fields that a single file gives."""
     return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
-
-
-def _is_part(content: dict[str, Any]) -> bool:
-    """Whether it lacks what has no default in a whole one."""
-    return "name" not in content or not {"g_max_uS", "levels"} <= content.get("cell", {}).keys()
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:

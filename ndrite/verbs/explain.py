@@ -15,9 +15,6 @@ from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 
-SAMPLES = 2000
-"""To judge by, at most, where a user does not say how many."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
@@ -112,7 +109,7 @@ def explain(
     """
     whole = compiled_of(program)
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
-    x, y, by = given.first(count, SAMPLES)
+    x, y, by = given.first(count, 2000)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
         found = measure(whole.network, whole.program, die, samples, x, y, seed=seed, progress=report)

@@ -19,8 +19,6 @@ TURN = 8.0
 """And so does one shorter than so many deviations of the noise."""
 MISSES = 0.05
 """Residual (rms), of the range, that a note is made of, if it is twice what rows scatter by, too."""
-BOUND_MIN = 0.01
-"""Least distance of a device's bounds from the middle of the median device's range, of half of that."""
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
@@ -107,9 +105,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     error = rms(*(b.state - b.model for b in branches)) / 2
     read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
     if error > max(MISSES, 2 * read):
-        notes.append(
-            f"{model} misses the data by {error:.0%} of the range (rms), which cycle_percent takes for noise"
-        )
+        misses = f"{model} misses the data by {error:.0%} of the range (rms)"
+        notes.append(f"{misses}, which cycle_percent takes for noise")
     (step_up, gamma_up, *spread_up), (step_down, gamma_down, *spread_down) = (
         np.median(found[up], axis=0).tolist() for up in (True, False)
     )
@@ -189,7 +186,7 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
     """Step at state 0, gamma, and the modelled states of one branch of a device with these bounds."""
-    low, high, way = min(low, -BOUND_MIN), max(high, BOUND_MIN), 1.0 if up else -1.0
+    low, high, way = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
     length = float(n[moving][-1]) if moving.any() else float(n[-1])
@@ -206,7 +203,7 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
     result = least_squares(
         lambda p: modelled(p) - state,
         guess,
-        bounds=([-1.5, 1e-12, 0.0], [1.5, 1.0, 1.0]),
+        bounds=([min(low, state[0]) - 0.5, 1e-12, 0.0], [max(high, state[0]) + 0.5, high - low, 1.0]),
         x_scale=[1.0, guess[1], 1.0],
         loss="soft_l1",
         f_scale=0.05,
@@ -228,9 +225,5 @@ def _spread(steps: Floats, bounds: list[float]) -> dict[str, float]:
     together and apart, and sizes of the bounds."""
     ratio = steps / steps.mean(axis=0)
     values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
-    return {
-        f"{name}_variation_percent": rounded(min(100.0, 100 * float(np.std(v, ddof=1))))
-        if len(steps) > 1
-        else 0.0
-        for name, v in values.items()
-    }
+    spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}
+    return {f"{name}_variation_percent": rounded(min(100.0, 100 * s)) for name, s in spread.items()}

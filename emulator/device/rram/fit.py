@@ -20,8 +20,6 @@ STUCK_SIGMAS = 6.0
 END = 0.1
 """Part of the range at each end in which a cell is taken for stuck rather than badly programmed."""
 SIGMA_FLOOR = 1e-6
-ROUNDS = 5
-"""Fits of one polynomial, each weighted by the one before."""
 CHANCE = 1e-3
 """Of a right cell's data to be refused for a mean off its target."""
 OFFSET_MAX = 0.1
@@ -112,9 +110,8 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
         if level < high - 2 * END * (high - low):
             stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
     cells = np.array([len(group) for group in kept])
-    # The second factor makes the deviation of few cells right on average.
-    mean, few = np.array([g.mean() for g in kept]), 1 + 1 / (4 * (cells - 1))
-    sigma = np.array([g.std(ddof=1) for g in kept]) * few
+    mean, sigma = np.array([g.mean() for g in kept]), np.array([g.std(ddof=1) for g in kept])
+    sigma *= 1 + 1 / (4 * (cells - 1))  # of few cells it is right on average
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
     _refuse_offset(levels, mean, sigma, cells, high)
@@ -173,7 +170,7 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     best, least = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         at = np.full(len(levels), best[0])
-        for _ in range(ROUNDS):
+        for _ in range(5):
             # The standard error of a deviation from n cells is sigma / sqrt(2 (n - 1)), sigma the true one:
             # by what was measured, levels that came out low by chance would weigh most.
             error = np.maximum(at, sigma.max() * 1e-3) / few

@@ -23,11 +23,11 @@ from emulator.spec.arrays import Array
 
 OPSET = 17
 STAND_INS = {
-    "LinearDiscriminantAnalysis": ("sklearn.linear_model", "LogisticRegression"),
-    "RidgeClassifier": ("sklearn.svm", "LinearSVC"),
-    "RidgeClassifierCV": ("sklearn.svm", "LinearSVC"),
+    "LinearDiscriminantAnalysis": "linear_model.LogisticRegression",
+    "RidgeClassifier": "svm.LinearSVC",
+    "RidgeClassifierCV": "svm.LinearSVC",
 }
-"""Estimators of two classes -> module and name of one with the same scores."""
+"""Estimators of two classes -> one with the same scores."""
 EXAMPLES = 3
 """Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
 
@@ -140,18 +140,16 @@ def of_estimator(estimator: Any) -> Original:
 
 
 def _convertible(estimator: Any) -> Any:
-    """``estimator``, or one of the same weights where skl2onnx writes that of two classes without scores, or
-    with wrong ones."""
+    """``estimator``, or one of the same weights where skl2onnx writes none or wrong scores of two classes."""
     if hasattr(estimator, "steps"):
         whole, (name, last) = copy.copy(estimator), estimator.steps[-1]
         whole.steps = [*estimator.steps[:-1], (name, _convertible(last))]
         return whole
-    module, kind = STAND_INS.get(type(estimator).__name__, ("", ""))
+    module, _, kind = STAND_INS.get(type(estimator).__name__, "").partition(".")
     if not kind or len(estimator.classes_) != 2:
         return estimator
-    same = getattr(importlib.import_module(module), kind)()
-    for name in ("classes_", "n_features_in_"):
-        setattr(same, name, getattr(estimator, name))
+    same = getattr(importlib.import_module(f"sklearn.{module}"), kind)()
+    same.classes_, same.n_features_in_ = estimator.classes_, estimator.n_features_in_
     same.coef_, same.intercept_ = estimator.coef_.reshape(1, -1), np.reshape(estimator.intercept_, 1)
     return same
 

@@ -268,6 +268,16 @@ def test_what_differs_between_devices_is_told_apart(spread):
     assert fit.values["cycle_percent"] < 1
 
 
+def test_devices_of_very_different_ranges_are_fitted():
+    state = trace(LinearStep(step_up=0.04, step_down=0.04, w_min=-1, w_max=1, gamma_up=0.3), 100, 100)[:, 0]
+    g = np.concatenate([35 + 25 * state, 35 + 25 * state, 105 + 95 * state])
+    columns = {"pulse": np.tile(np.arange(201.0), 3), "conductance": 1e-6 * g}
+    fit = fit_ecram(Measurements("x", columns, np.arange(3).repeat(201).astype(str), 0))
+    assert (fit.low_uS, fit.high_uS) == (pytest.approx(10), pytest.approx(60))
+    assert fit.rms < 0.01
+    assert fit.values["step_variation_percent"] > 50
+
+
 @pytest.mark.parametrize("count", [100, 250])
 def test_pulses_at_the_bound_say_nothing_of_noise(count):
     model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=0.3)
