@@ -306,6 +306,8 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
         elif up is not False and x[high] - value > least:
             turns.append((high, False))
             up, low = False, i
+    if not turns:
+        return []
     starts = [0, *(at for at, _ in turns[1:])]
     ends = [*starts[1:], len(x) - 1]
     return [Leg(a, b, way) for a, b, (_, way) in zip(starts, ends, turns, strict=True)]

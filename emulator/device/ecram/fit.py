@@ -127,7 +127,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
         counts = [float(b.pulse[-1]) for b in branches]
         # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
         a_up, a_down = (
-            -1 / np.log(min(1 - gamma * step, 1 - 1e-6))
+            -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))
             for step, gamma in ((step_up, gamma_up), (step_down, gamma_down))
         )
         values = {
@@ -199,7 +199,7 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
         q = max(1.0 - gamma * step / abs(bound), 1e-9)
         return np.asarray(np.clip(fixed + (start - fixed) * q**n, low, high), np.float64)
 
-    guess = [state[0], max(abs(float(state[-1] - state[0])) / length, 1e-9), 0.3]
+    guess = [state[0], float(np.clip(abs(state[-1] - state[0]) / max(length, 1.0), 1e-9, high - low)), 0.3]
     result = least_squares(
         lambda p: modelled(p) - state,
         guess,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
+from emulator.device.description.loader import check_values
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.fitting import (
     Measurements,
@@ -291,6 +292,15 @@ def test_pulses_at_the_bound_say_nothing_of_noise(count):
 
 
 @pytest.mark.parametrize("model", ["linear-step", "exponential"])
+@pytest.mark.parametrize("spacing", [1.0, 1e-3])
+def test_a_device_that_is_at_its_bound_at_once(model, spacing):
+    g = np.r_[10.0, np.full(20, 60.0), np.full(20, 10.0)]
+    columns = {"pulse": spacing * np.arange(41), "conductance": 1e-6 * g}
+    fit = fit_ecram(Measurements("x", columns, np.full(41, "all"), 0), model)
+    check_values("ecram", fit.values)
+
+
+@pytest.mark.parametrize("model", ["linear-step", "exponential"])
 def test_a_law_that_does_not_explain_the_pulses_is_said(tmp_path, model):
     s_shaped = 10 + 50 / (1 + np.exp((50 - np.arange(101)) / 8))
     data = measured(tmp_path, "pulse,conductance_uS", np.arange(201), np.r_[s_shaped, s_shaped[-2::-1]])
@@ -313,6 +323,12 @@ test_impossible_pulses_are_refused = refused(
     DatasetError,
     (of_pulses, np.arange(40), np.linspace(1, 2, 40), "falling branch has 0 pulses"),
     (of_pulses, np.arange(40), np.r_[np.linspace(1, 2, 20), np.linspace(2, -1, 20)], "conductance is -1"),
+    (
+        of_pulses,
+        np.arange(81),
+        1 + noisy(1 - np.abs(np.arange(81) - 40) / 40, 0.2),
+        "rising branch has 0 pulses",
+    ),
     (of_pulses, np.r_[np.arange(20), np.arange(20)], np.linspace(1, 2, 40), "appears twice"),
     given="tmp_path",
 )
