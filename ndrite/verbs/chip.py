@@ -50,8 +50,8 @@ def show(name: Name, /) -> Found:
     if single is not None and part:
         given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         named = {"name": single.get("name", name), "description": _summary(single, None)}
-        content = named | given | {"sources": {}, "cards": content["cards"]}
-        content["sources"] = {f: said for f, said in chip.sources.items() if f in _stated(single)}
+        sources = {f: source for f, source in chip.sources.items() if f in _stated(single)}
+        content = named | given | {"sources": sources, "cards": content["cards"]}
     rows = [
         (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS

@@ -20,8 +20,6 @@ STUCK_SIGMAS = 6.0
 END = 0.1
 """Part of the range at each end in which a cell is taken for stuck rather than badly programmed."""
 SIGMA_FLOOR = 1e-6
-CHANCE = 1e-3
-"""Of a right cell's data to be refused for a mean off its target."""
 OFFSET_MAX = 0.1
 """Mean offset from the target, of it (or of a tenth of the range), that is no programming error."""
 
@@ -141,7 +139,8 @@ def _refuse_offset(
 ) -> None:
     """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
     offset = mean - levels
-    certain = np.abs(offset) > t.isf(CHANCE / len(levels), cells - 1) * sigma / np.sqrt(cells)
+    # Data of cells that are on their targets have one chance in a thousand of it.
+    certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
     # No reading is below 0: near it, noise lifts the mean, by 1.33 of what is left of its deviation at most.
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)

@@ -71,8 +71,7 @@ def mitigation_benefits(
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Accuracy and SNR with each set of ``mitigations``, means over chips of these seeds; ``reads``
-    is the seed of the read noise, None: the chip's."""
+    """Accuracy and SNR with each set of ``mitigations``, means over chips; ``reads``: read noise's seed."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():

@@ -120,8 +120,8 @@ def of_estimator(estimator: Any) -> Original:
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
         with warnings.catch_warnings(action="ignore"):
-            written = _convertible(estimator)
-            options = _scores(written) if classes else None
+            written, last = _convertible(estimator)
+            options = _scores(last) if classes else None
             proto = converter.to_onnx(written, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
@@ -139,26 +139,19 @@ def of_estimator(estimator: Any) -> Original:
     return Original(prepared(proto), answers, classes=classes)
 
 
-def _convertible(estimator: Any) -> Any:
-    """``estimator``, or one of the same weights where skl2onnx writes none or wrong scores of two classes."""
-    if hasattr(estimator, "steps"):
-        whole, (name, last) = copy.copy(estimator), estimator.steps[-1]
-        whole.steps = [*estimator.steps[:-1], (name, _convertible(last))]
-        return whole
-    module, _, kind = STAND_INS.get(type(estimator).__name__, "").partition(".")
-    if not kind or len(estimator.classes_) != 2:
-        return estimator
-    same = getattr(importlib.import_module(f"sklearn.{module}"), kind)()
-    same.classes_, same.n_features_in_ = estimator.classes_, estimator.n_features_in_
-    same.coef_, same.intercept_ = estimator.coef_.reshape(1, -1), np.reshape(estimator.intercept_, 1)
-    return same
-
-
-def _scores(estimator: Any) -> dict[Any, Any]:
-    """skl2onnx's option for the scores of all classes as an array."""
-    last = estimator
+def _convertible(estimator: Any) -> tuple[Any, Any]:
+    """A copy and its last step, of a kind with the same scores where skl2onnx writes none or wrong ones."""
+    last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
+    module, _, kind = STAND_INS.get(type(last).__name__, "").partition(".")
+    if kind and len(last.classes_) == 2:
+        last.__class__ = getattr(importlib.import_module(f"sklearn.{module}"), kind)
+    return same, last
+
+
+def _scores(last: Any) -> dict[Any, Any]:
+    """skl2onnx's option for the scores of all classes as an array."""
     if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}
