@@ -35,8 +35,7 @@ HEADER_MAX = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
-EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-"""Where other numbers have decimal points."""
+EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # where other numbers have decimal points
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
 """A cell that is a unit, in brackets or not."""
@@ -224,8 +223,7 @@ def _numbers(
     last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
         if len(cells) <= last or any(cells[width:]):
-            accepted = f"{last + 1} to {width}, the header's (a decimal comma needs another separator, as ;)"
-            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: {accepted}")
+            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: {last + 1}..{width}")
         if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
             skipped += 1
             continue

@@ -62,6 +62,7 @@ class Labelled:
 
         Raises EmulatorError when nothing else is left.
         """
+        require(len(self.x) > 1, "number of samples", 1, "2 or more, one to measure on", EmulatorError)
         n = len(self.x) - count
         kept = f"1..{n + count - 1} of the {n + count} samples to measure on; the others are learned from"
         require(n >= 1, what, count, kept, EmulatorError)

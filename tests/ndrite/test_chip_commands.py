@@ -169,6 +169,11 @@ def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
         ("explain mine --inputs x.npy", "inputs and labels belong together"),
         (f"{EXPLAIN} -p no/e.png", "no: no such folder"),
         (f"{EXPLAIN} --data digits", "data and inputs exclude each other"),
+        (
+            "campaign mine --chip ideal --inputs x.npy --labels y.npy --threshold 85",
+            "threshold is 85.0; accepted: 0..1",
+        ),
+        ("calibrate mine --inputs one.npy --labels class.npy", "number of samples is 1; accepted: 2 or more"),
         (f"{EXPLAIN} --count 201", "count is 201; accepted: 1..200, as many as there are samples"),
         ("export mine --inputs x.npy --spice d.cir --count 201", "count is 201; accepted: 1..200"),
         (
@@ -185,5 +190,7 @@ def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
 )
 def test_explain_errors(line: str, told: str, compiled: None, fails: Any) -> None:
     np.save("few.npy", np.zeros(3))
+    np.save("one.npy", np.load("x.npy")[:1])
+    np.save("class.npy", np.load("y.npy")[:1])
     np.save("floats.npy", np.zeros(200))
     fails(line, told)

@@ -153,11 +153,8 @@ class Ecram(Pulsed):
         """Of the state's relaxation at ``kelvin``; inf: it stays."""
         if self.retention_s is None:
             return np.inf
-        apart = 1.0 / kelvin - 1.0 / self.reference_temperature_K
-        barrier = min(
-            self.retention_energy_eV / BOLTZMANN_EV_PER_K * apart, 600.0
-        )  # a float ends near exp(709)
-        return float(self.retention_s * np.exp(barrier))
+        per_eV = (1.0 / kelvin - 1.0 / self.reference_temperature_K) / BOLTZMANN_EV_PER_K
+        return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
         """States (any shape, 0..1) after so many ``seconds``; those before now where seconds are negative, as

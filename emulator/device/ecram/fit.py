@@ -105,9 +105,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     error = rms(*(b.state - b.model for b in branches)) / 2
     read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
     if error > max(MISSES, 2 * read):
-        notes.append(
-            f"{model} misses the data by {error:.0%} of the range (rms), to cycle_percent it is noise"
-        )
+        notes.append(f"{model} misses the data by {error:.0%} of the range (rms): noise, to cycle_percent")
     (step_up, gamma_up, *spread_up), (step_down, gamma_down, *spread_down) = (
         np.median(found[up], axis=0).tolist() for up in (True, False)
     )

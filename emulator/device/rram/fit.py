@@ -139,7 +139,6 @@ def _refuse_offset(
 ) -> None:
     """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
     offset = mean - levels
-    # Data of cells that are on their targets have one chance in a thousand of it.
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
     # No reading is below 0: near it, noise lifts the mean, by 1.33 of what is left of its deviation at most.
