@@ -64,7 +64,6 @@ class Labelled:
         """
         require(len(self.x) > 1, "number of samples", 1, "2 or more, one to measure on", EmulatorError)
         n = len(self.x) - count
-        kept = f"1..{n + count - 1} of the {n + count} samples to measure on; the others are learned from"
-        require(n >= 1, what, count, kept, EmulatorError)
+        require(n >= 1, what, count, f"1..{n + count - 1}; the others are learned from", EmulatorError)
         x, y = self.x, self.labels
         return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])

@@ -10,8 +10,7 @@ from ndrite.results import Found
 from ndrite.samples import first, seen_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, Stages, silent, verb
 
-SAMPLES = 100
-"""That the work is counted on, at most, where a user does not say how many."""
+SAMPLES = 100  # that the work is counted on, at most, where a user does not say how many
 
 
 @verb

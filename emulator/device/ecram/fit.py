@@ -17,8 +17,7 @@ RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
 TURN = 8.0
 """And so does one shorter than so many deviations of the noise."""
-MISSES = 0.05
-"""Residual (rms), of the range, that a note is made of, if it is twice what rows scatter by, too."""
+MISSES = 0.05  # residual (rms), of the range, that a note is made of, if it is twice the scatter, too
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 

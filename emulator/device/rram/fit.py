@@ -169,8 +169,7 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         at = np.full(len(levels), best[0])
         for _ in range(5):
-            # The standard error of a deviation from n cells is sigma / sqrt(2 (n - 1)), sigma the true one:
-            # by what was measured, levels that came out low by chance would weigh most.
+            # By sigma / sqrt(2 (n - 1)) as measured, levels that came out low by chance would weigh most.
             error = np.maximum(at, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
             at = np.polynomial.polynomial.polyval(x, fitted)

@@ -122,6 +122,9 @@ def test_what_of_the_chip_is_not_used_is_said():
     assert "gain_mismatch_percent" in map_network(ndr, analog, samples(ndr)).report.unused[0]
     noisy = changed(IDEAL, readout={"column_noise_percent": 1.0})
     (line,) = map_network(ndr, noisy, samples(ndr)).report.unused
+    bent = map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 20.0}), samples(ndr)).report.unused
+    assert "that cells conduct up to 44% less below the read voltage" in bent[0]
+    assert not map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 0.5}), samples(ndr)).report.unused
     assert "readout.column_noise_percent, as adc readout has no analog columns" in line
 
 
