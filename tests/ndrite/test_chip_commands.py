@@ -178,7 +178,7 @@ def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
         ("export mine --inputs x.npy --spice d.cir --count 201", "count is 201; accepted: 1..200"),
         (
             "calibrate mine --inputs x.npy --labels y.npy --measure 200",
-            "measure is 200; accepted: 1..199 of the",
+            "measure is 200; accepted: 1..199; the others",
         ),
         ("explain mine --data digits", "digits has 64 inputs; accepted: 20"),
         ("explain mine --inputs x.npy --labels few.npy", "few.npy: 3 rows; accepted: 200"),
