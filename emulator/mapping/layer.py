@@ -290,8 +290,9 @@ class CompiledLayer:
         signal, lost = self._wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
         exact = self._rows.product(self._rows.exact, mapped.effective) - self._wanted
         cells = exact.var(axis=0).sum()
-        rounded = np.rint(np.clip(self._rows.exact, 0, 1) * INPUT_MAX)
-        coded = (rounded / INPUT_MAX - self._rows.exact, (self._rows.codes - rounded) / INPUT_MAX)
+        given = self._rows.exact.astype(np.float32)  # fast: causes are only compared
+        rounded = np.rint(np.clip(given, 0, 1) * np.float32(INPUT_MAX))
+        coded = rounded / np.float32(INPUT_MAX) - given, (self._rows.codes - rounded) / np.float32(INPUT_MAX)
         codes, before = (self._rows.product(x, dense.weights).var(axis=0).sum() for x in coded)
         noise = (self._rows.read_noise(self.layer, chip.array.rows) * np.square(step)).sum()
         rest = max(lost - cells - codes - before, 0.0)
