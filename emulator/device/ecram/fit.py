@@ -105,36 +105,19 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
     if error > max(MISSES, 2 * read):
         notes.append(f"{model} misses the data by {error:.0%} of the range (rms): noise, to cycle_percent")
-    (step_up, gamma_up, *spread_up), (step_down, gamma_down, *spread_down) = (
-        np.median(found[up], axis=0).tolist() for up in (True, False)
-    )
-    cycle, cycle_at_0 = np.mean([spread_up, spread_down], axis=0).tolist()
+    step, gamma, cycle, cycle_at_0 = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
+    values: dict[str, Any] = {"model": model}
     if model == "linear-step":
-        values: dict[str, Any] = {
-            "model": model,
-            "step_up": rounded(step_up),
-            "step_down": rounded(step_down),
-            "w_min": -1.0,
-            "w_max": 1.0,
-            "gamma_up": rounded(gamma_up),
-            "gamma_down": rounded(gamma_down),
-            "cycle_percent": rounded(100 * cycle),
-            **_spread(np.array(each), bounds),
-        }
+        fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
+        values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(each), bounds)
     else:
-        counts = [float(b.pulse[-1]) for b in branches]
+        values["pulses"] = max(2, round(float(np.median([b.pulse[-1] for b in branches]))))
         # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
-        a_up, a_down = (
-            -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))
-            for step, gamma in ((step_up, gamma_up), (step_down, gamma_down))
-        )
-        values = {
-            "model": model,
-            "pulses": max(2, round(float(np.median(counts)))),
-            "a_up": rounded(a_up),
-            "a_down": rounded(a_down),
-            "cycle_percent": rounded(100 * cycle_at_0 * (step_up + step_down) / 4),
-        }
+        fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
+        noise = cycle_at_0.mean() * step.mean() / 2
+    for name, of in fitted.items():
+        values |= {f"{name}_up": rounded(of[0]), f"{name}_down": rounded(of[1])}
+    values["cycle_percent"] = rounded(100 * noise)
     return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, error, tuple(notes))
 
 
