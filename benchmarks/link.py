@@ -86,7 +86,7 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
     x = x[:count]
     inputs = program.inputs
     expected = Core(program).infer(x, seed=1)
-    bound = bound_cycles(program, GEOMETRY.lanes)
+    bound = bound_cycles(program, GEOMETRY.lanes, GEOMETRY.lane_rows)
 
     def row(link: str, hz: float, clocks: float, wire: float, line_rate: float) -> dict[str, Any]:
         return {

@@ -97,7 +97,7 @@ def inferences(link: Link, count: int) -> dict[str, Any]:
         "lanes": geometry.lanes,
         "images": count,
         "clocks_per_program": clocks,
-        "array_bound_clocks": bound_cycles(program, geometry.lanes),
+        "array_bound_clocks": bound_cycles(program, geometry.lanes, geometry.lane_rows),
         "link_bound_clocks": link_clocks,
         "samples_per_s": link.clock_hz / clocks,
         "link_bound_samples_per_s": link.clock_hz / link_clocks,

@@ -151,7 +151,7 @@ def main() -> None:
         "command_cycles": cost.command,
         "image_cycles": cost.program,
         "images_simulated": options.images,
-        "bound_cycles": bound_cycles(program, g.lanes),
+        "bound_cycles": bound_cycles(program, g.lanes, g.lane_rows),
         "samples_at_once": batch,
         "golden_images_x_chips_per_s": golden,
         "cases": rows,

@@ -141,7 +141,7 @@ def main() -> None:
                     "board": name,
                     "cycles": spent,
                     "load_cycles": loading,
-                    "bound_nothing_skipped": bound_cycles(program, g.lanes),
+                    "bound_nothing_skipped": bound_cycles(program, g.lanes, g.lane_rows),
                     "clock_mhz": clock_mhz,
                     "estimated_samples_per_s": rate,
                     "golden_samples_per_s": software[case],

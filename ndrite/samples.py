@@ -142,11 +142,17 @@ class Judged(NamedTuple):
     labels: npt.NDArray[Any]
     by: str
 
-    def first(self, count: int | None) -> Self:
-        """So many of them; None: all. InputError when there are not as many."""
-        if count is not None and count > len(self.x):
-            raise InputError(f"count is {count}; accepted: 1..{len(self.x)}, as many as there are samples")
-        return self._replace(x=self.x[:count], labels=self.labels[:count])
+    def first(self, count: int | None, most: int | None = None) -> Self:
+        """So many of them; None: ``most``, or all. InputError when there are not as many."""
+        x = first(self.x, count, most)
+        return self._replace(x=x, labels=self.labels[: len(x)])
+
+
+def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
+    """So many of ``x`` (n, inputs); None: ``most``, or all. InputError when there are not as many."""
+    if count is not None and count > len(x):
+        raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
+    return x[: most if count is None else count]
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:

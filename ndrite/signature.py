@@ -107,7 +107,7 @@ DataSet = Annotated[
 ]
 OriginalFiles = Annotated[PathName, Option("DIR", text="Folder with the data set's original files.")]
 Codes = Annotated[bool, Option(text=CODES)]
-Count = Annotated[int, Option("N", least=1, text="First so many samples, at most.")]
+Count = Annotated[int, Option("N", least=1, text="First so many samples.")]
 Whole = Annotated[int, Option("N", least=0)]
 Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1, text=SEED)]
 DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which individual chip.")]

@@ -35,6 +35,7 @@ HEADER_MAX = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
+EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # where other numbers have decimal points
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
 """A cell that is a unit, in brackets or not."""
@@ -110,7 +111,7 @@ def read_measurements(
             )
     device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
     device = _index(path, header, chosen["device"]) if "device" in chosen else device
-    return _numbers(path, rows, places, device)
+    return _numbers(path, rows, places, device, len(header))
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -168,11 +169,13 @@ def _text(path: Path) -> str:
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
     """The quantity's column."""
     if chosen is None:
-        for i, name in enumerate(header):
-            base, unit = _split(name)
-            if base.lower() in (quantity, INVERSE.get(quantity)):
-                return i, *_factor(path, name, unit, quantity)
-        return None
+        fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
+        if len(fit) > 1:
+            raise DatasetError(
+                f"{path}: {len(fit)} columns for {quantity} ({', '.join(fit)}); accepted: one, or --column "
+                f"{quantity}=HEADER (several devices below each other, with a column 'device')"
+            )
+        return (header.index(fit[0]), *_factor(path, fit[0], _split(fit[0])[1], quantity)) if fit else None
     name, _, unit = chosen.partition(":")
     if name not in header:
         name, unit = chosen, ""
@@ -182,6 +185,8 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
 def _index(path: Path, header: list[str], name: str) -> int:
     if name not in header:
         raise DatasetError(f"{path}: no column {name!r}; accepted: {', '.join(header)}")
+    if header.count(name) > 1:
+        raise DatasetError(f"{path}: {header.count(name)} columns {name!r}; accepted: a name of one column")
     return header.index(name)
 
 
@@ -196,31 +201,34 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
     if not base:
         return 1.0, False
     for prefix, factor in PREFIXES.items():
-        if unit == prefix + base:
+        if unit == prefix + base and prefix != "M":  # capitals, not mega-amperes
             return factor, False
         if quantity in INVERSE and unit in [prefix + ohm for ohm in OHM]:
             return factor, True
     ohm = " (or ohm)" if quantity in INVERSE else ""
     raise DatasetError(
-        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with a prefix or none{ohm}, "
-        f"such as {quantity}_{base} or --column {quantity}={header}:{base}"
+        f"{path}: column {header!r} has the unit {unit!r}; accepted: {base} with p, n, u, m, k or no "
+        f"prefix{ohm}, such as {quantity}_{base} or --column {quantity}={header}:{base}"
     )
 
 
 def _numbers(
-    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None
+    path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None, width: int
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
     names, skipped = [], 0
+    points = any("." in cells[i] for _, cells in rows for i, _, _ in places.values() if i < len(cells))
     last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
-        if len(cells) <= last:
-            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: at least {last + 1}")
+        if len(cells) <= last or any(cells[width:]):
+            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: {last + 1}..{width}")
         if any(cells[i].lower() in GAPS for i, _, _ in places.values()):
             skipped += 1
             continue
         for quantity, (i, factor, inverse) in places.items():
             where = f"{path}: line {line}: {quantity} is {cells[i]!r}"
+            if points and EITHER.fullmatch(cells[i]):
+                raise DatasetError(f"{where}, a thousand or a decimal comma; accepted: points and no commas")
             value = _number(cells[i])
             if not math.isfinite(value):
                 raise DatasetError(f"{where}; accepted: a finite number")
@@ -294,6 +302,8 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
         elif up is not False and x[high] - value > least:
             turns.append((high, False))
             up, low = False, i
+    if not turns:
+        return []
     starts = [0, *(at for at, _ in turns[1:])]
     ends = [*starts[1:], len(x) - 1]
     return [Leg(a, b, way) for a, b, (_, way) in zip(starts, ends, turns, strict=True)]

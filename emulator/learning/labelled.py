@@ -60,7 +60,8 @@ class Labelled:
 
         Raises EmulatorError when nothing else is left.
         """
+        require(len(self.x) > 1, "number of samples", 1, "2 or more, one to measure on", EmulatorError)
         n = len(self.x) - count
-        require(n >= 1, what, count, f"1..{len(self.x) - 1}, less than the samples", EmulatorError)
+        require(n >= 1, what, count, f"1..{n + count - 1}; the others are learned from", EmulatorError)
         x, y = self.x, self.labels
         return replace(self, x=x[:n], labels=y[:n], test_x=x[n:], test_labels=y[n:])

@@ -25,7 +25,7 @@ from emulator.mapping.devices import (
 from emulator.mapping.die import DieArray
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import partial_sums
-from emulator.mapping.report import CELLS, CONVERTERS, READS, LayerReport
+from emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport
 from emulator.mapping.samples import Rows, skip_gain
 from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
 from emulator.mapping.states import widest_window
@@ -290,8 +290,13 @@ class CompiledLayer:
         signal, lost = self._wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
         exact = self._rows.product(self._rows.exact, mapped.effective) - self._wanted
         cells = exact.var(axis=0).sum()
+        given = self._rows.exact.astype(np.float32)  # fast: causes are only compared
+        rounded = np.rint(np.clip(given, 0, 1) * np.float32(INPUT_MAX))
+        coded = rounded / np.float32(INPUT_MAX) - given, (self._rows.codes - rounded) / np.float32(INPUT_MAX)
+        codes, before = (self._rows.product(x, dense.weights).var(axis=0).sum() for x in coded)
         noise = (self._rows.read_noise(self.layer, chip.array.rows) * np.square(step)).sum()
-        causes = {CELLS: cells, CONVERTERS: max(lost - cells, 0.0), READS: noise}
+        rest = max(lost - cells - codes - before, 0.0)
+        causes = {CODES: codes, BEFORE: before, CELLS: cells, CONVERTERS: rest, READS: noise}
         span = step * ((1 << chip.readout.adc_bits) - 1)
         return {
             "inputs": dense.inputs,

@@ -11,8 +11,11 @@ from emulator.network.activation import Activation, Ndr
 from emulator.spec.brief import record, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
+CODES, BEFORE = "input codes", "the layers before"
 HELPS = {
     CELLS: "cells with more levels or a smaller programming error (cell), or write-verify (--mitigation)",
+    CODES: "inputs, or activations of the layer before, that use more of the 256 codes on typical samples",
+    BEFORE: "what helps those layers (ndrite explain has their causes)",
     CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",
     READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
 }
@@ -51,6 +54,10 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
                 f"not used of the chip: {' and '.join(parts)}, as {what}; `ndrite train --chip {chip.name}` "
                 "trains a network of its NDR neurons"
             )
+    bend = chip.cell.iv_cubic_per_V2 * chip.input.read_voltage_V**2
+    if bend > 0.05:  # 30 dB below the signal
+        less = f"cells conduct up to {bend / (1 + bend):.0%} less below the read voltage (iv_cubic_per_V2)"
+        lines.append(f"not used of the chip: that {less}, as each row has one operating point")
     names, why = OTHERS_ERRORS[chip.readout.kind]
     ignored = [name for name in names if getattr(chip.readout, name)]
     if ignored:
@@ -98,7 +105,7 @@ class LayerReport:
         Pre-activation power (about its mean) over squared deviation from the float network's, on samples, in
         decibels; without read noise, and with it.
     largest_cause:
-        Of that deviation: ``cells``, ``converters`` or ``read noise``.
+        Of that deviation: ``input codes``, ``the layers before``, ``cells``, ``converters``, ``read noise``.
     pulses:
         What programming took where the chip's cells are programmed by pulses; None: by a law.
     """

@@ -25,7 +25,7 @@ class _Seen:
 
     @property
     def error(self) -> float:
-        """Root mean square of the outputs' error over their spread, percent."""
+        """Root mean square of the outputs' error over their spread, percent; inf where they do not vary."""
         return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
 
     @property
@@ -44,7 +44,7 @@ class _Seen:
 
 def relative_error(snr_db: float) -> float:
     """Root mean square of an error over that of the signal, of their ratio in decibels."""
-    return float(10 ** (-snr_db / 20))
+    return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -63,13 +63,10 @@ class Report(Result):
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
-        into, written = Path(folder), []
+        into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
-        for name, figure in self.figures.items():
-            for suffix in ("svg", "pdf"):
-                written.append(into / f"{name}.{suffix}")
-                written[-1].write_bytes(drawing.written(figure, suffix, name))
-        return written
+        each = [(name, suffix) for name in self.figures for suffix in ("svg", "pdf")]
+        return [write_whole(into / f"{n}.{s}", drawing.written(self.figures[n], s, n)) for n, s in each]
 
     def as_dict(self) -> dict[str, Any]:
         measure = self.explanation.measure

@@ -26,7 +26,7 @@ from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
-ROW_FORMAT = 4  # of a point's row of results
+ROW_FORMAT = 5  # of a point's row of results
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 FIELDS: dict[str, tuple[Any, Any, str]] = {
     "name": (str, None, "text"),
@@ -166,7 +166,8 @@ def _plan(content: Any, path: Path) -> Plan:
     files = [path.parent / name for name in given["networks"] or ()] or [Path(zoo.float_network())]
     for file in files:
         _require(file.is_file(), "networks", file, "an existing file")
-    networks = [File.of(file) for file in files]
+    apart = len({file.stem for file in files}) == len(files)
+    networks = {file.stem if apart else str(file): File.of(file) for file in files}
     inputs, labels = _samples(given, path.parent, given["samples"] + given["count"])
     count = len(networks) * len(seeds) * math.prod(len(values) for values in grid.values())
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
@@ -179,8 +180,8 @@ def _plan(content: Any, path: Path) -> Plan:
             chip = dict(parse_chip(with_fields(base, varied)).as_dict())
         except ChipError as error:
             raise SweepError(f"grid point {varied}: {error}") from None
-        for network, seed in itertools.product(networks, seeds):
-            axes = tuple((varied | {"network": Path(network.path).stem, "seed": seed}).items())
+        for (name, network), seed in itertools.product(networks.items(), seeds):
+            axes = tuple((varied | {"network": name, "seed": seed}).items())
             points.append(
                 Point(network=network, inputs=inputs, labels=labels, chip=chip, axes=axes, seed=seed, **scale)
             )

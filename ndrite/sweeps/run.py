@@ -9,7 +9,6 @@ import io
 import json
 import os
 import signal
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -90,18 +89,20 @@ def run_point(point: Point) -> dict[str, Any]:
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
         **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
+        "unused": "; ".join(compiled.report.unused),
         "tag": f"{compiled.program.tag:08x}",
         "seconds": time.monotonic() - began,
     }
 
 
 def _network(point: Point) -> Network:
-    """The network in a file that is read once: what is computed with is what was checked."""
+    """The network in a file that is the plan's before it is read and after."""
     typical = None if point.inputs is None else point.inputs.array()[: point.samples]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / Path(point.network.path).name
-        copy.write_bytes(point.network.read())
-        return network_of(copy, typical if copy.suffix in MODELS else None)[0]
+    path = Path(point.network.path)
+    point.network.read()
+    found = network_of(path, typical if path.suffix in MODELS else None)[0]
+    point.network.read()
+    return found
 
 
 Rows = Generator[dict[str, Any], None, None]

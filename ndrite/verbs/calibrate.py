@@ -20,8 +20,8 @@ from ndrite.compiled import Compiled, LearnedOn, compiled_of
 from ndrite.intervals import proportion
 from ndrite.url import connect
 
-HELD = 4
-"""One of so many of the samples that a file holds is measured on, where nothing else is given."""
+HELD, MEASURED = 4, 1000
+"""One of so many samples, and so many at most, are measured on where a user does not say how many."""
 LEARNING_SEED = 1 << 32
 """Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
 CORRECTED_ON = 2000
@@ -43,7 +43,7 @@ def calibrate(
     rate: Annotated[float, sig.Option("SHARE", least=1e-5, most=1)] = 0.01,
     read_cells: bool = False,
     learning_seed: sig.Whole = 0,
-    measure: sig.Count = 1000,
+    measure: sig.Count | None = None,
     data: sig.DataSet | None = None,
     folder: sig.OriginalFiles | None = None,
     codes: sig.Codes = False,
@@ -79,8 +79,8 @@ def calibrate(
     learning_seed:
         Of batches and pulse noise.
     measure:
-        Samples to measure on before and after, at most: the first of the test set; of own samples the last,
-        which are then not learned from.
+        Samples to measure on before and after: the first of the test set, 1000 unless given; of own samples
+        the last, a quarter and at most 1000 unless given, which are then not learned from.
 
     Examples
     --------
@@ -137,16 +137,17 @@ def calibrate(
 
 
 def _data(
-    whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int
+    whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int | None
 ) -> Labelled:
     what, own = whole.program, inputs is not None or labels is not None
     if not own and not kept.holds(what, data):
         name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
         found = kept.data_set(name, folder)
-        return dataclasses.replace(found, test_x=found.test_x[:count], test_labels=found.test_labels[:count])
+        x = kept.first(found.test_x, count, MEASURED, "measure")
+        return dataclasses.replace(found, test_x=x, test_labels=found.test_labels[: len(x)])
     x, y, by = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
     kept.check_classes(y, len(x), what.outputs, by)
-    count = count if own else min(count, max(1, len(x) // HELD))
+    count = min(MEASURED, max(1, len(x) // HELD)) if count is None else count
     return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 
 

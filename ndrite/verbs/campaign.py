@@ -142,9 +142,9 @@ def campaign(
     given, whole = held(program)
     what = with_variation(given, chip)
     found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    if count is None and inputs is None:
-        count = min(SAMPLES, len(found.x))
-    x, y, by = found.first(count)
+    x, y, by = found.first(count, SAMPLES if inputs is None else None)
+    if y.ndim == 1 and (threshold or 0) > 1:
+        raise InputError(f"threshold is {threshold}; accepted: 0..1, an accuracy")
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
     votes, on_host = None, True

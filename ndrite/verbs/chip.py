@@ -45,12 +45,13 @@ def show(name: Name, /) -> Found:
     $ ndrite chip show dendritic-ndr
     $ ndrite chip show ndr-ai301a
     """
-    chip, single = _read(name)
+    chip, single, part = _read(name)
     content = chip.as_dict()
-    if single is not None and "cell" not in single:
+    if single is not None and part:
         given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         named = {"name": single.get("name", name), "description": _summary(single, None)}
-        content = named | given | {key: content[key] for key in ("sources", "cards")}
+        sources = {f: source for f, source in chip.sources.items() if f in _stated(single)}
+        content = named | given | {"sources": sources, "cards": content["cards"]}
     rows = [
         (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS
@@ -71,10 +72,8 @@ def check(name: Name, /) -> Found:
     --------
     $ ndrite chip check mine.yaml
     """
-    chip, single = _read(name)
-    given = [
-        f"{section}.{field}" for section in SECTIONS for field in (single or {}).get(section, {})
-    ] or list(chip.sources)
+    chip, single, _ = _read(name)
+    given = _stated(single) or list(chip.sources)
     unsourced = [field for field in given if not chip.sources.get(field)]
     idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
     lists = {"without_source": unsourced, "without_effect": idle}
@@ -124,11 +123,17 @@ def _card(card: dict[str, str]) -> list[str]:
     ]
 
 
-def _read(name: str) -> tuple[Chip, dict[str, Any] | None]:
-    """The chip, and what its file says where it is a single one. A device has no cell: it is laid over
-    ``ideal``."""
+def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
+    """The chip, and what its file says where it is a single one. A part of a description, which lacks what
+    has no default, is laid over ``ideal``."""
     single = load_content(name) if "+" not in name else None
-    return load_chip(f"ideal+{name}" if single is not None and "cell" not in single else name), single
+    whole = single is None or ("name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys())
+    return load_chip(name if whole else f"ideal+{name}"), single, not whole
+
+
+def _stated(content: dict[str, Any] | None) -> list[str]:
+    """Fields that a single file gives."""
+    return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:

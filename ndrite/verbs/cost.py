@@ -7,8 +7,10 @@ from ndrite.compiled import compiled_of
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, Constants, load_constants
 from ndrite.results import Found
-from ndrite.samples import seen_samples
+from ndrite.samples import first, seen_samples
 from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, Stages, silent, verb
+
+SAMPLES = 100  # that the work is counted on, at most, where a user does not say how many
 
 
 @verb
@@ -19,7 +21,7 @@ def cost(
     *,
     data: DataSet | None = None,
     codes: Codes = False,
-    count: Count = 100,
+    count: Count | None = None,
     constants: Annotated[Any, Option("FILE.yaml")] | None = None,
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
     show: bool = False,
@@ -38,6 +40,8 @@ def cost(
     inputs:
         Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
         network names, else those that calibrated the die.
+    count:
+        First so many samples; default: 100, or all of fewer.
     constants:
         Constants or their YAML file, in place of the built-in ones.
     node_nm:
@@ -63,6 +67,6 @@ def cost(
         return Found({"constants": text}, said=(text.rstrip("\n"),))
     given = constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
     whole = compiled_of(program)
-    x = seen_samples(whole.program, whole, inputs, data=data, codes=codes)
+    x = first(seen_samples(whole.program, whole, inputs, data=data, codes=codes), count, SAMPLES)
     with progress("samples") as report:
-        return account_of(whole.program, whole.die, x[:count], given.on(node_nm), progress=report)
+        return account_of(whole.program, whole.die, x, given.on(node_nm), progress=report)

@@ -53,9 +53,7 @@ def evaluate(
     """
     what, whole = held(program)
     given = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    if count is None and not board.startswith("golden:"):
-        count = min(RTL_SAMPLES, len(given.x))
-    x, labels, by = given.first(count)
+    x, labels, by = given.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
     network = None if whole is None else whole.network
     how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "board": board, "judged_by": by}
     with connect(board) as chosen:

@@ -75,7 +75,7 @@ def explain(
     *,
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
-    count: sig.Count = 2000,
+    count: sig.Count | None = None,
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
@@ -90,6 +90,8 @@ def explain(
 
     Parameters
     ----------
+    count:
+        First so many samples; default: 2000, or all of fewer.
     mitigation:
         Measure also what each measure against the errors is worth.
 
@@ -107,18 +109,17 @@ def explain(
     """
     whole = compiled_of(program)
     given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
-    x, y = given.x[:count], given.labels[:count]
-    low = seed & ((1 << 63) - 1)
+    x, y, by = given.first(count, 2000)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
-        found = measure(whole.network, whole.program, die, samples, x, y, seed=low, progress=report)
+        found = measure(whole.network, whole.program, die, samples, x, y, seed=seed, progress=report)
     worth: list[Outcome] = []
     if mitigation:
         with progress("measures") as report:
             worth = mitigation_benefits(
-                whole.network, die.chip, samples, x, y, seeds=(die.seed,), progress=report
+                whole.network, die.chip, samples, x, y, seeds=(die.seed,), reads=seed, progress=report
             )
-    loss = Loss(found, tuple(worth), given.by)
+    loss = Loss(found, tuple(worth), by)
     if picture is not None:
         loss.plot(picture)
     return loss

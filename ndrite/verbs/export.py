@@ -13,8 +13,8 @@ from emulator.mapping.deck import drawn
 from host import InputError
 from ndrite.compiled import compiled_of
 from ndrite.results import Found
-from ndrite.samples import seen_samples
-from ndrite.signature import ChipName, Inputs, Option, Source, verb
+from ndrite.samples import first, seen_samples
+from ndrite.signature import ChipName, Count, Inputs, Option, Source, verb
 
 File = Annotated[Any, Option("FILE", written=True)]
 
@@ -27,7 +27,7 @@ def export(
     *,
     spice: File | None = None,
     product: Annotated[int, Option("N", least=0)] = 0,
-    count: Annotated[int, Option("N", least=1)] = 1,
+    count: Count = 1,
     verilog_a: File | None = None,
     chip: ChipName | None = None,
 ) -> Found:
@@ -64,7 +64,8 @@ def export(
     content: dict[str, Any] = {}
     if spice is not None:
         whole = compiled_of(program)
-        x = seen_samples(whole.program, whole, inputs, data=None, codes=False)[:count]
+        x = seen_samples(whole.program, whole, inputs, data=None, codes=False)
+        x = first(x, count)
         step = whole.program.products[product : product + 1]
         if not (step and step[0].is_full):
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")

@@ -22,7 +22,7 @@ from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.intervals import proportion
 from ndrite.results import Table, percents
-from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
+from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
 OWN_HELD = 12
@@ -132,7 +132,8 @@ def learn(
         given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
-    given = dataclasses.replace(given, x=given.x[:samples], labels=given.labels[:samples])
+    x = first(given.x, samples, what="samples")
+    given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
         widths=(given.x.shape[1], *sig.widths(hidden), classes),

@@ -16,9 +16,7 @@ from ndrite.costs.account import account_of
 from ndrite.files import InputWarning, name_of
 from ndrite.pages.report import Report
 from ndrite.samples import judged_samples
-
-COST_SAMPLES = 100
-"""Inputs that the cost of an inference is counted on."""
+from ndrite.verbs.cost import SAMPLES
 
 
 @sig.verb
@@ -68,13 +66,15 @@ def report(
     if fpga is not None and board is None:
         accepted = "one of `ndrite board list` with figures"
         raise InputError(f"board {fpga!r} has no committed build; accepted: {accepted}")
+    if figures is not None and Path(figures).exists() and not Path(figures).is_dir():
+        raise InputError(f"figures is {figures}, a file; accepted: a folder")
     heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
     with progress("report") as bar, heard as caught:
         whole = compiled_of(program)
         given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
-        x, y = given.x[:count], given.labels[:count]
+        x, y, by = given.first(count)
         files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
-        sources = {"files": ", ".join(filter(None, files)), "judged by": given.by}
+        sources = {"files": ", ".join(filter(None, files)), "judged by": by}
         sources["warnings"] = "; ".join(str(w.message) for w in caught)
         causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
         bar(1, 2)
@@ -83,7 +83,7 @@ def report(
     found = Report(
         subject=whole,
         explanation=causes,
-        cost=account_of(whole.program, whole.die, x[:COST_SAMPLES]),
+        cost=account_of(whole.program, whole.die, x[:SAMPLES]),
         x=x,
         labels=y,
         answers=answers * (whole.program.meaning.output_step or 1.0),
@@ -91,8 +91,8 @@ def report(
         seed=seed,
         sources={name: value for name, value in sources.items() if value},
     )
-    if output is not None:
-        found.save(output)
     if figures is not None:
         found.save_figures(figures)
+    if output is not None:
+        found.save(output)
     return found

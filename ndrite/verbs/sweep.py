@@ -93,7 +93,8 @@ class Grid(Result):
         yield Table(title, ("point", *(label for label, _ in MEASURES.values())), rows)
 
     def lines(self) -> Iterable[str]:
-        return (f"{len(self.rows)} points in {self.table_path}",)
+        unused = dict.fromkeys(row["unused"] for row in self.rows if row["unused"])
+        return (f"{len(self.rows)} points in {self.table_path}", *(f"note: {line}" for line in unused))
 
 
 @verb

@@ -53,6 +53,13 @@ def test_check(here: Path, fails: Any, said: Any) -> None:
     mine = Path("mine.yaml")
     mine.write_text("name: mine\ncell: {g_max_uS: 10, levels: {value: 4, source: me}}\n")
     assert said("chip check mine.yaml")["without_source"] == ["cell.g_max_uS"]
+    for part in ("cell: {levels: 4}", "name: p\ncell: {g_max_uS: 9}", "array: {rows: 64}"):
+        mine.write_text(part)
+        assert said("chip check mine.yaml")["values"] == 1
+        shown = said("chip show mine.yaml")
+        assert (len(shown), shown["sources"]) == (5, {}), (
+            "name, description, cards and the section beside them"
+        )
     good = {"name": "ndr-esaki", "ok": True, "values": 7}
     nothing = {"without_source": [], "without_effect": {}, "stability": {}}
     assert said("chip check ndr-esaki") == good | nothing
@@ -141,6 +148,20 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
     assert "default - bias correction" in text
 
 
+def test_explain_of_one_sample_has_no_spread_to_compare_with(compiled: None, prints: Any, said: Any) -> None:
+    assert "inf %" in prints(f"{EXPLAIN} --count 1").splitlines()[-2]
+    assert said(f"{EXPLAIN} --count 1")["rows"][-1]["snr_db"] == -100
+
+
+def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
+    """The same die, samples and read noise, whatever the seed."""
+    for seed in (5, (1 << 64) - 1):
+        same = f"mine --inputs x.npy --labels y.npy --seed {seed}"
+        found, wanted = said(f"explain {same} --mitigation"), said(f"evaluate {same}")["accuracy"]
+        assert found["rows"][-1]["accuracy"] == wanted
+        assert {m["name"]: m["accuracy"] for m in found["mitigation"]}["default"] == wanted
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -148,6 +169,17 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
         ("explain mine --inputs x.npy", "inputs and labels belong together"),
         (f"{EXPLAIN} -p no/e.png", "no: no such folder"),
         (f"{EXPLAIN} --data digits", "data and inputs exclude each other"),
+        (
+            "campaign mine --chip ideal --inputs x.npy --labels y.npy --threshold 85",
+            "threshold is 85.0; accepted: 0..1",
+        ),
+        ("calibrate mine --inputs one.npy --labels class.npy", "number of samples is 1; accepted: 2 or more"),
+        (f"{EXPLAIN} --count 201", "count is 201; accepted: 1..200, as many as there are samples"),
+        ("export mine --inputs x.npy --spice d.cir --count 201", "count is 201; accepted: 1..200"),
+        (
+            "calibrate mine --inputs x.npy --labels y.npy --measure 200",
+            "measure is 200; accepted: 1..199; the others",
+        ),
         ("explain mine --data digits", "digits has 64 inputs; accepted: 20"),
         ("explain mine --inputs x.npy --labels few.npy", "few.npy: 3 rows; accepted: 200"),
         (
@@ -158,5 +190,7 @@ def test_explain(compiled: None, prints: Any, said: Any) -> None:
 )
 def test_explain_errors(line: str, told: str, compiled: None, fails: Any) -> None:
     np.save("few.npy", np.zeros(3))
+    np.save("one.npy", np.load("x.npy")[:1])
+    np.save("class.npy", np.load("y.npy")[:1])
     np.save("floats.npy", np.zeros(200))
     fails(line, told)

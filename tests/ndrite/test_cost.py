@@ -265,6 +265,7 @@ def test_command(work: None, said: Any, prints: Any) -> None:
     ("words", "change", "told"),
     [
         ("none", None, "none: no such file"),
+        ("mine --inputs x.npy --count 6", None, "count is 6; accepted: 1..5, as many as there are samples"),
         ("--node-nm 1", None, "node_nm is 1.0; accepted: 5..500"),
         (OWN, (f"{READ_NS}1", f"{READ_NS}-1"), "mine.yaml: constants.read_ns.low is -1; accepted: a number"),
         (OWN, (f"{READ_NS}1", f"{READ_NS}50"), "constants.read_ns is [50.0, 10.0, 100.0]; accepted: low"),

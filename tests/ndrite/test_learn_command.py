@@ -177,6 +177,7 @@ def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
         ("--resume", "resume needs output"),
         ("--resume -o none", "none.course: no such file"),
         ("--held-out 3", "held_out is of own samples"),
+        ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
     ],
 )

@@ -122,6 +122,9 @@ def test_in_a_browser(page: Path) -> None:
         ("report none -o refused.html", "none: no such file"),
         ("report mine --inputs x.npy -o refused.html", "inputs and labels belong together"),
         (f"{JUDGED} --fpga none -o refused.html", "none"),
+        (f"{JUDGED} --count 100000 -o refused.html", "count is 100000; accepted: 1.."),
+        (f"{JUDGED} --figures mine -o refused.html", "figures is mine, a file; accepted: a folder"),
+        (f"{JUDGED} --figures mine/in -o refused.html", "mine/in: Not a directory"),
     ],
 )
 def test_refusals(line: str, told: str, working: Path, fails: Any) -> None:

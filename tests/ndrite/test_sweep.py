@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator.errors import EmulatorError
 from emulator.network import Dense, Meaning, Network
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
@@ -159,6 +160,27 @@ def test_a_file_that_changes_after_the_plan_was_read_is_refused(own: Path, file:
     Path(file).write_bytes(Path(file).read_bytes() + b"more")
     with pytest.raises(SweepError, match=f"{file} has changed since the plan was read"):
         run_point(point)
+
+
+def test_a_network_that_cannot_be_read_is_named(own: Path) -> None:
+    network = own.with_name("small.npz")
+    network.write_bytes(b"torn")
+    with pytest.raises(EmulatorError, match=f"^{network.resolve()}: "):
+        run_point(load_plan(own).points[0])
+
+
+def test_networks_of_one_name_are_told_apart_and_unused_fields_said(own: Path, prints: Any) -> None:
+    (own.parent / "b").mkdir()
+    other = Network.chain(name="other", layers=(Dense(np.eye(3, dtype=np.float32), np.zeros(3), None),))
+    other.save(own.parent / "b" / "small.npz")
+    text = OWN.replace("[small.npz]", "[small.npz, b/small.npz]").replace(
+        "cell.stuck_low_percent", "ecram.states"
+    )
+    own.write_text(text.replace("[0, 2, 5]", "[4]").replace("ideal", "dendritic-ndr"))
+    told = prints("sweep own.yaml")
+    assert "│ small.npz   │ 100.00" in told
+    assert "│ b/small.npz │   0.00" in told
+    assert "note: not used of the chip: neuron and ecram" in told.replace("\n", " ")
 
 
 @pytest.mark.slow

@@ -153,8 +153,8 @@ class Ecram(Pulsed):
         """Of the state's relaxation at ``kelvin``; inf: it stays."""
         if self.retention_s is None:
             return np.inf
-        apart = 1.0 / kelvin - 1.0 / self.reference_temperature_K
-        return float(self.retention_s * np.exp(self.retention_energy_eV / BOLTZMANN_EV_PER_K * apart))
+        per_eV = (1.0 / kelvin - 1.0 / self.reference_temperature_K) / BOLTZMANN_EV_PER_K
+        return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
         """States (any shape, 0..1) after so many ``seconds``; those before now where seconds are negative, as
@@ -162,7 +162,7 @@ class Ecram(Pulsed):
         if self.retention_s is None:
             return np.asarray(state, np.float64)
         # Far above the reference temperature a time constant is too short for a float.
-        part = np.exp(-seconds / max(self.time_constant_s(kelvin), np.finfo(np.float64).tiny))
+        part = np.exp(min(-seconds / max(self.time_constant_s(kelvin), 1e-280), 600.0))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)
 

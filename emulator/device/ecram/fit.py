@@ -17,6 +17,7 @@ RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
 TURN = 8.0
 """And so does one shorter than so many deviations of the noise."""
+MISSES = 0.05  # residual (rms), of the range, that a note is made of, if it is twice the scatter, too
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
@@ -81,49 +82,42 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     runs = {name: len(legs) for name, (_, _, legs) in traces.items()}
     if max(runs.values()) > 2:
         notes.append(f"{max(runs.values())} runs up and down; every one is fitted, medians are taken")
-    low = float(np.median([s.min() for s in smooth.values()]))
-    high = float(np.median([s.max() for s in smooth.values()]))
+    ranges = {name: (float(s.min()), float(s.max())) for name, s in smooth.items()}
+    low, high = np.median(list(ranges.values()), axis=0).tolist()
     branches: list[Branch] = []
-    found: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
+    found: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
+    bounds, each = [], []
     for name, (pulse, g, legs) in traces.items():
         state = 2 * (g - low) / (high - low) - 1
+        bottom, top = (2 * (end - low) / (high - low) - 1 for end in ranges[name])
+        own: dict[bool, list[float]] = {True: [], False: []}
         for leg in legs:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
-            step, gamma, modelled = _branch(n, state[part], up)
-            spread = _walk(n, state[part] - modelled) / max(step, 1e-12)
-            found[up].append((step, gamma, spread))
+            step, gamma, modelled = _branch(n, state[part], bottom, top, up)
+            walk, moved = _walk(n, state[part] - modelled), rms(np.diff(modelled) / np.diff(n))
+            own[up].append(step)
+            found[up].append((step, gamma, walk / max(moved, 1e-12), walk / max(step, 1e-12)))
             branches.append(Branch(name, up, float(pulse[part][0]), n, state[part], modelled))
+        bounds += [top, -bottom]
+        each.append([np.median(own[True]), np.median(own[False])])
     error = rms(*(b.state - b.model for b in branches)) / 2
-    step_up, gamma_up, spread_up = np.median(found[True], axis=0).tolist()
-    step_down, gamma_down, spread_down = np.median(found[False], axis=0).tolist()
-    cycle = (spread_up + spread_down) / 2
+    read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
+    if error > max(MISSES, 2 * read):
+        notes.append(f"{model} misses the data by {error:.0%} of the range (rms): noise, to cycle_percent")
+    step, gamma, cycle, cycle_at_0 = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
+    values: dict[str, Any] = {"model": model}
     if model == "linear-step":
-        values: dict[str, Any] = {
-            "model": model,
-            "step_up": rounded(step_up),
-            "step_down": rounded(step_down),
-            "w_min": -1.0,
-            "w_max": 1.0,
-            "gamma_up": rounded(gamma_up),
-            "gamma_down": rounded(gamma_down),
-            "cycle_percent": rounded(100 * cycle),
-            "step_variation_percent": _percent([s for s, _, _ in (*found[True], *found[False])], len(traces)),
-        }
+        fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
+        values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(each), bounds)
     else:
-        counts = [float(b.pulse[-1]) for b in branches]
+        values["pulses"] = max(2, round(float(np.median([b.pulse[-1] for b in branches]))))
         # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
-        a_up, a_down = (
-            -1 / np.log(min(1 - gamma * step, 1 - 1e-6))
-            for step, gamma in ((step_up, gamma_up), (step_down, gamma_down))
-        )
-        values = {
-            "model": model,
-            "pulses": max(2, round(float(np.median(counts)))),
-            "a_up": rounded(a_up),
-            "a_down": rounded(a_down),
-            "cycle_percent": rounded(100 * cycle * (step_up + step_down) / 4),
-        }
+        fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
+        noise = cycle_at_0.mean() * step.mean() / 2
+    for name, of in fitted.items():
+        values |= {f"{name}_up": rounded(of[0]), f"{name}_down": rounded(of[1])}
+    values["cycle_percent"] = rounded(100 * noise)
     return EcramFit(model, values, tuple(branches), low * 1e6, high * 1e6, error, tuple(notes))
 
 
@@ -171,25 +165,26 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
     return moved
 
 
-def _branch(n: Floats, state: Floats, up: bool) -> tuple[float, float, Floats]:
-    """Step at state 0, gamma, and the modelled states of one branch."""
-    bound = 1.0 if up else -1.0
+def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
+    """Step at state 0, gamma, and the modelled states of one branch of a device with these bounds."""
+    low, high, way = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
+    bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
     length = float(n[moving][-1]) if moving.any() else float(n[-1])
 
     def modelled(p: Floats) -> Floats:
         start, step, gamma = p
         if gamma < 1e-9:
-            return np.asarray(np.clip(start + bound * step * n, -1.0, 1.0), np.float64)
+            return np.asarray(np.clip(start + way * step * n, low, high), np.float64)
         fixed = bound / gamma
-        q = max(1.0 - gamma * step, 1e-9)
-        return np.asarray(np.clip(fixed + (start - fixed) * q**n, -1.0, 1.0), np.float64)
+        q = max(1.0 - gamma * step / abs(bound), 1e-9)
+        return np.asarray(np.clip(fixed + (start - fixed) * q**n, low, high), np.float64)
 
-    guess = [state[0], max(abs(float(state[-1] - state[0])) / length, 1e-9), 0.3]
+    guess = [state[0], float(np.clip(abs(state[-1] - state[0]) / max(length, 1.0), 1e-9, high - low)), 0.3]
     result = least_squares(
         lambda p: modelled(p) - state,
         guess,
-        bounds=([-1.5, 1e-12, 0.0], [1.5, 1.0, 1.0]),
+        bounds=([min(low, state[0]) - 0.5, 1e-12, 0.0], [max(high, state[0]) + 0.5, high - low, 1.0]),
         x_scale=[1.0, guess[1], 1.0],
         loss="soft_l1",
         f_scale=0.05,
@@ -206,7 +201,10 @@ def _walk(n: Floats, beside: Floats) -> float:
     return math.sqrt(max(more - one, 0.0) / pulses)
 
 
-def _percent(values: list[float], devices: int) -> float:
-    if devices < 2:
-        return 0.0
-    return rounded(min(100.0, 100 * float(np.std(values, ddof=1)) / float(np.mean(values))))
+def _spread(steps: Floats, bounds: list[float]) -> dict[str, float]:
+    """Fields of what differs from device to device: steps up and down (devices, 2), which the model has vary
+    together and apart, and sizes of the bounds."""
+    ratio = steps / steps.mean(axis=0)
+    values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
+    spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}
+    return {f"{name}_variation_percent": rounded(min(100.0, 100 * s)) for name, s in spread.items()}

@@ -129,7 +129,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     curves = tuple(
         DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, whole, fits, strict=True)
     )
-    values, device = neuron_values(best, fits)
+    values, device = neuron_values(best, fits, cleaned)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
     most = float(np.median([smoothed(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned]))
     if ratio > most:

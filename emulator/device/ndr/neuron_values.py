@@ -1,20 +1,22 @@
 """Fitted NDR devices to the fields of a chip description: the median device and its spread."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 
-from emulator.device.measurements import rounded
+from emulator.device.measurements import rms, rounded
 from emulator.device.ndr.curves import Esaki, NdrModel, Table
 from emulator.device.ndr.description import VARIED
+from emulator.spec.arrays import Floats
 
 TABLE_POINTS = 201
 """Points of a tabulated curve."""
 
 
-def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrModel]:
-    """The median device's fields, with the spread of several devices."""
+def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
+    """The median device's fields, and devices' spread beyond what the scatter of ``data`` (V, A) makes."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -25,12 +27,15 @@ def neuron_values(name: str, fits: list[NdrModel]) -> tuple[dict[str, Any], NdrM
         values |= {f"{VARIED[p]}_variation_percent": _percent(v) for p, v in spread.items()}
         return values, device
     medians = {}
+    errors = [_errors(fit, *of) for fit, of in zip(fits, data, strict=True)]
     for parameter in (p for p in VARIED if hasattr(fits[0], p) and p != "saturation_current_A"):
         each = [float(getattr(fit, parameter)) for fit in fits]
         middle = medians[parameter] = float(np.median(each))
         milli = parameter.endswith("_A")
         values[parameter.replace("_A", "_mA")] = rounded(middle * 1e3 if milli else middle)
-        values[f"{VARIED[parameter]}_variation_percent"] = _percent(each)
+        values[f"{VARIED[parameter]}_variation_percent"] = _percent(
+            each, [e.get(parameter, 0) for e in errors]
+        )
     if name == "esaki":
         values["saturation_current_A"] = 0.0  # as every fit has it
     return values, dataclasses.replace(fits[0], **medians)  # type: ignore[type-var]
@@ -48,12 +53,25 @@ def _median_table(tables: list[NdrModel]) -> Table:
     return Table(u * vp, np.median([t.shape(u) for t in tables], axis=0) * ip)
 
 
-def _percent(values: list[float]) -> float:
-    """Standard deviation in percent of the median; 0 for one device or a parameter that is 0."""
+def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
+    """Standard errors of what was fitted, as parts of it, from the scatter of the data."""
+    names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
+    near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
+    slopes = 1e4 * np.array([other.current(v) - model.current(v) for other in near])
+    errors = rms(model.current(v) - i) * np.sqrt(np.diag(np.linalg.pinv(slopes @ slopes.T)))
+    return dict(zip(names, errors, strict=True))
+
+
+def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
+    """Standard deviation in percent of the median, without what ``errors`` (parts of the values) add to it; 0
+    for one device, a parameter that is 0, and where errors alone may be it (three deviations)."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0
-    return round(min(100.0, 100 * float(np.std(values, ddof=1)) / middle), 4)
+    noise = float(np.square(np.multiply(values, errors)).mean())
+    own = float(np.var(values, ddof=1)) - noise
+    certain = own > noise * 3 * math.sqrt(2 / (len(values) - 1))
+    return round(min(100.0, 100 * math.sqrt(own) / middle), 4) if certain else 0.0
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t
 
 from emulator.device.measurements import Measurements, rounded
 from emulator.errors import DatasetError, require
@@ -108,6 +109,7 @@ def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
             stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
     cells = np.array([len(group) for group in kept])
     mean, sigma = np.array([g.mean() for g in kept]), np.array([g.std(ddof=1) for g in kept])
+    sigma *= 1 + 1 / (4 * (cells - 1))  # of few cells it is right on average
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
     _refuse_offset(levels, mean, sigma, cells, high)
@@ -137,10 +139,10 @@ def _refuse_offset(
 ) -> None:
     """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
     offset = mean - levels
-    certain = np.abs(offset) > 3 * sigma / np.sqrt(cells)
+    certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
-    # No reading is below 0: near it, noise lifts the mean.
-    lifted = (offset > 0) & (levels < 2 * sigma)
+    # No reading is below 0: near it, noise lifts the mean, by 1.33 of what is left of its deviation at most.
+    lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
         at = int(np.abs(np.where(wrong, offset, 0.0)).argmax())
@@ -162,17 +164,20 @@ def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools,
 def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
     """The degree with the least corrected information criterion that is nowhere negative over the range."""
     x = levels / reference
-    # The standard error of a deviation from n cells is sigma / sqrt(2 (n - 1)).
-    error = np.maximum(sigma, sigma.max() * 1e-3) / np.sqrt(2.0 * (cells - 1))
-    grid = np.linspace(x.min(), x.max(), 1001)
-    best, least = np.array([float(np.average(sigma, weights=1 / error**2))]), np.inf
+    grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
+    best, least = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
-        fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
+        at = np.full(len(levels), best[0])
+        for _ in range(5):
+            # By sigma / sqrt(2 (n - 1)) as measured, levels that came out low by chance would weigh most.
+            error = np.maximum(at, sigma.max() * 1e-3) / few
+            fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
+            at = np.polynomial.polynomial.polyval(x, fitted)
         if (np.polynomial.polynomial.polyval(grid, fitted) < 0).any():
             continue
-        chi2 = float(np.square((np.polynomial.polynomial.polyval(x, fitted) - sigma) / error).sum())
+        lost = float((np.square((at - sigma) / error) + 2 * np.log(error)).sum())
         k, n = degree + 1, len(levels)
-        score = chi2 + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else 0.0)
+        score = lost + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else 0.0)
         if score < least:
             best, least = fitted, score
     return best

@@ -68,9 +68,10 @@ def mitigation_benefits(
     labels: Array,
     *,
     seeds: Iterable[int] = (0,),
+    reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Accuracy and SNR with each set of ``mitigations``, means over chips (and read noise) of these seeds."""
+    """Accuracy and SNR with each set of ``mitigations``, means over chips; ``reads``: read noise's seed."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():
@@ -80,7 +81,7 @@ def mitigation_benefits(
                 compiled = map_network(
                     network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )
-            each.append(judge(name, network, compiled, x, labels, seed=seed))
+            each.append(judge(name, network, compiled, x, labels, seed=seed if reads is None else reads))
         fields = [f for f in ("snr_db", ACCURACY, RMS_ERROR) if getattr(each[0], f) is not None]
         means = {field: float(np.mean([getattr(o, field) for o in each])) for field in fields}
         outcomes.append(Outcome(name=name, **means))

@@ -200,9 +200,10 @@ def _corrected(field: str) -> str:
 
 
 def snr_db(reference: Floats, out: Floats) -> float:
-    """Power of ``reference`` (n, M) about its columns' means over that of ``out - reference``, decibels."""
+    """Power of ``reference`` (n, M) about its columns' means over that of ``out - reference``, decibels;
+    ``-SNR_MAX_DB`` at least, as where ``reference`` does not vary."""
     error = float(np.square(out - reference).mean(axis=0).sum())
     signal = float(reference.var(axis=0).sum())
     if error <= signal * 10 ** (-SNR_MAX_DB / 10):
         return SNR_MAX_DB
-    return float(10 * np.log10(max(signal, 1e-300) / error))
+    return float(10 * np.log10(max(signal / error, 10 ** (-SNR_MAX_DB / 10))))

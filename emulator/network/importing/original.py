@@ -4,6 +4,8 @@ ONNX is the one way in: PyTorch modules go through its exporter, scikit-learn's 
 """
 
 import contextlib
+import copy
+import importlib
 import io
 import os
 import sys
@@ -20,6 +22,12 @@ from emulator.spec.arrays import Array
 from emulator.spec.brief import record
 
 OPSET = 17
+STAND_INS = {
+    "LinearDiscriminantAnalysis": "linear_model.LogisticRegression",
+    "RidgeClassifier": "svm.LinearSVC",
+    "RidgeClassifierCV": "svm.LinearSVC",
+}
+"""Estimators of two classes -> one with the same scores."""
 EXAMPLES = 3
 """Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
 
@@ -112,8 +120,9 @@ def of_estimator(estimator: Any) -> Original:
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     try:
         with warnings.catch_warnings(action="ignore"):
-            options = _scores(estimator) if classes else None
-            proto = converter.to_onnx(estimator, np.zeros((1, width), np.float32), options=options)
+            written, last = _convertible(estimator)
+            options = _scores(last) if classes else None
+            proto = converter.to_onnx(written, np.zeros((1, width), np.float32), options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
@@ -130,11 +139,19 @@ def of_estimator(estimator: Any) -> Original:
     return Original(prepared(proto), answers, classes=classes)
 
 
-def _scores(estimator: Any) -> dict[Any, Any]:
-    """skl2onnx's option for the scores of all classes as an array."""
-    last = estimator
+def _convertible(estimator: Any) -> tuple[Any, Any]:
+    """A copy and its last step, of a kind with the same scores where skl2onnx writes none or wrong ones."""
+    last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
+    module, _, kind = STAND_INS.get(type(last).__name__, "").partition(".")
+    if kind and len(last.classes_) == 2:
+        last.__class__ = getattr(importlib.import_module(f"sklearn.{module}"), kind)
+    return same, last
+
+
+def _scores(last: Any) -> dict[Any, Any]:
+    """skl2onnx's option for the scores of all classes as an array."""
     if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}

@@ -19,9 +19,9 @@ from emulator.spec.memory_map import REGION_SHIFT, REGIONS
 from emulator.spec.patches import Patches, Shape
 from emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.emulator.backend.walk_by_hand import Hand
+from tests.kan import INPUTS, kan
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
-from tests.system.test_kan import INPUTS, kan
 
 TINY = PRESETS["tiny"]
 MAPS = dataclasses.replace(

@@ -1,6 +1,7 @@
 """NDR curves, and a device behind a resistance: load line, jumps, settling; against ngspice and by hand."""
 
 import functools
+import warnings
 
 import numpy as np
 import pytest
@@ -258,5 +259,7 @@ def test_retention_shortens_by_arrhenius():
     again = held.kept(held.kept(0.9, 3e5, 320.0), -3e5, 320.0)
     assert float(again) == pytest.approx(0.9)
     assert Ecram().kept(0.9, 1e9, 400.0) == 0.9, "without a time constant it stays"
+    with warnings.catch_warnings(action="error"):
+        assert (held.kept(0.9, 1e9, 1.0), held.kept(0.9, 1e18, 1000.0)) == (0.9, held.retention_rest)
     two = held.kept(held.kept(0.9, 1e5, 320.0), 2e5, 320.0)
     assert float(two) == pytest.approx(float(held.kept(0.9, 3e5, 320.0)))

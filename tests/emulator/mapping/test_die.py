@@ -17,8 +17,8 @@ from emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping.test_circuits import shaped_chip
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
+from tests.kan import INPUTS, kan
 from tests.stimulus import step_of
-from tests.system.test_kan import INPUTS, kan
 
 NET = random_network()
 X = samples(NET, 200)

@@ -122,6 +122,9 @@ def test_what_of_the_chip_is_not_used_is_said():
     assert "gain_mismatch_percent" in map_network(ndr, analog, samples(ndr)).report.unused[0]
     noisy = changed(IDEAL, readout={"column_noise_percent": 1.0})
     (line,) = map_network(ndr, noisy, samples(ndr)).report.unused
+    bent = map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 20.0}), samples(ndr)).report.unused
+    assert "that cells conduct up to 44% less below the read voltage" in bent[0]
+    assert not map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 0.5}), samples(ndr)).report.unused
     assert "readout.column_noise_percent, as adc readout has no analog columns" in line
 
 
@@ -161,6 +164,15 @@ def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
         mapped = map_network(random_network((150, 24, 10), "relu"), loud, X)
     assert mapped.report.layers[0].largest_cause == "read noise"
     assert any("cell.read_noise_percent, readout" in line for line in mapped.report.warnings)
+    faint = random_network((150, 24, 10), "relu", gain=1e-3)
+    unbiased = [dataclasses.replace(dense, bias=np.zeros(dense.outputs)) for dense in faint.layers]
+    with pytest.warns(CompileWarning, match="layer 1: .* of input codes; .* use more of the 256 codes"):
+        map_network(Network.chain(unbiased, "faint"), "wan2022", X)
+    with pytest.warns(CompileWarning, match="layer 1: .* of the layers before; .*ndrite explain"):
+        worse = map_network(
+            random_network((150, 24, 10), "relu"), changed("wan2022", cell={"error_scale": 8.0}), X
+        )
+    assert [layer.largest_cause for layer in worse.report.layers] == ["cells", "the layers before"]
     quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)
 

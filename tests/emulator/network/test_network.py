@@ -10,8 +10,8 @@ from emulator.spec.flow import State
 from emulator.spec.patches import Patches
 from tests.emulator.mapping.test_graphs import NETWORKS
 from tests.emulator.spec.test_program_file import edit, put, rewrite
+from tests.kan import BASES, HIDDEN, INPUTS, kan
 from tests.refusals import refused
-from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
 
 
 def small() -> Network:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import Exponential, LinearStep
+from emulator.device.description.loader import check_values
+from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.fitting import (
     Measurements,
     fit_ecram,
@@ -62,6 +63,13 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
     assert fit.values["excess_slope_variation_percent"] < 6
     assert fit.rms < 0.01
     assert fit.peak_to_valley == pytest.approx(6.4, rel=0.1)
+
+
+def test_noise_of_a_measurement_is_no_spread_of_devices(tmp_path):
+    fit = fit_ndr(iv(tmp_path, [Esaki()] * 12, end=0.5))
+    percents = {name: value for name, value in fit.values.items() if name.endswith("_variation_percent")}
+    assert len(percents) == 5
+    assert max(percents.values()) < 2, percents
 
 
 @pytest.mark.parametrize("device", [Tunnel(0.2, 2e-3), Bell(0.3, 1e-6, 0.06)])
@@ -204,6 +212,15 @@ def of_cells(folder, target, got, model="polynomial"):
     return fit_rram(measured(folder, "target_uS,conductance_uS", target, got), model)
 
 
+def test_few_cells_a_target_are_right_on_average(tmp_path):
+    """Targets whose cells came out alike by chance weigh no more than others; good cells are not refused."""
+    found, rng, target = [], np.random.default_rng(5), np.repeat(np.linspace(5.0, 60.0, 16), 10)
+    for _ in range(60):
+        fit = of_cells(tmp_path, target, target + rng.standard_normal(len(target)))
+        found.append(fit.model(np.linspace(5, 60, 50)).mean())
+    assert np.mean(found) == pytest.approx(1, abs=0.03)
+
+
 test_impossible_cells_are_refused = refused(
     DatasetError,
     (of_cells, [1, 2, 3] * 10, [1, 2, 3] * 10, "cells do not differ"),
@@ -213,6 +230,7 @@ test_impossible_cells_are_refused = refused(
     (of_cells, [-1, 2, 3] * 10, [1, 2, 3] * 10, "target conductance is -1 uS"),
     (of_cells, *missed(-1.5), r"cells for 5 uS read .*\(-1.*accepted: a mean within"),
     (of_cells, *missed(1.5), r"cells for 5 uS read .*\([+]1.*accepted: a mean within"),
+    (of_cells, T := np.repeat([5.0, 20.0, 40.0, 60.0], 50), 1000 * noisy(T, 0.01), "cells for 60 uS read"),
     (of_cells, *missed(0.0), "esaki", r"model is .*; accepted: polynomial"),
     given="tmp_path",
 )
@@ -242,6 +260,59 @@ def test_linear_step_comes_back(tmp_path, cycle, noise):
     assert used(tmp_path, "ecram", fit).ecram.device is not None
 
 
+@pytest.mark.parametrize("spread", [{}, {"step": 0.1}, {"asymmetry": 0.1}, {"bound": 0.1}], ids=str)
+def test_what_differs_between_devices_is_told_apart(spread):
+    """Steps that differ up and down do not differ between devices, and a device's range is no noise."""
+    rng, traces = np.random.default_rng(2), []
+    model = LinearStep(step_up=0.04, step_down=0.02, w_min=-1, w_max=1, gamma_up=0.3, gamma_down=0.1)
+    drawn = EcramSpread(**{f"{name}_sigma": part for name, part in spread.items()})
+    for _ in range(40):
+        traces.append(50 + 25 * trace(model.device(drawn, rng), 140, 160)[:, 0])
+    columns = {"pulse": np.tile(np.arange(301.0), 40), "conductance": 1e-6 * np.concatenate(traces)}
+    fit = fit_ecram(Measurements("x", columns, np.arange(40).repeat(301).astype(str), 0))
+    for name in ("step", "asymmetry", "bound"):
+        wanted = 100 * spread.get(name, 0.0)
+        assert fit.values[f"{name}_variation_percent"] == pytest.approx(wanted, rel=0.3, abs=0.6)
+    assert fit.values["cycle_percent"] < 1
+
+
+def test_devices_of_very_different_ranges_are_fitted():
+    state = trace(LinearStep(step_up=0.04, step_down=0.04, w_min=-1, w_max=1, gamma_up=0.3), 100, 100)[:, 0]
+    g = np.concatenate([35 + 25 * state, 35 + 25 * state, 105 + 95 * state])
+    columns = {"pulse": np.tile(np.arange(201.0), 3), "conductance": 1e-6 * g}
+    fit = fit_ecram(Measurements("x", columns, np.arange(3).repeat(201).astype(str), 0))
+    assert (fit.low_uS, fit.high_uS) == (pytest.approx(10), pytest.approx(60))
+    assert fit.rms < 0.01
+    assert fit.values["step_variation_percent"] > 50
+
+
+@pytest.mark.parametrize("count", [100, 250])
+def test_pulses_at_the_bound_say_nothing_of_noise(count):
+    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=0.3)
+    states = trace(model, count, count, np.random.default_rng(1), 20)
+    columns = {
+        "pulse": np.tile(np.arange(2.0 * count + 1), 20),
+        "conductance": 1e-6 * (50 + 25 * states.T.ravel()),
+    }
+    fit = fit_ecram(Measurements("x", columns, np.arange(20).repeat(2 * count + 1).astype(str), 0))
+    assert fit.values["cycle_percent"] == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize("model", ["linear-step", "exponential"])
+def test_a_device_that_is_at_its_bound_at_once(model):
+    g = np.r_[10.0, np.full(20, 60.0), np.full(20, 10.0)]
+    columns = {"pulse": np.arange(41.0), "conductance": 1e-6 * g}
+    fit = fit_ecram(Measurements("x", columns, np.full(41, "all"), 0), model)
+    check_values("ecram", fit.values)
+
+
+@pytest.mark.parametrize("model", ["linear-step", "exponential"])
+def test_a_law_that_does_not_explain_the_pulses_is_said(tmp_path, model):
+    s_shaped = 10 + 50 / (1 + np.exp((50 - np.arange(101)) / 8))
+    data = measured(tmp_path, "pulse,conductance_uS", np.arange(201), np.r_[s_shaped, s_shaped[-2::-1]])
+    assert f"{model} misses the data by 7% of the range" in fit_ecram(data, model).notes[0]
+
+
 def test_exponential_comes_back(tmp_path):
     model = Exponential(pulses=64, a_up=30.0, a_down=50.0)
     fit = fit_ecram(pulses(tmp_path, model, 64, 64), "exponential")
@@ -258,6 +329,12 @@ test_impossible_pulses_are_refused = refused(
     DatasetError,
     (of_pulses, np.arange(40), np.linspace(1, 2, 40), "falling branch has 0 pulses"),
     (of_pulses, np.arange(40), np.r_[np.linspace(1, 2, 20), np.linspace(2, -1, 20)], "conductance is -1"),
+    (
+        of_pulses,
+        np.arange(81),
+        1 + noisy(1 - np.abs(np.arange(81) - 40) / 40, 0.2),
+        "rising branch has 0 pulses",
+    ),
     (of_pulses, np.r_[np.arange(20), np.arange(20)], np.linspace(1, 2, 40), "appears twice"),
     given="tmp_path",
 )

@@ -16,7 +16,7 @@ from emulator.mapping import map_network, program_of
 from emulator.spec import Program
 from tests.emulator.device.cited import linear_step
 from tests.emulator.learning.tuning.test_tuning import Chip
-from tests.system.test_kan import BASES, HIDDEN, INPUTS, kan
+from tests.kan import BASES, HIDDEN, INPUTS, kan
 
 X = np.random.default_rng(1).integers(0, 256, (150, INPUTS), dtype=np.uint8)
 LABELS = (lambda y: (y - y.mean(axis=0)).argmax(axis=1))(kan().forward(X / np.float32(255)))

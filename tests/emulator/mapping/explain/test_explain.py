@@ -14,8 +14,8 @@ from emulator.mapping.explain.forward import Forward, stages, weight_changes
 from emulator.network import Network
 from emulator.spec.evaluate import At
 from tests.chips import changed, random_network, samples
+from tests.kan import INPUTS, kan
 from tests.stimulus import step_of
-from tests.system.test_kan import INPUTS, kan
 
 CHIPS = ["wan2022", "dendritic-ndr", "dendritic-analog", "ideal"]
 

@@ -65,6 +65,16 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "support vectors of two": (linear_svc, "two", 6),
     "scaled support vectors": (lambda: piped("preprocessing.StandardScaler", linear_svc()), "names", 6),
     "perceptron of two": (partial(estimator, "linear_model.Perceptron"), "two", 6),
+    "discriminant of two": (
+        partial(estimator, "discriminant_analysis.LinearDiscriminantAnalysis"),
+        "two",
+        6,
+    ),
+    "scaled ridge of two": (
+        lambda: piped("preprocessing.StandardScaler", estimator("linear_model.RidgeClassifier")),
+        "two",
+        6,
+    ),
     "a regressor": (lambda: mlp("MLPRegressor"), "values", 6),
     "a scaled regressor": (
         lambda: piped(
