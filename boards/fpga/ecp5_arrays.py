@@ -113,6 +113,7 @@ ECP5_45F_UDP: dict[str, Any] = {
     "family": "ecp5",
     "device": "45k",
     "geometry": MEDIUM,
+    "memory_styles": (PARTIALS,),
     "soft_multipliers": (
         *(f"core.array.lane_{i}.multiplier" for i in range(61, 64)),
         "core.scanner.square_*",
