@@ -15,7 +15,7 @@ from host.api import Progress, told
 from host.campaign import run_campaign, stop_campaign
 from host.channel import Channel
 from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
-from host.identity import REGISTER_MAP, read_identity
+from host.identity import REGISTER_MAPS, read_identity
 from host.inputs import check_inputs, check_variation
 from host.links import Link
 from host.packet_channel import PacketChannel
@@ -46,7 +46,7 @@ class Device:
     """
 
     magic = MAGIC
-    register_map = REGISTER_MAP
+    register_maps = REGISTER_MAPS
 
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
         self._open(PacketChannel(link, timeout_s=timeout_s, attempts=attempts))
@@ -68,7 +68,7 @@ class Device:
             self._identity = read_identity(
                 lambda first, count: [int(w) & 0xFFFFFFFF for w in self.read_words(first, count)],
                 self.magic,
-                self.register_map,
+                self.register_maps,
             )
             channel.fit(self.geometry, self._identity.protocol)
             self.write_register("host_mark", self._mark)

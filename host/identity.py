@@ -12,11 +12,12 @@ from emulator.spec.registers import (
     MAGIC,
     PROTOCOL_MAJOR,
     PROTOCOL_MINOR,
-    register_map_hash,
+    REGISTER_MAP,
+    WALKING_MAP,
 )
 from host.errors import IdentityError
 
-REGISTER_MAP = register_map_hash()
+REGISTER_MAPS = REGISTER_MAP, WALKING_MAP
 FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")
 """Registers whose addresses never change between versions, so they can be read before trusting the rest."""
 GEOMETRY_PREFIX = "geometry_"
@@ -33,10 +34,10 @@ class Identity:
 
 
 def read_identity(
-    read: Callable[[int, int], list[int]], expected: int = MAGIC, known_map: int = REGISTER_MAP
+    read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, ...] = REGISTER_MAPS
 ) -> Identity:
     """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected`` and whose
-    register map is ``known_map``.
+    register map is the first of ``known``, with feature maps the last.
 
     Raises
     ------
@@ -56,12 +57,15 @@ def read_identity(
             f"device speaks protocol {major}.{minor}, this host {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}: "
             f"rebuild {older}"
         )
-    if register_map != known_map:
+    # Where registers lie is the same in all that are known.
+    geometry = _geometry(read) if register_map in known else None
+    wanted = known[-1] if geometry is not None and geometry.map_codes else known[0]
+    if geometry is None or register_map != wanted:
         raise IdentityError(
-            f"device has register map {register_map:#010x}, this host {known_map:#010x}: "
+            f"device has register map {register_map:#010x}, this host {wanted:#010x}: "
             "rebuild the gateware from the same version as the host"
         )
-    return Identity((major, minor), build_high << 32 | build_low, register_map, _geometry(read))
+    return Identity((major, minor), build_high << 32 | build_low, register_map, geometry)
 
 
 def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:

@@ -11,7 +11,7 @@ from emulator.spec.datagrams import Kind
 from emulator.spec.geometry import PRESETS
 from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import PROTOCOL_MAJOR, PROTOCOL_MINOR, REGISTERS, register_map_hash
+from emulator.spec.registers import PROTOCOL_MAJOR, PROTOCOL_MINOR, REGISTER_MAP, REGISTERS, WALKING_MAP
 
 
 def reference() -> str:
@@ -34,7 +34,10 @@ def reference() -> str:
             "Written by `python -m emulator.spec.reference` from the tables that also make the gateware "
             "and the driver. Do not edit."
         ),
-        f"Protocol {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}, register map `0x{register_map_hash():08x}`.",
+        (
+            f"Protocol {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}, register map `0x{REGISTER_MAP:08x}`, "
+            f"with feature maps `0x{WALKING_MAP:08x}`."
+        ),
         "## Packets",
         str(inspect.getdoc(packets)),
         "### Opcodes",

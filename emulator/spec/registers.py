@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulator.spec.geometry import Geometry
+from emulator.spec.walk_record import GATE, HEADER, STEP
 
 MAGIC = 0x5452444E
 """ASCII "NDRT", least significant byte first."""
@@ -43,7 +44,11 @@ def _table() -> tuple[Register, ...]:
         ("protocol", "ro", "protocol version: major << 16 | minor"),
         ("build_id_low", "ro", "hash of the netlist, bits 31..0"),
         ("build_id_high", "ro", "hash of the netlist, bits 63..32"),
-        ("register_map", "ro", "CRC-32 of the register table's names, addresses and access"),
+        (
+            "register_map",
+            "ro",
+            "CRC-32 of the register table's names, addresses and access, and of what walks read",
+        ),
     ]
     geometry = [
         (f"geometry_{name}", "ro", f"Geometry.{name}" + (" (0 or 1)" if name in FEATURES else ""))
@@ -103,6 +108,13 @@ def register_map_hash(*more: str) -> int:
     return zlib.crc32("\n".join(lines).encode())
 
 
+REGISTER_MAP = register_map_hash()
+WALKING_MAP = register_map_hash(
+    *(f"{name} {place}" for fields in (HEADER, STEP, GATE) for name, place in fields.items())
+)
+"""The same of a device with feature maps: a host of other records of a walk refuses it."""
+
+
 def protocol_word() -> int:
     """Value of the ``protocol`` register."""
     return PROTOCOL_MAJOR << 16 | PROTOCOL_MINOR
@@ -117,5 +129,5 @@ def identity(geometry: Geometry, build_id: int) -> dict[str, int]:
         "protocol": protocol_word(),
         "build_id_low": build_id & 0xFFFFFFFF,
         "build_id_high": build_id >> 32,
-        "register_map": register_map_hash(),
+        "register_map": WALKING_MAP if geometry.map_codes else REGISTER_MAP,
     } | fields
