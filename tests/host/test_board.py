@@ -11,7 +11,7 @@ from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import REGION_SHIFT, address
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME
+from emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
 from host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from host.campaign import ABORT, IDLE_POLLS, RUN
 from host.packets import Request
@@ -66,6 +66,7 @@ def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
         ("protocol", 2 << 16, "protocol 2.0, this host 1.2: rebuild the host"),
         ("protocol", 0, "protocol 0.0, this host 1.2: rebuild the gateware"),
         ("register_map", 1, "rebuild the gateware"),
+        ("register_map", WALKING_MAP, "rebuild the gateware"),
         ("geometry_rows", 7, "impossible geometry"),
     ],
 )
@@ -76,6 +77,14 @@ def test_a_foreign_device_is_refused(program: Program, register: str, value: int
     with pytest.raises(IdentityError, match=message):
         Board(link)
     assert link.closed
+
+
+def test_other_records_of_a_walk_are_refused(program: Program) -> None:
+    device = Responder(dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024), program)
+    assert Board(ResponderLink(device)).geometry.map_codes == 1024
+    device.set("register_map", REGISTER_MAP)
+    with pytest.raises(IdentityError, match=f"{REGISTER_MAP:#010x}, this host {WALKING_MAP:#010x}: rebuild"):
+        Board(ResponderLink(device))
 
 
 def test_infer_equals_golden(program: Program, x: np.ndarray) -> None:
