@@ -113,13 +113,11 @@ def _memory(die: Sites, row: tuple[int, int], site: int) -> str:
 
 def _rest_multipliers(g: Geometry) -> list[str]:
     """The core's other multipliers, those next to the first lane first."""
-    from hdl.noise.pass_schedule import units
-
     cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
         cells += [f"readout.pipe_{i}.noise.multiplier"] if g.noise else []
-    for i in range(units(g) if g.noise else 0):
+    for i in range(g.noise_units if g.noise else 0):
         cells += [f"noise.schedule.root_{i}.{half}.multiplier" for half in ("high", "low")]
     pipe = "neuron.pipe_0"
     return [*cells, *(f"{pipe}.{name}.multiplier" for name in ("line", "scaler.high", "scaler.low"))]

@@ -10,7 +10,6 @@ from boards.fpga import find_target, synthesis
 from boards.fpga.floorplan import places
 from boards.fpga.target import Target
 from hdl.learn.lanes import group_count
-from hdl.noise.pass_schedule import units
 from tests.refusals import refused
 
 WIDE = find_target("ulx3s-85f-128")
@@ -52,7 +51,7 @@ def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
     rest = {cell: site for cell, site in places(WIDE).items() if ".lane_" not in cell}
     multipliers = [site for site in rest.values() if "MULT18" in site]
     # Two of the squares are made of LUTs, and the roots and neurons beyond those of one row a cycle.
-    assert len(multipliers) == 6 + 3 * WIDE.geometry.readouts + 2 * (units(WIDE.geometry) - 2) + 3
+    assert len(multipliers) == 6 + 3 * WIDE.geometry.readouts + 2 * (WIDE.geometry.noise_units - 2) + 3
     first = positions(WIDE, "multiplier")[0][0]
     assert max(position(site)[0] for site in rest.values()) < first
     # The last two squares are made of LUTs.
