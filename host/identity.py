@@ -34,10 +34,10 @@ class Identity:
 
 
 def read_identity(
-    read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, ...] = REGISTER_MAPS
+    read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, int] = REGISTER_MAPS
 ) -> Identity:
     """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected`` and whose
-    register map is the first of ``known``, with feature maps the last.
+    register map is the first of ``known``, with feature maps the second.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_identity(
         )
     # Where registers lie is the same in all that are known.
     geometry = _geometry(read) if register_map in known else None
-    wanted = known[-1] if geometry is not None and geometry.map_codes else known[0]
+    wanted = known[geometry is not None and geometry.map_codes > 0]
     if geometry is None or register_map != wanted:
         raise IdentityError(
             f"device has register map {register_map:#010x}, this host {wanted:#010x}: "

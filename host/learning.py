@@ -17,7 +17,7 @@ class LearningDevice(Device):
     """A device with a learning core. Raises as ``Device``."""
 
     magic = MAGIC_LEARNING
-    register_maps = (LEARNING_MAP,)
+    register_maps = (LEARNING_MAP, LEARNING_MAP)
 
     def load_learning(self, sections: list[Section], tag: int, *, seed: int, noise: bool) -> None:
         """Write a learning program, laid out in ``sections``, and verify it by CRCs made in gateware.
