@@ -168,6 +168,10 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     border = np.uint8(where[14])
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
+    if out.shape[0] == channels and positions * plane == 1:
+        # A full layer's inputs stand as they are.
+        out[:] = x.reshape(channels, x.shape[1])[:, first : first + count]
+        return
     flat, to = x.reshape(x.size), out.reshape(out.size)
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
     # Places beside each other have read codes beside each other: a whole plane is one run.
@@ -278,13 +282,8 @@ def product(
         patches = all_patches[: groups * k * n].reshape(groups * k, n)
         cut(x, where, start, patches)
         p, v, index = all_p[:, :n], all_v[:n], all_index[:n]
-        key, energy, sigma, low, high = (
-            all_keys[:, :n],
-            all_energy[:n],
-            all_sigma[:n],
-            all_low[:n],
-            all_high[:n],
-        )
+        key, energy, sigma = all_keys[:, :n], all_energy[:n], all_sigma[:n]
+        low, high = all_low[:n], all_high[:n]
         a = all_sums[: share * n].reshape(share, n)
         for i in range(m):
             p[i] = np.int32(columns[0, i])
