@@ -15,6 +15,8 @@ from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.deck import drawn
+from ndrite.compiled import Compiled
+from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice
 
@@ -72,6 +74,19 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
 def test_a_product_is_ngspices(tmp_path: Path, sections: dict[str, Any]) -> None:
     mapped, x = small(20, 6, **({"chip": "dendritic-analog"} | sections))
     compare(tmp_path, mapped, x, 3)
+
+
+@needs_ngspice
+def test_any_name_of_a_deck_has_results_of_the_last_run(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    mapped, x = small(6, 3, "wan2022")
+    whole = Compiled(random_network((6, 3, 4), seed=6), mapped.program, mapped.die, x)
+    name = "a deck, of $mine;.cir"
+    found = export(whole, x, spice=name, count=2).values
+    for _ in range(2):
+        subprocess.run(["ngspice", "-b", name], capture_output=True, check=False)
+    seen = np.loadtxt(found["results"])[:, 1:]
+    np.testing.assert_allclose(seen[:, :3], found["columns_uA"], atol=1e-9)
 
 
 @needs_ngspice
