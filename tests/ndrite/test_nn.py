@@ -127,7 +127,7 @@ def curve(u: Any, f: Any) -> Any:
         (lambda: Ndr(3, height=0.0), "height is 0.0"),
         (lambda: Ndr(3)(torch.ones(2, 1)), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
         (lambda: Bases(2, 3)(torch.ones(4, 1)), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
-        (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\], high 1; accepted: high above low"),
+        (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
     ],
 )
 def test_what_is_no_device_is_refused(made: Any, told: str) -> None:
