@@ -12,6 +12,7 @@ from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
+from emulator.errors import PhysicsError
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.deck import drawn
@@ -136,6 +137,12 @@ wrdata deck.out v(w)
     seen = simulated(tmp_path, deck)[:, -1]
     t = np.loadtxt(tmp_path / "deck.out")[:, 0]
     np.testing.assert_allclose(np.interp(PULSE_S * np.arange(1, 11), t, seen), wanted, atol=1e-6)
+
+
+def test_an_ecram_of_one_pulse_has_no_module() -> None:
+    chip = changed("dendritic-ndr", ecram={"model": "exponential", "a_up": 0.01})
+    with pytest.raises(PhysicsError, match=r"pulse goes is 1.0; accepted: below 1"):
+        verilog_a(chip)
 
 
 def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
         ("--held-out 3", "held_out is of own samples"),
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
-        ("--rate 10", "rate, over slots and a device's step, is 1.30719 pulses a code; accepted: below 1"),
+        ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
     ],
 )
 def test_refused(here: Path, words: str, told: str, fails: Any) -> None:
