@@ -131,7 +131,7 @@ class Bases(torch.nn.Module):
         super().__init__()
         self.channels, self.count, self.each = channels, count, each
         ends = [np.broadcast_to(np.asarray(v, np.float32), (channels,)).copy() for v in (low, high)]
-        require((ends[1] > ends[0]).all(), "low", low, f"below high, {high!r}", EmulatorError)
+        require(bool((ends[1] > ends[0]).all()), "low", low, f"below high, {high!r}", EmulatorError)
         self.register_buffer("low", torch.from_numpy(ends[0]))
         self.register_buffer("span", torch.from_numpy(ends[1] - ends[0]))
         gain = spread * count
