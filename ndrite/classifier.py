@@ -142,7 +142,7 @@ class Classifier:
         return held(self.program).program
 
     def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        return encode(x, program.meaning, program.inputs, codes=self.codes)
+        return encode(x, program, codes=self.codes)
 
     def __repr__(self) -> str:
         program = self._program()

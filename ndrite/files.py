@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.files import write_whole
-from emulator.spec.meaning import InputRange, Meaning
+from emulator.network import Network
+from emulator.spec import Program
+from emulator.spec.meaning import InputRange
 from host import InputError
 
 BYTES_MAX = 8 << 30
@@ -25,6 +27,8 @@ DAMAGED = (
     *(TokenError, RecursionError, MemoryError, zipfile.BadZipFile),
 )
 """What NumPy raises on a header that is none."""
+Takes = Network | Program
+"""It says what its inputs and outputs are."""
 
 
 def array_of(source: Any) -> npt.NDArray[Any]:
@@ -81,20 +85,22 @@ class InputWarning(UserWarning):
     """Inputs outside the range that the program stores."""
 
 
-def encode(
-    x: npt.NDArray[Any], meaning: Meaning, inputs: int, *, what: str = "x", codes: bool = False
-) -> npt.NDArray[np.uint8]:
-    """Codes uint8 (n, inputs) of inputs (n, ...) for a network or program of this meaning.
+def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = False) -> npt.NDArray[np.uint8]:
+    """Codes uint8 (n, inputs) of inputs (n, ...) for a network or program.
 
     ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With
     an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes`` says that it holds codes
     all the same. Without a range, ``x`` must be codes, uint8. Raises InputError when shape or dtype do not
-    fit, a value is not finite, or values lie so far outside the stored range (by more than its whole width)
-    that they must be in another unit.
+    fit, axes are in another order, a value is not finite, or values lie so far outside the stored range (by
+    more than its whole width) that they must be in another unit.
     """
-    stored = meaning.inputs
+    stored, inputs = of.meaning.inputs, of.inputs
     if not isinstance(x, np.ndarray) or x.ndim < 2 or x[:1].size not in (0, inputs):
         raise InputError(f"{what}: shape {np.shape(x)}; accepted: (n, {inputs})")
+    own = (of.calls, *of.shape) if stored is None or stored.axes is None else stored.shape
+    wanted, seen = ([n for n in shape if n > 1] for shape in (own, x.shape[1:]))
+    if wanted != seen and sorted(wanted) == sorted(seen):
+        raise InputError(f"{what}: shape {x.shape}; accepted: n of {tuple(wanted)}, in this order")
     flat = x.reshape(len(x), inputs)
     if codes or stored is None:
         if flat.dtype != np.uint8:

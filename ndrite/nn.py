@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, require
 from emulator.learning.training.extra import Tensor, torch
 from emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
 
@@ -40,7 +40,7 @@ class Ndr(torch.nn.Module):
     Raises
     ------
     EmulatorError
-        When the curve is not one.
+        When the curve or the height is not one, or ``forward`` gets other channels.
     """
 
     values: Tensor
@@ -54,13 +54,17 @@ class Ndr(torch.nn.Module):
         height: float = HEIGHT,
     ) -> None:
         super().__init__()
+        require(0 < height <= 1, "height", height, "above 0, at most 1", EmulatorError)
         self.features = features
         self.log_peak = torch.nn.Parameter(torch.zeros(features), requires_grad=trainable)
         start = float(np.log(height))
         self.log_height = torch.nn.Parameter(torch.full((features,), start), requires_grad=trainable)
         self.axis: tuple[float, float] | None = None
         if curve is not None:
-            u, f = np.asarray(curve, np.float64)
+            points = np.asarray(curve, np.float64)
+            if points.ndim != 2 or len(points) != 2 or not ((points[1] >= 0) & (points[1] <= 1)).all():
+                raise EmulatorError(f"curve is {points.shape}; accepted: (2, P), u, then f(u) in 0..1")
+            u, f = points
             steps = np.diff(u)
             if len(u) < 2 or steps[0] <= 0 or np.abs(steps - steps[0]).max() > 1e-6 * np.abs(u).max():
                 raise EmulatorError("curve has uneven u; accepted: (2, P), evenly spaced and rising")
@@ -81,9 +85,10 @@ class Ndr(torch.nn.Module):
         )
         curve = None if self.axis is None else (self.values, *self.axis)
         if torch.onnx.is_in_onnx_export():
-            points = () if curve is None else (curve[0], torch.tensor(curve[1]), torch.tensor(curve[2]))
+            points = () if curve is None else (curve[0], *(x.new_tensor(v) for v in curve[1:]))
             exported: Tensor = _Exported.apply(x, peak, height, *points)
             return exported
+        _check_channels(x, self.features * times)
         return device(x, peak, height, curve)
 
 
@@ -126,6 +131,7 @@ class Bases(torch.nn.Module):
         super().__init__()
         self.channels, self.count, self.each = channels, count, each
         ends = [np.broadcast_to(np.asarray(v, np.float32), (channels,)).copy() for v in (low, high)]
+        require(bool((ends[1] > ends[0]).all()), "low", low, f"below high, {high!r}", EmulatorError)
         self.register_buffer("low", torch.from_numpy(ends[0]))
         self.register_buffer("span", torch.from_numpy(ends[1] - ends[0]))
         gain = spread * count
@@ -138,11 +144,19 @@ class Bases(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, count * C, ..)."""
+        _check_channels(x, self.channels)
         shape = (-1, *[1] * (x.dim() - 2))
         gain, low, span = torch.exp(self.log_gain), self.low.view(shape), self.span.view(shape)
         parts = [(x - low) * (gain[k] / span) + self.shift[k] for k in range(self.count)]
         devices: Tensor = self.ndr(torch.cat(parts, dim=1), 1 if self.each else self.channels)
         return devices
+
+
+def _check_channels(x: Tensor, channels: int) -> None:
+    """Refuse what would be stretched over the devices; a graph that is traced was run before."""
+    found = x.shape[min(1, x.dim() - 1)]
+    if not torch.onnx.is_in_onnx_export() and found != channels:
+        raise EmulatorError(f"x has {found} channels, shape {tuple(x.shape)}; accepted: {channels}")
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:

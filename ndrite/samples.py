@@ -1,5 +1,6 @@
 """The samples that a task works on: a user's, a data set's by name, or those that a compiled file holds."""
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -7,18 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.learning.labelled import Labelled
-from emulator.network import Network, datasets
+from emulator.network import datasets
 from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from emulator.spec import Program
 from emulator.spec.arrays import Codes
 from emulator.spec.meaning import Meaning
 from host import InputError
 from ndrite.compiled import Compiled
-from ndrite.files import array_of, encode, name_of
+from ndrite.files import InputWarning, Takes, array_of, encode, name_of
 
 Labels = npt.NDArray[Any]
-Takes = Network | Program
-"""It says what its inputs and outputs are."""
 
 DATA = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}
 """Name -> inputs of a sample."""
@@ -38,15 +36,27 @@ def both_or_neither(inputs: Any, labels: Any) -> bool:
 def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
     """The user's samples with classes, none held out, or a data set's; Fashion-MNIST where none is named.
 
-    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, with a class each.
+    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of two classes or more.
     """
     if not both_or_neither(inputs, labels):
         return data_set(data or "fashion-mnist", None if folder is None else str(folder))
+    if data is not None:
+        raise InputError("data and inputs exclude each other; accepted: one of them")
     x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
-    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2:
+    if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2 or not x.size:
         raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
-    check_classes(y, len(x), 1 << 16, name_of(labels, "labels"))
+    by = name_of(labels, "labels")
+    if np.ptp(check_classes(y, len(x), 1 << 16, by)) == 0:
+        raise InputError(f"{by}: every class is {y[0]}; accepted: two classes or more")
+    warn_of_order(y, by)
     return Labelled(Path(what).stem, x, y, x[:0], y[:0])
+
+
+def warn_of_order(labels: Labels, what: str) -> None:
+    """Say so where own samples are in the order of their classes: the last of them are held out."""
+    if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
+        said = f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
+        warnings.warn(said, InputWarning, stacklevel=4)
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
@@ -160,7 +170,7 @@ def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs
 
     Raises InputError when there is no such file, or the values do not fit.
     """
-    return encode(array_of(source), of.meaning, of.inputs, what=name_of(source, what), codes=codes)
+    return encode(array_of(source), of, what=name_of(source, what), codes=codes)
 
 
 def judged_samples(

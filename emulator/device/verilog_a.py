@@ -14,7 +14,7 @@ from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
 from emulator.device.ndr import curves
 from emulator.device.ndr.tuning import SHAPES
-from emulator.errors import ChipError, PhysicsError
+from emulator.errors import ChipError, PhysicsError, require
 
 
 def text(value: float) -> str:
@@ -85,6 +85,7 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
         raise PhysicsError(f"the ECRAM is a {type(model).__name__}; accepted: linear-step or exponential")
 
     def rate(a: float, b: float) -> str:
+        require(b < 1, "part of its range that an ECRAM's pulse goes", b, "below 1 here", PhysicsError)
         if not b:
             return text(a / PULSE_S)
         return f"{text(-math.log1p(-b) / PULSE_S)}*({text(a / b)}-{w})"

@@ -142,9 +142,10 @@ def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iter
 
 
 def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
-    yield from (".control", "set numdgt=15", "set appendwrite", "set wr_singlescale")
+    yield from (".control", "set numdgt=15", "set wr_singlescale")
     for i, row in enumerate(volts.tolist()):
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
-        yield from ("op", f"wrdata {results} {' '.join(wanted)}")
+        # The first writes over what an earlier run left.
+        yield from ("op", f"wrdata {results} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

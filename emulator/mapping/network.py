@@ -78,7 +78,7 @@ def map_network(
             f"samples are {samples.dtype} {samples.shape}; accepted: uint8 (n, {network.inputs})"
         )
     if len(samples) < SAMPLES_MIN:
-        raise CompileError(f"samples hold {len(samples)} inputs; accepted: at least {SAMPLES_MIN}")
+        raise CompileError(f"samples are {len(samples)}; accepted: at least {SAMPLES_MIN}")
     if exact is not None and exact.shape != samples.shape:
         raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     require(0 <= seed < 1 << 63, "seed", seed, "0..2^63-1", CompileError)

@@ -56,7 +56,7 @@ def run_point(point: Point) -> dict[str, Any]:
         x, labels = judging_set(name)
     else:
         with warnings.catch_warnings(action="ignore", category=InputWarning):
-            x = encode(point.inputs.array(), network.meaning, network.inputs, what=point.inputs.path)
+            x = encode(point.inputs.array(), network, what=point.inputs.path)
         labels = point.labels.array()
         check_classes(labels, len(x), network.outputs, point.labels.path)
     chip = parse_chip(point.chip)

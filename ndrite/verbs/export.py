@@ -1,5 +1,6 @@
 """export: a compiled network's die, or a chip's devices, in the forms of circuit simulators."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,8 +72,10 @@ def export(
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
         rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
-        deck, columns_uA, outputs = drawn(whole.die, product, rows, f"{Path(spice).stem}.out")
+        results = re.sub(r"[^\w.+-]", "_", Path(spice).stem) + ".out"  # ngspice takes other characters apart
+        deck, columns_uA, outputs = drawn(whole.die, product, rows, results)
         content["spice"] = str(write_whole(spice, deck))
+        content["results"] = results
         content["columns_uA"] = columns_uA.tolist()
         content["outputs"] = None if outputs is None else outputs.tolist()
     if verilog_a is not None:

@@ -145,10 +145,15 @@ def train(
     layers = sig.widths(hidden or "128")
     found = learning_samples(inputs, labels, data, folder)
     own, pixels = not len(found.test_x), found.side
+    if side is not None and (not own or side**2 != found.x.shape[1]):
+        raise InputError(f"side is {side}, inputs {found.x.shape[1]}; accepted: own samples of side x side")
+    if own and side is None and (shift or flip):
+        raise InputError("shift and flip are of square pictures; accepted with own samples: with side")
     samples = dataclasses.replace(found, side=side) if own else found
     shifted = 1 if own or pixels == SHIFTED_SIDE else 0
     held = held_out or max(1, len(samples.x) // 12)
     steps = epochs * ((len(samples.x) - held) // batch)
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
         out = Path(work) / "trained.npz" if output is None else Path(output)
@@ -187,6 +192,8 @@ def train(
             raise KeyboardInterrupt(
                 f"after epoch {stopped.epoch} of {epochs}; the same command with --resume goes on"
             ) from None
+        finally:
+            torch.set_num_threads(before)
     value: dict[str, Any] = {
         "shape": list(network.widths),
         "epoch": network.provenance["epoch"],

@@ -12,9 +12,12 @@ from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
 from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
+from emulator.errors import PhysicsError
 from emulator.golden import Core
 from emulator.mapping import map_network
 from emulator.mapping.deck import drawn
+from ndrite.compiled import Compiled
+from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice
 
@@ -75,6 +78,19 @@ def test_a_product_is_ngspices(tmp_path: Path, sections: dict[str, Any]) -> None
 
 
 @needs_ngspice
+def test_any_name_of_a_deck_has_results_of_the_last_run(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    mapped, x = small(6, 3, "wan2022")
+    whole = Compiled(random_network((6, 3, 4), seed=6), mapped.program, mapped.die, x)
+    name = "a deck, of $mine;.cir"
+    found = export(whole, x, spice=name, count=2).values
+    for _ in range(2):
+        subprocess.run(["ngspice", "-b", name], capture_output=True, check=False)
+    seen = np.loadtxt(found["results"])[:, 1:]
+    np.testing.assert_allclose(seen[:, :3], found["columns_uA"], atol=1e-9)
+
+
+@needs_ngspice
 @pytest.mark.long
 def test_a_whole_array_is_ngspices(tmp_path: Path) -> None:
     """128 x 128 with wires, bias rows and neurons: two samples, or as many as NDRITE_SPICE says."""
@@ -121,6 +137,12 @@ wrdata deck.out v(w)
     seen = simulated(tmp_path, deck)[:, -1]
     t = np.loadtxt(tmp_path / "deck.out")[:, 0]
     np.testing.assert_allclose(np.interp(PULSE_S * np.arange(1, 11), t, seen), wanted, atol=1e-6)
+
+
+def test_an_ecram_of_one_pulse_has_no_module() -> None:
+    chip = changed("dendritic-ndr", ecram={"model": "exponential", "a_up": 0.01})
+    with pytest.raises(PhysicsError, match=r"pulse goes is 1.0; accepted: below 1"):
+        verilog_a(chip)
 
 
 def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:

@@ -103,6 +103,23 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str],
     fails("infer program.npz --inputs x.npy -o y.npy", "not finite")
 
 
+def test_axes_in_another_order_are_refused(here: Path, fails: Any) -> None:
+    """As many values do not make a sample the same one."""
+    rng = np.random.default_rng(1)
+    each = Patches(shape=(3, 1, 8), kernel=(1, 1))
+    kernel = Product(Dense(rng.normal(size=(3, 4)), np.zeros(4), Named("relu")), (0,), each)
+    last = Product(Dense(rng.normal(size=(32, 2)), np.zeros(2)), (1,), Patches.whole((4, 1, 8)))
+    network = Network((kernel, last), (3, 1, 8), "series")
+    x = rng.integers(0, 256, (32, 24)).astype(np.uint8)
+    program = map_network(network, "ideal", x).program
+    np.save("x.npy", x.reshape(32, 8, 3))
+    program.save("program.npz")
+    fails("infer program.npz --inputs x.npy", "x.npy: shape (32, 8, 3); accepted: n of (3, 8), in this order")
+    with pytest.raises(ndrite.InputError, match="in this order"):
+        ndrite.Classifier(program).predict(np.load("x.npy"))
+    assert len(ndrite.Classifier(program).predict(x.reshape(32, 3, 8))) == 32
+
+
 @pytest.mark.parametrize("line", [f"evaluate {JUDGED}", f"campaign {JUDGED} --chips 2 --chip ideal"])
 def test_labels_that_no_output_stands_for(line: str, here: Path, fails: Any) -> None:
     programmed()

@@ -134,6 +134,14 @@ def test_own_samples(here: Path, prints: Any) -> None:
     assert whole.program.provenance["learning"]["updates"] == 440
 
 
+def test_samples_in_the_order_of_their_classes_are_told() -> None:
+    """What is held out has the last classes only."""
+    x, labels, *_ = digits()
+    order = np.argsort(labels[:240], kind="stable")
+    with pytest.warns(UserWarning, match="labels: classes are in order"):
+        ndrite.learn(x[order], labels[order], hidden="0", epochs=1)
+
+
 def test_endurance_is_counted_in_epochs() -> None:
     chip = ndrite.load_chip("ideal+ecram-linear-ysz")
     device = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, endurance_pulses=1e6))
@@ -179,6 +187,7 @@ def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
         ("--held-out 3", "held_out is of own samples"),
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
+        ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
     ],
 )
 def test_refused(here: Path, words: str, told: str, fails: Any) -> None:
@@ -196,6 +205,12 @@ def test_a_board_that_does_not_learn_is_refused(here: Path, monkeypatch: Any, fa
         (np.zeros((40, 6), np.uint8), np.full(40, -1), "classes are -1..-1"),
         (np.zeros((40, 6), np.uint8), np.zeros(39, int), r"int64 (39,); accepted: integer classes, (40,)"),
         (np.zeros((40, 6)), np.zeros(40, int), "float64 (40, 6); accepted: uint8 (n, inputs)"),
+        (np.zeros((40, 0), np.uint8), np.zeros(40, int), "uint8 (40, 0); accepted: uint8 (n, inputs)"),
+        (
+            np.zeros((40, 6), np.uint8),
+            np.full(40, 3),
+            "labels: every class is 3; accepted: two classes or more",
+        ),
     ],
 )
 def test_wrong_samples_are_refused_at_once(x: Any, labels: Any, message: str, monkeypatch: Any) -> None:

@@ -36,6 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = load_network(here / "d.npz")
     dataclasses.replace(network, nodes=network.nodes[:1], meaning=Meaning()).save(here / "values.npz")
     ndrite.compile(network, CHIP, samples=x[:500], seed=1, output=here / "program.npz")
+    np.save(here / "own.npy", x[:60, :60])
+    np.save(here / "labels.npy", np.repeat([1, 0, 1], [1, 54, 5]))
     return here
 
 
@@ -105,6 +107,7 @@ def test_calibrate_gives_the_same_program_on_gateware(working: Path, said: Any) 
 
 DIGITS = "train --data digits -o x.npz"
 CIFAR = "'cifar' is not one of 'fashion-mnist', 'digits', 'digits-32', 'mnist'"
+OWN = "train --inputs own.npy --labels labels.npy --hidden 0 --epochs 1 --batch 8 -o x.npz"
 WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0 for none"
 
 
@@ -124,6 +127,11 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         ),
         (f"{DIGITS} --chip nothing", "chip is 'nothing'; accepted"),
         (f"{DIGITS} --batch 5000", "training set holds 1189 samples; accepted: at least"),
+        (f"{DIGITS} --inputs own.npy --labels labels.npy", "data and inputs exclude each other"),
+        (f"{DIGITS} --side 8", "side is 8, inputs 64; accepted: own samples of side x side"),
+        (f"{OWN} --side 8", "side is 8, inputs 60; accepted: own samples of side x side"),
+        (f"{OWN} --shift 2", "accepted with own samples: with side"),
+        (f"{OWN} --flip", "accepted with own samples: with side"),
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),
     ],
@@ -147,8 +155,19 @@ def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, sai
     assert told["accuracy"] > 0.8
 
 
+def test_nothing_right_is_no_network(working: Path) -> None:
+    x, labels = np.load("own.npy"), np.load("labels.npy")
+    with pytest.raises(ndrite.EmulatorError) as refused:
+        ndrite.train(x * 0, labels, hidden="0", epochs=1, batch=8)
+    assert str(refused.value) == "no epoch had any of 5 held-out samples right; nothing was written"
+
+
 def test_without_a_hidden_layer() -> None:
-    assert ndrite.train(data="digits", hidden="0", epochs=1, batch=64).network.widths == (64, 10)
+    """The caller's PyTorch goes on with its own threads."""
+    before = torch.get_num_threads()
+    found = ndrite.train(data="digits", hidden="0", epochs=1, batch=64, threads=before + 1)
+    assert found.network.widths == (64, 10)
+    assert torch.get_num_threads() == before
 
 
 def test_a_convolution_is_told_the_shape_of_a_sample(here: Path) -> None:

@@ -52,6 +52,18 @@ MODELS: dict[str, tuple[Any, tuple[int, ...], list[str], float]] = {
 }
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16], ids=str)
+def test_modules_of_other_numbers_come_through_too(kind: Any) -> None:
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(4, 5), Ndr(5), nn.Linear(5, 6), Ndr(6, BELL), nn.Linear(6, 2)).to(kind)
+    x = torch.rand(60, 4, dtype=kind)
+    imported = import_model(model, samples=x.numpy())
+    floats = imported.network.forward(imported.inputs.unit(x.numpy()))
+    np.testing.assert_allclose(
+        floats, model(x).detach().numpy(), atol=1e-5 if kind == torch.float64 else 5e-3
+    )
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_devices_come_through_the_import(name: str) -> None:
     build, shape, kinds, within = MODELS[name]
@@ -97,9 +109,30 @@ def test_peaks_start_evenly_over_the_inputs() -> None:
     np.testing.assert_allclose(x[y.argmax(dim=0)], [1 / 6, 1 / 2, 5 / 6], atol=1e-3)
 
 
-def test_a_curve_is_even() -> None:
-    with pytest.raises(EmulatorError, match="evenly spaced"):
-        Ndr(3, np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 0.0]]))
+def curve(u: Any, f: Any) -> Any:
+    return Ndr(3, np.array([u, f], np.float64))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda: curve([0, 1, 3], [0, 1, 0]), "evenly spaced"),
+        (
+            lambda: curve([0, 1, 2], [0, 1.5, 0]),
+            r"curve is \(2, 3\); accepted: \(2, P\), u, then f\(u\) in 0..1",
+        ),
+        (lambda: curve([0, 1, 2], [0, np.nan, 0]), "in 0..1"),
+        (lambda: Ndr(3, np.zeros(5)), r"curve is \(5,\)"),
+        (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
+        (lambda: Ndr(3, height=0.0), "height is 0.0"),
+        (lambda: Ndr(3)(torch.ones(2, 1)), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
+        (lambda: Bases(2, 3)(torch.ones(4, 1)), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
+        (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
+    ],
+)
+def test_what_is_no_device_is_refused(made: Any, told: str) -> None:
+    with pytest.raises(EmulatorError, match=told):
+        made()
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def run_job(
     )
     state.unlink(missing_ok=True)
     if not unfinished.is_file():
-        raise EmulatorError(f"{out}: no epoch was better than nothing; nothing was written")
+        raise EmulatorError(f"no epoch had any of {job.held_out} held-out samples right; nothing was written")
     network = load_network(unfinished)
     network.save(out)
     unfinished.unlink()

@@ -95,7 +95,7 @@ test_refusals = refused(
     (CompileError, ProgramError),
     (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
     (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
-    (given, {"samples": np.zeros((3, 40), np.uint8)}, "samples hold 3 inputs; accepted: at least 16"),
+    (given, {"samples": np.zeros((3, 40), np.uint8)}, "samples are 3; accepted: at least 16"),
     (given, {"seed": -1}, "seed is -1"),
     (given, {"options": MapOptions(segments=5)}, "segments is 5"),
     (given, {"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
