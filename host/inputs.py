@@ -27,6 +27,9 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
         raise InputError(f"inputs have dtype {x.dtype}; accepted: uint8 (codes 0..255)")
     if x.ndim != 2 or x.shape[1] != inputs:
         raise InputError(f"inputs have shape {x.shape}; accepted: (n, {inputs})")
+    for name, value in ("seed", seed), ("first_index", first_index):
+        if not isinstance(value, int | np.integer):
+            raise InputError(f"{name} is {value!r}; accepted: a whole number")
     if not 0 <= seed < SEED_LIMIT:
         raise InputError(f"seed is {seed}; accepted: 0..2^64-1")
     if not 0 <= first_index <= INDEX_LIMIT - len(x):

@@ -129,7 +129,7 @@ def parted(hint: Any) -> tuple[Any, Option]:
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
-            hint, option, *_ = get_args(hint)
+            hint, *_, option = get_args(hint)  # the last one is the nearest to the parameter
         elif get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
             rest = [part for part in get_args(hint) if part is not type(None)]
             hint = rest[0] if len(rest) == 1 else Any

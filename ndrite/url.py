@@ -43,6 +43,8 @@ def connect(url: str) -> BoardApi:
     LinkTimeout, IdentityError
         Nothing answers, or something this host cannot drive.
     """
+    if not isinstance(url, str):
+        raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
     scheme, colon, rest = url.partition(":")
     kind = scheme + colon
     if kind == "golden:":
@@ -93,6 +95,6 @@ def preset(name: str) -> Geometry:
 
 def _port(rest: str) -> tuple[str, int]:
     port, at, baud = rest.rpartition("@")
-    if at and port and baud.isdecimal():
+    if at and port and baud.isdecimal() and int(baud):
         return port, int(baud)
     return rest, DEFAULT_BAUD

@@ -131,6 +131,10 @@ def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
         host, port = text, str(PORT)
+    try:
+        host.encode("idna")
+    except UnicodeError:  # a name that the kernel is never asked for
+        host = ""
     if not host or ":" in host or not port.isdecimal() or not least <= int(port) < 1 << 16:
         raise InputError(
             f"UDP address is {text!r}; accepted: HOST[:PORT], an IPv4 address or name, and a port "
