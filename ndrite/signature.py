@@ -161,7 +161,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
             kind, option = hints()[name]
             if isinstance(value, np.generic):
                 value = bound.arguments[name] = value.item()  # files and other widths take Python's own
-            if value is not None:
+            if value is not None or (kind in TYPES and known.parameters[name].default is not None):
                 _check(name, value, kind, option)
             if isinstance(value, str | os.PathLike):
                 parts = [value] if "FILE" in option.metavar else []

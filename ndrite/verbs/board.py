@@ -192,7 +192,7 @@ def scrub(
     /,
     *,
     board: Board,
-    every: Annotated[float, Option("SECONDS", least=0)] | None = None,
+    every: Annotated[float, Option("SECONDS", least=0, most=31_536_000)] | None = None,
     announce: Announce = unheard,
 ) -> Found:
     """What has changed in a chip's memories; reloads it.

@@ -174,6 +174,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "its first byte even", BAD_INPUT),
         ("build ulx3s-25f -o .", ". is to be replaced, and is no build", BAD_INPUT),
         ("build ulx3s-25f -o kept", "kept is to be replaced, and is no build; accepted: a new", BAD_INPUT),
+        ("scrub none --board golden: --every inf", "every is inf; accepted: 0..31536000", BAD_INPUT),
         ("serve --at 0.0.0.0:1", "at is '0.0.0.0:1'; accepted: none without udp", BAD_INPUT),
         ("bringup", "board and port are needed", BAD_INPUT),
         ("bringup ulx3s-85f", "board and port are needed", BAD_INPUT),
