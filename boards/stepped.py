@@ -1,6 +1,9 @@
 """Any program on any board: as a whole where it fits, else segment by segment, what no device does here."""
 
-from typing import Any, Self
+import functools
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,20 @@ def device_of(board: BoardApi) -> Board | None:
     return inmost if isinstance(inmost, Board) else None
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _alone(method: F) -> F:
+    """Of several threads one at a time: seed, segment and link of a board are one thread's."""
+
+    @functools.wraps(method)
+    def waits(self: Any, *given: Any, **how: Any) -> Any:
+        with self._lock:
+            return method(self, *given, **how)
+
+    return cast(F, waits)
+
+
 class SteppedBoard:
     """Satisfies ``BoardApi`` for every program, on a ``board`` that says what it can hold.
 
@@ -37,6 +54,7 @@ class SteppedBoard:
         self._program: Program | None = None
         self._segmented: Segmented | None = None
         self._waiting = False
+        self._lock = RLock()
 
     def __repr__(self) -> str:
         return told(self, f"on {self._board!r}", self._program)
@@ -47,19 +65,23 @@ class SteppedBoard:
         return self._board
 
     @property
+    @_alone
     def geometry(self) -> Geometry | None:
         """The board's; see ``BoardApi``, as of the following three. They put a program there that waits."""
         self._put()
         return self._board.device.geometry
 
+    @_alone
     def identity(self) -> dict[str, Any]:
         self._put()
         return self._board.device.identity()
 
+    @_alone
     def counters(self) -> dict[str, int]:
         self._put()
         return self._board.device.counters()
 
+    @_alone
     def clear_counters(self) -> None:
         self._put()
         self._board.device.clear_counters()
@@ -84,6 +106,7 @@ class SteppedBoard:
         """Whether virtual chips of the program are drawn and run on this side of the link."""
         return self._program is not None and not (self._program.is_chain and self._segmented is None)
 
+    @_alone
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Take ``program``. A chain of full layers that fits goes onto the chip now.
 
@@ -91,18 +114,16 @@ class SteppedBoard:
         segment by segment with each inference. Raises GeometryError: it is a chain of which the board holds
         no part; the chip is untouched. Raises HostError: as the board, for what goes onto the chip now.
         """
-        self._program = self._segmented = None
-        self._waiting = False
+        segmented = None
         try:
             self._board.abilities.check(program)
         except GeometryError:
             segmented = Segmented(program, self._board)
             if program.is_chain and not segmented.pieces:
                 raise
-            self._segmented = segmented
-        else:
-            self._waiting = not program.is_chain
-        if program.is_chain and self._segmented is None:
+        self._program, self._segmented = None, segmented
+        self._waiting = segmented is None and not program.is_chain
+        if program.is_chain and segmented is None:
             self._board.program(program, progress=progress)
         elif progress is not None:
             progress(1, 1)
@@ -115,6 +136,7 @@ class SteppedBoard:
             self._board.program(self._program)
             self._waiting = False
 
+    @_alone
     def infer(
         self,
         x: npt.NDArray[np.uint8],
@@ -144,6 +166,7 @@ class SteppedBoard:
             )
         return y
 
+    @_alone
     def campaign(
         self,
         x: npt.NDArray[np.uint8],
@@ -158,6 +181,7 @@ class SteppedBoard:
         check_variation(self._program, None)
         return campaign(self._program, x, labels, plan, progress=progress)
 
+    @_alone
     def scrub(self, program: Program) -> list[Upset]:
         """What has changed in the chip's memories; of a program that is cut, in the segment that is there."""
         if self._program is not None and self._program.tag != program.tag:

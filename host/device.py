@@ -46,7 +46,7 @@ class Device:
     """
 
     magic = MAGIC
-    register_maps = REGISTER_MAPS
+    register_maps: tuple[int, int] = REGISTER_MAPS
 
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
         self._open(PacketChannel(link, timeout_s=timeout_s, attempts=attempts))

@@ -10,6 +10,7 @@ from host.errors import InputError
 
 SEED_LIMIT = 1 << 64
 INDEX_LIMIT = 1 << 32
+WHOLE = int, np.integer
 
 
 def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDArray[np.uint8]:
@@ -27,10 +28,10 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
         raise InputError(f"inputs have dtype {x.dtype}; accepted: uint8 (codes 0..255)")
     if x.ndim != 2 or x.shape[1] != inputs:
         raise InputError(f"inputs have shape {x.shape}; accepted: (n, {inputs})")
-    if not 0 <= seed < SEED_LIMIT:
-        raise InputError(f"seed is {seed}; accepted: 0..2^64-1")
-    if not 0 <= first_index <= INDEX_LIMIT - len(x):
-        raise InputError(f"first_index is {first_index}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
+    if not (isinstance(seed, WHOLE) and 0 <= seed < SEED_LIMIT):
+        raise InputError(f"seed is {seed!r}; accepted: 0..2^64-1")
+    if not (isinstance(first_index, WHOLE) and 0 <= first_index <= INDEX_LIMIT - len(x)):
+        raise InputError(f"first_index is {first_index!r}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
     return np.ascontiguousarray(x)
 
 

@@ -4,8 +4,8 @@
 ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit`` brings in
 measured devices, ``train``, ``learn`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of
 chips. ``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` takes any
-PyTorch module and puts its products on a die. Everything else is in three modules: ``devices``, ``networks``
-and ``intervals``.
+PyTorch module and puts its products on a die. Everything else is in four modules: ``devices``, ``networks``,
+``nn`` and ``intervals``.
 """
 
 from typing import TYPE_CHECKING, Any

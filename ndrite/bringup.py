@@ -85,14 +85,18 @@ class Hardware:
                 seed = known_seed(self.target.name)
                 build(self.target, self.folder, program=program, first_seed=seed, announce=self.announce)
             content = json.loads(report.read_text())
-        except (BuildError, OSError, ValueError) as error:
+            said = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
+            found = int(content["build_id"], 16), f"{said} {content['clock_mhz']:g}"
+            met = content["timing_met"]
+        except (BuildError, OSError) as error:
             raise StageFailed(str(error)) from None
-        if not content["timing_met"]:
+        except (ValueError, KeyError, TypeError):
+            raise StageFailed(f"{report} is no build's; run: ndrite board build {self.target.name}") from None
+        if not met:
             raise StageFailed(
                 f"{report}: timing failed; run: ndrite board build {self.target.name} --seeds 4"
             )
-        said = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
-        return int(content["build_id"], 16), f"{said} {content['clock_mhz']:g}"
+        return found
 
     def load(self) -> str:
         """By openFPGALoader."""

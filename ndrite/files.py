@@ -37,6 +37,8 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     Nothing in a file is executed. Raises InputError when there is no such file or it is no plain NumPy array.
     """
     if not isinstance(source, str | os.PathLike):
+        if np.ma.is_masked(source):
+            raise InputError("an array has masked values; accepted: a value everywhere")
         return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
     path, standard = Path(source), os.fspath(source) == STANDARD
     name = "standard input" if standard else str(path)

@@ -32,7 +32,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     z2 = NORMAL_95**2
     centre = (successes + z2 / 2) / (n + z2)
     half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, centre - half) if successes else 0.0, min(1.0, centre + half) if successes < n else 1.0
 
 
 def proportion(accuracy: float, n: int) -> list[float] | None:

@@ -129,7 +129,7 @@ def parted(hint: Any) -> tuple[Any, Option]:
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
-            hint, option, *_ = get_args(hint)
+            hint, *_, option = get_args(hint)  # the last one is the nearest to the parameter
         elif get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
             rest = [part for part in get_args(hint) if part is not type(None)]
             hint = rest[0] if len(rest) == 1 else Any
@@ -161,7 +161,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
             kind, option = hints()[name]
             if isinstance(value, np.generic):
                 value = bound.arguments[name] = value.item()  # files and other widths take Python's own
-            if value is not None:
+            if value is not None or (kind in TYPES and known.parameters[name].default is not None):
                 _check(name, value, kind, option)
             if isinstance(value, str | os.PathLike):
                 parts = [value] if "FILE" in option.metavar else []

@@ -27,9 +27,9 @@ def connect(url: str) -> BoardApi:
         ``golden:`` the bit-exact model, any program; ``golden:PRESET`` only what that geometry holds.
         ``sim:`` the RTL, compiled for this machine when it is not in the cache, as large as the program
         programmed needs; ``sim:PRESET`` in that geometry.
-        ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite serve``, or any
+        ``uart:PORT[@BAUD]`` gateware on a serial port, a pseudo-terminal of ``ndrite board serve``, or any
         pyserial URL (``uart:socket://host:port``).
-        ``udp:HOST[:PORT]`` gateware on Ethernet, or ``ndrite serve --udp``.
+        ``udp:HOST[:PORT]`` gateware on Ethernet, or ``ndrite board serve --udp``.
         ``sim-udp:`` or ``sim-udp:PRESET`` the same driver on the compiled gateware, sized alike.
         ``pcie:0000:03:00.0`` a card at that PCI address; never used with hardware.
         ``pcie-sim:`` or ``pcie-sim:PRESET`` the same driver on the compiled endpoint, sized alike.
@@ -43,6 +43,8 @@ def connect(url: str) -> BoardApi:
     LinkTimeout, IdentityError
         Nothing answers, or something this host cannot drive.
     """
+    if not isinstance(url, str):
+        raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
     scheme, colon, rest = url.partition(":")
     kind = scheme + colon
     if kind == "golden:":
@@ -93,6 +95,6 @@ def preset(name: str) -> Geometry:
 
 def _port(rest: str) -> tuple[str, int]:
     port, at, baud = rest.rpartition("@")
-    if at and port and baud.isdecimal():
+    if at and port and baud.isdecimal() and int(baud):
         return port, int(baud)
     return rest, DEFAULT_BAUD

@@ -38,8 +38,9 @@ def serve_udp(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         try:
             link.bind((host, port))
-        except OSError as error:
-            raise LinkError(f"udp:{host}:{port}: cannot listen there ({error.strerror or error})") from None
+        except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
+            said = getattr(error, "strerror", None) or error
+            raise LinkError(f"udp:{host}:{port}: cannot listen there ({said})") from None
         link.setblocking(False)
         with contextlib.closing(UdpModel(geometry, learns=learns)) as model:
             announce("udp:{}:{}".format(*link.getsockname()))

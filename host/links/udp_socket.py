@@ -47,9 +47,10 @@ class UdpSocket:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
             link.connect((host, port))  # the kernel then drops what others send
             link.setblocking(False)
-        except OSError as error:
+        except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
             link.close()
-            raise LinkError(f"udp:{self.name}: no way there ({error.strerror or error})") from None
+            said = getattr(error, "strerror", None) or error
+            raise LinkError(f"udp:{self.name}: no way there ({said})") from None
         self._socket = link
         self._segments = SEGMENTS if sys.platform == "linux" else 1
         self._poll = select.poll() if hasattr(select, "poll") else None

@@ -145,6 +145,8 @@ def serve(
     > ndrite board serve --udp
     > ndrite evaluate mine --board udp:127.0.0.1
     """
+    if not udp and at != f"127.0.0.1:{PORT}":
+        raise InputError(f"at is {at!r}; accepted: none without udp")
     if udp and link is not None:
         raise InputError("link and udp exclude each other; accepted: one of them")
     geometry = url.preset(preset)
@@ -190,7 +192,7 @@ def scrub(
     /,
     *,
     board: Board,
-    every: Annotated[float, Option("SECONDS", least=0)] | None = None,
+    every: Annotated[float, Option("SECONDS", least=0, most=31_536_000)] | None = None,
     announce: Announce = unheard,
 ) -> Found:
     """What has changed in a chip's memories; reloads it.

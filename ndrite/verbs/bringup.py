@@ -55,7 +55,7 @@ def build(
     jobs:
         Seeds to try at once, a core and up to 1.1 GB each; default: as many as there are cores.
     output:
-        Folder to write (replaced in whole); default: build/BOARD.
+        Folder to write, new or of an earlier build (replaced in whole); default: build/BOARD.
     part:
         Another id of the same die: 12k for a ULX3S-12F, which is ulx3s-25f.
     address:
@@ -81,6 +81,9 @@ def build(
         except ValueError as error:
             raise InputError(str(error)) from None
     folder = Path("build") / chosen.name if output is None else Path(output)
+    other = folder.exists() and not (folder / "report.json").is_file()
+    if not folder.name or (other and (not folder.is_dir() or any(folder.iterdir()))):
+        raise InputError(f"{folder} is to be replaced, and is no build; accepted: a new or empty folder")
 
     try:
         with progress(chosen.name) as now:

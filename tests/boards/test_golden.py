@@ -57,6 +57,9 @@ def test_golden_board() -> None:
         assert board.counters() == {"inferences": 0}
         with pytest.raises(InputError, match="dtype"):
             board.infer(x.astype(int))
+        for seed, first_index, said in ((1.5, 0, "seed is 1.5"), (0, "7", "first_index is '7'")):
+            with pytest.raises(InputError, match=f"{said}; accepted: 0"):
+                board.infer(x, seed=seed, first_index=first_index)  # type: ignore[arg-type]
     with pytest.raises(LinkError, match="closed"):
         board.infer(x)
 

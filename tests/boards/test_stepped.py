@@ -1,6 +1,7 @@
 """Programs of any kind on boards that hold a part of them at a time."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -211,6 +212,25 @@ def test_campaigns_of_any_program(board: SteppedBoard) -> None:
     board.program(mapped(network))
     with pytest.raises(InputError, match="one individual chip"):
         board.campaign(x, np.arange(5), Campaign(chips=1))
+
+
+def test_after_a_program_that_is_refused_the_one_before_is_still_there(board: SteppedBoard) -> None:
+    """All of it, not only the segment that is on the array."""
+    program, x = mapped(NETWORKS["small"]), inputs(NETWORKS["small"])[:4]
+    ran(board, program, x, seed=1)
+    with pytest.raises(GeometryError, match="16 rows"):
+        board.program(deep(2))
+    inferred(board, program, x, seed=1)
+
+
+def test_threads_take_turns(board: SteppedBoard) -> None:
+    """Each has its own seed, and a batch goes through both segments before the next one begins."""
+    program, x = mapped(NETWORKS["small"]), inputs(NETWORKS["small"])[:4]
+    wanted = [ran(board, program, x, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda seed: board.infer(x, seed=seed % 4), range(32)))
+    for seed, y in enumerate(found):
+        np.testing.assert_array_equal(y, wanted[seed % 4])
 
 
 def test_chains_are_the_boards_own_work(board: SteppedBoard) -> None:

@@ -211,5 +211,6 @@ ADDRESSES = ("", ":5", "a:", "a:0", "a:65536", "a:-1", "::1", "a:x")
 test_bad_addresses_name_what_is_accepted = refused(
     (InputError, LinkError),
     *((udp_address, text, r"accepted: HOST\[:PORT\]") for text in ADDRESSES),
+    (UdpSocket, "é" * 70, r"no way there \(encoding"),
     (UdpSocket, "board.invalid", r"udp:board\.invalid:20807: no way there"),
 )

@@ -172,6 +172,10 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build colorlight-i9-udp --address 239.0.0.1", "accepted: one host's", BAD_INPUT),
         ("build colorlight-i9-udp --mac 02:00:00", "accepted: six bytes", BAD_INPUT),
         ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "its first byte even", BAD_INPUT),
+        ("build ulx3s-25f -o .", ". is to be replaced, and is no build", BAD_INPUT),
+        ("build ulx3s-25f -o kept", "kept is to be replaced, and is no build; accepted: a new", BAD_INPUT),
+        ("scrub none --board golden: --every inf", "every is inf; accepted: 0..31536000", BAD_INPUT),
+        ("serve --at 0.0.0.0:1", "at is '0.0.0.0:1'; accepted: none without udp", BAD_INPUT),
         ("bringup", "board and port are needed", BAD_INPUT),
         ("bringup ulx3s-85f", "board and port are needed", BAD_INPUT),
         ("bringup no-board --simulated", "no-board", BAD_INPUT),
@@ -180,5 +184,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("flash ulx3s-85f --folder nowhere", "ndrite board build ulx3s-85f", DEVICE),
     ],
 )
-def test_errors_are_one_line(words: str, told: str, code: int, fails: Any) -> None:
+def test_errors_are_one_line(words: str, told: str, code: int, here: Path, fails: Any) -> None:
+    Path("kept").mkdir()
+    Path("kept/thesis.tex").touch()
     fails(f"board {words}", told, code=code)

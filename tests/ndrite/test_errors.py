@@ -94,6 +94,7 @@ ODD_PORTS = ("alt://", "alt:///dev/null?class=x", "hwgrep://x&n=y", "loop://?x=1
     [
         (f"{INFER} --board golden:64-lane", ("arrays of 16 rows", "'64-lane' has 128"), BAD_INPUT),
         *((f"board info '{url}'", URL, BAD_INPUT) for url in ("fpga:", "sim", "uart:", "")),
+        ("board info uart:ttyNONE@0", ("ttyNONE@0: no such port",), DEVICE),
         *((f"board info {kind}:huge", PRESET, BAD_INPUT) for kind in ("sim", "golden")),
         *((f"board info 'uart:{port}'", (port,), DEVICE) for port in ODD_PORTS),
         (f"{INFER} --board uart:ttyNONE@115200", ("ttyNONE: no such port",), DEVICE),

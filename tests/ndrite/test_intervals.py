@@ -28,7 +28,8 @@ def test_a_mean_and_its_spread_are_scipys(n: int) -> None:
     for over in (3, 99):
         wilsons = stats.binomtest(int((values > over).sum()), n).proportion_ci(0.95, method="wilson")
         assert chip_yield(values > over, over)["yield_interval_95"] == pytest.approx(list(wilsons))
-    assert wilson(0, 10)[0] == 0
+    for n in range(1, 200):
+        assert (wilson(0, n)[0], wilson(n, n)[1]) == (0, 1)
 
 
 def test_a_paired_interval_is_the_published_one() -> None:
