@@ -17,7 +17,7 @@ from studies.table import points
 
 HELD = runs.described("insitu")
 SAMPLES = 10_000
-"""Training samples, the first of the set."""
+"""Training samples, the first of the set, where it has as many."""
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -27,10 +27,10 @@ def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
     how = HELD["data"][data] | HELD["cases"][case]
     if kind:
         how["device"] = dataclasses.replace(changed("ideal+ecram-tang2018", **HELD["soft"]), name="soft")
-    found = ndrite.learn(
-        samples=SAMPLES, chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **how
-    )
-    test, program = data_of(name), found.compiled.program
+    test = data_of(name)
+    how["samples"] = min(SAMPLES, len(test.x))
+    found = ndrite.learn(chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **how)
+    program = found.compiled.program
     right = on_die(program, seed, test.test_x, test.test_labels)
     devices = [(layer.inputs + 1) * layer.outputs for layer in program.layers]
     pulses = float(np.average(found.summary["pulses_a_device"], weights=devices))

@@ -21,7 +21,8 @@ from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, CostError, load_constants
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, apart
-from ndrite.verbs.sweep import Grid
+from ndrite.sweeps.plan import plan_of
+from ndrite.verbs.sweep import MEASURES, Grid
 from tests.chips import changed, random_network, samples
 
 READ_NS = "read_ns: {low: "
@@ -298,8 +299,12 @@ def test_another_die_is_refused() -> None:
 
 def test_the_front_is_what_none_beats() -> None:
     points = [(5, 0.9), (1, 0.5), (2, 0.4), (3, 0.8), (3, 0.7), (9, 0.9)]
-    rows = [{"energy_pJ": float(e), "accuracy": a} for e, a in points]
-    assert [(r["energy_pJ"], r["accuracy"]) for r in Grid(None, rows, Path()).front()] == [
+    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": list(range(2, 8))}})
+    rows = [
+        dict.fromkeys(MEASURES, 0.0) | {"energy_pJ": float(e), "accuracy": a, "cell.levels": level}
+        for level, (e, a) in enumerate(points)
+    ]
+    assert [(r["energy_pJ"], r["accuracy"]) for r in Grid(plan, rows, Path()).front()] == [
         (1, 0.5),
         (3, 0.8),
         (5, 0.9),

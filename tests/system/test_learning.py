@@ -135,7 +135,7 @@ def test_other_hosts_refuse_it(board: LearningBoard) -> None:
 
 def test_a_host_of_other_records_refuses_it(board: LearningBoard) -> None:
     class Other(LearningBoard):
-        register_map = LearningBoard.register_map ^ 1
+        register_maps = (1, 1)
 
     with pytest.raises(IdentityError, match=r"device has register map 0x.*: rebuild the gateware"):
         Other(SimLink(board.geometry, learns=True))
