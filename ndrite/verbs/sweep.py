@@ -54,7 +54,7 @@ class Grid(Result):
         does not win."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
-            groups.setdefault(tuple(row[axis] for axis in self.settings), []).append(row)
+            groups.setdefault(self._setting(row), []).append(row)
         means = [
             rows[0] | {name: fmean(r[name] for r in rows) for name in MEASURES} for rows in groups.values()
         ]
@@ -69,6 +69,9 @@ class Grid(Result):
         """The axes without seeds."""
         return tuple(axis for axis in self.plan.axes if axis != "seed")
 
+    def _setting(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[axis] for axis in self.settings)
+
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
         """(value, mean, least, greatest accuracy) for each value of an axis, the others averaged."""
         groups: dict[Any, list[float]] = {}
@@ -81,11 +84,8 @@ class Grid(Result):
         return drawing.save(figures.front(self.rows, self.front(), self.settings), path)
 
     def as_dict(self) -> dict[str, Any]:
-        best = [[row[axis] for axis in self.settings] for row in self.front()]
-        rows = [
-            {"basis": MODELLED, **row, "front": [row[axis] for axis in self.settings] in best}
-            for row in self.rows
-        ]
+        best = {self._setting(row) for row in self.front()}
+        rows = [{"basis": MODELLED, **row, "front": self._setting(row) in best} for row in self.rows]
         return {
             "plan": self.plan.name,
             "results": str(self.table_path),

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.device.description.loader import check_values
-from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
+from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
-    Measurements,
     fit_ecram,
     fit_ndr,
     fit_rram,
@@ -260,52 +258,6 @@ def test_linear_step_comes_back(tmp_path, cycle, noise):
     assert used(tmp_path, "ecram", fit).ecram.device is not None
 
 
-@pytest.mark.parametrize("spread", [{}, {"step": 0.1}, {"asymmetry": 0.1}, {"bound": 0.1}], ids=str)
-def test_what_differs_between_devices_is_told_apart(spread):
-    """Steps that differ up and down do not differ between devices, and a device's range is no noise."""
-    rng, traces = np.random.default_rng(2), []
-    model = LinearStep(step_up=0.04, step_down=0.02, w_min=-1, w_max=1, gamma_up=0.3, gamma_down=0.1)
-    drawn = EcramSpread(**{f"{name}_sigma": part for name, part in spread.items()})
-    for _ in range(40):
-        traces.append(50 + 25 * trace(model.device(drawn, rng), 140, 160)[:, 0])
-    columns = {"pulse": np.tile(np.arange(301.0), 40), "conductance": 1e-6 * np.concatenate(traces)}
-    fit = fit_ecram(Measurements("x", columns, np.arange(40).repeat(301).astype(str), 0))
-    for name in ("step", "asymmetry", "bound"):
-        wanted = 100 * spread.get(name, 0.0)
-        assert fit.values[f"{name}_variation_percent"] == pytest.approx(wanted, rel=0.3, abs=0.6)
-    assert fit.values["cycle_percent"] < 1
-
-
-def test_devices_of_very_different_ranges_are_fitted():
-    state = trace(LinearStep(step_up=0.04, step_down=0.04, w_min=-1, w_max=1, gamma_up=0.3), 100, 100)[:, 0]
-    g = np.concatenate([35 + 25 * state, 35 + 25 * state, 105 + 95 * state])
-    columns = {"pulse": np.tile(np.arange(201.0), 3), "conductance": 1e-6 * g}
-    fit = fit_ecram(Measurements("x", columns, np.arange(3).repeat(201).astype(str), 0))
-    assert (fit.low_uS, fit.high_uS) == (pytest.approx(10), pytest.approx(60))
-    assert fit.rms < 0.01
-    assert fit.values["step_variation_percent"] > 50
-
-
-@pytest.mark.parametrize("count", [100, 250])
-def test_pulses_at_the_bound_say_nothing_of_noise(count):
-    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=0.3)
-    states = trace(model, count, count, np.random.default_rng(1), 20)
-    columns = {
-        "pulse": np.tile(np.arange(2.0 * count + 1), 20),
-        "conductance": 1e-6 * (50 + 25 * states.T.ravel()),
-    }
-    fit = fit_ecram(Measurements("x", columns, np.arange(20).repeat(2 * count + 1).astype(str), 0))
-    assert fit.values["cycle_percent"] == pytest.approx(30, rel=0.2)
-
-
-@pytest.mark.parametrize("model", ["linear-step", "exponential"])
-def test_a_device_that_is_at_its_bound_at_once(model):
-    g = np.r_[10.0, np.full(20, 60.0), np.full(20, 10.0)]
-    columns = {"pulse": np.arange(41.0), "conductance": 1e-6 * g}
-    fit = fit_ecram(Measurements("x", columns, np.full(41, "all"), 0), model)
-    check_values("ecram", fit.values)
-
-
 @pytest.mark.parametrize("model", ["linear-step", "exponential"])
 def test_a_law_that_does_not_explain_the_pulses_is_said(tmp_path, model):
     s_shaped = 10 + 50 / (1 + np.exp((50 - np.arange(101)) / 8))
@@ -380,20 +332,6 @@ def test_held_out_pulses_and_cells(tmp_path):
     v = np.linspace(0, 0.4, 9)  # with two points less there are too few
     few = measured(tmp_path, "voltage_V,current_A", v, Esaki().current(v))
     assert held_out_error(few, fit_ndr(few, "tunnel")) is None
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_read_noise_is_no_cycle_to_cycle_deviation(noise):
-    """A step of 0.02 that varies by twice itself, under read noise of a step; means of ten traces."""
-    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=2.0)
-    found = []
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        w = trace(model, 100, 100, rng)[:, 0] + noise * rng.standard_normal(201)
-        columns = {"pulse": np.arange(201.0), "conductance": (w + 2) * 1e-5}
-        fit = fit_ecram(Measurements("x", columns, np.full(201, "a"), 0))
-        found.append(fit.values["cycle_percent"])
-    assert np.mean(found) == pytest.approx(150, rel=0.35), found
 
 
 def test_a_real_esaki_sweep_ends_above_its_peak(tmp_path):

@@ -1,0 +1,64 @@
+"""Pulse responses straight from an ECRAM's law: steps, ranges, bounds and noise are told apart."""
+
+import numpy as np
+import pytest
+
+from emulator.device.description.loader import check_values
+from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.device.fitting import Measurements, fit_ecram
+from tests.stimulus import trace
+
+
+def of_traces(g_uS):
+    """Measurements of conductances (devices, pulses)."""
+    devices, count = np.shape(g_uS)
+    columns = {"pulse": np.tile(np.arange(float(count)), devices), "conductance": 1e-6 * np.ravel(g_uS)}
+    return Measurements("x", columns, np.arange(devices).repeat(count).astype(str), 0)
+
+
+@pytest.mark.parametrize("spread", [{}, {"step": 0.1}, {"asymmetry": 0.1}, {"bound": 0.1}], ids=str)
+def test_what_differs_between_devices_is_told_apart(spread):
+    """Steps that differ up and down do not differ between devices, and a device's range is no noise."""
+    rng = np.random.default_rng(2)
+    model = LinearStep(step_up=0.04, step_down=0.02, w_min=-1, w_max=1, gamma_up=0.3, gamma_down=0.1)
+    drawn = EcramSpread(**{f"{name}_sigma": part for name, part in spread.items()})
+    fit = fit_ecram(of_traces([50 + 25 * trace(model.device(drawn, rng), 140, 160)[:, 0] for _ in range(40)]))
+    for name in ("step", "asymmetry", "bound"):
+        wanted = 100 * spread.get(name, 0.0)
+        assert fit.values[f"{name}_variation_percent"] == pytest.approx(wanted, rel=0.3, abs=0.6)
+    assert fit.values["cycle_percent"] < 1
+
+
+def test_devices_of_very_different_ranges_are_fitted():
+    state = trace(LinearStep(step_up=0.04, step_down=0.04, w_min=-1, w_max=1, gamma_up=0.3), 100, 100)[:, 0]
+    fit = fit_ecram(of_traces([35 + 25 * state, 35 + 25 * state, 105 + 95 * state]))
+    assert (fit.low_uS, fit.high_uS) == (pytest.approx(10), pytest.approx(60))
+    assert fit.rms < 0.01
+    assert fit.values["step_variation_percent"] > 50
+
+
+@pytest.mark.parametrize("count", [100, 250])
+def test_pulses_at_the_bound_say_nothing_of_noise(count):
+    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=0.3)
+    states = trace(model, count, count, np.random.default_rng(1), 20)
+    fit = fit_ecram(of_traces(50 + 25 * states.T))
+    assert fit.values["cycle_percent"] == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize("model", ["linear-step", "exponential"])
+def test_a_device_that_is_at_its_bound_at_once(model):
+    g = np.r_[10.0, np.full(20, 60.0), np.full(20, 10.0)]
+    fit = fit_ecram(of_traces([g]), model)
+    check_values("ecram", fit.values)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_read_noise_is_no_cycle_to_cycle_deviation(noise):
+    """A step of 0.02 that varies by twice itself, under read noise of a step; means of ten traces."""
+    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=2.0)
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        w = trace(model, 100, 100, rng)[:, 0] + noise * rng.standard_normal(201)
+        found.append(fit_ecram(of_traces([10 * (w + 2)])).values["cycle_percent"])
+    assert np.mean(found) == pytest.approx(150, rel=0.35), found
