@@ -293,7 +293,9 @@ class CompiledLayer:
         given = self._rows.exact.astype(np.float32)  # fast: causes are only compared
         rounded = np.rint(np.clip(given, 0, 1) * np.float32(INPUT_MAX))
         coded = rounded / np.float32(INPUT_MAX) - given, (self._rows.codes - rounded) / np.float32(INPUT_MAX)
-        codes, before = (self._rows.product(x, dense.weights).var(axis=0).sum() for x in coded)
+        codes, before = (
+            self._rows.product(x, dense.weights).var(axis=0).sum() if x.any() else 0.0 for x in coded
+        )
         noise = (self._rows.read_noise(self.layer, chip.array.rows) * np.square(step)).sum()
         rest = max(lost - cells - codes - before, 0.0)
         causes = {CODES: codes, BEFORE: before, CELLS: cells, CONVERTERS: rest, READS: noise}
