@@ -253,7 +253,8 @@ class Device:
         plan.check(x, labels, program.inputs)
         self._require_held(program)
         self._set_noise(plan.seed, plan.noise)
-        result = run_campaign(self, program, x, labels, plan, progress)
+        sent = x if self._order is None else x[:, self._order]
+        result = run_campaign(self, program, sent, labels, plan, progress)
         self._require_held(program)
         return result
 

@@ -42,7 +42,7 @@ TARGETS = (
     # 128 lanes with feature maps: what infers fastest.
     Target(
         name="ecpix5-85f-maps-udp",
-        clock_mhz=135,
+        clock_mhz=140,
         lane_sites_from=28,
         **_COMMON | {"aim": 1.02},
         **ECP5_85F_WIDE_UDP,

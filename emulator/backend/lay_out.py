@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.lowering import Lowered, lower
-from emulator.backend.walk import row_order, walk
+from emulator.backend.walk import walk
 from emulator.spec.errors import GeometryError
 from emulator.spec.flow import of_kind
 from emulator.spec.geometry import Geometry
@@ -194,7 +194,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        held = layer.weights[row_order(product, program.rows)] if walked else layer.weights
+        held = layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)

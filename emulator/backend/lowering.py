@@ -168,9 +168,9 @@ class Lowered:
     def _codes(self) -> Product:
         """What gives the program's last map as sums."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
-        outputs = math.prod(shape)
-        picks = _picking(np.arange(outputs), outputs)
-        return Product(layer=picks, sources=(source,), patches=Patches.whole(shape), fires=False)
+        outputs, patches = math.prod(shape), Patches.whole(shape)
+        picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)
+        return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
         """The states take the values of their sources; old ones that are still asked for are saved first."""

@@ -160,8 +160,8 @@ class _Records:
         """Patches of one pixel each that lie beside their map: all border."""
         place = self._elements(i)
         channels = place.shape[0]
-        fields = {"kind": KINDS["max"], "groups": 1, "share": channels, "kernel_rows": 1, "area": 1}
-        fields |= {"kernel_columns": 1, "part_codes": WORD_ROWS, "pause": min(channels, WORD_ROWS) - 1}
+        fields = {"kind": KINDS["max"], "kernel_rows": 1, "kernel_columns": 1}
+        fields |= _by_words(channels) | {"pause": min(channels, WORD_ROWS) - 1}
         return fields | {"border": step.code} | _each(place)
 
     def _elements(self, i: int) -> Place:
@@ -219,7 +219,7 @@ class _Records:
         numbers = (patches.positions, patches.shape[0], patches.shape[1] * patches.shape[2])
         few = max(numbers) <= WORD_MAX
         self.accept(few, f"a {kind} has positions, channels, codes {numbers}", f"at most {WORD_MAX}")
-        fields = patch_fields(step, self.places, self.rows) | {"operand_base": self.bases[i]}
+        fields = patch_fields(step, self.places) | {"operand_base": self.bases[i]}
         return fields | {"of_sample": int(self.ours.calls > 1 and SAMPLE in step.sources)}
 
 
@@ -253,34 +253,22 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
     )
 
 
-def row_order(product: Product, rows: int) -> npt.NDArray[np.int64]:
-    """The rows of a group of ``product`` in the order in which a walk reads them, int64 (K,).
-
-    Those of each tile of ``rows`` rows by kernel row, kernel column and channel.
-    """
-    patches = product.patches
-    area = patches.kernel[0] * patches.kernel[1]
-    k = np.arange(patches.inputs)
-    tile = k // product.layer.tile_rows(rows)
-    return np.lexsort((k // area, k % area, tile if area > 1 else 0 * k))
-
-
 def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
-    """The codes of a sample in the order in which a walk holds them, int64 (inputs,); None: as they are."""
+    """The codes of a sample in the order in which a device takes them, int64 (inputs,); None: as they are."""
     channels, height, width = program.shape
-    if program.is_chain or channels == 1 or height * width == 1:
+    if channels == 1 or height * width == 1:
         return None
     return np.arange(program.inputs).reshape(-1, channels, height * width).transpose(0, 2, 1).reshape(-1)
 
 
-def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> dict[str, int]:
-    """The fields of where patches are read; ``rows``: a tile's."""
+def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
+    """The fields of where patches are read."""
     patches, first = step.patches, places[step.sources[0]]
     shape = joined([places[s].shape for s in step.sources])
     (channels, height, width), (kernel_rows, kernel_columns) = patches.shape, patches.kernel
     top, left = patches.padding[:2]
     pixel = first.pixel if shape[1] * shape[2] > 1 else shape[0]
-    line, area, share = shape[2] * pixel, kernel_rows * kernel_columns, channels // patches.groups
+    line, share = shape[2] * pixel, channels // patches.groups
     fields = {
         "positions": patches.positions,
         "start": first.base - top * line - left * pixel,
@@ -290,9 +278,9 @@ def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> d
         "columns": width,
         "groups": patches.groups,
         "share": share,
+        "last_share": share,
         "kernel_rows": kernel_rows,
         "kernel_columns": kernel_columns,
-        "area": area,
         "pixel": patches.dilation[1] * pixel,
         "column_hop": patches.dilation[1],
         "line": patches.dilation[0] * line,
@@ -306,21 +294,24 @@ def patch_fields(step: Product | Pool, places: dict[int, Place], rows: int) -> d
         "grid_columns": patches.grid[1],
     }
     if not step.layers:
-        # Eight channels of a pool at a time, whose results leave one by one.
         each = min(channels, WORD_ROWS)
-        return fields | {"part_codes": WORD_ROWS, "pause": max(0, each - area)}
+        return fields | _by_words(channels) | {"pause": max(0, each - kernel_rows * kernel_columns)}
     # A group's last word may be two, which takes a cycle more.
-    fields |= {"part_codes": share, "pause": int(patches.inputs % WORD_ROWS != 0)}
-    tile = step.layers[0].tile_rows(rows)
-    if area > 1 and patches.inputs > tile:
-        return fields | {"part_codes": tile // area, "part_rest": tile % area}
+    fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     beside = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if beside and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
         run = kernel_columns * channels
-        fields |= {"flat": 1, "kernel_columns": 1, "share": run, "part_codes": run}
+        fields |= {"flat": 1, "kernel_columns": 1, "share": run, "last_share": run}
         fields |= {"columns": width * channels, "first_column": -left * channels}
         fields |= {"stride_columns": patches.stride[1] * channels}
     return fields
+
+
+def _by_words(channels: int) -> dict[str, int]:
+    """Groups of a pool: eight channels at a time, whose results leave one by one."""
+    groups = -(-channels // WORD_ROWS)
+    share = min(channels, WORD_ROWS)
+    return {"groups": groups, "share": share, "last_share": channels - (groups - 1) * share}
 
 
 def _each(place: Place) -> dict[str, int]:

@@ -161,11 +161,11 @@ def fill(border: Any, to: Any, first: Any, last: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def cut(x: Any, where: Any, first: int, out: Any) -> None:
-    """Patches ``first`` and on of maps x uint8 (C, n, H, W): out uint8 (C * kh * kw, count)."""
+    """Patches ``first`` and on of maps x uint8 (C, n, H, W): out uint8 (groups * K, count)."""
     channels, height, width = where[0], where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
     top, left, rows, columns = where[9], where[10], where[11], where[12]
-    border = np.uint8(where[14])
+    share, border = channels // where[13], np.uint8(where[14])
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
     if out.shape[0] == channels and positions * plane == 1:
@@ -179,7 +179,7 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
-                base = ((c * kh + i) * kw + j) * count
+                base = (((c // share * kh + i) * kw + j) * share + c % share) * count
                 x0, y0 = j * dw - left, i * dh - top
                 # Places whose column is inside the map.
                 begin = max(0, -(x0 // sw))

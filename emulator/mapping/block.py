@@ -34,11 +34,11 @@ def blocked(node: Product, block: Pair) -> Product:
     (channels, height, width), groups = patches.shape, patches.groups
     reach = (kh + (rows - 1) * sh, kw + (columns - 1) * sw)
     weights = np.zeros(
-        (channels // groups, *reach, groups, rows, columns, dense.outputs // groups), np.float32
+        (*reach, channels // groups, groups, rows, columns, dense.outputs // groups), np.float32
     )
-    kernel = dense.weights.reshape(channels // groups, kh, kw, groups, -1)
+    kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
-        weights[:, i * sh : i * sh + kh, j * sw : j * sw + kw, :, i, j] = kernel
+        weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
     # Which of the node's outputs a column gives.
     given = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
@@ -70,11 +70,12 @@ def packed(node: Product, groups: int) -> Product:
     """A grouped product with fewer ``groups``: its own share rows, cells between them hold nothing."""
     patches, dense = node.patches, node.dense
     together = patches.groups // groups
-    k, share = dense.inputs, dense.outputs // patches.groups
-    weights = np.zeros((together, k, groups, together, share), np.float32)
-    each = dense.weights.reshape(k, groups, together, share)
+    area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
+    k = dense.inputs
+    weights = np.zeros((area, together, k // area, groups, together, share), np.float32)
+    each = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
-        weights[i, :, :, i] = each[:, :, i]
+        weights[:, i, :, :, i] = each[:, :, :, i]
     wide = dataclasses.replace(dense, weights=weights.reshape(together * k, -1))
     return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
 
@@ -132,10 +133,9 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         taken = inputs * groups * slices * array.groups(share) / spread
-        if groups == 1:
-            read = _chunks(channels, high, wide, rows)
-        else:
-            read = groups * high * wide * -(-channels // WORD_ROWS)
+        # The channels of a kernel's row are one run; a group's are one at each place.
+        runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
+        read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
             taken * cycles_a_row(WORD_ROWS // spread, array) + PASS_CYCLES * passes,
             read if array.map_codes else 0,
@@ -152,19 +152,6 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
         )
         blocks = list(itertools.product(down, across))
     return [found for block in blocks if (found := way(block)) is not None]
-
-
-def _chunks(channels: int, high: int, wide: int, rows: int) -> int:
-    """Reads of up to eight codes that a patch takes, in tiles of ``rows``.
-
-    In one tile the channels of a kernel's row are one run; else each tile has a run at every place of it.
-    """
-    area = high * wide
-    if channels * area <= rows:
-        return high * -(-wide * channels // WORD_ROWS)
-    k = np.arange(channels * area)
-    runs = np.bincount(k // rows * area + k % area, minlength=-(-k.size // rows) * area)
-    return int(np.maximum(1, -(-runs // WORD_ROWS)).sum())
 
 
 def laid_out(

@@ -16,7 +16,7 @@ from emulator.spec.meaning import Meaning
 BYTES_MAX = 1 << 30
 FILE = FileKind(
     "network",
-    4,
+    5,
     NetworkError,
     known=(MeaningError,),
     most_bytes=BYTES_MAX,

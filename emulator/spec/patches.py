@@ -1,8 +1,9 @@
 """Where a kernel is laid on a map, and the patches it cuts from it.
 
 Maps are (n, C, H, W) of any dtype, and may have more rows and columns than the kernel is laid on, which stay
-unread; a patch is C * kh * kw values, channel first, then row, then column. With
-groups, the channels of a group lie beside each other, so a group's part of a patch does too.
+unread. A patch is kh * kw * C values: row by row of the kernel, column by column, the channels of a place
+beside each other, as they lie in a board's map memory. With groups, each group's part of a patch follows the
+one before it.
 """
 
 from __future__ import annotations
@@ -94,8 +95,10 @@ class Patches:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
         if self.is_whole:
             held = x[:, :, : self.shape[1], : self.shape[2]]
-            return np.ascontiguousarray(held).reshape(len(x), 1, self.groups * self.inputs)
-        patches = np.ascontiguousarray(self.windows(x, pad).transpose(0, 2, 3, 1, 4, 5))
+            return np.ascontiguousarray(held.transpose(0, 2, 3, 1)).reshape(len(x), 1, self.inputs)
+        windows = self.windows(x, pad)
+        of_group = windows.reshape(len(x), self.groups, -1, *windows.shape[2:])
+        patches = np.ascontiguousarray(of_group.transpose(0, 3, 4, 1, 5, 6, 2))
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 
     def pick(
@@ -105,10 +108,16 @@ class Patches:
         sample, position = np.divmod(numbers, self.positions)
         if self.is_whole:
             held = x[sample, :, : self.shape[1], : self.shape[2]]
-            return np.ascontiguousarray(held).reshape(len(numbers), -1)
+            return np.ascontiguousarray(held.transpose(0, 2, 3, 1)).reshape(len(numbers), -1)
         row, column = np.divmod(position, self.grid[1])
-        windows = self.windows(x, pad)
-        return np.ascontiguousarray(windows[sample, :, row, column]).reshape(len(numbers), -1)
+        found = self.windows(x, pad)[sample, :, row, column]
+        of_group = found.reshape(len(numbers), self.groups, -1, *self.kernel)
+        return np.ascontiguousarray(of_group.transpose(0, 1, 3, 4, 2)).reshape(len(numbers), -1)
+
+    def by_place(self, rows: Any) -> Any:
+        """Rows (K, ..) of a patch from rows in the order channel, kernel row, kernel column."""
+        by_channel = rows.reshape(-1, self.kernel[0] * self.kernel[1], *rows.shape[1:])
+        return by_channel.swapaxes(0, 1).reshape(rows.shape)
 
     def place(self, y: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
         """Maps (n, M, rows, columns) of results (n, positions, g * h * M) of ``block`` (g, h).

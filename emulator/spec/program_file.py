@@ -22,7 +22,7 @@ MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 FILE = FileKind(
     "program",
-    4,
+    5,
     ProgramError,
     known=(MeaningError,),
     most_bytes=ARRAY_BYTES_MAX,

@@ -56,16 +56,14 @@ STEP: Fields = {
     "stride_codes": (10, 0, 24),
     "column_hop": (10, 24, 8),
     "stride_columns": (11, 0, 16),
-    "area": (11, 16, 16),
-    "part_codes": (12, 0, 16),
-    "part_rest": (12, 16, 16),
+    "last_share": (11, 16, 16),
+    "group_columns": (12, 0, 16),
     "grid_rows": (13, 0, 16),
     "grid_columns": (13, 16, 16),
     "to_channels": (14, 0, 16),
     "pool_rows": (14, 16, 4),
     "pool_columns": (14, 20, 4),
     "turn": (14, 24, 4),
-    "group_columns": (23, 0, 16),
     "to_base": (15, 0, 24),
     "block_rows": (15, 24, 8),
     "to_plane": (16, 0, 24),
@@ -90,12 +88,10 @@ those of the grid.
 
 ``positions`` are the upper ``position_bits`` of their field.
 
-A patch is read group by group (``share`` channels each), a group in parts, a part kernel row by kernel row,
-kernel column by kernel column, and there a run of its channels. Parts begin ``part_codes`` channels after
-each other, and for the first ``part_rest`` more of the kernel's places one more: as tiles of rows do, where
-rows are counted channel by channel. ``flat``: a kernel's row is one run, its columns codes; then a run may
-lie partly beside the map. ``area``: places of a kernel. ``pause``: cycles between the last chunk of a pool's
-part, or of a product's group, and the next one.
+A patch is read group by group (``share`` channels each, ``last_share`` in the last), a group kernel row by
+kernel row, kernel column by kernel column, and there a run of its channels. A pool's groups are eight
+channels. ``flat``: a kernel's row is one run, its columns codes; then a run may lie partly beside the map.
+``pause``: cycles between a group's last chunk and the next one.
 
 The ``to_`` fields say where the results go, ``second_`` where the second operands come from. ``turn`` codes
 lie beside each other and are written at once: ``to_channels`` counts such turns

@@ -17,7 +17,6 @@ CHUNK_LAYOUT = StructLayout(
         "valid": 1,
         "codes": ArrayLayout(unsigned(8), WORD_ROWS),
         "count": 4,
-        "part_end": 1,
         "group_end": 1,
         "patch_end": 1,
     }

@@ -1,18 +1,19 @@
 """patch_reader: walks a kernel over a map and reads its patches, up to eight codes a cycle."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.walk_record import KINDS
 from hdl.parts.delay import delayed
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
 from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
-from hdl.walk.parts import Part
 
 AHEAD = 4
 """Chunks that may wait for the memory."""
@@ -21,16 +22,45 @@ CHUNK_LATENCY = MAP_LATENCY + 1
 COORDINATE = signed(18)
 
 
+class Run:
+    """The channels that a group has at each place of a kernel: how many (``size``), whether one chunk holds
+    them (``short``). ``share`` of each group, ``last_share`` of the last; both hold still.
+
+    ``first`` and ``following`` are what changes as a patch and as the next group begins, in a run's count
+    ``now`` too. Resources: about 50 LUTs.
+    """
+
+    def __init__(self, m: Module, share: Value, last_share: Value, groups: Countdown) -> None:
+        self.size, self.short = Signal.like(share, name="run_size"), Signal(name="run_short")
+        sizes, single = (share, last_share), groups.turns == 1
+        self._shorts = tuple(Signal(name=f"run_short_{i}") for i in range(2))
+        self._head, self._head_short = Signal.like(share, name="head_size"), Signal(name="head_short")
+        self._next_is_last = groups.left == 2
+        m.d.sync += [short.eq(size <= WORD_ROWS) for short, size in zip(self._shorts, sizes, strict=True)]
+        m.d.sync += [self._head.eq(Mux(single, *sizes[::-1])), self._head_short.eq(self._head <= WORD_ROWS)]
+        self._next = Mux(self._next_is_last, *sizes[::-1]), Mux(self._next_is_last, *self._shorts[::-1])
+
+    def first(self, now: tuple[Signal, Signal]) -> list[Any]:
+        """A patch begins, with its first group."""
+        return self._to(now, self._head, self._head_short)
+
+    def following(self, now: tuple[Signal, Signal]) -> list[Any]:
+        """The next group of a patch begins."""
+        return self._to(now, *self._next)
+
+    def _to(self, now: tuple[Signal, Signal], size: Any, short: Any) -> list[Any]:
+        left, last = now
+        return [left.eq(size), self.size.eq(size), last.eq(short), self.short.eq(short)]
+
+
 class PatchReader(wiring.Component):
     """Patches row by row of the grid; each in the order of ``emulator.spec.walk_record.STEP``.
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
-    ``may``; ``pause`` cycles are left out behind each group of a product, and each part of a pool.
-    Codes beside the map are the step's ``border``. ``done`` when the last chunk was granted. A run without
-    channels, where a tile has fewer rows than a kernel places, is a chunk of no codes. ``step`` is there ten
-    cycles before ``begin``.
+    ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.
+    ``done`` when the last chunk was granted. ``step`` is there ten cycles before ``begin``.
 
-    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle, a part in SETTLED. Resources: about 900 LUTs.
+    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 600 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -52,32 +82,28 @@ class PatchReader(wiring.Component):
         m = Module()
         step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
-        # Where the chunk lies, and where its kernel column, kernel row, part's, group's, patch's and row of
+        # Where the chunk lies, and where its kernel column's, kernel row's, group's, patch's and row of
         # patches' first channel.
-        names = ("spot", "column_at", "row_at", "part_at", "group_at", "patch_at", "line_at")
-        spot, column_at, row_at, part_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
+        names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at")
+        spot, column_at, row_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
         left, run_last = Signal(16), Signal()
         counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
         columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
-        part = Part(
-            m, share=step.share, codes=step.part_codes, rest=step.part_rest, area=step.area, group_at=group_at
-        )
+        run = Run(m, step.share, step.last_share, groups)
         asked = StructLayout(
-            {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4}
-            | {"part_end": 1, "group_end": 1, "patch_end": 1}
+            {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
         )
         # Whether the memory answers is decided too late for all that moves here.
         m.submodules.queue = queue = Queue(asked, AHEAD)
         now, waiting, move, taken = queue.i.payload, queue.o.payload, Signal(), Signal()
         pause, held = Signal.like(step.pause), Signal()
-        run_end, row_end, part_end, group_end, patch_end = run_last, Signal(), Signal(), Signal(), Signal()
+        run_end, row_end, group_end, patch_end = run_last, Signal(), Signal(), Signal()
         m.d.comb += [
             row_end.eq(run_end & columns.last),
-            part_end.eq(row_end & rows.last),
-            group_end.eq(part_end & part.last),
+            group_end.eq(row_end & rows.last),
             patch_end.eq(group_end & groups.last),
-            move.eq(running & queue.i.ready & (~fresh | self.may) & (~part_end | part.last | part.settled)),
+            move.eq(running & queue.i.ready & (~fresh | self.may)),
             self.began.eq(move & fresh),
             queue.i.valid.eq(move),
             taken.eq(self.request & self.granted),
@@ -88,11 +114,10 @@ class PatchReader(wiring.Component):
             now.x.eq(x),
             now.y.eq(y),
             now.count.eq(Mux(run_end, left[:4], WORD_ROWS)),
-            now.part_end.eq(part_end),
             now.group_end.eq(group_end),
             now.patch_end.eq(patch_end),
         ]
-        with m.If(taken & Mux(step.kind == KINDS["product"], waiting.group_end, waiting.part_end)):
+        with m.If(taken & waiting.group_end):
             m.d.sync += [pause.eq(step.pause), held.eq(step.pause != 0)]
         with m.Elif(held):
             m.d.sync += [pause.eq(pause - 1), held.eq(pause != 1)]
@@ -111,12 +136,10 @@ class PatchReader(wiring.Component):
             with m.If(run_end):
                 m.d.sync += [
                     *columns.down(),
-                    *part.on(),
-                    left.eq(part.next_size),
-                    run_last.eq(part.next_short),
+                    left.eq(run.size),
+                    run_last.eq(run.short),
                     x.eq(x + step.column_hop),
-                    column_at.eq(next_column),
-                    spot.eq(next_column + part.next_begins),
+                    *self._moved((column_at, spot), next_column),
                 ]
             with m.If(row_end):
                 m.d.sync += [
@@ -124,32 +147,22 @@ class PatchReader(wiring.Component):
                     *rows.down(),
                     x.eq(patch_x),
                     y.eq(y + step.row_hop),
-                    *self._moved((row_at, column_at), next_row),
-                    spot.eq(next_row + part.next_begins),
-                ]
-            with m.If(part_end):
-                m.d.sync += [
-                    *rows.again(),
-                    y.eq(patch_y),
-                    *part.following(),
-                    left.eq(part.after.first_size),
-                    run_last.eq(part.after.first_short),
-                    *self._moved((part_at, row_at, column_at), part.after_at),
-                    spot.eq(part.after_at + part.after_begins),
+                    *self._moved((row_at, column_at, spot), next_row),
                 ]
             with m.If(group_end):
                 m.d.sync += [
+                    *rows.again(),
+                    y.eq(patch_y),
                     *groups.down(),
-                    *part.first(),
-                    left.eq(part.head.first_size),
-                    run_last.eq(part.head.first_short),
-                    *self._moved((group_at, part_at, row_at, column_at, spot), group_at + step.share),
+                    *run.following((left, run_last)),
+                    *self._moved((group_at, row_at, column_at, spot), group_at + step.share),
                 ]
             with m.If(patch_end):
-                patches = (patch_at, group_at, part_at, row_at, column_at, spot)
+                patches = (patch_at, group_at, row_at, column_at, spot)
                 m.d.sync += [
                     fresh.eq(1),
                     *groups.again(),
+                    *run.first((left, run_last)),
                     *across.down(),
                     *self._moved(patches, patch_at + step.stride_codes),
                     *self._moved((patch_x, x), patch_x + step.stride_columns),
@@ -164,16 +177,14 @@ class PatchReader(wiring.Component):
                         *self._moved((patch_y, y), patch_y + step.stride_rows),
                     ]
         with m.If(self.begin):
-            all_of_them = (line_at, patch_at, group_at, part_at, row_at, column_at, spot)
+            all_of_them = (line_at, patch_at, group_at, row_at, column_at, spot)
             m.d.sync += [
                 running.eq(1),
                 fresh.eq(1),
                 *self._moved(all_of_them, step.start),
                 *self._moved((patch_x, x), step.first_column.as_signed()),
                 *self._moved((patch_y, y), step.first_row.as_signed()),
-                *part.first(),
-                left.eq(part.head.first_size),
-                run_last.eq(part.head.first_short),
+                *run.first((left, run_last)),
                 *(count.again() for count in (columns, rows, groups, across, down)),
             ]
         self._chunks(m, waiting, taken)
@@ -201,7 +212,7 @@ class PatchReader(wiring.Component):
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))
         on_map = delayed(m, on_map, MAP_LATENCY - 2, "on_map")
-        names = ("count", "part_end", "group_end", "patch_end")
+        names = ("count", "group_end", "patch_end")
         valid = delayed(m, taken, MAP_LATENCY, "taken")
         now = {name: delayed(m, waiting[name], MAP_LATENCY, name) for name in names}
         m.d.sync += [self.chunk.valid.eq(valid), *(self.chunk[name].eq(now[name]) for name in names)]

@@ -10,13 +10,13 @@ from hdl.walk.layouts import CHUNK_LAYOUT
 from hdl.walk.scaler import OPERAND_BITS
 
 POOLING_LATENCY = 2 + WORD_ROWS
-"""Cycles from a part's last chunk to the last of its results."""
+"""Cycles from a group's last chunk to the last of its results."""
 
 
 class Pooling(wiring.Component):
-    """``largest`` and ``total`` of each channel of a part's chunks, one after the other, each ``valid``.
+    """``largest`` and ``total`` of each channel of a group's chunks, one after the other, each ``valid``.
 
-    ``patch_end`` comes with the patch's last. A part takes as many cycles, at least, as it has channels.
+    ``patch_end`` comes with the patch's last. A group takes as many cycles, at least, as it has channels.
 
     Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle. Resources: about 500 LUTs.
     """
@@ -41,9 +41,9 @@ class Pooling(wiring.Component):
         )
         begun, ended, ends_patch, closing = Signal(), Signal(), Signal(), Signal()
         count, left = Signal(4), Signal(4)
-        m.d.sync += ended.eq(chunk.valid & chunk.part_end)
+        m.d.sync += ended.eq(chunk.valid & chunk.group_end)
         with m.If(chunk.valid):
-            m.d.sync += [begun.eq(~chunk.part_end), count.eq(chunk.count), ends_patch.eq(chunk.patch_end)]
+            m.d.sync += [begun.eq(~chunk.group_end), count.eq(chunk.count), ends_patch.eq(chunk.patch_end)]
             for i in range(WORD_ROWS):
                 code, channel = chunk.codes[i], channels[i]
                 with m.If(~begun | (code > channel.largest)):

@@ -123,7 +123,7 @@ def convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """Maps of any size; rows of the matrix in the order channel, (depth,) row, column."""
+    """Maps of any size; depth counts as channels."""
     dimensions = weight.dim() - 2
     flat = (1,) * (3 - dimensions)
     sizes, stride, dilation = (
@@ -131,11 +131,10 @@ def convolution(
     )
     reach = [d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True)]
     channels = weight.shape[1] * groups
-    # Depth counts as channels.
     shape = (channels * sizes[0], reach[1], reach[2])
     area = {"kernel": sizes[1:], "stride": stride[1:], "dilation": dilation[1:]}
     patches = Patches(shape=shape, groups=groups, **area)
-    matrix = weight.reshape(len(weight), -1).t()
+    matrix = patches.by_place(weight.reshape(len(weight), -1).t())
     product = run.product(weight, matrix, patches)
     if product is None:
         return NotImplemented

@@ -151,7 +151,7 @@ class Product(torch.nn.Module):
         """Training begins at the ranges and the mean that ``codes`` show with ``weight`` (K, M)."""
         given, p = self.watched.input_range, self.patches
         seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
-        seen = seen.view(len(seen), p.shape[0], *p.kernel)
+        seen = seen.view(len(seen), p.groups, *p.kernel, -1).permute(0, 1, 4, 2, 3).flatten(1, 2)
         self.low.fill_(float(given.low[0]))
         self.high.fill_(float(given.high[0]))
         self.centre.copy_(seen.mean(dim=(0, 2, 3)))
@@ -309,7 +309,7 @@ class Product(torch.nn.Module):
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
-        centre = self.centre.view(groups, -1).repeat_interleave(kernel, dim=1)  # of a group's rows
+        centre = self.centre.view(groups, -1).repeat(1, kernel)  # of a group's rows
         held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
         view = reading.view
         if view.read_noise:

@@ -28,7 +28,7 @@ def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
 class Reading(torch.nn.Module):
     """Patches times a matrix held by differential pairs of cells, read through converters.
 
-    Matrices (K, M), K of a patch (of its group) in the order channel, row, column. Each column is limited to
+    Matrices (K, M), K of a patch (of its group). Each column is limited to
     ``view.clip_rms`` times its root mean square; that limit is the weight the compiler maps to the largest
     conductance. In training the forward pass sees the nearest level plus a draw of programming error of
     both cells and of read noise, and the converters; the gradient goes straight through to the limited float
@@ -110,7 +110,7 @@ class Reading(torch.nn.Module):
         border = (top, left)
         if self.pad or (top, left) != (bottom, right):
             x, border = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad), (0, 0)
-        kernels = weight.t().reshape(-1, p.shape[0] // p.groups, *p.kernel)
+        kernels = weight.t().reshape(weight.shape[1], *p.kernel, -1).permute(0, 3, 1, 2)
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
     def settle(self, x: Tensor, weight: Tensor) -> None:
@@ -153,7 +153,8 @@ class Reading(torch.nn.Module):
         if p is not None:
             top, left, bottom, right = p.padding
             x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
-            x = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride).transpose(1, 2)
+            x = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
+            x = x.view(len(x), groups, -1, p.kernel[0] * p.kernel[1], x.shape[2]).permute(0, 4, 1, 3, 2)
         inputs = torch.nn.functional.pad(x.reshape(-1, groups, k), (0, tiles * rows - k))
         weight = torch.nn.functional.pad(weight, (0, 0, 0, tiles * rows - k))
         sums: Tensor = torch.einsum(

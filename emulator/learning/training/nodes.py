@@ -114,7 +114,7 @@ class TrainedProduct(TrainedNode):
         """(n, M, rows, columns)."""
         x = joined(self, maps)
         whole = self.crossbar.patches is None
-        x = x.reshape(len(x), -1) if whole else x
+        x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if whole else x
         unit = self._unit()
         v, added = self.crossbar(x, unit), None
         if self.training and self.crossbar.view.columns is not None:

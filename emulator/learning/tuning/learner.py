@@ -57,10 +57,14 @@ class Learner:
                 codes * weight_of_code(codes, w) for codes, w in zip(read, self._weights, strict=True)
             ]
 
+    def _inputs(self, x: Codes) -> Floats:
+        """Samples (n, inputs) in 0..1, in the order of the first layer's rows."""
+        maps = x.reshape(len(x), *self.network.shape)
+        return np.asarray(self.network.products[0].patches.cut(maps)[:, 0] / 255, np.float64)
+
     def correct(self, x: Codes, chip: Chip, measures: Mitigation) -> None:
         """Let the model's biases and gains make up for what its cells do on ``x``, as compiling does."""
-        exact: Floats = x.astype(np.float64) / 255
-        h = exact
+        h = exact = self._inputs(x)
         for i, layer in enumerate(self.network.layers):
             wanted = exact @ layer.weights.astype(np.float64)
             which = measures.gains(chip, final=layer.activation is None)
@@ -121,7 +125,7 @@ class Learner:
         self, x: Codes, states: Sequence[States]
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
         """Outputs of every layer, and of hidden ones (z, dy/dz), float64 (n, M) each."""
-        h: Floats = x.astype(np.float64) / 255
+        h = self._inputs(x)
         signals, slopes = [], []
         for i, layer in enumerate(self.network.layers):
             z = h @ self._weights[i] + self._biases[i]

@@ -62,11 +62,10 @@ class _Bounds:
 
     def product(self, at: At, node: Product, errors: list[Floats]) -> Floats:
         patches, dense = node.patches, node.dense
-        area = patches.kernel[0] * patches.kernel[1]
         source = self._joined(node, errors)
         if any(patches.padding):
             source = np.maximum(source, _off_code(node.pad))
-        by_input = np.repeat(source, area).reshape(patches.groups, patches.inputs)
+        by_input = np.tile(source.reshape(patches.groups, -1), patches.kernel[0] * patches.kernel[1])
         w = np.abs(dense.weights.astype(np.float64)).reshape(patches.inputs, patches.groups, -1)
         reached: Floats = np.einsum("gk,kgm->gm", by_input, w).reshape(-1)
         if node.skip is not None and node.skip_weight is not None:

@@ -138,7 +138,7 @@ def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, 
 
 
 def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches) -> Op:
-    """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's channels; zeros around the map."""
+    """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's; zeros around the map."""
     return Op(name, Product(Exact(weights, bias), (0,), patches), (x,))
 
 

@@ -104,7 +104,7 @@ def _convolution(call: Call) -> Value:
     patches = _windows(call, value, (k.shape[2], k.shape[3]), groups=groups)
     bias = call.optional(2)
     b = np.zeros(len(k)) if bias is None else np.asarray(bias, np.float64)
-    return value.laid(product(call.name, value.op, k.reshape(len(k), -1).T.copy(), b, patches))
+    return value.laid(product(call.name, value.op, patches.by_place(k.reshape(len(k), -1).T), b, patches))
 
 
 def _pooling(call: Call) -> Value:

@@ -298,15 +298,15 @@ def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]
     """Weights (K, M) and bias (M,) on the maps' codes 0..1."""
     groups, m = node.patches.groups, node.dense.outputs
     area = node.patches.kernel[0] * node.patches.kernel[1]
-    w = node.dense.weights.reshape(-1, area, groups, m // groups)
+    w = node.dense.weights.reshape(area, -1, groups, m // groups)
     by_group = (x.scale.reshape(groups, -1).T, x.shift.reshape(groups, -1).T)
-    scaled = (w * by_group[0][:, None, :, None]).reshape(-1, area, m)
-    bias = node.dense.bias + np.einsum("cg,cagm->gm", by_group[1], w).reshape(-1)
-    if x.index is None:
-        return scaled.reshape(-1, m), bias
-    placed = np.zeros((patches.inputs // (1 if x.flat else area), area, m))
-    np.add.at(placed, x.index, scaled)
-    return placed.reshape(-1, m), bias
+    placed = (w * by_group[0][:, :, None]).reshape(area, -1, m)
+    bias = node.dense.bias + np.einsum("cg,acgm->gm", by_group[1], w).reshape(-1)
+    if x.index is not None:
+        scaled, placed = placed, np.zeros((area, patches.inputs // (1 if x.flat else area), m))
+        np.add.at(placed.swapaxes(0, 1), x.index, scaled.swapaxes(0, 1))
+    rows = placed.reshape(-1, m)
+    return patches.by_place(rows) if x.flat else rows, bias
 
 
 def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:

@@ -177,10 +177,10 @@ def _one_product(first: Product, second: Product) -> Product | None:
         return replace(first, dense=Exact(a.weights @ b.weights, a.bias @ b.weights + b.bias))
     if not _pointwise(first.patches) or (any(second.patches.padding) and a.bias.any()):
         return None
-    kernels = b.weights.reshape(second.patches.shape[0], -1, b.outputs)
+    kernels = b.weights.reshape(-1, second.patches.shape[0], b.outputs)
     dense = Exact(
-        np.einsum("ac,ckm->akm", a.weights, kernels).reshape(-1, b.outputs),
-        b.bias + np.einsum("c,ckm->m", a.bias, kernels),
+        np.einsum("ac,kcm->kam", a.weights, kernels).reshape(-1, b.outputs),
+        b.bias + np.einsum("c,kcm->m", a.bias, kernels),
     )
     return replace(second, dense=dense, patches=replace(second.patches, shape=first.patches.shape))
 
@@ -208,7 +208,9 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
     both = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
-    return product(first.name, both, np.vstack([wa, wb]), bias, patches)
+    places = (-1, *a.patches.shape[:1], a.dense.outputs), (-1, *b.patches.shape[:1], b.dense.outputs)
+    rows = np.concatenate([wa.reshape(places[0]), wb.reshape(places[1])], axis=1)
+    return product(first.name, both, rows.reshape(-1, a.dense.outputs), bias, patches)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
@@ -225,8 +227,7 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches
         return None
     means = Op(op.name, Pool("average", (0,), window), before.inputs)
-    flat = view(before.name, means, flat=True)
-    return Op(before.name, Product(node.dense, (0,), Patches.whole(flat.shape)), (flat,))
+    return Op(before.name, Product(node.dense, (0,), Patches.whole(means.shape)), (means,))
 
 
 RULES: dict[str, Rule] = {"view": _view, "product": _product, "gate": _gate, "pool": _pool}

@@ -7,7 +7,7 @@ import numpy as np
 
 from emulator.backend.lay_out import lay_out
 from emulator.backend.lowering import lower
-from emulator.backend.walk import row_order, sample_order
+from emulator.backend.walk import sample_order
 from emulator.spec import Geometry, Program
 from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
@@ -100,35 +100,22 @@ class Hand:
         return value
 
     def _patches(self, f: dict[str, int], offset: int) -> Any:
-        """Each patch: of each part the runs of its kernel's places."""
+        """Each patch: of each group the runs of its kernel's places."""
         kernel = list(itertools.product(range(f["kernel_rows"]), range(f["kernel_columns"])))
         for row, column in itertools.product(range(f["grid_rows"]), range(f["grid_columns"])):
             start = f["start"] + offset + row * f["stride_line"] + column * f["stride_codes"]
             y0 = f["first_row"] + row * f["stride_rows"]
             x0 = f["first_column"] + column * f["stride_columns"]
-            groups = (start + group * f["share"] for group in range(f["groups"]))
+            groups = range(f["groups"])
             yield [
                 [
-                    [self._code(f, first, y0, x0, i, j, c) for c in self._run(f, part, at)]
-                    for at, (i, j) in enumerate(kernel)
+                    [self._code(f, start + group * f["share"], y0, x0, i, j, c) for c in range(run)]
+                    for i, j in kernel
                 ]
-                for first, part in itertools.product(groups, range(self._parts(f)))
+                for group, run in zip(
+                    groups, (*[f["share"]] * (f["groups"] - 1), f["last_share"]), strict=True
+                )
             ]
-
-    @staticmethod
-    def _parts(f: dict[str, int]) -> int:
-        """How many there are in a group: as many as it takes to reach its last channel."""
-        area, parts = f["kernel_rows"] * f["kernel_columns"], 1
-        while parts * (f["part_codes"] * area + f["part_rest"]) < f["share"] * area:
-            parts += 1
-        return parts
-
-    @staticmethod
-    def _run(f: dict[str, int], part: int, place: int) -> range:
-        """The channels of a part at a place of the kernel."""
-        area = f["kernel_rows"] * f["kernel_columns"]
-        ends = [n * (f["part_codes"] * area + f["part_rest"]) for n in (part, part + 1)]
-        return range(*(min(end // area + (place < end % area), f["share"]) for end in ends))
 
     def _code(self, f: dict[str, int], start: int, y0: int, x0: int, i: int, j: int, c: int) -> int:
         x = x0 + (c if f["flat"] else j * f["column_hop"])
@@ -140,8 +127,7 @@ class Hand:
         """p + bias of the record's layer, and the second operands."""
         product = self.products[f["layer"]]
         layer, groups = product.layer, product.patches.groups
-        order = np.argsort(row_order(product, self.program.rows))
-        codes = patch.reshape(groups, -1)[:, order].tolist()
+        codes = patch.reshape(groups, -1).tolist()
         found = []
         for m in range(layer.outputs):
             of_group = codes[m * groups // layer.outputs]

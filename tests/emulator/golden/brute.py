@@ -83,11 +83,10 @@ def product(
         field = (inference * len(all_places) + position) % 2**32
         for m in range(m_all):
             group = m // (m_all // p.groups)
-            patch = [
-                code
-                for c in range(group * per_group, (group + 1) * per_group)
-                for code in window(p, x, step.border, c, at)
+            seen = [
+                window(p, x, step.border, c, at) for c in range(group * per_group, (group + 1) * per_group)
             ]
+            patch = [code for place in zip(*seen, strict=True) for code in place]
             z = partial_sum(program, layer, patch, m, number, field, sample) + int(layer.bias[m])
             # A group's columns of a block are in the order (row, column, channel).
             channels = m_all // (step.block[0] * step.block[1] * p.groups)

@@ -143,7 +143,7 @@ def test_a_trace_holds_all_columns_of_groups() -> None:
         for block in ("array", "sigma", "noise", "noisy", "readout", "partial")
         for tile in (0, 1)
     } | {("preneuron", 0, 0, 0): (6, 6), ("neuron", 0, 0, 0): (6, 6)}
-    last = x.reshape(3, 2, 4, 3, 3)[:, 1, 2:, :3, 1:]
+    last = x.reshape(3, 2, 4, 3, 3)[:, 1, 2:, :3, 1:].transpose(0, 2, 3, 1)
     second = last.reshape(3, 12)[:, :8].astype(int) @ made.weights[:8, 3:].astype(int)
     np.testing.assert_array_equal(trace.values["array", 0, 0, 0][1::2, 3:], second)
     added = sum(trace.values["readout", 0, tile, 0] for tile in (0, 1)) + made.bias

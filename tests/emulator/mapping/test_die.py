@@ -134,7 +134,7 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
     program.save(tmp_path / "p.npz")
     for name, message in (
         ("x.die.npz", r"x.die.npz: not a die file"),
-        ("p.npz", r"format is ndrite-program 4; accepted: ndrite-die 1"),
+        ("p.npz", r"format is ndrite-program 5; accepted: ndrite-die 1"),
     ):
         with pytest.raises(CompileError, match=message):
             load_die(tmp_path / name)

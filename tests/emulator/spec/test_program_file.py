@@ -110,8 +110,8 @@ MISTYPED |= {"steps.5.terms.0": 3}
         (put("calls", 2), "manifest inputs is 96; the steps say 64"),
         (put("meaning.classes", ["a", "b"]), "classes has 2 names; accepted: 3, one an output"),
         (put("sha256"), "checksum differs"),
-        (put("format_version", 5), "format is ndrite-program 5; accepted: ndrite-program 4; compile"),
-        (put("format", "ndrite-convolution"), "format is ndrite-convolution 4; accepted: ndrite-program 4"),
+        (put("format_version", 4), "format is ndrite-program 4; accepted: ndrite-program 5; compile"),
+        (put("format", "ndrite-convolution"), "format is ndrite-convolution 5; accepted: ndrite-program 5"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; the steps say 3"),
         (edit("step1.bias"), "incomplete or mistyped .'step1.bias'"),
@@ -147,7 +147,7 @@ def test_earlier_formats_are_refused_with_the_way_out(tmp_path: Path, version: i
     with pytest.raises(ProgramError) as error:
         Program.load(path)
     name = kind.get("format")
-    told = f"format is {name} {version}; accepted: ndrite-program 4; compile the network again"
+    told = f"format is {name} {version}; accepted: ndrite-program 5; compile the network again"
     assert str(error.value) == f"{path}: {told}"
 
 

@@ -83,36 +83,24 @@ class Reader:
         return found[:-1]
 
 
-def runs(patches: Patches, tile: int) -> list[list[int]]:
-    """The rows of a group in the order in which they are to come: runs, by tile and kernel place."""
-    area, share = patches.kernel[0] * patches.kernel[1], patches.shape[0] // patches.groups
-    tile = share * area if area == 1 else tile
-    found: list[list[int]] = []
-    for first in range(0, share * area, tile):
-        for place in range(area):
-            found.append([k for c in range(share) if first <= (k := c * area + place) < first + tile])
-    return found
-
-
-async def check(reader: Reader, patches: Patches, busy: float, tile: int | None = None) -> int:
-    """One step's patches, a product's in tiles of so many rows or a pool's; how many codes were compared."""
+async def check(reader: Reader, patches: Patches, busy: float, *, pools: bool = False) -> int:
+    """One step's patches, a product's or a pool's; how many codes were compared."""
     rng = reader.rng
     base, border = int(rng.integers(0, 512)), int(rng.integers(0, 256))
     c, h, w = patches.shape
     whole = (c, h + int(rng.integers(0, 2)), w + int(rng.integers(0, 2)))
     pixel = c + int(rng.integers(0, 2))
-    if tile is None:
+    expected_groups = [range(g * patches.inputs, (g + 1) * patches.inputs) for g in range(patches.groups)]
+    if pools:
         step: Any = Pool(of="max", sources=(0,), patches=patches, border=border)
-        order = [run[i : i + 8] for run in [[*range(c)]] for i in range(0, c, 8)]
-        area = patches.kernel[0] * patches.kernel[1]
-        expected_runs = [[ch * area + p for ch in part] for part in order for p in range(area)]
+        places = range(patches.kernel[0] * patches.kernel[1])
+        words = [range(i, min(i + 8, c)) for i in range(0, c, 8)]
+        expected_groups = [[place * c + ch for place in places for ch in word] for word in words]
     else:
         any_layer = layer(patches.inputs, patches.groups)
         step = Product(layer=any_layer, sources=(0,), patches=patches, border=border)
-        each = runs(patches, tile)
-        expected_runs = [[k + g * patches.inputs for k in run] for g in range(patches.groups) for run in each]
-    fields = patch_fields(step, {0: Place(base, whole, pixel)}, tile or 8)
-    fields |= {"kind": 0 if tile else 1}
+    fields = patch_fields(step, {0: Place(base, whole, pixel)})
+    fields |= {"kind": int(pools)}
     at = np.arange(whole[1] * whole[2]).reshape(1, *whole[1:]) * pixel + np.arange(c).reshape(-1, 1, 1)
     if whole[1] * whole[2] == 1:
         at = np.arange(c).reshape(whole)
@@ -121,15 +109,17 @@ async def check(reader: Reader, patches: Patches, busy: float, tile: int | None 
     found = await reader.patches(fields, busy)
     assert len(found) == patches.positions, patches
     for position, chunks in enumerate(found):
-        codes = [code for chunk in chunks for code in chunk["codes"][: chunk["count"]]]
-        wanted = [int(expected[position][k]) for run in expected_runs for k in run]
-        assert codes == wanted, (patches, tile, position)
+        codes: list[list[int]] = [[]]
+        for chunk in chunks:
+            codes[-1] += chunk["codes"][: chunk["count"]]
+            if chunk["group_end"]:
+                codes.append([])
+        wanted = [[int(expected[position][k]) for k in group] for group in expected_groups]
+        assert codes == [*wanted, []], (patches, pools, position)
         assert all(not any(chunk["codes"][chunk["count"] :]) for chunk in chunks), (patches, position)
         assert [chunk["patch_end"] for chunk in chunks] == [0] * (len(chunks) - 1) + [1]
-        assert sum(chunk["group_end"] for chunk in chunks) == patches.groups, (patches, position)
-        if tile is None:
-            assert len(chunks) == len(expected_runs), (patches, position)
-            assert sum(chunk["part_end"] for chunk in chunks) == -(-c // 8), (patches, position)
+        if pools:
+            assert len(chunks) == len(words) * len(places), (patches, position)
     return int(expected.size)
 
 
@@ -140,8 +130,7 @@ async def small_shapes(dut: Any) -> None:
     reader, compared, shapes = Reader(dut, rng), 0, 0
     for number, patches in enumerate(small_patches()):
         if number % EVERY == 0:
-            tile = None if shapes % 3 == 0 else 8 * int(rng.integers(1, 4))
-            compared += await check(reader, patches, 0.2 if shapes % 2 else 0.0, tile)
+            compared += await check(reader, patches, 0.2 if shapes % 2 else 0.0, pools=shapes % 3 == 0)
             shapes += 1
     dut._log.info(f"{shapes} shapes, {compared} codes")
     assert shapes > 60
@@ -156,16 +145,16 @@ async def long_rows(dut: Any) -> None:
     reader = Reader(dut, rng)
     for width, run in itertools.product((24, 25), (7, 8, 9, 16, 17, 24)):
         patches = Patches(shape=(2, 3, width), kernel=(2, run), padding=(0, 5, 1, 3))
-        for tile in (None, 8, 128):
-            await check(reader, patches, 0.1, tile)
+        for pools in (False, True):
+            await check(reader, patches, 0.1, pools=pools)
     far = Patches(shape=(1, 9, 19), kernel=(3, 3), dilation=(4, 9), padding=(3, 10, 3, 9), stride=(3, 5))
-    await check(reader, far, 0.1)
-    await check(reader, far, 0.1, 8)
+    for pools in (False, True):
+        await check(reader, far, 0.1, pools=pools)
 
 
 @cocotb.test()
 async def many_channels(dut: Any) -> None:
-    """Tiles that end in the middle of a channel, of kernels with more places than rows too; groups."""
+    """Groups of channels; of pools, words of eight and what is left."""
     rng = np.random.default_rng(3)
     await reset(dut)
     reader = Reader(dut, rng)
@@ -174,7 +163,6 @@ async def many_channels(dut: Any) -> None:
             patches = Patches(
                 shape=(channels, 3, 5), kernel=kernel, padding=(1, 1, 0, 1), groups=groups, stride=(2, 2)
             )
-            for tile in (8, 16, 24, 128):
-                await check(reader, patches, 0.1, tile)
+            await check(reader, patches, 0.1)
             if groups == 1:
-                await check(reader, patches, 0.1)
+                await check(reader, patches, 0.1, pools=True)

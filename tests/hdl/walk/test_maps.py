@@ -102,9 +102,9 @@ def test_pooling_adds_any_window(window: int) -> None:
     for part in parts:
         for i, codes in enumerate(part.tolist()):
             last = int(i == window - 1)
-            chunk = {"valid": 1, "codes": codes, "count": WORD_ROWS, "part_end": last}
-            given.append({"chunk": chunk | {"group_end": 0, "patch_end": last}})
-        given.append({"chunk": {"valid": 0, "codes": [0] * 8, "count": 0, "part_end": 0, "patch_end": 0}})
+            chunk = {"valid": 1, "codes": codes, "count": WORD_ROWS, "group_end": last}
+            given.append({"chunk": chunk | {"patch_end": last}})
+        given.append({"chunk": {"valid": 0, "codes": [0] * 8, "count": 0, "group_end": 0, "patch_end": 0}})
         given += [{}] * (1 + WORD_ROWS)
     seen = [value for valid, *value in followed(Pooling(), given, "valid", "largest", "total") if valid]
     wanted = [[part[:, c].max(), part[:, c].sum()] for part in parts for c in range(WORD_ROWS)]
