@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 class Watched:
     """What samples show of a product's inputs: first their range, then patches as codes of that range.
 
-    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, groups * K), evenly picked of those
-    ``shown`` so far; ``given``: what the die gives the product for the one call's, where it is read once a
-    sample. Of several calls the first one's would not be all that the product sees.
+    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, C * kh * kw), maps as large as
+    the kernel, evenly picked of those ``shown`` so far; ``given``: what the die gives the product for the one
+    call's, where it is read once a sample. Of several calls the first one's would not be all that the product
+    sees.
     """
 
     def __init__(self, name: str) -> None:
@@ -66,7 +67,9 @@ class Watched:
         pick = pick[(pick >= first) & (pick < first + count)] - first
         codes = np.zeros((0, patches.groups * patches.inputs), np.uint8)
         if len(pick):
-            codes = self.input_range.encode(patches.pick(x, pick))
+            by_place = self.input_range.encode(patches.pick(x, pick))
+            of_group = by_place.reshape(len(pick), patches.groups, *patches.kernel, -1)
+            codes = of_group.transpose(0, 1, 4, 2, 3).reshape(by_place.shape)
         if watching == "given":
             self.given = codes
             return
@@ -151,7 +154,7 @@ class Product(torch.nn.Module):
         """Training begins at the ranges and the mean that ``codes`` show with ``weight`` (K, M)."""
         given, p = self.watched.input_range, self.patches
         seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
-        seen = seen.view(len(seen), p.groups, *p.kernel, -1).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        seen = seen.view(len(seen), p.shape[0], *p.kernel)
         self.low.fill_(float(given.low[0]))
         self.high.fill_(float(given.high[0]))
         self.centre.copy_(seen.mean(dim=(0, 2, 3)))
@@ -162,7 +165,7 @@ class Product(torch.nn.Module):
         )
 
     def rows(self) -> npt.NDArray[np.uint8]:
-        """Codes (n, groups * K) to be mapped on. Raises EmulatorError where samples give it too few."""
+        """Codes (n, C * kh * kw) to be mapped on. Raises EmulatorError where samples give it too few."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")

@@ -28,14 +28,15 @@ def residual() -> Network:
     where = Patches(shape=(1, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
     first = Product(Dense(rng.normal(size=(9, 6)), np.full(6, 0.6), neurons(rng, 6)), (0,), where)
     where = Patches(shape=(6, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
-    dense = Dense(rng.normal(size=(54, 6)) * 0.25, np.full(6, 0.4), neurons(rng, 6))
+    dense = Dense(where.by_place(rng.normal(size=(54, 6)) * 0.25), np.full(6, 0.4), neurons(rng, 6))
     second = Product(dense, (1,), where, 0.0, 1, np.full(6, 0.5))
     pool = Pool("average", (2,), Patches(shape=(6, 8, 8), kernel=(2, 2), stride=(2, 2)))
     body = Network((first, second, pool), (1, 8, 8), "body")
     x, labels, _, _ = digits()
     features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
     solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
-    last = Product(Dense(solution[:-1], solution[-1]), (3,), Patches.whole((6, 4, 4)))
+    whole = Patches.whole((6, 4, 4))
+    last = Product(Dense(whole.by_place(solution[:-1]), solution[-1]), (3,), whole)
     meaning = Meaning(data_set="digits")
     return Network((first, second, pool, last), (1, 8, 8), "residual-digits", meaning=meaning)
 

@@ -61,7 +61,7 @@ CONVOLUTIONS = [
 
 
 def patches_of(layer: Any, x: Any) -> tuple[Any, tuple[int, ...]]:
-    """Patches (n * positions, C * kernel), loop by loop, and the result's sizes."""
+    """Patches (n * positions, groups * K), loop by loop, and the result's sizes."""
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     x = nn.functional.pad(x, layer._reversed_padding_repeated_twice, mode=mode)
     reach = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
@@ -70,7 +70,10 @@ def patches_of(layer: Any, x: Any) -> tuple[Any, tuple[int, ...]]:
     for place in np.ndindex(*sizes):
         starts = [at * step for at, step in zip(place, layer.stride, strict=True)]
         spans = [slice(s, s + r, d) for s, r, d in zip(starts, reach, layer.dilation, strict=True)]
-        rows.append(x[(slice(None), slice(None), *spans)].flatten(1))
+        seen = x[(slice(None), slice(None), *spans)].unflatten(1, (layer.groups, -1))
+        # Places of the kernel, then channels, and depth as such.
+        flat = range(-min(2, len(sizes)), 0)
+        rows.append(seen.movedim(tuple(flat), tuple(range(2, 2 + len(flat)))).flatten(1))
     return torch.stack(rows, dim=1).flatten(0, 1), tuple(sizes)
 
 
