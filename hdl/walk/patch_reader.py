@@ -60,7 +60,7 @@ class PatchReader(wiring.Component):
     ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.
     ``done`` when the last chunk was granted. ``step`` is there ten cycles before ``begin``.
 
-    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 600 LUTs.
+    Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 800 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
