@@ -28,8 +28,8 @@ quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, hos
 test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes
 	$(BIN)/python -m pytest $(SHARED) --durations=15 -m "not long"
 
-test-long: compiler $(DEV_STAMP) ## the rest of it: every other geometry and board, whole networks through them
-	$(BIN)/python -m pytest $(SHARED) --durations=15 -m long
+test-long: compiler $(DEV_STAMP) ## the rest of it: every other geometry and board, whole networks, long proofs without injected bugs
+	$(BIN)/python -m pytest $(SHARED) --durations=15 -m long -k "not injected_bug"
 
 test-trust: compiler $(DEV_STAMP) ## faults on the link and fuzzing at length; prints what was counted
 	NDRITE_TRUST=30 $(BIN)/python -m pytest tests/trust
