@@ -168,7 +168,7 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     share, border = channels // where[13], np.uint8(where[14])
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
-    if out.shape[0] == channels and positions * plane == 1:
+    if out.shape[0] == channels and positions * plane == 1 and top == 0 and left == 0:
         # A full layer's inputs stand as they are.
         out[:] = x.reshape(channels, x.shape[1])[:, first : first + count]
         return

@@ -13,6 +13,7 @@ from emulator.golden import Core, Trace, fast, threads
 from emulator.golden.noise import gaussian, pass_key
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Layer, Program
+from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Gate, Pool, Product, Step
 from tests.emulator.golden import brute
@@ -257,3 +258,34 @@ def test_tall_columns_of_small_weights() -> None:
     p = Program.chain(name="tall", rows=ROWS, layers=[made], curve_base=BASE, curve_slope=SLOPE)
     x = np.full((2, k), 255, np.uint8)
     compiled(p, x, Core(p, fast=False).infer(x, seed=4), seed=4)
+
+
+@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
+def test_compiled_loops_cut_every_small_patch() -> None:
+    """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
+    ``Patches.cut``, from the first patch and from one in the middle."""
+    from emulator.golden.fast import _where
+    from emulator.golden.fast_loops import cut
+
+    rng, compared, shapes = np.random.default_rng(3), 0, 0
+    sides, pairs = (1, 2, 3), ((1, 1), (2, 2), (1, 2))
+    paddings = ((0, 0, 0, 0), (1, 1, 0, 0), (0, 0, 1, 1), (1, 0, 2, 1))
+    channels = ((1, 1), (4, 1), (4, 2))
+    for (c, groups), h, w, kh, kw, stride, dilation, padding in itertools.product(
+        channels, sides, sides, sides, sides, pairs, pairs, paddings
+    ):
+        how = {"kernel": (kh, kw), "stride": stride, "dilation": dilation, "padding": padding}
+        try:
+            patches = Patches(shape=(c, h, w), groups=groups, **how)
+        except ProgramError:
+            continue
+        x = rng.integers(0, 255, (3, c, h, w)).astype(np.uint8)
+        wanted = patches.cut(x, 255).reshape(-1, groups * patches.inputs)
+        for first in {0, len(wanted) // 2}:
+            found = np.empty((wanted.shape[1], len(wanted) - first), np.uint8)
+            cut(np.ascontiguousarray(x.swapaxes(0, 1)), _where(patches, 255), first, found)
+            np.testing.assert_array_equal(found.T, wanted[first:], err_msg=str(patches))
+            compared += found.size
+        shapes += 1
+    assert shapes > 3000
+    assert compared > 100_000
