@@ -128,6 +128,8 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         (f"{DIGITS} --chip nothing", "chip is 'nothing'; accepted"),
         (f"{DIGITS} --batch 5000", "training set holds 1189 samples; accepted: at least"),
         (f"{DIGITS} --noise-scale 2", "noise_scale is 2, of a chip's errors; accepted: with chip"),
+        (f"{DIGITS} --folder away", "folder is away, and digits ships; accepted: with fashion-mnist"),
+        (f"{OWN} --folder away", "folder and inputs exclude each other"),
         (f"{DIGITS} --resume", ".x.npz.state: no such file; accepted: what an interrupted training left"),
         ("train --data digits --resume", "resume needs output"),
         (f"{DIGITS} --inputs own.npy --labels labels.npy", "data and inputs exclude each other"),
