@@ -12,7 +12,7 @@ from emulator.mapping import Die
 from emulator.mapping.explain import accuracy
 from emulator.network import Network
 from emulator.spec import Program
-from host import BoardApi
+from host import BoardApi, InputError
 from host.api import Progress
 from ndrite import samples as kept
 from ndrite import signature as sig
@@ -94,6 +94,8 @@ def calibrate(
     >>> tuned.summary["learned_from"]
     150
     """
+    if read_cells and method == "perturb":
+        raise InputError("read_cells is of gradients, and perturb has none; accepted: gradient or sign")
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)

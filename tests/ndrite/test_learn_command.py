@@ -75,16 +75,21 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def stopped(monkeypatch: pytest.MonkeyPatch, method: str, calls: int, how: Any) -> Iterator[None]:
-    """``how()`` in the middle of the call of a board's method after so many."""
+    """``how()`` in the middle of the call of a board's method after so many; ``end`` once it has worked."""
     whole, seen = getattr(GoldenBoard, method), []
 
     def one(self: GoldenBoard, *given: Any, **options: Any) -> Any:
         seen.append(1)
+        found = whole(self, *given, **options) if how is end else None
         if len(seen) == calls + 1:
             how()
-        return whole(self, *given, **options)
+        return found or whole(self, *given, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(GoldenBoard, method, one)
@@ -98,12 +103,14 @@ def whole(here: Path, prints: Any) -> int:
     return ndrite.load("whole").program.tag
 
 
-@pytest.mark.parametrize(("how", "code"), [(interrupt, INTERRUPTED), (cut, DEVICE)])
+@pytest.mark.parametrize(("how", "code"), [(interrupt, INTERRUPTED), (end, INTERRUPTED), (cut, DEVICE)])
 def test_it_goes_on_where_it_was_stopped(
     how: Any, code: int, whole: int, monkeypatch: Any, capsys: Any, prints: Any, fails: Any
 ) -> None:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as main does
     with stopped(monkeypatch, "learn", 5, how):
         assert run([*LEARN.split(), "-o", "part"]) == code
+    signal.signal(signal.SIGTERM, before)
     said = capsys.readouterr().err
     assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
     assert not Path("part").exists()

@@ -138,6 +138,7 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         (f"{OWN} --shift 2", "accepted with own samples: with side"),
         (f"{OWN} --flip", "accepted with own samples: with side"),
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
+        ("calibrate program.npz --method perturb --read-cells", "accepted: gradient or sign"),
         ("calibrate program.npz -o x.npz --steps 0", "steps is 0; accepted: 1..100000"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),
     ],
