@@ -123,6 +123,14 @@ def test_it_goes_on_where_it_was_stopped(
     assert run([*LEARN.split(), "-o", "part", "--resume"]) == BAD_INPUT
 
 
+def test_other_ecrams_at_the_neurons_are_another_learning(here: Path, monkeypatch: Any, fails: Any) -> None:
+    Path("slow.yaml").write_text("ecram: {step_up: 0.001}\n")
+    line = f"{LEARN} -o part --neuron-rate 0.01 --chip dendritic-ndr"
+    with stopped(monkeypatch, "learn", 1, interrupt):
+        assert run(line.split()) == INTERRUPTED
+    fails(f"{line}+slow.yaml --resume", "part.course: state of a run with another ecrams")
+
+
 def test_after_a_cut_link_the_last_whole_epoch_is_kept(whole: int, monkeypatch: Any, prints: Any) -> None:
     """The board cannot be asked for its states any more."""
     with stopped(monkeypatch, "states", 2, cut):
