@@ -16,7 +16,7 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.learning import Counts, Learning
 from host.api import Progress, told
 from host.errors import LinkError, NotProgrammedError
-from host.inputs import check_inputs, check_variation
+from host.inputs import check_inputs, check_program, check_variation
 from host.scrub import Upset
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class GoldenBoard:
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Take ``program``. Raises GeometryError when a geometry was given and the program does not fit."""
         self._open()
+        check_program(program)
         if program.is_chain:
             self.abilities.check(program)
         self._core, self._learner = Core(program), None

@@ -16,7 +16,7 @@ from emulator.spec import Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from host.api import BoardApi, Progress, told
 from host.errors import NotProgrammedError
-from host.inputs import check_inputs, check_variation
+from host.inputs import check_inputs, check_program, check_variation
 from host.scrub import Upset
 
 
@@ -114,6 +114,7 @@ class SteppedBoard:
         segment by segment with each inference. Raises GeometryError: it is a chain of which the board holds
         no part; the chip is untouched. Raises HostError: as the board, for what goes onto the chip now.
         """
+        check_program(program)
         segmented = None
         try:
             self._board.abilities.check(program)

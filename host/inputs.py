@@ -35,6 +35,13 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
     return np.ascontiguousarray(x)
 
 
+def check_program(program: Any) -> None:
+    """Raise InputError where it is no ``Program``."""
+    if not isinstance(program, Program):
+        what = type(program).__name__
+        raise InputError(f"program is a {what}; accepted: a Program, such as ndrite.load(FILE).program")
+
+
 def check_variation(program: Program, geometry: Geometry | None) -> None:
     """Raise InputError when no virtual chips of ``program`` can be drawn on a board of ``geometry``."""
     if program.variation is None:

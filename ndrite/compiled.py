@@ -71,6 +71,7 @@ class Compiled(Result):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the one file, in whole or not at all (OSError when it cannot be written). ``program.save``
         writes the program alone."""
+        path = _path(path)
         # The digest of a die that was read may be older than fields that its description has gained since.
         told = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
@@ -84,12 +85,12 @@ class Compiled(Result):
                 "format_version": FORMAT_VERSION,
                 "sha256": {part.name: _digest(part.read_bytes()) for part in parts},
             }
-            with whole_file(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
+            with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
                 archive.writestr(_entry(CONTENTS), json.dumps(said, indent=1))
                 for part in parts:
                     packed = zipfile.ZIP_DEFLATED if part.suffix == ".npy" else zipfile.ZIP_STORED
                     archive.writestr(_entry(part.name), part.read_bytes(), packed)
-        return Path(path)
+        return path
 
     def at(self, time_s: float) -> Self:
         """The same die so many seconds after programming, and its program; what was calibrated stays."""
@@ -118,6 +119,7 @@ class Compiled(Result):
             parts = found.get(f"{kind}s")
             if parts:
                 rows = [(name, *(plain(part[name]) for part in parts)) for name in parts[0]]
+                rows = [row for row in rows if set(row[1:]) != {plain(None)}]  # of what this chip has not
                 parts_of = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
                 yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
 
@@ -162,7 +164,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
         When the file holds a program or a network alone, is of an earlier format, damaged, or made of parts
         that do not belong together.
     """
-    path = Path(zoo.program() if path is None else path)
+    path = _path(zoo.program() if path is None else path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
@@ -275,6 +277,12 @@ def compiled_of(source: Any) -> Compiled:
         raise InputError(f"program is {type(source).__name__}; accepted: what compile gives, or its file")
     _refuse_model(source)
     return load(source)
+
+
+def _path(given: Any) -> Path:
+    if not _is_path(given):
+        raise InputError(f"path is {given!r}; accepted: text or a path")
+    return Path(given)
 
 
 def _is_path(source: Any) -> bool:

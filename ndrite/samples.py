@@ -40,8 +40,9 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
     """
     if not both_or_neither(inputs, labels):
         return data_set(data or "fashion-mnist", None if folder is None else str(folder))
-    if data is not None:
-        raise InputError("data and inputs exclude each other; accepted: one of them")
+    if data is not None or folder is not None:
+        other = "data" if folder is None else "folder"
+        raise InputError(f"{other} and inputs exclude each other; accepted: one of them")
     x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
     if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2 or not x.size:
         raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
@@ -78,6 +79,8 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
     if name == "fashion-mnist":
         learned = datasets.fashion_mnist_train(folder or TRAIN_FOLDER)
         return Labelled(name, *learned, *datasets.fashion_mnist_test(), 28, datasets.CLASSES)
+    if folder is not None:
+        raise InputError(f"folder is {folder}, and {name} ships; accepted: with fashion-mnist or mnist")
     x, y, test_x, test_y = datasets.digits()
     if name == "digits":
         return Labelled(name, x, y, test_x, test_y, 8, DIGITS)

@@ -194,6 +194,8 @@ def _same(one: Any, other: Any) -> bool:
 def _check(name: str, value: Any, kind: Any, option: Option) -> None:
     if kind in TYPES and not (isinstance(value, TYPES[kind]) and (kind is bool) == isinstance(value, bool)):
         raise InputError(f"{name} is {value!r}; accepted: {TYPE_NAMES[kind]}")
+    if kind == PathName and not isinstance(value, str | os.PathLike):
+        raise InputError(f"{name} is {value!r}; accepted: text or a path")
     if option.written and os.fspath(value) != STANDARD:  # before the work is done
         if not Path(value).parent.is_dir():
             raise InputError(f"{Path(value).parent}: no such folder")

@@ -41,9 +41,10 @@ def works(
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]
     for start in range(0, len(x), BATCH):
         part = x[start : start + BATCH]
-        for maps in core.calls(part, noise=False):
+        for left, maps in zip(range(program.calls, 0, -1), core.calls(part, noise=False), strict=True):
             for row, array, (i, product) in zip(seen, die.arrays, products, strict=True):
-                row += _see(product, array, die.chip, maps, maps[first + i])
+                if left <= done(program, i):
+                    row += _see(product, array, die.chip, maps, maps[first + i])
         if progress is not None:
             progress(min(start + BATCH, len(x)), len(x))
     digital = digital_maps(program)
@@ -56,6 +57,12 @@ def works(
         else:
             found.append(_step(program, i, step))
     return found
+
+
+def done(program: Program, i: int) -> int:
+    """Calls in which step ``i`` is computed: what gives the outputs and no state, in the last one."""
+    outputs = i == len(program.steps) - 1 and program.first + i not in [s.source for s in program.states]
+    return 1 if outputs else program.calls
 
 
 def digital_maps(program: Program) -> set[int]:
@@ -109,7 +116,8 @@ def _product(
     adc, skip = layer.readout == "adc", step.skip is not None
     result = program.first + i
     from_codes, to_codes = any(s in digital for s in step.sources), result in digital
-    positions = program.calls * patches.positions
+    calls = done(program, i)
+    positions = calls * patches.positions
     width = chip.array.weights_across
     held_rows = k + (0 if array.bias is None else len(array.bias.mapped.codes))
     tiles, blocks = chip.array.tiles(held_rows, m)
@@ -143,7 +151,7 @@ def _product(
         # Digital units are shared by the columns of an array, one column a cycle.
         uses.append(Use("cycle", serially=positions * min(m, width)))
     if array.neurons is not None:
-        read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / program.calls)
+        read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / calls)
         around = "device's converters" if adc else "device's buffers"
         uses += [Use("device", outputs, positions, m, read_at), Use(around, outputs, positions, m)]
     held = CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0
@@ -154,8 +162,8 @@ def _product(
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
     """Digital steps: one unit a channel, all channels of a position together."""
-    channels, height, width = program.map_shapes[program.first + i]
-    values, name = program.calls * channels * height * width, f"step {i}: {step.kind}"
+    calls, (channels, height, width) = done(program, i), program.map_shapes[program.first + i]
+    values, name = calls * channels * height * width, f"step {i}: {step.kind}"
     if isinstance(step, Pool):
         name, window = f"{name}, {step.of}", math.prod(step.patches.kernel)
         units = {"compare": window - 1} if step.of == "max" else {"shift-add": window, "multiply": 1}
@@ -166,6 +174,6 @@ def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
         cycles, moved = sum(1 if term.b is None else 2 for term in step.terms), len(step.reads)
         units = {"shift-add": len(step.terms), "multiply": cycles}
     uses = [Use(unit, values * each, there=channels) for unit, each in units.items()]
-    uses.append(Use("cycle", serially=program.calls * height * width * cycles))
+    uses.append(Use("cycle", serially=calls * height * width * cycles))
     held = CODE_BITS * channels * height * width
     return Work(name, uses=(*uses, *_moved(CODE_BITS * values * (moved + 1), held)))

@@ -2,9 +2,11 @@
 
 import ast
 import importlib.util
+import io
 import pkgutil
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ import click
 
 from emulator.errors import EmulatorError
 from emulator.spec import SpecError
+from emulator.spec.files import FULL
 from host import HostError, InputError
 from ndrite.shell import terminal
 from ndrite.shell.command import CheckFailed, command_of
@@ -139,6 +142,8 @@ group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where a locale lacks a name's letters
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C does
     sys.exit(run(arguments))
 
@@ -174,7 +179,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         return OK
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # What is written for a user names its file; the rest goes through the folder of temporary files.
+        where = error.filename or (tempfile.gettempdir() if error.errno in FULL else "")
+        where = f"{where}: " if where else ""
         return _fail(f"{where}{error.strerror or error}", BAD_INPUT)
 
 

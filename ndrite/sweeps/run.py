@@ -54,6 +54,11 @@ def run_point(point: Point) -> dict[str, Any]:
     if point.inputs is None or point.labels is None:
         name = chosen_data_set(network.meaning, network.inputs, None, "inputs and labels in the plan")
         x, labels = judging_set(name)
+        wanted = point.samples + point.count
+        if len(x) < wanted:
+            raise SweepError(
+                f"samples + count is {wanted}; accepted: at most {len(x)}, the test samples of {name}"
+            )
     else:
         with warnings.catch_warnings(action="ignore", category=InputWarning):
             x = encode(point.inputs.array(), network, what=point.inputs.path)
@@ -144,8 +149,14 @@ def run_sweep(
 
 def _in_processes(points: list[Point], workers: int) -> Rows:
     with _pool(workers) as pool:
+        # A worker leaves Ctrl-C to the process that starts it: what is blocked here is there for good.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for future in as_completed([pool.submit(run_point, point) for point in points]):
+            given = [pool.submit(run_point, point) for point in points]
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            for future in as_completed(given):
                 yield future.result()
         except BrokenProcessPool:
             raise SweepError("a worker died; the same sweep goes on with the points that are left") from None
@@ -167,9 +178,8 @@ def _pool(size: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that started it, and ends with it; it has one thread, as NumPy's
-    own ones would fight over the cores."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker ends with the process that started it; it has one thread, as NumPy's own ones would fight over
+    the cores."""
     threadpool_limits(1)
     parent = parent_process()
     assert parent is not None

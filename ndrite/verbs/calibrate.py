@@ -12,7 +12,7 @@ from emulator.mapping import Die
 from emulator.mapping.explain import accuracy
 from emulator.network import Network
 from emulator.spec import Program
-from host import BoardApi
+from host import BoardApi, InputError
 from host.api import Progress
 from ndrite import samples as kept
 from ndrite import signature as sig
@@ -38,7 +38,7 @@ def calibrate(
     output: sig.Output | None = None,
     board: sig.Board = "golden:",
     method: Literal["gradient", "sign", "perturb"] = "gradient",
-    steps: Annotated[int, sig.Option("N", least=0, most=100_000)] = 40,
+    steps: Annotated[int, sig.Option("N", least=1, most=100_000)] = 40,
     batch: sig.Count = 1000,
     rate: Annotated[float, sig.Option("SHARE", least=1e-5, most=1)] = 0.01,
     read_cells: bool = False,
@@ -77,7 +77,7 @@ def calibrate(
     read_cells:
         Gradients go back through the cells as a test read shows them, not through the float weights.
     learning_seed:
-        Of batches and pulse noise.
+        Of the ECRAMs' spread, batches and pulse noise.
     measure:
         Samples to measure on before and after: the first of the test set, 1000 unless given; of own samples
         the last, a quarter and at most 1000 unless given, which are then not learned from.
@@ -94,6 +94,8 @@ def calibrate(
     >>> tuned.summary["learned_from"]
     150
     """
+    if read_cells and method == "perturb":
+        raise InputError("read_cells is of gradients, and perturb has none; accepted: gradient or sign")
     whole = compiled_of(program)
     given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)

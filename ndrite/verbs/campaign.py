@@ -207,6 +207,9 @@ def run_campaign(
     whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
         whole, each = map(np.asarray, json.loads(load_state(state, mark)))
+    if len(each) > plan.chips:
+        came = f"{len(each)} and more, as far as {state} has come"
+        raise InputError(f"chips is {plan.chips}; accepted: {came}")
     tell(len(each), plan.chips)
     while len(each) < plan.chips:
         first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))

@@ -260,6 +260,7 @@ def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> di
         "program": learning.program.checksum(),
         "plan": {**dataclasses.asdict(ready.plan), "widths": list(ready.plan.widths)},
         "devices": {name: str(value) for name, value in vars(learning.layers[0].devices).items()},
+        "ecrams": [str(layer.tuned and vars(layer.tuned.devices)) for layer in learning.layers],
         "samples": given.digest(),
         "seed": seed,
         "noise": noise,

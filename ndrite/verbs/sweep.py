@@ -17,8 +17,8 @@ from ndrite.sweeps.run import run_sweep
 MEASURES: dict[str, tuple[str, float]] = {
     "accuracy": ("accuracy, %", 100),
     "energy_pJ": (f"energy, nJ ({MODELLED}, typical)", 1e-3),
-    "latency_ns": (f"latency, µs ({MODELLED}, typical)", 1e-3),
-    "area_um2": (f"area, mm² ({MODELLED}, typical)", 1e-6),
+    "latency_ns": (f"latency, us ({MODELLED}, typical)", 1e-3),
+    "area_um2": (f"area, mm2 ({MODELLED}, typical)", 1e-6),
     "snr_db": ("output SNR, dB", 1),
 }
 """Field of a row -> name, factor."""

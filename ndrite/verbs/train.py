@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from emulator.network import Network
 from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import is_model, network_of
-from ndrite.files import name_of
+from ndrite.files import InputWarning, name_of
 from ndrite.intervals import proportion
 from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
@@ -142,6 +143,10 @@ def train(
         raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
     if input_shape is not None and (start is None or not is_model(start)):
         raise InputError("input_shape is of a model that is imported; accepted: with such a start")
+    if resume and output is None:
+        raise InputError("resume needs output, the file that was to be written; accepted: both")
+    if chip is None and noise_scale != 1:
+        raise InputError(f"noise_scale is {noise_scale:g}, of a chip's errors; accepted: with chip")
     layers = sig.widths(hidden or "128")
     found = learning_samples(inputs, labels, data, folder)
     own, pixels = not len(found.test_x), found.side
@@ -189,9 +194,9 @@ def train(
                     progress=lambda epoch, of, accuracy, best: bar(epoch, of),
                 )
         except Interrupted as stopped:
-            raise KeyboardInterrupt(
-                f"after epoch {stopped.epoch} of {epochs}; the same command with --resume goes on"
-            ) from None
+            kept = output is not None and stopped.epoch
+            goes_on = "; the same command with --resume goes on" if kept else ", nothing is kept"
+            raise KeyboardInterrupt(f"after epoch {stopped.epoch} of {epochs}{goes_on}") from None
         finally:
             torch.set_num_threads(before)
     value: dict[str, Any] = {
@@ -213,6 +218,11 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
     """
     inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
+        parts = source.named_parameters() if hasattr(source, "named_parameters") else ()
+        held = [name for name, part in parts if not part.requires_grad]
+        if held:
+            told = f"start: {', '.join(held)} not to be trained; whatever is imported is"
+            warnings.warn(told, InputWarning, stacklevel=4)
         x = samples.x[:CALIBRATION_SAMPLES] / 255
         network = network_of(source, x, input_range=(0.0, 1.0), input_shape=input_shape).network
         said = dataclasses.replace(network.meaning, inputs=None, output_step=None)

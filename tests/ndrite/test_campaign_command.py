@@ -83,6 +83,7 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
         ("--no-noise", "another noise"),
     ):
         fails(f"{line} {other}", f"{state}: state of a run with {what}")
+    fails(f"{CAMPAIGN} 19 -o out.json", f"chips is 19; accepted: 20 and more, as far as {state} has come")
     for place in range(0, len(whole), len(whole) // 40):
         damaged = bytearray(whole)
         damaged[place] ^= 1

@@ -1,10 +1,12 @@
 """Commands on the golden board and about FPGA boards, their manners; tests/system runs them on RTL."""
 
+import errno
 import io
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.spec import Program
 from ndrite.shell import terminal
-from ndrite.shell.main import BAD_INPUT, COMMANDS, DEVICE, FAILED_CHECK, OK, run
+from ndrite.shell.main import BAD_INPUT, COMMANDS, DEVICE, FAILED_CHECK, OK, main, run
 from tests.system.serving import MAIN
 
 
@@ -126,6 +128,25 @@ def test_colour(name: str, coloured: bool, prints: Any, monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv(name, "1")
     assert ("\x1b[" in prints("chip list")) == coloured
+
+
+def test_a_locale_that_lacks_letters(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("mine.yaml").write_text("name: mine\ncell: {levels: {value: 4, source: Größe}}\n")
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", printed)
+    with pytest.raises(SystemExit) as ended:
+        main(["chip", "show", "ideal+mine.yaml"])
+    assert ended.value.code == OK
+    printed.flush()
+    assert b"Gr\\xf6\\xdfe" in printed.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
+    def full(*given: Any, **options: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    fails("cost", f"{tempfile.gettempdir()}: No space left on device")
 
 
 @pytest.mark.slow

@@ -75,16 +75,21 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def stopped(monkeypatch: pytest.MonkeyPatch, method: str, calls: int, how: Any) -> Iterator[None]:
-    """``how()`` in the middle of the call of a board's method after so many."""
+    """``how()`` in the middle of the call of a board's method after so many; ``end`` once it has worked."""
     whole, seen = getattr(GoldenBoard, method), []
 
     def one(self: GoldenBoard, *given: Any, **options: Any) -> Any:
         seen.append(1)
+        found = whole(self, *given, **options) if how is end else None
         if len(seen) == calls + 1:
             how()
-        return whole(self, *given, **options)
+        return found or whole(self, *given, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(GoldenBoard, method, one)
@@ -98,12 +103,14 @@ def whole(here: Path, prints: Any) -> int:
     return ndrite.load("whole").program.tag
 
 
-@pytest.mark.parametrize(("how", "code"), [(interrupt, INTERRUPTED), (cut, DEVICE)])
+@pytest.mark.parametrize(("how", "code"), [(interrupt, INTERRUPTED), (end, INTERRUPTED), (cut, DEVICE)])
 def test_it_goes_on_where_it_was_stopped(
     how: Any, code: int, whole: int, monkeypatch: Any, capsys: Any, prints: Any, fails: Any
 ) -> None:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as main does
     with stopped(monkeypatch, "learn", 5, how):
         assert run([*LEARN.split(), "-o", "part"]) == code
+    signal.signal(signal.SIGTERM, before)
     said = capsys.readouterr().err
     assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
     assert not Path("part").exists()
@@ -114,6 +121,14 @@ def test_it_goes_on_where_it_was_stopped(
     assert not Path("part.course").exists()
     assert ndrite.load("part").program.tag == whole
     assert run([*LEARN.split(), "-o", "part", "--resume"]) == BAD_INPUT
+
+
+def test_other_ecrams_at_the_neurons_are_another_learning(here: Path, monkeypatch: Any, fails: Any) -> None:
+    Path("slow.yaml").write_text("ecram: {step_up: 0.001}\n")
+    line = f"{LEARN} -o part --neuron-rate 0.01 --chip dendritic-ndr"
+    with stopped(monkeypatch, "learn", 1, interrupt):
+        assert run(line.split()) == INTERRUPTED
+    fails(f"{line}+slow.yaml --resume", "part.course: state of a run with another ecrams")
 
 
 def test_after_a_cut_link_the_last_whole_epoch_is_kept(whole: int, monkeypatch: Any, prints: Any) -> None:
@@ -169,6 +184,7 @@ def test_pulses_are_of_the_devices_that_get_them() -> None:
         ({"noise": "no"}, "noise is 'no'; accepted: True or False"),
         ({"hidden": [64, 32]}, r"hidden is \[64, 32\]; accepted: text"),
         ({"seed": True}, "seed is True; accepted: a whole number"),
+        ({"output": 3}, "output is 3; accepted: text or a path"),
     ],
 )
 def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
@@ -205,6 +221,7 @@ def test_a_board_that_does_not_learn_is_refused(here: Path, monkeypatch: Any, fa
         (np.zeros((40, 6), np.uint8), np.full(40, -1), "classes are -1..-1"),
         (np.zeros((40, 6), np.uint8), np.zeros(39, int), r"int64 (39,); accepted: integer classes, (40,)"),
         (np.zeros((40, 6)), np.zeros(40, int), "float64 (40, 6); accepted: uint8 (n, inputs)"),
+        (np.zeros((40, 6), np.uint8), np.arange(40) % 2, "code of the samples is 0; accepted: 1..255"),
         (np.zeros((40, 0), np.uint8), np.zeros(40, int), "uint8 (40, 0); accepted: uint8 (n, inputs)"),
         (
             np.zeros((40, 6), np.uint8),
@@ -215,6 +232,6 @@ def test_a_board_that_does_not_learn_is_refused(here: Path, monkeypatch: Any, fa
 )
 def test_wrong_samples_are_refused_at_once(x: Any, labels: Any, message: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(GoldenBoard, "program_learning", lambda *a, **k: pytest.fail("a board was touched"))
-    with pytest.raises(ndrite.InputError) as refused:
+    with pytest.raises((ndrite.InputError, ndrite.EmulatorError)) as refused:
         ndrite.learn(x, labels, hidden="4")
     assert message in str(refused.value)

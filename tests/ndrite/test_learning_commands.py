@@ -19,7 +19,7 @@ from ndrite.shell.main import OK, run
 
 torch = pytest.importorskip("torch")
 
-from ndrite.nn import Bases  # noqa: E402
+from ndrite.nn import Bases, Ndr  # noqa: E402
 
 CHIP = "dendritic-ndr+ecram-pair"
 TRAIN = f"train --data digits --hidden 16 --epochs 12 --batch 64 -o d.npz --chip {CHIP} --height 0.5"
@@ -127,12 +127,19 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         ),
         (f"{DIGITS} --chip nothing", "chip is 'nothing'; accepted"),
         (f"{DIGITS} --batch 5000", "training set holds 1189 samples; accepted: at least"),
+        (f"{DIGITS} --noise-scale 2", "noise_scale is 2, of a chip's errors; accepted: with chip"),
+        (f"{DIGITS} --folder away", "folder is away, and digits ships; accepted: with fashion-mnist"),
+        (f"{OWN} --folder away", "folder and inputs exclude each other"),
+        (f"{DIGITS} --resume", ".x.npz.state: no such file; accepted: what an interrupted training left"),
+        ("train --data digits --resume", "resume needs output"),
         (f"{DIGITS} --inputs own.npy --labels labels.npy", "data and inputs exclude each other"),
         (f"{DIGITS} --side 8", "side is 8, inputs 64; accepted: own samples of side x side"),
         (f"{OWN} --side 8", "side is 8, inputs 60; accepted: own samples of side x side"),
         (f"{OWN} --shift 2", "accepted with own samples: with side"),
         (f"{OWN} --flip", "accepted with own samples: with side"),
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
+        ("calibrate program.npz --method perturb --read-cells", "accepted: gradient or sign"),
+        ("calibrate program.npz -o x.npz --steps 0", "steps is 0; accepted: 1..100000"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),
     ],
 )
@@ -160,6 +167,38 @@ def test_nothing_right_is_no_network(working: Path) -> None:
     with pytest.raises(ndrite.EmulatorError) as refused:
         ndrite.train(x * 0, labels, hidden="0", epochs=1, batch=8)
     assert str(refused.value) == "no epoch had any of 5 held-out samples right; nothing was written"
+
+
+def test_half_precision_is_what_is_judged(working: Path) -> None:
+    """Weights whose half is another network: the last bits of large ones decide."""
+    torch.manual_seed(0)
+    module = torch.nn.Linear(64, 10)
+    with torch.no_grad():
+        module.weight += 300
+    how = {"start": module, "data": "digits", "epochs": 1, "batch": 64, "rate": 1e-3}
+    found = ndrite.train(**how, half=True)
+    x, labels = (part[-108:] for part in digits()[:2])
+    told = found.summary["held_out_accuracy"]
+    assert told == found.network.accuracy(x, labels)
+    assert told != ndrite.train(**how).summary["held_out_accuracy"]
+
+
+@pytest.mark.parametrize("output", [None, "x.npz"])
+def test_an_interruption_says_what_is_kept(working: Path, monkeypatch: Any, output: str | None) -> None:
+    """In the first epoch nothing is, nor where there is no output to have it beside."""
+
+    def stop(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emulator.learning.training.loop.settle_normalisation", stop)
+    with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2, nothing is kept"):
+        ndrite.train(data="digits", hidden="8", epochs=2, batch=64, output=output)
+
+
+def test_held_parameters_are_told() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(64, 8), Ndr(8, trainable=False), torch.nn.Linear(8, 10))
+    with pytest.warns(UserWarning, match="start: 1.log_peak, 1.log_height not to be trained"):
+        ndrite.train(data="digits", start=module, epochs=1, batch=64)
 
 
 def test_without_a_hidden_layer() -> None:

@@ -129,6 +129,26 @@ def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
     prints("evaluate board.npz --inputs codes.npy --labels y.npy")
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
+        (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
+        (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
+        (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
+        (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
+    ],
+)
+def test_another_type_is_refused(call: Any, told: str, mine: ndrite.Compiled) -> None:
+    with pytest.raises((ndrite.InputError, ndrite.EmulatorError), match=told):
+        call(mine)
+
+
+def test_what_a_chip_has_not_is_no_row(mine: ndrite.Compiled) -> None:
+    assert "pulses" in mine.as_dict()["layers"][0]
+    assert "None" not in str([table.rows for table in mine.tables()])
+
+
 def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
     drifting = ndrite.compile(mine, "dendritic-ndr")
     older = drifting.at(1e3)

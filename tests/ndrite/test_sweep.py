@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,13 @@ def test_the_plans_own_samples_are_judged_on(own: Path) -> None:
     other = load_plan(own).points[0]
     assert other.key != point.key
     assert run_point(other)["accuracy"] == 0
+
+
+def test_a_data_set_with_fewer_samples_is_refused(folder: Path) -> None:
+    """Fewer than the plan says are not judged on, let alone none."""
+    (folder / "all.yaml").write_text(PLAN.replace("count: 200", "count: 10000"))
+    with pytest.raises(SweepError, match=r"count is 10064; accepted: at most 10000, the test samples of fa"):
+        run_point(load_plan(folder / "all.yaml").points[0])
 
 
 @pytest.mark.parametrize("file", ["small.npz", "x.npy", "y.npy"])
@@ -318,6 +326,18 @@ def test_an_interrupt_ends_the_sweep_and_its_workers(folder: Path) -> None:
     assert len(workers) >= 2
     assert not [worker for worker in workers if Path(f"/proc/{worker}/exe").exists()]
     assert len(points(folder)) < 1200
+
+
+@PROC
+@pytest.mark.slow
+def test_a_worker_that_is_still_starting_leaves_ctrl_c_alone(folder: Path, monkeypatch: Any) -> None:
+    def interrupted(given: Any) -> Any:
+        for worker in children(os.getpid()):
+            os.kill(worker, signal.SIGINT)
+        return as_completed(given)
+
+    monkeypatch.setattr("ndrite.sweeps.run.as_completed", interrupted)
+    assert run([*SWEEP.split(), "--workers", "2"]) == OK
 
 
 @pytest.mark.slow

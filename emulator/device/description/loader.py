@@ -32,7 +32,11 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     with other devices. Raises ChipError when there is no such preset or file, or a field is missing, unknown,
     mistyped or out of range.
     """
-    text = os.fspath(name_or_path)
+    try:
+        text = os.fspath(name_or_path)
+    except TypeError:
+        kind = type(name_or_path).__name__
+        raise ChipError(f"chip is of type {kind}; accepted: a preset's name, or a YAML file") from None
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
     contents = [read_yaml(path, ChipError) for path in paths]

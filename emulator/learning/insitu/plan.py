@@ -147,6 +147,7 @@ def prepare(
     Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
     devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
     """
+    require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     states = _starts(plan)
     network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)

@@ -13,7 +13,7 @@ from emulator.errors import EmulatorError, require
 from emulator.learning.labelled import Labelled
 from emulator.learning.training.build import of_network, of_widths
 from emulator.learning.training.extra import torch
-from emulator.learning.training.loop import Recipe, Split, train
+from emulator.learning.training.loop import Recipe, Split, evaluate, train
 from emulator.learning.training.model import TrainedNetwork, export, halved
 from emulator.learning.training.view import FLOAT, ChipView, view_of
 from emulator.network import Network, load_network
@@ -92,6 +92,8 @@ def run_job(
     state, unfinished = (out.with_name(f".{out.name}.{kind}") for kind in ("state", "best"))
     if not resume:
         state.unlink(missing_ok=True)
+    elif not state.exists():
+        raise EmulatorError(f"{state}: no such file; accepted: what an interrupted training left behind")
     if not state.exists():
         unfinished.unlink(missing_ok=True)
     torch.manual_seed(job.seed)
@@ -118,7 +120,11 @@ def run_job(
         if start is not None:
             provenance["start"] = start.provenance
         network = export(best, name=name, provenance=provenance, meaning=said)
-        (halved(network) if job.half else network).save(unfinished)
+        if job.half:
+            network = halved(network)
+            rounded = of_network(network, job.view())
+            provenance["held_out_accuracy"] = evaluate(rounded, x[n:], y[n:])
+        network.save(unfinished)
 
     train(
         model,

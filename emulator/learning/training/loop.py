@@ -201,4 +201,4 @@ def train(
 
 def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
     """Accuracy of the float weights, noise off."""
-    return float((model.outputs_of(images).argmax(dim=1) == labels).float().mean())
+    return float((model.outputs_of(images).argmax(dim=1) == labels).double().mean())
