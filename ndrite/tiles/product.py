@@ -69,7 +69,7 @@ class Watched:
         if len(pick):
             by_place = self.input_range.encode(patches.pick(x, pick))
             of_group = by_place.reshape(len(pick), patches.groups, *patches.kernel, -1)
-            codes = of_group.transpose(0, 1, 4, 2, 3).reshape(by_place.shape)
+            codes = of_group.transpose(0, 1, 4, 2, 3).reshape(len(pick), -1)
         if watching == "given":
             self.given = codes
             return

@@ -28,9 +28,8 @@ def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
 class Reading(torch.nn.Module):
     """Patches times a matrix held by differential pairs of cells, read through converters.
 
-    Matrices (K, M), K of a patch (of its group). Each column is limited to
-    ``view.clip_rms`` times its root mean square; that limit is the weight the compiler maps to the largest
-    conductance. In training the forward pass sees the nearest level plus a draw of programming error of
+    Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
+    mean square; that limit is the weight the compiler maps to the largest conductance. In training the forward pass sees the nearest level plus a draw of programming error of
     both cells and of read noise, and the converters; the gradient goes straight through to the limited float
     weights, which evaluation and export use. All patches of a batch are read with the same draw.
 
