@@ -57,7 +57,7 @@ KINDS = {
     ),
     "rram": Kind(
         "cell",
-        fit_rram,
+        lambda data, _: fit_rram(data),
         ("polynomial",),
         ("target", "conductance"),
         ("time",),

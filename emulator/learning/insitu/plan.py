@@ -96,8 +96,6 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.widths) < 2 or min(self.widths) < 1:
-            raise CompileError(f"widths are {self.widths}; accepted: inputs, hidden widths, outputs")
         if self.neuron_rate and (self.activation != "ndr" or len(self.widths) < 3):
             raise CompileError(
                 f"neuron_rate is {self.neuron_rate:g}, with {self.activation} neurons in "

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError, require
 from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.learner import Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
@@ -19,7 +18,6 @@ Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 Load = Callable[[Program], None]
 """``load(program)``: put it on the board."""
 
-METHODS = ("gradient", "sign", "perturb")
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
 """Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
 SIGN_PART = 1 / 3
@@ -52,13 +50,6 @@ class Plan:
     method: str = "gradient"
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        require(self.method in METHODS, "method", repr(self.method), ", ".join(METHODS), CompileError)
-        for name, low, high in (("steps", 0, 1_000_000), ("batch", 1, 1_000_000), ("pulses", 1, 100_000)):
-            if not low <= getattr(self, name) <= high:
-                raise CompileError(f"{name} is {getattr(self, name)}; accepted: {low}..{high}")
-        require(0 < self.rate <= 1, "rate", self.rate, "above 0, at most 1", CompileError)
-
 
 @dataclass(eq=False)
 class CalibrationResult:
@@ -84,33 +75,25 @@ def calibrate(
     *,
     infer: Infer,
     load: Load,
-    plan: Plan | None = None,
+    plan: Plan,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
     """Tune the neurons of the chip behind ``infer`` and ``load``.
-
-    Raises CompileError when samples and labels differ in number, or the method needs a learner and there is
-    none.
 
     Parameters
     ----------
     tunable:
         The chip; its devices move as their physics says, the learner sees their states only.
     learner:
-        The model gradients go back through; not needed for ``perturb``.
+        The model gradients go back through; None only for ``perturb``.
     x, labels:
-        Labelled samples, uint8 (n, inputs) and (n,); not the test set.
+        Labelled samples, uint8 (n, inputs) and (n,), n at least 1; not the test set.
 
     Returns
     -------
     The result; the board holds its program at the end. After Ctrl-C the board holds the last whole step's
     program.
     """
-    plan = plan or Plan()
-    if len(x) != len(labels) or not len(x):
-        raise CompileError(f"labels hold {len(labels)} classes; accepted: {len(x)}, one a sample, at least 1")
-    if learner is None and plan.method != "perturb":
-        raise CompileError(f"method {plan.method!r} needs the float network; accepted without it: perturb")
     rng, loop = np.random.default_rng([plan.seed, 1]), _Loop(tunable, infer, load, plan)
     rules = [Rule(bank.states.size, sign=plan.method == "sign") for *_, bank in loop.banks]
     losses: list[float] = []
