@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
+from emulator.device.description.loader import save_preset
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
     fit_ecram,
@@ -11,7 +12,6 @@ from emulator.device.fitting import (
     fit_rram,
     held_out_error,
     read_measurements,
-    save_preset,
 )
 from emulator.device.measurements import UNITS
 from emulator.device.ndr.curves import Bell, Esaki, Tunnel
