@@ -20,6 +20,8 @@ Load = Callable[[Program], None]
 
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
 """Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
+PULSES_MAX = 200
+"""Most pulses a device gets in a step."""
 SIGN_PART = 1 / 3
 """Part of the rate that the sign rule moves every device by."""
 
@@ -34,8 +36,6 @@ class Plan:
         Updates, and samples of a forward pass each.
     rate:
         Largest change of a state in the first step, falling to a tenth by a cosine.
-    pulses:
-        Most pulses a device gets in a step.
     method:
         ``gradient``: the model's gradient, normalised per device; ``sign``: one fixed number of pulses by its
         sign (Manhattan); ``perturb``: simultaneous perturbation, two forward passes a step, no model at all.
@@ -46,7 +46,6 @@ class Plan:
     steps: int = 40
     batch: int = 1000
     rate: float = 0.01
-    pulses: int = 200
     method: str = "gradient"
     seed: int = 0
 
@@ -113,7 +112,7 @@ def calibrate(
             if kind == "current":
                 # The sum of heights stays: output converters are set for it, and the largest output decides.
                 change = change - change.mean()
-            bank.pulse(bank.toward(change, plan.pulses))
+            bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
         if progress is not None:
             progress(step + 1, plan.steps)
@@ -128,7 +127,7 @@ class _Loop:
     that are read of them, and the program that is on the board; ``used``: samples that it has seen."""
 
     def __init__(self, tunable: Tunable, infer: Infer, load: Load, plan: Plan) -> None:
-        self._tunable, self._infer, self._load, self._most = tunable, infer, load, 2 * plan.pulses
+        self._tunable, self._infer, self._load = tunable, infer, load
         self.states, self.used, ecram = tunable.states, 0, tunable.chip.ecram
         rng = np.random.default_rng([plan.seed, 2])
         self.banks = [
@@ -161,7 +160,7 @@ class _Loop:
         scale = 0.0
         for direction in (1.0, -2.0):
             for (*_, bank), sign in zip(self.banks, signs, strict=True):
-                bank.pulse(bank.toward(direction * rate * sign, self._most))
+                bank.pulse(bank.toward(direction * rate * sign, 2 * PULSES_MAX))
             self.put()
             logits = centred(self.outputs(x).astype(np.float64))
             scale = scale or 5.0 / max(float(logits.std()), 1e-9)
@@ -173,7 +172,7 @@ class _Loop:
             apart = one - other
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
             # Back to where the devices were, as well as pulses allow.
-            bank.pulse(bank.toward(was - bank.states, self._most))
+            bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))
         return float(np.mean(losses)), gradients
 
 
