@@ -32,11 +32,13 @@ from boards.board import Board
 from boards.fpga import find_target
 from boards.sim import SimLink
 from emulator.backend.lay_out import check_fits
-from emulator.backend.schedule import bound_cycles
-from emulator.backend.walk import walked_cycles
+from emulator.backend.lowering import lower
+from emulator.backend.schedule import bound_cycles, products_cycles
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits, enlarged, fashion_mnist_test
+from emulator.spec import Geometry, Program, steps
+from emulator.spec.flow import of_kind
 from emulator.spec.patches import Shape
 from ndrite.evaluations import evaluate
 from ndrite.networks import shipped_network
@@ -185,6 +187,23 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
         "blocks": [list(product.block) for product in program.products],
         "seconds": round(time.monotonic() - begin, 1),
     } | ({"uart": line} if uart else {})
+
+
+def walked_cycles(program: Program, geometry: Geometry) -> int:
+    """The fewest cycles in which the array of ``geometry`` walks through ``program``.
+
+    As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
+    """
+    ours = lower(program)
+    first = ours.begins + ours.body
+    parts = (
+        (1, ours.steps[: ours.begins]),
+        (ours.calls, ours.steps[ours.begins : first]),
+        (ours.calls - 1, ours.steps[first:-1]),
+        (1, ours.steps[-1:]),
+    )
+    lanes, rows = geometry.lanes, geometry.lane_rows
+    return sum(times * products_cycles(of_kind(steps.Product, some), lanes, rows) for times, some in parts)
 
 
 def estimate(name: str, board: str, chip: str) -> str:

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import CompileError, EmulatorError, require
-from emulator.files import whole_file
 from emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
 from emulator.network import Network, load_network, zoo
 from emulator.network.importing import Imported, ImportReport, import_model
 from emulator.spec import Program, SpecError
 from emulator.spec.archive import read_array, read_member
+from emulator.spec.files import whole_file
 from host import InputError
 from host.api import Progress
 from ndrite.files import array_of

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.files import write_whole
 from emulator.network import Network
 from emulator.spec import Program
+from emulator.spec.files import write_whole
 from emulator.spec.meaning import InputRange
 from host import InputError
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args,
 
 import numpy as np
 
-from emulator.files import check_destination
+from emulator.spec.files import check_destination
 from emulator.spec.layer import VECTOR_MAX
 from host import InputError
 from ndrite.files import STANDARD, picture_format

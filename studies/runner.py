@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emulator.errors import EmulatorError, require
-from emulator.files import whole_file
+from emulator.spec.files import whole_file
 from emulator.spec.state_file import load_state, save_state
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing

@@ -11,7 +11,7 @@ from typing import Any
 from boards.fpga.registry import TARGETS
 from boards.fpga.reports import load, summaries
 from boards.fpga.target import Target
-from emulator.files import write_whole
+from emulator.spec.files import write_whole
 
 BEGIN, END = "<!-- written by python -m boards.fpga.page -->", "<!-- to here -->"
 EARLIER = "\\*"

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
 from emulator.backend.map_places import Place, places_of, size
-from emulator.backend.schedule import products_cycles
 from emulator.spec.errors import GeometryError
 from emulator.spec.flow import joined, of_kind
 from emulator.spec.geometry import WORD_ROWS, Geometry
@@ -37,23 +36,6 @@ WORD_MAX = (1 << 16) - 1
 POOLED_TURNS_MIN = 2
 """Turns of a pixel from which on a product's codes may be pooled as they come: a place of the map memory may
 be read again no sooner."""
-
-
-def walked_cycles(program: Program, geometry: Geometry) -> int:
-    """The fewest cycles in which the array of ``geometry`` walks through ``program``.
-
-    As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
-    """
-    ours = lower(program)
-    first = ours.begins + ours.body
-    parts = (
-        (1, ours.steps[: ours.begins]),
-        (ours.calls, ours.steps[ours.begins : first]),
-        (ours.calls - 1, ours.steps[first:-1]),
-        (1, ours.steps[-1:]),
-    )
-    lanes, rows = geometry.lanes, geometry.lane_rows
-    return sum(times * products_cycles(of_kind(Product, some), lanes, rows) for times, some in parts)
 
 
 def codes_of_maps(program: Program) -> int:

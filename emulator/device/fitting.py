@@ -8,30 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emulator.device.description.loader import save_preset
-from emulator.device.ecram.fit import EcramFit, fit_ecram
-from emulator.device.measurements import Measurements, read_measurements
-from emulator.device.ndr.fit import NdrFit, fit_ndr
-from emulator.device.rram.fit import RramFit, fit_rram
+from emulator.device.ecram.fit import EcramFit as EcramFit
+from emulator.device.ecram.fit import fit_ecram as fit_ecram
+from emulator.device.measurements import Measurements as Measurements
+from emulator.device.measurements import read_measurements as read_measurements
+from emulator.device.ndr.fit import NdrFit as NdrFit
+from emulator.device.ndr.fit import fit_ndr as fit_ndr
+from emulator.device.rram.fit import RramFit as RramFit
+from emulator.device.rram.fit import fit_rram as fit_rram
 from emulator.errors import DatasetError
 
 EVERY = 5
 """One row of so many is held out."""
-
-__all__ = [
-    "KINDS",
-    "EcramFit",
-    "Kind",
-    "Measurements",
-    "NdrFit",
-    "RramFit",
-    "fit_ecram",
-    "fit_ndr",
-    "fit_rram",
-    "held_out_error",
-    "read_measurements",
-    "save_preset",
-]
 
 
 class Kind(NamedTuple):
@@ -57,7 +45,7 @@ KINDS = {
     ),
     "rram": Kind(
         "cell",
-        fit_rram,
+        lambda data, _: fit_rram(data),
         ("polynomial",),
         ("target", "conductance"),
         ("time",),

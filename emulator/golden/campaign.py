@@ -25,7 +25,7 @@ class FastChips:
         variation = program.variation
         assert variation is not None
         self._seed = seed
-        self._core = FastCore(program, largest=variation.code_max)
+        self._core = FastCore(program)
         mean = (variation.mean.astype(np.int32) << CODE_FRACTION) + (1 << (2 * CODE_FRACTION - 1))
         sigma = variation.sigma.astype(np.int32)
         self._laws = []
@@ -66,16 +66,14 @@ def campaign(
 ) -> CampaignResult:
     """Run samples ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
 
-    ``progress(done, total)`` counts chips. Raises CampaignError: a parameter is out of range. Raises
-    ProgramError: the program has no variation to draw chips from.
+    ``program`` has ``variation``, to draw chips from. ``progress(done, total)`` counts chips. Raises
+    CampaignError: a parameter is out of range.
     """
     plan.check(x, labels, program.inputs)
     chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip
     votes = np.zeros((len(x), program.outputs), np.int64)
     correct = np.zeros(chips, np.int64)
     everyone = np.arange(len(x))
-    if program.variation is None:
-        virtual_chip(program, seed=seed, chip=first_chip)  # raises
     fast = FastChips(program, seed) if available() and suits(program) else None
     for c in range(chips):
         chip = first_chip + c

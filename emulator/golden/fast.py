@@ -49,13 +49,10 @@ def loaded() -> bool:
     return "emulator.golden.fast_loops" in sys.modules
 
 
-def suits(program: Program, largest: int | None = None) -> bool:
-    """Whether every column sum is exact in float32, which the compiled loops rely on.
-
-    ``largest``: the largest weight; None: the program's own, or that of its virtual chips where it has any.
-    """
-    if largest is None and program.variation is not None:
-        largest = program.variation.code_max
+def suits(program: Program) -> bool:
+    """Whether every column sum, of virtual chips too, is exact in float32, which the compiled loops rely
+    on."""
+    largest = 0 if program.variation is None else program.variation.code_max
     for layer in program.layers:
         most = largest or int(np.abs(layer.weights.astype(np.int64)).max())
         if layer.tile_rows(program.rows) * INPUT_MAX * most >= FLOAT32_EXACT:
@@ -70,15 +67,9 @@ def work(program: Program) -> int:
 
 
 class FastCore:
-    """The golden model of one program, laid out for the compiled loops.
+    """The golden model of one program that ``suits``, laid out for the compiled loops."""
 
-    ``largest`` is the largest weight that may be put into ``weights``; None: that of the program.
-    Raises ``ValueError`` when ``suits(program)`` does not hold.
-    """
-
-    def __init__(self, program: Program, *, largest: int | None = None) -> None:
-        if not suits(program, largest):
-            raise ValueError(f"column sums of {program.name!r} are too long for float32; use Core")
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.products = [FastProduct(program, i) for i in range(len(program.products))]
         self.answers = [_answers(program, step) for step in of_kind(Table, program.steps)]

@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from emulator.golden.noise import normal, stream_key, words
 from emulator.spec.arithmetic import clip
-from emulator.spec.errors import ProgramError, require
 from emulator.spec.program import Program
-from emulator.spec.variation import CHIPS_MAX, CODE_FRACTION, DOMAIN_CELL, Variation
+from emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, Variation
 
 
 def redraw(
@@ -41,14 +40,8 @@ def _code(
 
 
 def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
-    """The program with the weights of virtual chip ``chip`` of ``seed``. Raises ProgramError when the program
-    has no variation to draw from. Raises ValueError when seed or chip is out of range."""
-    if program.variation is None:
-        raise ProgramError(
-            f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips"
-        )
-    require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", ValueError)
-    require(0 <= chip < CHIPS_MAX, "chip", chip, f"0..{CHIPS_MAX - 1}", ValueError)
+    """The program, which has ``variation``, with the weights of virtual chip ``chip`` of ``seed``."""
+    assert program.variation is not None
     layers = tuple(
         dataclasses.replace(
             layer, weights=redraw(layer.weights, program.variation, seed=seed, chip=chip, layer=i)

@@ -23,7 +23,7 @@ class Labelled:
     no test samples.
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
-    ``classes``: their names. Raises EmulatorError when the training samples are not that.
+    ``classes``: their names.
     """
 
     name: str
@@ -33,13 +33,6 @@ class Labelled:
     test_labels: Classes
     side: int | None = None
     classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        x, y = self.x, self.labels
-        if x.ndim != 2 or x.dtype != np.uint8 or not len(x):
-            raise EmulatorError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 1")
-        if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-            raise EmulatorError(f"labels are {y.dtype} {y.shape}; accepted: integers from 0, ({len(x)},)")
 
     @property
     def outputs(self) -> int:

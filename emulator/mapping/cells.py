@@ -74,8 +74,8 @@ class Cells:
         return cls(target, programmed, programmed, programmed, programmed, stuck, ageing, **rest)
 
     def at(self, chip: Chip) -> Cells:
-        """These cells at the chip's time, with its stuck cells and through its wires. Nothing is drawn here.
-        Raises PhysicsError when the time is outside the drift model's."""
+        """These cells at the chip's time, with its stuck cells and through its wires. Nothing is drawn
+        here."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
         faulted = chip.cell.with_stuck(aged, self.stuck)

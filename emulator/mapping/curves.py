@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
 from emulator.errors import CompileError
 from emulator.spec.arrays import Floats
 
@@ -12,27 +12,26 @@ CURVES_MAX = 1 << 16
 
 
 class Curves:
-    """Tables of so many segments, and their numbers."""
+    """Tables, and their numbers."""
 
-    def __init__(self, segments: int) -> None:
-        self._segments = segments
+    def __init__(self) -> None:
         self._rows: list[npt.NDArray[np.int32]] = []
         self._known: dict[bytes, int] = {}
 
     @property
     def base(self) -> npt.NDArray[np.int32]:
         """All of them, int32 (Q, segments); a curve of zeros where there are none."""
-        return self._tables[:, : self._segments].copy()
+        return self._tables[:, :SEGMENTS].copy()
 
     @property
     def slope(self) -> npt.NDArray[np.int32]:
         """All of them, int32 (Q, segments)."""
-        return self._tables[:, self._segments :].copy()
+        return self._tables[:, SEGMENTS:].copy()
 
-    def fit(self, wanted: Floats, table_bits: int, *, each: bool = False) -> tuple[Index, float]:
+    def fit(self, wanted: Floats, *, each: bool = False) -> tuple[Index, float]:
         """Numbers (Q,) of curves (Q, 4096), and their largest error in output steps; ``each`` gets a table of
         its own, else equal ones are one."""
-        fitted = fit_pwl(wanted, segments=self._segments, table_bits=table_bits)
+        fitted = fit_pwl(wanted)
         return self.add(fitted.base, fitted.slope, each=each), fitted.max_error_lsb
 
     def add(self, base: npt.NDArray[np.int32], slope: npt.NDArray[np.int32], *, each: bool = True) -> Index:
@@ -51,4 +50,4 @@ class Curves:
 
     @property
     def _tables(self) -> npt.NDArray[np.int32]:
-        return np.stack(self._rows or [np.zeros(2 * self._segments, np.int32)])
+        return np.stack(self._rows or [np.zeros(2 * SEGMENTS, np.int32)])

@@ -10,6 +10,7 @@ from emulator.device.description import Chip, Neuron
 from emulator.device.ecram.pulses import reachable
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import NdrModel
+from emulator.device.ndr.pwl import SEGMENTS
 from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from emulator.device.ndr.window import Window, choose_window
 from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
@@ -67,11 +68,11 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
     return tuple(v / circuit.unit_V for v in circuit.jumps_up_V)
 
 
-def window_of(activation: Activation, shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
+def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     """The window for a layer: a sampled function's own ends, else the best of ``choose_window``."""
     if isinstance(activation, Sampled):
-        return Window(*activation.ends, segments, 0.0)
-    return choose_window(shape, segments, jumps)
+        return Window(*activation.ends, SEGMENTS, 0.0)
+    return choose_window(shape, jumps)
 
 
 @record()

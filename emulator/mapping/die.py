@@ -127,7 +127,7 @@ class Die:
         """The same die so many seconds after programming; converters stay as calibrated, and so do neurons
         but for what their ECRAMs lose.
 
-        Raises PhysicsError or ChipError when the time is outside the drift model's.
+        Raises ChipError when the time is outside the drift model's.
         """
         conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))

@@ -33,7 +33,7 @@ from emulator.mapping.variation import without_errors
 from emulator.mapping.weights import MappedWeights, code_max, map_weights
 from emulator.network import Activation, Dense, Ndr
 from emulator.spec import Layer
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN, rshift_round, slices
+from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, rshift_round, slices
 from emulator.spec.arrays import Floats, Ints
 from emulator.spec.geometry import Geometry
 
@@ -44,8 +44,6 @@ class MapOptions:
 
     Attributes
     ----------
-    segments, table_bits:
-        Segments of a curve table (power of two) and its fraction bits.
     mitigation:
         Measures against the chip's errors.
     nominal:
@@ -65,19 +63,12 @@ class MapOptions:
         The largest conductance stands for the same weight in all columns of a product.
     """
 
-    segments: int = 32
-    table_bits: int = 6
     mitigation: Mitigation = field(default_factory=Mitigation)
     nominal: bool = False
     target: Geometry | None = None
     column_steps: bool = False
     first_product: int = 0
     one_limit: bool = False
-
-    @property
-    def segment_bits(self) -> int:
-        """f of the arithmetic."""
-        return V_BITS - (self.segments.bit_length() - 1)
 
 
 class CompiledLayer:
@@ -173,8 +164,6 @@ class CompiledLayer:
             dac_bits=bits,
             adc_bits=chip.readout.adc_bits,
             shift=built.shift,
-            segment_bits=self._options.segment_bits,
-            table_bits=self._options.table_bits,
             sigma_out=output_noise(chip, built),
             var_cell=cell_noise(chip, mapped),
         )
@@ -243,7 +232,7 @@ class CompiledLayer:
             return
         window = self._window(dense.activation, neurons)
         wanted, which = curves_of(neurons, window, dense.outputs)
-        distinct, error = self._curves.fit(wanted, self._options.table_bits)
+        distinct, error = self._curves.fit(wanted)
         curve = distinct[which]
         scale, vshift = scale_and_shift(window.per_unit * step * self._columns.gain / neurons.peaks)
         zero = window.zero / (scale / 2.0**vshift)
@@ -276,12 +265,12 @@ class CompiledLayer:
         """Pre-activations that the curves' tables span."""
         chip = self._chip
         if neurons.states is not None and neurons.states.shape is not None:
-            return widest_window(chip, self._options.segments)
+            return widest_window(chip)
         shape = shape_of(activation, chip.neuron)
         if isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
             # Behind a resistance a neuron whose current is set low peaks earlier and rises for longer.
             shape = each_of(neurons)
-        return window_of(activation, shape, self._options.segments, jumps_of(activation, chip.neuron))
+        return window_of(activation, shape, jumps_of(activation, chip.neuron))
 
     def _measured(self) -> dict[str, Any]:
         """The report's fields of weights, converters and columns."""

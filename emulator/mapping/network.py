@@ -79,8 +79,6 @@ def map_network(
         )
     if len(samples) < SAMPLES_MIN:
         raise CompileError(f"samples are {len(samples)}; accepted: at least {SAMPLES_MIN}")
-    if exact is not None and exact.shape != samples.shape:
-        raise CompileError(f"exact is {exact.shape}; accepted: {samples.shape}, as the samples")
     require(0 <= seed < 1 << 63, "seed", seed, "0..2^63-1", CompileError)
     early = chip.conditions.corrected_at_s
     if early is not None and early != chip.conditions.time_since_programming_s:

@@ -85,7 +85,7 @@ class Mapper:
                 beyond=_cut_again(network),
             )
         self._steps: list[steps.Step] = []
-        self._curves = Curves(options.segments)
+        self._curves = Curves()
         self.reports: list[LayerReport] = []
         self.tables: list[TableReport] = []
         self.functions: list[DieTable | None] = []
@@ -248,8 +248,8 @@ class Mapper:
         self.functions.append(table if isinstance(node.activation, Ndr) else None)
         distinct, which = np.unique(table.values(), axis=0, return_inverse=True)
         which = which.reshape(-1)
-        offset, scale, wanted = placed(distinct, self._options.segments)
-        of, error = self._curves.fit(wanted, self._options.table_bits)
+        offset, scale, wanted = placed(distinct)
+        of, error = self._curves.fit(wanted)
         curve = of[which]
         self.tables.append(
             TableReport(
@@ -266,8 +266,6 @@ class Mapper:
                 offset=offset[which],
                 scale=scale[which],
                 curve=curve,
-                segment_bits=self._options.segment_bits,
-                table_bits=self._options.table_bits,
             )
         )
 

@@ -44,7 +44,7 @@ class _Now:
     """The steps as they are now, one after the other: a method for each kind that cells or devices are of."""
 
     def __init__(self, die: Die, program: Program) -> None:
-        self._chip, self._program, self.curves = die.chip, program, Curves(program.curve_base.shape[1])
+        self._chip, self._program, self.curves = die.chip, program, Curves()
         self._arrays, self._tables = iter(die.arrays), iter(die.tables)
 
     def product(self, step: Product) -> Product:
@@ -65,15 +65,15 @@ class _Now:
         if neurons is None or neurons.states is None or window is None:
             return self._kept(layer.curve)
         wanted = INPUT_MAX * np.ascontiguousarray(each_of(neurons)(window.values()).T)
-        return self.curves.fit(np.clip(wanted, 0.0, INPUT_MAX), layer.table_bits, each=True)[0]
+        return self.curves.fit(np.clip(wanted, 0.0, INPUT_MAX), each=True)[0]
 
     def table(self, step: Table) -> Table:
         """With its devices; as it is, where no ECRAM sets them."""
         table = next(self._tables, None)
         if table is None or table.neurons.states is None:
             return dataclasses.replace(step, curve=self._kept(step.curve))
-        offset, scale, wanted = placed(table.values(), self._program.curve_base.shape[1])
-        curve = self.curves.fit(wanted, step.table_bits, each=True)[0]
+        offset, scale, wanted = placed(table.values())
+        curve = self.curves.fit(wanted, each=True)[0]
         return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
 
     def _kept(self, curve: Index) -> Index:

@@ -92,7 +92,7 @@ def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> t
     return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
-def widest_window(chip: Chip, segments: int) -> Window:
+def widest_window(chip: Chip) -> Window:
     """The window of the state whose curve reaches furthest, for all of them."""
-    windows = [choose_window(shape_at(chip, state), segments) for state in (0.0, 0.5, 1.0)]
+    windows = [choose_window(shape_at(chip, state)) for state in (0.0, 0.5, 1.0)]
     return max(windows, key=lambda window: window.high)

@@ -53,6 +53,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
+    """Write a file in whole or not at all; where it is."""
+    with whole_file(Path(path)) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
 def check_destination(path: Path) -> os.stat_result | None:
     """What is at ``path``, links followed; None for nothing. Leaves no trace. Raises OSError when
     ``whole_file`` could not write there; ``filename`` is ``path``."""

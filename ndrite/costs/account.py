@@ -125,7 +125,7 @@ def account_of(
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
     neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. Raises
-    CostError when there is no sample, the die is another program's, or the constants cannot be read.
+    CostError when the constants cannot be read.
     """
     found = tuple(works(program, die, x, progress=progress))
     return Account(found, constants or load_constants(), len(x), program.name, die.chip.name)

@@ -16,7 +16,6 @@ from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
 from emulator.spec.arrays import Floats
 from emulator.spec.steps import Gate, Pool, Product, Table
 from host.api import Progress
-from ndrite.costs.constants import CostError
 from ndrite.costs.parts import CODE_BITS, Use, Work
 
 BATCH = 16
@@ -26,16 +25,8 @@ Maps = Sequence[npt.NDArray[Any]]
 def works(
     program: Program, die: Die, x: npt.NDArray[np.uint8], *, progress: Progress | None = None
 ) -> list[Work]:
-    """Work of each step, mean over samples x uint8 (n, inputs), read noise off; the inputs' own first.
-
-    Raises CostError when there is no sample, or the die is of other arrays than the program.
-    """
-    if not len(x):
-        raise CostError("there are 0 samples; accepted: at least one to count the work of")
-    shapes = [layer.weights.shape for layer in program.layers]
-    held = [array.mapped.codes.shape for array in die.arrays]
-    if shapes != held:
-        raise CostError(f"the die has arrays of {held} weights; accepted: the program's, {shapes}")
+    """Work of each step, mean over samples x uint8 (n, inputs), n at least 1, read noise off; the inputs' own
+    first."""
     core, first = Core(program), program.first
     seen = np.zeros((len(program.products), 3))
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]

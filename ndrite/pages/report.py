@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.backend.schedule import bound_cycles
-from emulator.files import write_whole
 from emulator.mapping.explain import ACCURACY, Explanation
 from emulator.spec import brief
+from emulator.spec.files import write_whole
 from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED

@@ -25,11 +25,11 @@ from threadpoolctl import threadpool_limits
 from boards.golden import GoldenBoard
 from emulator.device.description import parse_chip
 from emulator.errors import CompileWarning
-from emulator.files import write_whole
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Network
 from emulator.network.importing.files import extra
 from emulator.spec.campaign import Campaign
+from emulator.spec.files import write_whole
 from emulator.spec.state_file import load_state, save_state
 from ndrite.compiled import MODELS, network_of
 from ndrite.costs.account import account_of

@@ -65,7 +65,7 @@ class Watched:
         first = 0 if watching == "given" else self.shown
         pick = np.unique(np.linspace(0, self.seen - 1, min(wanted, self.seen)).astype(np.int64))
         pick = pick[(pick >= first) & (pick < first + count)] - first
-        codes = np.zeros((0, patches.groups * patches.inputs), np.uint8)
+        codes: npt.NDArray[np.uint8] = np.zeros((0, patches.groups * patches.inputs), np.uint8)
         if len(pick):
             by_place = self.input_range.encode(patches.pick(x, pick))
             of_group = by_place.reshape(len(pick), patches.groups, *patches.kernel, -1)

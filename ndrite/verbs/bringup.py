@@ -10,7 +10,7 @@ from boards.fpga import find_target
 from boards.fpga.errors import TimingError
 from boards.fpga.flash import loader_version
 from boards.fpga.reports import known_seed
-from emulator.files import write_whole
+from emulator.spec.files import write_whole
 from hdl.ethernet.addresses import Addresses
 from host import InputError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions

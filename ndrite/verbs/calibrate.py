@@ -169,8 +169,8 @@ def calibrate_board(
 ) -> tuning.CalibrationResult:
     """Tune the neurons of ``die`` on ``board``, which holds its program at the end.
 
-    Raises CompileError when the program's chip has no ECRAM, or network, samples and program do not fit
-    together. Raises HostError as ``BoardApi.program`` and ``infer``.
+    Raises CompileError when the program's chip has no ECRAM, or the network is no chain. Raises HostError as
+    ``BoardApi.program`` and ``infer``.
 
     ``network``: the float network the program was compiled from; None only with ``plan.method`` perturb;
     ``x``, ``labels``: labelled samples to learn from, uint8 (n, inputs) and (n,); ``seed``, ``noise``: read

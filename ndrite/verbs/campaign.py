@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip, load_chip, parse_chip
-from emulator.files import write_whole
 from emulator.golden.redraw import virtual_chip
 from emulator.mapping.explain import rms_error
 from emulator.mapping.variation import variation_of
 from emulator.spec import Program
 from emulator.spec.archive import digest
 from emulator.spec.campaign import Campaign, CampaignResult
+from emulator.spec.files import write_whole
 from emulator.spec.state_file import load_state, save_state
 from emulator.spec.variation import inference_index
 from host import BoardApi, InputError

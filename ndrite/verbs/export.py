@@ -8,9 +8,9 @@ import numpy as np
 
 from emulator.device.description import load_chip
 from emulator.device.verilog_a import verilog_a as modules_of
-from emulator.files import write_whole
 from emulator.golden import Core
 from emulator.mapping.deck import drawn
+from emulator.spec.files import write_whole
 from host import InputError
 from ndrite.compiled import compiled_of
 from ndrite.results import Found

@@ -1,6 +1,5 @@
 """cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
-import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from emulator.spec import Program
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Product
 from ndrite.costs.account import Account, account_of
-from ndrite.costs.constants import CONSTANTS, CostError, load_constants
+from ndrite.costs.constants import CONSTANTS, load_constants
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, apart
 from ndrite.sweeps.plan import plan_of
@@ -287,14 +286,6 @@ def test_own_constants_count(work: None, said: Any) -> None:
     changed = CONSTANTS.read_text().replace(f"{READ_NS}1, typical: 10", f"{READ_NS}1, typical: 30")
     Path("mine.yaml").write_text(changed)
     assert array(OWN) == pytest.approx(3 * array(""))
-
-
-def test_another_die_is_refused() -> None:
-    program, die = hidden(2, 3)
-    with pytest.raises(CostError, match="the die has arrays of"):
-        account(program, dataclasses.replace(die, arrays=die.arrays[:1]), [[1, 2]])
-    with pytest.raises(CostError, match="0 samples"):
-        account(program, die, np.zeros((0, 2)))
 
 
 def test_the_front_is_what_none_beats() -> None:

@@ -116,6 +116,7 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
     [
         ("train --data cifar -o x.npz", CIFAR),
         ("train --hidden a -o x.npz", WIDTHS),
+        (f"{DIGITS} --neuron gelu", "'gelu' is not one of 'ndr', 'ndr-shared'"),
         (f"{DIGITS} --input-shape 1,8,8", "input_shape is of a model that is imported"),
         (f"{DIGITS} --neuron relu --height 0.5", "height is 0.5 with neuron 'relu'; accepted"),
         (f"{DIGITS} --hidden 16 --start other.npz", "accepted: without hidden"),
@@ -140,6 +141,10 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
         ("calibrate program.npz --method perturb --read-cells", "accepted: gradient or sign"),
         ("calibrate program.npz -o x.npz --steps 0", "steps is 0; accepted: 1..100000"),
+        ("calibrate program.npz -o x.npz --method x", "'x' is not one of 'gradient', 'sign', 'perturb'"),
+        ("calibrate program.npz -o x.npz --rate 0", "rate is 0.0; accepted: 1e-05..1"),
+        ("calibrate program.npz -o x.npz --steps -1", "steps is -1; accepted: 1..100000"),
+        ("calibrate program.npz -o x.npz --batch 0", "batch is 0; accepted: 1 and more"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),
     ],
 )

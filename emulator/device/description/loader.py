@@ -168,15 +168,13 @@ def save_preset(
     card: dict[str, str] | None = None,
 ) -> None:
     """Write one section, each value with ``source``, and its device card, as a part of a description, which
-    ``--chip wan2022+mine.yaml`` takes; in whole or not at all. Raises ChipError when a fitted value lies
-    outside what chip descriptions accept: the device does not fit the emulator."""
+    ``--chip wan2022+mine.yaml`` takes; in whole or not at all. ``check_values`` is to come before."""
     fields = {
         name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
         for name, value in values.items()
     }
     carded = {} if card is None else {"card": card}
     content = {"name": path.stem, "description": description, **carded, section: fields}
-    check_values(section, values)
     write_yaml(path, content)
 
 

@@ -7,11 +7,10 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
-from emulator.errors import DatasetError, require
+from emulator.errors import DatasetError
 from emulator.spec.arrays import Floats
 from emulator.spec.brief import record
 
-MODELS = ("linear-step", "exponential")
 PULSES_MIN = 8
 RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
@@ -75,7 +74,6 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     trace of every branch, which measurement noise does not bias as it does single steps. Raises DatasetError
     when a branch is missing, too short, or does not move.
     """
-    require(model in MODELS, "model", repr(model), ", ".join(MODELS), DatasetError)
     notes: list[str] = []
     traces = {name: _trace(name, **data.of(name)) for name in data.devices}
     smooth = {name: smoothed(g) for name, (_, g, _) in traces.items()}

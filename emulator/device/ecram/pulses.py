@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError
 from emulator.spec.arrays import Floats
 
 
@@ -65,15 +64,6 @@ class LinearStep(EcramModel):
     gamma_down: float = 0.0
     cycle_sigma: float = 0.0
 
-    def __post_init__(self) -> None:
-        for field in ("step_up", "step_down"):
-            _within(self, field, 0, np.inf, open_low=True)
-        for field in ("gamma_up", "gamma_down"):
-            _within(self, field, 0, 1)
-        _within(self, "cycle_sigma", 0, np.inf)
-        if not (np.all(np.less(self.w_min, 0)) and np.all(np.greater(self.w_max, 0))):
-            raise PhysicsError(f"bounds are {self.w_min}..{self.w_max}; accepted: one below 0, one above")
-
     @property
     def low(self) -> float:
         return self.w_min
@@ -86,11 +76,6 @@ class LinearStep(EcramModel):
         if up:
             return self.step_up * (1.0 - self.gamma_up * w / self.w_max) * (1.0 + noise)
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
-
-    def device(self, spread: EcramSpread, rng: np.random.Generator) -> LinearStep:
-        """One device of a population."""
-        fields = vars(self.population(spread, 1, rng))
-        return LinearStep(**{name: float(values[0]) for name, values in fields.items()})
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
         """Devices whose step, asymmetry, bounds and gammas are drawn (aihwkit's ``*_dtod``), ``count`` in one
@@ -134,12 +119,6 @@ class Exponential(EcramModel):
     a_down: float
     cycle_sigma: float = 0.0
 
-    def __post_init__(self) -> None:
-        _within(self, "pulses", 2, 1e6)
-        for field in ("a_up", "a_down"):
-            _within(self, field, 0, np.inf, open_low=True)
-        _within(self, "cycle_sigma", 0, np.inf)
-
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
         # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
         at, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
@@ -165,10 +144,3 @@ def reachable(model: EcramModel, states: int) -> Floats:
     levels = (np.array(seen) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))
     return np.asarray(levels[pick], np.float64)
-
-
-def _within(model: object, field: str, low: float, high: float, *, open_low: bool = False) -> None:
-    value = getattr(model, field)
-    above = np.greater(value, low) if open_low else np.greater_equal(value, low)
-    if not (np.all(above) and np.all(np.less_equal(value, high))):
-        raise PhysicsError(f"{field} is {value}; accepted: {'above ' if open_low else ''}{low:g}..{high:g}")

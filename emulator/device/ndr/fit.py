@@ -94,8 +94,6 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that misses the data by
     more than 5 % of the peak.
     """
-    if model not in ("auto", *MODELS, "table"):
-        raise DatasetError(f"model is {model!r}; accepted: auto, {', '.join(MODELS)}, table")
     notes: list[str] = []
     whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in whole]

@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError, require
+from emulator.errors import CompileError
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
 from emulator.spec.arrays import Codes, Floats
 from emulator.spec.brief import record
-from emulator.spec.layer import CURVE_MAX, CURVE_MIN
 
 CODES = 1 << V_BITS
+SEGMENT_BITS, TABLE_BITS = 7, 6
+"""f and h of the arithmetic."""
+SEGMENTS = CODES >> SEGMENT_BITS
+"""Of a table."""
 GOLDEN = (5**0.5 - 1) / 2
 SEARCH_STEPS = 40
 """Golden-section steps; the interval shrinks by 4e-9, far below one slope unit."""
@@ -29,8 +32,6 @@ class PwlTable:
     ----------
     base, slope:
         int32 (Q, segments), 18-bit values.
-    segment_bits, table_bits:
-        f and h of the arithmetic.
     error_lsb:
         float64 (Q,): largest |table output - curve| over all 4096 voltage codes, in output steps; the
         output's own rounding (up to 0.5) is in it.
@@ -38,8 +39,6 @@ class PwlTable:
 
     base: npt.NDArray[np.int32]
     slope: npt.NDArray[np.int32]
-    segment_bits: int
-    table_bits: int
     error_lsb: Floats
 
     @property
@@ -49,50 +48,27 @@ class PwlTable:
 
     def evaluate(self) -> Codes:
         """Output codes of every voltage code -2048..2047, uint8 (Q, 4096), in the neuron's arithmetic."""
-        r = np.arange(1 << self.segment_bits, dtype=np.int64)
+        r = np.arange(1 << SEGMENT_BITS, dtype=np.int64)
         base, slope = (values.astype(np.int64)[..., None] for values in (self.base, self.slope))
-        line = (base << self.segment_bits) + slope * r
-        y = clip(rshift_round(line, self.segment_bits + self.table_bits), 0, INPUT_MAX)
+        line = (base << SEGMENT_BITS) + slope * r
+        y = clip(rshift_round(line, SEGMENT_BITS + TABLE_BITS), 0, INPUT_MAX)
         return y.reshape(len(base), CODES).astype(np.uint8)
 
 
-def fit_pwl(curves: npt.ArrayLike, *, segments: int = 32, table_bits: int = 6) -> PwlTable:
-    """Fit tables to curves given at every voltage code.
-
-    Raises CompileError when shapes or values are out of range.
-
-    Parameters
-    ----------
-    curves:
-        float (Q, 4096): wanted output in steps, 0..255, at voltage codes -2048..2047.
-    segments:
-        Segments of a table, a power of two, 2..2048.
-    table_bits:
-        Fraction bits h of base and slope, 0..12. A curve too steep for 18 bits at this h is refused.
-    """
+def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
+    """Fit tables to curves (Q, 4096): wanted output in steps, 0..255, at voltage codes -2048..2047; else
+    CompileError is raised."""
     target = np.atleast_2d(np.asarray(curves, np.float64))
-    if target.ndim != 2 or target.shape[1] != CODES:
-        raise CompileError(f"curves have shape {target.shape}; accepted: (Q, {CODES})")
     if not (np.isfinite(target).all() and target.min() >= 0 and target.max() <= INPUT_MAX):
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
-    if segments not in [1 << b for b in range(1, V_BITS)]:
-        raise CompileError(f"segments is {segments}; accepted: a power of two, 2..{CODES // 2}")
-    require(0 <= table_bits <= 12, "table_bits", table_bits, "0..12", CompileError)
-    f = V_BITS - (segments.bit_length() - 1)
-    pieces = target.reshape(target.shape[0], segments, 1 << f)
-    r = np.arange(1 << f, dtype=np.float64)
+    pieces = target.reshape(target.shape[0], SEGMENTS, 1 << SEGMENT_BITS)
+    r = np.arange(1 << SEGMENT_BITS, dtype=np.float64)
     # Rounded slope first, then the best base for it: the base absorbs part of the slope's rounding.
-    unit = float(1 << table_bits)
-    slope = np.rint(_minimax_slope(pieces, r) * (1 << f) * unit)
-    residual = pieces - slope[..., None] * (r / ((1 << f) * unit))
+    unit = float(1 << TABLE_BITS)
+    slope = np.rint(_minimax_slope(pieces, r) * (1 << SEGMENT_BITS) * unit)
+    residual = pieces - slope[..., None] * (r / ((1 << SEGMENT_BITS) * unit))
     base = np.rint((residual.max(axis=-1) + residual.min(axis=-1)) / 2 * unit)
-    for name, values in (("base", base), ("slope", slope)):
-        if values.min() < CURVE_MIN or values.max() > CURVE_MAX:
-            raise CompileError(
-                f"curve {name} reaches {values.min():.0f}..{values.max():.0f}; accepted: "
-                f"{CURVE_MIN}..{CURVE_MAX} (use a smaller table_bits than {table_bits})"
-            )
-    table = PwlTable(base.astype(np.int32), slope.astype(np.int32), f, table_bits, np.zeros(len(target)))
+    table = PwlTable(base.astype(np.int32), slope.astype(np.int32), np.zeros(len(target)))
     return replace(table, error_lsb=np.abs(table.evaluate() - target).max(axis=1))
 
 

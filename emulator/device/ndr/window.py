@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emulator.device.ndr.pwl import SEGMENTS
 from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 from emulator.spec.arrays import Floats
 
@@ -63,24 +64,24 @@ class Window:
         return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
 
 
-def choose_window(shape: Shape, segments: int, jumps: tuple[float, ...] = ()) -> Window:
+def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends).
 
     ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
     before it, so that the codes of one segment all lie on one side.
     """
-    part, shape = CODES // segments, _several(shape)
+    part, shape = CODES // SEGMENTS, _several(shape)
     aligned = [
         (low, low + (jump - low) * (CODES - part) / (k * part - 0.5))
         for jump in jumps
         for low in LOWS
-        for k in range(1, segments - 1)
+        for k in range(1, SEGMENTS - 1)
         if jump > low
     ]
     tried = [(low, high) for low in LOWS for high in HIGHS] + [w for w in aligned if w[1] <= HIGHS[-1]]
     inside = 1.0 - 1.0 / part if jumps else 1.0
-    windows = [Window(low, float(high), segments, 0.0) for low, high in tried]
+    windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
     # A few points of a segment bound its spread from below: few windows are then looked at closely.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]

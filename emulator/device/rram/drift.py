@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from emulator.device.rram.programming import WAN_2022, readable
 from emulator.device.rram.read_noise import PCM_MAX_uS
-from emulator.errors import PhysicsError, require
 from emulator.spec.arrays import Floats
 
 DAY = 86_400.0
@@ -153,13 +152,10 @@ def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Flo
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
     One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
-    sources give each time's distribution, not how one time goes with another (aihwkit draws anew). Raises
-    PhysicsError when the time is outside the model's. ``g_uS`` are cells as programmed, before any clipping,
-    to ``target_uS``; ``noise``: standard normal draws, one a cell.
+    sources give each time's distribution, not how one time goes with another (aihwkit draws anew). ``g_uS``
+    are cells as programmed, before any clipping, to ``target_uS``; ``noise``: standard normal draws, one a
+    cell.
     """
-    low, high = model.times_s
-    covered = f"{low:g}..{high:g}, the times the drift model covers"
-    require(low <= time_s <= high, "time_s", time_s, covered, PhysicsError)
     landed = target_uS + model.fade(target_uS, time_s) * (g_uS - target_uS)
     moved = landed + model.shift(target_uS, time_s) + model.sigma(target_uS, time_s) * noise
     return readable(moved)

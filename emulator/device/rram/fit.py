@@ -67,14 +67,13 @@ class RramFit:
         return float(abs(1.4826 * np.median(beside / again.model(target)) - 1))
 
 
-def fit_rram(data: Measurements, model: str = "polynomial") -> RramFit:
+def fit_rram(data: Measurements) -> RramFit:
     """Fit the deviation of programmed conductances as a function of their target.
 
     Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells for each target; a
     column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
-    when there are too few targets or cells, values no cell can have, or another model than ``polynomial``.
+    when there are too few targets or cells, or values no cell can have.
     """
-    require(model == "polynomial", "model", repr(model), "polynomial", DatasetError)
     target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))
     if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):

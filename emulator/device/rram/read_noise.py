@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError, require
 from emulator.spec.arrays import Floats
 
 CMO_READ_uS = 0.0277316483
@@ -30,15 +29,14 @@ def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: flo
 
 def _growth(time_s: float, read_time_s: float) -> float:
     """1/f noise at a time against that of the first read, which takes ``read_time_s``."""
-    require(read_time_s <= time_s < np.inf, "time_s", time_s, f"{read_time_s} or more, finite", PhysicsError)
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 
 def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
     """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
-    Below 1 uS the published logarithm changes sign; it is taken as 0 there. Raises PhysicsError when the time
-    is below the model's read time of 1 us.
+    Below 1 uS the published logarithm changes sign; it is taken as 0 there. The model's read time is 1 us,
+    and no time is below it.
     """
     growth = _growth(time_s, CMO_READ_TIME_S)
     sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
@@ -49,8 +47,8 @@ def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
     """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
 
     The source takes the factor in front from the conductance right after programming; here it is that of the
-    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells. Raises
-    PhysicsError when the time is below the model's read time of 250 ns.
+    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells. The
+    model's read time is 250 ns, and no time is below it.
     """
     growth = _growth(time_s, PCM_READ_TIME_S)
     g = np.maximum(np.asarray(g_uS, np.float64), 0.0)

@@ -65,7 +65,7 @@ def with_ecrams(
     devices = devices_of(law, die.chip.ecram.spread)
     counts = [len(s.current) for s in die.states if s is not None]
     at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
-    curves = Curves(program.curve_base.shape[1])
+    curves = Curves()
     curves.add(program.curve_base, program.curve_slope)
     found = list(layers)
     for i, (rate, shift) in enumerate(rates):

@@ -96,8 +96,6 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.widths) < 2 or min(self.widths) < 1:
-            raise CompileError(f"widths are {self.widths}; accepted: inputs, hidden widths, outputs")
         if self.neuron_rate and (self.activation != "ndr" or len(self.widths) < 3):
             raise CompileError(
                 f"neuron_rate is {self.neuron_rate:g}, with {self.activation} neurons in "
@@ -165,7 +163,7 @@ def prepare(
         built = ranges.build(designed, chip, rng.standard_normal((2, given.outputs)))
         step = np.full(given.outputs, plan.bound / UNIT * float(designed.lsb[0]))
         activation = network.products[i].dense.activation
-        per_unit, origin, peaks = _place(activation, array, chip, given.segment_bits)
+        per_unit, origin, peaks = _place(activation, array, chip)
         scale, vshift = scale_and_shift(per_unit * step / peaks)
         layers.append(
             dataclasses.replace(
@@ -180,11 +178,11 @@ def prepare(
             )
         )
         arrays.append(dataclasses.replace(array, step=step, designed=designed, built=built))
-    curves = Curves(mapped.program.curve_base.shape[1])
+    curves = Curves()
     if len(layers) > 1:
         curves.add(mapped.program.curve_base, mapped.program.curve_slope)
     v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # output codes are made with a sigmoid
-    last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], layers[-1].table_bits, each=True)
+    last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], each=True)
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
     steps = [array.step for array in arrays]
@@ -245,16 +243,13 @@ def _gain(span: float, bits: int) -> tuple[int, int]:
     return round(wanted * 2**shift), shift
 
 
-def _place(
-    activation: Any, array: DieArray, chip: Chip, segment_bits: int
-) -> tuple[float, float, Floats | float]:
+def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
     """Voltage codes of one unit of pre-activation and of 0, and units of each neuron."""
-    segments = 1 << (V_BITS - segment_bits)
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
         return array.window.per_unit, array.window.zero, array.neurons.peaks
-    window = window_of(activation, shape_of(activation, chip.neuron), segments)
+    window = window_of(activation, shape_of(activation, chip.neuron))
     return window.per_unit, window.zero, 1.0
 
 

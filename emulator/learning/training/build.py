@@ -31,7 +31,7 @@ def of_widths(
 ) -> TrainedNetwork:
     """Full layers of random weights: ``widths`` inputs, hidden neurons, outputs.
 
-    Raises EmulatorError when ``neuron`` is unknown, or has no height.
+    Raises EmulatorError when ``neuron`` has no height.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emulator.errors import EmulatorError, require
+from emulator.errors import EmulatorError
 from emulator.learning.training.extra import Tensor, torch
 from emulator.learning.training.layers import SteppedOutput, along, floats_of
 from emulator.learning.training.view import FLOAT, ChipView
@@ -322,9 +322,8 @@ def make_neuron(
     normalise: bool = True,
     height: float | None = None,
 ) -> Neuron:
-    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``. Raises EmulatorError when the name
-    is unknown, or it has no height."""
-    require(kind in KINDS, "neuron", repr(kind), ", ".join(KINDS), EmulatorError)
+    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``. Raises EmulatorError when they
+    have no height."""
     if not kind.startswith("ndr"):
         if height is not None:
             raise EmulatorError(f"height is {height} with neuron {kind!r}; accepted: with the ndr kinds")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError, require
 from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.learner import Learner, centred, cross_entropy
 from emulator.learning.tuning.retune import Tunable, kinds, moved
@@ -19,9 +18,10 @@ Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 Load = Callable[[Program], None]
 """``load(program)``: put it on the board."""
 
-METHODS = ("gradient", "sign", "perturb")
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
 """Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
+PULSES_MAX = 200
+"""Most pulses a device gets in a step."""
 SIGN_PART = 1 / 3
 """Part of the rate that the sign rule moves every device by."""
 
@@ -36,8 +36,6 @@ class Plan:
         Updates, and samples of a forward pass each.
     rate:
         Largest change of a state in the first step, falling to a tenth by a cosine.
-    pulses:
-        Most pulses a device gets in a step.
     method:
         ``gradient``: the model's gradient, normalised per device; ``sign``: one fixed number of pulses by its
         sign (Manhattan); ``perturb``: simultaneous perturbation, two forward passes a step, no model at all.
@@ -48,16 +46,8 @@ class Plan:
     steps: int = 40
     batch: int = 1000
     rate: float = 0.01
-    pulses: int = 200
     method: str = "gradient"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.method in METHODS, "method", repr(self.method), ", ".join(METHODS), CompileError)
-        for name, low, high in (("steps", 0, 1_000_000), ("batch", 1, 1_000_000), ("pulses", 1, 100_000)):
-            if not low <= getattr(self, name) <= high:
-                raise CompileError(f"{name} is {getattr(self, name)}; accepted: {low}..{high}")
-        require(0 < self.rate <= 1, "rate", self.rate, "above 0, at most 1", CompileError)
 
 
 @dataclass(eq=False)
@@ -84,33 +74,25 @@ def calibrate(
     *,
     infer: Infer,
     load: Load,
-    plan: Plan | None = None,
+    plan: Plan,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
     """Tune the neurons of the chip behind ``infer`` and ``load``.
-
-    Raises CompileError when samples and labels differ in number, or the method needs a learner and there is
-    none.
 
     Parameters
     ----------
     tunable:
         The chip; its devices move as their physics says, the learner sees their states only.
     learner:
-        The model gradients go back through; not needed for ``perturb``.
+        The model gradients go back through; None only for ``perturb``.
     x, labels:
-        Labelled samples, uint8 (n, inputs) and (n,); not the test set.
+        Labelled samples, uint8 (n, inputs) and (n,), n at least 1; not the test set.
 
     Returns
     -------
     The result; the board holds its program at the end. After Ctrl-C the board holds the last whole step's
     program.
     """
-    plan = plan or Plan()
-    if len(x) != len(labels) or not len(x):
-        raise CompileError(f"labels hold {len(labels)} classes; accepted: {len(x)}, one a sample, at least 1")
-    if learner is None and plan.method != "perturb":
-        raise CompileError(f"method {plan.method!r} needs the float network; accepted without it: perturb")
     rng, loop = np.random.default_rng([plan.seed, 1]), _Loop(tunable, infer, load, plan)
     rules = [Rule(bank.states.size, sign=plan.method == "sign") for *_, bank in loop.banks]
     losses: list[float] = []
@@ -130,7 +112,7 @@ def calibrate(
             if kind == "current":
                 # The sum of heights stays: output converters are set for it, and the largest output decides.
                 change = change - change.mean()
-            bank.pulse(bank.toward(change, plan.pulses))
+            bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
         if progress is not None:
             progress(step + 1, plan.steps)
@@ -145,7 +127,7 @@ class _Loop:
     that are read of them, and the program that is on the board; ``used``: samples that it has seen."""
 
     def __init__(self, tunable: Tunable, infer: Infer, load: Load, plan: Plan) -> None:
-        self._tunable, self._infer, self._load, self._most = tunable, infer, load, 2 * plan.pulses
+        self._tunable, self._infer, self._load = tunable, infer, load
         self.states, self.used, ecram = tunable.states, 0, tunable.chip.ecram
         rng = np.random.default_rng([plan.seed, 2])
         self.banks = [
@@ -178,7 +160,7 @@ class _Loop:
         scale = 0.0
         for direction in (1.0, -2.0):
             for (*_, bank), sign in zip(self.banks, signs, strict=True):
-                bank.pulse(bank.toward(direction * rate * sign, self._most))
+                bank.pulse(bank.toward(direction * rate * sign, 2 * PULSES_MAX))
             self.put()
             logits = centred(self.outputs(x).astype(np.float64))
             scale = scale or 5.0 / max(float(logits.std()), 1e-9)
@@ -190,7 +172,7 @@ class _Loop:
             apart = one - other
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
             # Back to where the devices were, as well as pulses allow.
-            bank.pulse(bank.toward(was - bank.states, self._most))
+            bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))
         return float(np.mean(losses)), gradients
 
 

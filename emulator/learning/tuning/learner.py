@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.errors import CompileError, require
+from emulator.errors import CompileError
 from emulator.learning.tuning.retune import Tunable, kinds
 from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.ranges import fitted_gain
@@ -33,8 +33,8 @@ class Learner:
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
     al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
     are too, unless ``cells``: a test read of the cells is known, and gradients go back through the effective
-    weights that the program holds, in the float network's units. Raises CompileError when the shape of
-    ``network``, which the program was compiled from, is not the program's.
+    weights that the program holds, in the float network's units. Raises CompileError when ``network``, which
+    the program was compiled from, is no chain.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
@@ -43,9 +43,6 @@ class Learner:
             raise CompileError(
                 f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
             )
-        widths, own = network.widths, f"the one program {program.name!r} was compiled from"
-        same = widths == (program.inputs, *(layer.outputs for layer in program.layers))
-        require(same, "the network", "-".join(map(str, widths)), own, CompileError)
         self.network = network
         self.tunable = tunable
         self._layers = {part: i for i, part in enumerate(tunable.layers)}

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.curves import NdrModel, Shaped
-from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.pwl import SEGMENT_BITS, TABLE_BITS, fit_pwl
 from emulator.device.rram.drift import age
 from emulator.device.rram.programming import readable
 from emulator.mapping import Die, DieArray
@@ -180,14 +179,13 @@ class Forward(FloatArithmetic):
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
         held = self.die.tables[at.nth] if at.nth < len(self.die.tables) else None
-        step: Any = self.program.steps[at.node]
         x, outputs = node.source(maps), len(node.channel)
         neurons = self._neurons(None if held is None else held.neurons, node.activation, outputs)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         v = np.moveaxis(x[:, node.channel], 1, -1)
         if "PWL fit" in self.causes:
-            offset, scale, wanted = placed(table.values(), self._segments)
-            y = self._looked_up(wanted, np.arange(outputs), (v * INPUT_MAX + offset) * scale, step.table_bits)
+            offset, scale, wanted = placed(table.values())
+            y = self._looked_up(wanted, np.arange(outputs), (v * INPUT_MAX + offset) * scale)
         else:
             y = neurons.curves((v * table.gain + table.shift) / neurons.peaks)
         return self.coded(np.moveaxis(y, -1, 1))
@@ -277,14 +275,10 @@ class Forward(FloatArithmetic):
             return self.coded(neurons.curves(u))
         window = stage.array.window
         if not {"NDR device", "load line"} <= set(self.causes) or window is None:
-            window = window_of(activation, self._shape(activation), self._segments)
+            window = window_of(activation, self._shape(activation))
         wanted, which = curves_of(neurons, window, outputs)
         voltage = u * window.per_unit + window.zero
-        return self.coded(self._looked_up(wanted, which, voltage, stage.layer.table_bits))
-
-    @property
-    def _segments(self) -> int:
-        return int(self.program.curve_base.shape[1])
+        return self.coded(self._looked_up(wanted, which, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
         """The die's devices (``held``, None where there are none), or those the network was trained with,
@@ -308,17 +302,15 @@ class Forward(FloatArithmetic):
         model = (neuron.in_circuit(device) if "load line" in self.causes else None) or device
         return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
-    def _looked_up(
-        self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array, table_bits: int
-    ) -> Floats:
+    def _looked_up(self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array) -> Floats:
         """Outputs 0..1, not rounded to codes, of tables of the curves ``wanted``, ``which`` (M,) of them, at
         voltages in codes (..., M)."""
-        table = fit_pwl(wanted, segments=self._segments, table_bits=table_bits)
+        table = fit_pwl(wanted)
         v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
-        f = table.segment_bits
+        f = SEGMENT_BITS
         q = np.broadcast_to(which, v.shape)
         line = table.base[q, v >> f] + table.slope[q, v >> f] * ((v & ((1 << f) - 1)) / (1 << f))
-        y: Floats = np.clip(line / (1 << table_bits), 0.0, INPUT_MAX) / INPUT_MAX
+        y: Floats = np.clip(line / (1 << TABLE_BITS), 0.0, INPUT_MAX) / INPUT_MAX
         return y
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.network import Ndr, Network, Sampled
 from emulator.network.floats import FloatArithmetic
@@ -16,8 +16,6 @@ from emulator.spec.arrays import Codes, Floats
 from emulator.spec.evaluate import At, last, run
 
 Watch = Callable[[int, Floats], None]
-
-SEGMENTS = 32
 
 
 class RealArithmetic(FloatArithmetic):
@@ -80,7 +78,7 @@ class _Curve:
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
         wanted = INPUT_MAX * np.clip(activation.shape(self.window.values()), 0.0, 1.0)
-        self.codes = fit_pwl(wanted, segments=SEGMENTS).evaluate()[0].astype(np.float64) / INPUT_MAX
+        self.codes = fit_pwl(wanted).evaluate()[0].astype(np.float64) / INPUT_MAX
 
     def __call__(self, z: Floats) -> Floats:
         v = np.clip(np.rint(self.window.zero + self.window.per_unit * z), V_MIN, V_MAX).astype(np.int64)

@@ -4,9 +4,9 @@ from collections import deque
 
 import numpy as np
 
+from emulator.device.ndr.pwl import SEGMENTS
 from emulator.device.ndr.window import Window
 from emulator.network import Activation, Gate, Network, Pool, Product, Sampled, Table
-from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.arrays import Floats
 from emulator.spec.evaluate import At, run

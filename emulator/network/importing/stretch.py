@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import fit_pwl
+from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
 from emulator.device.ndr.window import Window
 from emulator.errors import UnsupportedNodeError
 from emulator.network.activation import Activation, Ndr, Sampled
-from emulator.network.importing.arithmetic import SEGMENTS
 from emulator.network.importing.graph import Function, Reach
 from emulator.network.importing.view import Span, code_span
 from emulator.spec.arithmetic import INPUT_MAX
@@ -101,7 +100,7 @@ def stretch_of(
     low, high = _trimmed(function, low, high)
     candidates = [_fitted(function, low, high, holds)]
     if low < 0 < high:
-        candidates.append(_fitted(function, _with_border(low, high, 0.0), high, holds))
+        candidates.append(_fitted(function, _with_border(low, high), high, holds))
     points, span, error = min(candidates, key=lambda c: c[2])
     rises = bool((np.diff(points[1]) >= -1e-9).all())
     return Stretch(
@@ -152,12 +151,12 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
 
 
-def _with_border(low: float, high: float, kink: float) -> float:
-    """A lower end, at most ``low``, that puts ``kink`` on the border of two segments."""
+def _with_border(low: float, high: float) -> float:
+    """A lower end, at most ``low``, that puts 0 on the border of two segments."""
     inner = SEGMENTS - 1
-    n = int(np.ceil((kink - low) / ((high - low) / inner)))
+    n = int(np.ceil(-low / ((high - low) / inner)))
     n = min(max(n, 1), inner - 1)
-    return (inner * kink - n * high) / (inner - n)
+    return -n * high / (inner - n)
 
 
 def _fitted(
@@ -172,6 +171,6 @@ def _fitted(
     window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
     at = np.clip(window.values(), u[0], u[-1])
     wanted = np.clip((_values(function, at) - span.low) / span.width, 0.0, 1.0)
-    table = fit_pwl(INPUT_MAX * np.interp(at, *points), segments=SEGMENTS)
+    table = fit_pwl(INPUT_MAX * np.interp(at, *points))
     error = float(np.abs(table.evaluate()[0] / INPUT_MAX - wanted).max())
     return points, span, error

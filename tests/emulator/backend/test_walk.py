@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from walks import walked_cycles
 
 from emulator.backend.lay_out import check_fits, lay_out
 from emulator.backend.lowering import Fill, lower
 from emulator.backend.schedule import bound_cycles
-from emulator.backend.walk import codes_of_maps, walked_cycles
+from emulator.backend.walk import codes_of_maps
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.mapping import map_network

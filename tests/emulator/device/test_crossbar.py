@@ -12,9 +12,7 @@ from emulator.device.array.crossbar import (
     nodal_matrix,
     operating_point,
 )
-from emulator.errors import PhysicsError
 from tests.emulator.mapping.by_hand import circuit
-from tests.refusals import refused
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1)])
@@ -120,14 +118,3 @@ def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
     volts = 0.2 - current * 1e-6 * 10_000
     assert secant[0, 0] == pytest.approx(40.0 * (1 + 6.0 * volts**2) / (1 + 6.0 * 0.2**2), rel=1e-9)
     assert current == pytest.approx(secant[0, 0] * volts, rel=1e-9)
-
-
-test_refusals = refused(
-    PhysicsError,
-    (effective_matrix, np.ones(3), 1.0, r"shape \(3,\)"),
-    (effective_matrix, np.ones((0, 3)), 1.0, r"shape \(0, 3\); accepted: \(K, M\), neither 0"),
-    (effective_matrix, np.array([[-1.0]]), 1.0, "conductance is -1.0 uS"),
-    (effective_matrix, np.array([[np.nan]]), 1.0, "conductance is nan uS"),
-    (effective_matrix, np.ones((2, 2)), -1.0, "wire_resistance_ohm is -1.0"),
-    (effective_matrix, np.ones((2, 2)), 1.0, np.inf, "access_resistance_ohm is inf"),
-)

@@ -14,7 +14,6 @@ from emulator.mapping.cells import make_cells
 from emulator.mapping.mitigation import Mitigation
 from tests.chips import changed
 from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
-from tests.refusals import refused
 
 CELLS = 100_000
 
@@ -91,22 +90,6 @@ def test_cells_are_cut_at_zero_once():
     assert got.aged.min() == 0
     assert (got.aged == 0).mean() == pytest.approx(0.5, abs=4.5 * 0.5 / CELLS**0.5)
     assert got.aged.mean() == pytest.approx(wan_day(0.0) / np.sqrt(2 * np.pi), rel=0.02)
-
-
-def drifted(name, time):
-    return age(np.ones(3), np.ones(3), DRIFTS[name], time, np.ones(3))
-
-
-test_times_outside_the_models_are_refused = refused(
-    PhysicsError,
-    (drifted, "wan2022", 0.5, "time_s is 0.5; accepted: 1..172800"),
-    (drifted, "wan2022", 172801.0, "time_s is 172801.0; accepted: 1..172800"),
-    (drifted, "ibm-cmo-hfox", 2e9, r"time_s is 2000000000.0; accepted: 1..1e\+09"),
-    (drifted, "joshi2020", 19.0, r"time_s is 19.0; accepted: 20..1e\+09"),
-    (drifted, "none", np.nan, "time_s is nan; accepted: 0..inf"),
-    (pcm_read_sigma, 25.0, 1e-7, r"time_s is 1e-07; accepted: 2\.5e-07 or more, finite"),
-    (cmo_read_sigma, 50.0, 9e-7, "time_s is 9e-07; accepted: 1e-06 or more, finite"),
-)
 
 
 def test_ageing_goes_by_the_target_and_ends_at_zero():

@@ -99,15 +99,13 @@ def test_compiled_loops_limit_sigma_as_numpy_does() -> None:
     compiled(program, x, Core(program, fast=False).infer(x, seed=3), seed=3)
 
 
-def test_compiled_loops_refuse_sums_that_float32_cannot_hold() -> None:
+def test_sums_that_float32_cannot_hold_are_numpys() -> None:
     program = random_program(
         PRESETS["64-lane"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
     weights = np.full((1024, 4), 255, np.int16)
     program = program.with_layers((dataclasses.replace(program.layers[0], weights=weights),))
     assert not fast_model.suits(program)
-    with pytest.raises(ValueError, match="float32"):
-        fast_model.FastCore(program)
     x = np.full((300, 1024), 255, np.uint8)
     np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))
 
@@ -209,13 +207,9 @@ def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
         assert abs(seen - wanted) < 5 * np.sqrt(wanted + 1), (seen, wanted)
 
 
-def test_a_virtual_chip_needs_a_variation() -> None:
+def test_virtual_chips_differ() -> None:
     program = random_program(PRESETS["tiny"], np.random.default_rng(0))
-    with pytest.raises(ProgramError, match="one individual chip"):
-        virtual_chip(program, seed=0, chip=0)
     varied = dataclasses.replace(program, variation=spread(3.0))
-    with pytest.raises(ValueError, match="chip is -1"):
-        virtual_chip(varied, seed=0, chip=-1)
     assert virtual_chip(varied, seed=0, chip=0).checksum() != virtual_chip(varied, seed=0, chip=1).checksum()
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.device.ndr.curves import Bell, Esaki, tunnel
-from emulator.device.ndr.pwl import CODES, fit_pwl
+from emulator.device.ndr.pwl import CODES, SEGMENTS, fit_pwl
 from emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _several, _tails, choose_window
 from emulator.errors import CompileError
 from emulator.golden import Core
@@ -26,35 +26,33 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("segments", [16, 32, 64])
 @pytest.mark.parametrize("name", list(SHAPES))
-def test_error_is_within_the_window_estimate_and_reported_truly(name, segments):
+def test_error_is_within_the_window_estimate_and_reported_truly(name):
     shape = SHAPES[name]
-    window = choose_window(shape, segments)
+    window = choose_window(shape)
     wanted = np.clip(255 * np.array([[1.0], [0.37]]) * shape(window.values()), 0, 255)
-    table = fit_pwl(wanted, segments=segments)
+    table = fit_pwl(wanted)
     got = table.evaluate().astype(float)
     np.testing.assert_allclose(table.error_lsb, np.abs(got - wanted).max(axis=1))
-    if name == "tunnel" and segments == 32:
+    if name == "tunnel":
         assert (window.low, got[0, : CODES // 32].max()) == (0.0, 0), "off below zero volts, exactly"
         assert max(table.max_error_lsb, window.tail_lsb) < 4.5
     # A line within half the spread about the chord exists; rounding of output, base and slope adds < 0.6.
     pieces = np.pad(wanted, ((0, 0), (0, 1)), mode="edge")
-    f = CODES // segments
+    f = CODES // SEGMENTS
     for q, curve in enumerate(pieces):
         chords = np.interp(np.arange(CODES + 1), np.arange(0, CODES + 1, f), curve[::f])
-        spread = (curve - chords)[:CODES].reshape(segments, f)
+        spread = (curve - chords)[:CODES].reshape(SEGMENTS, f)
         assert table.error_lsb[q] <= np.ptp(spread, axis=1).max() / 2 + 0.6
 
 
-@pytest.mark.parametrize("segments", [16, 32])
 @pytest.mark.parametrize("name", [*SHAPES, "jump"])
-def test_no_window_is_better_than_the_chosen_one(name, segments):
+def test_no_window_is_better_than_the_chosen_one(name):
     """Of all that are tried, each looked at closely: the first with the least error."""
     shape = SHAPES.get(name, lambda u: np.where(u < 1.3, u / 2, 0.1).clip(0, 1))
-    windows = [Window(low, float(high), segments, 0.0) for low in LOWS for high in HIGHS]
+    windows = [Window(low, float(high), SEGMENTS, 0.0) for low in LOWS for high in HIGHS]
     errors = np.maximum(_tails(_several(shape), windows), _inside(_several(shape), windows, 1.0))
-    best, chosen = windows[errors.argmin()], choose_window(shape, segments)
+    best, chosen = windows[errors.argmin()], choose_window(shape)
     assert (chosen.low, chosen.high) == (best.low, best.high)
 
 
@@ -71,7 +69,7 @@ def test_a_window_spans_all_segments_but_the_first(segments):
 def test_tails_are_what_the_window_leaves_out(name):
     """Beyond either end the curve is held: the largest difference there, in output steps, up to 40 units."""
     shape = SHAPES[name]
-    window = choose_window(shape, 32)
+    window = choose_window(shape)
     first, last = window.values()[[0, -1]]
     below, above = np.linspace(-40, first, 20_001), np.linspace(last, 40, 20_001)
     left = np.abs(shape(below) - shape(first)).max()
@@ -80,41 +78,37 @@ def test_tails_are_what_the_window_leaves_out(name):
 
 
 def test_slopes_are_rounded_to_the_nearest():
-    """Without fraction bits a slope of 99.9 a segment is 100, not 99."""
-    assert fit_pwl(199.8 * np.linspace(0, 1, CODES), segments=2, table_bits=0).max_error_lsb < 0.75
+    slopes = fit_pwl(np.arange(0, 255, 7.3)[:, None] * np.linspace(0, 1, CODES)).slope
+    wanted = np.arange(0, 255, 7.3)[:, None] / (CODES - 1) * (CODES // SEGMENTS) * 64
+    assert np.abs(slopes - wanted).max() <= 0.501
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 8, 32, 256]), st.integers(0, 8))
+@given(st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
-def test_tables_evaluate_as_the_golden_neuron_does(seed, segments, table_bits):
+def test_tables_evaluate_as_the_golden_neuron_does(seed):
     rng = np.random.default_rng(seed)
     knots = rng.uniform(0, 255, (3, 9))
     wanted = np.array([np.interp(np.arange(CODES), np.linspace(0, CODES, 9), row) for row in knots])
-    table = fit_pwl(wanted, segments=segments, table_bits=table_bits)
-    bits = {"segment_bits": table.segment_bits, "table_bits": table_bits}
-    neurons = layer(1, 3, curve=np.arange(3, dtype=np.uint16), **bits)
+    table = fit_pwl(wanted)
+    neurons = layer(1, 3, curve=np.arange(3, dtype=np.uint16))
     v = np.repeat(np.arange(-2048, 2048)[:, None], 3, axis=1)
     np.testing.assert_array_equal(neuron(v, neurons, table.base, table.slope).T, table.evaluate())
 
 
 test_refusals = refused(
     CompileError,
-    (fit_pwl, np.zeros(7), r"curves have shape \(1, 7\); accepted: \(Q, 4096\)"),
     (fit_pwl, np.full(CODES, 256.0), "curves reach 256.0..256.0; accepted: 0..255"),
     (fit_pwl, np.full(CODES, np.nan), "accepted: 0..255"),
-    (lambda: fit_pwl(np.zeros(CODES), segments=33), "segments is 33; accepted: a power of two"),
-    (lambda: fit_pwl(np.zeros(CODES), table_bits=13), "table_bits is 13"),
-    (lambda: fit_pwl(255.0 * (np.arange(CODES) % 2), table_bits=12), "curve (base|slope) reaches"),
 )
 
 
 X = np.arange(256)
 
 
-def computed(values: np.ndarray, segments: int = 32) -> np.ndarray:
+def computed(values: np.ndarray) -> np.ndarray:
     """What the golden model makes of every code, (Q, 256)."""
-    offset, scale, wanted = placed(values, segments)
-    table = fit_pwl(wanted, segments=segments)
+    offset, scale, wanted = placed(values)
+    table = fit_pwl(wanted)
     count = len(values)
     step = Table(
         sources=(0,),
@@ -122,8 +116,6 @@ def computed(values: np.ndarray, segments: int = 32) -> np.ndarray:
         offset=offset,
         scale=scale,
         curve=np.arange(count).astype(np.uint16),
-        segment_bits=table.segment_bits,
-        table_bits=table.table_bits,
     )
     program = Program(
         name="t", rows=128, shape=(1, 1, 1), steps=(step,), curve_base=table.base, curve_slope=table.slope
@@ -146,7 +138,7 @@ def test_a_kink_costs_little_wherever_it_lies() -> None:
 
 def test_a_smooth_function_keeps_the_whole_table() -> None:
     values = 127.5 * (1 + np.sin(X[None] / 40))
-    offset, scale, _ = placed(values, 32)
+    offset, scale, _ = placed(values)
     assert (offset[0], scale[0]) == (-128, 16)
     assert np.abs(computed(values) - values).max() < 1.0
 
@@ -154,14 +146,13 @@ def test_a_smooth_function_keeps_the_whole_table() -> None:
 def test_every_code_stays_inside_the_table() -> None:
     kinks = np.arange(-20.0, 280.0)
     values = np.clip(9.0 * (X - kinks[:, None]), 0, 255)
-    offset, scale, _ = placed(values, 32)
+    offset, scale, _ = placed(values)
     voltage = (X + offset[:, None].astype(int)) * scale[:, None].astype(int)
     assert voltage.min() >= -2048
     assert voltage.max() <= 2047
     assert set(scale.tolist()) == {15, 16}
 
 
-@pytest.mark.parametrize("segments", [8, 32, 64])
-def test_straight_lines_are_exact(segments: int) -> None:
+def test_straight_lines_are_exact() -> None:
     values = np.array([X * 1.0, 255.0 - X, np.full(256, 77.0)])
-    np.testing.assert_array_equal(computed(values, segments), values)
+    np.testing.assert_array_equal(computed(values), values)

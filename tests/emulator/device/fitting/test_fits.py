@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
+from emulator.device.description.loader import save_preset
 from emulator.device.ecram.pulses import Exponential, LinearStep
 from emulator.device.fitting import (
     fit_ecram,
@@ -11,7 +12,6 @@ from emulator.device.fitting import (
     fit_rram,
     held_out_error,
     read_measurements,
-    save_preset,
 )
 from emulator.device.measurements import UNITS
 from emulator.device.ndr.curves import Bell, Esaki, Tunnel
@@ -143,7 +143,6 @@ test_impossible_curves_are_refused = refused(
     DatasetError,
     *((curve, *row) for row in IMPOSSIBLE),
     (curve, V, noisy(ESAKI, 0.003), "bell", MISSES),
-    (curve, V, ESAKI, "double", "model is 'double'; accepted: auto, esaki, tunnel, bell, table"),
     given="tmp_path",
 )
 
@@ -206,8 +205,8 @@ def missed(offset):
     return target, np.abs(target + offset + 0.8 * np.random.default_rng(0).standard_normal(len(target)))
 
 
-def of_cells(folder, target, got, model="polynomial"):
-    return fit_rram(measured(folder, "target_uS,conductance_uS", target, got), model)
+def of_cells(folder, target, got):
+    return fit_rram(measured(folder, "target_uS,conductance_uS", target, got))
 
 
 def test_few_cells_a_target_are_right_on_average(tmp_path):
@@ -229,7 +228,6 @@ test_impossible_cells_are_refused = refused(
     (of_cells, *missed(-1.5), r"cells for 5 uS read .*\(-1.*accepted: a mean within"),
     (of_cells, *missed(1.5), r"cells for 5 uS read .*\([+]1.*accepted: a mean within"),
     (of_cells, T := np.repeat([5.0, 20.0, 40.0, 60.0], 50), 1000 * noisy(T, 0.01), "cells for 60 uS read"),
-    (of_cells, *missed(0.0), "esaki", r"model is .*; accepted: polynomial"),
     given="tmp_path",
 )
 

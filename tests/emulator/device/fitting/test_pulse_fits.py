@@ -22,7 +22,7 @@ def test_what_differs_between_devices_is_told_apart(spread):
     rng = np.random.default_rng(2)
     model = LinearStep(step_up=0.04, step_down=0.02, w_min=-1, w_max=1, gamma_up=0.3, gamma_down=0.1)
     drawn = EcramSpread(**{f"{name}_sigma": part for name, part in spread.items()})
-    fit = fit_ecram(of_traces([50 + 25 * trace(model.device(drawn, rng), 140, 160)[:, 0] for _ in range(40)]))
+    fit = fit_ecram(of_traces(50 + 25 * trace(model.population(drawn, 40, rng), 140, 160, devices=40).T))
     for name in ("step", "asymmetry", "bound"):
         wanted = 100 * spread.get(name, 0.0)
         assert fit.values[f"{name}_variation_percent"] == pytest.approx(wanted, rel=0.3, abs=0.6)

