@@ -31,9 +31,7 @@ def chip(name="ideal+ndr-esaki", **neuron):
 def off(program, die, m, device, ohm, height=1.0):
     """How far neuron m's outputs 0..1 are from ``height`` times the circuit's, at every voltage code."""
     layer = program.layers[0]
-    table = PwlTable(
-        program.curve_base, program.curve_slope, layer.segment_bits, layer.table_bits, np.zeros(1)
-    )
+    table = PwlTable(program.curve_base, program.curve_slope, np.zeros(1))
     u, y = die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
     # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
     volts = u * Circuit(Esaki(), ohm * height).unit_V
