@@ -54,7 +54,8 @@ def contract(
         return NotImplemented
     size = dict(zip(of_weight, weight.shape, strict=True))
     inputs, count = (math.prod(size[label] for label in part) for part in (k, groups))
-    matrix = weight.permute([of_weight.index(label) for label in k + groups + columns]).reshape(inputs, -1)
+    weight = weight.permute([of_weight.index(label) for label in k + groups + columns])
+    matrix = weight.reshape(inputs, -1)
     product = run.product(
         weight, matrix, Patches(shape=(count * inputs, 1, 1), kernel=(1, 1), groups=count), whole=count == 1
     )

@@ -88,11 +88,12 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A product as mapped: its program on single patches, and the value of one unit of each column's sums
-    float64 (M,)."""
+    """A product as mapped: its program on single patches, the value of one unit of each column's sums
+    float64 (M,), and the bias that is part of them."""
 
     program: Program
     step: npt.NDArray[np.float64]
+    bias: Tensor | None
 
 
 class Product(torch.nn.Module):
@@ -178,7 +179,8 @@ class Product(torch.nn.Module):
         """
         if self.on_die is None:
             mapped = self._map(weight, bias)
-            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step)
+            known = None if bias is None else bias.detach().clone()
+            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, known)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
@@ -290,7 +292,10 @@ class Product(torch.nn.Module):
         step = torch.from_numpy(mapped.step).to(x.device, x.dtype)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
-        return y * along(step, y)
+        # Another bias than the mapped one is what the same weights may be read with elsewhere.
+        none = torch.zeros_like(step)
+        other = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
+        return y * along(step, y) + along(other, y)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Through the chip's errors; what is constant in the inputs is taken out of them first.

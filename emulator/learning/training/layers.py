@@ -29,9 +29,10 @@ class Reading(torch.nn.Module):
     """Patches times a matrix held by differential pairs of cells, read through converters.
 
     Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
-    mean square; that limit is the weight the compiler maps to the largest conductance. In training the forward pass sees the nearest level plus a draw of programming error of
-    both cells and of read noise, and the converters; the gradient goes straight through to the limited float
-    weights, which evaluation and export use. All patches of a batch are read with the same draw.
+    mean square; that limit is the weight the compiler maps to the largest conductance. In training the
+    forward pass sees the nearest level plus a draw of programming error of both cells and of read noise, and
+    the converters; the gradient goes straight through to the limited float weights, which evaluation and
+    export use. All patches of a batch are read with the same draw.
 
     Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: range, rounding and
     noise. Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the
