@@ -288,14 +288,15 @@ class Product(torch.nn.Module):
         if place.read is not None and not place.watching:
             place.read.setdefault(self, []).append((weight, bias, program, codes))
         sums = place.run(self.name, program, codes, place.first_index * each, call)
-        y = torch.from_numpy(sums).to(x.device, x.dtype)
-        step = torch.from_numpy(mapped.step).to(x.device, x.dtype)
+        wide = torch.promote_types(x.dtype, torch.float32)  # sums go beyond half precision
+        y = torch.from_numpy(sums).to(x.device, wide)
+        step = torch.from_numpy(mapped.step).to(x.device, wide)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
         # Another bias than the mapped one is what the same weights may be read with elsewhere.
         none = torch.zeros_like(step)
         other = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
-        return y * along(step, y) + along(other, y)
+        return (y * along(step, y) + along(other, y)).to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Through the chip's errors; what is constant in the inputs is taken out of them first.
