@@ -51,9 +51,7 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
     some = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
-    known = [_unblocked(product) for product in program.products]
-    if network is not None and len(network.products) == len(known):
-        known = [(node.patches, node.dense.outputs) for node in network.products]
+    known = as_designed(program, network)
     products = nonzero = 0
     for maps in Core(program, fast=False).calls(some, noise=False):
         for step, (patches, outputs) in zip(program.products, known, strict=True):
@@ -64,6 +62,14 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
             parts = (dac_slice(rows, j, bits) for j in range(slices(bits)))
             nonzero += sum(map(np.count_nonzero, parts)) * each
     return Work(products / len(some), nonzero / len(some))
+
+
+def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
+    """What each product cuts, and its outputs, whatever blocks and groups it is laid out in; ``network`` as
+    for ``work``."""
+    if network is not None and len(network.products) == len(program.products):
+        return [(node.patches, node.dense.outputs) for node in network.products]
+    return [_unblocked(product) for product in program.products]
 
 
 def _unblocked(product: Product) -> tuple[Patches, int]:

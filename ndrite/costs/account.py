@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.mapping import Die
+from emulator.network import Network
 from emulator.spec import Program
 from host.api import Progress
 from ndrite.costs.constants import Constants, Triple, load_constants
@@ -119,15 +120,16 @@ def account_of(
     x: npt.NDArray[np.uint8],
     constants: Constants | None = None,
     *,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
     """What one inference of ``program`` costs on its die, mean over samples x uint8 (n, inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
-    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. Raises
-    CostError when the constants cannot be read.
+    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:
+    as for ``works``. Raises CostError when the constants cannot be read.
     """
-    found = tuple(works(program, die, x, progress=progress))
+    found = tuple(works(program, die, x, network, progress=progress))
     return Account(found, constants or load_constants(), len(x), program.name, die.chip.name)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +12,27 @@ from emulator.device.description import Chip
 from emulator.golden import Core
 from emulator.mapping import Die
 from emulator.mapping.die import DieArray
+from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
-from emulator.spec.arrays import Floats
+from emulator.spec.arrays import Codes, Floats
 from emulator.spec.steps import Gate, Pool, Product, Table
 from host.api import Progress
 from ndrite.costs.parts import CODE_BITS, Use, Work
+from ndrite.evaluations import as_designed
 
 BATCH = 16
 Maps = Sequence[npt.NDArray[Any]]
 
 
 def works(
-    program: Program, die: Die, x: npt.NDArray[np.uint8], *, progress: Progress | None = None
+    program: Program, die: Die, x: Codes, network: Network | None = None, *, progress: Progress | None = None
 ) -> list[Work]:
     """Work of each step, mean over samples x uint8 (n, inputs), n at least 1, read noise off; the inputs' own
-    first."""
+    first.
+
+    MACs are those of the ``network`` it was made of: cells that a board's blocks leave empty have none.
+    """
     core, first = Core(program), program.first
     seen = np.zeros((len(program.products), 3))
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]
@@ -40,11 +46,12 @@ def works(
             progress(min(start + BATCH, len(x)), len(x))
     digital = digital_maps(program)
     found = [Work("inputs", uses=_moved(CODE_BITS * program.inputs, CODE_BITS * math.prod(program.shape)))]
-    pairs = zip(seen / len(x), die.arrays, strict=True)
+    pairs = zip(seen / len(x), die.arrays, as_designed(program, network), strict=True)
     for i, step in enumerate(program.steps):
         if isinstance(step, Product):
-            mean, array = next(pairs)
-            found.append(_product(program, i, step, array, die.chip, mean, digital))
+            mean, array, (cut, outputs) = next(pairs)
+            work = _product(program, i, step, array, die.chip, mean, digital)
+            found.append(replace(work, macs=done(program, i) * cut.positions * cut.inputs * outputs))
         else:
             found.append(_step(program, i, step))
     return found
@@ -148,7 +155,7 @@ def _product(
     held = CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0
     uses += _moved(CODE_BITS * (positions * k * groups * from_codes + outputs * to_codes), held, arrays)
     name = f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else "")
-    return Work(name, positions * k * m, tuple(uses))
+    return Work(name, uses=tuple(uses))
 
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:

@@ -36,7 +36,7 @@ class Hook:
         if not result:
             place.lock.acquire()
             if place.executor is not None:
-                place.executor.stack.append((self.path, module))
+                place.executor.enter(self.path, module)
                 return
             prepare(place, self.path)
             place.executor = Executor(place, self.path, module)
@@ -144,6 +144,7 @@ def state_of(root: Any) -> str:
     digest = hashlib.sha256()
     for where, module in root.named_modules():
         own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+        own |= dict(tensors_of(module))
         own |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
         for name, value in sorted(own.items(), key=lambda item: item[0]):
             if name in NOT_STATE or value is None:

@@ -18,15 +18,16 @@ class Executor(torch.overrides.TorchFunctionMode):
     """One pass, from the outermost module in to the way out of it.
 
     ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
-    its path in the whole module; ``calls``: how often each product was read; ``drawn``: its weights with this
-    pass's errors, in training; ``samples``: how many there are while a function of PyTorch's computes time
-    first; else None.
+    its path in the whole module and what it held as it began; ``calls``: how often each product was read;
+    ``drawn``: its weights with this pass's errors, in training; ``samples``: how many there are while a
+    function of PyTorch's computes time first; else None.
     """
 
     def __init__(self, placement: Placement, path: str, module: Any) -> None:
         super().__init__()
         self.placement = placement
-        self.stack: list[tuple[str, Any]] = [(path, module)]
+        self.stack: list[tuple[str, Any, list[tuple[str, Tensor]]]] = []
+        self.enter(path, module)
         self.calls: dict[Product, int] = {}
         self.drawn: dict[Product, Tensor] = {}
         self.samples: int | None = None
@@ -35,6 +36,10 @@ class Executor(torch.overrides.TorchFunctionMode):
             for inner, part in module.named_modules()
             for attribute, tensor in tensors_of(part)
         ]
+
+    def enter(self, path: str, module: Any) -> None:
+        """Its ``forward`` begins: what it makes of the data from here on, and keeps, is no weight."""
+        self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What FORMS has on the die, if its weights are held; everything else as it is."""
@@ -49,9 +54,9 @@ class Executor(torch.overrides.TorchFunctionMode):
         """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
-        path, module = self.stack[-1]
+        path, _, begun = self.stack[-1]
         at = tensor.data_ptr()
-        own = ((path, attribute, held) for attribute, held in tensors_of(module))
+        own = ((path, attribute, held) for attribute, held in begun)
         for where, attribute, held in (*own, *self._known):
             start, size = held.data_ptr(), held.element_size()
             if start <= at < start + held.numel() * size:

@@ -54,7 +54,8 @@ def contract(
         return NotImplemented
     size = dict(zip(of_weight, weight.shape, strict=True))
     inputs, count = (math.prod(size[label] for label in part) for part in (k, groups))
-    matrix = weight.permute([of_weight.index(label) for label in k + groups + columns]).reshape(inputs, -1)
+    weight = weight.permute([of_weight.index(label) for label in k + groups + columns])
+    matrix = weight.reshape(inputs, -1)
     product = run.product(
         weight, matrix, Patches(shape=(count * inputs, 1, 1), kernel=(1, 1), groups=count), whole=count == 1
     )
@@ -230,7 +231,7 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
 def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
     """Layers and directions one after another; gates and memory in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
-        path, module = run.stack[-1]
+        path, module, _ = run.stack[-1]
         raise InputError(
             f"{path or type(module).__name__} is given a PackedSequence; accepted: a tensor, padded by "
             "torch.nn.utils.rnn.pad_packed_sequence"

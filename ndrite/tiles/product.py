@@ -88,11 +88,12 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A product as mapped: its program on single patches, and the value of one unit of each column's sums
-    float64 (M,)."""
+    """A product as mapped: its program on single patches, the value of one unit of each column's sums
+    float64 (M,), and the bias that is part of them."""
 
     program: Program
     step: npt.NDArray[np.float64]
+    bias: Tensor | None
 
 
 class Product(torch.nn.Module):
@@ -178,7 +179,8 @@ class Product(torch.nn.Module):
         """
         if self.on_die is None:
             mapped = self._map(weight, bias)
-            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step)
+            known = None if bias is None else bias.detach().clone()
+            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, known)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
@@ -286,11 +288,15 @@ class Product(torch.nn.Module):
         if place.read is not None and not place.watching:
             place.read.setdefault(self, []).append((weight, bias, program, codes))
         sums = place.run(self.name, program, codes, place.first_index * each, call)
-        y = torch.from_numpy(sums).to(x.device, x.dtype)
-        step = torch.from_numpy(mapped.step).to(x.device, x.dtype)
+        wide = torch.promote_types(x.dtype, torch.float32)  # sums go beyond half precision
+        y = torch.from_numpy(sums).to(x.device, wide)
+        step = torch.from_numpy(mapped.step).to(x.device, wide)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
-        return y * along(step, y)
+        # Another bias than the mapped one is what the same weights may be read with elsewhere.
+        none = torch.zeros_like(step)
+        other = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
+        return (y * along(step, y) + along(other, y)).to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Through the chip's errors; what is constant in the inputs is taken out of them first.

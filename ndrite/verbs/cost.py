@@ -69,4 +69,5 @@ def cost(
     whole = compiled_of(program)
     x = first(seen_samples(whole.program, whole, inputs, data=data, codes=codes), count, SAMPLES)
     with progress("samples") as report:
-        return account_of(whole.program, whole.die, x, given.on(node_nm), progress=report)
+        on, network = given.on(node_nm), whole.network
+        return account_of(whole.program, whole.die, x, on, network=network, progress=report)

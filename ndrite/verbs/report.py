@@ -83,7 +83,7 @@ def report(
     found = Report(
         subject=whole,
         explanation=causes,
-        cost=account_of(whole.program, whole.die, x[:SAMPLES]),
+        cost=account_of(whole.program, whole.die, x[:SAMPLES], network=whole.network),
         x=x,
         labels=y,
         answers=answers * (whole.program.meaning.output_step or 1.0),

@@ -245,6 +245,24 @@ def test_every_entry_says_modelled(said: Any) -> None:
     assert {content["basis"], *entries(content)} == {"modelled"}
 
 
+def test_what_a_board_programs_twice_or_leaves_empty_is_multiplied_once() -> None:
+    """Kernels side by side, and groups that share rows."""
+    dense = Dense(np.ones((18, 6), np.float32), np.ones(6, np.float32))
+    grouped = NetworkProduct(dense, (0,), Patches(shape=(4, 8, 8), kernel=(3, 3), groups=2))
+    given = Network((grouped,), (4, 8, 8), "groups")
+    x = np.random.default_rng(0).integers(0, 256, (16, 256), np.uint8)
+    plain, placed = (
+        ndrite.compile(given, "ideal", samples=x, codes=True, target=board)
+        for board in (None, "ulx3s-85f-128")
+    )
+    assert placed.program.products[0].patches != plain.program.products[0].patches
+    assert (
+        ndrite.cost(placed, x[:1], codes=True).macs
+        == ndrite.cost(plain, x[:1], codes=True).macs
+        == 36 * 18 * 6
+    )
+
+
 @pytest.fixture
 def work(here: Path) -> None:
     """The working folder: mine, 12-6-2, and x.npy."""

@@ -17,6 +17,8 @@ RUN = 0.25
 TURN = 8.0
 """And so does one shorter than so many deviations of the noise."""
 MISSES = 0.05  # residual (rms), of the range, that a note is made of, if it is twice the scatter, too
+AT_BOUND, TURNING = 1e-6, 3
+"""A modelled state so near to its last one is at the bound, for more rows than smoothing takes off a turn."""
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
@@ -93,9 +95,14 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            walk, moved = _walk(n, state[part] - modelled), rms(np.diff(modelled) / np.diff(n))
+            # At its bound a device neither moves nor walks; a run of which only the turn is there has none.
+            last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
+            last = last if last + TURNING < len(n) else len(n) - 1
+            way = slice(max(last, PULSES_MIN) + 1)
+            walk = _walk(n[way], (state[part] - modelled)[way])
+            moved = rms(np.diff(modelled[way]) / np.diff(n[way]))
             own[up].append(step)
-            found[up].append((step, gamma, walk / max(moved, 1e-12), walk / max(step, 1e-12)))
+            found[up].append((step, gamma, walk / max(moved, 1e-12), walk / max(step, 1e-12), float(n[last])))
             branches.append(Branch(name, up, float(pulse[part][0]), n, state[part], modelled))
         bounds += [top, -bottom]
         each.append([np.median(own[True]), np.median(own[False])])
@@ -103,13 +110,13 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
     if error > max(MISSES, 2 * read):
         notes.append(f"{model} misses the data by {error:.0%} of the range (rms): noise, to cycle_percent")
-    step, gamma, cycle, cycle_at_0 = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
+    step, gamma, cycle, cycle_at_0, _ = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
     values: dict[str, Any] = {"model": model}
     if model == "linear-step":
         fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
         values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(each), bounds)
     else:
-        values["pulses"] = max(2, round(float(np.median([b.pulse[-1] for b in branches]))))
+        values["pulses"] = max(2, round(float(np.median([of[-1] for legs in found.values() for of in legs]))))
         # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = cycle_at_0.mean() * step.mean() / 2

@@ -25,7 +25,9 @@ def fused(graph: Graph) -> Graph:
 
 
 def settled(graph: Graph) -> Graph:
-    """Every memory takes the result of something that makes codes of its own."""
+    """Every memory, and the output, takes the result of something that makes codes of its own."""
+    if graph.output.is_input:
+        graph = replace(graph, output=table(graph.output, identity(graph.output.name)))
     memories = tuple(
         (memory, op if op.kind in ("product", "table", "gate") else table(op, identity(op.name)))
         for memory, op in graph.memories

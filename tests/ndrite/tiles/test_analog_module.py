@@ -187,6 +187,29 @@ def test_weights_that_are_used_past_their_layer_are_on_the_die() -> None:
     assert rows == [("first", "die", 32), ("second", "die", 12)]
 
 
+def test_what_a_pass_keeps_is_no_weight() -> None:
+    """Scores that a module shows, or a state, are of the data, though an attribute has them."""
+    torch.manual_seed(0)
+    x = torch.randn(40, 5, 20)
+    layer = module(
+        lambda m, v: setattr(m, "scores", torch.softmax(m.key(v) @ v.mT, -1)) or m.scores @ m.value(v),
+        **{name: nn.Linear(20, 20) for name in ("key", "value")},
+    )
+    model = ndrite.analog(layer, "ideal", samples=x)
+    for seen in (x, x[:7], x.flip(0)):
+        assert relative(read(model, seen), read(layer, seen)) < 0.05
+    assert [row.name for row in model.ndrite.table().rows if row.where == "die"] == ["key", "value"]
+
+
+def test_sums_may_be_beyond_half_precision() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(60, 8).eval(), torch.rand(64, 60).half()
+    nn.init.constant_(layer.bias, 30)
+    layer.half()
+    y, wanted = (read(m, x).float() for m in (ndrite.analog(layer, "ideal", samples=x), layer))
+    assert (y - wanted).abs().max() < 0.1
+
+
 def test_fused_attention_is_counted() -> None:
     attention = nn.functional.scaled_dot_product_attention
     fused = module(lambda m, x: attention(m.q(x), x, x), q=nn.Linear(8, 8))
@@ -280,16 +303,17 @@ def test_the_precision_may_change_later(model: Any, x: Any, kind: Any) -> None:
 
 
 def test_what_a_module_computes_with_is_watched() -> None:
-    """A buffer of whole numbers, and a number that is no tensor at all."""
+    """A buffer of whole numbers, a number that is no tensor at all, and a matrix that is no parameter."""
 
     torch.manual_seed(0)
     seen = torch.rand(40, 8)
-    parts = {"first": nn.Linear(8, 8), "second": nn.Linear(8, 3), "gain": 1.0}
-    scaled = module(lambda m, v: m.second(m.first(v)[:, m.order] * m.gain), **parts)
+    parts = {"first": nn.Linear(8, 8), "second": nn.Linear(8, 3), "gain": 1.0, "_own": torch.randn(8, 8)}
+    scaled = module(lambda m, v: m.second(m.first(v)[:, m.order] * m.gain) + v @ m._own[:, :3], **parts)
     scaled.register_buffer("order", torch.arange(8))
     tiled = ndrite.analog(scaled, "wan2022", samples=seen)
     read(tiled, seen)
-    for change in (lambda m: setattr(m, "gain", 5.0), lambda m: m.order.copy_(m.order.flip(0))):
+    changes = (lambda m: setattr(m, "gain", 5.0), lambda m: m.order.copy_(m.order.flip(0)))
+    for change in (*changes, lambda m: m._own.mul_(-2)):
         change(tiled)
         change(scaled)
         fresh = read(ndrite.analog(scaled, "wan2022", samples=seen), seen)

@@ -267,6 +267,8 @@ def free(compute: Any, *shapes: tuple[int, ...]) -> Any:
     return module(lambda m, x: compute(x, *m.weights), weights=weights)
 
 
+TWICE = [(4, 6), (4,), (4,)]
+"""A matrix and two biases."""
 PRODUCTS = [
     (lambda x, w: x @ w, (40, 6), [(6, 4)], 1),
     (lambda x, w: w @ x, (40, 6, 3), [(4, 6)], 1),
@@ -281,6 +283,8 @@ PRODUCTS = [
     (lambda x, w: x @ w.expand(len(x), 6, 4), (20, 5, 6), [(6, 4)], 1),
     (lambda x, w: torch.addmm(torch.full((4,), torch.nan), x, w, beta=0), (40, 6), [(6, 4)], 1),
     (lambda x, w: torch.mm(x, w, out=torch.empty(len(x), 4)), (40, 6), [(6, 4)], 1),
+    (lambda x, w: torch.einsum("bm,km", torch.einsum("bk,km", x, w), w), (40, 6), [(6, 6)], 1),  # and turned
+    (lambda x, w, a, b: nn.functional.linear(x, w, a) * nn.functional.linear(x, w, 9 * b), (40, 6), TWICE, 1),
 ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description.loader import check_values
-from emulator.device.ecram.pulses import EcramSpread, LinearStep
+from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.fitting import Measurements, fit_ecram
 from tests.stimulus import trace
 
@@ -37,12 +37,19 @@ def test_devices_of_very_different_ranges_are_fitted():
     assert fit.values["step_variation_percent"] > 50
 
 
-@pytest.mark.parametrize("count", [100, 250])
+@pytest.mark.parametrize("count", [100, 250, 500])
 def test_pulses_at_the_bound_say_nothing_of_noise(count):
     model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=0.3)
     states = trace(model, count, count, np.random.default_rng(1), 20)
     fit = fit_ecram(of_traces(50 + 25 * states.T))
     assert fit.values["cycle_percent"] == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize("count", [60, 100, 150, 400])
+def test_pulses_from_bound_to_bound_are_those_that_move(count):
+    state = trace(Exponential(pulses=100, a_up=60, a_down=40), count, count)[:, 0]
+    fit = fit_ecram(of_traces([10 + 50 * state]), "exponential")
+    assert fit.values["pulses"] == min(count, 100)
 
 
 @pytest.mark.parametrize("model", ["linear-step", "exponential"])
