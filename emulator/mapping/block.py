@@ -81,22 +81,21 @@ def packed(node: Product, groups: int) -> Product:
 
 
 VISITED = 0.45
-"""Share of rows that are taken not to be 0 where those are skipped, as behind neurons that rectify."""
-PASS_CYCLES = 4
-"""What a pass takes beside its rows. Both from layers of LeNet-5 and ResNet-8, simulated."""
-
-
+"""Share of rows that are taken not to be 0 where none is known, as behind neurons that rectify."""
+PASS_CYCLES, PATCH_CYCLES = 4, 1
+"""What a pass takes beside its rows, and a patch beside whatever sets the pace. All three from layers of
+LeNet-5 and ResNet-8, simulated."""
 NOISE_CYCLES = 36
 """Cycles in which the noise of ``Geometry.noise_units`` passes is worked out."""
 
 
-def cycles_a_row(rows: int, array: Geometry) -> float:
+def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
     """Cycles for each of ``rows`` rows of a word, where lanes take up to ``lane_rows`` a cycle of those that
-    are not 0, of one word or two."""
+    are not 0, of one word or two; those are a share ``visited``."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
-    chances = (math.comb(rows, n) * VISITED**n * (1 - VISITED) ** (rows - n) for n in some)
+    chances = (math.comb(rows, n) * visited**n * (1 - visited) ** (rows - n) for n in some)
     return sum(chance * max(n / at_once, min(n, 1)) for n, chance in zip(some, chances, strict=True)) / rows
 
 
@@ -110,13 +109,22 @@ class Way:
     columns: int
 
 
-def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: bool = False) -> list[Way]:
+def ways(
+    node: Product,
+    array: Geometry,
+    *,
+    rows: int,
+    slices: int = 1,
+    beyond: bool = False,
+    visited: float = VISITED,
+) -> list[Way]:
     """Every block that fits, (1, 1) first: those that tile the grid, and pairs of an odd number of rows or
     columns where the last of them may lie ``beyond`` it.
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
     maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
-    without. A tile has ``rows``; of a product of groups each stays within one, and begins a word.
+    without. A tile has ``rows``; of a product of groups each stays within one, and begins a word. A share
+    ``visited`` of its inputs is not 0.
     """
     patches, groups = node.patches, node.patches.groups
     channels, outputs = patches.shape[0] // groups, node.dense.outputs // groups
@@ -137,13 +145,13 @@ def ways(node: Product, array: Geometry, *, rows: int, slices: int = 1, beyond: 
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
-            taken * cycles_a_row(WORD_ROWS // spread, array) + PASS_CYCLES * passes,
+            taken * cycles_a_row(WORD_ROWS // spread, array, visited) + PASS_CYCLES * passes,
             read if array.map_codes else 0,
             passes * max(share / array.readouts, NOISE_CYCLES / array.noise_units if array.noise else 0),
             share * groups / (array.neurons if node.skip is None else array.second_operands),
         )
-        columns = groups * whole_readouts(share, array)
-        return Way(block, cycles * down * across, words_a_lane(inputs, share, groups, array), columns)
+        columns, words = groups * whole_readouts(share, array), words_a_lane(inputs, share, groups, array)
+        return Way(block, (cycles + PATCH_CYCLES) * down * across, words, columns)
 
     blocks: list[Pair] = [(1, 1)]
     if patches.dilation == (1, 1):
@@ -161,15 +169,21 @@ def laid_out(
     rows: int,
     slices: int = 1,
     beyond: Container[int] = (),
+    visited: Sequence[float] = (),
 ) -> list[tuple[Product, Pair]]:
     """Each product as it is laid out for an array, and its block.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
     weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:
-    numbers of products whose maps may have more rows and columns than their nodes'.
+    numbers of products whose maps may have more rows and columns than their nodes'. ``visited``: of
+    each product, the share of its inputs that are not 0; none: ``VISITED``.
     """
     ours = [packed(node, _fewest_groups(node, array, rows)) for node in nodes]
-    known = [ways(n, array, rows=rows, slices=slices, beyond=i in beyond) for i, n in enumerate(ours)]
+    shares = visited or [VISITED] * len(ours)
+    known = [
+        ways(node, array, rows=rows, slices=slices, beyond=i in beyond, visited=share)
+        for i, (node, share) in enumerate(zip(ours, shares, strict=True))
+    ]
     chosen = [of_node[0] for of_node in known]
     while True:
         left = array.weight_depth - sum(way.words for way in chosen)

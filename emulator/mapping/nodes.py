@@ -26,6 +26,8 @@ from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
 
+LOOKED_AT = 16
+"""Samples that show how many of a product's inputs are 0, where that decides how it is laid out."""
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
@@ -83,6 +85,7 @@ class Mapper:
                 rows=chip.array.rows,
                 slices=slices(chip.input.dac_bits),
                 beyond=_cut_again(network),
+                visited=_visited(network, samples),
             )
         self._steps: list[steps.Step] = []
         self._curves = Curves()
@@ -268,6 +271,13 @@ class Mapper:
                 curve=curve,
             )
         )
+
+
+def _visited(network: Network, samples: Codes) -> list[float]:
+    """Of each product, the share of its inputs whose codes are not 0, as some of the samples show."""
+    some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(np.int64))]
+    maps = network.maps(some.astype(np.float32) / INPUT_MAX)
+    return [float((np.rint(product.source(maps) * INPUT_MAX) != 0).mean()) for product in network.products]
 
 
 def _by_call(samples: Array, network: Network) -> Array:
