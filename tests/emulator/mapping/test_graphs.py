@@ -9,7 +9,7 @@ from emulator.backend.schedule import bound_cycles
 from emulator.errors import NetworkError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
-from emulator.mapping.block import blocked, laid_out, packed
+from emulator.mapping.block import blocked, laid_out, packed, ways
 from emulator.mapping.explain.forward import Forward, stages
 from emulator.network import Dense, Gate, Named, Network, Patches, Pool, Product, Sampled, State, Table, Term
 from emulator.network.floats import FLOATS, result
@@ -74,14 +74,33 @@ def test_words_go_where_they_save_most() -> None:
     many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
 
     def blocks(**fields: int) -> list[tuple[int, int]]:
-        array = Geometry(**{"lanes": 64, "noise": False} | fields)
-        return [block for _, block in laid_out([few, many], array, rows=128)]
+        return [block for _, block in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
 
     assert blocks(weight_depth=64) == [(1, 1), (2, 2)]
-    assert blocks(weight_depth=128) == [(2, 2), (2, 4)]
-    # Where noise is worked out, which takes longer than those rows, fewer passes pay.
-    assert blocks(weight_depth=128, noise=True) == [(2, 2), (4, 4)]
+    assert blocks(weight_depth=128) == [(2, 2), (4, 4)]
     assert blocks(columns=32) == [(1, 1), (2, 2)]
+    quiet, noisy = (ways(many, Geometry(lanes=64, noise=noise), rows=128) for noise in (False, True))
+    # The noise of a pass takes longer than its nine rows, and not as long as sixty-four columns.
+    longer = {a.block: b.cycles > a.cycles for a, b in zip(quiet, noisy, strict=True)}
+    assert longer[1, 1]
+    assert not longer[4, 4]
+
+
+def test_zeros_that_samples_show_decide() -> None:
+    """Of inputs that all count, fewer neighbours go at once: more groups of lanes share their rows."""
+    first = Product(
+        Dense(np.ones((25, 6)), np.zeros(6), Named("relu")), (0,), Patches(shape=(1, 32, 32), kernel=(5, 5))
+    )
+    where = Patches(shape=(6, 28, 28), kernel=(1, 1), stride=(28, 28))
+    network = Network((first, Product(Dense(np.ones((6, 2)), np.zeros(2)), (1,), where)), (1, 32, 32), "two")
+    fast = {"skip": True, "overlap": True, "map_codes": 8192, "lane_groups": 8, "lane_rows": 2}
+    how = MapOptions(target=Geometry(lanes=128, readouts=4, **fast))
+    x = np.random.default_rng(0).integers(1, 256, (32, 1024)).astype(np.uint8)
+    sparse = np.where(np.arange(1024) % 3 == 0, x, 0).astype(np.uint8)
+    blocks = [
+        map_network(network, "ideal", some, options=how).program.products[0].block for some in (x, sparse)
+    ]
+    assert blocks == [(2, 4), (4, 4)]
 
 
 @pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
