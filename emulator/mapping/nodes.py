@@ -26,8 +26,9 @@ from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.evaluate import At, evaluated
 from emulator.spec.patches import Pair
 
-LOOKED_AT = 16
-"""Samples that show how many of a product's inputs are 0, where that decides how it is laid out."""
+LOOKED_AT = (16, 256)
+"""Samples, and patches of each product, that show how many of its inputs are 0, where that decides how it is
+laid out."""
 PATCHES_MAX = 4096
 """Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
 sample."""
@@ -274,10 +275,17 @@ class Mapper:
 
 
 def _visited(network: Network, samples: Codes) -> list[float]:
-    """Of each product, the share of its inputs whose codes are not 0, as some of the samples show."""
-    some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(np.int64))]
+    """Of each product, the share of its patches' codes that are not 0, as some of the samples show."""
+    some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT[0]).astype(np.int64))]
     maps = network.maps(some.astype(np.float32) / INPUT_MAX)
-    return [float((np.rint(product.source(maps) * INPUT_MAX) != 0).mean()) for product in network.products]
+
+    def share(product: Product) -> float:
+        last = len(some) * product.patches.positions - 1
+        pick = np.unique(np.linspace(0, last, LOOKED_AT[1]).astype(np.int64))
+        patches = product.patches.pick(product.source(maps), pick, product.pad)
+        return float((np.rint(patches * INPUT_MAX) != 0).mean())
+
+    return [share(product) for product in network.products]
 
 
 def _by_call(samples: Array, network: Network) -> Array:
