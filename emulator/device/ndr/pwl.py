@@ -59,6 +59,8 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
     """Fit tables to curves (Q, 4096): wanted output in steps, 0..255, at voltage codes -2048..2047; else
     CompileError is raised."""
     target = np.atleast_2d(np.asarray(curves, np.float64))
+    if target.ndim != 2 or target.shape[1] != CODES:
+        raise CompileError(f"curves have shape {target.shape}; accepted: (Q, {CODES})")
     if not (np.isfinite(target).all() and target.min() >= 0 and target.max() <= INPUT_MAX):
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
     pieces = target.reshape(target.shape[0], SEGMENTS, 1 << SEGMENT_BITS)

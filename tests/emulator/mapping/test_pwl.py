@@ -98,6 +98,7 @@ def test_tables_evaluate_as_the_golden_neuron_does(seed):
 test_refusals = refused(
     CompileError,
     (fit_pwl, np.full(CODES, 256.0), "curves reach 256.0..256.0; accepted: 0..255"),
+    (fit_pwl, np.zeros(5), r"curves have shape \(1, 5\); accepted: \(Q, 4096\)"),
     (fit_pwl, np.full(CODES, np.nan), "accepted: 0..255"),
 )
 
