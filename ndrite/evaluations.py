@@ -10,12 +10,11 @@ import numpy.typing as npt
 
 from boards.golden import GoldenBoard
 from emulator.golden import Core
+from emulator.mapping.block import as_designed
 from emulator.mapping.explain import accuracy, rms_error
 from emulator.network import Network
 from emulator.spec import Program
 from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Product
 from host import BoardApi
 from host.api import Progress
 from ndrite.intervals import proportion
@@ -62,25 +61,6 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
             parts = (dac_slice(rows, j, bits) for j in range(slices(bits)))
             nonzero += sum(map(np.count_nonzero, parts)) * each
     return Work(products / len(some), nonzero / len(some))
-
-
-def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """What each product cuts, and its outputs, whatever blocks and groups it is laid out in; ``network`` as
-    for ``work``."""
-    if network is not None and len(network.products) == len(program.products):
-        return [(node.patches, node.dense.outputs) for node in network.products]
-    return [_unblocked(product) for product in program.products]
-
-
-def _unblocked(product: Product) -> tuple[Patches, int]:
-    """One position at a time; what a block leaves of its kernel is that of its first position."""
-    patches, block = product.patches, product.block
-    if block == (1, 1) or patches.is_whole:
-        return patches, product.layer.outputs
-    stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
-    rows, columns = (k - (b - 1) * s for k, b, s in zip(patches.kernel, block, stride, strict=True))
-    once = dataclasses.replace(patches, kernel=(rows, columns), stride=stride)
-    return once, product.layer.outputs // (block[0] * block[1])
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

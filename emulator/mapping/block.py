@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.network import Dense, Ndr, Product
+from emulator.network import Dense, Ndr, Network, Product
+from emulator.spec import Program, steps
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.lane_groups import bank_rows, lane_groups, whole_readouts, words_a_lane
-from emulator.spec.patches import Pair
+from emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:
@@ -78,6 +79,27 @@ def packed(node: Product, groups: int) -> Product:
         weights[:, i, :, :, i] = each[:, :, :, i]
     wide = dataclasses.replace(dense, weights=weights.reshape(together * k, -1))
     return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
+
+
+def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
+    """What each product cuts, and its outputs, whatever blocks and groups it is laid out in.
+
+    Without the ``network`` that the program was made of, groups that were packed count as one.
+    """
+    if network is not None and len(network.products) == len(program.products):
+        return [(node.patches, node.dense.outputs) for node in network.products]
+    return [_unblocked(product) for product in program.products]
+
+
+def _unblocked(product: steps.Product) -> tuple[Patches, int]:
+    """One position at a time; what a block leaves of its kernel is that of its first position."""
+    patches, block = product.patches, product.block
+    if block == (1, 1) or patches.is_whole:
+        return patches, product.layer.outputs
+    stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
+    rows, columns = (k - (b - 1) * s for k, b, s in zip(patches.kernel, block, stride, strict=True))
+    once = dataclasses.replace(patches, kernel=(rows, columns), stride=stride)
+    return once, product.layer.outputs // (block[0] * block[1])
 
 
 VISITED = 0.45

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from emulator.device.description import Chip
 from emulator.golden import Core
 from emulator.mapping import Die
+from emulator.mapping.block import as_designed
 from emulator.mapping.die import DieArray
 from emulator.network import Network
 from emulator.spec import Program
@@ -19,7 +20,6 @@ from emulator.spec.arrays import Codes, Floats
 from emulator.spec.steps import Gate, Pool, Product, Table
 from host.api import Progress
 from ndrite.costs.parts import CODE_BITS, Use, Work
-from ndrite.evaluations import as_designed
 
 BATCH = 16
 Maps = Sequence[npt.NDArray[Any]]
