@@ -194,12 +194,11 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        held = layer.weights
         # Columns that go through the array together: a group's, or as many as there are lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):
-            block = held[:, first : first + together]
+            block = layer.weights[:, first : first + together]
             down, lane = row + k // at_once * run, k % at_once * apart
             for column in range(block.shape[1]):
                 weights[lane + column + of_row * (n // spread), down + place] = block[:, column]

@@ -132,13 +132,14 @@ def test_colour(name: str, coloured: bool, prints: Any, monkeypatch: pytest.Monk
 
 def test_a_locale_that_lacks_letters(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("mine.yaml").write_text("name: mine\ncell: {levels: {value: 4, source: Größe}}\n")
-    printed = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    written = io.BytesIO()
+    printed = io.TextIOWrapper(written, encoding="ascii")
     monkeypatch.setattr("sys.stdout", printed)
     with pytest.raises(SystemExit) as ended:
         main(["chip", "show", "ideal+mine.yaml"])
     assert ended.value.code == OK
     printed.flush()
-    assert b"Gr\\xf6\\xdfe" in printed.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"Gr\\xf6\\xdfe" in written.getvalue()
 
 
 def test_a_full_folder_of_temporary_files_is_named(monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:

@@ -208,9 +208,10 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
     both = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
-    places = (-1, *a.patches.shape[:1], a.dense.outputs), (-1, *b.patches.shape[:1], b.dense.outputs)
-    rows = np.concatenate([wa.reshape(places[0]), wb.reshape(places[1])], axis=1)
-    return product(first.name, both, rows.reshape(-1, a.dense.outputs), bias, patches)
+    # The channels of both, at each place of the kernel.
+    each = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
+    rows = np.concatenate(each, axis=1).reshape(-1, wa.shape[1])
+    return product(first.name, both, rows, bias, patches)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
