@@ -31,7 +31,7 @@ from host.api import Progress
 from ndrite.files import array_of
 from ndrite.results import Result, Summary, Table, plain
 
-FORMAT, FORMAT_VERSION = "ndrite-compiled", 1
+FORMAT, FORMAT_VERSION = "ndrite-compiled", 2
 CONTENTS = "contents.json"
 CONTENTS_BYTES_MAX = 1 << 16
 MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
@@ -132,8 +132,6 @@ class Compiled(Result):
                 f"8-bit codes and tables: rms error {found.error_rms:.3g}, largest {found.error_max:.3g} on "
                 f"{found.samples} samples; outputs' rms {found.output_rms:.3g}"
             )
-        if found.error_bound is not None:
-            yield f"largest error possible within the tables: {found.error_bound:.3g}"
         yield from (f"note: {note}" for note in found.notes)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from emulator.errors import CompileWarning
 from emulator.network import InputRange, Meaning, Network
 from emulator.network.importing.arithmetic import in_codes
-from emulator.network.importing.bound import error_bound
 from emulator.network.importing.fuse import fused, holds_of, settled
 from emulator.network.importing.graph import BATCH, Graph, measured
 from emulator.network.importing.reading import Reading
@@ -77,11 +76,9 @@ def lower(
             counts[number] += stretch.lost(z), z.size
 
     errors: dict[str, float | None] = dict.fromkeys(("float_error", "error_rms", "error_max", "output_rms"))
-    bound: float | None = error_bound(network, [m.error for m in made])
     if samples is not None and wanted is not None:
         inputs = dataclasses.replace(input_range, axes=None)
         errors = _errors(network, inputs, samples, wanted, watch)
-        bound = None if bound is None or bound > float(np.ptp(wanted)) else bound
     if progress is not None:
         progress(len(graph.uses), len(graph.uses))
     shape, (c, h, w) = graph.output.shape, graph.input.shape
@@ -98,7 +95,6 @@ def lower(
             for m, (outputs, *_), (beyond, seen_of) in zip(made, shapes, counts.tolist(), strict=True)
             if m.stretch is not None or not m.node.fires
         ),
-        error_bound=bound,
         notes=tuple(notes),
         **errors,
     )

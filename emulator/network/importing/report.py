@@ -59,9 +59,6 @@ class ImportReport:
     error_rms, error_max:
         With inputs and activations in 8-bit codes and functions as tables, weights exact: root mean square
         and largest difference to the model's outputs on the samples, in the model's unit.
-    error_bound:
-        What ``error_max`` cannot exceed while pre-activations stay in the tables' spans, whatever the inputs;
-        None where that is more than the samples' outputs span, which says nothing.
     output_rms:
         Root mean square of the model's outputs on the samples, to compare with.
     output_shape:
@@ -81,7 +78,6 @@ class ImportReport:
     float_error: float | None
     error_rms: float | None
     error_max: float | None
-    error_bound: float | None
     output_rms: float | None
     notes: tuple[str, ...]
 
