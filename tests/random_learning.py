@@ -133,6 +133,7 @@ def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool)
         devices=random_devices(rng, corner=corner),
         every=int(rng.choice([1, 1, 2, 5])),
         threshold=int(rng.integers(1, 400)),
+        chopped=int(rng.integers(2)),
     )
     return dataclasses.replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
 

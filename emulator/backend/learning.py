@@ -46,12 +46,11 @@ def lay_out_learning(
             of = dataclasses.replace(of, curve=tuned.first)
         devices, fast = learned.devices, learned.transfer
         if fast is not None:
-            places["pulse_row"] = learned.fast_row(of.inputs)
+            places |= {"pulse_row": learned.fast_row(of.inputs), "chopped": fast.chopped}
+            places |= {"every": fast.every, "threshold": fast.threshold}
             devices = fast.devices
         sections += _law(i, f"layer {i}", of, learned, devices, places, geometry)
         if learning.carries:
-            if fast is not None:
-                places |= {"every": fast.every, "threshold": fast.threshold}
             record = learning.carries + i
             sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
         rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
@@ -120,6 +119,7 @@ def _record(
         "pulse_row": 0,
         "every": 0,
         "threshold": 0,
+        "chopped": 0,
         **known,
     }
     value = position = 0

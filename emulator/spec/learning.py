@@ -132,11 +132,21 @@ class Transfer:
         The law of the fast devices.
     every, threshold:
         1..65535; the threshold in codes of a weight.
+    chopped:
+        1: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15, 7133, 2024) with a chopper a row that
+        turns whenever the row is read: pulses of the turned rows go the other way, and so do their readings,
+        whose reference is what was read the time before, a digital number. 0: references are devices' states.
     """
 
     devices: Devices
     every: Annotated[int, 1, 65535] = 1
     threshold: Annotated[int, 1, 65535] = 255
+    chopped: Annotated[int, 0, 1] = 0
+
+    def turned(self, rows: npt.NDArray[Any], height: int, update: int) -> npt.NDArray[np.bool_]:
+        """Which ``rows`` of ``height`` in all have been read an odd number of times before ``update``."""
+        read = (update // self.every + height - 1 - rows) // height
+        return np.asarray((read & self.chopped) == 1)
 
 
 @record(kw_only=True)

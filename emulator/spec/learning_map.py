@@ -5,8 +5,8 @@ signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the
 first, and at the end the record of the ``RUN``. Where neurons of layer i are tuned, record ``depth`` + i is
 their ECRAMs': ``inputs`` is their row, and the columns' rate and shift, slopes and ``step_shift`` are theirs.
 Where pulses go to fast devices, the law in a layer's record is theirs, and that of its own devices in record
-``carries`` + i, with ``every`` and ``threshold`` of ``emulator.spec.learning.Transfer``; ``every`` is 0 for a
-layer without.
+``carries`` + i; both have ``every``, ``threshold`` and ``chopped`` of ``emulator.spec.learning.Transfer``;
+``every`` is 0 for a layer without.
 ``devices`` holds the device tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of
 such a device is an update: its payload is the label (u16) and the sample's codes, its index the update's
 number, its answer whether the answer before the update was right (0 or 1), then the pulses of each layer.
@@ -52,6 +52,7 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "pulse_row": (16, False),
     "every": (16, False),
     "threshold": (16, False),
+    "chopped": (1, False),
 }
 """Name -> bits, and whether it is signed, of a layer's record. ``tuned_bits``: 2^bits curves, of which a
 neuron's ECRAM chooses one; 0: none. ``behind_tuned``: neurons of the layer before are tuned. ``pulse_row``:

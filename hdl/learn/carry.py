@@ -3,6 +3,7 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,16 +36,19 @@ CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
 class Carry(wiring.Component):
     """As ``emulator.golden.learn.learner`` carries: after every ``layer.every`` updates one row of fast
     devices, the rows in turn, is read against its references and added to the row's sums; every whole
-    ``layer.threshold`` of a sum is a pulse of the layer's own device, SLOTS_MAX at most.
+    ``layer.threshold`` of a sum is a pulse of the layer's own device, SLOTS_MAX at most. Where the layer is
+    ``chopped`` it is added or taken away, by how often the row was read before, and is the next reference.
 
-    ``start`` asks for the layer of the record, which holds still; ``update`` is the update's number. ``done``
-    says that all is read and written, and whether a row was ``due``: ``row`` of the layer, whose lanes have
-    as many slots of ``train`` full as they get pulses, in the direction of ``error``. While ``reading`` the
-    lanes' states are at ``address``, and that of ``lane`` is ``peeked`` PEEK_LATENCY later; reading begins
-    when nothing is ``pulsing``. ``begin`` comes a cycle before.
+    ``weigh`` asks for nothing but that ``row``, and whether it was read an ``odd`` number of times, as were
+    all behind it, and not those before it; it may come again while ``weighing``. ``start`` asks for the layer
+    of the record, which holds still; ``update`` is the update's number. ``done`` says that all is read and
+    written, and whether a row was ``due``: ``row`` of the layer, whose lanes have as many slots of ``train``
+    full as they get pulses, in the direction of ``error``. While ``reading`` the lanes' states are at
+    ``address``, and that of ``lane`` is ``peeked`` PEEK_LATENCY later; reading begins when nothing is
+    ``pulsing``. ``begin`` comes a cycle before.
 
-    Latency: 32 cycles where no row is due; else 64, 3 a lane, and CARRY_LATENCY. Resources: a serial divider,
-    DIGITS subtractors of 23 bits; about 400 LUTs.
+    Latency: 65 cycles to weigh, 32 where no row is due; else 64, 3 a lane, and CARRY_LATENCY. Resources: a
+    serial divider, DIGITS subtractors of 23 bits; about 450 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -53,6 +57,8 @@ class Carry(wiring.Component):
             {
                 "layer": In(layer_layout()),
                 "update": In(NUMBER_BITS),
+                "weigh": In(1),
+                "weighing": Out(1),
                 "start": In(1),
                 "pulsing": In(1),
                 "begin": Out(1),
@@ -66,6 +72,7 @@ class Carry(wiring.Component):
                 "done": Out(1),
                 "due": Out(1),
                 "row": Out(INDEX_BITS),
+                "odd": Out(1),
             }
         )
 
@@ -75,6 +82,7 @@ class Carry(wiring.Component):
         # Schoolbook division: the number of the update by ``every``, then the quotient by the rows.
         number, rest, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
         step, dividing, fits, taken = Signal(range(NUMBER_BITS)), Signal(), Signal(), Signal.like(rest)
+        only = Signal()
         m.d.comb += [
             taken.eq(Cat(number[-1], rest)),
             fits.eq(Cat(number[-1], rest) >= divisor),
@@ -100,27 +108,41 @@ class Carry(wiring.Component):
             for i, place in enumerate(places):
                 with m.Case(i):
                     m.d.comb += self.address.eq(place)
-        with m.FSM():
+
+        def again() -> None:
+            """Another layer may be asked for while one is weighed."""
+            with m.If(self.weigh):
+                m.next = "DUE"
+
+        with m.FSM() as fsm:
+            m.d.sync += self.weighing.eq(self.weigh | (only & ~fsm.ongoing("IDLE")))
             with m.State("IDLE"):
-                m.d.sync += [number.eq(self.update), rest.eq(0), step.eq(0), divisor.eq(layer.every)]
-                with m.If(self.start):
+                m.d.sync += only.eq(self.weigh)
+                with m.If(self.start | self.weigh):
                     m.next = "DUE"
             with m.State("DUE"):
                 m.d.comb += dividing.eq(1)
                 with m.If(step == NUMBER_BITS - 1):
                     m.next = "WHETHER"
+                again()
             with m.State("WHETHER"):
                 m.d.sync += [self.due.eq(rest + 1 == divisor), rest.eq(0), divisor.eq(height)]
                 m.next = "WHICH"
-                with m.If(rest + 1 != divisor):
+                with m.If((rest + 1 != divisor) & ~only):
                     m.next = "DONE"
+                again()
             with m.State("WHICH"):
                 m.d.comb += dividing.eq(1)
                 with m.If(step == NUMBER_BITS - 1):
                     m.next = "PLACES"
+                again()
             with m.State("PLACES"):
-                m.d.sync += [row.eq(rest), self.lane.eq(0), which.eq(0), wait.eq(len(STATES) + 1)]
+                m.d.sync += [row.eq(rest), self.odd.eq(number[0]), self.lane.eq(0), which.eq(0)]
+                m.d.sync += wait.eq(len(STATES) + 1)
                 m.next = "BEGIN"
+                with m.If(only):
+                    m.next = "IDLE"
+                again()
             with m.State("BEGIN"):
                 m.d.comb += self.begin.eq((wait == 0) & ~self.pulsing)
                 with m.If(wait != 0):
@@ -141,12 +163,14 @@ class Carry(wiring.Component):
             with m.State("DONE"):
                 m.d.comb += self.done.eq(1)
                 m.next = "IDLE"
-        self._pulses(m, asked, places[SUM])
+        with m.If(fsm.ongoing("IDLE") | self.weigh):
+            m.d.sync += [number.eq(self.update), rest.eq(0), step.eq(0), divisor.eq(layer.every)]
+        self._pulses(m, asked, places)
         return m
 
-    def _pulses(self, m: Module, asked: Any, place: Any) -> None:
-        """A lane's pulses and the rest of its sum, of its three states as they come; ``asked``: for the last
-        of these, at ``place``."""
+    def _pulses(self, m: Module, asked: Any, places: list[Signal]) -> None:
+        """A lane's pulses and the rest of its sum, of its three states at ``places`` as they come; ``asked``:
+        for the last of these."""
         layer = self.layer
 
         def register(shape: Any, name: str) -> Signal:
@@ -156,17 +180,22 @@ class Carry(wiring.Component):
         kept, kept_late = register(STATE_SHAPE, "kept"), register(STATE_SHAPE, "kept_late")
         difference, code = register(signed(SUM_BITS), "difference"), register(signed(9), "code")
         total, negative = register(signed(SUM_BITS), "total"), register(1, "negative")
-        rounded = Signal(signed(SUM_BITS - CODE_SHIFT + 1))
-        m.d.comb += rounded.eq((difference + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT)
+
+        def code_of(state: Value) -> Value:
+            rounded = (state + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT
+            return Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))
+
         size = register(SUM_BITS - 1, "size")
+        turned = Signal()
+        m.d.sync += turned.eq(layer.chopped & self.odd)
         m.d.sync += [
             reference.eq(self.peeked),
             fast.eq(reference),
             kept.eq(self.peeked),
             kept_late.eq(kept),
             difference.eq(fast - reference),
-            code.eq(Mux(rounded > WEIGHT_MAX, WEIGHT_MAX, Mux(rounded < -WEIGHT_MAX, -WEIGHT_MAX, rounded))),
-            total.eq(kept_late + code),
+            code.eq(code_of(difference)),
+            total.eq(kept_late + Mux(turned, -code, code)),
             size.eq(Mux(total < 0, -total, total)),
             negative.eq(total < 0),
         ]
@@ -181,20 +210,36 @@ class Carry(wiring.Component):
             rest = smaller
         negative = delayed(m, negative, DIGITS, "negative")
         signed_rest = Mux(negative, -rest, rest)
+        # What was read is the next reference, written where no sum is: a lane has three cycles.
+        read, next_reference = register(signed(9), "read"), Signal(STATE_SHAPE)
+        m.d.sync += read.eq(code_of(fast))
+        m.d.comb += next_reference.eq(read << CODE_SHIFT)
+        refers = delayed(m, asked & layer.chopped, PEEK_LATENCY + 1, "refers")
+        refers_now = delayed(m, refers, 1, "refers_now")
+        refers_lane = delayed(m, self.lane, PEEK_LATENCY + 2, "refers_lane")
+        assert (CARRY_LATENCY - PEEK_LATENCY - 2) % len(STATES)
         poke, train, error = self.poke, self.train, self.error
         valid = delayed(m, asked, CARRY_LATENCY, "asked")
         lane = delayed(m, self.lane, CARRY_LATENCY, "lane")
         m.d.sync += [
             poke.data.eq(
-                Mux(signed_rest > STATE_MAX, STATE_MAX, Mux(signed_rest < STATE_MIN, STATE_MIN, signed_rest))
+                Mux(
+                    refers,
+                    next_reference,
+                    Mux(
+                        signed_rest > STATE_MAX,
+                        STATE_MAX,
+                        Mux(signed_rest < STATE_MIN, STATE_MIN, signed_rest),
+                    ),
+                )
             ),
             train.value.eq((Const(1, SLOTS_MAX + 1) << Cat(reversed(pulses))) - 1),
             error.value.eq(Mux(negative, -1, 1)),
         ]
         m.d.comb += [
-            poke.write.eq(valid),
-            poke.lane.eq(lane),
-            poke.address.eq(place),
+            poke.write.eq(valid | refers_now),
+            poke.lane.eq(Mux(refers_now, refers_lane, lane)),
+            poke.address.eq(Mux(refers_now, places[REFERENCE], places[SUM])),
             train.valid.eq(valid),
             train.lane.eq(lane),
             error.valid.eq(valid),

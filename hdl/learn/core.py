@@ -116,6 +116,8 @@ class LearningCore(wiring.Component):
         self.record = layer = Signal(layer_layout())
         # Which one that is, and whether it is of ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
+        fetched = Signal()
+        m.d.sync += fetched.eq(order.fetch)
         with m.If(order.fetch):
             m.d.sync += [
                 layer.eq(settings.record),
@@ -139,7 +141,9 @@ class LearningCore(wiring.Component):
             order.carries.eq(settings.carries),
             order.carried.eq(carry.done),
             order.due.eq(carry.due),
+            order.weighing.eq(carry.weighing),
             carry.layer.eq(layer),
+            carry.weigh.eq(fetched & layer.chopped & ~self.of_ecrams & ~order.carrying),
             carry.update.eq(self.update),
             carry.start.eq(order.carry),
             carry.pulsing.eq(pulse.busy),
@@ -294,6 +298,8 @@ class LearningCore(wiring.Component):
             pulse.from_row.eq(
                 Mux(carrying, carry.row, Mux(self.of_ecrams, self.record.inputs, self.record.pulse_row))
             ),
+            pulse.turn.eq(carry.row),
+            pulse.odd.eq(carry.odd),
             pulse.slots.eq(self.settings.slots),
             pulse.exponent.eq(self.errors.exponent),
             pulse.row_key.eq(keys[ROW_KEY]),

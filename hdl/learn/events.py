@@ -30,8 +30,8 @@ EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 
 
 def pulsed_row_layout() -> StructLayout:
-    """A row and its train, for all lanes."""
-    return StructLayout({"valid": 1, "row": INDEX_BITS, "train": TRAIN_BITS})
+    """A row and its train, for all lanes; ``turned``: its pulses go the other way."""
+    return StructLayout({"valid": 1, "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS})
 
 
 def law_layout(g: Geometry) -> StructLayout:
@@ -95,7 +95,7 @@ class Events(wiring.Component):
         m = Module()
         lanes, row, law = len(self.lanes), self.row, self.law
         entry = StructLayout(
-            {"hits": lanes, "left": range(max(lanes, 2)), "row": INDEX_BITS, "train": TRAIN_BITS}
+            {"hits": lanes, "left": range(max(lanes, 2)), "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS}
         )
         m.submodules.waiting = waiting = Queue(entry, DEPTH)
         hits = Signal(lanes)
@@ -105,6 +105,7 @@ class Events(wiring.Component):
             waiting.i.payload.hits.eq(hits),
             waiting.i.payload.left.eq(sum(hits) - 1),
             waiting.i.payload.row.eq(delayed(m, row.row, 1, "row")),
+            waiting.i.payload.turned.eq(delayed(m, row.turned, 1, "turned")),
             waiting.i.payload.train.eq(delayed(m, row.train, 1, "train")),
             waiting.i.valid.eq(came & hits.any()),
             came.eq(row.valid),
@@ -144,7 +145,7 @@ class Events(wiring.Component):
         some_trains = _fourth(m, [self.trains[i] for i in range(lanes)], first.lane, "train")
         m.d.sync += both.eq(delayed(m, now.train, 2, "now_train") & some_trains[turn.lane[2:]])
         up = Signal(reset_less=True)
-        m.d.sync += up.eq(self.up.bit_select(turn.lane, 1))
+        m.d.sync += up.eq(self.up.bit_select(turn.lane, 1) ^ delayed(m, now.turned, 2, "now_turned"))
         some = [Signal(4, name=f"some_{i}", reset_less=True) for i in range(0, TRAIN_BITS, 8)]
         count = Signal(range(SLOTS_MAX + 1), reset_less=True)
         for i, part in enumerate(some):

@@ -20,19 +20,19 @@ class Order(wiring.Component):
     """Forward, from the first layer to the last: ``fetch`` the record of layer ``number``, ``forward``; when
     its sums are there (``summed``) ``answer``, which lasts while ``answering``. The next layer begins with
     the first answers. Backward: ``scale`` of the read noise, ``backward`` rows (``visit``, ``row``), then
-    ``pulse`` the layer while errors of the one before are made (``normalise`` until ``normal``). Where that
-    one's neurons are tuned (``behind_tuned``), errors of their ECRAMs come first, and these are pulsed, with
-    ``ecrams`` up and by the ``record`` behind the layers'. In the first layer nothing but pulses. Where there
-    are records of layers' own devices, from ``carries`` on, they follow layer by layer: ``carry``, with
-    ``carrying`` up, and where a row is ``due`` when that has ``carried``, its pulses. ``ready`` when all is
-    done.
+    ``pulse`` the layer, when nothing is ``weighing``, while errors of the one before are made (``normalise``
+    until ``normal``). Where that one's neurons are tuned (``behind_tuned``), errors of their ECRAMs come
+    first, and these are pulsed, with ``ecrams`` up and by the ``record`` behind the layers'. In the first
+    layer nothing but pulses. Where there are records of layers' own devices, from ``carries`` on, they follow
+    layer by layer: ``carry``, with ``carrying`` up, and where a row is ``due`` when that has ``carried``, its
+    pulses. ``ready`` when all is done.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = g = geometry
         ins = (
             "start", "known", "all_known", "summed", "answering", "normal", "pulsing", "pulsed",
-            "behind_tuned", "carried", "due",
+            "behind_tuned", "weighing", "carried", "due",
         )  # fmt: skip
         outs = (
             "fetch", "forward", "answer", "scale", "backward", "visit", "pulse", "normalise", "ecrams",
@@ -125,10 +125,12 @@ class Order(wiring.Component):
                     m.next = "READ"
             with m.State("READ"):
                 # All rows are read; trains of columns have been made meanwhile.
-                m.d.comb += self.pulse.eq(wait == 0)
+                m.d.comb += self.pulse.eq((wait == 0) & ~self.weighing)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
                 rest = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
-                waited("CONVERT", number.eq(number - 1), wait.eq(rest), self.ecrams.eq(self.behind_tuned))
+                with m.If(self.pulse):
+                    m.d.sync += [number.eq(number - 1), wait.eq(rest), self.ecrams.eq(self.behind_tuned)]
+                    m.next = "CONVERT"
             with m.State("CONVERT"):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
                 waited("NORMAL")
@@ -148,7 +150,7 @@ class Order(wiring.Component):
                     m.d.sync += [self.ecrams.eq(0), wait.eq(READ_LATENCY + 1)]
                     m.next = "CONVERT"
             with m.State("PULSES"):
-                m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
+                m.d.comb += self.pulse.eq((wait == 0) & ~pulsing & ~self.weighing)
                 with m.If(self.pulse):
                     m.next = "PULSED"
             with m.State("PULSED"):

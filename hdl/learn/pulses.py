@@ -40,9 +40,10 @@ class Pulses(wiring.Component):
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
     tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, the first of
-    them to row ``from_row``. With ``alone`` it is that row only, which pulses in every slot. The law is in
-    ``record``. ``done`` when all pulses are counted; the last states are written while it is ``busy`` still.
-    Layer, rates and keys may change as soon as it is.
+    them to row ``from_row``. With ``alone`` it is that row only, which pulses in every slot. Of the others,
+    of a ``chopped`` layer, the pulses of rows from ``turn`` on are turned where ``odd``, and of those before it
+    where not. The law is in ``record``. ``done`` when all pulses are counted; the last states are written
+    while it is ``busy`` still. Layer, rates and keys may change as soon as it is.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """
@@ -56,6 +57,8 @@ class Pulses(wiring.Component):
                 "record": In(range(g.layers)),
                 "alone": In(1),
                 "from_row": In(INDEX_BITS),
+                "turn": In(INDEX_BITS),
+                "odd": In(1),
                 "slots": In(range(SLOTS_MAX + 1)),
                 "exponent": In(EXPONENT_SHAPE),
                 "row_key": In(64),
@@ -112,6 +115,7 @@ class Pulses(wiring.Component):
         at, left, wait = Signal(rows), Signal(range(g.weight_depth)), Signal(range(SETTLED + 1))
         visit, law = Signal(), self.law
         alone, first = Signal(), Signal(INDEX_BITS)
+        chopped, odd, turn = Signal(), Signal(), Signal(INDEX_BITS)
         m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
         with m.FSM():
             with m.State("IDLE"):
@@ -130,6 +134,9 @@ class Pulses(wiring.Component):
                         left.eq(Mux(self.alone, 1, counts[self.number])),
                         alone.eq(self.alone),
                         first.eq(self.from_row),
+                        chopped.eq(layer.chopped & ~self.alone),
+                        odd.eq(self.odd),
+                        turn.eq(self.turn),
                     ]
                     m.next = "ROWS"
             with m.State("ROWS"):
@@ -150,6 +157,7 @@ class Pulses(wiring.Component):
             self.pulsed.valid.eq(valid),
             self.pulsed.train.eq(kept.data[:TRAIN_BITS] | alone.replicate(TRAIN_BITS)),
             self.pulsed.row.eq(first + Mux(alone, 0, kept.data[TRAIN_BITS:])),
+            self.pulsed.turned.eq(chopped & (odd ^ (kept.data[TRAIN_BITS:] < turn))),
         ]
         return m
 

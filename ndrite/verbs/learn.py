@@ -59,7 +59,7 @@ def learn(
     hidden_rate: Annotated[float, sig.Option("FACTOR", least=0, most=1e3)] = 1.0,
     neuron_rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.0,
     slots: Annotated[int, sig.Option("N", least=1, most=31)] = 15,
-    rule: Literal["stochastic", "manhattan", "tiki-taka"] = "stochastic",
+    rule: Literal["stochastic", "manhattan", "tiki-taka", "agad"] = "stochastic",
     threshold: Annotated[float, sig.Option("PULSES", least=0.1, most=100_000)] = 25.0,
     bound: Annotated[float, sig.Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: sig.Count = 20,

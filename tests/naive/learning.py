@@ -233,9 +233,16 @@ class Naive:
                 q = min(65536, abs(e) * learned.column_rate >> down)
                 dw = word(keys[1], 0, m)
                 n = sum(slot(*xw, t) < p and slot(*dw, t) < q for t in range(self.of.slots))
-                self.move(law, i, k + beyond, m, n, e > 0, update)
+                self.move(law, i, k + beyond, m, n, (e > 0) ^ self.turned(i, k, len(x), update), update)
         if learned.transfer is not None and (update + 1) % learned.transfer.every == 0:
             self.carry(i, len(x), beyond, update)
+
+    def turned(self, i: int, row: int, rows: int, update: int) -> bool:
+        """Whether the chopper of a row of fast devices has turned an odd number of times, once a reading."""
+        transfer = self.of.layers[i].transfer
+        if transfer is None or not transfer.chopped:
+            return False
+        return [q % rows for q in range(update // transfer.every)].count(row) % 2 == 1
 
     def carry(self, i: int, rows: int, at: int, update: int) -> None:
         """One row of fast devices is read; its sums pulse the layer's own devices."""
@@ -243,7 +250,9 @@ class Naive:
         row, limit = update // learned.transfer.every % rows, learned.transfer.threshold
         for m in range(len(s[0])):
             read = clip(rshift_round(s[at + row][m] - s[at + 2 * rows + row][m], 8), -255, 255)
-            total = s[at + rows + row][m] + read
+            if learned.transfer.chopped:
+                s[at + 2 * rows + row][m] = 256 * clip(rshift_round(s[at + row][m], 8), -255, 255)
+            total = s[at + rows + row][m] + (-read if self.turned(i, row, rows, update) else read)
             n = min(abs(total) // limit, 31)
             s[at + rows + row][m] = clip(total - n * limit * (1 if total > 0 else -1), -131072, 131071)
             self.move(learned.devices, i, row, m, n, total > 0, update)

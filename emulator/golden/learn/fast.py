@@ -96,7 +96,7 @@ def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, 35), in the order of ``fast_loops``; ``of``: with the law,
+    """Parameters of the layers, int64 (L, 36), in the order of ``fast_loops``; ``of``: with the law,
     and the rates, of what is tuned or transferred."""
     rows, state, weight, column, seen = [], 0, 0, 0, 0
     program = learning.program
@@ -107,9 +107,10 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
             bits = learned.tuned.bits
             if of == "tuned":
                 law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
-        every = threshold = 0
+        every = threshold = chopped = 0
         if learned.transfer is not None:
             every, threshold = learned.transfer.every, learned.transfer.threshold
+            chopped = learned.transfer.chopped
             law = learned.transfer.devices if of == "transfer" else law
         rows.append(
             (
@@ -120,7 +121,7 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
                 *(learned.back_gain, learned.back_shift, learned.back_bits),
                 *(learned.back_sigma, learned.back_var, learned.slope_shift),
                 *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen, bits),
-                *(every, threshold, learned.fast_row(k)),
+                *(every, threshold, chopped, learned.fast_row(k)),
             )
         )
         state, weight, column, seen = state + learned.states.size, weight + k * m, column + m, seen + k + 1

@@ -27,8 +27,8 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
-    TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, FAST_ROW,
-) = range(35)  # fmt: skip
+    TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW,
+) = range(36)  # fmt: skip
 # Laws of a layer: of its devices, its neurons' ECRAMs, its fast devices.
 OWN, TUNED, FAST = range(3)
 # Rows of the columns' parameters.
@@ -155,18 +155,19 @@ def change(
         row, column = np.int64(k[i]), np.int64(m[i])
         where = place + row * width + column
         s = np.int64(states[where])
-        rises = error[column] > 0
+        # A negative count is of a row whose chopper has turned.
+        rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
         slope = slope_up if rises else slope_down
         factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
         step = rounded(np.int64(up[where] if rises else down[where]) * factor, 8)
         deviation = cycle[y[i] & U16(15)] + cycle[U16(y[i] >> U16(4)) & U16(15)]
-        pulses = (n[i] << spec.COUNT_SHIFT) + rounded(spec.ROOTS[n[i]] * deviation, 8)
+        pulses = (many << spec.COUNT_SHIFT) + rounded(spec.ROOTS[many] * deviation, 8)
         moved = (pulses * step + np.int64(x[i] >> U16(16 - shift))) >> shift
         s = held_in(s + moved if rises else s - moved, np.int64(low[where]), np.int64(high[where]))
         states[where] = np.int32(s)
         if row < inputs:
             weights[at_weight + row * width + column] = read_as(s)
-        total += n[i]
+        total += many
     return total
 
 
@@ -301,6 +302,13 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
         columns[CURVE, at + j] = columns[FIRST, at + j] + ((code + 256) >> (9 - bits))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def turned(layer: Any, row: Any, update: Any) -> Any:
+    """Whether a row of fast devices has been read an odd number of times before ``update``."""
+    height = layer[INPUTS] + 1
+    return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & 1 == 1
+
+
 @njit(cache=True, nogil=True)
 def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     """Read the row of fast devices whose turn it is into its sums: pulses that the layer's own devices get,
@@ -311,7 +319,10 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
     held, reference = fast + height * width, fast + 2 * height * width
     for j in range(width):
-        read = read_as(np.int64(states[fast + j]) - np.int64(states[reference + j]))
+        read = np.int64(read_as(np.int64(states[fast + j]) - np.int64(states[reference + j])))
+        if layer[CHOPPED] != 0:
+            states[reference + j] = np.int32(read_as(np.int64(states[fast + j]))) << np.int32(spec.CODE_SHIFT)
+            read = -read if turned(layer, row, update) else read
         total = np.int64(states[held + j]) + read
         whole = min(abs(total) // layer[THRESHOLD], spec.SLOTS_MAX)
         rest = total - whole * layer[THRESHOLD] if total > 0 else total + whole * layer[THRESHOLD]
@@ -327,7 +338,7 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Updates of all layers; how many answers were right. ``pulses`` int64 (L,) is added to.
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 35), ``cycles`` (L, 3, 16);
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16);
     ``curves``: base and slope.
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
@@ -383,6 +394,10 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             trains(moved, chance, spec.COLUMNS, at, drawn, scratch, lines)
             which = FAST if layer[EVERY] != 0 else OWN
             found = gather(rows, lines, gathered, layer[FAST_ROW] if which == FAST else 0)
+            if which == FAST and layer[CHOPPED] != 0:
+                for j in range(found):
+                    if turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update):
+                        gathered[2][j] = -gathered[2][j]
             cycle = cycles[i, which]
             pulses[i] += change(laws[which, i], cycle, found, moved, at, gathered, held, drawn, key)
             if which == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:

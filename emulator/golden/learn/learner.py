@@ -148,6 +148,7 @@ class Learner:
         if transfer is None:
             return self._move(i, layer.devices, k, m, pulses, up, update)
         fast = layer.fast_row(len(x) - 1)
+        up ^= transfer.turned(k, len(x), update)
         moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
         return (
             moved if (update + 1) % transfer.every else moved + self._carry(i, transfer, fast, len(x), update)
@@ -157,7 +158,10 @@ class Learner:
         """Read the row of fast devices whose turn it is into its sums, and give layer ``i``'s own devices the
         pulses of those; how many. ``fast``: the first of the ``height`` rows of fast devices."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
-        total = s[fast + height + row] + weights_of(s[fast + row] - s[fast + 2 * height + row])
+        read = weights_of(s[fast + row] - s[fast + 2 * height + row])
+        if transfer.chopped:
+            s[fast + 2 * height + row] = weights_of(s[fast + row]).astype(np.int64) << spec.CODE_SHIFT
+        total = s[fast + height + row] + np.where(transfer.turned(np.array(row), height, update), -read, read)
         whole = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
         s[fast + height + row] = clip(
             total - np.sign(total) * whole * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX

@@ -116,10 +116,11 @@ THRESHOLD_MAX = 65535
 
 
 def with_transfer(
-    layers: Sequence[LearningLayer], die_seed: int, threshold: float
+    layers: Sequence[LearningLayer], die_seed: int, threshold: float, *, chopped: bool
 ) -> tuple[LearningLayer, ...]:
     """The layers with fast devices of the same law, which begin at their symmetry points and are read against
-    them. ``threshold``: in nominal bounds, of which 1/255 is the least."""
+    them; ``chopped``: at 0, against what was read before. ``threshold``: in nominal bounds, of which 1/255 is
+    the least."""
     codes = max(1, round(threshold * WEIGHT_MAX))
     if codes > THRESHOLD_MAX:
         most = THRESHOLD_MAX // WEIGHT_MAX
@@ -129,9 +130,9 @@ def with_transfer(
         rows = layer.rows - (layer.tuned is not None)
         of = np.arange(layer.rows, layer.rows + rows)[:, None]
         own = constants(layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns))
-        points = symmetry_points(layer.devices, own).astype(np.int32)
+        points = np.int32(not chopped) * symmetry_points(layer.devices, own).astype(np.int32)
         states = np.vstack([layer.states, points, np.zeros_like(points), points])
-        of_layer = Transfer(devices=layer.devices, threshold=codes)
+        of_layer = Transfer(devices=layer.devices, threshold=codes, chopped=int(chopped))
         found.append(dataclasses.replace(layer, states=states, transfer=of_layer))
     return tuple(found)
 
