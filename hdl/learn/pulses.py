@@ -41,8 +41,8 @@ class Pulses(wiring.Component):
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
     tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, the first of
     them to row ``from_row``. With ``alone`` it is that row only, which pulses in every slot. Of the others,
-    of a ``chopped`` layer, the pulses of rows from ``turn`` on are turned where ``odd``, and of those before it
-    where not. The law is in ``record``. ``done`` when all pulses are counted; the last states are written
+    of a ``chopped`` layer, the pulses of rows from ``turn`` on are turned where ``odd``, and of those before
+    it where not. The law is in ``record``. ``done`` when all pulses are counted; the last states are written
     while it is ``busy`` still. Layer, rates and keys may change as soon as it is.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.

@@ -191,8 +191,8 @@ def prepare(
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
     if plan.rule in ("tiki-taka", "agad"):
-        step = pulse_of(law)
-        laws = with_transfer(laws, plan.seed, plan.threshold * step, chopped=plan.rule == "agad")
+        chopped = plan.rule == "agad"
+        laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law), chopped=chopped)
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
