@@ -28,7 +28,8 @@ KEY_LATENCY = 32
 
 class Keys(wiring.Component):
     """``start`` works out COUNT keys for each of ``depth`` layers, one after the other; ``keys`` are those of
-    ``layer``, two cycles later. ``ready``: its ROW_KEY is there; ``whole``: all keys of all layers are.
+    ``layer``, two cycles later. ``ready``: its ROW_KEY was there a cycle ago; ``whole``: all keys of all
+    layers are.
     Latency: 31 cycles a key. Resources: a ``PassKey``, 384 bits of LUT memory a layer.
     """
 
@@ -60,13 +61,11 @@ class Keys(wiring.Component):
             cipher.seed.eq(self.seed),
             cipher.inference.eq(self.update),
             read.addr.eq(self.layer),
-            self.ready.eq(
-                known & ((of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole)
-            ),
             write.addr.eq(of),
             write.data.eq(cipher.key.replicate(COUNT)),
         ]
-        m.d.sync += Cat(*self.keys).eq(read.data)
+        row_key = (of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole
+        m.d.sync += [Cat(*self.keys).eq(read.data), self.ready.eq(known & row_key)]
         with m.Switch(which):
             for i, (domain, side) in enumerate(zip(DOMAINS, SIDES, strict=True)):
                 with m.Case(i):
