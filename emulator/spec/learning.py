@@ -133,9 +133,9 @@ class Transfer:
     every, threshold:
         1..65535; the threshold in codes of a weight.
     chopped:
-        1: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15, 7133, 2024) with a chopper a row that
-        turns whenever the row is read: pulses of the turned rows go the other way, and so do their readings,
-        whose reference is what was read the time before, a digital number. 0: references are devices' states.
+        1: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, arXiv 2303.04721), with a chopper a row that turns
+        whenever the row is read: pulses of a turned row go the other way, its readings count the other way,
+        and the reference is the code that was read the time before. 0: references are states, and stay.
     """
 
     devices: Devices

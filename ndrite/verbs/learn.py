@@ -60,7 +60,8 @@ def learn(
     neuron_rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.0,
     slots: Annotated[int, sig.Option("N", least=1, most=31)] = 15,
     rule: Literal["stochastic", "manhattan", "tiki-taka", "agad"] = "stochastic",
-    threshold: Annotated[float, sig.Option("PULSES", least=0.1, most=100_000)] = 25.0,
+    threshold: Annotated[float | None, sig.Option("PULSES", least=0.1, most=100_000)] = None,
+    reference_error: Annotated[float, sig.Option("WEIGHT", least=0, most=1)] = 0.0,
     bound: Annotated[float, sig.Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: sig.Count = 20,
     board: sig.Board = "golden:",
@@ -106,9 +107,13 @@ def learn(
     rule:
         stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
         (rate and slots then count for nothing), or tiki-taka: trains move fast devices, which are read row by
-        row and pulse the weights' own.
+        row against their symmetry points and pulse the weights' own, or agad: the same with choppers, against
+        what was read before.
     threshold:
-        Of tiki-taka: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
+        Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it;
+        default: 25, of agad 8.
+    reference_error:
+        Of tiki-taka: deviation of the references from the symmetry points, of a nominal bound of 1.
     bound:
         Weight that the device's nominal bound stands for.
     epochs:
@@ -142,7 +147,8 @@ def learn(
         neuron_rate=neuron_rate,
         slots=slots,
         rule=rule,
-        threshold=threshold,
+        threshold=threshold or (8.0 if rule == "agad" else 25.0),
+        reference_error=reference_error,
         bound=bound,
         activation=neuron,
         seed=seed,

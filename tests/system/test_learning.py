@@ -148,7 +148,8 @@ def test_a_host_of_other_records_refuses_it(board: LearningBoard) -> None:
     [
         {"chip": "wan2022"},
         {"chip": "dendritic-ndr", "neuron_rate": 0.01},
-        {"chip": "wan2022", "rule": "tiki-taka", "rate": 0.05},
+        {"chip": "wan2022", "rule": "tiki-taka", "rate": 0.05, "reference_error": 0.1},
+        {"chip": "wan2022", "rule": "agad", "rate": 0.05},
     ],
 )
 def test_the_command_gives_the_same_die_on_gateware(board: str, of: dict[str, Any]) -> None:

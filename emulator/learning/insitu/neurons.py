@@ -21,6 +21,8 @@ from emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,
     SLOPE_SHIFT,
+    STATE_MAX,
+    STATE_MIN,
     STATE_ONE,
     WEIGHT_MAX,
     Devices,
@@ -113,14 +115,16 @@ def _start(die: Die, layer: int, law: LinearStep) -> Ints:
 
 
 THRESHOLD_MAX = 65535
+REFERENCES = 0x7265666572
+"""Stream of what references are off by."""
 
 
 def with_transfer(
-    layers: Sequence[LearningLayer], die_seed: int, threshold: float, *, chopped: bool
+    layers: Sequence[LearningLayer], die_seed: int, threshold: float, off: float | None
 ) -> tuple[LearningLayer, ...]:
     """The layers with fast devices of the same law, which begin at their symmetry points and are read against
-    them; ``chopped``: at 0, against what was read before. ``threshold``: in nominal bounds, of which 1/255 is
-    the least."""
+    references, ``off`` from there by that deviation; None: they begin at 0, are chopped, and are read against
+    what was read before. ``threshold``, ``off``: in nominal bounds, of which 1/255 is the least threshold."""
     codes = max(1, round(threshold * WEIGHT_MAX))
     if codes > THRESHOLD_MAX:
         most = THRESHOLD_MAX // WEIGHT_MAX
@@ -130,9 +134,11 @@ def with_transfer(
         rows = layer.rows - (layer.tuned is not None)
         of = np.arange(layer.rows, layer.rows + rows)[:, None]
         own = constants(layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns))
-        points = np.int32(not chopped) * symmetry_points(layer.devices, own).astype(np.int32)
-        states = np.vstack([layer.states, points, np.zeros_like(points), points])
-        of_layer = Transfer(devices=layer.devices, threshold=codes, chopped=int(chopped))
+        points = symmetry_points(layer.devices, own) if off is not None else np.zeros_like(own.up)
+        wrong = np.random.default_rng([die_seed, REFERENCES, i]).normal(0.0, off or 0.0, points.shape)
+        references = np.clip(points + np.rint(wrong * STATE_ONE), STATE_MIN, STATE_MAX)
+        states = np.vstack([layer.states, points, np.zeros_like(points), references]).astype(np.int32)
+        of_layer = Transfer(devices=layer.devices, threshold=codes, chopped=int(off is None))
         found.append(dataclasses.replace(layer, states=states, transfer=of_layer))
     return tuple(found)
 

@@ -64,9 +64,12 @@ class Plan:
     rule:
         ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
         are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: the first of them moves fast devices of
-        the same kind, which pulse the weights' (``emulator.spec.learning.Transfer``).
+        the same kind, which pulse the weights' (``emulator.spec.learning.Transfer``); ``agad``: these are
+        chopped, and need no symmetry points.
     threshold:
-        Of Tiki-Taka: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
+        Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
+    reference_error:
+        Deviation of Tiki-Taka's references from the symmetry points, in nominal bounds.
     bound:
         Weight that a device's nominal bound stands for.
     start:
@@ -88,6 +91,7 @@ class Plan:
     slots: int = 15
     rule: str = "stochastic"
     threshold: float = 25.0
+    reference_error: float = 0.0
     bound: float = 1.0
     start: float = 1.0
     span: float = 12.0
@@ -191,8 +195,8 @@ def prepare(
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
     if plan.rule in ("tiki-taka", "agad"):
-        chopped = plan.rule == "agad"
-        laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law), chopped=chopped)
+        off = None if plan.rule == "agad" else plan.reference_error
+        laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law), off)
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
