@@ -53,7 +53,8 @@ PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
 SEEDS = 5
 ONE = 1 << 16
-NETWORKS = ["digits", "fashion", "tiki-taka"]
+TRANSFERS = ["tiki-taka", "agad"]
+NETWORKS = ["digits", "fashion", *TRANSFERS]
 
 
 def law(**changes: float) -> LinearStep:
@@ -108,7 +109,7 @@ def work() -> dict[str, Any]:
         "fashion_test_x": pictures.test_x,
         "fashion_test_y": pictures.test_labels,
         "fashion_how": (64, EPOCHS, 0.01, 0.002, 0.1, 0.0),
-        "tiki-taka_how": (32, 20, 0.05, 0.004, 1.0, 25.0),
+        **{f"{name}_how": (32, 20, 0.05, 0.004, 1.0, 25.0) for name in TRANSFERS},
         "rates": (0.02, 0.05, 0.1),
         "thresholds": (2.0, 5.0, 10.0, 25.0, 50.0),
         "most_pulses": SLOTS_MAX,
@@ -142,7 +143,7 @@ def learned(w: dict[str, Any], name: str, seeds: range = range(SEEDS)) -> list[l
         widths = (x.shape[1], int(hidden), 10)
         plan = Plan(widths=widths, rate=rate, activation="sigmoid", seed=seed)
         if threshold:
-            plan = dataclasses.replace(plan, rule="tiki-taka", threshold=threshold)
+            plan = dataclasses.replace(plan, rule=name, threshold=threshold)
         ready = prepare(plan, load_chip("ideal"), device, EcramSpread(step_sigma=0.1), x[:64])
         learner, course, right = make_learner(ready.learning, seed=seed), Course(), []
         for epoch in range(int(epochs)):
@@ -153,16 +154,16 @@ def learned(w: dict[str, Any], name: str, seeds: range = range(SEEDS)) -> list[l
     return found
 
 
-def best(w: dict[str, Any]) -> dict[str, Any]:
-    """``w`` with the rate and threshold of Tiki-Taka that are best on two other seeds, as the peer does."""
+def best(w: dict[str, Any], name: str) -> dict[str, Any]:
+    """``w`` with the rate and threshold of a transfer that are best on two other seeds, as the peer does."""
 
     def right(how: Any) -> float:
-        there = {**w, "tiki-taka_how": how}
-        return float(np.array(learned(there, "tiki-taka", range(98, 100)))[:, -1].mean())
+        there = {**w, f"{name}_how": how}
+        return float(np.array(learned(there, name, range(98, 100)))[:, -1].mean())
 
-    base = w["tiki-taka_how"]
+    base = w[f"{name}_how"]
     hows = [(*base[:2], r, *base[3:5], t) for r in w["rates"] for t in w["thresholds"]]
-    return {**w, "tiki-taka_how": max(hows, key=right)}
+    return {**w, f"{name}_how": max(hows, key=right)}
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
@@ -286,7 +287,8 @@ def main() -> None:
         w = work()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "work.npz"
-            w |= {f"tiki-taka_{part}": w[f"digits_{part}"] for part in ("x", "y", "test_x", "test_y")}
+            parts = ("x", "y", "test_x", "test_y")
+            w |= {f"{name}_{part}": w[f"digits_{part}"] for name in TRANSFERS for part in parts}
             np.savez(path, **w, networks=options.network or NETWORKS)
             one = {**os.environ, "OMP_NUM_THREADS": "1"}
             done = subprocess.run(
@@ -298,9 +300,9 @@ def main() -> None:
             with np.load(Path(folder) / "work.peer.npz") as theirs:
                 found["compared"] = compared(ours(w), theirs)
         theirs = found["aihwkit"].pop("accuracy")
-        if "tiki-taka" in theirs:
-            w = best(w)
-            found["tiki-taka_how"] = {"rate": w["tiki-taka_how"][2], "threshold": w["tiki-taka_how"][5]}
+        for name in set(theirs) & set(TRANSFERS):
+            w = best(w, name)
+            found[f"{name}_how"] = {"rate": w[f"{name}_how"][2], "threshold": w[f"{name}_how"][5]}
         found["accuracy"] = {name: {"here": learned(w, name), "aihwkit": theirs[name]} for name in theirs}
         for name, both in found["accuracy"].items():
             ends = {whose: np.array(right)[:, -1] for whose, right in both.items()}

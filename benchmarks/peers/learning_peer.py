@@ -16,13 +16,15 @@ import torch
 from aihwkit.nn import AnalogLinear, AnalogSequential
 from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
-from aihwkit.simulator.configs.compounds import BufferedTransferCompound
+from aihwkit.simulator.configs.compounds import BufferedTransferCompound, DynamicTransferCompound
 from aihwkit.simulator.configs.devices import LinearStepDevice
 from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.tiles import AnalogTile
 
 torch.set_num_threads(1)
 LEARN_SEEDS = 5
+CHOPS = {"tiki-taka": [0.0], "agad": [0.5, 0.1]}
+"""Rules of transfer, and how often their choppers may turn a reading: 0.5 is as often as they can."""
 
 
 def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
@@ -47,11 +49,13 @@ def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float)
     return rpu
 
 
-def with_transfer(plain: SingleRPUConfig, threshold: float, most: int) -> UnitCellRPUConfig:
-    """Tiki-Taka 2 with two of the device: a column read after every update, without error; what the buffer
-    holds gives one pulse for ``threshold`` steps of the device, ``most`` of them at once, and nothing of it
-    is forgotten."""
-    rule = BufferedTransferCompound(
+def with_transfer(plain: SingleRPUConfig, threshold: float, chop: float, most: int) -> UnitCellRPUConfig:
+    """Tiki-Taka 2, or AGAD where choppers turn, with two of the device: a column read after every update,
+    without error; what the buffer holds gives one pulse for ``threshold`` steps of the device, ``most`` of
+    them at once, and nothing of it is forgotten."""
+    chopped = {"in_chop_prob": chop, "fast_lr": 1.0, "scale_fast_lr": True}
+    rule = (DynamicTransferCompound if chop else BufferedTransferCompound)(
+        **(chopped if chop else {}),
         unit_cell_devices=[plain.device, plain.device],
         transfer_every=1.0,
         units_in_mbatch=False,
@@ -138,11 +142,11 @@ def trained(work: Any, name: str, seeds: range = range(LEARN_SEEDS)) -> list[lis
     """Accuracy after each epoch, seed by seed, of sigmoids and one sample at a time."""
     x, test_x = (torch.tensor(work[f"{name}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
     y, test_y = (torch.tensor(work[f"{name}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
-    hidden, epochs, rate, step, gamma, threshold = work[f"{name}_how"]
+    hidden, epochs, rate, step, gamma, threshold, *chop = work[f"{name}_how"]
     found = []
     for seed in seeds:
         rpu: Any = config(15, cycle=0.3, spread=0.1, dw_min=step, gamma_up=gamma, gamma_down=gamma)
-        rpu = with_transfer(rpu, threshold, int(work["most_pulses"])) if threshold else rpu
+        rpu = with_transfer(rpu, threshold, *chop, int(work["most_pulses"])) if threshold else rpu
         model = network((x.shape[1], int(hidden), 10), rpu, seed)
         optimiser = AnalogSGD(model.parameters(), lr=float(rate))
         optimiser.regroup_param_groups(model)
@@ -178,17 +182,20 @@ def speed() -> dict[str, float]:
     return found
 
 
-def best(work: Any) -> dict[str, Any]:
-    """``work`` with the rate and threshold of Tiki-Taka that are best on two other seeds."""
+def best(work: Any, name: str) -> dict[str, Any]:
+    """``work`` with the rate, threshold and choppers of a transfer that are best on two other seeds."""
 
     def right(how: Any) -> float:
-        return float(
-            np.array(trained({**work, "tiki-taka_how": how}, "tiki-taka", range(98, 100)))[:, -1].mean()
-        )
+        return float(np.array(trained({**work, f"{name}_how": how}, name, range(98, 100)))[:, -1].mean())
 
-    base = work["tiki-taka_how"]
-    hows = [(*base[:2], r, *base[3:5], t) for r in work["rates"] for t in work["thresholds"]]
-    return {**work, "tiki-taka_how": max(hows, key=right)}
+    base = work[f"{name}_how"]
+    hows = [
+        (*base[:2], r, *base[3:5], t, c)
+        for r in work["rates"]
+        for t in work["thresholds"]
+        for c in CHOPS[name]
+    ]
+    return {**work, f"{name}_how": max(hows, key=right)}
 
 
 def main(path: str) -> None:
@@ -201,7 +208,7 @@ def main(path: str) -> None:
         rank_one=rank_one(work),
     )
     accuracy = {
-        name: trained(best(work) if name == "tiki-taka" else work, name) for name in work["networks"].tolist()
+        name: trained(best(work, name) if name in CHOPS else work, name) for name in work["networks"].tolist()
     }
     print(json.dumps({"samples_per_second": speed(), "accuracy": accuracy}))
 
