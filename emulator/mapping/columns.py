@@ -75,9 +75,15 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 
 
 def program_bias(
-    bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, measures: Mitigation
+    bias: Floats,
+    mapped: MappedWeights,
+    chip: Chip,
+    rng: np.random.Generator,
+    measures: Mitigation,
+    programmed_on: Chip | None = None,
 ) -> MappedWeights:
     """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
+    ``programmed_on``: as of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
@@ -97,6 +103,7 @@ def program_bias(
         limits=mapped.limits,
         mitigation=measures,
         row_voltage_V=np.full(rows, chip.input.read_voltage_V),
+        programmed_on=programmed_on,
     )
 
 

@@ -136,10 +136,7 @@ def _later(corrected: Mapped, chip: Chip) -> Mapped:
     die = dataclasses.replace(aged, chip=chip)
     program = program_of(die, corrected.program)
     known = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
-    variation = None if program.variation is None else variation_of(chip)
-    return corrected._replace(
-        program=dataclasses.replace(program, provenance=known, variation=variation), die=die
-    )
+    return corrected._replace(program=dataclasses.replace(program, provenance=known), die=die)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

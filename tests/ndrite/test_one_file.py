@@ -154,7 +154,9 @@ def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
     older = drifting.at(1e3)
     assert older.program.checksum() != drifting.program.checksum()
     older.save("older")
-    assert ndrite.load("older").die.chip.conditions.time_since_programming_s == 1e3
+    read = ndrite.load("older")
+    assert read.die.chip.conditions.time_since_programming_s == 1e3
+    assert read.program.provenance["chip"]["conditions"]["time_since_programming_s"] == 1e3
 
 
 @pytest.mark.parametrize("command", ["explain", "cost", "report", "calibrate"])
