@@ -100,7 +100,7 @@ def curves(whole: Compiled, figure: Any) -> bool:
     activation = dense.activation
     wanted_shape, window = trained_shape(activation), array.window
     if window is None:
-        window = window_of(activation, wanted_shape, whole.program.curve_base.shape[1])
+        window = window_of(activation, wanted_shape)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     u, unit = window.values(), "pre-activation"
     if isinstance(activation, Ndr):

@@ -10,9 +10,10 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Named, Ndr, Network
 from emulator.network.datasets import digits
 from emulator.spec import Program
+from ndrite.pages import drawing, figures
 from ndrite.shell.main import OK, run
 from tests.docs.browser import browser
 
@@ -91,6 +92,16 @@ def test_what_did_not_happen_is_not_said(page: Path) -> None:
     errors = text[text.index('id="errors"') : text.index('id="neurons"')]
     assert len(re.findall(r"\d (?:lost|won)", errors)) >= 4
     assert not re.search(r">-[\d.]", errors)
+
+
+def test_exact_neurons_have_a_curve_as_well() -> None:
+    x = digits()[0]
+    hidden = Dense(np.full((64, 4), 0.05), np.zeros(4), Named("relu"))
+    whole = ndrite.compile(Network.chain((hidden, Dense(np.eye(4), np.zeros(4)))), "ideal", samples=x[:50])
+    figure = drawing.figure(4, 4)
+    assert figures.curves(whole, figure)
+    shown = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert np.abs(shown["on the chip"] - shown["the float network's"]).max() <= 1
 
 
 @pytest.mark.slow
