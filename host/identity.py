@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.spec import PRESETS, Geometry, GeometryError
+from emulator.spec.learning_map import MAGIC_LEARNING
 from emulator.spec.registers import (
     BY_NAME,
     FEATURES,
@@ -48,6 +49,9 @@ def read_identity(
     magic, protocol, build_low, build_high, register_map = read(0, len(FIXED))
     major, minor = protocol >> 16, protocol & 0xFFFF
     if magic != expected:
+        does = {MAGIC: "infers", MAGIC_LEARNING: "learns"}
+        if magic in does:
+            raise IdentityError(f"the gateware there {does[magic]}; accepted: one that {does[expected]}")
         raise IdentityError(
             f"not an ndrite device of this kind: magic is {magic:#010x}; accepted: {expected:#010x}"
         )

@@ -91,6 +91,7 @@ class FileKind:
 
     def save(self, path: str | os.PathLike[str], manifest: dict[str, Any], arrays: Arrays) -> None:
         """Write a file in whole or not at all (temporary file, then rename)."""
+        require(isinstance(path, str | os.PathLike), "path", repr(path), "text or a path", self.error)
         text = json.dumps(self.written(manifest, arrays), sort_keys=True)
         named: dict[str, Any] = {"manifest": np.array(text), **arrays}
         with whole_file(Path(path)) as file:
@@ -102,6 +103,7 @@ class FileKind:
         Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
         version, was changed since it was written, or cannot be assembled.
         """
+        require(isinstance(path, str | os.PathLike), "path", repr(path), "text or a path", self.error)
         path, otherwise = Path(path), self.otherwise and f"; {self.otherwise}"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such {self.name} file{otherwise}")
