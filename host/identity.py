@@ -50,11 +50,8 @@ def read_identity(
     major, minor = protocol >> 16, protocol & 0xFFFF
     if magic != expected:
         does = {MAGIC: "infers", MAGIC_LEARNING: "learns"}
-        if magic in does:
-            raise IdentityError(f"the gateware there {does[magic]}; accepted: one that {does[expected]}")
-        raise IdentityError(
-            f"not an ndrite device of this kind: magic is {magic:#010x}; accepted: {expected:#010x}"
-        )
+        found = does.get(magic, f"has magic {magic:#010x}")
+        raise IdentityError(f"not an ndrite device that {does[expected]}: it {found}")
     if major != PROTOCOL_MAJOR:
         older = "the gateware" if major < PROTOCOL_MAJOR else "the host (pip install -U ndrite)"
         raise IdentityError(

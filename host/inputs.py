@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
+from emulator.spec.arrays import Codes
 from host.errors import InputError
 
 SEED_LIMIT = 1 << 64
@@ -13,9 +13,7 @@ INDEX_LIMIT = 1 << 32
 WHOLE = int, np.integer
 
 
-def check_inputs(
-    x: Any, inputs: int, *, seed: int, first_index: int, noise: bool = True
-) -> npt.NDArray[np.uint8]:
+def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int, noise: Any = True) -> Codes:
     """``x`` as a C-contiguous uint8 (n, inputs) array.
 
     Raises

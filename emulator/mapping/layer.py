@@ -202,9 +202,8 @@ class CompiledLayer:
         added = (bias / step + columns.offset) / columns.gain - self._pedestal
         self._held: BiasCells | None = None
         if chip.readout.bias == "cells":
-            cells = program_bias(
-                np.asarray(bias, np.float64), self._mapped, chip, rng, measures, self._programmed_on
-            )
+            how = {"mitigation": measures, "programmed_on": self._programmed_on}
+            cells = program_bias(np.asarray(bias, np.float64), self._mapped, chip, rng, **how)
             self._held = BiasCells(cells, bias / step, columns.offset / columns.gain)
             added = self._held.total
             bias = self._held.current * columns.gain * step

@@ -34,8 +34,7 @@ def program_of(die: Die, program: Program) -> Program:
     now = _Now(die, program)
     steps = tuple(getattr(now, step.kind, _same)(step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
-    # Virtual chips are as old as the die.
-    variation = program.variation and variation_of(die.chip)
+    variation = program.variation and variation_of(die.chip)  # virtual chips are as old
     return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 

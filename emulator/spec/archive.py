@@ -91,7 +91,6 @@ class FileKind:
 
     def save(self, path: str | os.PathLike[str], manifest: dict[str, Any], arrays: Arrays) -> None:
         """Write a file in whole or not at all (temporary file, then rename)."""
-        require(isinstance(path, str | os.PathLike), "path", repr(path), "text or a path", self.error)
         text = json.dumps(self.written(manifest, arrays), sort_keys=True)
         named: dict[str, Any] = {"manifest": np.array(text), **arrays}
         with whole_file(Path(path)) as file:

@@ -98,7 +98,6 @@ def curves(whole: Compiled, figure: Any) -> bool:
     if not fires:
         return False
     number, node, step, array = fires[0]
-    # As many columns as a block of places takes.
     layer, activation = step.layer, blocked(packed(node, step.patches.groups), step.block).dense.activation
     assert activation is not None
     wanted_shape, window = trained_shape(activation), array.window

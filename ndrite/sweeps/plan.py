@@ -173,8 +173,7 @@ def _plan(content: Any, path: Path) -> Plan:
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
     beside = path.parent / given["chip"]
     base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
-    if base["cell"]["on_off_ratio"] is not None:
-        base["cell"]["g_min_uS"] = 0.0  # follows at every point
+    base["cell"]["g_min_uS"] *= base["cell"]["on_off_ratio"] is None  # else it follows at every point
     points, scale = [], {name: given[name] for name in SCALE}
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
@@ -183,11 +182,13 @@ def _plan(content: Any, path: Path) -> Plan:
         except ChipError as error:
             raise SweepError(f"grid point {varied}: {error}") from None
         for field, value in varied.items():
-            held, wanted = chip.fields()[field], tuple(value) if isinstance(value, list) else value
-            decided = f"{held}, as other fields of the chip say"
-            _require(held == wanted or isinstance(value, dict), f"grid.{field}", value, decided)
+            if (held := chip.fields()[field]) != value and not isinstance(value, list | dict):
+                raise SweepError(
+                    f"grid.{field} is {value}; accepted: {held}, as other fields of the chip say"
+                )
         for (name, network), seed in itertools.product(networks.items(), seeds):
-            axes = tuple((varied | {"network": name, "seed": seed}).items())
+            named = {f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()}
+            axes = tuple((named | {"network": name, "seed": seed}).items())
             rest: dict[str, Any] = {"chip": chip.as_dict(), "axes": axes, "seed": seed, **scale}
             points.append(Point(network=network, inputs=inputs, labels=labels, **rest))
     return Plan(

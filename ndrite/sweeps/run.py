@@ -99,11 +99,6 @@ def run_point(point: Point) -> dict[str, Any]:
     }
 
 
-def _axes(point: Point) -> dict[str, Any]:
-    """What the plan varied, plain values."""
-    return {name: v if isinstance(v, bool | int | float | None) else str(v) for name, v in point.axes}
-
-
 def _network(point: Point) -> Network:
     """The network in a file that is the plan's before it is read and after."""
     typical = None if point.inputs is None else point.inputs.array()[: point.samples]
@@ -147,7 +142,7 @@ def run_sweep(
             tell(count, len(points))
     known = {key: json.loads(load_state(held / f"{key}.row", {"key": key})) for key in points}
     # A row may have been computed for a plan that varied other fields.
-    rows, buffer = [{**_axes(point), **known[point.key]} for point in plan.points], io.BytesIO()
+    rows, buffer = [{**dict(point.axes), **known[point.key]} for point in plan.points], io.BytesIO()
     parquet.write_table(arrow.Table.from_pylist(rows), buffer)
     write_whole(folder / "results.parquet", buffer.getvalue())
     return rows

@@ -299,6 +299,5 @@ FORMS: dict[Any, Callable[..., Any]] = {
 }
 FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
 FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
-BOTH = torch, torch.Tensor
-FORMS |= {getattr(home, name): matmul for home in BOTH for name in ("matmul", "mm", "bmm", "mv")}
-FORMS |= {getattr(home, name): addmm for home in BOTH for name in ("addmm", "baddbmm")}
+FORMS |= {getattr(of, name): matmul for of in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm", "mv")}
+FORMS |= {getattr(of, name): addmm for of in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}

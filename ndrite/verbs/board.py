@@ -114,8 +114,7 @@ def flash(
     try:
         loader.flash(chosen, built, permanent=permanent)
     except (ValueError, KeyError, TypeError):
-        wanted = f"a build's; run: ndrite board build {board}"
-        raise InputError(f"{built / 'report.json'} is no build's report; accepted: {wanted}") from None
+        raise InputError(f"{built}/report.json is no build's; run: ndrite board build {board}") from None
     return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
 
 

@@ -64,7 +64,7 @@ def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
     ("register", "value", "message"),
     [
         ("magic", 0, "not an ndrite device"),
-        ("magic", MAGIC_LEARNING, "the gateware there learns; accepted: one that infers"),
+        ("magic", MAGIC_LEARNING, "not an ndrite device that infers: it learns"),
         ("protocol", 2 << 16, "protocol 2.0, this host 1.2: rebuild the host"),
         ("protocol", 0, "protocol 0.0, this host 1.2: rebuild the gateware"),
         ("register_map", 1, "rebuild the gateware"),

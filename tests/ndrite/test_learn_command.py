@@ -211,7 +211,7 @@ def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
         ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
-        ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the size of w_min"),
+        ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the bound, -1e-06"),
     ],
 )
 def test_refused(here: Path, words: str, told: str, fails: Any) -> None:

@@ -135,7 +135,6 @@ def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
         (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
         (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
         (lambda mine: ndrite.Program.load(3), "path is 3; accepted: text or a path"),
-        (lambda mine: mine.program.save(3), "path is 3; accepted: text or a path"),
         (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
         (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
         (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),

@@ -19,8 +19,6 @@ TURN = 8.0
 MISSES = 0.05  # residual (rms), of the range, that a note is made of, if it is twice the scatter, too
 AT_BOUND, TURNING = 1e-6, 3
 """A modelled state so near to its last one is at the bound, for more rows than smoothing takes off a turn."""
-SLOW = 0.9
-"""Part of its step that a device has lost at its bound, from which on it comes to rest there by itself."""
 PLATEAU = 1e-3
 """Part of the range below the largest conductance that still counts as the device's bound."""
 
@@ -99,7 +97,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
             # At its bound a device neither moves nor walks; a run of which only the turn is there has none.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
-            ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > SLOW
+            ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
             way = slice(max(last, PULSES_MIN) + 1)
             walk = _walk(n[way], (state[part] - modelled)[way])

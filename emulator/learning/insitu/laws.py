@@ -70,11 +70,9 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
     if bounds >= 2:
         raise CompileError(f"bounds reach {bounds:.3g} times the nominal one; accepted: below 2")
-    for falls, end in (("gamma_up", "w_max"), ("gamma_down", "w_min")):
-        gamma, bound = float(getattr(law, falls)), float(getattr(law, end))
-        steep = gamma * STATE_ONE > DERIVATIVE_MAX * abs(bound)
-        twice = f"below twice the size of {end} ({bound:g})"
-        require(not steep, f"ecram.{falls}", gamma, twice, CompileError)
+    for way, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
+        fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
+        require(fits, f"ecram.gamma_{way}", gamma, twice, CompileError)
     return Devices(
         step=table(mean * unit, mean * unit * spread.step_sigma),
         asymmetry=table(half_difference * unit, mean * unit * spread.asymmetry_sigma),
