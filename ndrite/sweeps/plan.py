@@ -183,14 +183,12 @@ def _plan(content: Any, path: Path) -> Plan:
             raise SweepError(f"grid point {varied}: {error}") from None
         for field, value in varied.items():
             if (held := chip.fields()[field]) != value and not isinstance(value, list | dict):
-                raise SweepError(
-                    f"grid.{field} is {value}; accepted: {held}, as other fields of the chip say"
-                )
+                raise SweepError(f"grid.{field} is {value}; accepted: {held}, as other fields say")
         for (name, network), seed in itertools.product(networks.items(), seeds):
             named = {f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()}
             axes = tuple((named | {"network": name, "seed": seed}).items())
-            rest: dict[str, Any] = {"chip": chip.as_dict(), "axes": axes, "seed": seed, **scale}
-            points.append(Point(network=network, inputs=inputs, labels=labels, **rest))
+            of: dict[str, Any] = {"network": network, "chip": chip.as_dict(), "axes": axes, "seed": seed}
+            points.append(Point(inputs=inputs, labels=labels, **of, **scale))
     return Plan(
         name=given["name"] or path.stem,
         points=tuple(points),
