@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.spec import PRESETS, Geometry, GeometryError
+from emulator.spec.learning_map import MAGIC_LEARNING
 from emulator.spec.registers import (
     BY_NAME,
     FEATURES,
@@ -48,9 +49,9 @@ def read_identity(
     magic, protocol, build_low, build_high, register_map = read(0, len(FIXED))
     major, minor = protocol >> 16, protocol & 0xFFFF
     if magic != expected:
-        raise IdentityError(
-            f"not an ndrite device of this kind: magic is {magic:#010x}; accepted: {expected:#010x}"
-        )
+        does = {MAGIC: "infers", MAGIC_LEARNING: "learns"}
+        found = does.get(magic, f"has magic {magic:#010x}")
+        raise IdentityError(f"not an ndrite device that {does[expected]}: it {found}")
     if major != PROTOCOL_MAJOR:
         older = "the gateware" if major < PROTOCOL_MAJOR else "the host (pip install -U ndrite)"
         raise IdentityError(

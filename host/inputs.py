@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.spec import Geometry, Program
+from emulator.spec.arrays import Codes
 from host.errors import InputError
 
 SEED_LIMIT = 1 << 64
@@ -13,7 +13,7 @@ INDEX_LIMIT = 1 << 32
 WHOLE = int, np.integer
 
 
-def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDArray[np.uint8]:
+def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int, noise: Any = True) -> Codes:
     """``x`` as a C-contiguous uint8 (n, inputs) array.
 
     Raises
@@ -32,6 +32,8 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int) -> npt.NDA
         raise InputError(f"seed is {seed!r}; accepted: 0..2^64-1")
     if not (isinstance(first_index, WHOLE) and 0 <= first_index <= INDEX_LIMIT - len(x)):
         raise InputError(f"first_index is {first_index!r}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
+    if not isinstance(noise, bool | np.bool_):
+        raise InputError(f"noise is {noise!r}; accepted: True or False")
     return np.ascontiguousarray(x)
 
 

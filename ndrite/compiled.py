@@ -98,7 +98,7 @@ class Compiled(Result):
 
     def on(self, die: Die, **provenance: Any) -> Self:
         """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
-        told = {**self.program.provenance, "die": die_digest(die), **provenance}
+        told = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
         program = dataclasses.replace(program_of(die, self.program), provenance=told)
         return dataclasses.replace(self, die=die, program=program)
 

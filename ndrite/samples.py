@@ -214,7 +214,7 @@ def judged_samples(
 
 def holds(of: Takes, data: str | None) -> bool:
     """Whether the samples that calibrated stand in, as no data set is known."""
-    return data is None and of.meaning.data_set is None
+    return data is None and of.meaning.data_set not in DATA
 
 
 def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:

@@ -5,12 +5,12 @@ are in percent of it. All amplifiers of a layer are designed alike.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from emulator.device.description import Chip
 from emulator.errors import CompileError, require
-from emulator.mapping.mitigation import Mitigation
 from emulator.mapping.weights import MappedWeights, map_weights
 from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
 from emulator.spec.arrays import Floats
@@ -75,9 +75,10 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 
 
 def program_bias(
-    bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, measures: Mitigation
+    bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
     """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
+    ``how``: as of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
@@ -95,8 +96,8 @@ def program_bias(
         chip,
         rng,
         limits=mapped.limits,
-        mitigation=measures,
         row_voltage_V=np.full(rows, chip.input.read_voltage_V),
+        **how,
     )
 
 

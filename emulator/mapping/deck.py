@@ -122,6 +122,8 @@ def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iter
     farad, henry = chip.neuron.capacitance_pF * 1e-12, chip.neuron.inductance_nH * 1e-9
     if neurons.bistable:
         yield f"* {neurons.bistable} neurons are bistable: an operating point may lie on either branch"
+    if chip.neuron.read_time_ns:
+        yield f"* the emulator reads after {chip.neuron.read_time_ns:g} ns: an operating point has settled"
     for m, device in enumerate(devices):
         if states is not None and states.shape is not None:
             device = chip.ecram.shaped(device, float(states.shape[m]))

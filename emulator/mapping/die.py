@@ -129,9 +129,11 @@ class Die:
 
         Raises ChipError when the time is outside the drift model's.
         """
-        conditions = dataclasses.replace(self.chip.conditions, time_since_programming_s=time_s)
+        now = self.chip.conditions
+        early = min(time_s, now.corrected_at_s or now.time_since_programming_s)
+        conditions = dataclasses.replace(now, time_since_programming_s=time_s, corrected_at_s=early)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
-        passed = time_s - self.chip.conditions.time_since_programming_s
+        passed = time_s - now.time_since_programming_s
         return later._with([_older(part, later, passed) for part in self.parts])
 
     def tuned(self, states: Sequence[States | None]) -> Die:

@@ -99,6 +99,7 @@ class CompiledLayer:
         cells_rng, devices_rng = rngs
         mismatch = devices_rng.standard_normal((2, dense.outputs))
         self._dense, self._chip, self._rows, self._options, self._curves = dense, chip, rows, options, curves
+        self._programmed_on = without_errors(chip) if options.nominal else None
         self._neurons: Neurons | None = None
         if dense.activation is not None:
             self._neurons = make_neurons(dense.activation, chip, dense.outputs, devices_rng)
@@ -127,7 +128,7 @@ class CompiledLayer:
             ratio=ratio,
             mitigation=options.mitigation,
             row_voltage_V=ranges.row_voltages(self._rows.one_group(), chip),
-            programmed_on=without_errors(chip) if options.nominal else None,
+            programmed_on=self._programmed_on,
             movable=self._rows.movable,
         )
 
@@ -201,7 +202,8 @@ class CompiledLayer:
         added = (bias / step + columns.offset) / columns.gain - self._pedestal
         self._held: BiasCells | None = None
         if chip.readout.bias == "cells":
-            cells = program_bias(np.asarray(bias, np.float64), self._mapped, chip, rng, measures)
+            how = {"mitigation": measures, "programmed_on": self._programmed_on}
+            cells = program_bias(np.asarray(bias, np.float64), self._mapped, chip, rng, **how)
             self._held = BiasCells(cells, bias / step, columns.offset / columns.gain)
             added = self._held.total
             bias = self._held.current * columns.gain * step

@@ -132,14 +132,10 @@ def map_network(
 
 def _later(corrected: Mapped, chip: Chip) -> Mapped:
     """The same chip at ``chip``'s time, with the ranges, gains and biases it was corrected to before."""
-    aged = corrected.die.at(chip.conditions.time_since_programming_s)
-    die = dataclasses.replace(aged, chip=chip)
+    die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
     known = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
-    variation = None if program.variation is None else variation_of(chip)
-    return corrected._replace(
-        program=dataclasses.replace(program, provenance=known, variation=variation), die=die
-    )
+    return corrected._replace(program=dataclasses.replace(program, provenance=known), die=die)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

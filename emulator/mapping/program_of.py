@@ -11,6 +11,7 @@ from emulator.mapping.devices import each_of
 from emulator.mapping.die import Die, DieArray
 from emulator.mapping.functions import placed
 from emulator.mapping.scaling import cell_noise, int32
+from emulator.mapping.variation import variation_of
 from emulator.spec import Layer, Program
 from emulator.spec.arithmetic import INPUT_MAX
 from emulator.spec.steps import Product, Step, Table
@@ -33,7 +34,8 @@ def program_of(die: Die, program: Program) -> Program:
     now = _Now(die, program)
     steps = tuple(getattr(now, step.kind, _same)(step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
-    return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope)
+    variation = program.variation and variation_of(die.chip)  # virtual chips are as old
+    return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 
 def _same(step: Step) -> Step:

@@ -74,5 +74,5 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
 def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
     """Rounded to int32, refused from 2^30 on."""
     if not np.abs(values).max() < 1 << 30:
-        raise CompileError(f"{name} reaches {np.abs(values).max():g}; accepted: below 2^30")
+        raise CompileError(f"{name} reaches {np.abs(values).max():g} steps of its sums; accepted: below 2^30")
     return np.rint(values).astype(np.int32)

@@ -102,6 +102,7 @@ class FileKind:
         Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
         version, was changed since it was written, or cannot be assembled.
         """
+        require(isinstance(path, str | os.PathLike), "path", repr(path), "text or a path", self.error)
         path, otherwise = Path(path), self.otherwise and f"; {self.otherwise}"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such {self.name} file{otherwise}")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from emulator.golden.neuron import table_of
 from emulator.mapping import Die
+from emulator.mapping.block import blocked, packed
 from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from emulator.network import Ndr
 from ndrite.compiled import Compiled
@@ -92,22 +93,23 @@ def curves(whole: Compiled, figure: Any) -> bool:
 
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
-    layers = zip(whole.network.layers, whole.program.layers, whole.die.arrays, strict=False)
-    fires = ((i, *each) for i, each in enumerate(layers) if each[0].activation is not None)
-    number, dense, layer, array = next(fires, (0, None, None, None))
-    if dense is None or layer is None or array is None or dense.activation is None:
+    products = zip(whole.network.products, whole.program.products, whole.die.arrays, strict=True)
+    fires = [(i, *each) for i, each in enumerate(products) if each[0].dense.activation is not None]
+    if not fires:
         return False
-    activation = dense.activation
+    number, node, step, array = fires[0]
+    layer, activation = step.layer, blocked(packed(node, step.patches.groups), step.block).dense.activation
+    assert activation is not None
     wanted_shape, window = trained_shape(activation), array.window
     if window is None:
-        window = window_of(activation, wanted_shape, whole.program.curve_base.shape[1])
+        window = window_of(activation, wanted_shape)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     u, unit = window.values(), "pre-activation"
     if isinstance(activation, Ndr):
         unit = "u (pre-activation over the neuron's peak)"
         device = 255 * np.clip(shape_of(activation, whole.die.chip.neuron)(u), 0, 1)
         upper.plot(u, device, color=PALE, lw=4, label="the chip's device, at full height")
-    heights, _ = heights_and_peaks(activation, dense.outputs)
+    heights, _ = heights_and_peaks(activation, layer.outputs)
     _, first = np.unique(layer.curve, return_index=True)
     order = first[np.argsort(heights[first])]
     chosen = np.unique(order[np.linspace(0, len(order) - 1, CURVES_MAX).astype(int)])

@@ -26,7 +26,7 @@ from emulator.spec.state_file import code_digest
 from emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
-ROW_FORMAT = 5  # of a point's row of results
+ROW_FORMAT = 6  # of a point's row of results
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 FIELDS: dict[str, tuple[Any, Any, str]] = {
     "name": (str, None, "text"),
@@ -173,18 +173,22 @@ def _plan(content: Any, path: Path) -> Plan:
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
     beside = path.parent / given["chip"]
     base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
+    base["cell"]["g_min_uS"] *= base["cell"]["on_off_ratio"] is None  # else it follows at every point
     points, scale = [], {name: given[name] for name in SCALE}
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
         try:
-            chip = dict(parse_chip(with_fields(base, varied)).as_dict())
+            chip = parse_chip(with_fields(base, varied))
         except ChipError as error:
             raise SweepError(f"grid point {varied}: {error}") from None
+        for field, value in varied.items():
+            if (held := chip.fields()[field]) != value and not isinstance(value, list | dict):
+                raise SweepError(f"grid.{field} is {value}; accepted: {held}, as other fields say")
         for (name, network), seed in itertools.product(networks.items(), seeds):
-            axes = tuple((varied | {"network": name, "seed": seed}).items())
-            points.append(
-                Point(network=network, inputs=inputs, labels=labels, chip=chip, axes=axes, seed=seed, **scale)
-            )
+            named = {f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()}
+            axes = tuple((named | {"network": name, "seed": seed}).items())
+            of: dict[str, Any] = {"network": network, "chip": chip.as_dict(), "axes": axes, "seed": seed}
+            points.append(Point(inputs=inputs, labels=labels, **of, **scale))
     return Plan(
         name=given["name"] or path.stem,
         points=tuple(points),

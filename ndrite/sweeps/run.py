@@ -43,7 +43,7 @@ COST_SAMPLES = 32
 
 
 def run_point(point: Point) -> dict[str, Any]:
-    """Row of the results: the point's axes and what it gave, plain values.
+    """Row of the results without the point's axes, plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
     plan's, else the test samples of the data set that the network names. Raises SweepError when a file is no
@@ -82,7 +82,6 @@ def run_point(point: Point) -> dict[str, Any]:
     cost = account_of(compiled.program, compiled.die, x[:COST_SAMPLES]).total
     return {
         "key": point.key,
-        **{name: v if isinstance(v, bool | int | float | None) else str(v) for name, v in point.axes},
         "count": len(x),
         "trials": point.trials,
         "chips": len(accuracy),
@@ -141,7 +140,9 @@ def run_sweep(
         for count, row in enumerate(found, before + 1):
             save_state(held / f"{row['key']}.row", {"key": row["key"]}, json.dumps(row).encode())
             tell(count, len(points))
-    rows, buffer = [json.loads(load_state(held / f"{key}.row", {"key": key})) for key in points], io.BytesIO()
+    known = {key: json.loads(load_state(held / f"{key}.row", {"key": key})) for key in points}
+    # A row may have been computed for a plan that varied other fields.
+    rows, buffer = [{**dict(point.axes), **known[point.key]} for point in plan.points], io.BytesIO()
     parquet.write_table(arrow.Table.from_pylist(rows), buffer)
     write_whole(folder / "results.parquet", buffer.getvalue())
     return rows

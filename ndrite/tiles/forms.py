@@ -292,11 +292,12 @@ def attention(run: Executor, *args: Any, **named: Any) -> Any:
 FORMS: dict[Any, Callable[..., Any]] = {
     F.linear: linear,
     torch.einsum: einsum,
+    torch.linalg.matmul: matmul,
     F.multi_head_attention_forward: attention,
     **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d), convolution),
     **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d), transposed),
 }
 FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
 FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
-FORMS |= {getattr(home, name): matmul for home in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm")}
-FORMS |= {getattr(home, name): addmm for home in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}
+FORMS |= {getattr(of, name): matmul for of in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm", "mv")}
+FORMS |= {getattr(of, name): addmm for of in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}

@@ -110,7 +110,11 @@ def flash(
     $ ndrite board flash ulx3s-85f
     """
     chosen = find_target(board)
-    loader.flash(chosen, Path("build") / chosen.name if folder is None else Path(folder), permanent=permanent)
+    built = Path("build") / chosen.name if folder is None else Path(folder)
+    try:
+        loader.flash(chosen, built, permanent=permanent)
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{built}/report.json is no build's; run: ndrite board build {board}") from None
     return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
 
 

@@ -9,6 +9,7 @@ import pytest
 from boards.board import Board
 from emulator.spec import PRESETS, Geometry, GeometryError, Program
 from emulator.spec.campaign import Campaign
+from emulator.spec.learning_map import MAGIC_LEARNING
 from emulator.spec.memory_map import REGION_SHIFT, address
 from emulator.spec.packets import Opcode, Status
 from emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
@@ -63,6 +64,7 @@ def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
     ("register", "value", "message"),
     [
         ("magic", 0, "not an ndrite device"),
+        ("magic", MAGIC_LEARNING, "not an ndrite device that infers: it learns"),
         ("protocol", 2 << 16, "protocol 2.0, this host 1.2: rebuild the host"),
         ("protocol", 0, "protocol 0.0, this host 1.2: rebuild the gateware"),
         ("register_map", 1, "rebuild the gateware"),
@@ -210,6 +212,7 @@ test_wrong_inputs_are_named = refused(
     (lambda of: of[0].infer(GOOD[0]), r"shape \(20,\)"),
     (lambda of: of[0].infer([[0] * 20]), "a list; accepted: a NumPy array"),
     (lambda of: of[0].infer(GOOD, seed=-1), "seed is -1"),
+    (lambda of: of[0].infer(GOOD, noise="no"), "noise is 'no'; accepted: True or False"),
     (lambda of: of[0].infer(GOOD, seed=1 << 64), "seed is"),
     (lambda of: of[0].infer(GOOD, first_index=(1 << 32) - 1), "first_index is"),
     given="programmed",

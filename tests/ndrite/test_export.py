@@ -77,6 +77,13 @@ def test_a_product_is_ngspices(tmp_path: Path, sections: dict[str, Any]) -> None
     compare(tmp_path, mapped, x, 3)
 
 
+def test_a_deck_says_that_reads_end_before_it_settles() -> None:
+    timed = {"capacitance_pF": 1.0, "read_time_ns": 0.5}
+    mapped, x = small(6, 3, chip="dendritic-analog", neuron=timed)
+    deck = drawn(mapped.die, 0, x[:1].astype(np.int64), "deck.out")[0]
+    assert "* the emulator reads after 0.5 ns: an operating point has settled" in deck.splitlines()
+
+
 @needs_ngspice
 def test_any_name_of_a_deck_has_results_of_the_last_run(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)

@@ -72,6 +72,13 @@ def test_a_network_names_its_data_set(here: Path, said: Any, prints: Any) -> Non
     assert 0.04 < high - low < 0.07
 
 
+def test_a_data_set_that_no_command_has_leaves_the_samples_held(here: Path, said: Any) -> None:
+    """Such as that of the shipped LSTM."""
+    network = nearest_means(data_set="japanese-vowels")
+    ndrite.compile(network, "ideal", samples=TEST[:64], output="mine")
+    assert said("evaluate mine")["judged_by"].startswith("the float network's answers on the samples")
+
+
 def test_bytes_are_in_the_model_s_unit_too(here: Path, prints: Any, fails: Any) -> None:
     """Grey values 0..16 as uint8 and as floats are the same inputs; codes must be called so."""
     programmed(inputs=InputRange([0], [16]))

@@ -61,6 +61,13 @@ def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
     assert judged.accuracy_float == pytest.approx(judged.accuracy, abs=0.06)
 
 
+def test_when_cells_were_corrected_is_of_no_device_that_learns() -> None:
+    conditions = ndrite.load_chip("wan2022").conditions
+    late = dataclasses.replace(conditions, time_since_programming_s=100.0, corrected_at_s=50.0)
+    chip = dataclasses.replace(ndrite.load_chip("wan2022"), conditions=late)
+    assert ndrite.learn(data="digits", hidden="4", samples=50, epochs=1, chip=chip).summary["updates"] == 50
+
+
 def test_same_call_same_die() -> None:
     first, again = (ndrite.learn(data="digits", hidden="8", samples=100, epochs=1) for _ in range(2))
     other = ndrite.learn(data="digits", hidden="8", samples=100, epochs=1, learning_seed=1)
@@ -204,9 +211,11 @@ def test_another_type_is_refused(options: dict[str, Any], told: str) -> None:
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
         ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
+        ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the bound, -1e-06"),
     ],
 )
 def test_refused(here: Path, words: str, told: str, fails: Any) -> None:
+    Path("one-sided.yaml").write_text("ecram: {model: linear-step, w_min: -1.0e-6, gamma_down: 0.5}\n")
     fails(f"learn --data digits --samples 50 {words}", told)
 
 

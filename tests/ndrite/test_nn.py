@@ -40,6 +40,11 @@ def kan(each: bool) -> Any:
     return nn.Sequential(first, nn.Linear(15, 6), second, nn.Linear(24, 3))
 
 
+def flattened() -> Any:
+    """Bases of every pixel: no product is needed to make maps flat."""
+    return nn.Sequential(nn.Flatten(), Bases(16, 2, low=-3, high=3), nn.Linear(32, 3))
+
+
 def full() -> Any:
     return nn.Sequential(nn.Linear(8, 16), Ndr(16), nn.Linear(16, 3))
 
@@ -47,6 +52,7 @@ def full() -> Any:
 MODELS: dict[str, tuple[Any, tuple[int, ...], list[str], float]] = {
     "full layers": (full, (8,), ["product"] * 2, 0.1),
     "convolutions": (residual, (1, 8, 8), ["product", "product", "pool", "product"], 0.3),
+    "bases of maps": (flattened, (1, 4, 4), ["table", "product"], 0.05),
     "bases": (lambda: kan(False), (5,), ["table", "product"] * 2, 0.05),
     "bases of each channel": (lambda: kan(True), (5,), ["table", "product"] * 2, 0.05),
 }

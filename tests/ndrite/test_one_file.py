@@ -134,13 +134,14 @@ def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
     [
         (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
         (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
+        (lambda mine: ndrite.Program.load(3), "path is 3; accepted: text or a path"),
         (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
         (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
         (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
     ],
 )
 def test_another_type_is_refused(call: Any, told: str, mine: ndrite.Compiled) -> None:
-    with pytest.raises((ndrite.InputError, ndrite.EmulatorError), match=told):
+    with pytest.raises((ndrite.InputError, ndrite.EmulatorError, SpecError), match=told):
         call(mine)
 
 
@@ -154,7 +155,9 @@ def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
     older = drifting.at(1e3)
     assert older.program.checksum() != drifting.program.checksum()
     older.save("older")
-    assert ndrite.load("older").die.chip.conditions.time_since_programming_s == 1e3
+    read = ndrite.load("older")
+    assert read.die.chip.conditions.time_since_programming_s == 1e3
+    assert read.program.provenance["chip"]["conditions"]["time_since_programming_s"] == 1e3
 
 
 @pytest.mark.parametrize("command", ["explain", "cost", "report", "calibrate"])

@@ -10,9 +10,11 @@ import pytest
 
 import ndrite
 from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network
+from emulator.network import Dense, Named, Ndr, Network, Product
 from emulator.network.datasets import digits
 from emulator.spec import Program
+from emulator.spec.patches import Patches
+from ndrite.pages import drawing, figures
 from ndrite.shell.main import OK, run
 from tests.docs.browser import browser
 
@@ -91,6 +93,32 @@ def test_what_did_not_happen_is_not_said(page: Path) -> None:
     errors = text[text.index('id="errors"') : text.index('id="neurons"')]
     assert len(re.findall(r"\d (?:lost|won)", errors)) >= 4
     assert not re.search(r">-[\d.]", errors)
+
+
+def test_exact_neurons_have_a_curve_as_well() -> None:
+    x = digits()[0]
+    hidden = Dense(np.full((64, 4), 0.05), np.zeros(4), Named("relu"))
+    whole = ndrite.compile(Network.chain((hidden, Dense(np.eye(4), np.zeros(4)))), "ideal", samples=x[:50])
+    figure = drawing.figure(4, 4)
+    assert figures.curves(whole, figure)
+    shown = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert np.abs(shown["on the chip"] - shown["the float network's"]).max() <= 1
+
+
+def test_neurons_of_several_places_have_their_own_curves() -> None:
+    """On a board kernels are programmed several times over; heights go with the channel."""
+    patches = Patches(shape=(1, 6, 6), kernel=(3, 3))
+    heights = np.array([0.2, 0.5, 0.9])
+    maps = Dense(np.full((9, 3), 0.1), np.zeros(3), Ndr(np.ones(3), heights))
+    out = Product(Dense(np.full((48, 2), 0.1), np.zeros(2)), (1,), Patches.whole((3, 4, 4)))
+    network = Network((Product(maps, (0,), patches), out), (1, 6, 6))
+    x = np.random.default_rng(0).integers(0, 256, (20, 36)).astype(np.uint8)
+    whole = ndrite.compile(network, "ideal", samples=x, target="ecpix5-85f-maps-udp")
+    assert whole.program.products[0].block != (1, 1)
+    figure = drawing.figure(4, 4)
+    assert figures.curves(whole, figure)
+    tops = [line.get_ydata().max() for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(np.sort(tops), 255 * heights, rtol=0.01)
 
 
 @pytest.mark.slow

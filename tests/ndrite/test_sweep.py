@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ndrite
 from emulator.errors import EmulatorError
 from emulator.network import Dense, Meaning, Network
 from ndrite.samples import judging_set
@@ -122,6 +123,11 @@ def own(folder: Path) -> Path:
         (PLAN, ("cell.stuck_low_percent", "cell.stuck"), "grid field cell.stuck is unknown"),
         (PLAN, ("[0, 2, 5]", "[0, 200]"), "stuck_low_percent is 200"),
         (PLAN, ("[0, 2, 5]", "3"), "grid.cell.stuck_low_percent is 3"),
+        (
+            PLAN.replace("cell.stuck_low_percent: [0, 2, 5]", "neuron.temperature_K: [300.0, 400.0]"),
+            ("wan2022", "dendritic-ndr"),
+            "grid.neuron.temperature_K is 400.0; accepted: 300.0, as other fields say",
+        ),
         (PLAN, ("small.npz", "none.npz"), "existing file"),
         (PLAN, ("seeds: 2", "trials: 3"), "trials is 3; accepted: 1, unless chips"),
         (PLAN, ("chip: wan2022", "chip: [}"), "not YAML"),
@@ -138,6 +144,24 @@ def test_bad_plans_are_named(own: Path, plan: str, change: tuple[str, str], matc
     with pytest.raises(SweepError, match=match) as refused:
         load_plan(bad)
     assert plan is OWN or "bad.yaml" in str(refused.value)
+
+
+def test_a_plan_that_varies_more_takes_up_what_is_done(own: Path) -> None:
+    """The rows are named by this plan's axes, whichever plan they were computed for."""
+    fewer = OWN.replace("cell.stuck_low_percent: [0, 2, 5]", "cell.levels: [8]")
+    more = fewer.replace("cell.levels: [8]", "cell.levels: [8]\n  cell.weight_bits: [9, 8]")
+    bits = []
+    for text in (fewer, more, fewer):
+        own.write_text(text)
+        bits.append([row.get("cell.weight_bits") for row in ndrite.sweep(own).rows])
+    assert bits == [[None, None], [9, 9, 8, 8], [None, None]]
+
+
+def test_the_on_off_ratio_sets_the_least_conductance_of_every_point(here: Path) -> None:
+    chip = {"cell.g_max_uS": [40.0, 20.0], "cell.on_off_ratio": [10.0, 5.0]}
+    Path("mine.yaml").write_text("cell: {on_off_ratio: 8.0}\n")
+    points = plan_of({"chip": "wan2022+mine.yaml", "grid": chip}).points
+    assert [point.chip["cell"]["g_min_uS"] for point in points] == [4.0, 8.0, 2.0, 4.0]
 
 
 def test_other_code_computes_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_refused(board: LearningBoard) -> None:
 
 
 def test_other_hosts_refuse_it(board: LearningBoard) -> None:
-    with pytest.raises(IdentityError, match="not an ndrite device of this kind: magic is 0x4c52444e"):
+    with pytest.raises(IdentityError, match="not an ndrite device that infers: it learns"):
         Device(SimLink(board.geometry, learns=True))
 
 

@@ -63,7 +63,7 @@ def effective_matrix(
     every cell.
     """
     g = series(g_uS, access_resistance_ohm)
-    if wire_resistance_ohm == 0:
+    if wire_resistance_ohm < 1e-15:  # nothing is lost that a float would show
         return g
     wire = 1.0 / (MICRO * wire_resistance_ohm)
     with one_blas_thread():  # the blocks are small: several threads wait for each other

@@ -86,7 +86,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     low, high = np.median(list(ranges.values()), axis=0).tolist()
     branches: list[Branch] = []
     found: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
-    bounds, each = [], []
+    bounds, each, ends = [], [], dict[bool, bool]()
     for name, (pulse, g, legs) in traces.items():
         state = 2 * (g - low) / (high - low) - 1
         bottom, top = (2 * (end - low) / (high - low) - 1 for end in ranges[name])
@@ -97,6 +97,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
             # At its bound a device neither moves nor walks; a run of which only the turn is there has none.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
+            ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
             way = slice(max(last, PULSES_MIN) + 1)
             walk = _walk(n[way], (state[part] - modelled)[way])
@@ -113,6 +114,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     step, gamma, cycle, cycle_at_0, _ = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
     values: dict[str, Any] = {"model": model}
     if model == "linear-step":
+        for up, word, bound in ((True, "up", "w_max"), (False, "down", "w_min")):
+            if not ends[up]:
+                notes.append(f"no run {word} comes to rest: {bound} is where pulses ended, not a bound")
         fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
         values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(each), bounds)
     else:

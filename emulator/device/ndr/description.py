@@ -115,7 +115,7 @@ class Neuron:
         try:
             _ = self.device.peak  # refuse parameters without a peak now, not in the middle of a compilation
         except PhysicsError as error:
-            raise ChipError(f"neuron.{error}") from None
+            raise ChipError(f"neuron.{error}; temperature_K is {self.temperature_K:g}") from None
 
     @property
     def device(self) -> NdrModel:

@@ -10,10 +10,10 @@ from scipy.special import ndtri
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.mapping.variation import without_errors
 from emulator.spec.arrays import Floats
-from emulator.spec.learning import LEVELS, STATE_ONE, STEP_MAX, Devices
+from emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
 
 BOUND_ONE = 1024
 """The nominal bound in the unit of bounds."""
@@ -70,6 +70,9 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
     if bounds >= 2:
         raise CompileError(f"bounds reach {bounds:.3g} times the nominal one; accepted: below 2")
+    for way, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
+        fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
+        require(fits, f"ecram.gamma_{way}", gamma, twice, CompileError)
     return Devices(
         step=table(mean * unit, mean * unit * spread.step_sigma),
         asymmetry=table(half_difference * unit, mean * unit * spread.asymmetry_sigma),
@@ -102,6 +105,6 @@ def learning_chip(chip: Chip) -> Chip:
         weight_bits=9,
     )
     array = dataclasses.replace(chip.array, wire_resistance_ohm=0.0, access_resistance_ohm=0.0)
-    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
+    conditions = dataclasses.replace(chip.conditions, time_since_programming_s=1.0, corrected_at_s=None)
     name = f"{chip.name}, learning"
     return dataclasses.replace(chip, name=name, cell=cell, array=array, conditions=conditions)

@@ -1,6 +1,7 @@
 """import_model: any model this package can read, as a network with its report."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -137,14 +138,13 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
 
 
 def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
-    """That of the samples; where a first Linear layer does not fit them, they are flat. None: not known."""
-    kinds = {"Linear", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
-    named = ((m, {c.__name__ for c in type(m).__mro__}) for m in module.modules())
-    first, names = next(((m, n & kinds) for m, n in named if n & kinds), (None, set()))
-    features = first.in_features if first is not None and names == {"Linear"} else None
-    if samples is not None and (features is None or samples.ndim == 2 or samples.shape[-1] == features):
-        return samples.shape[1:]
-    return None if features is None else (features,)
+    """That of the samples; flat where a first Linear layer, or bases, take all of one. None: not known."""
+    kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
+    first = next((m for m in module.modules() if kinds & {c.__name__ for c in type(m).__mro__}), None)
+    features = getattr(first, "in_features", getattr(first, "channels", None))
+    if samples is None or features == math.prod(samples.shape[1:]) != samples.shape[-1]:
+        return None if features is None else (features,)
+    return samples.shape[1:]
 
 
 def _finite(samples: npt.ArrayLike) -> Floats:

@@ -33,7 +33,7 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
     """
     values = tuple(holds)
     low, high = min(low, *values, low), max(high, *values, high)
-    width = high - low if high > low else 1.0
+    width = high - low if high > low else max(1.0, abs(low))
     inside = next((v for v in values if low < v < high), None)
     if inside is None:
         return Span(low, width)

@@ -26,6 +26,12 @@ def test_equals_a_general_nodal_solve(shape, ohm, access):
     np.testing.assert_allclose(v @ effective_matrix(g, ohm, access), want, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("ohm", [1e-300, 1e-20, 1e-14])
+def test_wires_of_next_to_no_resistance_take_nothing(ohm):
+    g = np.random.default_rng(0).uniform(0, 40, (20, 12))
+    np.testing.assert_allclose(effective_matrix(g, ohm), g, rtol=1e-9)
+
+
 @pytest.mark.slow
 def test_satisfies_kirchhoff_at_128():
     # 32,768 nodes: the sparse equations, assembled by other code, solved by another method.

@@ -8,7 +8,7 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
-from emulator.mapping import Mitigation, map_network, program_of
+from emulator.mapping import map_network, program_of
 from emulator.mapping.columns import program_bias
 from emulator.mapping.weights import map_weights
 from emulator.network import Dense, Network
@@ -145,7 +145,7 @@ def test_rows_of_cells_hold_any_bias(seed):
     built = chip(cell={"levels": levels}, bias="cells")
     mapped = map_weights(rng.normal(size=(9, 30)), built, rng)
     bias = rng.normal(size=30) * mapped.limits * rng.choice([0.02, 0.6, 5.0])
-    rows = program_bias(bias, mapped, built, rng, Mitigation()).levels
+    rows = program_bias(bias, mapped, built, rng).levels
     wanted = [round(b / limit * (levels - 1)) for b, limit in zip(bias, mapped.limits, strict=True)]
     assert {-1, 1} <= set(np.sign(bias))
     assert rows.sum(axis=0).tolist() == wanted

@@ -124,6 +124,11 @@ def test_a_nominal_die_stays_nominal() -> None:
     assert die.nominal
     later = program_of(die.at(86400.0), program)
     np.testing.assert_array_equal(later.layers[0].weights, program.layers[0].weights)
+    day = changed(drifting, conditions={"time_since_programming_s": 86400.0})
+    then = map_network(NET, day, X, options=MapOptions(nominal=True)).program
+    np.testing.assert_array_equal(later.variation.sigma, then.variation.sigma, "virtual chips age too")
+    for array in map_network(NET, "dendritic-analog", X, options=MapOptions(nominal=True)).die.arrays:
+        np.testing.assert_array_equal(array.bias.mapped.cells.programmed, array.bias.mapped.cells.target)
 
 
 def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
@@ -156,6 +161,7 @@ def test_corrections_are_as_old_as_the_chip_says() -> None:
     for a, b in zip(then.program.products, first.program.products, strict=True):
         np.testing.assert_array_equal(a.layer.scale, b.layer.scale)
         np.testing.assert_array_equal(a.layer.bias, b.layer.bias)
+    assert first.die.at(86400.0).chip.conditions == then.die.chip.conditions
     labels = np.zeros(len(X), int)
     held = explain(NET, then.program, then.die, X, X, labels).row("drift since correction")
     none = explain(NET, now.program, now.die, X, X, labels).row("drift since correction")

@@ -210,6 +210,12 @@ def test_sums_may_be_beyond_half_precision() -> None:
     assert (y - wanted).abs().max() < 0.1
 
 
+def test_inputs_that_do_not_vary_may_be_far_from_0() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(6, 3), torch.full((20, 6), 1e6)
+    assert relative(read(ndrite.analog(layer, "ideal", samples=x), x), read(layer, x)) < 0.01
+
+
 def test_fused_attention_is_counted() -> None:
     attention = nn.functional.scaled_dot_product_attention
     fused = module(lambda m, x: attention(m.q(x), x, x), q=nn.Linear(8, 8))

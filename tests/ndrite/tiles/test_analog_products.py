@@ -272,6 +272,8 @@ TWICE = [(4, 6), (4,), (4,)]
 PRODUCTS = [
     (lambda x, w: x @ w, (40, 6), [(6, 4)], 1),
     (lambda x, w: w @ x, (40, 6, 3), [(4, 6)], 1),
+    (lambda x, w: torch.linalg.matmul(x, w), (40, 6), [(6, 4)], 1),
+    (lambda x, w: torch.mv(x, w)[:, None], (40, 6), [(6,)], 1),
     (lambda x, w: nn.functional.linear(x, w[:4, 1:]), (8, 5, 6), [(7, 7)], 1),
     (lambda x, w: x @ w.t(), (40, 6), [(4, 6)], 1),
     (lambda x, b, w: torch.addmm(b, x, w), (40, 6), [(4,), (6, 4)], 1),

@@ -137,7 +137,7 @@ APART = [
     ),
     (
         {"neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01}, "conditions": {"temperature_K": 900}},
-        r"neuron\.excess_current_A is",
+        r"neuron\.excess_current_A is .*; temperature_K is 900",
     ),
     ({"wires": {}}, "wires is not a field"),
     (

@@ -45,6 +45,13 @@ def test_pulses_at_the_bound_say_nothing_of_noise(count):
     assert fit.values["cycle_percent"] == pytest.approx(30, rel=0.2)
 
 
+@pytest.mark.parametrize(("count", "gamma", "said"), [(30, 0.3, 2), (150, 0.3, 0), (150, 1.0, 0)])
+def test_a_trace_that_ends_before_the_bound_says_so(count, gamma, said):
+    model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, gamma_up=gamma, gamma_down=gamma)
+    notes = fit_ecram(of_traces(50 + 25 * trace(model, count, count).T)).notes
+    assert sum("is where pulses ended" in note for note in notes) == said
+
+
 @pytest.mark.parametrize("count", [60, 100, 150, 400])
 def test_pulses_from_bound_to_bound_are_those_that_move(count):
     state = trace(Exponential(pulses=100, a_up=60, a_down=40), count, count)[:, 0]

@@ -51,6 +51,7 @@ MADE = {
     "torch gru": {"product": 5, "gate": 2},
     "torch lstm, calls first": {"product": 5, "gate": 2, "table": 1},
     "torch two inputs": {"product": 3},
+    "torch two maps added": {"product": 4},
 }
 """Nodes of some networks: nothing is made that a product can take in."""
 assert MADE.keys() <= CASES.keys()

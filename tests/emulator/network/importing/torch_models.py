@@ -237,6 +237,14 @@ def _(m: Any, x: Any) -> Any:
     return m.full(torch.tanh(m.full(blocks, 16) + m.full(turned, 16)), 3)
 
 
+@case("two maps added", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Convolutions of different maps, neither of which is the other's: one is the other's second operand."""
+    first = torch.relu(m.conv(x, 3, 3, padding=1))
+    x = torch.tanh(m.conv(first, 4, 3, padding=1, stride=2) + m.conv(x, 4, 5, padding=2, stride=2))
+    return m.full(x.flatten(1), 3)
+
+
 # -- branches of vectors
 
 
