@@ -80,7 +80,7 @@ pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and it
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
 	$(BIN)/pip install --quiet -e '.[docs]'
-	$(BIN)/python -m emulator.spec.reference > docs/reference.md
+	$(BIN)/python -m boards.reference > docs/reference.md
 	$(BIN)/python -m mkdocs build --strict
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination

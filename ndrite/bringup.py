@@ -24,6 +24,7 @@ from boards.fpga.errors import BuildError
 from boards.fpga.flash import flash
 from boards.fpga.reports import known_seed
 from boards.fpga.target import Target
+from boards.selftest import Check, checks_of, networks_of
 from boards.sim import Design, SimLink
 from boards.sim.build import simulated_id
 from boards.sim.udp import sim_udp_link, udp_id
@@ -39,7 +40,6 @@ from host.links.uart import UartLink
 from host.links.udp import UdpLink
 from host.links.udp_socket import UdpSocket, udp_address
 from ndrite.results import Table
-from ndrite.selftest import Check, checks_of, networks_of
 
 SIMULATED_TIMEOUT_S = 4.0
 """A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""

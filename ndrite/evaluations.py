@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.golden import GoldenBoard
+from boards.selftest import describe_mismatch
 from emulator.golden import Core
 from emulator.mapping.block import as_designed
 from emulator.mapping.explain import accuracy, rms_error
@@ -212,9 +213,3 @@ def ran(board: BoardApi) -> dict[str, Any]:
     """
     known = {"segments": 1, "swapped_words": 0, "on_host": ()}
     return {name: getattr(board, name, value) for name, value in known.items()}
-
-
-def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:
-    """First differing element, in words."""
-    i, m = (int(v) for v in np.argwhere(y != expected)[0])
-    return f"inference {i}, output {m}: board {int(y[i, m])}, golden {int(expected[i, m])}"

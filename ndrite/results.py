@@ -1,9 +1,10 @@
 """Result: what every verb gives, shown alike by a command, its ``--json`` and a notebook."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from boards.selftest import Check
 from emulator.spec.brief import brief_repr, titled
 
 
@@ -113,3 +114,19 @@ def percents(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " .. ".join(percents(v) for v in value)
     return f"{100 * value:.2f}"
+
+
+def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
+    """All ``checks``, each announced as it is done, and how many failed; ``said``: further values."""
+    rows, done = [], []
+    for check in checks:
+        result = "ok" if check.passed else "FAIL"
+        announce(f"{result:4} {check.stage}: {check.name}: {check.seen}")
+        rows.append((check.stage, check.name, result, check.seen))
+        done.append(check)
+    failed = sum(not check.passed for check in done)
+    return Found(
+        {**said, "failed": failed, "checks": [vars(check) for check in done]},
+        (Table(title, ("stage", "check", "result", "seen"), rows),),
+        failed=f"{failed} of {len(done)} checks failed" if failed else None,
+    )

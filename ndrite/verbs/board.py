@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from boards.fpga import find_target
 from boards.fpga import flash as loader
 from boards.fpga.reports import summaries
+from boards.selftest import checks_of
 from emulator.spec.datagrams import PORT
 from host import InputError
 from host.links.udp_socket import udp_address
@@ -14,8 +15,7 @@ from host.scrub import Upset
 from ndrite import url
 from ndrite.bringup import versions
 from ndrite.compiled import held
-from ndrite.results import Found, Table
-from ndrite.selftest import checks_of, judged
+from ndrite.results import Found, Table, judged
 from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
 

@@ -15,8 +15,7 @@ from hdl.ethernet.addresses import Addresses
 from host import InputError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
 from ndrite.networks import shipped_program
-from ndrite.results import Found, Table
-from ndrite.selftest import judged
+from ndrite.results import Found, Table, judged
 from ndrite.signature import Announce, Count, Folder, Option, Output, Stages, Whole, silent, unheard, verb
 
 SHOWN = (

@@ -12,12 +12,12 @@ import pytest
 from boards.board import Board
 from boards.fpga import find_target
 from boards.fpga.errors import BuildError
+from boards.selftest import Check
 from boards.sim import SimLink
 from emulator.spec import PRESETS
 from host import LinkError
 from ndrite import bringup
 from ndrite.bringup import SIMULATED_TIMEOUT_S, STAGES, Hardware, Simulated, stages_of
-from ndrite.selftest import Check
 from ndrite.shell.main import FAILED_CHECK, run
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.marks import long_where

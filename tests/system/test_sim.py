@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from boards.board import Board
+from boards.selftest import checks_of
 from boards.sim import SimLink
 from boards.sim.build import DEFAULT_DIVISOR, simulated_id
 from emulator.golden.random_program import random_program
@@ -20,7 +21,6 @@ from ndrite import connect
 from ndrite.evaluations import evaluate
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
-from ndrite.selftest import checks_of
 from ndrite.shell.main import OK, run
 from tests.stimulus import inferred, ran, random_inputs
 

@@ -7,13 +7,13 @@ import pytest
 
 from boards.board import Board
 from boards.fpga import find_target
+from boards.selftest import checks_of
 from boards.sim import Design, SimLink
 from emulator.backend.schedule import bound_cycles
 from emulator.mapping import map_network
 from emulator.spec import Program
 from ndrite.networks import shipped_network
 from ndrite.samples import judging_set
-from ndrite.selftest import checks_of
 from tests.chips import changed
 from tests.stimulus import inferred, quiet
 

@@ -1,6 +1,6 @@
 """The register, memory and packet reference as Markdown, written from the tables the gateware is made of.
 
-``python -m emulator.spec.reference`` prints it; ``make docs`` puts it onto the site.
+``python -m boards.reference`` prints it; ``make docs`` puts it onto the site.
 """
 
 import inspect
@@ -31,7 +31,7 @@ def reference() -> str:
     parts = [
         "# Register, memory and packet reference",
         (
-            "Written by `python -m emulator.spec.reference` from the tables that also make the gateware "
+            "Written by `python -m boards.reference` from the tables that also make the gateware "
             "and the driver. Do not edit."
         ),
         (

@@ -2,9 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,6 @@ from emulator.spec import PRESETS, Geometry
 from emulator.spec.arithmetic import DAC_BITS
 from emulator.spec.memory_map import address, region_words
 from host import BoardApi
-from ndrite.evaluations import describe_mismatch
-from ndrite.results import Found, Table
-from ndrite.signature import Announce
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8
@@ -37,22 +33,6 @@ class Check:
     passed: bool
     seen: str
     stage: str = "self test"
-
-
-def judged(title: str, checks: Iterable[Check], announce: Announce, **said: Any) -> Found:
-    """All ``checks``, each announced as it is done, and how many failed; ``said``: further values."""
-    rows, done = [], []
-    for check in checks:
-        result = "ok" if check.passed else "FAIL"
-        announce(f"{result:4} {check.stage}: {check.name}: {check.seen}")
-        rows.append((check.stage, check.name, result, check.seen))
-        done.append(check)
-    failed = sum(not check.passed for check in done)
-    return Found(
-        {**said, "failed": failed, "checks": [vars(check) for check in done]},
-        (Table(title, ("stage", "check", "result", "seen"), rows),),
-        failed=f"{failed} of {len(done)} checks failed" if failed else None,
-    )
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
@@ -147,3 +127,9 @@ def _networks(
             same,
             seen if same else f"seed {seed}: {describe_mismatch(y, expected)}",
         )
+
+
+def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:
+    """First differing element, in words."""
+    i, m = (int(v) for v in np.argwhere(y != expected)[0])
+    return f"inference {i}, output {m}: board {int(y[i, m])}, golden {int(expected[i, m])}"
