@@ -4,12 +4,24 @@ from amaranth import Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
-from emulator.spec.watchdog import watchdog_cycles
 from hdl.parts.ports import Ports, Sized
 
 RESET_CYCLES = 64
 """How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip
 its longest wires, have run empty by then."""
+
+WATCHDOG_CYCLES_MIN = 1 << 20
+
+
+def watchdog_cycles(geometry: Geometry) -> int:
+    """Clock cycles without the end of an inference after which the watchdog resets the core.
+
+    Several times the longest that ``geometry`` can take: eight slices of every weight word, with readout
+    as slow as the array, or all cells drawn anew.
+    """
+    inference = 8 * geometry.weight_depth
+    redraw = geometry.lanes * geometry.weight_depth // max(geometry.redraw, 1)
+    return max(WATCHDOG_CYCLES_MIN, 8 * inference, 4 * redraw)
 
 
 class Watchdog(Sized):

@@ -10,9 +10,8 @@ import pytest
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.watchdog import watchdog_cycles
 from hdl.device.accelerator import Accelerator
-from hdl.device.watchdog import RESET_CYCLES
+from hdl.device.watchdog import RESET_CYCLES, watchdog_cycles
 from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
 from tests.stimulus import inferred, random_inputs

@@ -3,7 +3,7 @@
 from boards.board import Board
 from boards.sim import SimLink
 from emulator.spec import Geometry, Program
-from emulator.spec.watchdog import watchdog_cycles
+from hdl.device.watchdog import watchdog_cycles
 from host.packets import DELIMITER, Request, Response, decode_response, encode_request
 from tests.stimulus import hang
 

@@ -21,7 +21,7 @@ from emulator.spec import PRESETS, Program
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
 from emulator.spec.packets import Status
-from emulator.spec.watchdog import watchdog_cycles
+from hdl.device.watchdog import watchdog_cycles
 from host import DeviceError, HostError, LinkError, NotProgrammedError
 from ndrite import connect
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run

@@ -15,7 +15,7 @@ from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.memory_map import DESCRIPTOR
 from emulator.spec.registers import REGISTERS, register_map_hash
-from emulator.spec.watchdog import watchdog_cycles
+from hdl.device.watchdog import watchdog_cycles
 from tests.emulator.backend.walk_by_hand import memories
 from tests.emulator.spec.test_program import layer
 from tests.refusals import refused
