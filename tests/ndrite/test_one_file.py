@@ -1,6 +1,5 @@
 """One file: from a model of any kind, through every command with that file alone, and what is refused."""
 
-import dataclasses
 import hashlib
 import json
 import zipfile
@@ -11,14 +10,39 @@ import numpy as np
 import pytest
 
 import ndrite
+from boards.golden import GoldenBoard
+from boards.stepped import SteppedBoard
 from emulator.errors import EmulatorError
 from emulator.golden import Core
-from emulator.network import Dense, Meaning, Network, load_network, zoo
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits
-from emulator.spec import SpecError
+from emulator.spec import PRESETS, Program, SpecError
 from ndrite.compiled import CONTENTS, MEMBERS
+from ndrite.shell.main import OK, run
 from tests.chips import centred_network, random_network, samples
-from tests.ndrite.test_any_network import residual
+
+
+def residual() -> Network:
+    """Digits of 8 x 8, NDR neurons: a convolution, a residual one, an average, outputs by least squares."""
+    rng = np.random.default_rng(0)
+
+    def neurons() -> Ndr:
+        return Ndr(rng.uniform(0.8, 1.6, 6), rng.uniform(0.5, 1.0, 6))
+
+    where = Patches(shape=(1, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
+    first = Product(Dense(rng.normal(size=(9, 6)), np.full(6, 0.6), neurons()), (0,), where)
+    where = Patches(shape=(6, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
+    dense = Dense(where.by_place(rng.normal(size=(54, 6)) * 0.25), np.full(6, 0.4), neurons())
+    second = Product(dense, (1,), where, 0.0, 1, np.full(6, 0.5))
+    pool = Pool("average", (2,), Patches(shape=(6, 8, 8), kernel=(2, 2), stride=(2, 2)))
+    body = Network((first, second, pool), (1, 8, 8), "body")
+    x, labels, _, _ = digits()
+    features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
+    solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
+    whole = Patches.whole((6, 4, 4))
+    last = Product(Dense(whole.by_place(solution[:-1]), solution[-1]), (3,), whole)
+    return Network((first, second, pool, last), (1, 8, 8), "residual-digits")
+
 
 KINDS = ("onnx", "module", "estimator", "network", "graph")
 
@@ -28,7 +52,7 @@ def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
     rng = np.random.default_rng(0)
     if kind in ("graph", "network"):
         plain = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
-        network = plain if kind == "network" else dataclasses.replace(residual(), meaning=Meaning())
+        network = plain if kind == "network" else residual()
         network.save("float.npz")
         x = rng.integers(0, 256, (64, 12), np.uint8) if kind == "network" else digits()[0][:64]
         return network, x, "float.npz"
@@ -79,6 +103,44 @@ def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: A
     assert ndrite.load("other").network.digest() == compiled.network.digest()
     if kind == "estimator":
         assert ndrite.load("mine").program.meaning.classes == ("ash", "beech", "oak")
+
+
+@pytest.fixture
+def graph(here: Path) -> str:
+    """The file ``graph`` in the working folder, on a chip with ECRAMs; how it is judged by 60 test digits."""
+    ndrite.compile(residual(), "dendritic-ndr+ecram-pair", samples=digits()[0][:500], output="graph")
+    for name, part in zip(("x.npy", "y.npy"), digits()[2:], strict=True):
+        np.save(name, part[:60])
+    return "graph --inputs x.npy --labels y.npy"
+
+
+def test_a_board_without_maps_runs_a_graph_in_segments(
+    graph: str, said: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is swapped is said, and that virtual chips, which the gateware draws of chains, are the host's."""
+    whole, campaign = said(f"evaluate {graph}"), said(f"campaign {graph} --chips 2")
+    stepped = SteppedBoard(GoldenBoard(PRESETS["64-lane"]))
+    monkeypatch.setattr("ndrite.verbs.evaluate.connect", lambda url: stepped)
+    result = said(f"evaluate {graph}")
+    assert (whole["segments"], whole["swapped_words"], whole["on_host"]) == (1, 0, [])
+    assert (whole["mismatches"], result["mismatches"], result["segments"]) == (0, 0, 3)
+    assert sum(la.weights.size for la in Program.load("graph").layers) < result["swapped_words"]
+    assert sum(where.endswith("neurons") for where in result["on_host"]) == 2
+    assert whole["accuracy"] == result["accuracy"] > 0.5
+    assert run(f"campaign {graph} --chips 2 --board sim: -o votes.json".split()) == OK
+    assert "virtual chips are drawn and run on the host, not in gateware" in capsys.readouterr().err
+    there = json.loads(Path("votes.json").read_text())
+    assert (campaign["on_host"], there["on_host"]) == (False, True)
+    assert there["accuracy_mean"] == campaign["accuracy_mean"]
+
+
+def test_a_graph_is_calibrated(graph: str, said: Any) -> None:
+    line = f"calibrate {graph} --method perturb --steps 2 --batch 30 --measure 10 -o tuned"
+    assert said(line)["pulses"] > 0
+    before, after = Program.load("graph"), Program.load("tuned")
+    np.testing.assert_array_equal(before.layers[1].weights, after.layers[1].weights)
+    assert before.checksum() != after.checksum()
+    assert said(graph.replace("graph", "explain tuned", 1))["rows"]
 
 
 def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
@@ -259,12 +321,6 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
     ):
         fails(words, told)
         assert not Path("mine").exists()
-
-
-def test_what_ships_is_its_float_network() -> None:
-    whole = ndrite.load()
-    assert whole.network.digest() == load_network(zoo.float_network()).digest()
-    assert len(whole.samples) == 2000
 
 
 def test_rows_and_units_are_placed(here: Path, prints: Any) -> None:

@@ -162,13 +162,6 @@ def test_a_table_varies_along_its_axes():
     assert other.shape(1.0) == 1.0
 
 
-def test_an_esaki_shape_peaks_at_one():
-    device = load_chip("ideal+ndr-low-pvcr").neuron.device
-    u = np.linspace(0, 3, 30_001)
-    assert device.shape(u).max() == pytest.approx(1.0, abs=1e-6)
-    assert u[device.shape(u).argmax()] == pytest.approx(1.0, abs=1e-3)
-
-
 PULSES = {"set_V": 2.0, "reset_V": 3.0, "pulse_ns": 100.0, "pause_ns": 2000.0, "read_V": 0.2, "read_ns": 1e3}
 PULSES |= {"forming_V": 4.0, "forming_ms": 5.0, "window_percent": 0.2}
 RANGE = (10.0, 50.0)  # a pulse is 2 uS

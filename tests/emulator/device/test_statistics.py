@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.device.description import Cell, Chip, load_chip
-from emulator.device.rram.drift import DRIFTS, age
+from emulator.device.rram.drift import DRIFTS
 from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
@@ -82,22 +82,6 @@ def test_phase_change_read_noise_by_hand():
     assert pcm_read_sigma(25.0, 86400.0) == pytest.approx(0.22 * growth, rel=1e-6)
     assert pcm_read_sigma(12.5, 86400.0) == pytest.approx(0.11 * growth * 2**0.65, rel=1e-6)
     assert pcm_read_sigma([0.0, 0.02], 86400.0) == pytest.approx([0.0, 0.004 * growth], rel=1e-6)
-
-
-def test_cells_are_cut_at_zero_once():
-    # aihwkit draws a day's total deviation at once and cuts that: half a normal distribution at 0 uS.
-    got = cells_at(load_chip("dendritic-ndr"), 0.0, seed=3)
-    assert got.aged.min() == 0
-    assert (got.aged == 0).mean() == pytest.approx(0.5, abs=4.5 * 0.5 / CELLS**0.5)
-    assert got.aged.mean() == pytest.approx(wan_day(0.0) / np.sqrt(2 * np.pi), rel=0.02)
-
-
-def test_ageing_goes_by_the_target_and_ends_at_zero():
-    # 14 uS spreads more than 0 uS: what counts is what the cell was programmed to, not where it landed.
-    one = np.ones(1)
-    moved = age(5.0 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, one)
-    assert moved == pytest.approx(5.0 + np.sqrt(wan_day(14.0) ** 2 - PROGRAMMING["wan2022"](14.0) ** 2))
-    assert age(0.1 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, -one) == 0.0
 
 
 def test_a_scaled_drift_spreads_more_and_shifts_alike():

@@ -13,7 +13,7 @@ from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec import Geometry
 from emulator.spec.errors import ProgramError, SpecError
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning, program_of
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
 from emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning

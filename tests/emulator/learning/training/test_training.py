@@ -11,7 +11,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
-from emulator.device.rram.programming import WAN_2022  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_widths  # noqa: E402
@@ -41,21 +40,6 @@ def trained(model, split, epochs=3, **rest):
     recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
     loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
     return model
-
-
-def test_crossbar_noise_is_that_of_both_cells_and_the_read():
-    n = 20_000
-    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0))
-    with torch.no_grad():
-        crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
-    crossbar.train()
-    # A row of ones reads the sum of all n weights, whose errors are independent.
-    sums = torch.stack([crossbar(torch.ones(1, n))[0, 0] for _ in range(400)]).detach()
-    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.01**2)
-    assert float(sums.std()) == pytest.approx(sigma * n**0.5, rel=0.15)
-    assert float(sums.mean()) == pytest.approx(0.5 * n, rel=1e-3)
-    crossbar.eval()
-    assert float(crossbar(torch.ones(1, n)).detach()) == pytest.approx(0.5 * n, rel=1e-4)
 
 
 def small():
@@ -248,14 +232,6 @@ def errors(crossbar, x, unit, bias=None):
     crossbar.train()
     bias = torch.zeros(len(unit)) if bias is None else bias
     return column_errors(crossbar, x, crossbar(x, unit), unit, bias).detach()
-
-
-def test_the_view_is_the_descriptions():
-    seen = view_of(load_chip("dendritic-analog"))
-    assert seen.columns == ColumnsView(noise=0.004, offset=0.008, gain=0.02, bias_cells=True)
-    assert (seen.peak_variation, seen.height_variation, seen.adc_bits) == (0.02, 0.02, None)
-    behind = view_of(load_chip("dendritic-ndr"))
-    assert (behind.columns, behind.peak_variation, behind.adc_bits) == (None, 0.0, 8)
 
 
 def test_columns_share_one_limit_in_units_of_their_neurons():

@@ -71,14 +71,6 @@ def test_lost_and_won_are_counted_on_the_same_samples():
     assert result.program.lost != result.program.won
 
 
-@pytest.mark.parametrize("kind", ["chain on wan2022", "bases"])
-def test_no_cause_is_the_float_network(kind):
-    net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
-    mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
-    out = forward(mapped, net=net).logits(x)
-    np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "sections"),
@@ -91,7 +83,8 @@ def test_no_cause_is_the_float_network(kind):
         ("ADC rounding", {"readout": {"adc_bits": 5}}),
         ("converter mismatch", {"readout": {"gain_mismatch_percent": 5.0}}),
         ("read noise", {"cell": {"read_noise_percent": 3.0}}),
-        ("telegraph noise", {"cell": {"telegraph_percent": 30.0, "telegraph_step_percent": 30.0}}),
+        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
+        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
         ("NDR device", {"neuron": {"peak_voltage_variation_percent": 20.0}}),
     ],
 )
@@ -103,6 +96,8 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
     loose = {"ADC clipping", "ADC rounding", "quantised weights", "PWL fit"}
     for other in set(CAUSES) - {cause} - loose:
         assert hurt.row(other).snr_db == pytest.approx(plain.row(other).snr_db, abs=2), other
+    if "noise" in cause:  # nothing else on this chip comes near: it is as strong as the golden model's
+        assert hurt.row(cause).snr_db == pytest.approx(hurt.row(PROGRAM).snr_db, abs=1.2)
 
 
 def test_snr():
@@ -120,21 +115,6 @@ def test_mitigation_table():
     assert "default - gain calibration" in table
     assert table["default"].snr_db > table["none"].snr_db + 3
     assert table["default"].accuracy > table["none"].accuracy
-
-
-@pytest.mark.parametrize(
-    ("cause", "noise"),
-    [
-        ("read noise", {"cell": {"read_noise_percent": 3.0}}),
-        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
-        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
-    ],
-)
-def test_noise_is_as_strong_as_the_golden_models(cause, noise):
-    # Nothing else on this chip comes near it, so the program's whole deviation is its noise.
-    result = explained("ideal", **noise)
-    assert result.row(cause).snr_db < 32
-    assert result.row(cause).snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
