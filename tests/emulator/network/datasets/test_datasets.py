@@ -12,7 +12,6 @@ import pytest
 
 from emulator.errors import DatasetError, MissingExtraError
 from emulator.network.datasets import (
-    fashion_mnist_test,
     fashion_mnist_train,
     japanese_vowels,
     mnist,
@@ -24,13 +23,6 @@ from emulator.network.datasets.japanese_vowels import INSIDE
 def idx(array: np.ndarray, magic: int | None = None) -> bytes:
     head = 0x0800 | array.ndim if magic is None else magic
     return struct.pack(f">{1 + array.ndim}I", head, *array.shape) + array.tobytes()
-
-
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_round_trip(tmp_path, pack):
-    wanted = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    (tmp_path / "a").write_bytes(pack(idx(wanted)))
-    np.testing.assert_array_equal(read_idx(tmp_path / "a", dimensions=3), wanted)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +44,6 @@ def test_bad_files_are_refused_by_name(tmp_path, raw, message):
     with pytest.raises(DatasetError, match=message) as error:
         read_idx(tmp_path / "bad", dimensions=3)
     assert "bad" in str(error.value)
-
-
-def test_packaged_test_set():
-    images, labels = fashion_mnist_test()
-    assert images.shape == (10_000, 784)
-    assert images.dtype == labels.dtype == np.uint8
-    assert np.bincount(labels).tolist() == [1000] * 10
-    assert images.max() == 255
 
 
 def test_training_set_that_is_missing_or_of_another_size(tmp_path):
