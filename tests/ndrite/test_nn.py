@@ -18,6 +18,7 @@ from emulator.network import Ndr as NdrActivation  # noqa: E402
 from emulator.network.importing import import_model  # noqa: E402
 from ndrite.nn import Bases, Ndr  # noqa: E402
 from tests.ndrite.tiles.conftest import module  # noqa: E402
+from tests.refusals import refused  # noqa: E402
 
 nn = torch.nn
 U = np.linspace(0, 5, 101)
@@ -113,26 +114,18 @@ def curve(u: Any, f: Any) -> Any:
     return Ndr(3, np.array([u, f], np.float64))
 
 
-@pytest.mark.parametrize(
-    ("made", "told"),
-    [
-        (lambda: curve([0, 1, 3], [0, 1, 0]), "evenly spaced"),
-        (
-            lambda: curve([0, 1, 2], [0, 1.5, 0]),
-            r"curve is \(2, 3\); accepted: \(2, P\), u, then f\(u\) in 0..1",
-        ),
-        (lambda: curve([0, 1, 2], [0, np.nan, 0]), "in 0..1"),
-        (lambda: Ndr(3, np.zeros(5)), r"curve is \(5,\)"),
-        (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
-        (lambda: Ndr(3, height=0.0), "height is 0.0"),
-        (lambda: Ndr(3)(torch.ones(2, 1)), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
-        (lambda: Bases(2, 3)(torch.ones(4, 1)), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
-        (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
-    ],
+test_what_is_no_device_is_refused = refused(
+    EmulatorError,
+    (curve, [0, 1, 3], [0, 1, 0], "evenly spaced"),
+    (curve, [0, 1, 2], [0, 1.5, 0], r"curve is \(2, 3\); accepted: \(2, P\), u, then f\(u\) in 0..1"),
+    (curve, [0, 1, 2], [0, np.nan, 0], "in 0..1"),
+    (Ndr, 3, np.zeros(5), r"curve is \(5,\)"),
+    (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
+    (lambda: Ndr(3, height=0.0), "height is 0.0"),
+    (Ndr(3), torch.ones(2, 1), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
+    (Bases(2, 3), torch.ones(4, 1), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
+    (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
 )
-def test_what_is_no_device_is_refused(made: Any, told: str) -> None:
-    with pytest.raises(EmulatorError, match=told):
-        made()
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from emulator.spec import PRESETS, Program, SpecError
 from ndrite.compiled import CONTENTS, MEMBERS
 from ndrite.shell.main import OK, run
 from tests.chips import centred_network, random_network, samples
+from tests.refusals import refused
 
 
 def residual() -> Network:
@@ -191,19 +192,15 @@ def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
     prints("evaluate board.npz --inputs codes.npy --labels y.npy")
 
 
-@pytest.mark.parametrize(
-    ("call", "told"),
-    [
-        (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
-        (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
-        (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
-        (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
-        (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
-    ],
+test_another_type_is_refused = refused(
+    (ndrite.InputError, ndrite.EmulatorError),
+    (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
+    (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
+    (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
+    (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
+    (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
+    given="mine",
 )
-def test_another_type_is_refused(call: Any, told: str, mine: ndrite.Compiled) -> None:
-    with pytest.raises((ndrite.InputError, ndrite.EmulatorError), match=told):
-        call(mine)
 
 
 def test_what_a_chip_has_not_is_no_row(mine: ndrite.Compiled) -> None:

@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from emulator.device.description import Ecram, load_chip
 from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
@@ -96,25 +94,6 @@ def test_devices_of_any_spread_are_devices():
     assert many.w_max.min() == pytest.approx(0.01 * model.w_max)
     assert many.gamma_down.min() == 0.0
     assert many.gamma_down.max() == 1.0
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1), step=st.floats(1e-4, 0.5), gamma=st.floats(0, 1), cycle=st.floats(0, 3)
-)
-@settings(max_examples=40, deadline=None)
-def test_states_never_leave_their_bounds(seed, step, gamma, cycle):
-    model = LinearStep(
-        step_up=step,
-        step_down=step,
-        w_min=-0.8,
-        w_max=1.2,
-        gamma_up=gamma,
-        gamma_down=gamma,
-        cycle_sigma=cycle,
-    )
-    states = trace(model, 30, 30, np.random.default_rng(seed), devices=5)
-    assert states.min() >= -0.8
-    assert states.max() <= 1.2
 
 
 @pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both", "each"])

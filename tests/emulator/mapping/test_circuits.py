@@ -14,14 +14,12 @@ from emulator.golden import Core
 from emulator.golden.neuron import neuron
 from emulator.learning.tuning import Tunable
 from emulator.mapping import map_network, program_of
-from emulator.mapping.explain import explain
 from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
-LABELS = RNG.integers(0, 4, 200)
 
 
 def chip(name="ideal+ndr-esaki", **neuron):
@@ -101,21 +99,6 @@ def test_a_die_with_circuits_is_tuned():
     first = u[:, 0] < 1.6
     before, after = (d.arrays[0].neurons.curves(u)[first].max(axis=0) for d in (die, moved))
     assert (after < before).all()
-
-
-@pytest.mark.slow
-def test_explain_names_the_load_line():
-    def explained(**neuron):
-        program, die, _ = map_network(centred_network(), chip("dendritic-ndr", **neuron), X)
-        return explain(centred_network(), program, die, X, X, LABELS)
-
-    plain = explained()
-    for ohm, exact in ((0.0, True), (400.0, False)):
-        result = explained(source_resistance_ohm=ohm)
-        assert (result.row("load line").snr_db > 90) == exact
-        wanted = plain.row("NDR device").snr_db
-        assert result.row("NDR device").snr_db == pytest.approx(wanted, abs=0.2)
-        assert result.row("all causes").snr_db <= plain.row("all causes").snr_db + 1.0
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

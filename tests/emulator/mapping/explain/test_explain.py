@@ -86,6 +86,7 @@ def test_lost_and_won_are_counted_on_the_same_samples():
         ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
         ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
         ("NDR device", {"neuron": {"peak_voltage_variation_percent": 20.0}}),
+        ("load line", {"neuron": {"source_resistance_ohm": 300.0}}),
     ],
 )
 def test_a_cause_shows_in_its_own_row_only(cause, sections):
