@@ -181,7 +181,11 @@ def test_half_precision_is_what_is_judged(working: Path) -> None:
     with torch.no_grad():
         module.weight += 300
     how = {"start": module, "data": "digits", "epochs": 1, "batch": 64, "rate": 1e-3}
-    found = ndrite.train(**how, half=True)
+    found = ndrite.train(**how, half=True, output="half.npz")
+    with np.load("half.npz") as file:
+        held = file["node0.weights"]
+    assert held.dtype == np.float16
+    np.testing.assert_array_equal(found.network.layers[0].weights, held)
     x, labels = (part[-108:] for part in digits()[:2])
     told = found.summary["held_out_accuracy"]
     assert told == found.network.accuracy(x, labels)

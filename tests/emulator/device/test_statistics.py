@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Cell, Chip, load_chip
+from emulator.device.description import Cell, Chip
 from emulator.device.rram.drift import DRIFTS
 from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
@@ -65,11 +65,6 @@ def test_models_hold_over_the_published_range_only(name, low, high):
 
 
 def test_wan_relaxation_reaches_the_published_total():
-    chip = load_chip("dendritic-ndr")  # one day
-    for g in (10.0, 14.0, 20.0, 30.0, 40.0):
-        got = cells_at(chip, g, seed=2)
-        assert got.aged.std() == pytest.approx(wan_day(g), rel=0.02)
-        assert got.aged.std() > got.programmed.std()
     one, two = (DRIFTS["wan2022"].total(20.0, t) for t in (86400.0, 172800.0))
     assert one == pytest.approx(wan_day(20.0))
     middle = DRIFTS["wan2022"].total(20.0, 86400.0 * 2**0.5)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,20 +136,6 @@ def test_damaged_file_is_refused_by_name(tmp_path: Path, change: Any, words: str
         Program.load(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
-
-
-def test_the_program_is_found_in_a_file_that_holds_more(tmp_path: Path) -> None:
-    """And the archive inside is judged by the same limits."""
-    program = everything()
-    program.save(tmp_path / "program.npz")
-    with zipfile.ZipFile(tmp_path / "whole", "w") as whole:
-        whole.write(tmp_path / "program.npz", "program.npz")
-        whole.writestr("samples.npy", b"not looked at")
-    assert Program.load(tmp_path / "whole").checksum() == program.checksum()
-    with zipfile.ZipFile(tmp_path / "torn", "w") as torn:
-        torn.writestr("program.npz", (tmp_path / "program.npz").read_bytes()[:-30])
-    with pytest.raises(ProgramError, match=r"torn: not an archive|torn: not a program"):
-        Program.load(tmp_path / "torn")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

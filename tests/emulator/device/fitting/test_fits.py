@@ -63,13 +63,6 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
     assert fit.peak_to_valley == pytest.approx(6.4, rel=0.1)
 
 
-def test_noise_of_a_measurement_is_no_spread_of_devices(tmp_path):
-    fit = fit_ndr(iv(tmp_path, [Esaki()] * 12, end=0.5))
-    percents = {name: value for name, value in fit.values.items() if name.endswith("_variation_percent")}
-    assert len(percents) == 5
-    assert max(percents.values()) < 2, percents
-
-
 @pytest.mark.parametrize("device", [Tunnel(0.2, 2e-3), Bell(0.3, 1e-6, 0.06)])
 def test_the_right_model_is_chosen(tmp_path, device):
     fit = fit_ndr(iv(tmp_path, [device], end=1.0))

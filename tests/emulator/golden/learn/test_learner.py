@@ -8,7 +8,7 @@ import pytest
 
 from emulator.golden.learn import Learner
 from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.trains import coincidences, trains
+from emulator.golden.learn.trains import trains
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec import Geometry
@@ -155,30 +155,6 @@ def test_words_of_neighbours_are_uncorrelated() -> None:
         assert biased(pairs) < LIMIT, name
     rectangle = here[:-1, :-1] ^ here[1:, :-1] ^ here[:-1, 1:] ^ here[1:, 1:]
     assert biased(rectangle.reshape(-1, 32)) < LIMIT
-
-
-@pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.03, 0.6), (0.9, 0.002), (1.0, 1.0)])
-@pytest.mark.parametrize("slots", [1, 15, 31])
-def test_coincidences_are_binomial(p: float, q: float, slots: int) -> None:
-    """Mean and variance of independent trains over updates, and over rows and columns of one update."""
-    rows, columns, updates = 24, 24, 300
-    counts = np.empty((updates, rows, columns))
-    for update in range(updates):
-        x = trains(np.full(rows, round(p * 65536)), key_of(2, DOMAIN_TRAIN, 0, update, 0), slots)
-        d = trains(np.full(columns, round(q * 65536)), key_of(2, DOMAIN_TRAIN, 0, update, 1), slots)
-        counts[update] = coincidences(x, d)
-    mean, variance = slots * p * q, slots * p * q * (1 - p * q)
-    if p == q == 1.0:
-        assert (counts == slots).all()
-        return
-    # A mean over an update's devices: rows share columns' pulses, so it spreads more than so many draws do.
-    shared = (
-        slots * p * q * ((1 - p) * q / rows + p * (1 - q) / columns + (1 - p) * (1 - q) / (rows * columns))
-    )
-    error = np.sqrt(shared / updates)
-    assert abs(counts.mean() - mean) < 4.5 * error
-    assert counts.mean(axis=(1, 2)).var() == pytest.approx(shared, rel=0.4)
-    assert counts.var() == pytest.approx(variance, rel=0.1, abs=2e-3)
 
 
 def test_slots_of_a_train_are_independent() -> None:

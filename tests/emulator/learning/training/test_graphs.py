@@ -1,7 +1,6 @@
 """Training through maps and through bases: what the trainable form computes, and that it exports exactly."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ torch = pytest.importorskip("torch")
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training.build import of_network, of_widths  # noqa: E402
-from emulator.learning.training.job import Job, accuracy_of, run_job  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
@@ -100,20 +98,6 @@ def test_any_network_can_be_gone_on_with(network: Network) -> None:
     assert np.abs(moved - want).max() > 1e-3
     again = export(model, name="n", provenance={})
     np.testing.assert_allclose(again.forward(x), moved, rtol=1e-3, atol=1e-4)
-
-
-def test_half_precision_halves_the_file(tmp_path: Path) -> None:
-    samples = pictures()
-    how = {"hidden": (400,), "neuron": "clipped-relu", "held_out": 60}
-    job = Job(epochs=1, batch=30, average=0.0, shift=0, **how)
-    full = run_job(job, samples, tmp_path / "full.npz", name="n")
-    half = run_job(dataclasses.replace(job, half=True), samples, tmp_path / "half.npz", name="n")
-    for a, b in zip(full.layers, half.layers, strict=True):
-        np.testing.assert_allclose(b.weights, a.weights, rtol=2**-11, atol=1e-7)
-        assert (a.weights != b.weights).any()
-    sizes = [(tmp_path / f"{name}.npz").stat().st_size for name in ("half", "full")]
-    assert sizes[0] < 0.7 * sizes[1]
-    assert accuracy_of(half, samples.x, samples.labels) == half.accuracy(samples.x, samples.labels)
 
 
 def test_a_sequence_is_trained_through_converters() -> None:

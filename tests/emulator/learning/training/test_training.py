@@ -1,8 +1,6 @@
 """Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,18 +122,6 @@ def test_settling_gives_unit_pre_activations():
         v = model.neurons[0].norm(model.products[0].crossbar(split.images))
     np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
     np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
-
-
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
-
-
-@pytest.mark.slow
-def test_without_torch_only_training_fails_and_names_the_extra():
-    modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
-    code = WITHOUT_TORCH + f"import {modules}; import emulator.learning.training.job"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.stderr.splitlines()[-1].endswith("this needs PyTorch: pip install 'ndrite[train]'")
-    assert "training/extra.py" in run.stderr
 
 
 def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
