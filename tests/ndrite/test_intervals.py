@@ -58,6 +58,9 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
         variance = values.mean(axis=1).var() / dies + values.mean(axis=0).var() / n
         assert high - low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.1)
         assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.1)
+    # Networks of one die each, the same way.
+    low, high = crossed(of_dies[:, :, None] + np.zeros((1, 1, n)))
+    assert high - low == pytest.approx(2 * 1.96 * of_dies.std() / dies**0.5, rel=0.1)
 
 
 def test_quantities_of_the_same_dies_are_drawn_together() -> None:

@@ -153,6 +153,8 @@ def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
     after = ndrite.load("tuned")
     in_python = ndrite.calibrate("mine", steps=2, batch=50)
     assert in_python.compiled.program.checksum() == after.program.checksum() != before.program.checksum()
+    other = ndrite.calibrate("mine", steps=2, batch=50, learning_seed=1)
+    assert other.compiled.program.checksum() != after.program.checksum()
     assert (in_python.summary["measured_on"], in_python.summary["learned_from"]) == (50, 150)
     np.testing.assert_array_equal(before.program.layers[0].weights, after.program.layers[0].weights)
     assert after.program.provenance["calibration"]["steps"] == 2

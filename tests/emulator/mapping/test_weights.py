@@ -12,11 +12,20 @@ from emulator.mapping import NOTHING
 from emulator.mapping.ranges import AdcRange
 from emulator.mapping.scaling import cell_noise, int32, output_noise, read_sigma_uS, scale_and_shift
 from emulator.mapping.variation import variation_of, without_errors
-from emulator.mapping.weights import full_scale, map_weights
+from emulator.mapping.weights import column_limits, full_scale, map_weights
 from tests.chips import changed
 from tests.refusals import refused
 
 IDEAL, WAN, CMO = (load_chip(name) for name in ("ideal", "wan2022", "ibm-cmo-hfox-2"))
+
+
+def test_limits_cut_rare_extremes_and_survive_zeros():
+    w = np.random.default_rng(0).normal(size=(2000, 2))
+    w[0, 0], w[:, 1] = 30.0, 0.0
+    limits = column_limits(w, 16)
+    assert limits[0] < 30.0
+    assert limits[1] == pytest.approx(30.0 / 256)
+    assert (column_limits(np.zeros((5, 2)), 16) == 1.0).all()
 
 
 def test_cells_stuck_above_g_max_have_room_in_the_codes():

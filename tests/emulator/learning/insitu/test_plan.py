@@ -160,6 +160,16 @@ def right_on_others(ready: Prepared, **course: int) -> float:
     return float((Core(learner.program()).infer(TEST_X).argmax(axis=1) == TEST_LABELS).mean())
 
 
+def test_neurons_learn_beside_weights_that_stay() -> None:
+    plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=0.003, rate=0.005, seed=3)
+    ready = prepared(plan, "dendritic-ndr")
+    learner, _ = learned(ready, epochs=1)
+    moved = [now != layer.states for now, layer in zip(learner.states, ready.learning.layers, strict=True)]
+    assert not moved[0][:64].any()
+    assert moved[0][65:].any()
+    assert moved[1].any()
+
+
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])
 def test_it_learns_digits(chip: str) -> None:
     ready = prepared(Plan(widths=(64, 32, 10), seed=3), chip, spread=EcramSpread(step_sigma=0.1))

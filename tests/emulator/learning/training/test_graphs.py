@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from emulator.device.description import load_chip  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training.build import of_network, of_widths  # noqa: E402
+from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
@@ -98,6 +99,33 @@ def test_any_network_can_be_gone_on_with(network: Network) -> None:
     assert np.abs(moved - want).max() > 1e-3
     again = export(model, name="n", provenance={})
     np.testing.assert_allclose(again.forward(x), moved, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [3, 12])
+def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) -> None:
+    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three."""
+    patches = Patches(shape=(channels, 6, 6), kernel=(3, 3), padding=(1, 1, 1, 1))
+    view = dataclasses.replace(FLOAT, adc_bits=5, tile_rows=40, adc_noise=0.3)
+    crossbar = Crossbar(patches.inputs, 4, view, patches)
+    x = torch.rand(RANGED := 8, channels, 6, 6)
+    crossbar.train()
+    crossbar(x)
+    with torch.no_grad():
+        got = torch.stack([crossbar(x) for _ in range(60)])
+        exact = crossbar.eval()(x)
+        weights = crossbar.weight.numpy()
+    assert exact.shape == (RANGED, 4, 6, 6)
+    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
+    np.testing.assert_allclose(patches.place((cut @ weights).reshape(8, 36, 4)), exact, atol=1e-4)
+    tiles = [cut[:, k : k + 40] @ weights[k : k + 40] for k in range(0, patches.inputs, 40)]
+    step = np.max([np.abs(t).max(axis=0) for t in tiles], axis=0) * 2 / 31
+    rounding = sum(np.rint(t / step) * step - t for t in tiles)
+    noise = len(tiles) * np.square(0.3 * step)
+    seen = (got - exact).numpy()
+    for m in range(4):
+        assert np.sqrt(np.square(seen[:, :, m]).mean()) == pytest.approx(
+            np.sqrt(np.square(rounding[:, m]).mean() + noise[m]), rel=0.08
+        )
 
 
 def test_a_sequence_is_trained_through_converters() -> None:

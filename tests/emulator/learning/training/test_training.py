@@ -220,6 +220,13 @@ def errors(crossbar, x, unit, bias=None):
     return column_errors(crossbar, x, crossbar(x, unit), unit, bias).detach()
 
 
+def test_the_view_is_the_descriptions():
+    seen, behind = (view_of(load_chip(name)) for name in ("dendritic-analog", "dendritic-ndr"))
+    assert seen.columns == ColumnsView(noise=0.004, offset=0.008, gain=0.02, bias_cells=True)
+    assert (seen.peak_variation, seen.height_variation, seen.adc_bits) == (0.02, 0.02, None)
+    assert (behind.columns, behind.peak_variation, behind.adc_bits) == (None, 0.0, 8)
+
+
 def test_columns_share_one_limit_in_units_of_their_neurons():
     crossbar = Crossbar(50, 4, view(NO_ERROR))
     unit = torch.tensor([1.0, 2.0, 4.0, 8.0])

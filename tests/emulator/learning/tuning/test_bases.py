@@ -138,3 +138,11 @@ def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
     # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
     assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
     assert full.toward(np.full(4000, 1e-3), 200).min() == 200
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_pulses_of_a_bank_have_cycle_noise_both_ways(direction):
+    half = bank("ecram-linear-ysz", np.full(4000, 0.5), cycle_percent=30.0)
+    half.pulse(np.full(4000, 4 * direction))
+    assert half.states.mean() == pytest.approx(0.5 + 0.04 * direction, abs=0.0005)
+    assert half.states.std() == pytest.approx(0.3 * 0.01 * 4**0.5, rel=0.06)
