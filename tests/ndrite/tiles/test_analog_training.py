@@ -13,8 +13,6 @@ import ndrite
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import module, read, relative
 
-LOUD = changed("ideal", cell={"read_noise_percent": 4.0})
-
 
 @pytest.mark.parametrize(
     ("layer", "shape"),
@@ -25,8 +23,8 @@ LOUD = changed("ideal", cell={"read_noise_percent": 4.0})
     ],
     ids=("full", "kernels", "groups"),
 )
-@pytest.mark.parametrize("chip", ["ideal", "wan2022", LOUD], ids=("ideal", "wan2022", "loud"))
-def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: Any) -> None:
+@pytest.mark.parametrize("chip", ["ideal", "wan2022"])
+def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: str) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape) + 0.5
     with torch.no_grad():
