@@ -70,13 +70,6 @@ def test_ideal_wires_are_the_cells_and_their_transistors():
     np.testing.assert_allclose(effective_matrix(g, 1e-6), g, rtol=1e-6)
 
 
-def test_cubic_cells_without_wires_are_their_formula():
-    g, v, c = np.array([[10.0, 20.0], [30.0, 5.0]]), np.array([0.2, 0.1]), 4.0
-    currents, _ = operating_point(g, v, Cubic(c, 0.2), 0.0)
-    want = (g * (v * (1 + c * v**2) / (1 + c * 0.2**2))[:, None]).sum(axis=0)
-    np.testing.assert_allclose(currents, want, rtol=1e-12)
-
-
 def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():
     rng = np.random.default_rng(2)
     g, v = rng.uniform(5, 40, (12, 10)), rng.uniform(0.05, 0.2, 12)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Cell, Chip
+from emulator.device.description import Chip
 from emulator.device.rram.drift import DRIFTS
 from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
@@ -85,18 +85,6 @@ def test_a_scaled_drift_spreads_more_and_shifts_alike():
     assert scaled.shift(g, 86400.0) == pytest.approx(shift)
     assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
     assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (2.0, 0.0), (0.1, 5.0), (9.04, 1.75), (25.0, 75.0)])
-def test_stuck_rates(low, high):
-    cell = Cell(g_max_uS=40.0, levels=16, stuck_low_percent=low, stuck_high_percent=high, stuck_low_uS=1.0)
-    stuck = cell.draw_stuck((CELLS,), np.random.default_rng(3))
-    for value, rate in ((-1, low / 100), (1, high / 100)):
-        assert (stuck == value).mean() == pytest.approx(rate, abs=4.5 * (rate * (1 - rate) / CELLS) ** 0.5)
-    assert (stuck != 0).all() == (low + high == 100)
-    got = cell.with_stuck(np.full(CELLS, 7.0), stuck)
-    assert set(np.unique(got)) <= {1.0, 7.0, 40.0}
-    assert (got == 1.0).sum() == (stuck == -1).sum()
 
 
 def test_cmo_read_noise_is_the_cited_figure():

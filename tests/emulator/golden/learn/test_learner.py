@@ -70,21 +70,6 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
             np.testing.assert_array_equal(a, b)
 
 
-def test_updates_may_come_in_any_portions() -> None:
-    """Update i under a seed does the same whatever ran before, and states are all that is kept."""
-    learning = drawn(7)
-    x, labels = samples(learning, 1, 12)
-    whole, part = Learner(learning, seed=3), Learner(learning, seed=3)
-    counts = whole.learn(x, labels)
-    first = part.learn(x[:5], labels[:5])
-    rest = Learner(learning, seed=3, states=part.states)
-    assert first + rest.learn(x[5:], labels[5:], first_update=5) == counts
-    for a, b in zip(whole.states, rest.states, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert counts.updates == 12
-    assert all(counts.pulses)
-
-
 @pytest.mark.parametrize(
     ("inputs", "labels", "message"),
     [

@@ -8,7 +8,7 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import Mapped, map_network
-from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
+from emulator.mapping.explain import CAUSES, explain, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
 from emulator.network import Network
@@ -106,16 +106,6 @@ def test_snr():
     a = rng.normal(size=(20000, 4))
     assert snr_db(a, a + 0.1 * rng.normal(size=a.shape)) == pytest.approx(20, abs=0.1)
     assert snr_db(a, a) == SNR_MAX_DB
-
-
-@pytest.mark.slow
-def test_mitigation_table():
-    chip = load_chip("dendritic-ndr")
-    table = {o.name: o for o in mitigation_benefits(NET, chip, SAMPLES, X, LABELS)}
-    assert list(table) == list(mitigations(chip))
-    assert "default - gain calibration" in table
-    assert table["default"].snr_db > table["none"].snr_db + 3
-    assert table["default"].accuracy > table["none"].accuracy
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
