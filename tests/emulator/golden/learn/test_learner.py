@@ -12,11 +12,12 @@ from emulator.golden.learn.trains import trains
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec import Geometry
-from emulator.spec.errors import ProgramError, SpecError
+from emulator.spec.errors import SpecError
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
 from emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning
+from tests.refusals import refused
 from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
@@ -70,34 +71,29 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "labels", "message"),
-    [
-        (9, np.zeros(2, int), r"uint8 \(2, 9\); accepted: uint8 \(n, 10\)"),
-        (10, np.array([0, 4]), r"labels are 0..4; accepted: classes 0..3"),
-        (10, np.zeros(3, int), r"integers \(2,\)"),
-        (10, np.zeros(2), "float64"),
-    ],
-)
-def test_samples_that_are_refused_move_nothing(inputs: int, labels: np.ndarray, message: str) -> None:
-    learner = Learner(drawn(3, sizes=(10, 4)))
-    before = learner.states[0].copy()
-    with pytest.raises(SpecError, match=message):
+SMALL = drawn(3, sizes=(10, 4))
+BEYOND = dataclasses.replace(SMALL.layers[0], states=SMALL.layers[0].states + (1 << 18))
+
+
+def given(inputs: int, labels: np.ndarray) -> None:
+    """Nothing moves."""
+    learner = Learner(SMALL)
+    try:
         learner.learn(np.zeros((2, inputs), np.uint8), labels)
-    np.testing.assert_array_equal(before, learner.states[0])
+    finally:
+        np.testing.assert_array_equal(learner.states[0], SMALL.layers[0].states)
 
 
-def test_refused() -> None:
-    learning = drawn(3, sizes=(10, 4))
-    with pytest.raises(SpecError, match="seed is -1"):
-        Learner(learning, seed=-1)
-    worse = dataclasses.replace(learning.layers[0], states=learning.layers[0].states + (1 << 18))
-    for change, message in (
-        ({"slots": 32}, r"slots is 32; accepted: 1..31"),
-        ({"layers": (worse,)}, r"layer 0.states"),
-    ):
-        with pytest.raises(ProgramError, match=message):
-            dataclasses.replace(learning, **change)
+test_refused = refused(
+    SpecError,
+    (given, 9, np.zeros(2, int), r"uint8 \(2, 9\); accepted: uint8 \(n, 10\)"),
+    (given, 10, np.array([0, 4]), r"labels are 0..4; accepted: classes 0..3"),
+    (given, 10, np.zeros(3, int), r"integers \(2,\)"),
+    (given, 10, np.zeros(2), "float64"),
+    (lambda: Learner(SMALL, seed=-1), "seed is -1"),
+    (lambda: dataclasses.replace(SMALL, slots=32), r"slots is 32; accepted: 1..31"),
+    (lambda: dataclasses.replace(SMALL, layers=(BEYOND,)), r"layer 0.states"),
+)
 
 
 DRAWS = 1 << 14
