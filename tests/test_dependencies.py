@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 OWN = {"emulator", "hdl", "host", "boards", "ndrite", "studies"}
 ALLOWED: dict[str, set[str]] = {
@@ -65,11 +63,6 @@ def test_only_what_is_listed_is_imported() -> None:
             assert not extra, f"{name} imports {', '.join(sorted(extra))}; accepted: {sorted(allowed(name))}"
             seen += 1
     assert seen > 300
-
-
-@pytest.mark.parametrize("path", [p for p in ALLOWED if not p.endswith(".py")])
-def test_every_entry_is_a_folder(path: str) -> None:
-    assert (ROOT / path).is_dir()
 
 
 def test_importing_changes_no_signal() -> None:

@@ -53,14 +53,6 @@ def hear(link: ResponderLink, through: Callable[[float, Callable[[float], bytes]
     link.read = lambda timeout_s: through(timeout_s, plain)  # type: ignore[method-assign]
 
 
-def test_answers_come_in_order(session: Session) -> None:
-    session.run(write(7 * i, 0x01000000 + i) for i in range(50))
-    answers: dict[int, bytes] = {}
-    session.run((read(0x01000000 + i) for i in range(50)), answered=answers.__setitem__)
-    assert [int.from_bytes(answers[i], "little") for i in range(50)] == [7 * i for i in range(50)]
-    assert session.statistics.resyncs == 1
-
-
 @pytest.mark.parametrize("rate", [1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("window", [1, 4])
 def test_lossy_link_gives_exact_answers(link: ResponderLink, rate: float, window: int) -> None:

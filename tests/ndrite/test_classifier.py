@@ -147,13 +147,3 @@ def test_the_targets_deviation_is_over_all_outputs() -> None:
     result = ndrite.evaluate(ndrite.compile(model, "ideal", samples=X), X, y)
     assert result.target_rms == pytest.approx(np.sqrt(y.var(axis=0).mean()), rel=1e-5)
     assert result.rms_error < 0.05 * result.target_rms
-
-
-def test_boards_say_what_they_hold() -> None:
-    program = ndrite.load().program
-    board = ndrite.connect("golden:tiny")
-    assert repr(board) == "GoldenBoard(array 'tiny', holds nothing)"
-    board = ndrite.connect("golden:")
-    board.program(program)
-    assert repr(board).endswith(f"holds {program.name!r})")
-    assert repr(ndrite.connect("sim:")) == "SteppedBoard(on SizedBoard(not powered on), holds nothing)"

@@ -164,18 +164,6 @@ def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
     assert use(found, "bus bit").there == tiles * (1 if chip.array.pairs == "interleaved" else 2)
 
 
-def test_no_component_is_missing() -> None:
-    program, die = hidden(12, 6)
-    found = account(program, die, np.full((2, 12), 100))
-    assert set(found.by_component()) == set(COMPONENTS)
-    for name, cost in found.by_component().items():
-        assert (cost.energy_pJ > 0).all(), name
-        assert (cost.area_um2 > 0).all(), name
-        assert cost.energy_pJ[0] <= cost.energy_pJ[1] <= cost.energy_pJ[2], name
-    steps = found.by_step().values()
-    np.testing.assert_allclose(sum(c.energy_pJ for c in steps), found.total.energy_pJ)
-
-
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
     found = account(*hidden(12, 6, readout={"kind": "analog"}, input={"dac_bits": 8}), np.full((1, 12), 99))
     first, last = found.works[1:]
@@ -227,22 +215,6 @@ def test_the_converters_law_is_the_librarys(converter: Any, energy_pJ: float, ar
     """Figures of hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area: of bits, nm and Hz."""
     assert adc_energy_pJ(*converter) == pytest.approx(energy_pJ, rel=1e-6)
     assert adc_area_um2(*converter) == pytest.approx(area_um2, rel=1e-5)
-
-
-def entries(value: Any) -> list[Any]:
-    """The basis of all objects in JSON that give an energy, however deep."""
-    if isinstance(value, list):
-        return [e for v in value for e in entries(v)]
-    if not isinstance(value, dict):
-        return []
-    found = [value["basis"]] if "energy_pJ" in value or {"typical", "basis"} <= value.keys() else []
-    return found + entries(list(value.values()))
-
-
-def test_every_entry_says_modelled(said: Any) -> None:
-    content = said("cost")
-    assert len(entries(content)) > 10
-    assert {content["basis"], *entries(content)} == {"modelled"}
 
 
 def test_what_a_board_programs_twice_or_leaves_empty_is_multiplied_once() -> None:

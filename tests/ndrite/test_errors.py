@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,6 @@ def nothing_is_written(folder: Path) -> Iterator[None]:
     assert not (folder / "y.npy").exists()
 
 
-def damaged(program: Program) -> None:
-    """The file of the program with another bias."""
-    arrays = program.arrays()
-    arrays["step0.bias"] = arrays["step0.bias"] + np.int32(1)
-    np.savez("program.npz", manifest=np.array(json.dumps(program.manifest())), **arrays)
-
-
-def deep(program: Program) -> None:
-    """One of five layers."""
-    last = program.layers[-1]
-    layers = (*program.layers, *[dataclasses.replace(last, weights=last.weights[:3])] * 3)
-    curves = {"curve_base": program.curve_base, "curve_slope": program.curve_slope}
-    Program.chain(layers=layers, name=program.name, rows=program.rows, **curves).save("program.npz")
-
-
 def of_nobody(program: Program) -> None:
     """Provenance of the wrong kind, and samples of another dtype."""
     dataclasses.replace(program, provenance={"network": 7, "chip": 3}).save("program.npz")
@@ -53,14 +37,11 @@ def headed(header: str) -> bytes:
 
 
 HEADERS = ("((((", "{" * 500, "'" + "a" * 40, "{'descr': (", "\\")
-NO_PROGRAMS = (b"", b"not a zip", b"PK\x03\x04 torn")
 NO_SAMPLES = (b"", b"1,2,3\n", b"\x93NUMPY\x01\x00", *map(headed, HEADERS))
 WRONG: list[tuple[Any, str]] = [
     (lambda p: Path("program.npz").unlink(), "program.npz: no such file"),
-    *((content, "program.npz: not a program") for content in NO_PROGRAMS),
+    (b"not a zip", "program.npz: not a program"),
     (lambda p: np.savez("program.npz", a=np.zeros(3)), "program.npz: no manifest"),
-    (damaged, "program.npz: checksum differs"),
-    (deep, "number of layers is 5; at most 4"),
     (lambda p: Path("x.npy").unlink(), "x.npy: no such file"),
     *((content, "x.npy: not a NumPy .npy file") for content in NO_SAMPLES),
     (of_nobody, "x.npy"),

@@ -116,16 +116,6 @@ def test_meaning_of_the_wrong_kind(fails: Any, content: object, words: str) -> N
     fails("infer program.npz --inputs x.npy -o y.npy", "program.npz", words)
 
 
-@pytest.mark.parametrize("wrong", [3, "text", [1, 2], None])
-def test_a_network_whose_provenance_is_no_object(fails: Any, wrong: object) -> None:
-    Network.chain((Dense(np.ones((3, 2)), np.zeros(2)),)).save("float.npz")
-    with np.load("float.npz") as file:
-        arrays = dict(file)
-    manifest = json.loads(str(arrays.pop("manifest")))
-    np.savez("bad.npz", **tampered(arrays, manifest, provenance=wrong))
-    fails("compile bad.npz --chip ideal -o i.npz", "bad.npz", "provenance")
-
-
 class Evil:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch pwned",)

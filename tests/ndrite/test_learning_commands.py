@@ -181,11 +181,14 @@ def test_half_precision_is_what_is_judged(working: Path) -> None:
     with torch.no_grad():
         module.weight += 300
     how = {"start": module, "data": "digits", "epochs": 1, "batch": 64, "rate": 1e-3}
-    found = ndrite.train(**how, half=True)
+    found = ndrite.train(**how, half=True, output="half.npz")
+    held = load_network("half.npz").layers[0].weights
+    np.testing.assert_array_equal(held, held.astype(np.float16))
     x, labels = (part[-108:] for part in digits()[:2])
     told = found.summary["held_out_accuracy"]
     assert told == found.network.accuracy(x, labels)
-    assert told != ndrite.train(**how).summary["held_out_accuracy"]
+    assert told != ndrite.train(**how, output="full.npz").summary["held_out_accuracy"]
+    assert Path("half.npz").stat().st_size < 0.7 * Path("full.npz").stat().st_size
 
 
 @pytest.mark.parametrize("output", [None, "x.npz"])

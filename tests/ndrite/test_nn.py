@@ -18,6 +18,7 @@ from emulator.network import Ndr as NdrActivation  # noqa: E402
 from emulator.network.importing import import_model  # noqa: E402
 from ndrite.nn import Bases, Ndr  # noqa: E402
 from tests.ndrite.tiles.conftest import module  # noqa: E402
+from tests.refusals import refused  # noqa: E402
 
 nn = torch.nn
 U = np.linspace(0, 5, 101)
@@ -93,22 +94,6 @@ def test_devices_come_through_the_import(name: str) -> None:
     assert np.sqrt(np.square(got - wanted).mean()) < within * wanted.std()
 
 
-def test_they_are_trained() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(2, 1), Ndr(1))
-    x, y = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([[0.0], [1], [1], [0]])
-    model[0].weight.data.fill_(0.8)
-    model[0].bias.data.fill_(0.1)
-    optimiser = torch.optim.Adam(model.parameters(), 0.05)
-    for _ in range(300):
-        loss = (model(x) - y).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert ((model(x) > 0.5) == (y > 0.5)).all(), "one neuron that rises and falls computes XOR"
-    assert abs(float(model[1].log_peak.detach())) > 1e-3
-
-
 def test_peaks_start_evenly_over_the_inputs() -> None:
     x = torch.linspace(0, 1, 1201)
     y = Bases(1, 3)(x[:, None])
@@ -119,26 +104,18 @@ def curve(u: Any, f: Any) -> Any:
     return Ndr(3, np.array([u, f], np.float64))
 
 
-@pytest.mark.parametrize(
-    ("made", "told"),
-    [
-        (lambda: curve([0, 1, 3], [0, 1, 0]), "evenly spaced"),
-        (
-            lambda: curve([0, 1, 2], [0, 1.5, 0]),
-            r"curve is \(2, 3\); accepted: \(2, P\), u, then f\(u\) in 0..1",
-        ),
-        (lambda: curve([0, 1, 2], [0, np.nan, 0]), "in 0..1"),
-        (lambda: Ndr(3, np.zeros(5)), r"curve is \(5,\)"),
-        (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
-        (lambda: Ndr(3, height=0.0), "height is 0.0"),
-        (lambda: Ndr(3)(torch.ones(2, 1)), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
-        (lambda: Bases(2, 3)(torch.ones(4, 1)), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
-        (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
-    ],
+test_what_is_no_device_is_refused = refused(
+    EmulatorError,
+    (curve, [0, 1, 3], [0, 1, 0], "evenly spaced"),
+    (curve, [0, 1, 2], [0, 1.5, 0], r"curve is \(2, 3\); accepted: \(2, P\), u, then f\(u\) in 0..1"),
+    (curve, [0, 1, 2], [0, np.nan, 0], "in 0..1"),
+    (Ndr, 3, np.zeros(5), r"curve is \(5,\)"),
+    (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
+    (lambda: Ndr(3, height=0.0), "height is 0.0"),
+    (Ndr(3), torch.ones(2, 1), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
+    (Bases(2, 3), torch.ones(4, 1), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
+    (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
 )
-def test_what_is_no_device_is_refused(made: Any, told: str) -> None:
-    with pytest.raises(EmulatorError, match=told):
-        made()
 
 
 @pytest.fixture(scope="module")

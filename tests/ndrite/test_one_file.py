@@ -1,6 +1,5 @@
 """One file: from a model of any kind, through every command with that file alone, and what is refused."""
 
-import dataclasses
 import hashlib
 import json
 import zipfile
@@ -11,14 +10,40 @@ import numpy as np
 import pytest
 
 import ndrite
+from boards.golden import GoldenBoard
+from boards.stepped import SteppedBoard
 from emulator.errors import EmulatorError
 from emulator.golden import Core
-from emulator.network import Dense, Meaning, Network, load_network, zoo
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from emulator.network.datasets import digits
-from emulator.spec import SpecError
+from emulator.spec import PRESETS, Program, SpecError
 from ndrite.compiled import CONTENTS, MEMBERS
+from ndrite.shell.main import OK, run
 from tests.chips import centred_network, random_network, samples
-from tests.ndrite.test_any_network import residual
+from tests.refusals import refused
+
+
+def residual() -> Network:
+    """Digits of 8 x 8, NDR neurons: a convolution, a residual one, an average, outputs by least squares."""
+    rng = np.random.default_rng(0)
+
+    def neurons() -> Ndr:
+        return Ndr(rng.uniform(0.8, 1.6, 6), rng.uniform(0.5, 1.0, 6))
+
+    where = Patches(shape=(1, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
+    first = Product(Dense(rng.normal(size=(9, 6)), np.full(6, 0.6), neurons()), (0,), where)
+    where = Patches(shape=(6, 8, 8), kernel=(3, 3), padding=(1, 1, 1, 1))
+    dense = Dense(where.by_place(rng.normal(size=(54, 6)) * 0.25), np.full(6, 0.4), neurons())
+    second = Product(dense, (1,), where, 0.0, 1, np.full(6, 0.5))
+    pool = Pool("average", (2,), Patches(shape=(6, 8, 8), kernel=(2, 2), stride=(2, 2)))
+    body = Network((first, second, pool), (1, 8, 8), "body")
+    x, labels, _, _ = digits()
+    features = np.hstack([body.forward(x / 255), np.ones((len(x), 1))])
+    solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
+    whole = Patches.whole((6, 4, 4))
+    last = Product(Dense(whole.by_place(solution[:-1]), solution[-1]), (3,), whole)
+    return Network((first, second, pool, last), (1, 8, 8), "residual-digits")
+
 
 KINDS = ("onnx", "module", "estimator", "network", "graph")
 
@@ -28,7 +53,7 @@ def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
     rng = np.random.default_rng(0)
     if kind in ("graph", "network"):
         plain = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
-        network = plain if kind == "network" else dataclasses.replace(residual(), meaning=Meaning())
+        network = plain if kind == "network" else residual()
         network.save("float.npz")
         x = rng.integers(0, 256, (64, 12), np.uint8) if kind == "network" else digits()[0][:64]
         return network, x, "float.npz"
@@ -81,6 +106,44 @@ def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: A
         assert ndrite.load("mine").program.meaning.classes == ("ash", "beech", "oak")
 
 
+@pytest.fixture
+def graph(here: Path) -> str:
+    """The file ``graph`` in the working folder, on a chip with ECRAMs; how it is judged by 60 test digits."""
+    ndrite.compile(residual(), "dendritic-ndr+ecram-pair", samples=digits()[0][:500], output="graph")
+    for name, part in zip(("x.npy", "y.npy"), digits()[2:], strict=True):
+        np.save(name, part[:60])
+    return "graph --inputs x.npy --labels y.npy"
+
+
+def test_a_board_without_maps_runs_a_graph_in_segments(
+    graph: str, said: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is swapped is said, and that virtual chips, which the gateware draws of chains, are the host's."""
+    whole, campaign = said(f"evaluate {graph}"), said(f"campaign {graph} --chips 2")
+    stepped = SteppedBoard(GoldenBoard(PRESETS["64-lane"]))
+    monkeypatch.setattr("ndrite.verbs.evaluate.connect", lambda url: stepped)
+    result = said(f"evaluate {graph}")
+    assert (whole["segments"], whole["swapped_words"], whole["on_host"]) == (1, 0, [])
+    assert (whole["mismatches"], result["mismatches"], result["segments"]) == (0, 0, 3)
+    assert sum(la.weights.size for la in Program.load("graph").layers) < result["swapped_words"]
+    assert sum(where.endswith("neurons") for where in result["on_host"]) == 2
+    assert whole["accuracy"] == result["accuracy"] > 0.5
+    assert run(f"campaign {graph} --chips 2 --board sim: -o votes.json".split()) == OK
+    assert "virtual chips are drawn and run on the host, not in gateware" in capsys.readouterr().err
+    there = json.loads(Path("votes.json").read_text())
+    assert (campaign["on_host"], there["on_host"]) == (False, True)
+    assert there["accuracy_mean"] == campaign["accuracy_mean"]
+
+
+def test_a_graph_is_calibrated(graph: str, said: Any) -> None:
+    line = f"calibrate {graph} --method perturb --steps 2 --batch 30 --measure 10 -o tuned"
+    assert said(line)["pulses"] > 0
+    before, after = Program.load("graph"), Program.load("tuned")
+    np.testing.assert_array_equal(before.layers[1].weights, after.layers[1].weights)
+    assert before.checksum() != after.checksum()
+    assert said(graph.replace("graph", "explain tuned", 1))["rows"]
+
+
 def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
     """NDR neurons with ECRAM, no data set named: the samples held are learned from and measured on."""
     network = centred_network(20)
@@ -90,6 +153,8 @@ def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
     after = ndrite.load("tuned")
     in_python = ndrite.calibrate("mine", steps=2, batch=50)
     assert in_python.compiled.program.checksum() == after.program.checksum() != before.program.checksum()
+    other = ndrite.calibrate("mine", steps=2, batch=50, learning_seed=1)
+    assert other.compiled.program.checksum() != after.program.checksum()
     assert (in_python.summary["measured_on"], in_python.summary["learned_from"]) == (50, 150)
     np.testing.assert_array_equal(before.program.layers[0].weights, after.program.layers[0].weights)
     assert after.program.provenance["calibration"]["steps"] == 2
@@ -129,20 +194,16 @@ def test_a_board_takes_either(mine: ndrite.Compiled, prints: Any) -> None:
     prints("evaluate board.npz --inputs codes.npy --labels y.npy")
 
 
-@pytest.mark.parametrize(
-    ("call", "told"),
-    [
-        (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
-        (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
-        (lambda mine: ndrite.Program.load(3), "path is 3; accepted: text or a path"),
-        (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
-        (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
-        (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
-    ],
+test_another_type_is_refused = refused(
+    (ndrite.InputError, ndrite.EmulatorError, SpecError),
+    (lambda mine: mine.save(3), "path is 3; accepted: text or a path"),
+    (lambda mine: ndrite.load(3), "path is 3; accepted: text or a path"),
+    (lambda mine: ndrite.Program.load(3), "path is 3; accepted: text or a path"),
+    (lambda mine: ndrite.load_chip(3), "chip is of type int; accepted: a preset's name"),
+    (lambda mine: ndrite.connect("golden:").program(mine), "program is a Compiled; accepted: a Program"),
+    (lambda mine: ndrite.connect("sim:").program(None), "program is a NoneType; accepted: a Program"),
+    given="mine",
 )
-def test_another_type_is_refused(call: Any, told: str, mine: ndrite.Compiled) -> None:
-    with pytest.raises((ndrite.InputError, ndrite.EmulatorError, SpecError), match=told):
-        call(mine)
 
 
 def test_what_a_chip_has_not_is_no_row(mine: ndrite.Compiled) -> None:
@@ -261,12 +322,6 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
     ):
         fails(words, told)
         assert not Path("mine").exists()
-
-
-def test_what_ships_is_its_float_network() -> None:
-    whole = ndrite.load()
-    assert whole.network.digest() == load_network(zoo.float_network()).digest()
-    assert len(whole.samples) == 2000
 
 
 def test_rows_and_units_are_placed(here: Path, prints: Any) -> None:

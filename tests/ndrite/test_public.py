@@ -2,7 +2,6 @@
 
 import dataclasses
 import doctest
-import inspect
 import pkgutil
 import subprocess
 import sys
@@ -42,18 +41,6 @@ def test_neither_importing_nor_help_loads_anything_heavy(told: str) -> None:
     code = f"import sys, ndrite; {told}\nprint([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.endswith("[]\n")
-
-
-@pytest.mark.parametrize("name", ndrite.__all__)
-def test_every_name_says_what_it_is(name: str) -> None:
-    if name in ("analog", "cost_of", "nn"):
-        pytest.importorskip("torch", reason="needs ndrite[train]")
-    thing = getattr(ndrite, name)
-    assert len(inspect.getdoc(thing) or "") > 30
-    if inspect.isfunction(thing):
-        told = inspect.signature(thing)
-        assert told.return_annotation is not inspect.Signature.empty
-        assert all(p.annotation is not inspect.Parameter.empty for p in told.parameters.values())
 
 
 @pytest.mark.slow

@@ -4,11 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from emulator.device.description import Ecram, load_chip
-from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, reachable
+from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
 from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
 from emulator.device.ndr.tuning import vary
 from emulator.device.pulsing import Programming
@@ -35,12 +33,6 @@ def test_traces_are_the_closed_form_without_noise(name):
     )
     top = got[up]
     np.testing.assert_allclose(got[up:], linear_step(model, top, np.arange(down + 1), False), atol=1e-9)
-
-
-def test_number_of_pulses_over_the_range():
-    assert 950 < len(reachable(preset("ecram-tang2018"), 10**6)) < 1100
-    assert 6500 < len(reachable(preset("ecram-kim2019"), 10**6)) < 10000
-    assert len(reachable(preset("ecram-linear-ysz"), 10**6)) == 101
 
 
 def test_exponential_is_neurosims_formula():
@@ -98,25 +90,6 @@ def test_devices_of_any_spread_are_devices():
     assert many.gamma_down.max() == 1.0
 
 
-@given(
-    seed=st.integers(0, 2**32 - 1), step=st.floats(1e-4, 0.5), gamma=st.floats(0, 1), cycle=st.floats(0, 3)
-)
-@settings(max_examples=40, deadline=None)
-def test_states_never_leave_their_bounds(seed, step, gamma, cycle):
-    model = LinearStep(
-        step_up=step,
-        step_down=step,
-        w_min=-0.8,
-        w_max=1.2,
-        gamma_up=gamma,
-        gamma_down=gamma,
-        cycle_sigma=cycle,
-    )
-    states = trace(model, 30, 30, np.random.default_rng(seed), devices=5)
-    assert states.min() >= -0.8
-    assert states.max() <= 1.2
-
-
 @pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both", "each"])
 def test_state_moves_the_peak_it_says(tunes):
     ecram = Ecram(
@@ -160,13 +133,6 @@ def test_a_table_varies_along_its_axes():
     other = vary(table, {"peak_voltage_V": 10.0, "peak_current_A": 10.0}, np.random.default_rng(0))
     assert other.peak_voltage_V != 0.1
     assert other.shape(1.0) == 1.0
-
-
-def test_an_esaki_shape_peaks_at_one():
-    device = load_chip("ideal+ndr-low-pvcr").neuron.device
-    u = np.linspace(0, 3, 30_001)
-    assert device.shape(u).max() == pytest.approx(1.0, abs=1e-6)
-    assert u[device.shape(u).argmax()] == pytest.approx(1.0, abs=1e-3)
 
 
 PULSES = {"set_V": 2.0, "reset_V": 3.0, "pulse_ns": 100.0, "pause_ns": 2000.0, "read_V": 0.2, "read_ns": 1e3}

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Cell, Chip, load_chip
-from emulator.device.rram.drift import DRIFTS, age
+from emulator.device.description import Chip
+from emulator.device.rram.drift import DRIFTS
 from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from emulator.errors import PhysicsError
@@ -65,11 +65,6 @@ def test_models_hold_over_the_published_range_only(name, low, high):
 
 
 def test_wan_relaxation_reaches_the_published_total():
-    chip = load_chip("dendritic-ndr")  # one day
-    for g in (10.0, 14.0, 20.0, 30.0, 40.0):
-        got = cells_at(chip, g, seed=2)
-        assert got.aged.std() == pytest.approx(wan_day(g), rel=0.02)
-        assert got.aged.std() > got.programmed.std()
     one, two = (DRIFTS["wan2022"].total(20.0, t) for t in (86400.0, 172800.0))
     assert one == pytest.approx(wan_day(20.0))
     middle = DRIFTS["wan2022"].total(20.0, 86400.0 * 2**0.5)
@@ -84,40 +79,12 @@ def test_phase_change_read_noise_by_hand():
     assert pcm_read_sigma([0.0, 0.02], 86400.0) == pytest.approx([0.0, 0.004 * growth], rel=1e-6)
 
 
-def test_cells_are_cut_at_zero_once():
-    # aihwkit draws a day's total deviation at once and cuts that: half a normal distribution at 0 uS.
-    got = cells_at(load_chip("dendritic-ndr"), 0.0, seed=3)
-    assert got.aged.min() == 0
-    assert (got.aged == 0).mean() == pytest.approx(0.5, abs=4.5 * 0.5 / CELLS**0.5)
-    assert got.aged.mean() == pytest.approx(wan_day(0.0) / np.sqrt(2 * np.pi), rel=0.02)
-
-
-def test_ageing_goes_by_the_target_and_ends_at_zero():
-    # 14 uS spreads more than 0 uS: what counts is what the cell was programmed to, not where it landed.
-    one = np.ones(1)
-    moved = age(5.0 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, one)
-    assert moved == pytest.approx(5.0 + np.sqrt(wan_day(14.0) ** 2 - PROGRAMMING["wan2022"](14.0) ** 2))
-    assert age(0.1 * one, 14.0 * one, DRIFTS["wan2022"], 86400.0, -one) == 0.0
-
-
 def test_a_scaled_drift_spreads_more_and_shifts_alike():
     shift, spread = (law(86400.0) for law in CMO_DRIFT)
     g, scaled = np.full(1, 50.0), dataclasses.replace(DRIFTS["ibm-cmo-hfox"], scale=3.0)
     assert scaled.shift(g, 86400.0) == pytest.approx(shift)
     assert scaled.sigma(g, 86400.0) == pytest.approx(3 * spread)
     assert scaled.times_s == DRIFTS["ibm-cmo-hfox"].times_s
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (2.0, 0.0), (0.1, 5.0), (9.04, 1.75), (25.0, 75.0)])
-def test_stuck_rates(low, high):
-    cell = Cell(g_max_uS=40.0, levels=16, stuck_low_percent=low, stuck_high_percent=high, stuck_low_uS=1.0)
-    stuck = cell.draw_stuck((CELLS,), np.random.default_rng(3))
-    for value, rate in ((-1, low / 100), (1, high / 100)):
-        assert (stuck == value).mean() == pytest.approx(rate, abs=4.5 * (rate * (1 - rate) / CELLS) ** 0.5)
-    assert (stuck != 0).all() == (low + high == 100)
-    got = cell.with_stuck(np.full(CELLS, 7.0), stuck)
-    assert set(np.unique(got)) <= {1.0, 7.0, 40.0}
-    assert (got == 1.0).sum() == (stuck == -1).sum()
 
 
 def test_cmo_read_noise_is_the_cited_figure():

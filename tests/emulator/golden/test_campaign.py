@@ -16,7 +16,6 @@ from emulator.golden.redraw import redraw, virtual_chip
 from emulator.spec import PRESETS, Program, ProgramError
 from emulator.spec.campaign import Campaign
 from emulator.spec.variation import DOMAIN_CELL, Variation
-from tests.emulator.golden.test_core import SAMPLES, assert_uncorrelated, normal
 from tests.emulator.golden.test_steps import compiled
 from tests.naive.learning import speck64, word
 from tests.refusals import refused
@@ -110,13 +109,6 @@ def test_sums_that_float32_cannot_hold_are_numpys() -> None:
     np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))
 
 
-def spread(sigma: float, mean: float | None = None, **law: int) -> Variation:
-    flat = {"sigma": np.full(256, round(sigma * 256), np.uint16)}
-    if mean is not None:
-        flat["mean"] = np.full(256, round(mean * 256), np.uint16)
-    return dataclasses.replace(same_cells(), **flat, **law)
-
-
 def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
     """The drawn weight, step by step as ``emulator.spec.variation`` says."""
     key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
@@ -154,63 +146,6 @@ def test_cells_equal_the_scalar_definition(trial: int) -> None:
     got = redraw(targets, v, seed=seed, chip=chip, layer=layer)
     for k, m in np.ndindex(targets.shape):
         assert got[k, m] == cell(int(targets[k, m]), v, seed, chip, layer, k, m), (k, m)
-
-
-def noise_of(seed: int, chip: int, layer: int = 0, shape: tuple[int, int] = (512, 256)) -> Any:
-    """g of the plus cells in units of their deviation: sigma 30 codes around 128, the minus cells 0."""
-    v = spread(30.0)
-    v = dataclasses.replace(v, sigma=np.where(np.arange(256) == 0, 0, v.sigma).astype(np.uint16))
-    drawn = redraw(np.full(shape, 128, np.int16), v, seed=seed, chip=chip, layer=layer)
-    return (drawn - 128.0) / 30.0
-
-
-def test_draws_are_normal() -> None:
-    g = noise_of(11, 0).reshape(-1)[:SAMPLES]
-    normal(g, step=1 / 30)  # codes are integers
-    assert np.abs(g).max() > 4
-
-
-@pytest.mark.parametrize("other", ["row", "column", "side", "chip", "seed", "layer", "seed and chip"])
-def test_neighbouring_draws_do_not_correlate(other: str) -> None:
-    g = noise_of(11, 5)
-    if other == "side":
-        v = spread(30.0, mean=128.0)
-        drawn = redraw(np.ones(g.shape, np.int16), v, seed=11, chip=5, layer=0)
-        # Equal sides would cancel, opposite ones double: the variance of the difference shows either.
-        assert abs(drawn.var() / (2 * 30**2) - 1) < 4 * np.sqrt(2 / drawn.size) + 0.005
-        return
-    pairs = {
-        "row": (g[:-1], g[1:]),
-        "column": (g[:, :-1], g[:, 1:]),
-        "chip": (g, noise_of(11, 6)),
-        "seed": (g, noise_of(12, 5)),
-        "layer": (g, noise_of(11, 5, layer=1)),
-        "seed and chip": (g, noise_of(11 + (1 << 32), 5)),
-    }
-    a, b = (part.reshape(-1) for part in pairs[other])
-    assert_uncorrelated(a, b)
-
-
-@pytest.mark.parametrize(("low", "high"), [(66, 0), (0, 655), (3000, 5000)])
-def test_stuck_cells_come_at_their_rates(low: int, high: int) -> None:
-    v = spread(0.0, mean=100.0, stuck_low=low, stuck_high=high, stuck_code_low=7, stuck_code_high=240)
-    v = dataclasses.replace(v, mean=np.where(np.arange(256) == 0, 0, v.mean).astype(np.uint16))
-    quiet = dataclasses.replace(v, stuck_low=0, stuck_high=0)
-    targets = np.full((1000, 500), 100, np.int16)
-    drawn = redraw(targets, v, seed=1, chip=2, layer=0)
-    assert (redraw(targets, quiet, seed=1, chip=2, layer=0) == 100).all()
-    n = drawn.size
-    p_low, p_high = low / 65536, high / 65536
-    # The plus cell is stuck, and the minus cell is not, or the other way; both alike leave a difference of 0.
-    for differences, p in (((7, 7 - 240), p_low), ((240, 240 - 7), p_high)):
-        seen, wanted = int(np.isin(drawn, differences).sum()), n * p * (1 - p)
-        assert abs(seen - wanted) < 5 * np.sqrt(wanted + 1), (seen, wanted)
-
-
-def test_virtual_chips_differ() -> None:
-    program = random_program(PRESETS["tiny"], np.random.default_rng(0))
-    varied = dataclasses.replace(program, variation=spread(3.0))
-    assert virtual_chip(varied, seed=0, chip=0).checksum() != virtual_chip(varied, seed=0, chip=1).checksum()
 
 
 def cells_with(field: str, value: Any) -> Variation:

@@ -17,6 +17,7 @@ from emulator.mapping.weights import code_max
 from emulator.network import Network
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
+from tests.refusals import refused
 
 WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
 
@@ -303,10 +304,9 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
     assert np.sqrt(np.square(got - want).mean()) < bound.mean() / 20
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "accepted"),
-    [("attempts", -1, r"0\.\.100"), ("attempts", 101, r"0\.\.100"), ("tolerance_percent", 0, "above 0")],
+test_refusals = refused(
+    CompileError,
+    (lambda: Mitigation(write_verify_attempts=-1), r"write_verify_attempts is -1; accepted: 0\.\.100"),
+    (lambda: Mitigation(write_verify_attempts=101), r"write_verify_attempts is 101; accepted: 0\.\.100"),
+    (lambda: Mitigation(write_verify_tolerance_percent=0), "tolerance_percent is 0; accepted: above 0"),
 )
-def test_refusals(field, value, accepted):
-    with pytest.raises(CompileError, match=f"write_verify_{field} is {value}; accepted: {accepted}"):
-        Mitigation(**{f"write_verify_{field}": value})

@@ -13,15 +13,13 @@ from emulator.errors import CompileError, CompileWarning, NetworkError
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
 from emulator.learning.tuning import Tunable
-from emulator.mapping import map_network, program_of
-from emulator.mapping.explain import explain
+from emulator.mapping import map_network
 from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
-LABELS = RNG.integers(0, 4, 200)
 
 
 def chip(name="ideal+ndr-esaki", **neuron):
@@ -87,35 +85,6 @@ def test_every_device_has_the_curve_of_its_own_circuit(name, heights, percent):
         device = neurons.devices[m] if percent else Esaki()
         missed, _ = off(program, die, m, device, 400.0, 1.0 if heights else neurons.heights[m])
         assert (missed > 0.03).mean() < 2 / 32  # the segments that its own jumps are in
-
-
-def test_a_die_with_circuits_is_tuned():
-    tunes = chip("dendritic-ndr+ecram-pair", source_resistance_ohm=300.0, capacitance_pF=1.0)
-    program, die, _ = map_network(centred_network(), tunes, X, seed=2)
-    u = np.repeat(np.linspace(0, 5, 200)[:, None], 12, axis=1)
-    states = die.states[0]
-    moved = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
-    lower = program_of(moved, program)
-    assert Core(lower).infer(X[:20]).tolist() != Core(program).infer(X[:20]).tolist()
-    # Before the valley: far beyond it every neuron draws more than its peak.
-    first = u[:, 0] < 1.6
-    before, after = (d.arrays[0].neurons.curves(u)[first].max(axis=0) for d in (die, moved))
-    assert (after < before).all()
-
-
-@pytest.mark.slow
-def test_explain_names_the_load_line():
-    def explained(**neuron):
-        program, die, _ = map_network(centred_network(), chip("dendritic-ndr", **neuron), X)
-        return explain(centred_network(), program, die, X, X, LABELS)
-
-    plain = explained()
-    for ohm, exact in ((0.0, True), (400.0, False)):
-        result = explained(source_resistance_ohm=ohm)
-        assert (result.row("load line").snr_db > 90) == exact
-        wanted = plain.row("NDR device").snr_db
-        assert result.row("NDR device").snr_db == pytest.approx(wanted, abs=0.2)
-        assert result.row("all causes").snr_db <= plain.row("all causes").snr_db + 1.0
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

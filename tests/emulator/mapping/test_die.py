@@ -103,21 +103,6 @@ def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pyte
         die.at(1e-9)
 
 
-def test_ecrams_are_set_and_nothing_else_moves() -> None:
-    program, die, _ = made("dendritic-ndr+ecram-pair")
-    states = die.states[0]
-    assert die.states[1] is None
-    lower = die.tuned([dataclasses.replace(states, current=states.current * 0.5), None])
-    moved = program_of(lower, program)
-    assert (outputs(moved) != outputs(program)).any()
-    np.testing.assert_array_equal(moved.layers[0].weights, program.layers[0].weights)
-    np.testing.assert_array_equal(outputs(program_of(lower.tuned(die.states), moved)), outputs(program))
-    with pytest.raises(CompileError, match="part 1 has no ECRAM"):
-        die.tuned([None, states])
-    with pytest.raises(CompileError, match="states are of 1 parts; accepted: 2 arrays and 0 tables"):
-        die.tuned([states])
-
-
 def test_a_nominal_die_stays_nominal() -> None:
     drifting = changed("wan2022", cell={"drift": "wan2022"})
     program, die, _ = map_network(NET, drifting, X, options=MapOptions(nominal=True))

@@ -2,7 +2,6 @@
 pieces of something larger, with their own cells, noise and steps."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -17,44 +16,6 @@ from tests.chips import changed, random_network, samples
 from tests.refusals import refused
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
-
-
-def agreement(net: Network, chip: Chip, **options) -> tuple[float, float]:
-    """Correlation of golden outputs and float logits on unseen inputs, and the agreement of their argmax."""
-    program = map_network(net, chip, samples(net), **options).program
-    x = samples(net, 500, seed=9)
-    want, got = net.forward(x / np.float32(255)), Core(program).infer(x, noise=False)
-    alike = (want.argmax(axis=1) == got.argmax(axis=1)).mean()
-    return float(np.corrcoef(want.ravel(), got.ravel())[0, 1]), float(alike)
-
-
-def dead_columns() -> Network:
-    """A column of zeros and one of next to nothing, which must not disturb the others."""
-    net = random_network()
-    first = net.layers[0]
-    weights = first.weights.copy()
-    weights[:, 3], weights[:, 4] = 0.0, weights[:, 4] * 1e-9
-    return Network.chain((dataclasses.replace(first, weights=weights), net.layers[1]), "dead")
-
-
-IDEALLY = {
-    f"{neuron}, {kind}": (random_network(activation=neuron), {"readout": {"kind": kind}}, 0.9995, 0.95)
-    for neuron in ("ndr", "relu", "sigmoid", "tanh")
-    for kind in ("adc", "analog")
-}
-IDEALLY |= {
-    "one layer": (random_network((20, 4)), {}, 0.9999, 0.95),
-    "four layers": (random_network((20, 16, 12, 10, 4)), {}, 0.995, 0.8),
-    "dead columns": (dead_columns(), {}, 0.9995, 0.95),
-}
-"""A network, what differs from the ideal chip, least correlation, least part of equal answers."""
-
-
-@pytest.mark.parametrize(("net", "sections", "least", "alike"), IDEALLY.values(), ids=IDEALLY)
-def test_ideal_chip_reproduces_the_float_network(net, sections, least, alike):
-    correlation, same = agreement(net, changed(IDEAL, **sections))
-    assert correlation > least
-    assert same > alike
 
 
 def test_equal_neurons_share_a_curve():
@@ -76,15 +37,6 @@ def test_noise_parameters_follow_the_chip():
         # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
         assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
         assert la.sigma_out == round(0.5 * np.median(2.0**la.shift / la.gain))
-
-
-def test_report_is_json():
-    net = random_network()
-    report = map_network(net, WAN, samples(net), seed=2).report
-    data = json.loads(json.dumps(report.as_dict()))
-    assert data["chip"] == "wan2022"
-    assert data["layers"][0]["programmed_error"] > data["layers"][0]["quantisation_error"] > 0
-    assert 0 < data["layers"][0]["pwl_error_lsb"] < 5
 
 
 def given(change):

@@ -8,7 +8,6 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.errors import CompileError
 from emulator.mapping import MapOptions, map_network
-from emulator.mapping.explain import explain
 from emulator.network import Dense, Network
 from tests.chips import changed, mitigated
 
@@ -36,15 +35,6 @@ def test_cells_land_within_the_window_and_near_the_published_law():
     assert count.error_uS == pytest.approx(count.law_uS, rel=0.1)
     assert count.reads == count.pulses + count.cells, "each pulse is verified, and so is the forming"
     assert count.time_s == pytest.approx(count.cells * 5e-3 + count.reads * 1e-6 + count.pulses * 2.1e-6)
-
-
-def test_explain_says_of_the_loop_what_it_says_of_the_law():
-    x, found = SAMPLES[:60], []
-    labels = NET.forward(x / np.float32(255)).argmax(axis=1)
-    for chip in (LAW, PULSED):
-        one = map_network(NET, chip, SAMPLES, seed=1)
-        found.append(explain(NET, one.program, one.die, SAMPLES, x, labels).row("programming error").snr_db)
-    assert found[0] == pytest.approx(found[1], abs=1.0)
 
 
 def test_stuck_cells_are_not_pulsed_and_short_loops_give_up():

@@ -177,21 +177,11 @@ def test_a_range_without_samples_is_the_largest_sum_of_any_tile(dac_bits, larges
 
 def test_mismatch_stays_within_what_gain_and_offset_can_be():
     chip = chip_with(gain_mismatch_percent=30.0, offset_mismatch_lsb=64.0)
-    columns = 4000
-
-    def drawn(seed: int) -> np.ndarray:
-        return np.random.default_rng(seed).standard_normal((2, columns))
-
-    low = build(a_range([1] * columns, -2040), chip, drawn(0))
-    high = build(a_range([65_000] * columns, 2040), chip, drawn(0))
+    drawn = np.random.default_rng(0).standard_normal((2, 4000))
+    low = build(a_range([1] * 4000, -2040), chip, drawn)
+    high = build(a_range([65_000] * 4000, 2040), chip, drawn)
     assert (low.gain.min(), low.offset.min()) == (1, -2048)
     assert (high.gain.max(), high.offset.max()) == (65_535, 2047)
-    # Seen from the middle: the described deviations, about the designed values.
-    middle = build(a_range([20_000] * columns, 100), chip, drawn(1))
-    assert middle.gain.std() == pytest.approx(0.3 * 20_000, rel=0.05)
-    assert middle.offset.std() == pytest.approx(64, rel=0.05)
-    assert middle.offset.mean() == pytest.approx(100, abs=4)
-    assert (middle.shift, middle.clipped) == (8, 0.0)
 
 
 def test_trimming_multiplies_the_gain():

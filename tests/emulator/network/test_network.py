@@ -40,6 +40,7 @@ def test_forward_is_the_formula():
     ("change", "message"),
     [
         (put("format_version", 9), "format is ndrite-network 9"),
+        *((put("provenance", value), "provenance is ") for value in (3, "text", [1, 2], None)),
         (edit("node0.bias", lambda _: np.zeros(7)), "bias has shape"),
         (edit("node0.peak", lambda _: np.zeros(4)), r"activation peak\[0\] is 0.0; accepted: 1e-06"),
     ],

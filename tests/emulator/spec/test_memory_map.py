@@ -14,7 +14,6 @@ from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, Prog
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
 from emulator.spec.memory_map import DESCRIPTOR
-from emulator.spec.registers import REGISTERS, register_map_hash
 from hdl.device.watchdog import watchdog_cycles
 from tests.emulator.backend.walk_by_hand import memories
 from tests.emulator.spec.test_program import layer
@@ -80,13 +79,6 @@ def test_noise_and_analog_need_their_features() -> None:
     with pytest.raises(GeometryError, match="noise generator"):
         check_fits(noisy, dataclasses.replace(TINY, noise=False))
     check_fits(quiet(noisy), dataclasses.replace(TINY, noise=False))
-
-
-def test_register_table_is_sound() -> None:
-    assert [r.address for r in REGISTERS] == list(range(len(REGISTERS)))
-    assert len({r.name for r in REGISTERS}) == len(REGISTERS)
-    assert {r.access for r in REGISTERS} == {"ro", "rw", "wo"}
-    assert 0 < register_map_hash() < 1 << 32
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -168,23 +168,40 @@ def test_the_table(net: Any, model: Any) -> None:
     assert "100.0 %" in str(table)
 
 
-def test_products_of_two_signals_are_in_torch() -> None:
-    x = torch.randn(4, 6, 8)
-    attention = nn.MultiheadAttention(8, 2, batch_first=True)
-    table = ndrite.analog(attention, "ideal", samples=(x, x, x)).ndrite.table()
-    scores = 2 * 6 * 6 * 8
-    assert sum(row.macs for row in table.rows if row.where == "torch") == scores
-    assert table.share == pytest.approx(4 * 6 * 64 / (4 * 6 * 64 + scores))
+F = nn.functional
+PAST = {"first": nn.Linear(8, 4), "second": nn.Linear(4, 3)}
+FREE = nn.ParameterList(torch.randn(shape) for shape in ((6, 2), (2, 4), (6, 4)))
+PLACES: dict[str, tuple[Any, Any, list[tuple[str, float]]]] = {
+    "weights past their layer": (
+        module(lambda m, x: m.second(F.linear(x, m.first.weight)), **PAST),
+        torch.rand(20, 8),
+        [("first", 32), ("second", 12)],
+    ),
+    "two signals": (
+        nn.MultiheadAttention(8, 2, batch_first=True),
+        (torch.randn(4, 6, 8),) * 3,
+        [*((name, 6 * 64) for name in ("q", "k", "v", "out_proj")), ("in torch", 2 * 6 * 6 * 8)],
+    ),
+    "fused attention": (
+        module(lambda m, x: F.scaled_dot_product_attention(m.q(x), x, x), q=nn.Linear(8, 8)),
+        torch.randn(4, 2, 6, 8),
+        [("q", 2 * 6 * 64), ("in torch", 2 * 2 * 6 * 6 * 8)],
+    ),
+    "two parameters": (
+        module(lambda m, x: x @ (m.weights[0] @ m.weights[1]) + x @ m.weights[2], weights=FREE),
+        torch.randn(40, 6),
+        [("weights.2", 24), ("in torch", 6 * 4 + 6 * 2 * 4 / 40)],
+    ),
+}
+"""A module, samples, and the products of one by the name of their weights."""
 
 
-def test_weights_that_are_used_past_their_layer_are_on_the_die() -> None:
-    linear = nn.functional.linear
-    parts = {"first": nn.Linear(8, 4), "second": nn.Linear(4, 3)}
-    past = module(lambda m, x: m.second(linear(x, m.first.weight)), **parts)
-    model = ndrite.analog(past, "ideal", samples=torch.rand(20, 8))
-    assert read(model, torch.rand(3, 8)).shape == (3, 3)
-    rows = [(row.name, row.where, row.macs) for row in model.ndrite.table().rows]
-    assert rows == [("first", "die", 32), ("second", "die", 12)]
+@pytest.mark.parametrize(("model", "samples", "products"), PLACES.values(), ids=PLACES)
+def test_products_of_parameters_alone_are_on_the_die(model: Any, samples: Any, products: Any) -> None:
+    table = ndrite.analog(model, "ideal", samples=samples).ndrite.table()
+    assert [(row.name if row.where == "die" else "in torch", row.macs) for row in table.rows] == products
+    there = sum(macs for name, macs in products if name != "in torch")
+    assert table.share == pytest.approx(there / sum(macs for _, macs in products))
 
 
 def test_what_a_pass_keeps_is_no_weight() -> None:
@@ -214,13 +231,6 @@ def test_inputs_that_do_not_vary_may_be_far_from_0() -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(6, 3), torch.full((20, 6), 1e6)
     assert relative(read(ndrite.analog(layer, "ideal", samples=x), x), read(layer, x)) < 0.01
-
-
-def test_fused_attention_is_counted() -> None:
-    attention = nn.functional.scaled_dot_product_attention
-    fused = module(lambda m, x: attention(m.q(x), x, x), q=nn.Linear(8, 8))
-    rows = ndrite.analog(fused, "ideal", samples=torch.randn(4, 2, 6, 8)).ndrite.table().rows
-    assert [(row.where, row.macs) for row in rows] == [("die", 2 * 6 * 64), ("torch", 2 * 2 * 6 * 6 * 8)]
 
 
 def test_samples_of_several_calls_by_name(x: Any, net: Any) -> None:

@@ -305,14 +305,6 @@ def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes:
         assert torch.equal(read(model, x[:3]), y[:3])  # read noise goes by samples
 
 
-def test_two_parameters_and_computed_weights_are_pytorchs() -> None:
-    torch.manual_seed(0)
-    layer = free(lambda x, a, b, c: x @ (a @ b) + x @ c, (6, 2), (2, 4), (6, 4))
-    x = torch.randn(40, 6)
-    table = ndrite.analog(layer, "ideal", samples=x).ndrite.table()
-    assert [(row.name, row.where) for row in table.rows] == [("weights.2", "die"), ("mm", "torch")]
-
-
 def test_attention_may_add_keys_of_its_own() -> None:
     torch.manual_seed(0)
     layer = nn.MultiheadAttention(8, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True).eval()

@@ -11,8 +11,6 @@ from emulator.device.description.loader import DEVICES, PRESETS
 from emulator.device.description.schema import CARD
 from emulator.device.fitting import fit_ndr, held_out_error, read_measurements
 from emulator.errors import ChipError
-from emulator.network.zoo import program
-from emulator.spec import Program
 from tests.refusals import refused
 
 CELL = {"g_max_uS": 40, "levels": 16}
@@ -207,19 +205,6 @@ def test_the_published_tunnel_diode_and_the_error_on_its_card(tmp_path):
     )
     data = read_measurements(tmp_path / "iv.csv", ["voltage", "current"])
     assert f"{held_out_error(data, fit_ndr(data, 'esaki')):.3g} (rms of the peak" in card["error"]
-
-
-@pytest.mark.parametrize("name", list_chips())
-def test_descriptions_survive_their_own_dictionary(name):
-    chip = load_chip(name)
-    assert parse_chip(json.loads(json.dumps(chip.as_dict()))) == chip
-    # All published laws here are of 1T1R cells, whose measured conductances include the transistor.
-    assert chip.cell.programming_error == "ideal" or chip.array.access_resistance_ohm == 0
-
-
-def test_images_made_before_the_schema_grew_still_say_their_chip():
-    provenance = Program.load(program()).provenance["chip"]
-    assert parse_chip(provenance).cell == load_chip("wan2022").cell
 
 
 def test_parts_are_laid_over_each_other(tmp_path):

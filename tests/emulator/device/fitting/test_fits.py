@@ -5,7 +5,7 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.device.description.loader import save_preset
-from emulator.device.ecram.pulses import Exponential, LinearStep
+from emulator.device.ecram.pulses import LinearStep
 from emulator.device.fitting import (
     fit_ecram,
     fit_ndr,
@@ -61,13 +61,6 @@ def test_esaki_parameters_and_spread_come_back(tmp_path):
     assert fit.values["excess_slope_variation_percent"] < 6
     assert fit.rms < 0.01
     assert fit.peak_to_valley == pytest.approx(6.4, rel=0.1)
-
-
-def test_noise_of_a_measurement_is_no_spread_of_devices(tmp_path):
-    fit = fit_ndr(iv(tmp_path, [Esaki()] * 12, end=0.5))
-    percents = {name: value for name, value in fit.values.items() if name.endswith("_variation_percent")}
-    assert len(percents) == 5
-    assert max(percents.values()) < 2, percents
 
 
 @pytest.mark.parametrize("device", [Tunnel(0.2, 2e-3), Bell(0.3, 1e-6, 0.06)])
@@ -261,14 +254,6 @@ def test_a_law_that_does_not_explain_the_pulses_is_said(tmp_path, model):
     s_shaped = 10 + 50 / (1 + np.exp((50 - np.arange(101)) / 8))
     data = measured(tmp_path, "pulse,conductance_uS", np.arange(201), np.r_[s_shaped, s_shaped[-2::-1]])
     assert f"{model} misses the data by 7% of the range" in fit_ecram(data, model).notes[0]
-
-
-def test_exponential_comes_back(tmp_path):
-    model = Exponential(pulses=64, a_up=30.0, a_down=50.0)
-    fit = fit_ecram(pulses(tmp_path, model, 64, 64), "exponential")
-    assert fit.values["pulses"] == 64
-    assert fit.values["a_up"] == pytest.approx(30, rel=0.05)
-    assert fit.values["a_down"] == pytest.approx(50, rel=0.05)
 
 
 def of_pulses(folder, pulse, g):

@@ -57,6 +57,8 @@ def test_pulses_from_bound_to_bound_are_those_that_move(count):
     state = trace(Exponential(pulses=100, a_up=60, a_down=40), count, count)[:, 0]
     fit = fit_ecram(of_traces([10 + 50 * state]), "exponential")
     assert fit.values["pulses"] == min(count, 100)
+    if count >= 100:
+        assert (fit.values["a_up"], fit.values["a_down"]) == pytest.approx((60, 40), rel=0.05)
 
 
 @pytest.mark.parametrize("model", ["linear-step", "exponential"])

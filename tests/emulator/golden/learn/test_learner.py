@@ -5,21 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from emulator.golden.learn import Learner
-from emulator.golden.learn.devices import constants
 from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.trains import coincidences, trains
-from emulator.golden.learn.updater import updated
+from emulator.golden.learn.trains import trains
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec import Geometry
-from emulator.spec.errors import ProgramError, SpecError
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Devices, Learning, program_of
+from emulator.spec.errors import SpecError
+from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
 from emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning
+from tests.refusals import refused
 from tests.stimulus import random_inputs
 
 GEOMETRY = Geometry(rows=16, lanes=8, noise=True)
@@ -73,74 +71,29 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
             np.testing.assert_array_equal(a, b)
 
 
-def test_the_ecrams_of_neurons_move_and_choose_their_curves() -> None:
-    learning = drawn(31, sizes=(20, 8, 4), slots=31, tuned=True)
-    learner = Learner(learning, seed=2)
-    before = learner.program().layers[0].curve
-    x, labels = samples(learning, 3, 60)
-    learner.learn(x, labels)
-    row = learner.states[0][21]
-    assert (row != learning.layers[0].states[21]).any()
-    tuned = learning.layers[0].tuned
-    code = np.clip(np.floor(row / 256 + 0.5), -255, 255)
-    step = ((code + 256) // 2 ** (9 - tuned.bits)).astype(int)
-    np.testing.assert_array_equal(learner.program().layers[0].curve, tuned.first + step)
-    assert (learner.program().layers[0].curve != before).any()
+SMALL = drawn(3, sizes=(10, 4))
+BEYOND = dataclasses.replace(SMALL.layers[0], states=SMALL.layers[0].states + (1 << 18))
 
 
-def test_updates_may_come_in_any_portions() -> None:
-    """Update i under a seed does the same whatever ran before, and states are all that is kept."""
-    learning = drawn(7)
-    x, labels = samples(learning, 1, 12)
-    whole, part = Learner(learning, seed=3), Learner(learning, seed=3)
-    counts = whole.learn(x, labels)
-    first = part.learn(x[:5], labels[:5])
-    rest = Learner(learning, seed=3, states=part.states)
-    assert first + rest.learn(x[5:], labels[5:], first_update=5) == counts
-    for a, b in zip(whole.states, rest.states, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert counts.updates == 12
-    assert all(counts.pulses)
-
-
-def test_a_program_of_the_states_is_what_learns() -> None:
-    """Its sums are those of the forward pass, biases included."""
-    learning = drawn(21, sizes=(20, 6, 4))
-    program = program_of(learning)
-    assert program.layers[0].weights.shape == (20, 6)
-    assert np.abs(program.layers[0].weights).max() <= 255
-    learner = Learner(learning)
-    np.testing.assert_array_equal(learner.program().layers[1].bias, program.layers[1].bias)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "labels", "message"),
-    [
-        (9, np.zeros(2, int), r"uint8 \(2, 9\); accepted: uint8 \(n, 10\)"),
-        (10, np.array([0, 4]), r"labels are 0..4; accepted: classes 0..3"),
-        (10, np.zeros(3, int), r"integers \(2,\)"),
-        (10, np.zeros(2), "float64"),
-    ],
-)
-def test_samples_that_are_refused_move_nothing(inputs: int, labels: np.ndarray, message: str) -> None:
-    learner = Learner(drawn(3, sizes=(10, 4)))
-    before = learner.states[0].copy()
-    with pytest.raises(SpecError, match=message):
+def given(inputs: int, labels: np.ndarray) -> None:
+    """Nothing moves."""
+    learner = Learner(SMALL)
+    try:
         learner.learn(np.zeros((2, inputs), np.uint8), labels)
-    np.testing.assert_array_equal(before, learner.states[0])
+    finally:
+        np.testing.assert_array_equal(learner.states[0], SMALL.layers[0].states)
 
 
-def test_refused() -> None:
-    learning = drawn(3, sizes=(10, 4))
-    with pytest.raises(SpecError, match="seed is -1"):
-        Learner(learning, seed=-1)
-    worse = dataclasses.replace(learning.layers[0], states=learning.layers[0].states + (1 << 18))
-    for change, message in (
-        ({"slots": 32}, r"slots is 32; accepted: 1..31"),
-        ({"layers": (worse,)}, r"layer 0.states"),
-    ):
-        with pytest.raises(ProgramError, match=message):
-            dataclasses.replace(learning, **change)
+test_refused = refused(
+    SpecError,
+    (given, 9, np.zeros(2, int), r"uint8 \(2, 9\); accepted: uint8 \(n, 10\)"),
+    (given, 10, np.array([0, 4]), r"labels are 0..4; accepted: classes 0..3"),
+    (given, 10, np.zeros(3, int), r"integers \(2,\)"),
+    (given, 10, np.zeros(2), "float64"),
+    (lambda: Learner(SMALL, seed=-1), "seed is -1"),
+    (lambda: dataclasses.replace(SMALL, slots=32), r"slots is 32; accepted: 1..31"),
+    (lambda: dataclasses.replace(SMALL, layers=(BEYOND,)), r"layer 0.states"),
+)
 
 
 DRAWS = 1 << 14
@@ -185,39 +138,6 @@ def test_words_of_neighbours_are_uncorrelated() -> None:
     assert biased(rectangle.reshape(-1, 32)) < LIMIT
 
 
-def test_bytes_of_words_are_uniform() -> None:
-    key = key_of(1, DOMAIN_CYCLE, 3, 9)
-    x, y = words(key, np.arange(DRAWS) // 128, np.arange(DRAWS) % 128)
-    for half in (x, y):
-        for shift in (0, 8):
-            counts = np.bincount(half >> shift & 255, minlength=256)
-            assert stats.chisquare(counts).pvalue > 1e-4
-
-
-@pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.03, 0.6), (0.9, 0.002), (1.0, 1.0)])
-@pytest.mark.parametrize("slots", [1, 15, 31])
-def test_coincidences_are_binomial(p: float, q: float, slots: int) -> None:
-    """Mean and variance of independent trains over updates, and over rows and columns of one update."""
-    rows, columns, updates = 24, 24, 300
-    counts = np.empty((updates, rows, columns))
-    for update in range(updates):
-        x = trains(np.full(rows, round(p * 65536)), key_of(2, DOMAIN_TRAIN, 0, update, 0), slots)
-        d = trains(np.full(columns, round(q * 65536)), key_of(2, DOMAIN_TRAIN, 0, update, 1), slots)
-        counts[update] = coincidences(x, d)
-    mean, variance = slots * p * q, slots * p * q * (1 - p * q)
-    if p == q == 1.0:
-        assert (counts == slots).all()
-        return
-    # A mean over an update's devices: rows share columns' pulses, so it spreads more than so many draws do.
-    shared = (
-        slots * p * q * ((1 - p) * q / rows + p * (1 - q) / columns + (1 - p) * (1 - q) / (rows * columns))
-    )
-    error = np.sqrt(shared / updates)
-    assert abs(counts.mean() - mean) < 4.5 * error
-    assert counts.mean(axis=(1, 2)).var() == pytest.approx(shared, rel=0.4)
-    assert counts.var() == pytest.approx(variance, rel=0.1, abs=2e-3)
-
-
 def test_slots_of_a_train_are_independent() -> None:
     keys = (key_of(8, DOMAIN_TRAIN, 1, update, 0) for update in range(DRAWS // 64))
     drawn = np.concatenate([trains(np.full(64, 1 << 15), key, 31) for key in keys])
@@ -227,55 +147,3 @@ def test_slots_of_a_train_are_independent() -> None:
     upper = np.triu_indices(31, 1)
     assert biased(pairs[:, *upper]) < LIMIT
     assert biased(found[1:] ^ found[:-1]) < LIMIT
-
-
-def law(**changes: object) -> Devices:
-    flat = np.full(16, 500, np.int16)
-    zero = np.zeros(16, np.int16)
-    fields = {"step": flat, "asymmetry": zero, "upper": flat, "lower": -flat, "cycle": zero, **changes}
-    return Devices(**fields)  # type: ignore[arg-type]
-
-
-def test_constants_spread_as_their_tables_say() -> None:
-    rng = np.random.default_rng(1)
-    tables = {
-        "step": rng.integers(400, 600, 16).astype(np.int16),
-        "asymmetry": rng.integers(-20, 20, 16).astype(np.int16),
-        "upper": rng.integers(400, 600, 16).astype(np.int16),
-        "lower": rng.integers(-600, -400, 16).astype(np.int16),
-    }
-    own = constants(law(**tables), key_of(3, DOMAIN_DEVICE, 0, 0), np.arange(128)[:, None], np.arange(128))
-    found = {
-        "step": (own.up + own.down) / 2,
-        "asymmetry": (own.up - own.down) / 2,
-        "upper": own.high / 64,
-        "lower": own.low / 64,
-    }
-    for name, values in found.items():
-        table = tables[name].astype(float)
-        sigma = np.sqrt(2 * table.var())
-        assert values.mean() == pytest.approx(2 * table.mean(), abs=4.5 * sigma / 128)
-        assert values.std() == pytest.approx(sigma, rel=0.03)
-    drawn = np.stack([values.ravel() for values in found.values()])
-    assert np.abs(np.corrcoef(drawn) - np.eye(4)).max() < 5 / 128
-
-
-def test_a_change_is_its_pulses_on_average() -> None:
-    """Mean n steps, variance n (cycle step)^2 and what rounding adds; both directions."""
-    rng = np.random.default_rng(4)
-    cycle = rng.normal(0, 20, 16).round().astype(np.int16)
-    what = law(cycle=cycle, step_shift=16, slope_up=1 << 15, slope_down=-(1 << 15))
-    n, s0 = 5, 12_000
-    x, y = words(key_of(3, DOMAIN_CYCLE, 0, 0), np.arange(DRAWS), 0)
-    for up in (True, False):
-        own = constants(what, key_of(0, DOMAIN_DEVICE, 0, 0), np.zeros(DRAWS, int), 0)
-        s = np.full(DRAWS, s0)
-        moved = updated(s, np.full(DRAWS, n), np.full(DRAWS, up), own, what, (x, y)) - s
-        factor = 1 - (1 if up else -1) * 0.5 * s0 / 65536
-        step = 1000 * factor * 64 / 2**16 * (1 if up else -1)
-        deviation = np.sqrt(2 * cycle.var()) / 64
-        mean = step * (n + np.sqrt(n) * 2 * cycle.mean() / 64)
-        variance = n * (deviation * step) ** 2
-        total = np.sqrt(variance + 0.25)
-        assert moved.mean() == pytest.approx(mean, abs=4.5 * total / 128 + 0.004 * abs(mean))
-        assert variance * 0.9 < moved.var() < (variance + 0.27) * 1.05

@@ -160,18 +160,14 @@ def right_on_others(ready: Prepared, **course: int) -> float:
     return float((Core(learner.program()).infer(TEST_X).argmax(axis=1) == TEST_LABELS).mean())
 
 
-@pytest.mark.slow
-def test_neurons_learn_beside_random_weights() -> None:
-    """Output weights alone on random hidden ones; the neurons' ECRAMs too; both from the same start."""
-    right = {}
-    for neuron_rate in (0.0, 0.003):
-        plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=neuron_rate, rate=0.005, seed=3)
-        ready = prepared(plan, "dendritic-ndr")
-        learner, course = learned(ready, epochs=20)
-        right[neuron_rate] = course.counts[-1].right / len(X)
-        k = ready.learning.program.layers[0].inputs
-        np.testing.assert_array_equal(learner.states[0][:k], ready.learning.layers[0].states[:k])
-    assert right[0.003] > right[0.0] + 0.01
+def test_neurons_learn_beside_weights_that_stay() -> None:
+    plan = Plan(widths=(64, 32, 10), hidden_rate=0.0, neuron_rate=0.003, rate=0.005, seed=3)
+    ready = prepared(plan, "dendritic-ndr")
+    learner, _ = learned(ready, epochs=1)
+    moved = [now != layer.states for now, layer in zip(learner.states, ready.learning.layers, strict=True)]
+    assert not moved[0][:64].any()
+    assert moved[0][65:].any()
+    assert moved[1].any()
 
 
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])

@@ -1,8 +1,6 @@
 """Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +43,14 @@ def trained(model, split, epochs=3, **rest):
 
 def test_crossbar_noise_is_that_of_both_cells_and_the_read():
     n = 20_000
-    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0))
+    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0, read_noise=0.03))
     with torch.no_grad():
         crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
     crossbar.train()
     # A row of ones reads the sum of all n weights, whose errors are independent.
     sums = torch.stack([crossbar(torch.ones(1, n))[0, 0] for _ in range(400)]).detach()
-    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.01**2)
+    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.03**2)
     assert float(sums.std()) == pytest.approx(sigma * n**0.5, rel=0.15)
-    assert float(sums.mean()) == pytest.approx(0.5 * n, rel=1e-3)
-    crossbar.eval()
-    assert float(crossbar(torch.ones(1, n)).detach()) == pytest.approx(0.5 * n, rel=1e-4)
 
 
 def small():
@@ -140,18 +135,6 @@ def test_settling_gives_unit_pre_activations():
         v = model.neurons[0].norm(model.products[0].crossbar(split.images))
     np.testing.assert_allclose(v.mean(dim=0), 0, atol=1e-4)
     np.testing.assert_allclose(v.std(dim=0), 1, atol=1e-2)
-
-
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "
-
-
-@pytest.mark.slow
-def test_without_torch_only_training_fails_and_names_the_extra():
-    modules = "emulator.mapping, emulator.device.description, emulator.network.datasets"
-    code = WITHOUT_TORCH + f"import {modules}; import emulator.learning.training.job"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.stderr.splitlines()[-1].endswith("this needs PyTorch: pip install 'ndrite[train]'")
-    assert "training/extra.py" in run.stderr
 
 
 def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> None:
@@ -251,10 +234,9 @@ def errors(crossbar, x, unit, bias=None):
 
 
 def test_the_view_is_the_descriptions():
-    seen = view_of(load_chip("dendritic-analog"))
+    seen, behind = (view_of(load_chip(name)) for name in ("dendritic-analog", "dendritic-ndr"))
     assert seen.columns == ColumnsView(noise=0.004, offset=0.008, gain=0.02, bias_cells=True)
     assert (seen.peak_variation, seen.height_variation, seen.adc_bits) == (0.02, 0.02, None)
-    behind = view_of(load_chip("dendritic-ndr"))
     assert (behind.columns, behind.peak_variation, behind.adc_bits) == (None, 0.0, 8)
 
 

@@ -11,7 +11,7 @@ from emulator.device.description import load_chip
 from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.learning.tuning import EcramBank, Learner, Tunable
-from emulator.learning.tuning.calibrate import Rule, rate_at
+from emulator.learning.tuning.calibrate import Rule
 from emulator.learning.tuning.learner import centred, cross_entropy
 from emulator.mapping import map_network, program_of
 from emulator.spec import Program
@@ -73,10 +73,6 @@ def test_gradients_need_a_chain_and_states_an_ecram() -> None:
         plain.tuned([None, None, *one.states])
 
 
-def test_the_rate_falls_to_a_tenth():
-    assert [rate_at(0.2, step, 10) for step in (0, 5, 10)] == pytest.approx([0.2, 0.11, 0.02])
-
-
 def test_changes_are_adams_with_short_memory():
     rule = Rule(2)
     # The first step is the whole rate whatever the gradient's size; both memories start without a bias.
@@ -118,12 +114,6 @@ def test_every_device_of_a_bank_follows_its_own_law():
     want = [linear_step(devices[0], start, 30, True), start, linear_step(devices[2], start, 20, False)]
     np.testing.assert_allclose(own.states, (np.array(want) - ecram.w_min) / (ecram.w_max - ecram.w_min))
     np.testing.assert_array_equal(own.pulses, [30, 0, 20])
-
-
-def test_a_bank_stays_within_its_bounds():
-    ends = bank("ecram-linear-ysz", [0.0, 1.0])
-    ends.pulse(np.array([-50, 50]))
-    np.testing.assert_array_equal(ends.states, [0.0, 1.0])
 
 
 def test_counts_move_by_what_is_asked_on_average_and_are_limited():

@@ -16,6 +16,7 @@ from emulator.mapping import Mitigation, map_network
 from emulator.mapping.states import States, heights_at
 from emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
+from tests.refusals import refused
 
 PAIR = "dendritic-ndr+ecram-pair"
 
@@ -249,14 +250,6 @@ def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     assert result.pulses_total > 0
 
 
-def test_the_same_plan_gives_the_same_program(samples):
-    images = []
-    for seed in (0, 0, 1):
-        result = Chip().calibrated(chip_form(samples), *samples, small(), steps=3, batch=100, seed=seed)
-        images.append(result.program.checksum())
-    assert images[0] == images[1] != images[2]
-
-
 def test_named_layers_keep_their_curves(samples):
     net = small(layers=2)
     mixed = Network.chain(
@@ -271,22 +264,14 @@ def test_named_layers_keep_their_curves(samples):
     assert Learner(mixed, form).gradient(x, samples[1][:50], Core(new).infer(x), form.states)[0] > 0
 
 
-def plain(x):
-    """Of a network without NDR neurons."""
-    dense = dataclasses.replace(small().layers[0], activation=Named("relu"))
-    return chip_form((x,), network=Network.chain((dense, *small().layers[1:]), "plain"))
-
-
-REFUSED = {
-    "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with": lambda x, y: chip_form((x,), "wan2022"),
-    "program 'plain' has no NDR neurons": lambda x, y: plain(x),
-}
-
-
-@pytest.mark.parametrize("message", REFUSED)
-def test_refused(samples, message):
-    with pytest.raises(CompileError, match=message):
-        REFUSED[message](*samples)
+RELU = dataclasses.replace(small().layers[0], activation=Named("relu"))
+PLAIN = Network.chain((RELU, *small().layers[1:]), "plain")
+test_refused = refused(
+    CompileError,
+    (chip_form, "wan2022", "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"),
+    (chip_form, PAIR, PLAIN, "program 'plain' has no NDR neurons"),
+    given="samples",
+)
 
 
 def test_a_code_stands_for_the_weight_it_was_programmed_for():

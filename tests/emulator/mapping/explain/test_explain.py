@@ -8,7 +8,7 @@ import pytest
 from emulator.device.description import load_chip
 from emulator.golden import Core
 from emulator.mapping import Mapped, map_network
-from emulator.mapping.explain import CAUSES, explain, mitigation_benefits, mitigations, snr_db
+from emulator.mapping.explain import CAUSES, explain, snr_db
 from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from emulator.mapping.explain.forward import Forward, stages, weight_changes
 from emulator.network import Network
@@ -71,14 +71,6 @@ def test_lost_and_won_are_counted_on_the_same_samples():
     assert result.program.lost != result.program.won
 
 
-@pytest.mark.parametrize("kind", ["chain on wan2022", "bases"])
-def test_no_cause_is_the_float_network(kind):
-    net, x = (KAN, KAN_X) if kind == "bases" else (NET, X)
-    mapped = made() if kind == "bases" else map_network(NET, "wan2022", SAMPLES)
-    out = forward(mapped, net=net).logits(x)
-    np.testing.assert_allclose(out, net.forward(x / np.float32(255)), atol=1e-4)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "sections"),
@@ -91,8 +83,10 @@ def test_no_cause_is_the_float_network(kind):
         ("ADC rounding", {"readout": {"adc_bits": 5}}),
         ("converter mismatch", {"readout": {"gain_mismatch_percent": 5.0}}),
         ("read noise", {"cell": {"read_noise_percent": 3.0}}),
-        ("telegraph noise", {"cell": {"telegraph_percent": 30.0, "telegraph_step_percent": 30.0}}),
+        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
+        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
         ("NDR device", {"neuron": {"peak_voltage_variation_percent": 20.0}}),
+        ("load line", {"neuron": {"source_resistance_ohm": 300.0}}),
     ],
 )
 def test_a_cause_shows_in_its_own_row_only(cause, sections):
@@ -103,6 +97,8 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
     loose = {"ADC clipping", "ADC rounding", "quantised weights", "PWL fit"}
     for other in set(CAUSES) - {cause} - loose:
         assert hurt.row(other).snr_db == pytest.approx(plain.row(other).snr_db, abs=2), other
+    if "noise" in cause:  # nothing else on this chip comes near: it is as strong as the golden model's
+        assert hurt.row(cause).snr_db == pytest.approx(hurt.row(PROGRAM).snr_db, abs=1.2)
 
 
 def test_snr():
@@ -110,31 +106,6 @@ def test_snr():
     a = rng.normal(size=(20000, 4))
     assert snr_db(a, a + 0.1 * rng.normal(size=a.shape)) == pytest.approx(20, abs=0.1)
     assert snr_db(a, a) == SNR_MAX_DB
-
-
-@pytest.mark.slow
-def test_mitigation_table():
-    chip = load_chip("dendritic-ndr")
-    table = {o.name: o for o in mitigation_benefits(NET, chip, SAMPLES, X, LABELS)}
-    assert list(table) == list(mitigations(chip))
-    assert "default - gain calibration" in table
-    assert table["default"].snr_db > table["none"].snr_db + 3
-    assert table["default"].accuracy > table["none"].accuracy
-
-
-@pytest.mark.parametrize(
-    ("cause", "noise"),
-    [
-        ("read noise", {"cell": {"read_noise_percent": 3.0}}),
-        ("read noise", {"readout": {"output_noise_lsb": 16.0}}),
-        ("telegraph noise", {"cell": {"telegraph_percent": 20.0, "telegraph_step_percent": 40.0}}),
-    ],
-)
-def test_noise_is_as_strong_as_the_golden_models(cause, noise):
-    # Nothing else on this chip comes near it, so the program's whole deviation is its noise.
-    result = explained("ideal", **noise)
-    assert result.row(cause).snr_db < 32
-    assert result.row(cause).snr_db == pytest.approx(result.row(PROGRAM).snr_db, abs=1.2)
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
