@@ -161,9 +161,13 @@ class Product(torch.nn.Module):
         self.centre.copy_(seen.mean(dim=(0, 2, 3)))
         maps = seen.new_zeros(len(seen), *p.shape)
         maps[:, :, :: p.dilation[0], :: p.dilation[1]] = seen - self.centre.view(-1, 1, 1)
-        self.reading.settle(
-            maps.flatten(1) if self.whole else maps, self.reading.limit(weight.to(self.low))[0]
-        )
+        limited = self.reading.limit(weight.to(self.low))[0]
+        self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
+
+    def _constant(self) -> Tensor:
+        """The mean input (groups, K) of a group's rows."""
+        kernel = self.patches.kernel[0] * self.patches.kernel[1]
+        return self.centre.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
         """Codes (n, C * kh * kw) to be mapped on. Raises EmulatorError where samples give it too few."""
@@ -314,11 +318,10 @@ class Product(torch.nn.Module):
             self.centre.copy_(RANGE_MEMORY * self.centre + (1 - RANGE_MEMORY) * mean)
         if self not in run.drawn:
             run.drawn[self] = reading.drawn(weight)
-        y = reading.read(u - along(self.centre, u), run.drawn[self]) * span
+        centre = self._constant()
+        y = reading.read(u - along(self.centre, u), run.drawn[self], centre) * span
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups
-        kernel = self.patches.kernel[0] * self.patches.kernel[1]
-        centre = self.centre.view(groups, -1).repeat(1, kernel)  # of a group's rows
         held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
         view = reading.view
         if view.read_noise:

@@ -34,9 +34,9 @@ class Reading(torch.nn.Module):
     the converters; the gradient goes straight through to the limited float weights, which evaluation and
     export use. All patches of a batch are read with the same draw.
 
-    Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: range, rounding and
-    noise. Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the
-    tiles are then Gaussian noise of their variance, and nothing is clipped.
+    Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: rounding and noise.
+    Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the tiles are
+    then Gaussian noise of their variance. The range of what is seen sets the step, and cuts nothing.
 
     ``FLOAT`` as ``view`` makes it a plain matrix of ``outputs`` columns. Kernels are laid as ``patches`` say,
     the border is ``pad``; without, inputs are (n, K). ``kept``: whether its buffers are part of the state
@@ -95,11 +95,14 @@ class Reading(torch.nn.Module):
             sigma = self.sigma_by_level[level.abs().long()]
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
-    def read(self, x: Tensor, weight: Tensor) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn."""
+    def read(self, x: Tensor, weight: Tensor, constant: Tensor | None = None) -> Tensor:
+        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn.
+
+        ``constant`` (groups, K): what was taken off ``x``, but not off what converters see.
+        """
         if not self.training or self.view.adc_bits is None:
             return self.sums(x, weight)
-        return self._converted(x, weight, self.view.adc_bits)
+        return self._converted(x, weight, self.view.adc_bits, constant)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """As ``read`` without converters."""
@@ -113,49 +116,59 @@ class Reading(torch.nn.Module):
         kernels = weight.t().reshape(weight.shape[1], *p.kernel, -1).permute(0, 3, 1, 2)
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
-    def settle(self, x: Tensor, weight: Tensor) -> None:
+    def settle(self, x: Tensor, weight: Tensor, constant: Tensor) -> None:
         """Set the converters' ranges to what inputs ``x`` show; arguments as ``read``'s."""
         if self.view.adc_bits is not None:
             with torch.no_grad():
                 self.reach.zero_()
-                self._step(self._tile_sums(x, weight), self.view.adc_bits)
+                self._step(
+                    self._tile_sums(x, weight), self.view.adc_bits, self._by_tile(constant[None], weight)
+                )
 
-    def _converted(self, x: Tensor, weight: Tensor, bits: int) -> Tensor:
+    def _converted(self, x: Tensor, weight: Tensor, bits: int, constant: Tensor | None) -> Tensor:
         whole = self.patches is not None
         sums = self.sums(x, weight)[None] if whole else self._tile_sums(x, weight)
         tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
             seen = self._tile_sums(x[:RANGE_SAMPLES], weight) if whole else sums
-            step = along(self._step(seen, bits), sums[0])
+            held = None if constant is None else self._by_tile(constant[None], weight)
+            step = along(self._step(seen, bits, held), sums[0])
         if tiles > len(sums):  # kernels of several tiles
             with torch.no_grad():
                 error = torch.randn_like(sums[0]).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
             return sums[0] + error
-        # The next call of a sequence moves the range before gradients are taken.
-        reach = along(self.reach.clone(), sums[0])
-        limited = torch.clamp(sums, -reach, reach)
         with torch.no_grad():
-            error = limited.div(step).round_().mul_(step).sub_(limited).sum(dim=0)
+            error = sums.div(step).round_().mul_(step).sub_(sums).sum(dim=0)
             if noise:  # of every tile's conversion, drawn at once for their sum
                 error += torch.randn_like(error).mul_(step * (noise * tiles**0.5))
-        return limited.sum(dim=0) + error
+        return sums.sum(dim=0) + error
 
-    def _step(self, sums: Tensor, bits: int) -> Tensor:
-        """Follow the range of tile sums (tiles, n, M); a converter's step (M,)."""
-        follow(self.reach, torch.maximum(sums.amax(dim=(0, 1)), -sums.amin(dim=(0, 1))), torch.maximum)
+    def _step(self, sums: Tensor, bits: int, held: Tensor | None) -> Tensor:
+        """Follow the range of tile sums (tiles, n, M), which nothing seen now is beyond; a converter's step
+        (M,). ``held`` (tiles, 1, M): what is constant in them; tiles share a range, and offsets its middle.
+        """
+        seen = sums if held is None else sums + held
+        high, low = seen.amax(dim=(0, 1)), seen.amin(dim=(0, 1))
+        follow(self.reach, torch.maximum(high, -low) if held is None else (high - low) / 2, torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """Sums that each tile's converters see: (tiles, n, M) of vectors (n, K); of maps (n, C, H, W) those
         of all positions."""
-        p, k, rows = self.patches, len(weight), self.view.tile_rows
-        groups, tiles = 1 if p is None else p.groups, -(-k // rows)
+        p, k = self.patches, len(weight)
+        groups = 1 if p is None else p.groups
         if p is not None:
             top, left, bottom, right = p.padding
             x = torch.nn.functional.pad(x, (left, right, top, bottom), value=self.pad)
             x = torch.nn.functional.unfold(x, p.kernel, dilation=p.dilation, stride=p.stride)
             x = x.view(len(x), groups, -1, p.kernel[0] * p.kernel[1], x.shape[2]).permute(0, 4, 1, 3, 2)
-        inputs = torch.nn.functional.pad(x.reshape(-1, groups, k), (0, tiles * rows - k))
+        return self._by_tile(x.reshape(-1, groups, k), weight)
+
+    def _by_tile(self, rows_of: Tensor, weight: Tensor) -> Tensor:
+        """Sums (tiles, n, M) of patches (n, groups, K)."""
+        _, groups, k = rows_of.shape
+        rows, tiles = self.view.tile_rows, -(-k // self.view.tile_rows)
+        inputs = torch.nn.functional.pad(rows_of, (0, tiles * rows - k))
         weight = torch.nn.functional.pad(weight, (0, 0, 0, tiles * rows - k))
         sums: Tensor = torch.einsum(
             "ngtr,trgm->tngm",

@@ -24,7 +24,7 @@ from tests.ndrite.tiles.conftest import module, read, relative
     ids=("full", "kernels", "groups"),
 )
 @pytest.mark.parametrize("chip", ["ideal", "wan2022"])
-def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: str) -> None:
+def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: Any) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape) + 0.5
     with torch.no_grad():
@@ -34,6 +34,12 @@ def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: 
         model = ndrite.analog(layer, chip, samples=x).train()
         seen = [relative(model(x), wanted) for _ in range(3)]
     assert sum(seen) == pytest.approx(sum(dies), rel=0.1)
+
+
+def test_training_sees_what_converters_add_whose_tiles_are_far_apart() -> None:
+    """Seven tiles of a column share its range, and what inputs hold on average is in each."""
+    coarse = changed("ideal", readout={"adc_bits": 6})
+    test_training_sees_the_dies_error(nn.Conv2d(32, 8, 5), (20, 32, 8, 8), coarse)
 
 
 @pytest.mark.slow
