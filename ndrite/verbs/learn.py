@@ -137,7 +137,10 @@ def learn(
         given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
-    of_rules = {"threshold": (threshold, "tiki-taka, agad"), "reference_error": (reference_error, "tiki-taka")}
+    of_rules = {
+        "threshold": (threshold, "tiki-taka, agad"),
+        "reference_error": (reference_error, "tiki-taka"),
+    }
     for option, (value, rules) in of_rules.items():
         if value and rule not in rules.split(", "):
             raise InputError(f"{option} is {value:g} and rule {rule}; accepted: none, or rule {rules}")
