@@ -137,13 +137,10 @@ def learn(
         given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
-    of_rules = {
-        "threshold": (threshold, "tiki-taka, agad"),
-        "reference_error": (reference_error, "tiki-taka"),
-    }
-    for option, (value, rules) in of_rules.items():
-        if value and rule not in rules.split(", "):
-            raise InputError(f"{option} is {value:g} and rule {rule}; accepted: none, or rule {rules}")
+    if threshold is not None and rule not in ("tiki-taka", "agad"):
+        raise InputError(f"threshold is of tiki-taka and agad; accepted with {rule}: none")
+    if reference_error and rule != "tiki-taka":
+        raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
     x = first(given.x, samples, what="samples")
     given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1

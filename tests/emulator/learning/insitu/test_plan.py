@@ -229,7 +229,7 @@ def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
 def test_more_rows_than_their_numbers_are_refused() -> None:
     """Fast devices behind 32,768 rows: their numbers would begin at 0 again."""
     x = np.full((16, 32768), 7, np.uint8)
-    with pytest.raises(ProgramError, match="layer 0.inputs is 32768; accepted: at most 32767"):
+    with pytest.raises(ProgramError, match=r"layer 0\.inputs is 32768; accepted: at most 32767"):
         prepare(Plan(widths=(32768, 2), rule="agad"), load_chip("ideal"), IDEAL, ALIKE, x)
 
 
