@@ -78,7 +78,7 @@ class PacketChannel:
             counted(1)
 
         commands = (
-            Command(opcode, first_index + i, payload, answer_bytes=size)
+            Command(opcode, (first_index + i) & 0xFFFFFFFF, payload, answer_bytes=size)
             for i, (opcode, payload) in enumerate(self._payloads(x))
         )
         self.session.run(commands, answered=answered)

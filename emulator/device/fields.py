@@ -122,7 +122,7 @@ def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, A
     if type(value) is int and "float" in str(get_type_hints(cls)[field]):
         value = float(value)
     hint = (
-        " (YAML reads it as text: write 1.0e-6, not 1e-6)" if _is_number_as_text(value, fields[field]) else ""
+        " (YAML reads it as text: write 1.0e-6, 1.0e+6)" if _is_number_as_text(value, fields[field]) else ""
     )
     return f"{name}.{field} is {shown(value, 80)}; accepted: {fields[field].accepted}{hint}"
 

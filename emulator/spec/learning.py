@@ -340,7 +340,9 @@ def _check(learning: Learning) -> None:
         where = f"layer {i}"
         rows = layer.fast_row(of.inputs)
         shape = (rows if layer.transfer is None else rows + 3 * (of.inputs + 1), of.outputs)
-        require(of.inputs < 1 << 16, f"{where}.inputs", of.inputs, "at most 65535")
+        # Rows with pulses have a number of 16 bits.
+        most = ((1 << 16) - (layer.tuned is not None)) // (1 + (layer.transfer is not None)) - 1
+        require(of.inputs <= most, f"{where}.inputs", of.inputs, f"at most {most}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
         if layer.tuned is not None:
             require(i < len(program.layers) - 1, f"{where}.tuned", "given", "none of the last layer")

@@ -111,7 +111,7 @@ def learn(
         what was read before.
     threshold:
         Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it;
-        default: 25, of agad 8.
+        default: 25, of agad 8; at least what moves a device by 1/255 of its bound.
     reference_error:
         Of tiki-taka: deviation of the references from the symmetry points, of a nominal bound of 1.
     bound:
@@ -137,6 +137,10 @@ def learn(
         given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
+    if threshold is not None and rule not in ("tiki-taka", "agad"):
+        raise InputError(f"threshold is of tiki-taka and agad; accepted with {rule}: none")
+    if reference_error and rule != "tiki-taka":
+        raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
     x = first(given.x, samples, what="samples")
     given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1

@@ -208,6 +208,8 @@ test_another_type_is_refused = refused(
         ("--resume", "resume needs output"),
         ("--resume -o none", "none.course: no such file"),
         ("--held-out 3", "held_out is of own samples"),
+        ("--threshold 3", "threshold is of tiki-taka and agad; accepted with stochastic: none"),
+        ("--rule agad --reference-error 0.1", "reference_error is of tiki-taka; accepted with agad: 0"),
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
         ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),

@@ -65,7 +65,8 @@ def same_states(board: LearningBoard, golden: Any) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, corner: bool) -> None:
     x, labels, golden = begun(board, learning(seed, corner=corner), 40, seed)
-    assert board.learn(x, labels, first_update=7) == golden.learn(x, labels, first_update=7)
+    first = (1 << 32) - 9 if seed == 4 else 7  # numbers of updates begin anew
+    assert board.learn(x, labels, first_update=first) == golden.learn(x, labels, first_update=first)
     same_states(board, golden)
 
 

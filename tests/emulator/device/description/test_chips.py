@@ -67,7 +67,7 @@ BAD = {
     "array": [
         ({"rows": 100}, "rows is 100; accepted: 8..1024, a multiple of 8"),
         ({"wire_resistance_ohm": -1}, "wire_resistance_ohm is -1.0; accepted: 0..1000"),
-        ({"wire_resistance_ohm": "1e0"}, "wire_resistance_ohm is '1e0'; accepted: 0..1000"),
+        ({"wire_resistance_ohm": "1e0"}, r"wire_resistance_ohm is '1e0'; .*: write 1.0e-6, 1.0e\+6\)"),
     ],
     "input": [({"dac_bits": 3}, "dac_bits is 3; accepted: one of 1, 2, 4, 8")],
     "readout": [

@@ -22,6 +22,7 @@ from emulator.learning.insitu.laws import devices_of, normal_table, table
 from emulator.learning.insitu.neurons import symmetry_points
 from emulator.learning.insitu.plan import Prepared
 from emulator.network.datasets import digits
+from emulator.spec.errors import ProgramError
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
 from tests.emulator.device.cited import linear_step
 from tests.refusals import refused
@@ -219,6 +220,13 @@ def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     assert not moved[~live].any()
     assert (np.sign(moved[live]) == np.where(np.arange(10) == LABELS[0], 1, -1)).all()
     assert np.abs(moved[live]) == pytest.approx(0.001 * STATE_ONE, abs=1)
+
+
+def test_more_rows_than_their_numbers_are_refused() -> None:
+    """Fast devices behind 32,768 rows: their numbers would begin at 0 again."""
+    x = np.full((16, 32768), 7, np.uint8)
+    with pytest.raises(ProgramError, match=r"layer 0\.inputs is 32768; accepted: at most 32767"):
+        prepare(Plan(widths=(32768, 2), rule="agad"), load_chip("ideal"), IDEAL, ALIKE, x)
 
 
 TUNED = Plan(widths=(64, 8, 10), neuron_rate=0.01)
