@@ -132,20 +132,14 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
 @njit(cache=True, nogil=True, inline="always")
 def read_as(s: Any) -> Any:
     """The code of a state."""
-    return np.int16(
-        held_in(
-            (s + np.int64(1 << (spec.CODE_SHIFT - 1))) >> spec.CODE_SHIFT, -spec.WEIGHT_MAX, spec.WEIGHT_MAX
-        )
-    )
+    return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(cache=True, nogil=True)
-def change(
-    law: Any, cycle: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any
-) -> Any:
-    """What the gathered pulses do to the states of one layer, by its devices' ``law`` and their deviation
-    from pulse to pulse; how many there were."""
-    (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = gathered, held
+def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
+    """What the gathered pulses do to the states of one layer, by its devices' law and their deviation from
+    pulse to pulse; how many there were. A negative count is of a row whose chopper has turned."""
+    (law, cycle), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
     words(key, k[:count], m[:count], x, y)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
@@ -155,7 +149,6 @@ def change(
         row, column = np.int64(k[i]), np.int64(m[i])
         where = place + row * width + column
         s = np.int64(states[where])
-        # A negative count is of a row whose chopper has turned.
         rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
         slope = slope_up if rises else slope_down
         factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
@@ -199,8 +192,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
     for tile in range((inputs + rows_per_tile - 1) // rows_per_tile):
         begin = tile * rows_per_tile
         for part in range(8 // d):
-            energy = np.int64(0)
-            sums[:width] = 0
+            energy, sums[:width] = np.int64(0), 0
             for k in range(begin, min(inputs, begin + rows_per_tile)):
                 code = np.int32(np.int32(x[k]) >> np.int32(part * d)) & np.int32((1 << d) - 1)
                 if code != 0:
@@ -303,10 +295,10 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def turned(layer: Any, row: Any, update: Any) -> Any:
-    """Whether a row of fast devices has been read an odd number of times before ``update``."""
+def chopper(layer: Any, row: Any, update: Any) -> Any:
+    """1, or -1 for a chopped row of fast devices that has been read an odd number of times before."""
     height = layer[INPUTS] + 1
-    return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & 1 == 1
+    return 1 - 2 * (((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED])
 
 
 @njit(cache=True, nogil=True)
@@ -317,13 +309,12 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     width, height, found = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
     fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
-    held, reference = fast + height * width, fast + 2 * height * width
+    held, reference, way = fast + height * width, fast + 2 * height * width, chopper(layer, row, update)
     for j in range(width):
-        read = np.int64(read_as(np.int64(states[fast + j]) - np.int64(states[reference + j])))
+        read = read_as(np.int64(states[fast + j]) - np.int64(states[reference + j]))
         if layer[CHOPPED] != 0:
             states[reference + j] = np.int32(read_as(np.int64(states[fast + j]))) << np.int32(spec.CODE_SHIFT)
-            read = -read if turned(layer, row, update) else read
-        total = np.int64(states[held + j]) + read
+        total = np.int64(states[held + j]) + way * np.int64(read)
         whole = min(abs(total) // layer[THRESHOLD], spec.SLOTS_MAX)
         rest = total - whole * layer[THRESHOLD] if total > 0 else total + whole * layer[THRESHOLD]
         states[held + j] = np.int32(held_in(rest, spec.STATE_MIN, spec.STATE_MAX))
@@ -338,8 +329,7 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Updates of all layers; how many answers were right. ``pulses`` int64 (L,) is added to.
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16);
-    ``curves``: base and slope.
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16).
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
     count, last = layers.shape[0], layers[layers.shape[0] - 1]
@@ -347,19 +337,17 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
     devices = ((layers[:, INPUTS] + 2) * layers[:, OUTPUTS]).max()
     halves, trained = np.empty((2, widest), np.uint16), np.empty((2, widest), np.uint32)
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
-    key = np.empty(4, np.uint16)
-    used, thresholds = np.empty(widest, np.int64), np.empty(widest, np.int32)
+    key, used, thresholds = np.empty(4, np.uint16), np.empty(widest, np.int64), np.empty(widest, np.int32)
     sums, a = np.empty(widest, np.int32), np.empty(widest, np.int64)
     scratch = (key, numbers, zeros, halves[0], halves[1], thresholds, sums, a)
     found_at, n = np.empty((4, devices), np.uint16), np.empty(devices, np.int64)
     gathered = (found_at[0], found_at[1], n, found_at[2], found_at[3], used)
     codes = np.empty(last[AT_INPUT] + last[INPUTS] + 1 + last[OUTPUTS], np.uint8)
     known = np.empty((5, last[AT_COLUMN] + last[OUTPUTS]), np.int64)
-    exponents, tuned_exponents = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    exponents, tuned_exponents, right = np.zeros(count, np.int64), np.zeros(count, np.int64), 0
     for i in range(count):
         if layers[i, TUNED_BITS] != 0:
             tune(layers[i], columns, states)
-    right = 0
     for sample in range(samples.shape[0]):
         update = U32((first + sample) & 0xFFFFFFFF)
         codes[: samples.shape[1]] = samples[sample]
@@ -370,8 +358,7 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             codes[to - 1] = np.uint8(255)  # the row of biases
             forward(layer, (i, update), codes[seen:to], held, drawn, scratch, known[Z, at:end])
             neurons(layer, columns, curves, known, codes[to : to + layer[OUTPUTS]])
-        at, answer, label = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample]
-        best = 0
+        at, answer, label, best = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample], 0
         for j in range(last[OUTPUTS]):
             known[ERROR, at + j] = (255 if j == label else 0) - np.int64(codes[answer + j])
             if known[Z, at + j] > known[Z, at + best]:
@@ -394,15 +381,13 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             trains(moved, chance, spec.COLUMNS, at, drawn, scratch, lines)
             which = FAST if layer[EVERY] != 0 else OWN
             found = gather(rows, lines, gathered, layer[FAST_ROW] if which == FAST else 0)
-            if which == FAST and layer[CHOPPED] != 0:
-                for j in range(found):
-                    if turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update):
-                        gathered[2][j] = -gathered[2][j]
-            cycle = cycles[i, which]
-            pulses[i] += change(laws[which, i], cycle, found, moved, at, gathered, held, drawn, key)
+            for j in range(found * layer[CHOPPED]):
+                n[j] *= chopper(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
+            law = laws[which, i], cycles[i, which]
+            pulses[i] += change(law, found, moved, at, gathered, held, drawn, key)
             if which == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:
                 found = carry(layer, update, states, gathered, a)
-                pulses[i] += change(layer, cycles[i, OWN], found, a, at, gathered, held, drawn, key)
+                pulses[i] += change((layer, cycles[i, OWN]), found, a, at, gathered, held, drawn, key)
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
             law, moved = laws[TUNED, i], known[OF_NEURONS, begin:end]
@@ -410,6 +395,6 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             trains(moved, chance, spec.NEURONS, at, drawn, scratch, lines)
             rows[0] = U32(0xFFFFFFFF)
             found = gather(rows[:1], lines, gathered, height)
-            pulses[i] += change(law, cycles[i, TUNED], found, moved, at, gathered, held, drawn, key)
+            pulses[i] += change((law, cycles[i, TUNED]), found, moved, at, gathered, held, drawn, key)
             tune(layer, columns, states)
     return right
