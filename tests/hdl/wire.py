@@ -27,7 +27,7 @@ class Wire:
 
     def send(self, opcode: int, where: int = 0, payload: bytes = b"", *, repeat: bool = False) -> None:
         """A request; with ``repeat`` under the number of the one before."""
-        number = self.sequence - repeat
+        number = (self.sequence - repeat) & 0xFFFF
         self.link.write(encode_request(Request(number, opcode, where, payload)))
         self.sequence = number + 1
 
