@@ -33,7 +33,7 @@ from emulator.golden.learn.trains import coincidences, trains
 from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
-from emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
+from emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test
 from emulator.spec.learning import (
     DOMAIN_CYCLE,
@@ -53,7 +53,7 @@ PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
 SEEDS = 5
 ONE = 1 << 16
-TRANSFERS = ["tiki-taka", "agad"]
+TRANSFERS = [*THRESHOLDS]
 NETWORKS = ["digits", "fashion", *TRANSFERS]
 
 
@@ -300,7 +300,7 @@ def main() -> None:
             with np.load(Path(folder) / "work.peer.npz") as theirs:
                 found["compared"] = compared(ours(w), theirs)
         theirs = found["aihwkit"].pop("accuracy")
-        for name in set(theirs) & set(TRANSFERS):
+        for name in [n for n in TRANSFERS if n in theirs]:
             w = best(w, name)
             found[f"{name}_how"] = {"rate": w[f"{name}_how"][2], "threshold": w[f"{name}_how"][5]}
         found["accuracy"] = {name: {"here": learned(w, name), "aihwkit": theirs[name]} for name in theirs}

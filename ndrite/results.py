@@ -1,11 +1,15 @@
 """Result: what every verb gives, shown alike by a command, its ``--json`` and a notebook."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from boards.selftest import Check
 from emulator.spec.brief import brief_repr, titled
+
+if TYPE_CHECKING:  # every command imports this module, few of them a board
+    from boards.selftest import Check
 
 
 class Table(NamedTuple):

@@ -143,10 +143,11 @@ class Transfer:
     threshold: Annotated[int, 1, 65535] = 255
     chopped: Annotated[int, 0, 1] = 0
 
-    def turned(self, rows: npt.NDArray[Any], height: int, update: int) -> npt.NDArray[np.bool_]:
-        """Which ``rows`` of ``height`` in all have been read an odd number of times before ``update``."""
+    def turned(self, rows: Any, height: int, update: int) -> Any:
+        """Whether a row, or each of an array of ``rows``, of ``height`` in all, was read an odd number of
+        times before ``update``."""
         read = (update // self.every + height - 1 - rows) // height
-        return np.asarray((read & self.chopped) == 1)
+        return (read & self.chopped) == 1
 
 
 @record(kw_only=True)

@@ -173,7 +173,8 @@ def _plan(content: Any, path: Path) -> Plan:
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
     beside = path.parent / given["chip"]
     base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
-    base["cell"]["g_min_uS"] *= base["cell"]["on_off_ratio"] is None  # else it follows at every point
+    if base["cell"]["on_off_ratio"] is not None:
+        base["cell"]["g_min_uS"] = 0.0  # it follows at every point
     points, scale = [], {name: given[name] for name in SCALE}
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))

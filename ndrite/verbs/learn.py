@@ -137,8 +137,8 @@ def learn(
         given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
-    if threshold is not None and rule not in ("tiki-taka", "agad"):
-        raise InputError(f"threshold is of tiki-taka and agad; accepted with {rule}: none")
+    if threshold is not None and rule not in insitu.THRESHOLDS:
+        raise InputError(f"threshold is of {' and '.join(insitu.THRESHOLDS)}; accepted with {rule}: none")
     if reference_error and rule != "tiki-taka":
         raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
     x = first(given.x, samples, what="samples")
@@ -151,7 +151,7 @@ def learn(
         neuron_rate=neuron_rate,
         slots=slots,
         rule=rule,
-        threshold=threshold or (8.0 if rule == "agad" else 25.0),
+        threshold=threshold or insitu.THRESHOLDS.get(rule, insitu.Plan.threshold),
         reference_error=reference_error,
         bound=bound,
         activation=neuron,

@@ -192,7 +192,8 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
     for tile in range((inputs + rows_per_tile - 1) // rows_per_tile):
         begin = tile * rows_per_tile
         for part in range(8 // d):
-            energy, sums[:width] = np.int64(0), 0
+            energy = np.int64(0)
+            sums[:width] = 0
             for k in range(begin, min(inputs, begin + rows_per_tile)):
                 code = np.int32(np.int32(x[k]) >> np.int32(part * d)) & np.int32((1 << d) - 1)
                 if code != 0:
@@ -295,10 +296,10 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def chopper(layer: Any, row: Any, update: Any) -> Any:
-    """1, or -1 for a chopped row of fast devices that has been read an odd number of times before."""
+def turned(layer: Any, row: Any, update: Any) -> Any:
+    """1 for a chopped row of fast devices that has been read an odd number of times before, else 0."""
     height = layer[INPUTS] + 1
-    return 1 - 2 * (((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED])
+    return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED]
 
 
 @njit(cache=True, nogil=True)
@@ -309,7 +310,8 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     width, height, found = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
     fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
-    held, reference, way = fast + height * width, fast + 2 * height * width, chopper(layer, row, update)
+    held, reference = fast + height * width, fast + 2 * height * width
+    way = 1 - 2 * turned(layer, row, update)
     for j in range(width):
         read = read_as(np.int64(states[fast + j]) - np.int64(states[reference + j]))
         if layer[CHOPPED] != 0:
@@ -329,7 +331,8 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Updates of all layers; how many answers were right. ``pulses`` int64 (L,) is added to.
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16).
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16);
+    ``curves``: base and slope.
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
     count, last = layers.shape[0], layers[layers.shape[0] - 1]
@@ -337,17 +340,19 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
     devices = ((layers[:, INPUTS] + 2) * layers[:, OUTPUTS]).max()
     halves, trained = np.empty((2, widest), np.uint16), np.empty((2, widest), np.uint32)
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
-    key, used, thresholds = np.empty(4, np.uint16), np.empty(widest, np.int64), np.empty(widest, np.int32)
+    key = np.empty(4, np.uint16)
+    used, thresholds = np.empty(widest, np.int64), np.empty(widest, np.int32)
     sums, a = np.empty(widest, np.int32), np.empty(widest, np.int64)
     scratch = (key, numbers, zeros, halves[0], halves[1], thresholds, sums, a)
     found_at, n = np.empty((4, devices), np.uint16), np.empty(devices, np.int64)
     gathered = (found_at[0], found_at[1], n, found_at[2], found_at[3], used)
     codes = np.empty(last[AT_INPUT] + last[INPUTS] + 1 + last[OUTPUTS], np.uint8)
     known = np.empty((5, last[AT_COLUMN] + last[OUTPUTS]), np.int64)
-    exponents, tuned_exponents, right = np.zeros(count, np.int64), np.zeros(count, np.int64), 0
+    exponents, tuned_exponents = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for i in range(count):
         if layers[i, TUNED_BITS] != 0:
             tune(layers[i], columns, states)
+    right = 0
     for sample in range(samples.shape[0]):
         update = U32((first + sample) & 0xFFFFFFFF)
         codes[: samples.shape[1]] = samples[sample]
@@ -358,7 +363,8 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             codes[to - 1] = np.uint8(255)  # the row of biases
             forward(layer, (i, update), codes[seen:to], held, drawn, scratch, known[Z, at:end])
             neurons(layer, columns, curves, known, codes[to : to + layer[OUTPUTS]])
-        at, answer, label, best = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample], 0
+        at, answer, label = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample]
+        best = 0
         for j in range(last[OUTPUTS]):
             known[ERROR, at + j] = (255 if j == label else 0) - np.int64(codes[answer + j])
             if known[Z, at + j] > known[Z, at + best]:
@@ -382,7 +388,7 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             which = FAST if layer[EVERY] != 0 else OWN
             found = gather(rows, lines, gathered, layer[FAST_ROW] if which == FAST else 0)
             for j in range(found * layer[CHOPPED]):
-                n[j] *= chopper(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
+                n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
             law = laws[which, i], cycles[i, which]
             pulses[i] += change(law, found, moved, at, gathered, held, drawn, key)
             if which == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:

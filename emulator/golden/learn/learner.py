@@ -161,7 +161,7 @@ class Learner:
         read = weights_of(s[fast + row] - s[fast + 2 * height + row])
         if transfer.chopped:
             s[fast + 2 * height + row] = weights_of(s[fast + row]).astype(np.int64) << spec.CODE_SHIFT
-        total = s[fast + height + row] + np.where(transfer.turned(np.array(row), height, update), -read, read)
+        total = s[fast + height + row] + (-read if transfer.turned(row, height, update) else read)
         whole = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
         s[fast + height + row] = clip(
             total - np.sign(total) * whole * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX

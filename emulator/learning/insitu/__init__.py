@@ -3,4 +3,4 @@
 from emulator.learning.insitu.course import Course, follow, load_course, save_course
 from emulator.learning.insitu.laws import devices_of
 from emulator.learning.insitu.learned import LearnedChip, learned
-from emulator.learning.insitu.plan import Plan, Prepared, prepare
+from emulator.learning.insitu.plan import THRESHOLDS, Plan, Prepared, prepare

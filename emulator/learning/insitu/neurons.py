@@ -134,9 +134,11 @@ def with_transfer(
         rows = layer.rows - (layer.tuned is not None)
         of = np.arange(layer.rows, layer.rows + rows)[:, None]
         own = constants(layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns))
-        points = symmetry_points(layer.devices, own) if off is not None else np.zeros_like(own.up)
-        wrong = np.random.default_rng([die_seed, REFERENCES, i]).normal(0.0, off or 0.0, points.shape)
-        references = np.clip(points + np.rint(wrong * STATE_ONE), STATE_MIN, STATE_MAX)
+        points = references = np.zeros_like(own.up)
+        if off is not None:
+            points = symmetry_points(layer.devices, own)
+            wrong = np.random.default_rng([die_seed, REFERENCES, i]).normal(0.0, off, points.shape)
+            references = np.clip(points + np.rint(wrong * STATE_ONE), STATE_MIN, STATE_MAX)
         states = np.vstack([layer.states, points, np.zeros_like(points), references]).astype(np.int32)
         of_layer = Transfer(devices=layer.devices, threshold=codes, chopped=int(off is None))
         found.append(dataclasses.replace(layer, states=states, transfer=of_layer))

@@ -43,6 +43,8 @@ LOGIT_SPAN = 8.0
 """Pre-activations of an output that its sigmoid's table spans, each way."""
 START, MISMATCH = 0x7374617274, 0x6C6561726E
 GAIN_TOP = RATE_MAX = 65535
+THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0}
+"""Rules that move fast devices, and a good threshold of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,7 @@ def prepare(
     if plan.neuron_rate:
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
-    if plan.rule in ("tiki-taka", "agad"):
+    if plan.rule in THRESHOLDS:
         off = None if plan.rule == "agad" else plan.reference_error
         laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law), off)
     learning = Learning(

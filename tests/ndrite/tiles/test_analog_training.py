@@ -13,17 +13,18 @@ import ndrite
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import module, read, relative
 
+LAYERS = {
+    "full": (nn.Linear(300, 40), (400, 300)),
+    "kernels": (nn.Conv2d(16, 24, 3, padding=1), (30, 16, 8, 8)),
+    "groups": (nn.Conv2d(8, 16, 3, groups=2), (60, 8, 8, 8)),
+}
+SEEN: dict[str, Any] = {f"{chip}-{of}": (*LAYERS[of], chip) for chip in ("ideal", "wan2022") for of in LAYERS}
+# Seven tiles of a column share its range, and what inputs hold on average is in each.
+COARSE = changed("ideal", readout={"adc_bits": 6})
+SEEN["coarse-tiles that are far apart"] = nn.Conv2d(32, 8, 5), (20, 32, 8, 8), COARSE
 
-@pytest.mark.parametrize(
-    ("layer", "shape"),
-    [
-        (nn.Linear(300, 40), (400, 300)),
-        (nn.Conv2d(16, 24, 3, padding=1), (30, 16, 8, 8)),
-        (nn.Conv2d(8, 16, 3, groups=2), (60, 8, 8, 8)),
-    ],
-    ids=("full", "kernels", "groups"),
-)
-@pytest.mark.parametrize("chip", ["ideal", "wan2022"])
+
+@pytest.mark.parametrize(("layer", "shape", "chip"), SEEN.values(), ids=SEEN)
 def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: Any) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape) + 0.5
@@ -34,12 +35,6 @@ def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: 
         model = ndrite.analog(layer, chip, samples=x).train()
         seen = [relative(model(x), wanted) for _ in range(3)]
     assert sum(seen) == pytest.approx(sum(dies), rel=0.1)
-
-
-def test_training_sees_what_converters_add_whose_tiles_are_far_apart() -> None:
-    """Seven tiles of a column share its range, and what inputs hold on average is in each."""
-    coarse = changed("ideal", readout={"adc_bits": 6})
-    test_training_sees_the_dies_error(nn.Conv2d(32, 8, 5), (20, 32, 8, 8), coarse)
 
 
 @pytest.mark.slow
