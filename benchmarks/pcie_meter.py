@@ -8,9 +8,9 @@ from amaranth.lib import wiring
 
 from boards.sim.build import cached_library
 from boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
+from hdl.pcie.endpoint import CONFIG, plain_ports
 from hdl.pcie.framer import Framer
 from hdl.pcie.reader import Reader
-from hdl.pcie.sim_top import CONFIG, plain_ports
 
 TRANSFER_BYTES = 1 << 20
 COMPLETION_HEADER_BYTES = 12
@@ -20,7 +20,7 @@ TIMEOUT_CYCLES = 100_000
 
 
 class Meter(wiring.Component):
-    """``Reader`` with a sink that always takes. Ports as those of ``hdl.pcie.sim_top.PcieSimTop``."""
+    """``Reader`` with a sink that always takes. Ports as those of ``hdl.pcie.endpoint.PcieSimTop``."""
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes

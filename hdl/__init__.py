@@ -3,7 +3,7 @@
 Imports Amaranth and emulator.spec only; never host, boards, ndrite or the rest of emulator. Sub-packages
 import from the steps below theirs only, never from one beside them:
 
-    top, udp_top, sim_top, sim_udp | pcie
+    tops | pcie
     device | ethernet
     small
     core

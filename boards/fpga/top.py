@@ -8,8 +8,7 @@ from amaranth.lib.wiring import In, Out
 from boards.fpga.clocking import clocking
 from boards.fpga.rgmii import Rgmii, eth_domain
 from boards.fpga.target import RgmiiPins, Target
-from hdl.top import Top
-from hdl.udp_top import UdpTop
+from hdl.tops import Top, UdpTop
 
 BLINK_S = 0.05
 """How long an LED stays lit after the last edge on its line."""

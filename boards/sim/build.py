@@ -13,7 +13,7 @@ from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FL
 from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from emulator.spec import Geometry
 
-TOP_OF_PINS = "hdl.sim_top:SimTop"
+TOP_OF_PINS = "hdl.tops:SimTop"
 DEFAULT_DIVISOR = 4
 """UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
 KEEP = 48

@@ -47,7 +47,7 @@ class SimCard(Running):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        made = design("hdl.pcie.sim_top:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
+        made = design("hdl.pcie.endpoint:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
         what = f"PCIe card of geometry {geometry.name}"
         self._power_on(cached_library(**made, what=what, harness=HARNESS))
 

@@ -12,7 +12,7 @@ from emulator.spec.datagrams import MTU
 from host.links.udp import UdpLink
 
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
-TOP = "hdl.sim_udp:SimUdp"
+TOP = "hdl.tops:SimUdp"
 HOST = (0x7F000001, 4711)
 """Who the datagrams of this process come from: IPv4 address and port."""
 

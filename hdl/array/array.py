@@ -27,7 +27,7 @@ from hdl.parts.layouts import (
     row_layout,
 )
 from hdl.parts.memory import READ_LATENCY
-from hdl.parts.unmerged import unmerged
+from hdl.parts.target import unmerged
 from hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
 
 PEEK_LATENCY = READ_LATENCY + 7

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.layouts import peek_layout, poke_layout
-from hdl.parts.unmerged import unmerged
+from hdl.parts.target import unmerged
 from hdl.parts.waiting_sums import waiting_sums
 
 REGION_GROUPS = 4

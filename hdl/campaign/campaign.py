@@ -13,8 +13,8 @@ from hdl.neuron.neuron import logit_layout
 from hdl.parts.banks import bank_bits, next_bank
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
+from hdl.parts.host_interface import load_members
 from hdl.parts.layouts import start_layout
-from hdl.parts.loading import load_members
 from hdl.parts.memory import RegisteredMemory
 from hdl.parts.ports import Ports, Sized
 

@@ -11,8 +11,7 @@ from hdl.campaign.redraw import Redraw
 from hdl.control.emitter import Emitter
 from hdl.control.scanner import Scanner
 from hdl.control.sequencer import Sequencer
-from hdl.core.ports import core_ports
-from hdl.core.starts import Starts
+from hdl.core.ports import Starts, core_ports
 from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise

@@ -1,6 +1,6 @@
-"""ports: what any core shows to those around it, whatever it is made of."""
+"""ports: what any core shows to those around it, whatever it is made of; when an inference starts."""
 
-from amaranth import signed
+from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -10,8 +10,9 @@ from emulator.spec.geometry import Geometry
 from emulator.spec.memory_map import campaign_words, map_words, region_words
 from hdl.neuron.neuron import logit_layout
 from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import activation_layout, column_shape, second_layout, start_layout
-from hdl.parts.loading import load_members
+from hdl.parts.host_interface import load_members
+from hdl.parts.layouts import activation_layout, column_shape, feed_layout, second_layout, start_layout
+from hdl.parts.ports import Ports, Sized
 
 EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 """One-cycle pulses for the performance counters."""
@@ -91,3 +92,34 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
         )
         | ({"turn": In(range(geometry.neurons + 1))} if geometry.map_codes and geometry.neurons > 1 else {})
     )
+
+
+class Starts(Sized):
+    """``started`` with the first pass that is ``issued`` of an inference, whose ``feed`` says what it reads.
+
+    One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
+    overlap passes say so themselves: ``opened`` with a layer's first, ``input_layer`` if of a sample's codes.
+    Latency: none. Resources: a flip-flop.
+    """
+
+    def ports(self, g: Geometry) -> Ports:
+        return {"start": In(1), "issued": In(1), "feed": In(feed_layout(g)), "started": Out(1)} | (
+            {"opened": Out(1), "input_layer": Out(1)} if g.overlap else {}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.geometry.overlap:
+            m.d.comb += [
+                self.opened.eq(self.issued & self.feed.layer_first),
+                self.input_layer.eq(self.feed.from_input),
+                self.started.eq(self.opened & self.input_layer),
+            ]
+            return m
+        first = Signal(init=1)
+        with m.If(self.start):
+            m.d.sync += first.eq(1)
+        with m.If(self.issued):
+            m.d.sync += first.eq(0)
+            m.d.comb += self.started.eq(first)
+        return m

@@ -16,9 +16,8 @@ from hdl.device.watchdog import Watchdog
 from hdl.link.receiver import LINK_EVENT_LAYOUT
 from hdl.parts.bus import Decoder
 from hdl.parts.delay import delayed
-from hdl.parts.host_interface import host_interface
+from hdl.parts.host_interface import host_interface, load_members
 from hdl.parts.layouts import start_layout
-from hdl.parts.loading import load_members
 from hdl.parts.ports import by_name
 from hdl.parts.queue import Queue
 from hdl.parts.target import is_small

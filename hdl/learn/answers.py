@@ -10,14 +10,24 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.arithmetic import V_BITS
 from emulator.spec.geometry import Geometry
-from hdl.learn.clipped import clipped
 from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, MOVED_SHAPE, column_layout, layer_layout
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.multiplier import Multiplier
-from hdl.parts.wide_multiplier import WideMultiplier
+from hdl.parts.multiplier import Multiplier, WideMultiplier
+
+
+def clipped(value: Value, bits: int) -> Value:
+    """``value`` in ``bits`` signed bits, or the end of their range that it lies beyond.
+
+    Without comparing, which takes a carry chain over all of a wide value. Resources: a LUT for every four
+    bits above, and one for each below.
+    """
+    sign, rest = value[-1], value[bits - 1 : -1]
+    beyond = Mux(sign, ~rest.all(), rest.any())
+    return Cat(Mux(beyond, (~sign).replicate(bits - 1), value[: bits - 1]), sign).as_signed()
+
 
 COLUMN_STAGE = 2
 SUM_STAGE = 3

@@ -28,7 +28,7 @@ from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
-from hdl.parts.unmerged import unmerged
+from hdl.parts.target import unmerged
 
 SHARE = 16
 """Lanes that share an updater, at most."""

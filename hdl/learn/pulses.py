@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,10 +20,50 @@ from hdl.learn.layouts import (
     train_layout,
     trained_row_layout,
 )
-from hdl.learn.trains import TRAIN_LATENCY, Trains
+from hdl.learn.words import SLOTS_LATENCY, WORDS_LATENCY, Words, slot_numbers
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from hdl.parts.target import unmerged
+
+TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
+"""Cycles from ``number`` and ``threshold`` to ``train``."""
+COPIES = 4
+"""Of a threshold, which all slots' numbers are compared with."""
+
+
+class Trains(wiring.Component):
+    """Bit t of ``train`` is (number of slot t < threshold), of the first ``slots`` slots.
+
+    Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers, 31 comparators of 17
+    bits: about 2,500 LUTs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "key": In(64),
+                "slots": In(range(SLOTS_MAX + 1)),
+                "number": In(INDEX_BITS),
+                "threshold": In(THRESHOLD_BITS),
+                "train": Out(TRAIN_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.words = words = Words()
+        m.d.comb += [words.key.eq(self.key), words.column.eq(self.number)]
+        early = delayed(m, self.threshold, TRAIN_LATENCY - 2, "threshold")
+        thresholds = [unmerged(m, platform, early, f"threshold_{i}") for i in range(COPIES)]
+        wanted = Signal(TRAIN_BITS, reset_less=True)
+        m.d.sync += wanted.eq((Const(1, TRAIN_BITS + 1) << self.slots) - 1)
+        train = Signal(TRAIN_BITS, reset_less=True)
+        numbers = slot_numbers(m, words.x, words.y)[:TRAIN_BITS]
+        m.d.sync += train.eq(Cat(n < thresholds[i % COPIES] for i, n in enumerate(numbers)) & wanted)
+        m.d.comb += self.train.eq(train)
+        return m
+
 
 THRESHOLD_LATENCY = MULTIPLY_LATENCY + 3
 """Cycles from a row or an error to its train's threshold."""

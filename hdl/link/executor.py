@@ -13,10 +13,8 @@ from hdl.link import words
 from hdl.link.decision import REQUESTS, WAYS, Decision
 from hdl.link.inferences import Inferences
 from hdl.link.states import States
-from hdl.link.unpacker import Unpacker
-from hdl.link.word_unpacker import WordUnpacker
-from hdl.parts.host_interface import host_interface
-from hdl.parts.loading import load_one
+from hdl.link.unpacker import Unpacker, WordUnpacker
+from hdl.parts.host_interface import host_interface, load_one
 from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.target import is_small
 
@@ -33,7 +31,7 @@ class Executor(Sized):
     Requests other than an inference wait until none is under way, so responses keep request order and the
     bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's (``hdl.link.words``),
     about 10 a request. An INFER loads one input a cycle, a sparse one as ``hdl.link.unpacker``, with feature
-    maps as ``hdl.link.word_unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
+    maps as ``hdl.link.unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

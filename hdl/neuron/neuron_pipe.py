@@ -13,10 +13,9 @@ from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS, group_layout
 from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.multiplier import Multiplier
+from hdl.parts.multiplier import Multiplier, WideMultiplier
 from hdl.parts.ports import Ports, Sized
-from hdl.parts.unmerged import unmerged
-from hdl.parts.wide_multiplier import WideMultiplier
+from hdl.parts.target import unmerged
 
 NEURON_LATENCY = 24
 """Cycles from a column's partial sum to its activation."""

@@ -9,10 +9,10 @@ from amaranth.utils import bits_for, exact_log2
 
 from emulator.spec.geometry import Geometry
 from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
-from hdl.noise.turns import KEY_BITS, turn_layout
+from hdl.noise.pass_schedule import KEY_BITS, turn_layout
 from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
-from hdl.parts.unmerged import unmerged
+from hdl.parts.target import unmerged
 
 LAUNCH_MARGIN = 3
 """Samples launched, at most, before the first of them shows in ``room``."""

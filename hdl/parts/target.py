@@ -1,4 +1,9 @@
-"""target: which FPGA family's primitives a block may use, as told by the platform it is elaborated for."""
+"""target: which FPGA family a block is made for, and registers that its synthesiser must not merge."""
+
+from typing import Any
+
+from amaranth import ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Value
 
 
 def is_ecp5(platform: object) -> bool:
@@ -21,3 +26,20 @@ def is_small(platform: object) -> bool:
     It lacks the registers that only serve speed, for parts with fewer flip-flops than those take.
     """
     return bool(getattr(platform, "small", False))
+
+
+def unmerged(m: Module, platform: object, value: Any, name: str) -> Any:
+    """``value`` (its shape kept) one cycle later, without reset.
+
+    A synthesiser merges registers of equal inputs, and with them the copies that were to stand each beside
+    its own readers. A delay line in one lane group is what the row registers of the next groups hold, and
+    one of them would then feed the whole chip. On ECP5 these are primitives, which it leaves alone.
+    """
+    out = Signal(value.shape(), name=name, reset_less=True)
+    if not is_ecp5(platform):
+        m.d.sync += out.eq(value)
+        return out
+    before, after = Value.cast(value), Value.cast(out)
+    for i in range(len(before)):
+        m.submodules[f"{name}_{i}"] = Instance("FD1S3AX", i_CK=ClockSignal(), i_D=before[i], o_Q=after[i])
+    return out

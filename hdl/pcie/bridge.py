@@ -15,7 +15,7 @@ from hdl.parts.bus import BusSignature, WindowSignature
 from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 from hdl.pcie import signature as tlp
-from hdl.pcie.request import completion
+from hdl.pcie.signature import completion
 
 BOUNDARY_WORDS = 32
 """Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""

@@ -1,22 +1,21 @@
-"""endpoint: the accelerator behind raw TLPs."""
+"""endpoint: the accelerator behind raw TLPs, and with a plain port for each signal, as benches drive it."""
 
 import dataclasses
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import Geometry
 from hdl.device.accelerator import Accelerator
 from hdl.parts.host_interface import host_interface
 from hdl.parts.ports import by_name
-from hdl.pcie.arbiter import BusArbiter
 from hdl.pcie.bridge import Bridge
 from hdl.pcie.framer import Framer
 from hdl.pcie.reader import Reader
 from hdl.pcie.ring import Ring
-from hdl.pcie.runner import Runner
-from hdl.pcie.signature import TLP_SIGNATURE, TYPE_COMPLETION
+from hdl.pcie.runner import BusArbiter, Runner
+from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE, TYPE_COMPLETION
 from hdl.pcie.writer import Writer
 
 
@@ -122,3 +121,48 @@ class Endpoint(wiring.Component):
                 owner.fetched.payload.eq(reader.words.payload),
             ]
         m.d.comb += reader.words.ready.eq(Mux(running, runner.fetched.ready, ring.fetched.ready))
+
+
+CONFIG = CONFIG_LAYOUT.members
+
+
+def plain_ports() -> dict[str, wiring.Member]:
+    """Streams of transaction-layer packets and what the hard block says, one port for each signal."""
+    fields = BEAT_LAYOUT.members
+    return (
+        {f"rx_{name}": In(width) for name, width in fields.items()}
+        | {f"tx_{name}": Out(width) for name, width in fields.items()}
+        | {"rx_valid": In(1), "rx_ready": Out(1), "tx_valid": Out(1), "tx_ready": In(1)}
+        | {name: In(width) for name, width in CONFIG.items()}
+        | {"msi": Out(1), "msi_taken": In(1)}
+    )
+
+
+class PcieSimTop(wiring.Component):
+    """``Endpoint`` with its streams and sideband taken apart."""
+
+    def __init__(
+        self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
+    ) -> None:
+        self.endpoint = Endpoint(geometry, build_id=build_id, tags=tags, slot_bytes=slot_bytes)
+        super().__init__(plain_ports())
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.endpoint = self.endpoint
+        link = self.endpoint.link
+        for name in BEAT_LAYOUT.members:
+            m.d.comb += [
+                link.rx.payload[name].eq(getattr(self, f"rx_{name}")),
+                getattr(self, f"tx_{name}").eq(link.tx.payload[name]),
+            ]
+        m.d.comb += [
+            *by_name(link.config, self, *CONFIG),
+            link.rx.valid.eq(self.rx_valid),
+            self.rx_ready.eq(link.rx.ready),
+            self.tx_valid.eq(link.tx.valid),
+            link.tx.ready.eq(self.tx_ready),
+            self.msi.eq(link.interrupt),
+            link.interrupt_taken.eq(self.msi_taken),
+        ]
+        return m

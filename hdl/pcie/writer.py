@@ -5,8 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.parts.queue import Queue
-from hdl.pcie.request import double_words, memory_request
-from hdl.pcie.signature import CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT
+from hdl.pcie.signature import CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT, double_words, memory_request
 from hdl.pcie.splitter import Splitter
 
 

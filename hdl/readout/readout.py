@@ -19,7 +19,7 @@ from hdl.parts.layouts import column_shape, group_layout, readout_layout
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.ports import Ports, Sized, by_name
 from hdl.parts.queue import Queue
-from hdl.parts.unmerged import unmerged
+from hdl.parts.target import unmerged
 from hdl.parts.waiting_sums import waiting_sums
 from hdl.readout.back_to_back import BackToBack
 from hdl.readout.one_by_one import OneByOne

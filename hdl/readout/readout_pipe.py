@@ -10,10 +10,9 @@ from emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from emulator.spec.geometry import Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import column_shape
-from hdl.parts.multiplier import Multiplier
+from hdl.parts.multiplier import Multiplier, WideMultiplier
 from hdl.parts.ports import Ports, Sized
-from hdl.parts.unmerged import unmerged
-from hdl.parts.wide_multiplier import WideMultiplier
+from hdl.parts.target import unmerged
 
 GAIN_STAGE = 4
 """Cycles after a step at which ``gain`` and ``offset`` are taken."""

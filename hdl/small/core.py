@@ -5,8 +5,7 @@ from amaranth.lib import wiring
 
 from emulator.spec.geometry import Geometry
 from hdl.control.sequencer import Sequencer
-from hdl.core.ports import core_ports
-from hdl.core.starts import Starts
+from hdl.core.ports import Starts, core_ports
 from hdl.maps.buffers import ResultBuffer
 from hdl.parts.banks import bank_address
 from hdl.parts.memory import RegisteredMemory

@@ -12,8 +12,8 @@ from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
 from hdl.parts.ports import Ports, Sized
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import GATE_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from hdl.walk.records import GATE_LAYOUT
 
 AHEAD = 4
 """Codes that may wait for the memory."""

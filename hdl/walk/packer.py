@@ -6,9 +6,9 @@ from amaranth.utils import exact_log2
 
 from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.loading import load_members
+from hdl.parts.host_interface import load_members
 from hdl.parts.ports import Ports, Sized
-from hdl.walk.layouts import CHUNK_LAYOUT
+from hdl.walk.records import CHUNK_LAYOUT
 
 
 class Packer(Sized):

@@ -12,8 +12,8 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from hdl.parts.delay import delayed
 from hdl.parts.queue import Queue
 from hdl.walk.countdown import Countdown
-from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 AHEAD = 4
 """Chunks that may wait for the memory."""

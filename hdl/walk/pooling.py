@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from emulator.spec.geometry import WORD_ROWS
-from hdl.walk.layouts import CHUNK_LAYOUT
+from hdl.walk.records import CHUNK_LAYOUT
 from hdl.walk.scaler import OPERAND_BITS
 
 POOLING_LATENCY = 2 + WORD_ROWS

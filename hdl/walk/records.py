@@ -1,18 +1,34 @@
-"""records: the steps of a walk, one record at a time out of their memory."""
+"""records: the steps of a walk, one record at a time out of their memory, and what they are read into."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout
+from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
+from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.memory_map import map_words
 from emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
-from hdl.walk.layouts import GATE_LAYOUT, HEADER_LAYOUT, STEP_LAYOUT
+
+HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
+"""The fields of record 0."""
+STEP_LAYOUT = StructLayout({name: width for name, (_, _, width) in STEP.items()})
+"""The fields of a step's record (``emulator.backend.walk``); negative ones in two's complement."""
+GATE_LAYOUT = StructLayout({name: width for name, (_, _, width) in GATE.items()})
+"""The fields that only a gate's record has."""
+CHUNK_LAYOUT = StructLayout(
+    {
+        "valid": 1,
+        "codes": ArrayLayout(unsigned(8), WORD_ROWS),
+        "count": 4,
+        "group_end": 1,
+        "patch_end": 1,
+    }
+)
+"""``count`` codes of a patch that lie beside each other, the rest 0; which of its ends they are."""
 
 
 class Records(wiring.Component):

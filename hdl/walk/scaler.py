@@ -9,7 +9,7 @@ from amaranth.utils import bits_for
 
 from emulator.spec.geometry import Geometry
 from hdl.parts.bus import WindowSignature
-from hdl.parts.carry_multiplier import CODE_BITS, CarryMultiplier
+from hdl.parts.carry_chain import CODE_BITS, CarryMultiplier
 from hdl.parts.delay import delayed
 from hdl.parts.layouts import SECOND_BITS
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share

@@ -10,19 +10,18 @@ from emulator.spec.geometry import WORD_ROWS, Geometry
 from emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
 from hdl.parts.bus import WindowSignature
 from hdl.parts.delay import delayed
+from hdl.parts.host_interface import load_members
 from hdl.parts.layouts import INDEX_BITS, activation_layout, second_layout, start_layout
-from hdl.parts.loading import load_members
 from hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from hdl.parts.ports import Ports, Sized, by_name
 from hdl.walk.gates import GATES_LATENCY, Gates
-from hdl.walk.layouts import GATE_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
 from hdl.walk.packer import Packer
 from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
 from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
 from hdl.walk.pooling import POOLING_LATENCY, Pooling
-from hdl.walk.records import Records
+from hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
 from hdl.walk.scaler import SCALER_LATENCY, Scaler
 from hdl.walk.seconds import Seconds
 

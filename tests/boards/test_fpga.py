@@ -26,7 +26,7 @@ from emulator.spec.memory_map import address
 from hdl.array.lane import Lane
 from hdl.ethernet.addresses import USUAL, Addresses
 from hdl.ethernet.ethernet import Ethernet
-from hdl.udp_top import UdpTop
+from hdl.tops import UdpTop
 from host.errors import InputError
 
 HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-udp", "icebreaker")
@@ -182,7 +182,7 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         return Ethernet(addresses, **options)
 
     monkeypatch.setattr("boards.fpga.top.UdpTop", udp_top)
-    monkeypatch.setattr("hdl.udp_top.Ethernet", ethernet)
+    monkeypatch.setattr("hdl.tops.Ethernet", ethernet)
     board = dataclasses.replace(ON_ETHERNET[0], addresses=own)
     BoardTop(board, build_id=0).elaborate(board)
     inner[0].elaborate(board)

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from emulator.spec import PRESETS
 from hdl.core.core import Core
 from hdl.small.core import SmallCore
-from hdl.top import Top
+from hdl.tops import Top
 from tests.hdl.ethernet import pins
 from tests.hdl.simulate import run_bench
 

@@ -18,7 +18,7 @@ from hdl.link.transmitter import Transmitter
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
-from hdl.top import Top
+from hdl.tops import Top
 from hdl.walk.patch_reader import PatchReader
 from hdl.walk.places import Places
 from tests.hdl.simulate import simulate

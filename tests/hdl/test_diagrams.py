@@ -14,8 +14,7 @@ from amaranth.lib import wiring
 
 import hdl
 from emulator.spec import PRESETS
-from hdl.link.unpacker import Unpacker
-from hdl.link.word_unpacker import WordUnpacker
+from hdl.link.unpacker import Unpacker, WordUnpacker
 from hdl.parts.bus import Decoder
 from hdl.parts.queue import Queue
 from hdl.readout.back_to_back import BackToBack

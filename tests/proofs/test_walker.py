@@ -14,7 +14,7 @@ from amaranth import Mux, Signal
 from emulator.spec import PRESETS, Geometry
 from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from emulator.spec.walk_record import RECORD_WORDS
-from hdl.walk.layouts import HEADER_LAYOUT, STEP_LAYOUT
+from hdl.walk.records import HEADER_LAYOUT, STEP_LAYOUT
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 

@@ -8,7 +8,7 @@ from boards.fpga.rgmii import Rgmii
 from emulator.spec import Geometry
 from hdl.ethernet.addresses import Addresses
 from hdl.ethernet.ethernet import Ethernet
-from hdl.udp_top import UdpTop
+from hdl.tops import UdpTop
 
 OWN = Addresses(mac=0x02_6E_64_72_00_05, address=0xC0A8_0132)
 SECOND_CYCLES = 5000

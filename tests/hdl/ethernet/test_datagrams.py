@@ -20,7 +20,7 @@ from emulator.spec.datagrams import (
     Kind,
 )
 from hdl.ethernet.datagrams import Datagrams
-from hdl.ethernet.echo import Echo
+from hdl.ethernet.ethernet import Echo
 from tests.hdl.interpreted import simulated
 
 A, B = (0x0A000001, 1111), (0x0A000002, 2222)

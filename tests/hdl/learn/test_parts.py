@@ -13,8 +13,8 @@ from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES
-from hdl.learn.clipped import clipped
-from hdl.learn.trains import TRAIN_LATENCY, Trains
+from hdl.learn.answers import clipped
+from hdl.learn.pulses import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier

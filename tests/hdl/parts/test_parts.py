@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
-from hdl.parts.carry_multiplier import CarryMultiplier
+from hdl.parts.carry_chain import CarryMultiplier
 from hdl.parts.delay import delayed, delayed_in_memory
 from hdl.parts.memory import READ_LATENCY
 from hdl.parts.multiplier import MULTIPLY_LATENCY

@@ -16,9 +16,9 @@ from emulator.backend.walk import patch_fields
 from emulator.spec.errors import ProgramError
 from emulator.spec.patches import Patches
 from emulator.spec.steps import Pool, Product
-from hdl.walk.layouts import CHUNK_LAYOUT, STEP_LAYOUT
 from hdl.walk.map_memory import MAP_LATENCY
 from hdl.walk.patch_reader import CHUNK_LATENCY
+from hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 from tests.emulator.spec.test_program import layer
 from tests.hdl.probe import packed, unpacker
 from tests.hdl.streams import pulse, reset

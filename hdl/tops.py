@@ -1,0 +1,154 @@
+"""tops: a device on UART pins, on the bytes of gigabit Ethernet, and as simulated boards drive it."""
+
+from amaranth import Module, Mux
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from emulator.spec.geometry import Geometry
+from hdl.device.device import Device
+from hdl.ethernet.addresses import Addresses
+from hdl.ethernet.datagrams import Datagrams
+from hdl.ethernet.ethernet import GMII, Ethernet
+from hdl.link.uart import QUIET_BITS, QuietLine, UartReceiver, UartTransmitter
+from hdl.parts.ports import by_name
+
+
+class Top(wiring.Component):
+    """The device, 8N1 at ``divisor`` clocks a bit on ``uart_rx`` and ``uart_tx``; idle lines are high.
+
+    A frame that stops half way is given up when the line has been quiet for QUIET_BITS.
+    """
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0, divisor: int) -> None:
+        self.device = Device(geometry, build_id=build_id)
+        self.divisor = divisor
+        super().__init__({"uart_rx": In(1, init=1), "uart_tx": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = self.device
+        m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.quiet = quiet = QuietLine(QUIET_BITS * self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
+        wiring.connect(m, device.tx, transmitter.i)
+        m.d.comb += [
+            receiver.pin.eq(self.uart_rx),
+            quiet.valid.eq(receiver.valid),
+            quiet.data.eq(receiver.data),
+            device.rx_valid.eq(quiet.out_valid),
+            device.rx_data.eq(quiet.out_data),
+            device.line_error.eq(receiver.framing),
+            self.uart_tx.eq(transmitter.pin),
+        ]
+        return m
+
+
+class UdpTop(wiring.Component):
+    """The device behind ``Ethernet``: ``second_cycles`` of ``sync`` a second, ``gmii_*`` in ``eth``."""
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        own: Addresses,
+        *,
+        build_id: int = 0,
+        second_cycles: int,
+        learns: bool = False,
+    ) -> None:
+        self.device = Device(geometry, build_id=build_id, learns=learns)
+        self.ethernet = Ethernet(own, second_cycles=second_cycles)
+        super().__init__(GMII)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = self.device
+        m.submodules.ethernet = ethernet = self.ethernet
+        wiring.connect(m, device.tx, ethernet.answers)
+        m.d.comb += [
+            device.rx_valid.eq(ethernet.stream_valid),
+            device.rx_data.eq(ethernet.stream_data),
+            *by_name(ethernet, self, "gmii_rx_valid", "gmii_rx", "gmii_rx_error"),
+            *by_name(self, ethernet, "gmii_tx_valid", "gmii_tx"),
+        ]
+        return m
+
+
+class SimTop(wiring.Component):
+    """The same device as ``Top`` with a byte-wide way around the UART, chosen by ``direct``."""
+
+    def __init__(
+        self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4, learns: bool = False
+    ) -> None:
+        self.device = Device(geometry, build_id=build_id, learns=learns)
+        self.divisor = divisor
+        super().__init__(
+            {
+                "direct": In(1),
+                "rx_data": In(8),
+                "rx_valid": In(1),
+                "rx_ready": Out(1),
+                "tx_data": Out(8),
+                "tx_valid": Out(1),
+                "tx_ready": In(1),
+                "uart_rx": In(1, init=1),
+                "uart_tx": Out(1, init=1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = self.device
+        m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
+        m.d.comb += [
+            receiver.pin.eq(self.uart_rx),
+            device.rx_valid.eq(Mux(self.direct, self.rx_valid, receiver.valid)),
+            device.rx_data.eq(Mux(self.direct, self.rx_data, receiver.data)),
+            device.line_error.eq(receiver.framing & ~self.direct),
+            self.rx_ready.eq(1),
+            self.tx_data.eq(device.tx.payload),
+            self.tx_valid.eq(device.tx.valid & self.direct),
+            transmitter.i.payload.eq(device.tx.payload),
+            transmitter.i.valid.eq(device.tx.valid & ~self.direct),
+            device.tx.ready.eq(Mux(self.direct, self.tx_ready, transmitter.i.ready)),
+            self.uart_tx.eq(transmitter.pin),
+        ]
+        return m
+
+
+AGE_CYCLES = 128
+"""Shorter than on a board: a simulated cycle takes a microsecond."""
+
+
+class SimUdp(wiring.Component):
+    """``Device`` and ``Datagrams`` without what makes Ethernet frames of them."""
+
+    def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
+        self.device = Device(geometry, build_id=build_id, learns=learns)
+        super().__init__(
+            {"rx_valid": In(1), "rx_data": In(8), "rx_ready": Out(1), "rx_last": In(1)}
+            | {"rx_length": In(16), "rx_address": In(32), "rx_port": In(16)}
+            | {"tx_valid": Out(1), "tx_data": Out(8), "tx_ready": In(1), "tx_commit": Out(1)}
+            | {"tx_address": Out(32), "tx_port": Out(16), "second": In(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.device = device = self.device
+        m.submodules.datagrams = datagrams = Datagrams(age_cycles=AGE_CYCLES)
+        wiring.connect(m, device.tx, datagrams.answers)
+        m.d.comb += [
+            device.rx_valid.eq(datagrams.stream_valid),
+            device.rx_data.eq(datagrams.stream_data),
+            datagrams.rx.valid.eq(self.rx_valid),
+            datagrams.rx.payload.eq(self.rx_data),
+            self.rx_ready.eq(datagrams.rx.ready),
+            self.tx_valid.eq(datagrams.tx.valid),
+            self.tx_data.eq(datagrams.tx.payload),
+            datagrams.tx.ready.eq(self.tx_ready),
+            *by_name(datagrams, self, "second"),
+            *by_name(self, datagrams, "tx_commit"),
+            *by_name(datagrams, self, "rx_last", "rx_length", "rx_address", "rx_port"),
+            *by_name(self, datagrams, "tx_address", "tx_port"),
+        ]
+        return m
