@@ -4,26 +4,17 @@ BAR0 holds the register and memory map of ``emulator.spec.memory_map``: region r
 ``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA engine's own registers
 (``ENGINE_REGISTERS``, 32 bit) lie at byte ``ENGINE_OFFSET`` of region 0, whatever the geometry.
 
-Work is handed over in a ring of descriptors in host memory. The host writes descriptors, then ``producer``;
-the engine carries them out in order, writes one record each into a second ring and, where the descriptor
-asks for it, raises an MSI after the record. Addresses in descriptors are bus addresses, multiples of
-``ALIGNMENT``; lengths follow from counts and may be any.
+Programs are written and read back through BAR0; samples come and results go by DMA, in a ring of descriptors
+in host memory. The host writes descriptors, then ``producer``; the engine carries them out in order, writes
+one record each into a second ring and, where the descriptor asks for it, raises an MSI after the record.
+A descriptor stands for ``count`` inferences of ``inputs`` bytes each, one after the other from ``source``;
+their ``outputs`` (s32) go to ``destination``; ``first_index`` is the first one's inference index. Addresses
+are bus addresses, multiples of ``ALIGNMENT``; lengths follow from counts and may be any.
 
-descriptor  ``opcode u8, flags u8, reserved u16, count u32, source u64, destination u64, address u32,
-inputs u16, outputs u16``
+descriptor  ``flags u8, reserved u24, count u32, source u64, destination u64, first_index u32, inputs u16,
+outputs u16``
 
-record  ``index u32, status u8, opcode u8, reserved u16, value u32, index u32``
-
-==============  =======================================================================================
-opcode          meaning of a descriptor (the codes of ``emulator.spec.packets.Opcode``)
-==============  =======================================================================================
-``READ``        ``count`` words from bus ``address`` up to ``destination``, 4 bytes each
-``WRITE``       ``count`` words from ``source`` to bus ``address`` up, 4 bytes each
-``WRITE_SHORT`` the same from 2 bytes each, sign-extended
-``CHECK``       ``value`` becomes the CRC-32 of ``count`` words from bus ``address`` up
-``INFER``       ``count`` inferences of ``inputs`` bytes each, one after the other from ``source``; their
-                ``outputs`` (s32) go to ``destination``; ``address`` is the first one's inference index
-==============  =======================================================================================
+record  ``index u32, status u8, reserved u56, index u32``
 
 ``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a record stands when
 both its copies hold it. ``status`` is ``emulator.spec.packets.Status``. Where DMA itself fails the engine
@@ -46,12 +37,12 @@ CLASS_CODE = 0x120000
 REGION_SLOTS = 16
 MIN_REGION_WORDS = 4096
 ENGINE_OFFSET = 0x2000
-ENGINE_MAGIC = 0x50434945
-"""ASCII "PCIE"."""
+ENGINE_MAGIC = 0x50434932
+"""ASCII "PCI2": of descriptors that have no opcode."""
 ALIGNMENT = 8
-DESCRIPTOR_LAYOUT = struct.Struct("<BBHIQQIHH")
+DESCRIPTOR_LAYOUT = struct.Struct("<B3xIQQIHH")
 DESCRIPTOR_BYTES = DESCRIPTOR_LAYOUT.size
-RECORD_LAYOUT = struct.Struct("<IBBHII")
+RECORD_LAYOUT = struct.Struct("<IB7xI")
 RECORD_BYTES = RECORD_LAYOUT.size
 FLAG_INTERRUPT = 1
 RING_LOG2_MAX = 12
@@ -76,7 +67,7 @@ class EngineError(IntEnum):
 
 ENGINE_REGISTERS = numbered(
     [
-        ("engine_magic", "ro", "0x50434945, ASCII PCIE"),
+        ("engine_magic", "ro", "0x50434932, ASCII PCI2"),
         ("control", "rw", "bit 0: run; bit 1 (reads 0): reset, dropping all work; poll state until idle"),
         ("state", "ro", "bit 0: work under way; bit 1: halted; bits 15..8: error"),
         ("ring_low", "rw", "descriptor ring, bus address, bits 31..0"),

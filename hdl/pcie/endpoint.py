@@ -14,7 +14,7 @@ from hdl.pcie.bridge import Bridge
 from hdl.pcie.framer import Framer
 from hdl.pcie.reader import Reader
 from hdl.pcie.ring import Ring
-from hdl.pcie.runner import BusArbiter, Runner
+from hdl.pcie.runner import Runner
 from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE, TYPE_COMPLETION
 from hdl.pcie.writer import Writer
 
@@ -49,7 +49,6 @@ class Endpoint(wiring.Component):
         m.submodules.ring = ring = Ring()
         m.submodules.runner = runner = Runner(self.geometry)
         m.submodules.framer = framer = Framer(3)
-        m.submodules.arbiter = arbiter = BusArbiter()
         m.submodules.machine = accelerator = Accelerator(self.geometry, build_id=self.build_id)
         wiring.connect(m, framer.sender_0, bridge.sender)
         wiring.connect(m, framer.sender_1, reader.sender)
@@ -57,13 +56,11 @@ class Endpoint(wiring.Component):
         wiring.connect(m, framer.tx, wiring.flipped(link.tx))
         wiring.connect(m, bridge.engine, ring.window)
         wiring.connect(m, ring.job, runner.port)
-        wiring.connect(m, bridge.bus, arbiter.first)
-        wiring.connect(m, runner.bus, arbiter.second)
         self._route(m, bridge, reader)
         self._share(m, reader, writer, ring, runner)
 
         master = accelerator.master
-        wiring.connect(m, arbiter.bus, master.bus)
+        wiring.connect(m, bridge.bus, master.bus)
         for name, member in host_interface(self.geometry).members.items():
             if name == "bus":
                 continue

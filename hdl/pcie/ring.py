@@ -98,7 +98,7 @@ class Ring(wiring.Component):
         may_interrupt = config.msi_enable & config.bus_master
         fields = Signal(256)
         m.d.comb += job.job.eq(fields)
-        status, value = Signal(8), Signal(32)
+        status = Signal(8)
 
         def fail() -> None:
             """To be called in each state that uses the link: what may go wrong there."""
@@ -143,7 +143,7 @@ class Ring(wiring.Component):
                 fail()
             with m.State("running"):
                 m.d.comb += job.run.eq(~job.done)
-                m.d.sync += [status.eq(job.status), value.eq(job.value)]
+                m.d.sync += status.eq(job.status)
                 with m.If(job.done):
                     m.next = "results"
                 fail()
@@ -160,11 +160,7 @@ class Ring(wiring.Component):
                 m.d.comb += [
                     self.words.valid.eq(1),
                     self.words.payload.eq(
-                        Mux(
-                            index[0],
-                            Cat(value, consumer),
-                            Cat(consumer, status, job.job.opcode, Const(0, 16)),
-                        )
+                        Mux(index[0], Cat(Const(0, 32), consumer), Cat(consumer, status, Const(0, 24)))
                     ),
                 ]
                 with m.If(self.words.ready):

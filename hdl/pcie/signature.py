@@ -49,13 +49,12 @@ there by the time the packet is offered, since the framer serves no one else unt
 """
 JOB_LAYOUT = StructLayout(
     {
-        "opcode": 8,
         "flags": 8,
-        "reserved": 16,
+        "reserved": 24,
         "count": 32,
         "source": 64,
         "destination": 64,
-        "address": 32,
+        "first_index": 32,
         "inputs": 16,
         "outputs": 16,
     }
@@ -69,10 +68,9 @@ JOB_SIGNATURE = wiring.Signature(
         "idle": In(1),
         "done": In(1),
         "status": In(8),
-        "value": In(32),
     }
 )
-"""The ring's side: ``job`` stands while ``run`` is up; ``done`` for one cycle, with its results.
+"""The ring's side: ``job`` stands while ``run`` is up; ``done`` for one cycle, with its ``status``.
 
 ``cancel`` (one cycle) ends the job without results; the runner is ``idle`` once nothing of it is left.
 """

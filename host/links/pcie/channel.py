@@ -1,5 +1,6 @@
-"""channel: a card as ``host.Device`` wants it: registers by BAR0, everything else by DMA."""
+"""channel: a card as ``host.Device`` wants it: words through BAR0, samples by DMA."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -7,24 +8,27 @@ import numpy.typing as npt
 
 from emulator.spec import Geometry
 from emulator.spec.memory_map import REGION_SHIFT, Section
-from emulator.spec.packets import Opcode
-from emulator.spec.registers import REGISTERS
+from emulator.spec.packets import Status
+from emulator.spec.pcie import region_bytes
+from emulator.spec.registers import BY_NAME
+from host.errors import DeviceError
 from host.links.pcie.device import PciDevice
-from host.links.pcie.engine import STAGE_BYTES, Engine, Job, words_of
-from host.memory import section_crc
+from host.links.pcie.engine import GONE, STAGE_BYTES, Engine, Job, words_of
 
 TIMEOUT_S = 2.0
 CHUNK_WORDS = 16384
-"""Words of a READ or WRITE job: what a card does in a fraction of the timeout."""
+"""Words written between two looks at what the card has refused."""
 BATCH = 1024
 """Most inferences of one job."""
 
 
 class PcieChannel:
-    """Satisfies ``host.channel.Channel``; closes the card. Raises as ``host.links.pcie.engine.Engine``."""
+    """Satisfies ``host.channel.Channel``; closes the card. Raises as ``host.links.pcie.engine.Engine``, and
+    DeviceError where the card refuses words: they do not exist, or a campaign runs."""
 
     def __init__(self, device: PciDevice, *, timeout_s: float = TIMEOUT_S) -> None:
         self.device = device
+        self._region_bytes = 0
         try:
             self.engine = Engine(device, timeout_s=timeout_s)
         except BaseException:
@@ -32,41 +36,38 @@ class PcieChannel:
             raise
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Nothing depends on the geometry but the addresses of memories in BAR0, which stay unused."""
+        """Where memories lie in BAR0; registers come first in any."""
+        self._region_bytes = region_bytes(geometry)
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
-        """Registers by BAR0, memories by DMA; int32 (count,)."""
-        if address >> REGION_SHIFT == 0 and address + count <= len(REGISTERS):
-            words = [self.device.read(4 * (address + i)) for i in range(count)]
-            if all(word == 0xFFFFFFFF for word in words):
-                self.engine.check_present()
-            return np.array(words, np.uint32).view(np.int32)
-        parts: list[bytes] = []
-
-        def jobs() -> Iterator[Job]:
-            for start in range(0, count, CHUNK_WORDS):
-                n = min(CHUNK_WORDS, count - start)
-                yield Job(Opcode.READ, n, address + start, result_bytes=4 * n)
-
-        self.engine.run(jobs(), lambda _, raw, value: parts.append(raw))
-        return words_of(b"".join(parts))
+        """``count`` words, int32 (count,)."""
+        places = range(self._place(address), self._place(address + count), 4)
+        words = [self.device.read(place) for place in places]
+        if GONE in words:
+            # What is refused reads like this too.
+            with self._accepted("bad_nonposted", f"read of {count} at {address:#010x}"):
+                words = [self.device.read(place) for place in places]
+        return np.array(words, np.uint32).view(np.int32)
 
     def write_register(self, address: int, value: int) -> None:
         """Posted; the read behind it tells that it has arrived."""
-        self.device.write(4 * address, value)
+        self.device.write(self._place(address), value)
         self.engine.check_present()
 
     def write(self, sections: Sequence[Section], counted: Callable[[int], None]) -> None:
-        """Sections in pieces, two bytes a word where they fit."""
-        jobs = [job for section in sections for job in _write_jobs(section)]
-        self.engine.run(jobs, lambda i, raw, value: counted(jobs[i].count))
+        """Word by word, in pieces after which the card is asked what it has dropped."""
+        for section in sections:
+            first = self._place(section.address)
+            for start in range(0, section.words.size, CHUNK_WORDS):
+                part = section.words[start : start + CHUNK_WORDS].view(np.uint32).tolist()
+                with self._accepted("bad_posted", f"write of {section.name} at {section.address:#010x}"):
+                    for i, word in enumerate(part, start):
+                        self.device.write(first + 4 * i, word)
+                counted(len(part))
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Sections whose CRC on the card is another."""
-        crcs: list[int] = []
-        jobs = (Job(Opcode.CHECK, s.words.size, s.address) for s in sections)
-        self.engine.run(jobs, lambda _, raw, value: crcs.append(value))
-        return [s for s, crc in zip(sections, crcs, strict=True) if crc != section_crc(s)]
+        """Sections that read back as other words."""
+        return [s for s in sections if not np.array_equal(self.read(s.address, s.words.size), s.words)]
 
     def infer(
         self,
@@ -83,17 +84,9 @@ class PcieChannel:
         def jobs() -> Iterator[Job]:
             for start in starts:
                 part = x[start : start + most]
-                yield Job(
-                    Opcode.INFER,
-                    len(part),
-                    first_index + start,
-                    part.tobytes(),
-                    4 * outputs * len(part),
-                    inputs,
-                    outputs,
-                )
+                yield Job(len(part), first_index + start, part.tobytes(), inputs, outputs)
 
-        def answered(i: int, raw: bytes, value: int) -> None:
+        def answered(i: int, raw: bytes) -> None:
             part = words_of(raw).reshape(-1, outputs)
             y[starts[i] : starts[i] + len(part)] = part
             counted(len(part))
@@ -109,9 +102,18 @@ class PcieChannel:
         self.engine.close()
         self.device.close()
 
+    def _place(self, address: int) -> int:
+        """Byte in BAR0 of a word of the memory map, which is open from now on."""
+        region, word = divmod(address, 1 << REGION_SHIFT)
+        if region:
+            self.engine.rest()
+        return region * self._region_bytes + 4 * word
 
-def _write_jobs(section: Section) -> Iterator[Job]:
-    opcode, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
-    for start in range(0, section.words.size, CHUNK_WORDS):
-        part = section.words[start : start + CHUNK_WORDS]
-        yield Job(opcode, part.size, section.address + start, part.astype(form).tobytes())
+    @contextlib.contextmanager
+    def _accepted(self, counter: str, request: str) -> Iterator[None]:
+        """Raise DeviceError when the card has refused some of what was asked meanwhile."""
+        before = self.engine.get(counter)
+        yield
+        if self.engine.get(counter) != before:
+            busy = self.device.read(self._place(BY_NAME["campaign_busy"].address))
+            raise DeviceError(Status.BUSY if busy else Status.BAD_ADDRESS, request)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import Status
 from emulator.spec.pcie import (
     CONTROL_RESET,
     CONTROL_RUN,
@@ -36,21 +36,24 @@ GONE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Job:
-    """One descriptor: what goes in (``data``), how many bytes come back, the rest as in the descriptor."""
+    """One descriptor: the samples (``data``), the rest as in the descriptor."""
 
-    opcode: Opcode
     count: int
-    address: int
-    data: bytes = b""
-    result_bytes: int = 0
-    inputs: int = 0
-    outputs: int = 0
+    first_index: int
+    data: bytes
+    inputs: int
+    outputs: int
+
+    @property
+    def result_bytes(self) -> int:
+        """How many bytes come back."""
+        return 4 * self.count * self.outputs
 
     def __str__(self) -> str:
-        return f"{self.opcode.name.lower()} of {self.count} at {self.address:#010x}"
+        return f"infer of {self.count} from {self.first_index}"
 
 
-Answered = Callable[[int, bytes, int], None]
+Answered = Callable[[int, bytes], None]
 
 
 class Engine:
@@ -74,7 +77,7 @@ class Engine:
         self.timeout_s = timeout_s
         self._ready = False
         self._produced = 0
-        magic = self._get("engine_magic")
+        magic = self.get("engine_magic")
         if magic != ENGINE_MAGIC:
             raise IdentityError(
                 f"{device.name}: no ndrite card: engine magic is {magic:#010x}; "
@@ -85,8 +88,8 @@ class Engine:
         self._sources = [device.memory(STAGE_BYTES) for _ in range(STAGES)]
         self._targets = [device.memory(STAGE_BYTES) for _ in range(STAGES)]
 
-    def run(self, jobs: Iterable[Job], answered: Answered | None = None) -> None:
-        """Carry out every job; ``answered(i, result, value)`` is called for each in order.
+    def run(self, jobs: Iterable[Job], answered: Answered) -> None:
+        """Carry out every job; ``answered(i, result)`` is called for each in order.
 
         Raises
         ------
@@ -100,8 +103,7 @@ class Engine:
         flight: deque[tuple[int, Job]] = deque()
         done = 0
         try:
-            if not self._ready:
-                self.reset()
+            self.rest()
             for job in jobs:
                 if len(flight) == STAGES:
                     done = self._finish(flight, done, answered)
@@ -113,12 +115,17 @@ class Engine:
             self._ready = False
             raise
 
+    def rest(self) -> None:
+        """End what a fault has left under way; memories are closed till then. Raises as ``reset``."""
+        if not self._ready:
+            self.reset()
+
     def reset(self) -> None:
         """Drop all work and start with empty rings. Raises ``LinkError`` when it does not come to rest."""
         self._ready = False
         self._set("control", CONTROL_RESET)
         limit = self.device.now() + RESET_S
-        while self._get("state"):
+        while self.get("state"):
             if self.device.now() > limit:
                 raise LinkTimeout(f"{self.device.name}: the DMA engine did not come to rest in {RESET_S} s")
             self.device.wait(WAIT_S / 100)
@@ -149,7 +156,7 @@ class Engine:
         assert len(job.data) <= STAGE_BYTES
         assert job.result_bytes <= STAGE_BYTES
         source.data[: len(job.data)] = np.frombuffer(job.data, np.uint8)
-        fields = (job.opcode, FLAG_INTERRUPT, 0, job.count, source.address, target.address, job.address)
+        fields = (FLAG_INTERRUPT, job.count, source.address, target.address, job.first_index & 0xFFFFFFFF)
         place = index % (1 << RING_LOG2) * DESCRIPTOR_BYTES
         descriptor = DESCRIPTOR_LAYOUT.pack(*fields, job.inputs, job.outputs)
         self._ring.data[place : place + DESCRIPTOR_BYTES] = np.frombuffer(descriptor, np.uint8)
@@ -157,19 +164,18 @@ class Engine:
         self._set("producer", self._produced)
         return index
 
-    def _finish(self, flight: deque[tuple[int, Job]], done: int, answered: Answered | None) -> int:
+    def _finish(self, flight: deque[tuple[int, Job]], done: int, answered: Answered) -> int:
         index, job = flight[0]
-        status, value = self._await(index, job)
+        status = self._await(index, job)
         result = self._targets[index % STAGES].data[: job.result_bytes].tobytes()
         flight.popleft()
         if status != Status.OK:
             raise DeviceError(_status(status), str(job))
-        if answered is not None:
-            answered(done, result, value)
+        answered(done, result)
         return done + 1
 
-    def _await(self, index: int, job: Job) -> tuple[int, int]:
-        """Status and value of a job, once its record stands."""
+    def _await(self, index: int, job: Job) -> int:
+        """Status of a job, once its record stands."""
         seen = -1
         limit = self.device.now() + self.timeout_s
         while True:
@@ -181,7 +187,7 @@ class Engine:
             if record is not None:
                 return record
             self._check_state(job)
-            # A long job shows that it goes on in the count of inferences; others are short.
+            # A job shows that it goes on in the count of inferences.
             progress = self._word(4 * BY_NAME["inferences"].address)
             if progress != seen:
                 seen, limit = progress, self.device.now() + self.timeout_s
@@ -189,7 +195,7 @@ class Engine:
                 raise LinkTimeout(f"{self.device.name}: {job} made no progress for {self.timeout_s:g} s")
 
     def _check_state(self, job: Job) -> None:
-        state = self._get("state")
+        state = self.get("state")
         if not state & 2:
             return
         code = state >> 8
@@ -203,13 +209,14 @@ class Engine:
         }.get(EngineError(code) if code <= max(EngineError) else EngineError.NONE, f"engine error {code}")
         raise LinkError(f"{self.device.name}: {job}: {why}")
 
-    def _record(self, index: int) -> tuple[int, int] | None:
+    def _record(self, index: int) -> int | None:
         place = index % (1 << RING_LOG2) * RECORD_BYTES
         raw = self._records.data[place : place + RECORD_BYTES].tobytes()
-        first, status, _, _, value, last = RECORD_LAYOUT.unpack(raw)
-        return (status, value) if first == last == index else None
+        first, status, last = RECORD_LAYOUT.unpack(raw)
+        return int(status) if first == last == index else None
 
-    def _get(self, name: str) -> int:
+    def get(self, name: str) -> int:
+        """An engine register. Raises LinkError when the card is gone."""
         value = self._word(engine_offset(name))
         if value == GONE and name != "engine_magic" and self._word(engine_offset("engine_magic")) == GONE:
             raise LinkError(f"{self.device.name}: card lost (every read gives all ones)")

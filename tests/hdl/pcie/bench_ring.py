@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from cocotbext.pcie.core.tlp import CplStatus
 
+from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec import Program
 from emulator.spec.memory_map import address
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import Status
 from emulator.spec.pcie import CONTROL_RESET, DEVICE_ID, ENGINE_MAGIC, VENDOR_ID, EngineError
 from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.hard_block import refused, untouched
 from tests.hdl.pcie.host import RING_LOG2, THOROUGH, Host
+from tests.stimulus import random_inputs
 
 
 def small_program(seed: int) -> Program:
@@ -44,39 +46,26 @@ async def whole_inferences(dut: Any) -> None:
     assert host.interrupts == await host.get("interrupts") == host.producer
 
 
-def some_words(host: Host) -> tuple[int, int]:
-    """First and count of a run of biases."""
-    first = int(host.rng.integers(0, GEOMETRY.columns))
-    return first, int(host.rng.integers(1, GEOMETRY.columns - first + 1))
-
-
 @cocotb.test()
 @cocotb.parametrize(high=[False, True], stalls=[False, True])
-async def words_both_ways(dut: Any, high: bool, stalls: bool) -> None:
-    """WRITE, WRITE_SHORT and READ of random runs against a model; nothing is written beyond a result."""
+async def samples_both_ways(dut: Any, high: bool, stalls: bool) -> None:
+    """Samples from anywhere, results to anywhere; nothing is written beyond a result."""
     host = await Host.boot(dut, GEOMETRY, seed=20 + high, high=high, max_read=0)
+    program = small_program(7)
+    await host.program(program)
     host.rc.split_on_all_rcb = host.block.shuffle = stalls
     host.block.stall, host.block.idle = (0.4, 0.4) if stalls else (0.0, 0.0)
     source, given = host.memory(4096, high=high)
     target, taken = host.memory(4096, high=high)
-    model = np.zeros(GEOMETRY.columns, np.int32)
-    await host.bar.write(host.offset(address("bias")), model.tobytes())
-    for _ in range(20 if THOROUGH else 6):
-        first, count = some_words(host)
-        kind, form = [(Opcode.WRITE, "<i4"), (Opcode.WRITE_SHORT, "<i2")][int(host.rng.integers(2))]
-        limits = np.iinfo(form)
-        words = host.rng.integers(limits.min, limits.max + 1, count).astype(form)
+    for first in range(12 if THOROUGH else 4):
+        x = random_inputs(program, host.rng, int(host.rng.integers(1, 20)))
         place = 8 * int(host.rng.integers(0, 16))
-        given[place : place + words.nbytes] = words.tobytes()
-        model[first : first + count] = words
-        there = {"source": source + place, "address": address("bias", first)}
-        assert (await host.run(kind, count, **there))[0] == Status.OK
-        first, count = some_words(host)
+        given[place : place + x.size] = x.tobytes()
         taken[:] = host.random_bytes(4096)
         before = bytes(taken)
-        back = {"destination": target + place, "address": address("bias", first)}
-        assert (await host.run(Opcode.READ, count, **back))[0] == Status.OK
-        wanted = model[first : first + count].tobytes()
+        where = {"source": source + place, "destination": target + place, "first_index": first}
+        assert await host.run(len(x), **where, **host.shape) == Status.OK
+        wanted = Core(program).infer(x, noise=False).astype("<i4").tobytes()
         assert bytes(taken) == before[:place] + wanted + before[place + len(wanted) :]
 
 
@@ -84,6 +73,7 @@ async def words_both_ways(dut: Any, high: bool, stalls: bool) -> None:
 async def records_wrap_and_interrupts_follow(dut: Any) -> None:
     """Several descriptors a doorbell, around the ring's end; an MSI only where asked, after its record."""
     host = await Host.boot(dut, GEOMETRY)
+    await host.program(small_program(6))
     seen: list[bool] = []
     last = -1
 
@@ -93,15 +83,15 @@ async def records_wrap_and_interrupts_follow(dut: Any) -> None:
     host.device.msi_vectors[0].cb = [interrupted]
     for asked, burst in enumerate((3, 8, 5, 8, 1), 1):
         for i in range(burst):
-            last = host.post(Opcode.CHECK, 1 + i, address=0, interrupt=i == burst - 1)
+            last = host.job(1 + i, interrupt=i == burst - 1)
         await host.ring_bell()
-        assert (await host.wait(last))[0] == Status.OK
+        assert await host.wait(last) == Status.OK
         await host.cycles(60)
         assert len(seen) == asked, "one MSI for a burst"
     assert all(seen), "an MSI came before its record"
     assert await host.get("consumer") == host.producer > 2 << RING_LOG2
     writes = [t for t in host.block.sent if t.has_data() and not t.is_completion()]
-    assert len(writes) == host.producer
+    assert sum(0 <= t.address - host.records[0] < 16 << RING_LOG2 for t in writes) == host.producer
 
 
 @cocotb.test()
@@ -110,31 +100,24 @@ async def refused_jobs(dut: Any) -> None:
     host = await Host.boot(dut, GEOMETRY)
     base, memory = host.memory(4096)
     program = small_program(8)
-    shape = {"inputs": program.inputs, "outputs": program.outputs, "source": base, "destination": base}
-    end = address("layers", 8 * GEOMETRY.layers)
     await host.program(program)
+    job = host.shape | {"source": base, "destination": base}
     await host.set_register("program_tag", 0)
-    assert (await host.run(Opcode.INFER, 1, **shape))[0] == Status.NOT_PROGRAMMED
+    assert await host.run(1, **job) == Status.NOT_PROGRAMMED
     await host.set_register("program_tag", program.tag)
-    for status, opcode, count, fields in (
-        (Status.BAD_OPCODE, 99, 1, {}),
-        (Status.BAD_OPCODE, Opcode.SYNC, 1, {}),
-        (Status.BAD_LENGTH, Opcode.READ, 0, {}),
-        (Status.BAD_LENGTH, Opcode.WRITE, 1 << 24, {}),
-        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"inputs": program.inputs + 1}),
-        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": 0}),
-        (Status.BAD_LENGTH, Opcode.INFER, 1, shape | {"outputs": GEOMETRY.max_outputs + 1}),
-        (Status.BAD_ADDRESS, Opcode.WRITE, 1, {"source": base + 4}),
-        (Status.BAD_ADDRESS, Opcode.READ, 1, {"destination": base + 1}),
-        (Status.BAD_ADDRESS, Opcode.CHECK, 1, {"address": end}),
-        (Status.BAD_ADDRESS, Opcode.WRITE, 3, {"address": end - 2, "source": base}),
-        (Status.BAD_ADDRESS, Opcode.READ, 3, {"address": end - 2, "destination": base}),
+    before = bytes(memory)
+    for status, count, fields in (
+        (Status.BAD_LENGTH, 0, {}),
+        (Status.BAD_LENGTH, 1 << 24, {}),
+        (Status.BAD_LENGTH, 1, {"inputs": program.inputs + 1}),
+        (Status.BAD_LENGTH, 1, {"outputs": 0}),
+        (Status.BAD_LENGTH, 1, {"outputs": GEOMETRY.max_outputs + 1}),
+        (Status.BAD_ADDRESS, 1, {"source": base + 4}),
+        (Status.BAD_ADDRESS, 1, {"destination": base + 1}),
     ):
-        before = bytes(memory)
-        got = await host.run(opcode, count, **fields)
-        assert got[0] == status, f"{opcode} {count} {fields}: {got}"
-        if opcode != Opcode.READ or status == Status.BAD_LENGTH:
-            assert bytes(memory) == before
+        got = await host.run(count, **job | fields)
+        assert got == status, f"{count} {fields}: {got}"
+    assert bytes(memory) == before
     assert await host.get("state") == 0
     await host.infers_as_golden(program, 2)
 
@@ -143,7 +126,8 @@ async def refused_jobs(dut: Any) -> None:
 async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
     """Meanwhile registers answer, memories are refused with CA, writes to them are dropped and counted."""
     host = await Host.boot(dut, GEOMETRY)
-    index = host.post(Opcode.CHECK, 400, address=address("weights"))
+    await host.program(small_program(5))
+    index = host.job(40)
     await host.bar.write_dword(host.offset(address("bias")), 0x77)
     await host.ring_bell()
     await host.cycles(300)
@@ -155,7 +139,7 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
         await host.bar.read_dword(host.offset(address("bias")))
     assert [t.status for t in host.block.sent if t.is_completion()][-1] == CplStatus.CA
     assert host.record(index) is None, "the job ended too early for this test"
-    assert (await host.wait(index))[0] == Status.OK
+    assert await host.wait(index) == Status.OK
     assert await host.bar.read_dword(host.offset(address("bias"))) == 0x77
     assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
 
@@ -186,8 +170,7 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
     destination, _ = host.memory(4 * count * program.outputs)
     await host.cycles(100)  # the last job's interrupt follows its record
     before = host.interrupts
-    shape = {"inputs": program.inputs, "outputs": program.outputs}
-    index = host.post(Opcode.INFER, count, source=source, destination=destination, **shape)
+    index = host.post(count, source=source, destination=destination, **host.shape)
     if fault in ("refused", "lost"):
         block.tamper_once(refused if fault == "refused" else lambda _: [], moment)
     await host.ring_bell()
@@ -224,14 +207,15 @@ async def faults(dut: Any, fault: str, moment: int) -> None:
 async def interrupt_never_taken(dut: Any, halted: bool) -> None:
     """It blocks no reset; afterwards each job has its one interrupt."""
     host = await Host.boot(dut, GEOMETRY, max_read=0)
+    await host.program(small_program(4))
     await host.set("read_timeout", 2000)
     host.block.deaf = True
     if halted:
         host.block.tamper_once(refused)
-        host.post(Opcode.CHECK, 1)
-        await host.ring_bell()
-    else:
-        assert (await host.run(Opcode.CHECK, 1))[0] == Status.OK
+    index = host.job(1)
+    await host.ring_bell()
+    if not halted:
+        assert await host.wait(index) == Status.OK
     await host.cycles(300)
     assert int(dut.msi.value)
     assert await host.get("state") & 1
@@ -241,6 +225,8 @@ async def interrupt_never_taken(dut: Any, halted: bool) -> None:
     host.block.deaf = False
     assert host.interrupts == await host.get("interrupts") == 0
     for _ in range(3):
-        assert (await host.run(Opcode.CHECK, 1))[0] == Status.OK
+        index = host.job(1)
+        await host.ring_bell()
+        assert await host.wait(index) == Status.OK
         await host.cycles(60)
     assert host.interrupts == await host.get("interrupts") == 3

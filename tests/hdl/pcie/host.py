@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from typing import Any
 
 import cocotb
@@ -17,7 +16,7 @@ from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.spec import Geometry, Program, pcie
 from emulator.spec.memory_map import REGION_SHIFT
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import Status
 from emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
 from tests.hdl.streams import pulse
@@ -29,7 +28,7 @@ RING_LOG2 = 3
 HIGH_MEMORY = 0x12_3456_0000
 """Beyond 4 GiB: needs four-double-word headers."""
 
-JOB = ("source", "destination", "address", "inputs", "outputs")
+JOB = ("source", "destination", "first_index", "inputs", "outputs")
 
 
 class Host:
@@ -41,6 +40,8 @@ class Host:
     ring: tuple[int, Any]
     records: tuple[int, Any]
     interrupts: int
+    shape: dict[str, int]
+    """Inputs and outputs of the program, as fields of a job."""
 
     def __init__(self, dut: Any, bar_size: int, seed: int) -> None:
         self.dut = dut
@@ -138,26 +139,32 @@ class Host:
 
     # -- jobs
 
-    def post(self, opcode: int, count: int, *, interrupt: bool = True, **fields: int) -> int:
+    def post(self, count: int, *, interrupt: bool = True, **fields: int) -> int:
         """Put a descriptor in the ring; its index. ``fields`` are those of ``JOB``, 0 where not given."""
         index, flags = self.producer, pcie.FLAG_INTERRUPT * interrupt
         job = dict.fromkeys(JOB, 0) | fields
         place = (index % (1 << RING_LOG2)) * 32
-        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(opcode, flags, 0, count, *job.values())
+        self.ring[1][place : place + 32] = pcie.DESCRIPTOR_LAYOUT.pack(flags, count, *job.values())
         self.producer += 1
         return index
 
-    def record(self, index: int) -> tuple[int, int] | None:
-        """(status, value) of a descriptor, once its record stands."""
+    def job(self, count: int, **how: bool) -> int:
+        """Put ``count`` inferences of whatever lies in fresh memory in the ring; the descriptor's index."""
+        source, _ = self.memory(count * self.shape["inputs"])
+        destination, _ = self.memory(4 * count * self.shape["outputs"])
+        return self.post(count, source=source, destination=destination, **self.shape, **how)
+
+    def record(self, index: int) -> int | None:
+        """Status of a descriptor, once its record stands."""
         place = (index % (1 << RING_LOG2)) * 16
-        first, status, _, _, value, last = pcie.RECORD_LAYOUT.unpack(self.records[1][place : place + 16])
-        return (status, value) if first == last == index else None
+        first, status, last = pcie.RECORD_LAYOUT.unpack(self.records[1][place : place + 16])
+        return int(status) if first == last == index else None
 
     async def ring_bell(self) -> None:
         await self.set("producer", self.producer)
 
-    async def wait(self, index: int, cycles: int = 100_000) -> tuple[int, int]:
-        """(status, value) of a descriptor when its record has come."""
+    async def wait(self, index: int, cycles: int = 100_000) -> int:
+        """Status of a descriptor when its record has come."""
         for _ in range(cycles // 16):
             record = self.record(index)
             if record is not None:
@@ -166,25 +173,20 @@ class Host:
         state, consumer = await self.get("state"), await self.get("consumer")
         raise AssertionError(f"descriptor {index} not done: state {state:#x}, consumer {consumer}")
 
-    async def run(self, opcode: int, count: int, **fields: Any) -> tuple[int, int]:
+    async def run(self, count: int, **fields: Any) -> int:
         """Post one descriptor and wait for its record."""
-        index = self.post(opcode, count, **fields)
+        index = self.post(count, **fields)
         await self.ring_bell()
         return await self.wait(index)
 
     async def program(self, program: Program) -> None:
-        """Every section of a program by DMA, each checked by its CRC."""
-        base, memory = self.memory(1 << 16)
+        """Every section of a program through BAR0."""
         await self.set_register("program_tag", 0)
         for section in lay_out(program, self.geometry):
-            kind, form = (Opcode.WRITE_SHORT, "<i2") if section.short else (Opcode.WRITE, "<i4")
-            data = section.words.astype(form).tobytes()
-            memory[: len(data)] = data
-            done = await self.run(kind, len(section.words), source=base, address=section.address)
-            assert done[0] == Status.OK, section.name
-            done = await self.run(Opcode.CHECK, len(section.words), address=section.address)
-            assert done == (Status.OK, zlib.crc32(section.words.astype("<i4").tobytes())), section.name
+            await self.bar.write(self.offset(section.address), section.words.astype("<i4").tobytes())
         await self.set_register("program_tag", program.tag)
+        assert await self.register("program_tag") == program.tag  # all writes before it have arrived
+        self.shape = {"inputs": program.inputs, "outputs": program.outputs}
 
     async def infers_as_golden(self, program: Program, count: int, *, seed: int = 5, first: int = 0) -> None:
         """Random samples by one descriptor, with read noise: every output is the golden model's."""
@@ -194,9 +196,8 @@ class Host:
         inputs[:] = x.tobytes()
         await self.set_register("noise_enable", 1)
         await self.set_register("seed_low", seed)
-        fields = {"source": source, "destination": destination, "address": first}
-        shape = {"inputs": program.inputs, "outputs": program.outputs}
-        assert (await self.run(Opcode.INFER, count, **fields, **shape))[0] == Status.OK
+        fields = {"source": source, "destination": destination, "first_index": first}
+        assert await self.run(count, **fields, **self.shape) == Status.OK
         got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
         np.testing.assert_array_equal(got, Core(program).infer(x, seed=seed, first_index=first))
 

@@ -12,8 +12,9 @@ from boards.sim.pcie import SimCard
 from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
+from emulator.spec.memory_map import address
 from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
-from host import HostError, LinkError, LinkTimeout, NotProgrammedError
+from host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
 from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
@@ -115,6 +116,15 @@ def test_campaigns_vote_as_golden(board: Board) -> None:
 
 
 def test_words_registers_and_a_lost_program(board: Board) -> None:
+    board.program(PROGRAM)
+    words = np.array([-1, 5, -7], np.int32)
+    board.write_words(address("bias"), words)
+    np.testing.assert_array_equal(board.read_words(address("bias"), 3), words)
+    end = address("layers", 8 * TINY.layers)
+    with pytest.raises(DeviceError, match=f"read of 2 at {end - 1:#010x}: bad address"):
+        board.read_words(end - 1, 2)
+    with pytest.raises(DeviceError, match=f"write of words at {end - 1:#010x}: bad address"):
+        board.write_words(end - 1, words)
     board.program(PROGRAM)
     board.write_register("scratch", 0xFFFFFFFF)
     assert board.read_register("scratch") == 0xFFFFFFFF

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.spec import pcie
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import Status
 from host import LinkTimeout
 from host.links.pcie.device import DmaMemory
 from host.links.pcie.engine import Engine, Job
@@ -14,7 +14,7 @@ REGISTERS = {pcie.engine_offset(name): name for name in NAMES}
 
 
 class PaperCard:
-    """Carries out a job with every ``wait``: its value is what ``value_of`` makes of its address.
+    """Carries out a job with every ``wait``: its result is what ``value_of`` makes of its index.
 
     With ``torn`` a record comes in two halves, one a wait; with ``deaf`` none comes at all.
     """
@@ -53,9 +53,10 @@ class PaperCard:
         elif not self.deaf and self.consumer != self.registers["producer"]:
             entry = self.consumer % (1 << self.registers["ring_log2"])
             raw = self._at("ring_low")[32 * entry : 32 * entry + 32].tobytes()
-            opcode, *_, address, _, _ = pcie.DESCRIPTOR_LAYOUT.unpack(raw)
-            fields = self.consumer, Status.OK, opcode, 0, value_of(address), self.consumer
-            record = pcie.RECORD_LAYOUT.pack(*fields)
+            *_, destination, first_index, _, _ = pcie.DESCRIPTOR_LAYOUT.unpack(raw)
+            result = np.array([value_of(first_index)], "<u4").view(np.uint8)
+            next(m.data for m in self.memories if m.address == destination)[:4] = result
+            record = pcie.RECORD_LAYOUT.pack(self.consumer, Status.OK, self.consumer)
             part = 8 if self.torn else 16
             records[16 * entry : 16 * entry + part] = np.frombuffer(record[:part], np.uint8)
             self.half = (16 * entry + 8, record[8:]) if self.torn else None
@@ -71,17 +72,16 @@ class PaperCard:
         pass
 
 
-def value_of(address: int) -> int:
-    return (0x9E3779B1 * (address + 1)) & 0xFFFFFFFF
+def value_of(index: int) -> int:
+    return (0x9E3779B1 * (index + 1)) & 0xFFFFFFFF
 
 
 def answers(engine: Engine, first: int, count: int) -> None:
-    """Jobs of addresses from ``first`` on have the card's values, in order."""
+    """Jobs of inferences from ``first`` on have the card's results, in order."""
     got: list[int] = []
-    addresses = range(first, first + count)
-    jobs = (Job(Opcode.CHECK, 1, address) for address in addresses)
-    engine.run(jobs, lambda i, raw, value: got.append(value))
-    assert got == [value_of(address) for address in addresses]
+    jobs = (Job(1, index, b"x", 1, 1) for index in range(first, first + count))
+    engine.run(jobs, lambda i, raw: got.append(int.from_bytes(raw, "little")))
+    assert got == [value_of(index) for index in range(first, first + count)]
 
 
 @pytest.mark.parametrize("torn", [False, True])
