@@ -177,7 +177,8 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Whether it is a dataclass with arrays of its own."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    return any(get_origin(hint) is np.ndarray for hint in hints.values())
+    # From NumPy 2.5 on the alias stands for itself.
+    return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
 def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
