@@ -14,7 +14,6 @@ from hdl.campaign.redraw import Redraw
 from hdl.control.sequencer import Sequencer
 from hdl.learn.core import LearningCore
 from hdl.link.receiver import Receiver
-from hdl.link.transmitter import Transmitter
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
@@ -45,7 +44,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "neuron": (Neuron, {"lanes": 8, "readouts": 4}),
     "neurons of lane groups": (Neuron, GROUPS),
     "receiver": (Receiver, {}),
-    "transmitter": (Transmitter, {"packet_bytes": 1024}),
     "sequencer": (Sequencer, SEQUENCER),
     "sequencer, small core": (Sequencer, SEQUENCER),
     "sequencer, overlap": (Sequencer, SEQUENCER | {"overlap": True}),
