@@ -16,7 +16,6 @@ from boards.fpga.constraints import clock_net, constraints
 from boards.fpga.errors import BuildError
 from boards.fpga.page import renewed
 from boards.fpga.performance import fits, frame_bytes, performance
-from boards.fpga.reports import KEYS, load, summaries
 from boards.fpga.target import Pin, Target
 from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
@@ -191,26 +190,12 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(texts) == 2
 
 
-def test_list_has_the_promised_keys() -> None:
-    rows = summaries()
-    assert [row["board"] for row in rows] == list(TARGETS)
-    assert all(set(KEYS) <= set(row) for row in rows)
-
-
 def test_the_page_is_of_the_committed_reports() -> None:
     text = (Path(__file__).parents[2] / "docs" / "boards.md").read_text()
     assert renewed(text) == text
     assert all(f"`{name}`" in text for name in TARGETS)
     with pytest.raises(ValueError, match="page has no <!-- to here -->"):
         renewed(text.replace("<!-- to here -->", ""))
-
-
-def test_committed_reports_are_of_known_boards() -> None:
-    for name in TARGETS:
-        report = load(name)
-        if report is not None:
-            assert report["board"] == name
-            assert report["lanes"] == find_target(name).geometry.lanes
 
 
 def nextpnr_report(folder: Path, clocks: dict[str, tuple[float, float]], **rest: Any) -> Path:
