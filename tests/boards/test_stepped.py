@@ -60,14 +60,6 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert board.counters()["inferences"] >= len(x)
 
 
-def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: SteppedBoard) -> None:
-    network = NETWORKS["separable"]
-    program = mapped(network, target=Geometry(lanes=32))
-    assert program.map_shapes != network.map_shapes
-    x = inputs(network)[:6]
-    ran(board, program, x, seed=7)
-
-
 @pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
 def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
