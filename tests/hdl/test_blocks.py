@@ -19,7 +19,6 @@ from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
 from hdl.top import Top
 from hdl.walk.patch_reader import PatchReader
-from hdl.walk.places import Places
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
 
@@ -52,7 +51,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "redraw of four columns": (Redraw, {"lanes": 8, "redraw": 4, "weight_bits": 9}),
     "patches": (PatchReader, WALKS),
     "every small shape": (PatchReader, WALKS),
-    "places of results": (Places, WALKS),
     "top through its pins": (partial(Top, build_id=0x1122334455667788, divisor=DIVISOR), {}),
     "learning": (LearningCore, {"redraw": 0, "lanes": 8, "readouts": 2}),
     "learning, two groups": (LearningCore, LEARNS | TWO_GROUPS | {"max_inputs": 128, "packet_bytes": 128}),
