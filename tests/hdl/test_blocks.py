@@ -13,7 +13,6 @@ from hdl.array.array import Array
 from hdl.campaign.redraw import Redraw
 from hdl.control.sequencer import Sequencer
 from hdl.learn.core import LearningCore
-from hdl.link.receiver import Receiver
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
@@ -42,7 +41,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "readout back to back, one step or two": (Readout, {"lanes": 4, "readouts": 2, "overlap": True}),
     "neuron": (Neuron, {"lanes": 8, "readouts": 4}),
     "neurons of lane groups": (Neuron, GROUPS),
-    "receiver": (Receiver, {}),
     "sequencer": (Sequencer, SEQUENCER),
     "sequencer, small core": (Sequencer, SEQUENCER),
     "sequencer, overlap": (Sequencer, SEQUENCER | {"overlap": True}),
