@@ -33,17 +33,6 @@ async def enumeration(dut: Any) -> None:
     assert await host.get("limits") == 0x300 | 2 << 4
 
 
-@cocotb.test()
-async def whole_inferences(dut: Any) -> None:
-    host = await Host.boot(dut, GEOMETRY)
-    rng = np.random.default_rng(3)
-    program = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
-    await host.program(program)
-    await host.infers_as_golden(program, 7, seed=99, first=5)
-    await host.cycles(50)
-    assert host.interrupts == await host.get("interrupts") == host.producer
-
-
 def some_words(host: Host) -> tuple[int, int]:
     """First and count of a run of biases."""
     first = int(host.rng.integers(0, GEOMETRY.columns))
