@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator.device.array.crossbar import (
-    Cubic,
-    effective_matrix,
-    effective_matrix_at,
-    operating_point,
-)
+from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at, operating_point
 from tests.emulator.mapping.by_hand import circuit
 
 
