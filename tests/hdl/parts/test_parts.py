@@ -1,4 +1,4 @@
-"""Parts by themselves: bits set, products of carry chains."""
+"""Parts by themselves: bits set, values in fewer bits, products of carry chains."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
+from hdl.learn.clipped import clipped
 from hdl.parts.carry_multiplier import CarryMultiplier
 from hdl.parts.multiplier import MULTIPLY_LATENCY
 from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_last_set, second_set
@@ -32,6 +33,20 @@ def test_set_bits_of_every_byte() -> None:
                 assert [ctx.get(s) for s in found[5:]] == [inner[0], sum(inner[1:][-1:])], value
             few = [ctx.get(most) >> n & 1 for n in (1, 2, 3, 4)]
             assert few == [len(ones) <= n for n in (1, 2, 3, 4)], value
+
+    simulated(m, bench)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5, 7])
+def test_clipped(bits: int) -> None:
+    m, value, out = Module(), Signal(signed(8)), Signal(signed(8))
+    m.d.comb += out.eq(clipped(value, bits))
+
+    async def bench(ctx: Any) -> None:
+        for given in range(-128, 128):
+            ctx.set(value, given)
+            await ctx.delay(1e-9)
+            assert ctx.get(out) == max(-(1 << bits - 1), min((1 << bits - 1) - 1, given))
 
     simulated(m, bench)
 
