@@ -6,8 +6,10 @@ import pytest
 from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at, operating_point
 from tests.emulator.mapping.by_hand import circuit
 
+LARGE = pytest.param((128, 128), marks=pytest.mark.slow)
 
-@pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1)])
+
+@pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1), LARGE])
 @pytest.mark.parametrize(("ohm", "access"), [(1.0, 0.0), (20.0, 3000.0)])
 def test_equals_a_general_nodal_solve(shape, ohm, access):
     rng = np.random.default_rng(sum(shape))

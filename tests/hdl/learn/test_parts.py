@@ -15,6 +15,7 @@ from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE
 from emulator.spec.learning_map import TABLES
 from hdl.learn.trains import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
+from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier
 from tests.hdl.interpreted import answers
 from tests.random_learning import random_devices
@@ -36,6 +37,17 @@ class Lent(Updater):
 
 def number(key: np.ndarray[Any, Any]) -> int:
     return sum(int(word) << 16 * i for i, word in enumerate(key))
+
+
+def test_words() -> None:
+    """Of any row and column, more than a small learner's."""
+    rng = np.random.default_rng(1)
+    row, column = rng.integers(0, 1 << 16, (2, COUNT))
+    key = key_of(5, DOMAIN_CYCLE, 3, 77)
+    pairs = zip(row.tolist(), column.tolist(), strict=True)
+    given = [{"key": number(key), "row": r, "column": c} for r, c in pairs]
+    found = answers(Words(), given, WORDS_LATENCY, "x", "y")
+    assert found == list(zip(*(word.tolist() for word in words(key, row, column)), strict=True))
 
 
 @pytest.mark.parametrize("slots", [1, 2, 15, 31])
