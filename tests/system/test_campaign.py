@@ -122,7 +122,11 @@ def test_ctrl_c_stops_the_board(programmed: Any) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         board.campaign(x, labels, Campaign(chips=100, trials=8), progress=interrupt)
+    board.clear_counters()
     voted(board, program, x, labels, Campaign(chips=2, trials=2, seed=4))
+    # Two chips and the nominal one at the end; every set of columns has a schedule of keys before it.
+    drawn = 3 * sum(layer.weights.size for layer in program.layers) / TINY.redraw
+    assert drawn < board.counters()["redraw_cycles"] < 3 * drawn
     inferred(board, program, x, seed=2)
 
 
