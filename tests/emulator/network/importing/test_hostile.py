@@ -151,8 +151,9 @@ FILES: dict[str, tuple[str, tuple[int, ...], int]] = {
         "g = Gemm <alpha = -0.7, beta = 1.9> (x, w, b) t = Tanh(g) y = Gemm <alpha = 0.3, transB = 1> (t, w)",
         *FLAT,
     ),
-    "codes": (
-        "g = Gemm(x, w, b) q = QuantizeLinear(g, step, zero) y = DequantizeLinear(q, step, zero)",
+    "the codes of a quantiser": (
+        """g = Gemm(x, w, b) q = QuantizeLinear(g, step, zero)
+           d = DequantizeLinear(q, step, zero) y = Gemm(d, w, b)""",
         *FLAT,
     ),
     "pads of permuted axes": ("q = Pad(x, pads, , axes) c = Conv(q, k) y = Flatten(c)", (2, 5, 5), 3 * 5 * 4),

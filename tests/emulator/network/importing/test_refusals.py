@@ -67,10 +67,7 @@ VECTORS: Rows = {
 MAPS: Rows = {
     "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps of one call"),
     "another layer": (lambda m, x: F.unfold(m.conv(x, 2, 1), 2), r"\((Gather|forward)\).*whole channels"),
-    "transposed convolution": (
-        lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x),
-        r"Transpose\).*use Resize",
-    ),
+    "a transposed one": (lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x), r"Transpose\).*use Resize by"),
     "interpolation": (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear"), RESIZE),
     "maps half as large again": (lambda m, x: F.interpolate(x, scale_factor=1.5), RESIZE),
     "infinity around": (lambda m, x: m.conv(F.pad(x, (1, 1), value=-np.inf), 2, 1), r"\(Pad\).*use a finite"),
