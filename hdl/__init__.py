@@ -11,4 +11,7 @@ import from the steps below theirs only, never from one beside them:
     readout | neuron
     array | noise | maps | link
     parts
+    tracer
 """
+
+import hdl.tracer  # noqa: F401

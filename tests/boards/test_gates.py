@@ -45,12 +45,7 @@ pytestmark = [
 
 @pytest.mark.parametrize(
     ("family", "geometry"),
-    [
-        ("ecp5", "multipliers"),
-        ("ecp5", "overlap"),
-        ("ice40", "multipliers"),
-        ("ice40", "small"),
-    ],
+    [("ecp5", "multipliers"), ("ecp5", "overlap"), ("ice40", "multipliers"), ("ice40", "small")],
 )
 def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> None:
     shape = GEOMETRIES[geometry]

@@ -62,13 +62,8 @@ def test_golden_board() -> None:
                 board.infer(x, seed=seed, first_index=first_index)  # type: ignore[arg-type]
     with pytest.raises(LinkError, match="closed"):
         board.infer(x)
-
-
-def test_golden_board_refuses_what_the_geometry_cannot_hold() -> None:
-    program = small(np.random.default_rng(0))
-    with pytest.raises(GeometryError):
-        GoldenBoard(PRESETS["64-lane"]).program(program)
-    GoldenBoard().program(program)
+    with GoldenBoard(PRESETS["64-lane"]) as other, pytest.raises(GeometryError):
+        other.program(program)
 
 
 def test_scrubbing_is_of_the_program_that_was_programmed_whatever_its_name() -> None:

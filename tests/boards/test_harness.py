@@ -1,9 +1,8 @@
-"""The compiled harness around a loopback component: no byte lost, changed or invented, either way in.
+"""The compiled harness around a loopback component: where a run ends, and what is closed or damaged.
 
 The link to it, under the driver: a device that never answers ends in an error, not in a hang.
 """
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,20 +25,6 @@ def model(request: pytest.FixtureRequest, library: Path) -> Iterator[Model]:
     model.close()
 
 
-def frame(seed: int, size: int) -> bytes:
-    return bytes(random.Random(seed).choices(range(1, 256), k=size)) + b"\x00"
-
-
-def test_frames_come_back_whole(model: Model) -> None:
-    for seed in range(20):
-        data = frame(seed, 500)
-        model.feed(data)
-        assert model.run(1_000_000)
-        assert model.take() == data
-    assert model.unsent == 0
-    assert model.framing_errors == 0
-
-
 def test_run_stops_at_each_delimiter_and_at_the_budget(model: Model) -> None:
     model.feed(b"\x01\x00\x02\x00\x03")
     assert model.run(1000)
@@ -51,17 +36,6 @@ def test_run_stops_at_each_delimiter_and_at_the_budget(model: Model) -> None:
     assert model.cycles == before + 250_000
     assert model.take() == b"\x03"
     assert model.take() == b""
-
-
-def test_stalls_lose_nothing(library: Path) -> None:
-    model = Model(library, pins=False, divisor=DIVISOR)
-    model.stall(0.4, 0.6, seed=3)
-    data = frame(1, 5000)
-    model.feed(data)
-    assert model.run(1_000_000)
-    assert model.take() == data
-    assert model.cycles > 10_000 * 1.5
-    model.close()
 
 
 def test_a_closed_model_says_so(model: Model) -> None:

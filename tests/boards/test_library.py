@@ -62,22 +62,21 @@ def works(library: Path) -> bool:
     return said == b"\x01\x00"
 
 
-@pytest.mark.parametrize("comment", [False, True])
-def test_the_second_open_compiles_nothing_of_other_sources_of_the_same_netlist_too(
-    own: Path, compiled: Compiled, library: Path, monkeypatch: pytest.MonkeyPatch, comment: bool
-) -> None:
-    if comment:
-        monkeypatch.setattr(netlist, "sources", lambda: "after a comment")
-    assert loopback_library() == own / library.name
-    assert compiled == []
+CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], int]] = {
+    "nothing": (lambda patch: None, 0),
+    "sources of the same netlist": (lambda patch: patch.setattr(netlist, "sources", lambda: "a comment"), 0),
+    "the compiler": (lambda patch: patch.setenv("CXX", shlex.join([*find_compiler(), "-DOTHER"])), 1),
+}
 
 
-def test_other_options_of_the_compiler_are_another_build(
-    own: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("changed", CHANGES)
+def test_what_is_compiled_anew(
+    own: Path, compiled: Compiled, library: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    monkeypatch.setenv("CXX", shlex.join([*find_compiler(), "-DOTHER"]))
-    loopback_library()
-    assert len(compiled) == 1
+    change, count = CHANGES[changed]
+    change(monkeypatch)
+    assert (loopback_library() == own / library.name) == (count == 0)
+    assert len(compiled) == count
 
 
 def test_another_harness_is_another_build(own: Path, compiled: Compiled, tmp_path: Path) -> None:

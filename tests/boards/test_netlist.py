@@ -81,10 +81,6 @@ def test_what_shapes_the_gateware_changes_it(
     assert of_copies(edit) != here
 
 
-def test_a_build_id_fits_its_register(here: int) -> None:
-    assert 0 < here < 1 << 64
-
-
 def test_a_netlist_is_elaborated_once_for_the_same_sources(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -108,7 +104,8 @@ def test_a_netlist_is_elaborated_once_for_the_same_sources(
     assert asked == [0, 0, 0, 0]
 
 
-def test_a_build_id_is_never_0() -> None:
+def test_a_build_id_fits_its_register_and_is_never_0(here: int) -> None:
+    assert 0 < here < 1 << 64
     assert build_id("0" * 64) == 1
     assert build_id("00000000000000ff" + "0" * 48) == 255
 

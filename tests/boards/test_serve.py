@@ -2,8 +2,6 @@
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,19 +56,6 @@ def test_an_interrupt_removes_the_link(served: tuple[Served, Path]) -> None:
     assert os.path.realpath(link).startswith("/dev/")
     server.stop()
     assert not link.is_symlink()
-
-
-def test_an_interrupt_is_heard_where_the_tests_run_in_the_background() -> None:
-    test = f"{Path(__file__).name}::test_an_interrupt_removes_the_link"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", test]
-    program = (
-        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-        f"os.execv({sys.executable!r}, {command})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def test_a_file_in_the_way_is_not_replaced(

@@ -60,14 +60,6 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert board.counters()["inferences"] >= len(x)
 
 
-def test_maps_with_more_rows_than_are_read_go_from_segment_to_segment(board: SteppedBoard) -> None:
-    network = NETWORKS["separable"]
-    program = mapped(network, target=Geometry(lanes=32))
-    assert program.map_shapes != network.map_shapes
-    x = inputs(network)[:6]
-    ran(board, program, x, seed=7)
-
-
 @pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
 def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
@@ -163,7 +155,7 @@ def test_virtual_chips_of_a_chain_that_does_not_fit_run_here() -> None:
     assert board.campaigns_on_host
     board.program(deep(3))
     assert not board.campaigns_on_host
-    assert (board.segments, board.swapped_words) == (1, 0)
+    assert (board.segments, board.swapped_words, board.on_host) == (1, 0, ())
 
 
 def test_a_campaign_programs_nothing_and_what_is_asked_next_does() -> None:
@@ -231,18 +223,6 @@ def test_threads_take_turns(board: SteppedBoard) -> None:
         found = list(pool.map(lambda seed: board.infer(x, seed=seed % 4), range(32)))
     for seed, y in enumerate(found):
         np.testing.assert_array_equal(y, wanted[seed % 4])
-
-
-def test_chains_are_the_boards_own_work(board: SteppedBoard) -> None:
-    program = mapped(Network.chain(NETWORKS["small"].layers[2:], "chain"))
-    board.program(program)
-    assert board.on_host == ()
-    x = np.zeros((3, 24), np.uint8)
-    inferred(board, program, x, seed=2)
-    with pytest.raises(NotProgrammedError):
-        board.scrub(mapped(NETWORKS["small"]))
-    with pytest.raises(GeometryError, match="arrays of 128 rows"):
-        SteppedBoard(GoldenBoard(PRESETS["tiny"])).program(program)
 
 
 def test_bad_inputs_and_nothing_programmed(board: SteppedBoard) -> None:

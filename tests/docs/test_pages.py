@@ -1,4 +1,4 @@
-"""The documentation: its examples run, its pages are current, and the cast's commands work.
+"""The documentation: its examples run, and its pages are current.
 
 What users read imports from ``ndrite`` alone: its public names and its public modules.
 """
@@ -18,7 +18,6 @@ import yaml
 
 import ndrite
 from ndrite.shell.main import group
-from tests.docs import cast
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -125,19 +124,3 @@ def test_what_a_benchmark_imports_is_there(path: Path) -> None:
             module = importlib.import_module(str(node.module))
             absent = [a.name for a in node.names if not hasattr(module, a.name)]
             assert [n for n in absent if importlib.util.find_spec(f"{node.module}.{n}") is None] == []
-
-
-def test_text_of_a_program_is_no_markup() -> None:
-    picture = cast.svg([cast.Scene("echo", "[bold]<b>&\n", 1.0)])
-    assert "[bold]&lt;b&gt;&amp;" in picture
-
-
-@pytest.mark.long
-def test_the_commands_run(tmp_path: Path) -> None:
-    for package in ("sklearn", "skl2onnx", "onnx"):
-        pytest.importorskip(package, reason="needs ndrite[import-check]")
-    scenes = cast.record(tmp_path)
-    assert [scene.command for scene in scenes] == list(cast.COMMANDS)
-    accuracy = re.search(r"accuracy\s+│\s+([\d.]+) │", "".join(scene.printed for scene in scenes))
-    assert accuracy is not None
-    assert float(accuracy[1]) > 0.85

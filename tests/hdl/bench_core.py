@@ -66,6 +66,10 @@ class Monitor:
         at = {opened: i for i, opened in enumerate(self.opened.order)}
         return sum(at.get((n + 1, 0), len(at)) < at[n, 1] for n, layer in at if layer == 1)
 
+    def awaited(self) -> str:
+        """Of each event the first that has not come."""
+        return ", ".join(f"{event} of {coming[0]}" for event, coming in self.to_come.items() if coming)
+
     def _next(self, event: str) -> Any:
         assert self.to_come[event], f"unexpected {event}: all are done"
         return self.to_come[event].popleft()
@@ -103,7 +107,7 @@ class Monitor:
 
 
 async def infer(
-    dut: Any, program: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
+    dut: Any, monitor: Monitor, program: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
@@ -151,7 +155,7 @@ async def infer(
         if collected == len(x):
             break
     else:
-        raise AssertionError(f"only {done} of {len(x)} inferences finished")
+        raise AssertionError(f"only {done} of {len(x)} inferences finished; awaited: {monitor.awaited()}")
     for task in tasks:
         await task
     return out
@@ -185,7 +189,7 @@ async def run(
     noisy = [noise and bool(layer.sigma_out or layer.var_cell) for layer in program.layers]
     monitor = Monitor(dut, program, trace, len(x), noisy)
     watch = cocotb.start_soon(monitor.run())
-    got = await infer(dut, program, x, index, gap)
+    got = await infer(dut, monitor, program, x, index, gap)
     watch.cancel()
     assert sorted(monitor.opened.order) == [
         (n, layer) for n in range(len(x)) for layer in range(len(program.layers))

@@ -15,8 +15,7 @@ from emulator.backend.lay_out import lay_out
 from emulator.golden import Core
 from emulator.golden.random_program import random_program
 from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME, MAGIC, protocol_word, register_map_hash
-from emulator.spec.registers import identity as identity_words
+from emulator.spec.registers import BY_NAME
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import pulse
@@ -83,16 +82,6 @@ async def begin(dut: Any) -> Pins:
     pins.sequence = 65530
     await pins.call(Opcode.SYNC)
     return pins
-
-
-@cocotb.test()
-async def identity(dut: Any) -> None:
-    pins = await begin(dut)
-    values = await pins.read("magic", 5)
-    assert values == [MAGIC, protocol_word(), 0x55667788, 0x11223344, register_map_hash()]
-    for name, value in identity_words(GEOMETRY, 0).items():
-        if name.startswith("geometry_"):
-            assert await pins.read(name) == [value], name
 
 
 @cocotb.test()

@@ -7,25 +7,19 @@ from typing import Any
 
 import pytest
 
-from boards.sim import Design
 from emulator.spec import PRESETS
 from hdl.array.array import Array
 from hdl.campaign.redraw import Redraw
-from hdl.control.sequencer import Sequencer
 from hdl.learn.core import LearningCore
-from hdl.link.receiver import Receiver
-from hdl.link.transmitter import Transmitter
 from hdl.neuron.neuron import Neuron
 from hdl.noise.noise import Noise
 from hdl.readout.readout import Readout
 from hdl.tops import Top
 from hdl.walk.patch_reader import PatchReader
-from hdl.walk.places import Places
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
 
 ARRAY = {"lanes": 12, "readouts": 4}
-SEQUENCER = {"lanes": 3, "readouts": 1, "redraw": 0}
 GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True, "lane_groups": 2}
 DIVISOR = 4
 LEARNS = {"redraw": 0, "readouts": 1}
@@ -44,17 +38,11 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "readout back to back, one step or two": (Readout, {"lanes": 4, "readouts": 2, "overlap": True}),
     "neuron": (Neuron, {"lanes": 8, "readouts": 4}),
     "neurons of lane groups": (Neuron, GROUPS),
-    "receiver": (Receiver, {}),
-    "transmitter": (Transmitter, {"packet_bytes": 1024}),
-    "sequencer": (Sequencer, SEQUENCER),
-    "sequencer, small core": (Sequencer, SEQUENCER),
-    "sequencer, overlap": (Sequencer, SEQUENCER | {"overlap": True}),
     "redraw": (Redraw, {"lanes": 8, "redraw": 2}),
     "redraw of one column": (Redraw, {"lanes": 8, "redraw": 1, "weight_bits": 8}),
     "redraw of four columns": (Redraw, {"lanes": 8, "redraw": 4, "weight_bits": 9}),
     "patches": (PatchReader, WALKS),
     "every small shape": (PatchReader, WALKS),
-    "places of results": (Places, WALKS),
     "top through its pins": (partial(Top, build_id=0x1122334455667788, divisor=DIVISOR), {}),
     "learning": (LearningCore, {"redraw": 0, "lanes": 8, "readouts": 2}),
     "learning, two groups": (LearningCore, LEARNS | TWO_GROUPS | {"max_inputs": 128, "packet_bytes": 128}),
@@ -71,7 +59,6 @@ LONG = {
     "top through its pins",
     "noise ahead, faster than keys",
     "readout back to back, up to eight steps",
-    "sequencer, small core",
     "redraw of four columns",
 }
 
@@ -87,6 +74,5 @@ def bench_of(block: Any) -> str:
 def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, changes = BLOCKS[name]
     geometry = dataclasses.replace(PRESETS["tiny"], **changes)
-    platform = Design(small=True) if name.endswith("small core") else None
     given = {"DIVISOR": str(DIVISOR), "EVERY": "1" if name == "every small shape" else "151"}
-    simulate(block(geometry), bench_of(block), tmp_path, platform=platform, geometry=geometry, **given)
+    simulate(block(geometry), bench_of(block), tmp_path, geometry=geometry, **given)

@@ -34,7 +34,7 @@ GEOMETRIES = {
 }
 SHORT = {"tiny", "overlap", "small-odd-lanes", "small-one-lane"}
 """What does not take minutes to compile."""
-RARE = {"overlap", "groups-faster-than-rows", "small-one-lane"}
+RARE = {"groups-faster-than-rows", "small-one-lane"}
 """What has little to find once the others have passed."""
 WORK = {
     # What matters are passes that follow each other closely; the others are slow with so many lanes.

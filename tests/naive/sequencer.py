@@ -1,6 +1,6 @@
 """The order in which the gateware visits layers, column groups, row tiles and slices.
 
-The result does not depend on it; the RTL sequencer is checked against it.
+The result does not depend on it; what the core's blocks do is awaited in it.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,9 @@ class Pass:
     group: int
     tile: int
     slice: int
-    first_row: int
     rows: int
     first_column: int
     columns: int
-    weight_address: int
     first: bool
     """First pass of its group: the partial sums start from it."""
     last: bool
@@ -31,7 +29,6 @@ class Pass:
 
 def passes(program: Program, geometry: Geometry) -> Iterator[Pass]:
     """Passes of one inference, in order: layer, group, tile, slice (slice 0 first)."""
-    base = 0
     for i, layer in enumerate(program.layers):
         per_tile = layer.tile_rows(program.rows)
         tiles, steps = layer.tiles(program.rows), 8 // layer.dac_bits
@@ -45,12 +42,9 @@ def passes(program: Program, geometry: Geometry) -> Iterator[Pass]:
                         group=group,
                         tile=tile,
                         slice=j,
-                        first_row=row,
                         rows=min(per_tile, layer.inputs - row),
                         first_column=column,
                         columns=min(geometry.lanes, layer.outputs - column),
-                        weight_address=base + group * layer.inputs + row,
                         first=tile == 0 and j == 0,
                         last=tile == tiles - 1 and j == steps - 1,
                     )
-        base += layer.inputs * geometry.groups(layer.outputs)

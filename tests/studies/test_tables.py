@@ -175,16 +175,6 @@ def test_a_cell_is_drawn_as_it_reads(cell: str, wanted: Any) -> None:
     assert table.interval(cell) == wanted
 
 
-def test_bits_come_back() -> None:
-    rng = np.random.default_rng(4)
-    right = rng.random(10_001) < 0.9
-    die = right ^ (rng.random(10_001) < 0.02)
-    assert np.array_equal(runs.unpacked(runs.packed(right), 10_001), right)
-    text = runs.packed(die, right)
-    assert np.array_equal(runs.unpacked(text, 10_001, right), die)
-    assert len(text) < 1000 < len(runs.packed(die))
-
-
 def results(task: str, share: float, mlp: float = 0.9) -> list[dict[str, Any]]:
     """Five seeds of every kind, right on such a share of the samples."""
     rng = np.random.default_rng(0)

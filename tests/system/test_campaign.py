@@ -20,9 +20,6 @@ from emulator.spec.registers import BY_NAME
 from host import DeviceError, InputError
 from host.campaign import RUN, samples_at_once
 from host.session import Command
-from ndrite import connect
-from ndrite.networks import shipped_program
-from ndrite.samples import judging_set
 from tests.stimulus import inferred, ran, random_inputs, varied, voted
 
 TINY = PRESETS["tiny"]
@@ -52,21 +49,6 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
             # The nominal chip is back, an odd number of inferences does not upset the two banks.
             inferred(each, program, x[:3], seed=1)
             assert seen[-1] == ((9, 9) if each is board else (3, 3))
-
-
-@pytest.mark.long
-def test_shipped_network_twenty_chips() -> None:
-    program = various(shipped_program(), np.random.default_rng(3))
-    x, labels = (a[:20] for a in judging_set("fashion-mnist"))
-    with connect("sim:") as board:
-        board.program(program)
-        board.clear_counters()
-        votes = voted(board, program, x, labels, Campaign(chips=20, trials=3, seed=99))
-        counters = board.counters()
-    assert votes.sum() == counters["inferences"] == 20 * 20 * 3
-    # 20 chips and the nominal one at the end, two cells a cycle.
-    cells = sum(la.weights.size for la in program.layers)
-    assert counters["redraw_cycles"] <= 1.1 * 21 * cells / 2
 
 
 @pytest.fixture
@@ -140,7 +122,11 @@ def test_ctrl_c_stops_the_board(programmed: Any) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         board.campaign(x, labels, Campaign(chips=100, trials=8), progress=interrupt)
+    board.clear_counters()
     voted(board, program, x, labels, Campaign(chips=2, trials=2, seed=4))
+    # Two chips and the nominal one at the end; every set of columns has a schedule of keys before it.
+    drawn = 3 * sum(layer.weights.size for layer in program.layers) / TINY.redraw
+    assert drawn < board.counters()["redraw_cycles"] < 3 * drawn
     inferred(board, program, x, seed=2)
 
 

@@ -19,8 +19,6 @@ from emulator.spec import PRESETS, Program
 from host import BoardApi
 from ndrite import connect
 from ndrite.evaluations import evaluate
-from ndrite.networks import shipped_program
-from ndrite.samples import judging_set
 from ndrite.shell.main import OK, run
 from tests.stimulus import inferred, ran, random_inputs
 
@@ -47,14 +45,6 @@ def equals_golden(board: BoardApi, program: Program, x: np.ndarray, labels: np.n
     np.testing.assert_array_equal(part, result.outputs[third : third + 2])
     assert (board.infer(x, seed=6) != result.outputs).any(axis=1).all()
     inferred(board, program, x, seed=5, noise=False)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("preset", ["64-lane", "8-lane"])
-def test_shipped_network_at_8_and_64_lanes(preset: str) -> None:
-    images, labels = judging_set("fashion-mnist")
-    with connect(f"sim:{preset}") as board:
-        equals_golden(board, shipped_program(), images[:20], labels[:20])
 
 
 @pytest.mark.parametrize("preset", ["64-lane", "tiny"])

@@ -4,6 +4,7 @@ The model says which frames are answered, how often, with which bytes, and what 
 so nothing changes before a good CRC, every good frame is answered once, and one delimiter resynchronises.
 """
 
+import itertools
 import random
 import zlib
 from collections import Counter
@@ -21,7 +22,6 @@ from emulator.spec.registers import BY_NAME
 from host.memory import differing
 from host.packets import Request, encode_request
 from tests.host.responder import Responder
-from tests.system.test_garbage import body_of, garbage
 
 TINY = PRESETS["tiny"]
 CYCLES = 400_000
@@ -82,11 +82,37 @@ def packet(rng: random.Random, device: Device) -> bytes:
     return encoded
 
 
-def noise(rng: random.Random, device: Device) -> bytes:
-    """A frame that is a packet by accident at most, delimiter included."""
-    if rng.randrange(5) == 0:
+def noise(rng: random.Random, sound: bytes) -> bytes:
+    """A frame that is a packet by accident at most, delimiter included; a ``sound`` one's in part."""
+    kind = rng.randrange(6)
+    if kind == 0:
         return b"\0" * rng.randrange(1, 5)
-    return garbage(rng, packet(rng, device)[:-1]) + b"\0"
+    if kind < 3:  # also too long for any buffer
+        return bytes(rng.choices(range(1, 256), k=rng.randrange(*((1, 120), (200, 700))[kind - 1]))) + b"\0"
+    body = cobs.decode(sound[:-1])
+    if kind == 3:  # of another length than its header says, or than there is room for
+        body = body[:HEADER_BYTES] + bytes(rng.choice((1, TINY.packet_bytes + 1)))
+        return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+    if kind == 4:  # truncated
+        return sound[: max(1, rng.randrange(len(sound) - 1))] + b"\0"
+    frame = bytearray(sound)
+    for i in rng.sample(range(len(frame) - 1), rng.randrange(1, 4)):
+        frame[i] = rng.choice([b for b in range(1, 256) if b != frame[i]])
+    return bytes(frame)
+
+
+def judged(frame: bytes) -> bytes | str:
+    """The body, CRC taken off, of a frame that is a packet; of another one what it counts as."""
+    try:
+        body: bytes = cobs.decode(frame)
+    except cobs.DecodeError:
+        return "framing"
+    if len(body) > HEADER_BYTES + TINY.packet_bytes + 4:
+        return "overflow"
+    if len(body) < 4 or zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
+        return "crc"
+    said = int.from_bytes(body[8:10], "little")
+    return body[:-4] if len(body) == HEADER_BYTES + said + 4 else "framing"
 
 
 def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
@@ -94,36 +120,41 @@ def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
     device = Device(TINY)
     link = SimLink(TINY)
     model = link.model
-    frames = answers = bad = 0
+    frames = answers = 0
+    errors: Counter[str] = Counter()
     program = random_program(TINY, np.random.default_rng(20), sizes=(12, 6, 3), noise=True)
     board = Board(link)
     board.program(program)
     board.write_register("program_tag", 0)
     board.clear_counters()
     kinds: Counter[str] = Counter()
+    stalls = itertools.cycle(((0.0, 0.0), (0.3, 0.0), (0.4, 0.6)))
     # A session begins with a sync, before which no number is known.
     opening = encode_request(Request(0, Opcode.SYNC, 0))
     start = model.cycles
     stream = opening
     while model.cycles - start < CYCLES * scale:
         for _ in range(rng.randrange(6)):
-            stream += noise(rng, device)
+            stream += noise(rng, packet(rng, device))
         stream += packet(rng, device)
         wanted = []
-        for frame in stream.split(b"\0")[:-1]:
-            frames += frame != b""
-            body = body_of(frame) if frame else None
-            bad += frame != b"" and body is None
-            if body is not None:
+        for frame in filter(None, stream.split(b"\0")):
+            frames += 1
+            body = judged(frame)
+            if isinstance(body, str):
+                errors[body] += 1
+            else:
                 wanted.append(device.take(body))
                 kinds[Status(cobs.decode(wanted[-1][:-1])[4]).name] += 1
+        model.stall(*next(stalls), seed=frames)
         model.feed(stream)
         got = b""
         while model.unsent or got.count(b"\0") < len(wanted):
             before = model.cycles
             model.run(20_000)
-            got += model.take()
-            assert model.unsent or got or model.cycles - before < 20_000, f"no answer to {stream.hex()}"
+            more = model.take()
+            assert model.unsent or more or model.cycles - before < 20_000, f"no answer to {stream.hex()}"
+            got += more
         model.run(200)
         got += model.take()
         expected = b"".join(wanted)
@@ -139,7 +170,8 @@ def test_frames_of_every_kind(scale: int, counted: list[str]) -> None:
     # The counters show what was none, and no memory has changed.
     board = Board(link)
     counters = board.counters()
-    assert sum(counters[f"errors_{kind}"] for kind in ("framing", "crc", "overflow")) == bad > 0
+    assert {kind: counters[f"errors_{kind}"] for kind in ("framing", "crc", "overflow")} == errors
+    assert min(errors.values()) > 20
     assert counters["inferences"] == 0
     assert differing(board.session, lay_out(program, TINY)) == []
     board.close()

@@ -120,11 +120,6 @@ def test_every_memory_is_watched(board: Board, program: Program, scale: int, cou
     counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
 
 
-def test_scrub_wants_the_program_that_is_there(board: Board, program: Program) -> None:
-    with pytest.raises(NotProgrammedError, match="does not hold program"):
-        board.scrub(program)
-
-
 def test_a_run_that_hangs(board: Board, program: Program) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     x = random_inputs(program, np.random.default_rng(7), 4)

@@ -32,44 +32,35 @@ def varied(seed: int, **options: Any) -> Program:
     return dataclasses.replace(program, variation=v)
 
 
-@pytest.mark.parametrize("noise", [True, False])
-def test_votes_are_the_argmax_of_each_inference(noise: bool) -> None:
-    """So pieces of a campaign add up to the whole."""
-    program = varied(3, layers=2, noise=True)
-    rng = np.random.default_rng(1)
-    x, labels = random_inputs(program, rng, 6), rng.integers(0, program.outputs, 6)
-    plan = Campaign(chips=3, trials=2, seed=77, first_chip=40, first_sample=500, noise=noise)
-    got = campaign(program, x, labels, plan)
-    votes = np.zeros((6, program.outputs), int)
-    correct = np.zeros(3, int)
-    for c, t, i in itertools.product(range(3), range(2), range(6)):
-        core = Core(virtual_chip(program, seed=77, chip=40 + c), fast=False)
-        numbers = {"seed": 77, "first_index": 500 + i + t * 2**20, "stream": 41 + c}
-        winner = int(core.infer(x[i : i + 1], noise=noise, **numbers)[0].argmax())
-        votes[i, winner] += 1
-        correct[c] += winner == labels[i]
-    np.testing.assert_array_equal(got.votes, votes)
-    np.testing.assert_array_equal(got.correct, correct)
-    assert got.accuracy_per_chip[0] == correct[0] / 12
-
-
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("readout", ["adc", "analog"])
-def test_compiled_loops_equal_numpy(readout: str, dac_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("numba", reason="needs ndrite[fast]")
-    for trial in range(3):
+def test_votes_are_the_argmax_of_each_inference(
+    readout: str, dac_bits: int, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So pieces of a campaign add up to the whole; of NumPy's inferences, with and without compiled loops."""
+    if fast:
+        pytest.importorskip("numba", reason="needs ndrite[fast]")
+    else:
+        monkeypatch.setattr("emulator.golden.campaign.available", lambda: False)
+        monkeypatch.setattr("emulator.golden.core.available", lambda: False)
+    for trial in range(4):
         program = varied(trial, layers=3, readout=readout, dac_bits=dac_bits, corner=trial == 2)
-        rng = np.random.default_rng(trial)
-        x, labels = random_inputs(program, rng, 150), rng.integers(0, program.outputs, 150)
         assert fast_model.suits(program)
-        plan: dict[str, Any] = {"chips": 2, "trials": 2, "seed": 5 + trial, "first_chip": 1000}
-        fast = campaign(program, x, labels, Campaign(**plan))
-        with monkeypatch.context() as patch:
-            patch.setattr("emulator.golden.campaign.available", lambda: False)
-            patch.setattr("emulator.golden.core.available", lambda: False)
-            plain = campaign(program, x, labels, Campaign(**plan))
-        np.testing.assert_array_equal(fast.votes, plain.votes)
-        np.testing.assert_array_equal(fast.correct, plain.correct)
+        rng, count, noise = np.random.default_rng(trial), 150 if trial == 2 else 12, trial != 3
+        x, labels = random_inputs(program, rng, count), rng.integers(0, program.outputs, count)
+        plan = Campaign(chips=3, trials=2, seed=77, first_chip=1000, first_sample=500, noise=noise)
+        got = campaign(program, x, labels, plan)
+        votes, correct = np.zeros((count, program.outputs), int), np.zeros(3, int)
+        for c, t in itertools.product(range(3), range(2)):
+            core = Core(virtual_chip(program, seed=77, chip=1000 + c), fast=False)
+            numbers = {"seed": 77, "first_index": 500 + t * 2**20, "stream": 1001 + c}
+            winners = core.infer(x, noise=noise, **numbers).argmax(axis=1)
+            votes[np.arange(count), winners] += 1
+            correct[c] += (winners == labels).sum()
+        np.testing.assert_array_equal(got.votes, votes)
+        np.testing.assert_array_equal(got.correct, correct)
+        assert got.accuracy_per_chip[0] == correct[0] / (2 * count)
 
 
 @pytest.mark.parametrize("code_max", [127, 255])

@@ -18,6 +18,7 @@ from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
+MEASURES = ("wire_compensation", "gain_calibration")
 WAN = {"programming_error": "wan2022", "g_max_uS": 40.0, "levels": 16, "g_min_uS": 0.0}
 
 
@@ -35,6 +36,7 @@ def full_scales(program) -> list[float]:
 
 
 def test_one_transimpedance_for_a_layer():
+    """And one gain, which makes up for what all cells have lost."""
     own, common = (
         map_network(centred_network(), chip(range_policy=p), X).program for p in ("column", "layer")
     )
@@ -42,6 +44,13 @@ def test_one_transimpedance_for_a_layer():
     assert len(set(common.layers[0].scale.tolist())) == 1
     y, exact = Core(common).infer(X) * common.meaning.output_step, centred_network().forward(X / 255)
     assert np.corrcoef(y.ravel(), exact.ravel())[0, 1] > 0.98
+    lossy = changed(chip(), array={"wire_resistance_ohm": 20.0})
+    gained, plain = (
+        map_network(centred_network(), lossy, X, options=options).program.layers[0]
+        for options in (mitigated(wire_compensation=False), mitigated(**dict.fromkeys(MEASURES, False)))
+    )
+    assert len(set(gained.scale.tolist())) == 1
+    assert gained.scale[0] / 2.0**gained.vshift > 1.03 * plain.scale[0] / 2.0**plain.vshift
 
 
 def test_noise_is_in_percent_of_the_largest_current():

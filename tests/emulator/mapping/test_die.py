@@ -123,8 +123,8 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.die.npz").write_bytes(b"PK nothing")
     program.save(tmp_path / "p.npz")
     for name, message in (
-        ("x.die.npz", r"x.die.npz: not a die file"),
-        ("p.npz", r"format is ndrite-program 5; accepted: ndrite-die 1"),
+        ("x.die.npz", "x.die.npz: not a die file"),
+        ("p.npz", "format is .*: ndrite-die 1"),
     ):
         with pytest.raises(CompileError, match=message):
             load_die(tmp_path / name)

@@ -261,9 +261,7 @@ def test_the_bound_counts_every_patch_of_every_product() -> None:
 
 def test_refusals() -> None:
     network, first = plain_network(), convolution(np.random.default_rng(0), 1, (1, 10, 10), 4)
-    with pytest.raises(
-        NetworkError, match=r"node1.patches shape is \(1, 10, 10\); accepted: .* \(4, 10, 10\)"
-    ):
+    with pytest.raises(NetworkError, match=r"node1.patches shape is \(1, 10, 10\); .* \(4, 10, 10\)"):
         Network((network.nodes[0], first), (1, 10, 10))
     with pytest.raises(NetworkError, match=r"node0 reads map 1; accepted: 0\.\.0"):
         Network((first,), (1, 10, 10))

@@ -64,20 +64,6 @@ def test_who_is_compensated_and_how_many_gains_there_are(
     assert tuple(made.gains(load_chip(chip), final=final) for final in (False, True)) == gains
 
 
-def test_a_layer_with_one_transimpedance_has_one_gain() -> None:
-    """Drift lowers all cells; the scale of every column rises by one factor against a chip without a gain."""
-    network = centred_network(60)
-    x = RNG.integers(0, 256, (300, 60), dtype=np.uint8)
-    chip = wired(ANALOG, 20.0)
-    scales = []
-    for measures in ({}, {"gain_calibration": False}):
-        layer = map_network(network, chip, x, seed=3, options=mitigated(**measures)).program.layers[0]
-        scales.append(layer.scale / 2.0**layer.vshift)
-    ratio = scales[0] / scales[1]
-    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
-    assert abs(ratio.mean() - 1) > 0.002
-
-
 def test_limits_rise_where_wires_take_much() -> None:
     """A larger limit makes the cells' errors weigh more: worse cells leave less room for wires."""
     limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)

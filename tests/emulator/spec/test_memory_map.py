@@ -50,35 +50,33 @@ def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
             assert int(held["neuron"][c]) & 0xFFFFFFFF == int(one.scale[m]) | int(one.curve[m]) << 16
 
 
+PLAIN, ANALOG = (
+    quiet(random_program(TINY, np.random.default_rng(1), layers=2, readout=kind))
+    for kind in ("adc", "analog")
+)
+NOISY = PLAIN.with_layers([dataclasses.replace(one, sigma_out=5) for one in PLAIN.layers])
+
+
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("program", "change", "words"),
     [
-        ({"rows": 8}, "arrays of 16 rows"),
-        ({"weight_depth": 16}, "weight words a lane"),
-        ({"layers": 1}, "number of layers"),
-        ({"max_inputs": 8}, "inputs"),
-        ({"columns": 4}, "column parameters"),
-        ({"curves": 1}, "number of curves"),
-        ({"weight_bits": 8}, r"weights magnitude is \d+; at most 127 \(.*whose cell.weight_bits is 8"),
+        (PLAIN, {"rows": 8}, "arrays of 16 rows"),
+        (PLAIN, {"weight_depth": 16}, "weight words a lane"),
+        (PLAIN, {"layers": 1}, "number of layers"),
+        (PLAIN, {"max_inputs": 8}, "inputs"),
+        (PLAIN, {"columns": 4}, "column parameters"),
+        (PLAIN, {"curves": 1}, "number of curves"),
+        (PLAIN, {"weight_bits": 8}, r"weights magnitude is \d+; at most 127 \(.*whose cell.weight_bits is 8"),
+        (ANALOG, {}, "analog"),
+        (NOISY, {}, "noise generator"),
     ],
 )
-def test_what_does_not_fit_is_named(change: dict[str, int], words: str) -> None:
-    program = random_program(TINY, np.random.default_rng(1), layers=2, readout="adc")
+def test_what_does_not_fit_is_named(program: Program, change: dict[str, int], words: str) -> None:
+    least = dataclasses.replace(TINY, noise=False, analog=False)
+    check_fits(PLAIN, least)
     check_fits(program, TINY)
     with pytest.raises(GeometryError, match=words):
-        check_fits(program, dataclasses.replace(TINY, noise=True, analog=False, **change))
-
-
-def test_noise_and_analog_need_their_features() -> None:
-    rng = np.random.default_rng(2)
-    analog = quiet(random_program(TINY, rng, layers=1, readout="analog"))
-    with pytest.raises(GeometryError, match="analog"):
-        check_fits(analog, dataclasses.replace(TINY, analog=False))
-    noisy = random_program(TINY, rng, layers=1, readout="adc")
-    noisy = noisy.with_layers([dataclasses.replace(noisy.layers[0], sigma_out=5)])
-    with pytest.raises(GeometryError, match="noise generator"):
-        check_fits(noisy, dataclasses.replace(TINY, noise=False))
-    check_fits(quiet(noisy), dataclasses.replace(TINY, noise=False))
+        check_fits(program, dataclasses.replace(least, **change))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -173,14 +171,13 @@ def test_an_empty_array_is_refused(shape: tuple[int, ...]) -> None:
         read_array(file.getvalue())
 
 
+LAST_CHIPS = {"first_chip": 2**32 - 3}
+
+
 @pytest.mark.parametrize(
     ("last_good", "first_bad", "words"),
     [
-        (
-            {"first_chip": 2**32 - 3, "chips": 2},
-            {"first_chip": 2**32 - 3, "chips": 3},
-            "chips is 3; accepted: 1..2",
-        ),
+        (LAST_CHIPS | {"chips": 2}, LAST_CHIPS | {"chips": 3}, "chips is 3; accepted: 1..2"),
         ({"first_sample": 2**20 - 5}, {"first_sample": 2**20 - 4}, "first_sample is"),
         ({"trials": 4096}, {"trials": 4097}, "trials is 4097; accepted: 1..4096"),
         ({"chips": 1}, {"chips": 0}, "chips is 0"),

@@ -1,7 +1,9 @@
-"""The rules of a session in gateware: who is the peer, who is told what, and which pieces are the stream; an
+"""A session in gateware, by its rules: who is the peer, who is told what, and which pieces are the stream; an
 echo and a board's own datagrams, neither of which gets into the other in the slots to send."""
 
 import inspect
+import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,12 +20,17 @@ from emulator.spec.datagrams import (
     REFUSED_BYTES,
     VERSION,
     Kind,
+    is_later,
 )
 from hdl.ethernet.datagrams import Datagrams
 from hdl.ethernet.ethernet import Echo
 from tests.hdl.interpreted import simulated
 
-A, B = (0x0A000001, 1111), (0x0A000002, 2222)
+Sender = tuple[int, int]
+A: Sender = (0x0A000001, 1111)
+HOSTS = (A, (A[0], A[1] ^ 1), (A[0], A[1] ^ 1 << 15), (A[0] ^ 1 << 31, A[1]), (0x0A000002, 2222))
+NEVER = 1 << 16
+"""Bytes from which on what is of no other kind is answered."""
 OWN = 0x0123456789ABCDEF
 AGE = 60
 
@@ -33,7 +40,7 @@ class Bench:
 
     def __init__(self, ctx: Any, dut: Datagrams) -> None:
         self.ctx, self.dut = ctx, dut
-        self.out: list[tuple[bytes, tuple[int, int]]] = []
+        self.out: list[tuple[bytes, Sender]] = []
         self.stream = bytearray()
         self.to_say: list[int | None] = []  # none: a pause
         self._part = bytearray()
@@ -56,7 +63,7 @@ class Bench:
             if self.to_say and (say is None or taken):
                 self.to_say.pop(0)
 
-    async def send(self, datagram: bytes, sender: tuple[int, int] = A) -> list[bytes]:
+    async def send(self, datagram: bytes, sender: Sender = A) -> list[bytes]:
         """What the device answers to it, all to its sender."""
         ctx, dut = self.ctx, self.dut
         ctx.set(dut.rx_address, sender[0])
@@ -80,31 +87,17 @@ class Bench:
         assert all(receiver == sender for _, receiver in answers)
         return [answer for answer, _ in answers]
 
-    async def open(self, sender: tuple[int, int] = A, own: int = OWN) -> int:
-        """The token that is offered."""
-        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
-        *_, answer = await self.send(request, sender)  # a piece under way ends before it
-        kind, version, _, number, token = HEADER.unpack_from(answer)
-        assert (kind, version, number) == (Kind.OFFER, VERSION, 0)
-        assert answer[HEADER_BYTES:] == own.to_bytes(8, "little")
-        assert len(answer) <= len(request)
+    async def open(self) -> int:
+        """The token that A is offered."""
+        *_, answer = await self.send(opening())  # a piece under way ends before it
+        kind, *_, token = HEADER.unpack_from(answer)
+        assert kind == Kind.OFFER
         return token
 
-    async def data(
-        self, token: int, number: int, piece: bytes = b"", sender: tuple[int, int] = A
-    ) -> list[bytes]:
-        return await self.send(data(token, number, piece), sender)
-
-    async def refused(self, token: int, number: int, sender: tuple[int, int] = A) -> tuple[int, ...]:
-        """What the sender of a piece is told who is not heard."""
-        return refused(await self.data(token, number, b"12345678", sender))
-
-    async def begin(self, sender: tuple[int, int] = A) -> int:
-        """A session of ``sender``, whose first datagram brought nothing; its token."""
-        token = await self.open(sender)
-        assert await self.data(token, 1, b"", sender) == []
-        assert self.stream == b"\0"  # whatever was half received before is no part of it
-        self.stream.clear()
+    async def begin(self) -> int:
+        """A's session, whose first datagram brought nothing; its token."""
+        token = await self.open()
+        assert await self.send(data(token, 1)) == []
         return token
 
     async def seconds(self, count: int) -> None:
@@ -115,20 +108,67 @@ class Bench:
         await self.tick(2)
 
 
-def data(token: int, number: int, piece: bytes = b"", *, version: int = VERSION) -> bytes:
-    return HEADER.pack(Kind.DATA, version, 0, number % NUMBERS, token) + piece
+def opening(own: int = OWN) -> bytes:
+    return HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
 
 
-def closing(token: int) -> bytes:
-    return HEADER.pack(Kind.CLOSE, VERSION, 0, 0, token)
+def data(token: int, number: int, piece: bytes = b"") -> bytes:
+    return HEADER.pack(Kind.DATA, VERSION, 0, number, token) + piece
 
 
-def refused(answers: list[bytes]) -> tuple[int, int, int, int]:
-    """Token, and the holder's address, port and silence, of the one answer."""
-    (answer,) = answers
-    kind, version, _, number, token = HEADER.unpack_from(answer)
-    assert (kind, version, number, len(answer)) == (Kind.REFUSED, VERSION, 0, REFUSED_BYTES)
-    return token, *HOLDER.unpack_from(answer, HEADER_BYTES)
+class Rules:
+    """The device's side of ``emulator.spec.datagrams`` once more: who is the peer, and what is the stream."""
+
+    def __init__(self) -> None:
+        self.peer: Sender | None = None
+        self.token = self.taken = self.silence = self.used = 0
+        self.offers: dict[int, Sender] = {}
+        """Whom each token was offered to, one after the other; the first ``used`` begin nothing any more."""
+        self.stream = bytearray()
+
+    def take(self, datagram: bytes, sender: Sender) -> bytes | None:
+        """What it is answered, if anything; of an offer what stands behind the header."""
+        if len(datagram) < HEADER_BYTES or datagram[1] != VERSION:
+            return None
+        kind, _, _, number, token = HEADER.unpack_from(datagram)
+        piece, held = datagram[HEADER_BYTES:], self.peer not in (None, sender)
+        may = not held or self.silence >= LEASE_S
+        mine = (self.peer, self.token) == (sender, token)
+        begins = not mine and may and (token, sender) in list(self.offers.items())[self.used :]
+        if kind == Kind.CLOSE and mine:
+            self.peer = None
+        if kind == Kind.DATA and (mine or begins):
+            if begins:
+                self.peer, self.token, self.used = sender, token, 1 + list(self.offers).index(token)
+            if begins or is_later(number, self.taken):
+                self.stream += b"\0" * (begins or number != (self.taken + 1) % NUMBERS) + piece
+                self.taken = number
+            self.silence = 0
+            return None
+        if len(datagram) < {Kind.OPEN: OPEN_BYTES, Kind.DATA: REFUSED_BYTES}.get(kind, NEVER):
+            return None
+        if kind == Kind.OPEN and may:
+            return token.to_bytes(8, "little")
+        holder = HOLDER.pack(*self.peer, self.silence) if held and self.peer else bytes(HOLDER.size)
+        return HEADER.pack(Kind.REFUSED, VERSION, 0, 0, token) + holder
+
+
+def drawn(rng: random.Random, rules: Rules) -> tuple[bytes, Sender]:
+    """A datagram, often of the peer or of one with an offer, and whom it comes from."""
+    sender, token, way = rng.choice(HOSTS), rules.token, rng.random()
+    if rules.peer and way < 0.4:
+        sender = rules.peer
+    elif rules.offers and way < 0.75:
+        token, to = rng.choice([*rules.offers.items()][-6:])
+        sender = rng.choice((to, to, sender))
+    elif way < 0.85:
+        token = rng.choice((OWN, token ^ 1 << rng.randrange(64)))
+    step = rng.choice((1, 1, 1, 2, 0, -1, NUMBERS // 2 - 1, NUMBERS // 2))
+    version = VERSION + (rng.random() < 0.05)
+    kind = rng.choice((*[Kind.DATA] * 10, *[Kind.OPEN] * 4, Kind.CLOSE, Kind.CLOSE, Kind.OFFER, 0, 0xFF))
+    head = HEADER.pack(kind, version, 0, (rules.taken + step) % NUMBERS, token)
+    length = rng.choice((REFUSED_BYTES - 1, REFUSED_BYTES, OPEN_BYTES - 1, OPEN_BYTES, OPEN_BYTES, 40))
+    return (head + rng.randbytes(60))[: rng.choice((length, length, length, HEADER_BYTES, 1))], sender
 
 
 def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -152,134 +192,43 @@ def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 @benched
-async def test_pieces_are_the_stream_in_order_with_an_end_in_every_gap(b: Bench) -> None:
-    token = await b.begin()
-    for number, piece in ((2, b"two"), (2, b"two"), (4, b"four"), (3, b"three"), (5, b""), (6, b"6")):
-        await b.data(token, number, piece)
-    await b.data(token, 6 + NUMBERS // 2, b"half round is behind")
-    await b.data(token, 5 + NUMBERS // 2, b"!")
-    assert b.stream == b"two" + b"\0four" + b"6" + b"\0!"
-    assert b.out[1:] == []
-
-
-@benched
-async def test_only_the_peer_under_its_token_is_heard(b: Bench) -> None:
-    token = await b.begin()
-    for wrong in (token ^ 1, token ^ 1 << 63, OWN):
-        assert await b.refused(wrong, 2) == (wrong, 0, 0, 0)  # nobody else has it
-    for other in (B, (A[0], B[1]), (B[0], A[1]), (A[0], A[1] ^ 1), (A[0] ^ 1 << 31, A[1])):
-        assert await b.refused(token, 2, other) == (token, *A, 0), other
-    assert await b.send(data(token, 2, b"x", version=VERSION + 1)) == []
-    assert await b.send(closing(token), B) == []
-    assert await b.send(closing(token ^ 2)) == []
-    await b.data(token, 2, b"heard")
-    assert b.stream == b"heard"
-
-
-@benched
-async def test_an_offer_is_its_asker_s_alone(b: Bench) -> None:
-    token = await b.open(A)
-    assert await b.refused(token, 1, B) == (token, 0, 0, 0)
-    assert b.stream == b""
-    other = await b.open(B)
-    assert other != token
-    await b.data(other, 1, b"b", B)
-    assert b.stream == b"\0b"
-
-
-@benched
-async def test_an_offer_outlives_those_made_to_others(b: Bench) -> None:
-    """However many strangers ask: whoever takes up its own first has the session, the others none."""
-    token = await b.open(A)
-    others = [await b.open((0x0A000003, port)) for port in range(3000, 3020)]
-    await b.data(token, 1, b"a", A)
-    assert b.stream == b"\0a"
-    for port, other in enumerate(others, 3000):
-        assert await b.refused(other, 1, (0x0A000003, port)) == (other, *A, 0)
-    await b.data(token, 2, b"b", A)
-    assert b.stream == b"\0ab"
-
-
-@benched
-async def test_a_peer_that_returns_keeps_its_session_from_whom_it_was_offered_to(b: Bench) -> None:
-    token = await b.begin(A)
-    await b.seconds(LEASE_S)
-    other = await b.open(B)
-    await b.data(token, 2, b"back", A)
-    assert await b.refused(other, 1, B) == (other, *A, 0)
-    await b.data(token, 3, b"!", A)
-    assert b.stream == b"back!"
-
-
-@benched
-async def test_an_offer_that_was_taken_up_begins_nothing_again(b: Bench) -> None:
-    """A first datagram that comes late, behind the session that it began."""
-    early = await b.open(A)
-    token = await b.begin(A)
-    await b.send(closing(token))
-    for late in (token, early):
-        assert await b.refused(late, 1, A) == (late, 0, 0, 0)
-    assert b.stream == b""
-
-
-@benched
-async def test_tokens_differ_though_the_host_s_are_the_same(b: Bench) -> None:
-    assert len({await b.open() for _ in range(8)}) == 8
-
-
-@benched
-async def test_no_answer_is_longer_than_its_request(b: Bench) -> None:
-    await b.begin()
-    lengths = (1, HEADER_BYTES - 1, HEADER_BYTES, REFUSED_BYTES - 1, REFUSED_BYTES, OPEN_BYTES - 1, 60)
-    for kind in (*Kind, 0, 0xFF):
-        for length in lengths:
-            datagram = HEADER.pack(kind, VERSION, 0, 0, OWN).ljust(length, b"\0")[:length]
-            for answer in await b.send(datagram, B):
-                assert len(answer) <= length, f"{kind:#x}, {length} bytes"
-
-
-@benched
-async def test_another_host_is_told_who_has_it_until_the_lease_is_over(b: Bench) -> None:
-    token = await b.begin()
-    request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, OWN).ljust(OPEN_BYTES, b"\0")
-    await b.seconds(LEASE_S - 1)
-    assert refused(await b.send(request, B)) == (OWN, *A, LEASE_S - 1)
-    await b.data(token, 2, b"x")  # a sign of life
-    assert refused(await b.send(request, B)) == (OWN, *A, 0)
-    await b.seconds(LEASE_S)
-    taken = await b.open(B)
-    await b.data(token, 3, b"y")  # until the other host takes it, the peer has it
-    await b.seconds(LEASE_S)
-    await b.data(taken, 1, b"z", B)
-    assert await b.refused(token, 4) == (token, *B, 0)
-    assert b.stream == b"xy\0z"
-
-
-@benched
-async def test_close_makes_room_for_another(b: Bench) -> None:
-    token = await b.begin()
-    await b.send(closing(token))
-    assert await b.refused(token, 2) == (token, 0, 0, 0)
-    await b.begin(B)
+async def test_random_datagrams_are_taken_by_the_rules(b: Bench) -> None:
+    """Of hosts that differ in a bit; offers of any age, numbers half round, silence about the lease."""
+    rng, rules, said = random.Random(1), Rules(), Counter[int]()
+    for _ in range(400):
+        datagram, sender = drawn(rng, rules)
+        wanted, answers = rules.take(datagram, sender), await b.send(datagram, sender)
+        where = f"{datagram.hex()} of {sender}"
+        assert all(len(answer) <= len(datagram) for answer in answers), where
+        said.update(answer[0] for answer in answers)
+        if wanted is not None and len(wanted) < HEADER_BYTES:
+            token = HEADER.unpack_from(answers[0])[-1]
+            wanted = HEADER.pack(Kind.OFFER, VERSION, 0, 0, token) + wanted
+            assert answers == [wanted], where
+            assert token not in rules.offers, "a token twice"
+            rules.offers[token] = sender
+        assert answers == [wanted] * (wanted is not None), where
+        assert b.stream == rules.stream, where
+        if rng.random() < 0.15:
+            passed = rng.choice([1, *(max(0, LEASE_S - n - rules.silence) for n in (0, 1))])
+            rules.silence += passed
+            await b.seconds(passed)
+    assert min(said[Kind.OFFER], said[Kind.REFUSED], rules.used, len(rules.stream) // 10) > 20
 
 
 @benched
 async def test_the_peer_may_open_anew_and_what_was_under_way_is_not_the_new_session_s(b: Bench) -> None:
-    old = await b.begin()
+    await b.begin()
     b.to_say = [7, 7, 7]  # half an answer
     await b.tick(30)
     new = await b.open()
     b.to_say = [7, 7]  # more of it, in a piece that is under way when the new session begins
     await b.tick(30)
-    await b.data(new, 1, b"n")
+    await b.send(data(new, 1, b"n"))
     b.out.clear()
     b.to_say = [8, 0]
     await b.tick(3 * AGE)
-    tokens = [HEADER.unpack_from(d)[4] for d, _ in b.out]
-    assert tokens == [new]
-    assert HEADER.unpack_from(b.out[0][0])[3] == 1
-    assert b.out[0][0][HEADER_BYTES:] == b"\x08\0"
-    assert old != new
+    assert [d for d, _ in b.out] == [data(new, 1, b"\x08\0")]
 
 
 @pytest.mark.parametrize("pause", [0, 2])

@@ -19,7 +19,6 @@ from tests.stimulus import random_inputs
 
 TRIALS, UPDATES = int(os.environ.get("TRIALS", "3")), int(os.environ.get("UPDATES", "12"))
 SLOTS = (15, 1, 31, 2, 7)
-LONGEST = 200_000
 
 
 async def update(dut: Any, x: list[int], label: int, number: int) -> int:

@@ -1,10 +1,10 @@
-"""Words, trains and the updater against their golden twins, one a cycle."""
+"""Trains and the updater, and the words in both, against their golden twins, one a cycle."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from amaranth import Module, Signal, signed
+from amaranth import signed
 
 from emulator.golden.learn.devices import constants
 from emulator.golden.learn.trains import trains
@@ -13,12 +13,11 @@ from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES
-from hdl.learn.answers import clipped
 from hdl.learn.pulses import TRAIN_LATENCY, Trains
 from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from hdl.learn.words import WORDS_LATENCY, Words
 from hdl.parts.multiplier import WIDEST, Multiplier
-from tests.hdl.interpreted import answers, simulated
+from tests.hdl.interpreted import answers
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -41,16 +40,14 @@ def number(key: np.ndarray[Any, Any]) -> int:
 
 
 def test_words() -> None:
+    """Of any row and column, more than a small learner's."""
     rng = np.random.default_rng(1)
     row, column = rng.integers(0, 1 << 16, (2, COUNT))
     key = key_of(5, DOMAIN_CYCLE, 3, 77)
-    given = [
-        {"key": number(key), "row": r, "column": c}
-        for r, c in zip(row.tolist(), column.tolist(), strict=True)
-    ]
+    pairs = zip(row.tolist(), column.tolist(), strict=True)
+    given = [{"key": number(key), "row": r, "column": c} for r, c in pairs]
     found = answers(Words(), given, WORDS_LATENCY, "x", "y")
-    x, y = words(key, row, column)
-    assert found == list(zip(x.tolist(), y.tolist(), strict=True))
+    assert found == list(zip(*(word.tolist() for word in words(key, row, column)), strict=True))
 
 
 @pytest.mark.parametrize("slots", [1, 2, 15, 31])
@@ -87,17 +84,3 @@ def test_updater(seed: int, corner: bool) -> None:
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20
-
-
-@pytest.mark.parametrize("bits", [1, 2, 5, 7])
-def test_clipped(bits: int) -> None:
-    m, value, out = Module(), Signal(signed(8)), Signal(signed(8))
-    m.d.comb += out.eq(clipped(value, bits))
-
-    async def bench(ctx: Any) -> None:
-        for given in range(-128, 128):
-            ctx.set(value, given)
-            await ctx.delay(1e-9)
-            assert ctx.get(out) == max(-(1 << bits - 1), min((1 << bits - 1) - 1, given))
-
-    simulated(m, bench)

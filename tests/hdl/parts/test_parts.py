@@ -1,4 +1,4 @@
-"""Parts by themselves: bits set, tables, queues of parts, products of carry chains."""
+"""Parts by themselves: bits set, values in fewer bits, products of carry chains."""
 
 from typing import Any
 
@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
+from hdl.learn.answers import clipped
 from hdl.parts.carry_chain import CarryMultiplier
-from hdl.parts.delay import delayed, delayed_in_memory
-from hdl.parts.memory import READ_LATENCY
 from hdl.parts.multiplier import MULTIPLY_LATENCY
-from hdl.parts.queue import Queue
 from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_last_set, second_set
-from hdl.parts.table import Table
 from tests.hdl.interpreted import answers, simulated
 
 
@@ -40,47 +37,18 @@ def test_set_bits_of_every_byte() -> None:
     simulated(m, bench)
 
 
-def test_table_answers_both_readers() -> None:
-    values = [(37 * i + 5) % 1000 for i in range(300)]
-    table = Table(values)
+@pytest.mark.parametrize("bits", [1, 2, 5, 7])
+def test_clipped(bits: int) -> None:
+    m, value, out = Module(), Signal(signed(8)), Signal(signed(8))
+    m.d.comb += out.eq(clipped(value, bits))
 
     async def bench(ctx: Any) -> None:
-        for i in range(len(values)):
-            other = len(values) - 1 - i
-            ctx.set(table.address[0], i)
-            ctx.set(table.address[1], other)
-            await ctx.tick().repeat(READ_LATENCY)
-            assert (ctx.get(table.data[0]), ctx.get(table.data[1])) == (values[i], values[other])
+        for given in range(-128, 128):
+            ctx.set(value, given)
+            await ctx.delay(1e-9)
+            assert ctx.get(out) == max(-(1 << bits - 1), min((1 << bits - 1) - 1, given))
 
-    simulated(table, bench)
-
-
-def test_queue_in_parts_keeps_order() -> None:
-    queue = Queue(24, 5, parts=3)
-    sent = [(0x010203 * i) & 0xFFFFFF for i in range(40)]
-    came: list[int] = []
-
-    async def source(ctx: Any) -> None:
-        for i, word in enumerate(sent):
-            ctx.set(queue.i.valid, 0)
-            for _ in range(i % 3):
-                await ctx.tick()
-            ctx.set(queue.i.payload, word)
-            ctx.set(queue.i.valid, 1)
-            await ctx.tick().until(queue.i.ready)
-        ctx.set(queue.i.valid, 0)
-
-    async def sink(ctx: Any) -> None:
-        for i in range(len(sent)):
-            ctx.set(queue.o.ready, 0)
-            for _ in range(i // 8 % 4):
-                await ctx.tick()
-            ctx.set(queue.o.ready, 1)
-            (word,) = await ctx.tick().sample(queue.o.payload).until(queue.o.valid)
-            came.append(word)
-
-    simulated(queue, source, sink)
-    assert came == sent
+    simulated(m, bench)
 
 
 @pytest.mark.parametrize("shape", [signed(9), signed(8), unsigned(16)])
@@ -94,16 +62,7 @@ def test_carry_multiplier_at_corners_and_at_random(shape: Shape) -> None:
     assert found == [(a * b,) for a, b in pairs]
 
 
-@pytest.mark.parametrize("cycles", [2, 3, 4, 13, 30])
-def test_a_delay_in_memory_is_one_in_registers(cycles: int) -> None:
-    m, given, same = Module(), Signal(signed(9)), Signal()
-    late = [delay(m, given, cycles, delay.__name__) for delay in (delayed, delayed_in_memory)]
-    m.d.comb += same.eq(late[0] == late[1])
-
-    async def bench(ctx: Any) -> None:
-        for i, value in enumerate(np.random.default_rng(cycles).integers(-256, 256, 100).tolist()):
-            ctx.set(given, value)
-            assert i <= cycles or ctx.get(same), i
-            await ctx.tick()
-
-    simulated(m, bench)
+def test_signals_made_together_have_the_name_of_the_last() -> None:
+    """Whatever instructions the Python has for it: names are part of a netlist."""
+    first, second = Signal(), Signal()
+    assert (first.name, second.name) == ("$signal", "second")

@@ -8,7 +8,7 @@ from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
 from emulator.spec.memory_map import address
 from emulator.spec.pcie import bar_bytes, engine_offset, region_bytes
-from emulator.spec.registers import BY_NAME, MAGIC
+from emulator.spec.registers import BY_NAME
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import THOROUGH, Host
 
@@ -40,79 +40,50 @@ async def ask(host: Host, tlp: Tlp) -> list[Tlp]:
     return list(await host.rc.perform_nonposted_operation(tlp, 100, "us"))
 
 
+async def completed(host: Host, offset: int, length: int, first: int = 15, last: int = 15) -> bytes:
+    """Data of a read's completions, which end at multiples of 128 bytes and tell the bytes still to come."""
+    read, _ = kinds(host)
+    parts = await ask(host, request(host, read, offset, length, first=first, last=last))
+    end = offset + 4 * length
+    place = offset + ((first & -first).bit_length() - 1 if first else 0)
+    left = max(1, end - 4 + (last if length > 1 else first).bit_length() - place)
+    for part in parts:
+        stop = min(end, (place // 128 + 1) * 128)
+        assert (part.status, part.byte_count, part.lower_address) == (CplStatus.SC, left, place & 0x7F)
+        assert part.length == stop // 4 - place // 4
+        left, place = left - (stop - place), stop
+    assert place == end
+    return b"".join(bytes(part.data) for part in parts)
+
+
 @cocotb.test()
 @cocotb.parametrize(stalls=[False, True])
 async def random_accesses(dut: Any, stalls: bool) -> None:
-    """Reads and writes of any length and byte enables of a memory, against a model of it."""
-    host = await Host.boot(dut, GEOMETRY, seed=4 + stalls)
+    """Of any length and byte enables, writes with holes too, against a model of a memory."""
+    host = await Host.boot(dut, GEOMETRY, seed=4 + stalls, max_payload=2)
     if stalls:
         host.block.stall, host.block.idle = 0.5, 0.4
-    base = host.offset(address("bias"))
+    for start, length in ((0, 256), (4, 255)):
+        await completed(host, host.offset(address("weights")) + start, length)
+    rng, base = host.rng, host.offset(address("bias"))
     model = bytearray(host.random_bytes(4 * WORDS))
     await host.bar.write(base, bytes(model))
-    assert bytes(await host.bar.read(base, len(model))) == bytes(model)
-    for _ in range(150 if THOROUGH else 40):
-        start = int(host.rng.integers(0, 4 * WORDS))
-        length = int(host.rng.integers(1, min(4 * WORDS - start, 9 if host.rng.random() < 0.5 else 256) + 1))
-        if host.rng.random() < 0.5:
-            data = host.random_bytes(length)
-            await host.bar.write(base + start, data)
-            model[start : start + length] = data
-        else:
-            assert bytes(await host.bar.read(base + start, length)) == bytes(model[start : start + length])
-    assert await host.get("bad_posted") == await host.get("bad_nonposted") == 0
-
-
-@cocotb.test()
-async def scattered_byte_enables(dut: Any) -> None:
-    """Enables with holes, which the library's own accesses never have."""
-    host = await Host.boot(dut, GEOMETRY, seed=6)
-    _, write = kinds(host)
-    base = host.offset(address("bias"))
-    model = bytearray(host.random_bytes(64))
-    await host.bar.write(base, bytes(model))
-    for first in range(16):
-        for length, last in ((1, 0), (2, 0b1010), (2, 0b0110), (5, 0b1001)):
-            tlp = request(host, write, base + 8, length, first=first, last=last)
-            enables = [first] + [15] * (length - 2) + [last] * (length > 1)
-            for i, byte in enumerate(tlp.data):
-                if enables[i // 4] >> i % 4 & 1:
-                    model[8 + i] = byte
+    for _ in range(300 if THOROUGH else 120):
+        length = int(rng.choice([1, 2, rng.integers(1, WORDS + 1)]))
+        start, writes = int(rng.integers(0, WORDS - length + 1)), rng.random() < 0.5
+        first, last = rng.integers(0 if writes or length == 1 else 1, 16, 2).tolist()
+        enables = [first, *[15] * (length - 2), *[last] * (length > 1)]
+        enabled = [i for i in range(4 * length) if enables[i // 4] >> i % 4 & 1]
+        if writes:
+            tlp = request(host, kinds(host)[1], base + 4 * start, length, first=first, last=last)
             await host.rc.perform_posted_operation(tlp)
-    assert bytes(await host.bar.read(base, 64)) == bytes(model)
-
-
-@cocotb.test()
-async def completion_splits(dut: Any) -> None:
-    """Completions end at multiples of 128 bytes and tell the bytes still to come."""
-    host = await Host.boot(dut, GEOMETRY, max_payload=2)
-    read, _ = kinds(host)
-    base = host.offset(address("weights"))
-    for start, length in ((0, 256), (4, 255), (124, 2), (120, 100), (128, 32), (132, 1), (96, 8)):
-        tlp = request(host, read, base + start, length)
-        parts = await ask(host, tlp)
-        left, place = 4 * length, start
-        for part in parts:
-            assert (part.status, part.byte_count, part.lower_address) == (CplStatus.SC, left, place & 0x7F)
-            assert part.length == min(left, 128 - place % 128) // 4
-            left -= 4 * part.length
-            place += 4 * part.length
-        assert left == 0
-
-
-@cocotb.test()
-async def partial_reads(dut: Any) -> None:
-    """Byte count and lower address follow the byte enables; a read of no bytes is answered."""
-    host = await Host.boot(dut, GEOMETRY)
-    read, _ = kinds(host)
-    for first, count, lower in (
-        (0b1111, 4, 0), (0b1110, 3, 1), (0b0110, 2, 1), (0b1000, 1, 3), (0b0101, 3, 0), (0b0000, 1, 0)
-    ):  # fmt: skip
-        (part,) = await ask(host, request(host, read, 4, 1, first=first))
-        assert (part.status, part.byte_count, part.lower_address, part.length) == (0, count, 4 + lower, 1)
-    (part,) = await ask(host, request(host, read, 0, 2, first=0b1100, last=0b0001))
-    assert (part.byte_count, part.lower_address) == (3, 2)
-    assert int.from_bytes(part.data[:4], "little") == MAGIC
+            for i in enabled:
+                model[4 * start + i] = tlp.data[i]
+        else:
+            data = await completed(host, base + 4 * start, length, first, last)
+            assert [data[i] for i in enabled] == [model[4 * start + i] for i in enabled]
+    assert bytes(await host.bar.read(base, len(model))) == bytes(model)
+    assert await host.get("bad_posted") == await host.get("bad_nonposted") == 0
 
 
 @cocotb.test()

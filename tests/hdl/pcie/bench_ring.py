@@ -36,17 +36,6 @@ async def enumeration(dut: Any) -> None:
 
 
 @cocotb.test()
-async def whole_inferences(dut: Any) -> None:
-    host = await Host.boot(dut, GEOMETRY)
-    rng = np.random.default_rng(3)
-    program = random_program(GEOMETRY, rng, layers=2, sizes=None if THOROUGH else (37, 7, 3))
-    await host.program(program)
-    await host.infers_as_golden(program, 7, seed=99, first=5)
-    await host.cycles(50)
-    assert host.interrupts == await host.get("interrupts") == host.producer
-
-
-@cocotb.test()
 @cocotb.parametrize(high=[False, True], stalls=[False, True])
 async def samples_both_ways(dut: Any, high: bool, stalls: bool) -> None:
     """Samples from anywhere, results to anywhere; nothing is written beyond a result."""

@@ -1,6 +1,7 @@
-"""Codes into the map memory as fast as they may come, the largest of each window kept; pools."""
+"""Places of results, codes into the map memory as fast as they may come, largest of windows, pools."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from amaranth import Module, Signal
 from emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
 from emulator.spec import PRESETS
 from emulator.spec.geometry import WORD_ROWS, Geometry
+from emulator.spec.patches import Patches
 from hdl.neuron.neuron import codes_kept
 from hdl.walk.map_memory import MAP_LATENCY, MapMemory
 from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
+from hdl.walk.places import PLACES_LATENCY, Places
 from hdl.walk.pooling import Pooling
 from tests.hdl.interpreted import followed, simulated
 from tests.hdl.walk import place_fields
@@ -91,6 +94,39 @@ def test_the_largest_of_a_window_however_soon_its_place_comes_again(
     expected = codes.reshape(WINDOWS, WIDTH, channels).max(axis=1)
     for geometry in (MAPS, WIDE)[turn > 1 :]:
         np.testing.assert_array_equal(pooled(geometry, codes, turn, gap, rng), expected.ravel())
+
+
+def test_places_of_small_products_through_blocks_and_windows() -> None:
+    """Every column's place, with gaps, against where the golden model puts its number."""
+    rng, given, wanted = np.random.default_rng(1), list[dict[str, Any]](), dict[int, tuple[Any, ...]]()
+    grids, blocks = ((1, 1), (2, 3), (3, 2)), ((1, 1), (2, 1), (1, 3), (2, 2))
+    windows = ((1, 1), (2, 2), (1, 3), (3, 1))
+    for grid, block, window, share, groups in itertools.product(grids, blocks, windows, (1, 3), (1, 2)):
+        rows, columns, channels = grid[0] * block[0], grid[1] * block[1], share * groups
+        pooled = (rows // window[0], columns // window[1])
+        order = np.arange(rows * columns * channels).reshape(1, grid[0] * grid[1], -1)
+        patches = Patches(shape=(groups, *grid), kernel=(1, 1), groups=groups)
+        where = {int(n): at for at, n in np.ndenumerate(patches.place(order, block)[0])}
+        # Channels side by side, pixels further apart where maps are joined; or plane by plane.
+        plane, pixel = ((1, channels + 2), (pooled[0] * pooled[1], 1))[int(rng.integers(2))]
+        base, line, each = int(rng.integers(0, 300)), pooled[1] * pixel, block[0] * block[1] * channels
+        sizes = {"map": pooled, "grid": grid, "block": block, "pool": window}
+        fields = place_fields(base, plane, pixel, share, groups, **sizes) | {"line": line}
+        given += [{"field": fields, "next": 0}, {}, {}, {"begin": 1}, {"begin": 0}]
+        for n in range(order.size):
+            given += [{"next": 0}] * int(rng.integers(0, 5) == 0)
+            c, (q, i), (r, j) = where[n][0], divmod(where[n][1], window[0]), divmod(where[n][2], window[1])
+            inside = q < pooled[0] and r < pooled[1]
+            place = (base + c * plane + q * line + r * pixel if inside else None, i == j == 0, inside)
+            ends = (n % each == each - 1, n == order.size - 1)
+            wanted[len(given)] = (place, ends, (grid, block, window, share, groups, n))
+            given.append({"next": 1})
+    given += [{"next": 0}] * (1 + PLACES_LATENCY)
+    seen = followed(Places(MAPS), given, "address", "first", "inside", "turn", "over")
+    for cycle, (place, ends, what) in wanted.items():
+        address, first, inside, *_ = seen[cycle + PLACES_LATENCY]
+        assert (address if inside else None, first, inside) == place, what
+        assert (seen[cycle][3], seen[cycle + 1][4]) == ends, what
 
 
 @pytest.mark.parametrize("window", [1, 9, 300, WINDOW_MAX])

@@ -15,6 +15,8 @@ from tests.refusals import refused
 
 CELL = {"g_max_uS": 40, "levels": 16}
 LOADED = {"source_resistance_ohm": 10}
+ESAKI = {"model": "esaki"}
+VALLEY = {"model": "linear-step", "tunes": "valley"}
 ECRAMS = ("tang2018", "kim2019", "linear-ysz")
 
 
@@ -43,26 +45,14 @@ BAD = {
         ({"levels": "many"}, "levels is 'many'"),
         ({"g_min_uS": 41}, "g_min_uS is 41.0; accepted: below cell.g_max"),
         ({"g_max_uS": 50, "programming_error": "wan2022"}, "g_max_uS is 50.0; accepted: 0.0..40.0"),
-        (
-            {"on_off_ratio": 10, "g_min_uS": 1},
-            r"g_min_uS is 1.0; accepted: left out, or g_max_uS / on_off_ratio \(4.0\)",
-        ),
-        (
-            {"g_min_uS": 7, "g_max_uS": 90, "programming_error": "ibm-cmo-hfox-2"},
-            "g_min_uS is 7.0; accepted: 8.0..90.0",
-        ),
+        ({"on_off_ratio": 10, "g_min_uS": 1}, r"g_min_uS is 1.0; accepted: left out, or .* \(4.0\)"),
+        ({"g_min_uS": 7, "g_max_uS": 90, "programming_error": "ibm-cmo-hfox-2"}, "g_min_uS is 7.0; .* 8.0"),
         ({"programming_error": "milo2021"}, "g_min_uS is 0.0; accepted: 50.0..225.0"),
         ({"stuck_low_percent": 101}, "stuck_low_percent is 101.0; accepted"),
-        (
-            {"stuck_low_percent": 60, "stuck_high_percent": 50},
-            "stuck_high_percent is 50.0; accepted: at most 40",
-        ),
+        ({"stuck_low_percent": 60, "stuck_high_percent": 50}, "stuck_high_percent is 50.0; .* at most 40"),
         ({"stuck_low_uS": 41}, "stuck_low_uS is 41.0; accepted: at most"),
         ({"programming_error": "fitted"}, "error_coefficients_uS is empty"),
-        (
-            {"error_coefficients_uS": [1, "a"]},
-            "error_coefficients_uS is .*; accepted: a list of at most 8 numbers",
-        ),
+        ({"error_coefficients_uS": [1, "a"]}, "error_coefficients_uS is .*; accepted: a list of at most 8"),
     ],
     "array": [
         ({"rows": 100}, "rows is 100; accepted: 8..1024, a multiple of 8"),
@@ -77,10 +67,7 @@ BAD = {
     "neuron": [
         ({"model": "esaki", "valley_voltage_V": 0.05}, "valley_voltage_V is 0.05; accepted: above"),
         ({"model": "table"}, "voltage_V has shape"),
-        (
-            {"model": "esaki", "excess_slope_per_V": 1, "excess_current_mA": 900},
-            "excess_current_A is 0.9; accepted: small enough for the current to fall",
-        ),
+        (ESAKI | {"excess_slope_per_V": 1, "excess_current_mA": 900}, "excess_current_A is 0.9; .* small"),
         ({"peak_voltage_V": float("nan")}, "peak_voltage_V is nan"),
         ({"capacitance_pF": 1}, "capacitance_pF is 1.0; accepted: 0, as neuron.source_resistance_ohm"),
         (LOADED | {"read_time_ns": 1}, "read_time_ns is 1.0; accepted: 0, as neuron.capacitance_pF is 0"),
@@ -109,39 +96,23 @@ test_errors_name_field_value_and_range = refused(
         for fields, message in rows
     ),
 )
+DRIFTS = CELL | {"drift": "wan2022"}
+NARROWS = ESAKI | {"gap_narrowing_eV_per_K": 0.01}
 WHOLE = dict.fromkeys(CARD, "x")
 ANALOG = {"kind": "analog", "range_policy": "layer"}
 APART = [
-    (
-        {"cell": CELL | {"drift": "wan2022"}, "conditions": {"time_since_programming_s": 1e6}},
-        r"time_since_programming_s is 1000000.0; accepted: 1..172800, the times cell.drift 'wan2022'",
-    ),
+    ({"cell": DRIFTS, "conditions": {"time_since_programming_s": 1e6}}, "programming_s is .*: 1..172800"),
     ({"readout": {"bias": "cells"}}, "bias is 'cells'; accepted: digital, as readout.kind is 'adc'"),
     ({"readout": {"kind": "analog", "bias": "cells"}}, "with kind analog and range_policy layer"),
+    ({"readout": ANALOG, "input": {"dac_bits": 4}}, "input.dac_bits is 4; accepted: 8, as analog columns"),
+    ({"neuron": ESAKI, "ecram": VALLEY | {"tunes": "width"}}, "ecram.tunes is 'width' of a Esaki; .* valley"),
+    ({"neuron": ESAKI, "ecram": VALLEY | {"shape_low_factor": 0.1}}, r"ecram\.valley_voltage_V is 0\.05"),
     (
-        {"readout": ANALOG, "input": {"dac_bits": 4}},
-        "input.dac_bits is 4; accepted: 8, as analog columns with range_policy layer cannot add slices",
-    ),
-    (
-        {"neuron": {"model": "esaki"}, "ecram": {"model": "linear-step", "tunes": "width"}},
-        r"ecram\.tunes is 'width' of a Esaki; accepted: valley of esaki",
-    ),
-    (
-        {
-            "neuron": {"model": "esaki"},
-            "ecram": {"model": "linear-step", "tunes": "valley", "shape_low_factor": 0.1},
-        },
-        r"ecram\.valley_voltage_V is 0\.05; accepted: above peak_voltage_V",
-    ),
-    (
-        {"neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01}, "conditions": {"temperature_K": 900}},
-        r"neuron\.excess_current_A is .*; temperature_K is 900",
+        {"neuron": NARROWS, "conditions": {"temperature_K": 900}},
+        "excess_current_A is .*; temperature_K is 900",
     ),
     ({"wires": {}}, "wires is not a field"),
-    (
-        {"card": "measured"},
-        "card is 'measured'; accepted: a mapping of data, conditions, licence, error, extrap",
-    ),
+    ({"card": "measured"}, "card is 'measured'; accepted: a mapping of data, conditions, licence, error"),
     ({"card": WHOLE | {"colour": "x"}}, "card.colour is not a field; accepted: data"),
     ({"card": WHOLE | {"licence": " "}}, "card.licence is ' '; accepted: text"),
     ({"card": {"data": "x"}}, "card.conditions is None; accepted: text"),
@@ -152,11 +123,7 @@ test_what_is_no_chip_is_refused = refused(
     (parse_chip, {"cell": CELL}, "name is missing"),
     (parse_chip, {"name": "x"}, "cell.g_max_uS is missing; accepted: 1e-06..1e"),
     *((parse_chip, X | sections, message) for sections, message in APART),
-    (
-        load_chip,
-        "nochip",
-        "accepted: a YAML file, or a preset: dendritic-analog, dendritic-ndr, ibm",
-    ),
+    (load_chip, "nochip", "accepted: a YAML file, or a preset: dendritic-analog, dendritic-ndr, ibm"),
     (load_chip, "wan2022+nodevice", "chip is 'nodevice'"),
     (load_chip, "ndr-bell", r"cell.g_max_uS is missing.*a single device"),
 )
@@ -168,13 +135,9 @@ def test_files(tmp_path):
     chip = load_chip(mine)
     assert (chip.cell.g_max_uS, chip.cell.g_min_uS) == (10.0, 0.5)
     assert chip.sources == {"cell.g_max_uS": "me"}
-    for content, message in (
-        ("name: mine\ncell: {g_max_uS: 10, levels: 400}\n", r"mine.yaml: cell.levels is 400; accepted"),
-        ("name: [", r"mine\.yaml: not YAML"),
-    ):
-        mine.write_text(content)
-        with pytest.raises(ChipError, match=message):
-            load_chip(mine)
+    mine.write_text("name: [")
+    with pytest.raises(ChipError, match=r"mine\.yaml: not YAML"):
+        load_chip(mine)
 
 
 def test_cards_of_measured_devices():

@@ -11,12 +11,7 @@ import numpy as np
 import pytest
 
 from emulator.errors import DatasetError, MissingExtraError
-from emulator.network.datasets import (
-    fashion_mnist_train,
-    japanese_vowels,
-    mnist,
-    read_idx,
-)
+from emulator.network.datasets import fashion_mnist_train, japanese_vowels, mnist, read_idx
 from emulator.network.datasets.japanese_vowels import INSIDE
 from tests.refusals import refused
 
@@ -153,40 +148,34 @@ def test_an_installed_package_is_read_and_not_imported(folder: Path, monkeypatch
     assert "aeon" not in sys.modules
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", r"no line is '@data'; accepted: a \.ts file"),
-        (HEAD, "0 series follow '@data'; accepted: 1 and more"),
-        (HEAD + line(2, "1", channels=11), "line 6: channels are 11; accepted: 12, then a label"),
-        (HEAD + line(2, "1") + line(2, "10"), "line 7: label is '10'; accepted: 1, 2, 3, 4, 5, 6, 7, 8, 9"),
-        (HEAD + line(30, "1"), r"line 6: frames are 30; accepted: 1\.\.29"),
-        (HEAD + line(2, "1").replace("1.0", "1.0,5", 1), "line 6: channels have 2 to 3 values; accepted"),
-        (HEAD + line(2, "1").replace("201.0", "?"), r"line 6, channel 2: value is '\?'; accepted: a finite"),
-        (HEAD + line(2, "1").replace("201.0", "inf"), "line 6, channel 2: value is 'inf'; accepted: a fin"),
-    ],
-)
-def test_bad_series_are_refused_by_name_and_line(folder: Path, text: str, message: str) -> None:
-    (folder / NAMES[1]).write_text(text)
-    with pytest.raises(DatasetError, match=rf"JapaneseVowels_TEST\.ts[:,] {message}"):
-        japanese_vowels(folder)
-
-
-def test_what_is_not_there_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def vowels(folder: Path, test: str | bytes, place: str = "") -> None:
+    """From ``place`` in the folder, whose test set this is."""
+    (folder / NAMES[1]).write_bytes(test if isinstance(test, bytes) else (HEAD + test).encode())
     (folder / "file").write_text("x")
-    with pytest.raises(DatasetError, match="file: is no wheel; accepted: a folder with"):
-        japanese_vowels(folder / "file")
-    with pytest.raises(
-        DatasetError, match=r"nowhere: JapaneseVowels_TRAIN\.ts cannot be read \(No such file"
-    ):
-        japanese_vowels(folder / "nowhere")
-    (folder / NAMES[1]).write_bytes(b"\xff")
-    with pytest.raises(DatasetError, match=r"JapaneseVowels_TEST\.ts cannot be read"):
-        japanese_vowels(folder)
     with zipfile.ZipFile(folder / "other.whl", "w") as file:
         file.writestr("x", "")
-    with pytest.raises(DatasetError, match=r"other\.whl: JapaneseVowels_TRAIN\.ts cannot be read"):
-        japanese_vowels(folder / "other.whl")
+    japanese_vowels(folder / place)
+
+
+test_bad_series_are_refused_by_name_and_line = refused(
+    DatasetError,
+    (vowels, b"", r"TEST\.ts: no line is '@data'; accepted: a \.ts file"),
+    (vowels, "", r"TEST\.ts: 0 series follow '@data'; accepted: 1 and more"),
+    (vowels, line(2, "1", channels=11), r"TEST\.ts, line 6: channels are 11; accepted: 12, then a label"),
+    (vowels, line(2, "1") + line(2, "10"), r"TEST\.ts, line 7: label is '10'; accepted: 1, 2, 3, 4, 5, 6, 7"),
+    (vowels, line(30, "1"), r"TEST\.ts, line 6: frames are 30; accepted: 1\.\.29"),
+    (vowels, line(2, "1").replace("1.0", "1.0,5", 1), "line 6: channels have 2 to 3 values; accepted"),
+    (vowels, line(2, "1").replace("201.0", "?"), r"line 6, channel 2: value is '\?'; accepted: a finite"),
+    (vowels, line(2, "1").replace("201.0", "inf"), "line 6, channel 2: value is 'inf'; accepted: a finite"),
+    (vowels, b"\xff", r"JapaneseVowels_TEST\.ts cannot be read"),
+    (vowels, b"", "file", "file: is no wheel; accepted: a folder with"),
+    (vowels, b"", "nowhere", r"nowhere: JapaneseVowels_TRAIN\.ts cannot be read \(No such file"),
+    (vowels, b"", "other.whl", r"other\.whl: JapaneseVowels_TRAIN\.ts cannot be read"),
+    given="folder",
+)
+
+
+def test_without_a_folder_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DatasetError, match="pip install --no-deps aeon, or name a wheel"):
         japanese_vowels()

@@ -49,6 +49,8 @@ def fitted(model: Any, target: str = "classes", features: int = 6) -> tuple[Any,
         return model.fit(x, y.get(target, score)), x
 
 
+SCALER, DISCRIMINANT = "preprocessing.StandardScaler", "discriminant_analysis"
+WIDE = {"hidden_layer_sizes": (30, 20), "activation": "tanh"}
 logistic = partial(estimator, "linear_model.LogisticRegression")
 linear_svc = partial(estimator, "svm.LinearSVC")
 ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
@@ -56,34 +58,19 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "three classes by name": (mlp, "names", 6),
     "two classes": (lambda: mlp(hidden_layer_sizes=(16,)), "two", 7),
     "200 inputs": (lambda: mlp(activation="logistic"), "classes", 200),
-    "scaled": (lambda: piped("preprocessing.StandardScaler", mlp(activation="tanh")), "classes", 6),
+    "scaled": (lambda: piped(SCALER, mlp(activation="tanh")), "classes", 6),
     "a range": (lambda: piped("preprocessing.MinMaxScaler", mlp(activation="logistic")), "classes", 6),
     "components": (lambda: piped("decomposition.PCA", logistic(), n_components=4), "classes", 6),
     "logistic regression": (logistic, "classes", 6),
     "logistic regression of two": (logistic, "two", 6),
     "support vectors": (linear_svc, "classes", 6),
     "support vectors of two": (linear_svc, "two", 6),
-    "scaled support vectors": (lambda: piped("preprocessing.StandardScaler", linear_svc()), "names", 6),
+    "scaled support vectors": (lambda: piped(SCALER, linear_svc()), "names", 6),
     "perceptron of two": (partial(estimator, "linear_model.Perceptron"), "two", 6),
-    "discriminant of two": (
-        partial(estimator, "discriminant_analysis.LinearDiscriminantAnalysis"),
-        "two",
-        6,
-    ),
-    "scaled ridge of two": (
-        lambda: piped("preprocessing.StandardScaler", estimator("linear_model.RidgeClassifier")),
-        "two",
-        6,
-    ),
+    "discriminant of two": (partial(estimator, f"{DISCRIMINANT}.LinearDiscriminantAnalysis"), "two", 6),
+    "scaled ridge of two": (lambda: piped(SCALER, estimator("linear_model.RidgeClassifier")), "two", 6),
     "a regressor": (lambda: mlp("MLPRegressor"), "values", 6),
-    "a scaled regressor": (
-        lambda: piped(
-            "preprocessing.StandardScaler",
-            mlp("MLPRegressor", hidden_layer_sizes=(30, 20), activation="tanh"),
-        ),
-        "far",
-        6,
-    ),
+    "a scaled regressor": (lambda: piped(SCALER, mlp("MLPRegressor", **WIDE)), "far", 6),
     "a linear regressor": (partial(estimator, "linear_model.LinearRegression"), "values", 6),
     "ridge": (partial(estimator, "linear_model.Ridge"), "values", 7),
 }

@@ -12,10 +12,7 @@ from scipy.special import softmax
 
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import (
-    Product,
-    load_network,
-)
+from emulator.network import Product, load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.domains import prepared

@@ -55,45 +55,26 @@ SEQUENCES: Rows = {
 VECTORS: Rows = {
     "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
     "softmax of a branch": (of(lambda a, b: torch.softmax(a, -1) * b), r"\(Softmax\).*only the output.*host"),
-    "softmax inside": (
-        lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2),
-        r"\(Softmax\).*the output may",
-    ),
+    "softmax inside": (lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2), r"\(Softmax\).*output may"),
     "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
     "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
     "division of branches": (of(torch.div), r"\(Div\).*sum, difference or product"),
     "two shapes": (of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)), r"\(Add\).*branches of one shape"),
     "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depends on the data"),
-    "a constant map": (
-        of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)),
-        r"\(Mul\).*a constant of shape \(2, 6\)",
-    ),
+    "a constant map": (of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)), r"\(Mul\).*shape \(2, 6\)"),
     "a part of the samples": (of(lambda a, b: a[1]), r"\(Gather\).*samples among them"),
 }
 MAPS: Rows = {
     "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps of one call"),
-    "another layer": (
-        lambda m, x: F.unfold(m.conv(x, 2, 1), 2),
-        r"\((Gather|forward)\).*move whole channels",
-    ),
-    "transposed convolution": (
-        lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x),
-        r"\(ConvTranspose\).*use Resize by whole numbers",
-    ),
+    "another layer": (lambda m, x: F.unfold(m.conv(x, 2, 1), 2), r"\((Gather|forward)\).*whole channels"),
+    "a transposed one": (lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x), r"Transpose\).*use Resize by"),
     "interpolation": (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear"), RESIZE),
     "maps half as large again": (lambda m, x: F.interpolate(x, scale_factor=1.5), RESIZE),
-    "infinity around a map": (
-        lambda m, x: m.conv(F.pad(x, (1, 1, 1, 1), value=-np.inf), 2, 1),
-        r"\(Pad\).*use a finite constant",
-    ),
+    "infinity around": (lambda m, x: m.conv(F.pad(x, (1, 1), value=-np.inf), 2, 1), r"\(Pad\).*use a finite"),
     "ceil mode": (lambda m, x: F.max_pool2d(x, 4, 4, ceil_mode=True), r"\(MaxPool\).*ceil_mode=False"),
 }
 REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
-    "a kernel that does not fit": (
-        lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
-        MAP,
-        r"'Sequential' \(forward\).*exporter.*greater than actual input size",
-    ),
+    "too large a kernel": (lambda: nn.Conv2d(2, 3, 7), MAP, r"\(forward\).*exporter.*greater than actual"),
     "two inputs": (Two, VECTOR, r"'Two' \(forward\).*missing 1 required positional argument: 'y'"),
 } | {
     name: (net(*shape)(forward), shape, message)
@@ -110,9 +91,7 @@ def test_modules(build: Any, shape: tuple[int, ...], message: str, capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("place", "value"), [(0, 9.0), (30, 9.0), (30, 0.0)], ids=["first", "large", "small"]
-)
+@pytest.mark.parametrize(("place", "value"), [(0, 9.0), (30, 9.0), (30, 0.0)])
 def test_control_flow_that_one_sample_decides(place: int, value: float) -> None:
     """Wherever it is among the samples, and so whatever the batch with it goes through."""
 
@@ -206,42 +185,32 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
 
 
 HUGE, ONE = np.array([1 << 20, 1 << 20], np.int64), np.ones((1, 1), np.float32)
-CONSTANT_BOMBS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ConstantOfShape": ("w = ConstantOfShape(s)", {"s": HUGE}),
-    "Expand": ("w = Expand(v, s)", {"v": ONE, "s": HUGE}),
-    "Tile": ("w = Tile(v, s)", {"v": ONE, "s": HUGE}),
-    "Range": ("w = Range(a, b, c)", {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)}),
-    "Pad": ("w = Pad(v, s)", {"v": ONE, "s": np.array([0, 0, 1 << 20, 1 << 20], np.int64)}),
-}
+RANGE = {"a": np.float32(0), "b": np.float32(1e12), "c": np.float32(1)}
+MARGINS = np.array([0, 0, 1 << 20, 1 << 20], np.int64)
+FULL_OF = r"elements; accepted: at most"
+CANNOT = r"cannot be evaluated \([^\n]*"
+W = {"w": np.ones((4, 3), np.float32)}
+# A few bytes that ask for more than there is memory; wrong axes of older operator sets, in NumPy's own words.
+NODES: list[tuple[str, dict[str, Any], str]] = [
+    ("q = ConstantOfShape(s) y = MatMul(x, q)", {"s": HUGE}, FULL_OF),
+    ("q = Expand(v, s) y = MatMul(x, q)", {"v": ONE, "s": HUGE}, FULL_OF),
+    ("q = Tile(v, s) y = MatMul(x, q)", {"v": ONE, "s": HUGE}, FULL_OF),
+    ("q = Range(a, b, c) y = MatMul(x, q)", RANGE, FULL_OF),
+    ("q = Pad(v, s) y = MatMul(x, q)", {"v": ONE, "s": MARGINS}, FULL_OF),
+    ("q = Squeeze <axes = [5]> (x) y = MatMul(q, w)", W, CANNOT + "out of bounds"),
+    ("q = Squeeze <axes = [1]> (x) y = MatMul(q, w)", W, CANNOT + "cannot select"),
+    ("q = Unsqueeze <axes = [5]> (x) y = MatMul(q, w)", W, CANNOT + "out of bounds"),
+    ("q = Squeeze <axes = [5]> (w) y = MatMul(x, q)", W, CANNOT + "out of bounds"),
+    ("q = Squeeze <axes = [1]> (w) y = MatMul(x, q)", W, CANNOT + "cannot select"),
+    ("q = Unsqueeze <axes = [5]> (w) y = MatMul(x, q)", W, CANNOT + "out of bounds"),
+]
 
 
-@pytest.mark.parametrize("kind", CONSTANT_BOMBS)
-def test_constants_are_bounded_before_they_are_made(kind: str, tmp_path: Path) -> None:
-    """A few bytes that ask for more than there is memory are refused by the node's name."""
-    nodes, constants = CONSTANT_BOMBS[kind]
-    path = written(tmp_path, f"{nodes} y = MatMul(x, w)", constants, (4,), 3)
-    with pytest.raises(UnsupportedNodeError, match=rf"{kind}_w' \({kind}\).*elements; accepted: at most"):
-        import_model(path, samples=normal(20, 4))
-
-
-OLD_AXES = {
-    ("Squeeze", 5): "out of bounds",
-    ("Squeeze", 1): "cannot select",
-    ("Unsqueeze", 5): "out of bounds",
-}
-
-
-@pytest.mark.parametrize("given", ["x", "c"], ids=["computed", "constant"])
-@pytest.mark.parametrize(("kind", "axis"), OLD_AXES)
-def test_wrong_axes_of_older_operator_sets(kind: str, axis: int, given: str, tmp_path: Path) -> None:
-    """NumPy's own words stand behind the node's name, on one line."""
-    constants = {"c": np.ones((4, 3), np.float32), "w": np.ones((4, 3), np.float32)}
-    nodes = f"s = {kind} <axes = [{axis}]> ({given}) " + (
-        "y = MatMul(s, w)" if given == "x" else "y = MatMul(x, s)"
-    )
-    path = written(tmp_path, nodes, constants, (4,), 3, opset=11)
-    message = rf"{kind}_s' \({kind}\).*cannot be evaluated \([^\n]*{OLD_AXES[kind, axis]}"
-    with pytest.raises(UnsupportedNodeError, match=message):
+@pytest.mark.parametrize(("nodes", "constants", "said"), NODES)
+def test_nodes(nodes: str, constants: dict[str, Any], said: str, tmp_path: Path) -> None:
+    kind = nodes.split()[2].partition("(")[0]
+    path = written(tmp_path, nodes, constants, (4,), 3, opset=11 if "axes" in nodes else 18)
+    with pytest.raises(UnsupportedNodeError, match=rf"{kind}_q' \({kind}\).*{said}"):
         import_model(path, samples=normal(20, 4))
 
 

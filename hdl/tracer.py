@@ -1,0 +1,35 @@
+"""tracer: names of signals that are assigned together, which Amaranth 0.5 does not find from Python 3.13 on.
+
+That Python stores two local variables in one instruction. Names are part of a netlist: place and route depend
+on them, and so does every committed report.
+"""
+
+import sys
+from opcode import opname
+from types import FrameType
+from typing import Any
+
+from amaranth import tracer
+
+_of_one = tracer.get_var_name
+
+
+def get_var_name(depth: int = 2, default: Any = tracer._raise_exception) -> Any:
+    """As Amaranth's; of two variables stored at once the value on top of the stack gets the first."""
+    name = _of_one(depth + 1, None) or _of_two(sys._getframe(depth))
+    return _of_one(depth + 1, default) if name is None else name
+
+
+def _of_two(frame: FrameType) -> str | None:
+    code, index = frame.f_code.co_code, frame.f_lasti
+    while opname[code[index]] == "CACHE":
+        index -= 2
+    index += 2
+    while opname[code[index]] == "CACHE":
+        index += 2
+    if opname[code[index]] != "STORE_FAST_STORE_FAST":
+        return None
+    return str(frame.f_code._varname_from_oparg(code[index + 1] >> 4))  # type: ignore[attr-defined]
+
+
+tracer.get_var_name = get_var_name
