@@ -147,7 +147,11 @@ class Ecram(Pulsed):
             )
         factor = float(_between(self._factors("shape"), state))
         changed = {field: getattr(device, field) * factor}
-        return dataclasses.replace(device, **changed)  # type: ignore[type-var]
+        try:
+            return dataclasses.replace(device, **changed)  # type: ignore[type-var]
+        except PhysicsError as error:
+            name = "shape_high_factor" if state else "shape_low_factor"
+            raise PhysicsError(f"{name} is {factor:g}, with which {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
         """Of the state's relaxation at ``kelvin``; inf: it stays."""
