@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "a kernel that does not fit": (
         lambda: nn.Sequential(nn.Conv2d(2, 3, 7)),
         MAP,
-        r"'Sequential' \(forward\).*exporter.*greater than actual input size",
+        r"'Sequential' \(forward\).*exporter.*input_shape \(.*greater than actual input size",
     ),
     "two inputs": (Two, VECTOR, r"'Two' \(forward\).*missing 1 required positional argument: 'y'"),
 } | {
