@@ -104,9 +104,9 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
     except Exception:  # whatever it raises: tracing's own error says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
-        given = f"samples of input_shape {tuple(example.select(axis, 0).shape)}"
+        given = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
-            type(module).__name__, "forward", f"PyTorch's ONNX exporter does not take it for {given} ({first})"
+            type(module).__name__, "forward", f"PyTorch's exporter does not take it with {given} ({first})"
         ) from None
 
 

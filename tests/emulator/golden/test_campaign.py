@@ -122,7 +122,7 @@ def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple
 
 
 def edges(seed: int, chip: int, layer: int) -> dict[str, int]:
-    """Rates by which the first weight has a cell that is just not stuck low, and one that just is stuck high."""
+    """Rates by which the first weight has a cell just not stuck low, and one just stuck high."""
     low, high = sorted(u for _, u in drawn(seed, chip, layer, 0, 0))
     return {"stuck_low": low, "stuck_high": (1 << 16) - high}
 
