@@ -78,7 +78,7 @@ class Classifier:
         InputError
             When they do not.
         """
-        self._codes(array_of(x), self._program())
+        encode(array_of(x), self._program(), codes=self.codes)
         if y is not None:
             self._labels(y)
         return self
@@ -133,16 +133,13 @@ class Classifier:
 
     def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
         program = self._program()
-        codes = self._codes(array_of(x), program)
+        codes = encode(array_of(x), program, codes=self.codes)
         with connect(self.board) as board:
             board.program(program)
             return board.infer(codes, seed=self.seed, noise=self.noise)
 
     def _program(self) -> Program:
         return held(self.program).program
-
-    def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        return encode(x, program, codes=self.codes)
 
     def __repr__(self) -> str:
         program = self._program()

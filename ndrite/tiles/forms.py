@@ -26,15 +26,12 @@ F = torch.nn.functional
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     """(..., K) to (..., M); the first dimension is samples, but in attention, whose first one is time."""
-    *before, last = input.shape
-    x = input
-    if run.samples is not None:
-        x = x.reshape(math.prod(before) // max(1, run.samples), run.samples, last).transpose(0, 1)
+    x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
-    if y is NotImplemented or run.samples is None:
+    if y is NotImplemented or not run.samples:
         return y
-    return y.transpose(0, 1).reshape(*before, y.shape[-1]).contiguous()
+    return y.transpose(0, 1).reshape(*input.shape[:-1], -1).contiguous()
 
 
 def contract(

@@ -34,8 +34,7 @@ def list_chips() -> Found:
 def show(name: Name, /) -> Found:
     """Every value of a chip or a device with its source; units are in the names.
 
-    Of measured devices also the card: what the data are, their conditions and licence, the fit's error, what
-    is extrapolated.
+    Of measured devices also the card: data, conditions, licence, the fit's error, what is extrapolated.
 
     Parameters
     ----------

@@ -150,8 +150,7 @@ class Ecram(Pulsed):
         try:
             return dataclasses.replace(device, **changed)  # type: ignore[type-var]
         except PhysicsError as error:
-            name = "shape_high_factor" if state else "shape_low_factor"
-            raise PhysicsError(f"{name} is {factor:g}, with which {error}") from None
+            raise PhysicsError(f"shape_{'high' if state else 'low'}_factor is {factor:g}: {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
         """Of the state's relaxation at ``kelvin``; inf: it stays."""

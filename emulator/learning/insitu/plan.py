@@ -153,10 +153,9 @@ def prepare(
     """
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
-    noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT
-    least = noise / 2.0 ** (chip.readout.adc_bits - 1) / SIGMA_MAX
-    accepted = f"at least {least:.2g} on this chip"
-    require(plan.bound >= least, "bound", f"{plan.bound:g}", accepted, CompileError)
+    noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
+    least = noise / 2.0 ** (chip.readout.adc_bits - 1)
+    require(plan.bound >= least, "bound", f"{plan.bound:g}", f"on this chip from {least:.2g}", CompileError)
     # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
     states, plain = _starts(plan), dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)

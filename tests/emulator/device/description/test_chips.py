@@ -131,7 +131,7 @@ APART = [
             "neuron": {"model": "esaki"},
             "ecram": {"model": "linear-step", "tunes": "valley", "shape_low_factor": 0.1},
         },
-        r"ecram\.shape_low_factor is 0\.1, with which valley_voltage_V is 0\.05; accepted: above peak",
+        r"ecram\.shape_low_factor is 0\.1: valley_voltage_V is 0\.05; accepted: above peak",
     ),
     (
         {"neuron": {"model": "esaki", "gap_narrowing_eV_per_K": 0.01}, "conditions": {"temperature_K": 900}},
