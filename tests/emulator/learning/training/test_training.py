@@ -80,7 +80,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
-    with pytest.raises(StateError, match="another epochs; accepted: the same run"):
+    with pytest.raises(StateError, match="differs in epochs; accepted: the same run"):
         loop.train(small(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
@@ -162,7 +162,7 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
         "neuron": (dataclasses.replace(job, neuron="ndr-shared"), samples),
     }
     for what, (other, given) in others.items():
-        with pytest.raises(StateError, match=f"another .*{what.split(',')[0]}"):
+        with pytest.raises(StateError, match=f"differs in .*{what.split(',')[0]}"):
             run_job(other, given, out, name="n", resume=True)
     state = tmp_path / f".{out.name}.state"
     whole = state.read_bytes()
