@@ -25,8 +25,8 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
     A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
     compute the same and are held there.
     """
-    finite = bool(np.isfinite(wanted).all())
-    require(finite, "neuron scale", f"{wanted.max():g}", "finite values", CompileError)
+    if not np.isfinite(wanted).all():
+        raise CompileError(f"neuron scale is {wanted.max():g}; accepted: finite values")
     wanted = np.minimum(wanted, STEP)
     vshift = shift_for(float(wanted.max()))
     scale = np.rint(wanted * 2.0**vshift).astype(np.int64)

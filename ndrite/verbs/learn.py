@@ -144,8 +144,7 @@ def learn(
         raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
     x = first(given.x, samples, what="samples")
     given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
-    most = (1 << 32) // len(x)  # numbers of updates, and with them choppers, would begin anew
-    require(epochs <= most, "epochs", epochs, f"at most {most}, which is 2^32 updates", InputError)
+    require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
         widths=(given.x.shape[1], *sig.widths(hidden), classes),

@@ -219,7 +219,7 @@ test_another_type_is_refused = refused(
         ("--labels y.npy", "inputs and labels belong together"),
         ("--device ecram-linear-ysz --rule agad --threshold 1e5", "threshold is 100000; accepted: at most 1"),
         ("--chip wan2022 --bound 0.01", "bound is 0.01; accepted: on this chip from 0.047"),
-        ("--epochs 99999999", "epochs is 99999999; accepted: at most 85899345, which is 2^32 updates"),
+        ("--epochs 99999999", "epochs is 99999999; accepted: at most 85899345"),
         ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
         ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the bound, -1e-06"),
     ],
