@@ -134,6 +134,12 @@ def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
     np.testing.assert_array_equal(classifier.predict(torch.tensor(X)), classifier.predict(X))
 
 
+def test_numbers_that_could_be_names_are_told() -> None:
+    few = WHICH < 2
+    with pytest.warns(UserWarning, match="numbers of outputs from 0, not for names, which are 1, 2, 3"):
+        ndrite.evaluate(estimated(WHICH + 1)[1], X[few], WHICH[few] + 1)
+
+
 def test_truth_values_are_labels_and_several_a_sample_are_not() -> None:
     model, found = estimated(SCORE > 0)
     score = ndrite.Classifier(found).score(X, SCORE > 0)
