@@ -2,9 +2,9 @@
 
     python benchmarks/ethernet_size.py [VERILOG MODULE]
 
-Ours: RGMII pins, frames, ARP, ICMP, UDP with both checksums, whole datagrams, the session. The figures of
-LiteEth in docs/hardware.md are of the file that its generator writes (``python -m liteeth.gen``, version
-2024.12) for ``LiteEthECP5PHYRGMII``, core ``udp``, ``data_width`` 8, and one raw port of 8 bits.
+Ours: RGMII pins, frames, ARP, ICMP, UDP with both checksums, whole datagrams, the session. To be compared:
+what LiteEth's generator writes (``python -m liteeth.gen``, version 2024.12) for ``LiteEthECP5PHYRGMII``, core
+``udp``, ``data_width`` 8, and one raw port of 8 bits.
 """
 
 import re

@@ -54,7 +54,7 @@ def network() -> nn.Module:
 
 def train(model: Any, x: Any, labels: Any, epochs: int, rate: float, teacher: Any = None) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * len(x) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * -(-len(x) // BATCH))
     model.train()
     for _ in range(epochs):
         for part in torch.randperm(len(x)).split(BATCH):
@@ -170,6 +170,7 @@ def main() -> None:
         else:
             found.append(run(options, seed))
             if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
                 np.savez_compressed(kept, **found[-1])
         known, before, after = (found[-1][key] for key in ("float", "before", "after"))
         print(

@@ -204,7 +204,7 @@ def compared(name: str, model: Any, samples: list[Any], decide: Any, options: An
     low, typical, high = (f"{v / 1e3:.3g}" for v in account.total.energy_pJ)
     print(
         f"products on tiles: {chip.ndrite.table().weights:,} weights, {account.macs:,} MACs, "
-        f"{typical} nJ ({low} .. {high}), modelled at {account.node_nm:g} nm"
+        f"{typical} nJ ({low} .. {high}), modelled at {account.constants.node_nm:g} nm"
     )
 
 

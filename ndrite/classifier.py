@@ -20,8 +20,8 @@ class Classifier:
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
     says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
-    of the same kind. The program is already trained: ``fit`` checks the number of inputs and keeps the
-    labels' classes. The board is opened for every call.
+    of the same kind, but names of classes arrays. The program is already trained: ``fit`` checks the number
+    of inputs and keeps the labels' classes. The board is opened for every call.
 
     Parameters
     ----------
@@ -78,20 +78,21 @@ class Classifier:
         InputError
             When they do not.
         """
-        self._codes(array_of(x), self._program())
+        encode(array_of(x), self._program(), codes=self.codes)
         if y is not None:
-            self._check_labels(array_of(y))
+            self._labels(y)
         return self
 
-    def _check_labels(self, labels: npt.NDArray[Any]) -> None:
-        """Raise InputError where a label is none of the classes."""
-        known = self.classes_
-        if (labels.dtype.kind in "US") == (known.dtype.kind in "US"):
-            unknown = np.setdiff1d(np.unique(labels), known)
-        else:
-            unknown = np.unique(labels)
-        if len(unknown):
-            raise InputError(f"label is {unknown[0]!s}; accepted: {known.tolist()}, or classes=... of yours")
+    def _labels(self, y: Any) -> npt.NDArray[Any]:
+        """Labels in the form of the classes. Raises InputError where one is none of them."""
+        known, labels = self.classes_, array_of(y)
+        if known.dtype.kind in "US":
+            labels = labels.astype(known.dtype.kind)
+        unknown = set(labels.ravel().tolist()) - set(known.tolist())
+        if unknown:
+            first = min(unknown, key=str)
+            raise InputError(f"label is {first!s}; accepted: {known.tolist()}, or classes=... of yours")
+        return labels
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
@@ -125,24 +126,20 @@ class Classifier:
     def score(self, x: Any, y: Any) -> float:
         """Fraction of inputs whose class is the label's; InputError where a label is no class."""
         predicted = self.classes_[self._outputs(x).argmax(axis=1)]
-        labels = array_of(y)
+        labels = self._labels(y)
         if labels.shape != predicted.shape:
             raise InputError(f"labels have shape {labels.shape}; accepted: {predicted.shape}")
-        self._check_labels(labels)
         return float((predicted == labels).mean())
 
     def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
         program = self._program()
-        codes = self._codes(array_of(x), program)
+        codes = encode(array_of(x), program, codes=self.codes)
         with connect(self.board) as board:
             board.program(program)
             return board.infer(codes, seed=self.seed, noise=self.noise)
 
     def _program(self) -> Program:
         return held(self.program).program
-
-    def _codes(self, x: npt.NDArray[Any], program: Program) -> npt.NDArray[np.uint8]:
-        return encode(x, program, codes=self.codes)
 
     def __repr__(self) -> str:
         program = self._program()
@@ -160,8 +157,8 @@ class Classifier:
 
 
 def _like(x: Any, result: npt.NDArray[Any]) -> Any:
-    """``result`` as a tensor where ``x`` is one."""
-    if not hasattr(x, "detach"):
+    """``result`` as a tensor where ``x`` is one; names are none."""
+    if not hasattr(x, "detach") or result.dtype.kind in "US":
         return result
     torch = sys.modules["torch"]  # loaded: x is its tensor
     return torch.as_tensor(np.ascontiguousarray(result), device=x.device)

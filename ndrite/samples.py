@@ -199,9 +199,7 @@ def judged_samples(
             name_of(labels, "labels"),
         )
         if len(found.labels) != len(found.x):
-            raise InputError(
-                f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one for each input"
-            )
+            raise InputError(f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one an input")
     elif whole is not None and holds(of, data):
         # Classes, or of a single output its value.
         y = whole.network.forward(whole.samples / np.float32(255))
@@ -235,6 +233,10 @@ def _checked(found: Judged, of: Takes, what: str) -> npt.NDArray[Any]:
     """Floats, or a row for each output, are targets; integers (n,) are classes where outputs are several."""
     labels = found.labels
     if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and of.outputs > 1:
+        names, numbers = of.meaning.classes, [str(n) for n in range(of.outputs)]
+        if list(names) != numbers and {str(label) for label in np.unique(labels)} <= set(names):
+            said = f"{what}: taken for numbers of outputs from 0, not for names, which are {', '.join(names)}"
+            warnings.warn(said, InputWarning, stacklevel=4)
         return check_classes(labels, len(found.x), of.outputs, what)
     values = labels.reshape(len(labels), -1) if labels.ndim else labels
     if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (of.outputs,):

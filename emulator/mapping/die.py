@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from emulator.device.description import Chip
 from emulator.device.ndr.window import Window
-from emulator.errors import CompileError
+from emulator.errors import ChipError, CompileError, require
 from emulator.mapping.columns import BiasCells, Columns
 from emulator.mapping.devices import Neurons, ndr_neurons
 from emulator.mapping.mitigation import Mitigation
@@ -127,10 +127,11 @@ class Die:
         """The same die so many seconds after programming; converters stay as calibrated, and so do neurons
         but for what their ECRAMs lose.
 
-        Raises ChipError when the time is outside the drift model's.
+        Raises ChipError when the time is outside the drift model's, or before that of the correction.
         """
         now = self.chip.conditions
-        early = min(time_s, now.corrected_at_s or now.time_since_programming_s)
+        early = now.corrected_at_s or now.time_since_programming_s
+        require(time_s >= early, "time_s", time_s, f"{early:g}, when it was corrected, and more", ChipError)
         conditions = dataclasses.replace(now, time_since_programming_s=time_s, corrected_at_s=early)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
         passed = time_s - now.time_since_programming_s

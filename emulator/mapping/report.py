@@ -13,7 +13,7 @@ from emulator.spec.brief import record, titled
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 CODES, BEFORE = "input codes", "the layers before"
 HELPS = {
-    CELLS: "cells with more levels or a smaller programming error (cell), or write-verify (--mitigation)",
+    CELLS: "cells with more levels or a smaller programming error (cell), or write-verify (Mitigation)",
     CODES: "inputs, or activations of the layer before, that use more of the 256 codes on typical samples",
     BEFORE: "what helps those layers (ndrite explain has their causes)",
     CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",

@@ -32,7 +32,7 @@ def save_state(path: Path, mark: Mapping[str, Any], content: bytes) -> None:
 
 def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
     """What ``save_state`` wrote. Raises StateError when the file is no such state, was edited, or belongs to
-    a run with another mark or older code."""
+    a run with a different mark or older code."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)
@@ -46,7 +46,7 @@ def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
     changed = sorted(name for name in wanted | kept if kept.get(name) != wanted.get(name))
     if changed:
         raise StateError(
-            f"{path}: state of a run with another {', '.join(changed)}; accepted: the same run, or delete "
+            f"{path}: state of a run that differs in {', '.join(changed)}; accepted: the same run, or delete "
             f"the file to start anew"
         )
     return content

@@ -53,8 +53,6 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
             work = functools.reduce(Work.and_again, same)
             found.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
     if not found:
-        raise EmulatorError(
-            "no product was read; accepted: a module whose products are used by its forward pass"
-        )
+        raise EmulatorError("no product was read; accepted: a module whose forward pass uses its products")
     known = constants or load_constants()
     return Account(tuple(found), known, count, type(chip).__name__, placement.chip.name)

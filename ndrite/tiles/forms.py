@@ -26,10 +26,10 @@ F = torch.nn.functional
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     """(..., K) to (..., M); the first dimension is samples, but in attention, whose first one is time."""
-    x = input if run.samples is None else input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1)
+    x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
-    if y is NotImplemented or run.samples is None:
+    if y is NotImplemented or not run.samples:
         return y
     return y.transpose(0, 1).reshape(*input.shape[:-1], -1).contiguous()
 
@@ -50,7 +50,7 @@ def contract(
     )
     k, groups = ([label for label in both if (label in out) == kept] for kept in (False, True))
     plain = all(len(set(labels)) == len(labels) for labels in (of_x, of_weight, out))
-    if not plain or not k or set(rows + groups + columns) != set(out):
+    if not plain or not k or not weight.numel() or set(rows + groups + columns) != set(out):
         return NotImplemented
     size = dict(zip(of_weight, weight.shape, strict=True))
     inputs, count = (math.prod(size[label] for label in part) for part in (k, groups))
@@ -156,7 +156,7 @@ def convolution(
     # A map for every place in depth, the planes it sees beside its channels: of (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
     n, each = len(x), cut.shape[2]
-    maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * each, -1, *x.shape[3:])
+    maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * each, shape[0], *x.shape[3:])
     y = product.read(run, maps, matrix, bias, each)
     y = y.view(n, each, *y.shape[1:]).transpose(1, 2)
     y = y.reshape(*y.shape[:2], *y.shape[5 - dimensions :])
@@ -178,7 +178,7 @@ def transposed(
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
-    x = maps.reshape(len(maps), groups, -1, math.prod(maps.shape[2:]))
+    x = maps.reshape(len(maps), groups, maps.shape[1] // groups, math.prod(maps.shape[2:]))
     columns = contract(run, x, weight.reshape(groups, len(weight) // groups, -1), "ngcp", "gcm", "ngmp")
     if columns is NotImplemented:
         return NotImplemented

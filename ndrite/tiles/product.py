@@ -258,10 +258,10 @@ class Product(torch.nn.Module):
                 f"{self.name} is read {call + 1} times in one pass; accepted: at most {CALLS_MAX}"
             )
         run.calls[self] = call + 1
-        if self.training:
-            return self._seen(run, x, weight, bias)
         if not len(x):
             return self._float(x, weight, bias)
+        if self.training:
+            return self._seen(run, x, weight, bias)
         with torch.no_grad():
             mapped = self.ready(weight, bias)
             y = self._read(mapped, x.detach(), weight, bias, each, call)

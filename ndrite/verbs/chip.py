@@ -32,8 +32,7 @@ def list_chips() -> Found:
 
 @verb
 def show(name: Name, /) -> Found:
-    """Every value of a chip or a device with its source; units are in the names. Of measured devices the
-    card: what the data are, their conditions and licence, the fit's error, what is extrapolated.
+    """Every value of a chip or a device with its source, units in the names; of measured ones the card.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ import numpy as np
 from boards.learning import learner_of
 from emulator.device.description import Chip, load_chip
 from emulator.device.ecram.pulses import LinearStep
+from emulator.errors import require
 from emulator.golden import Core
 from emulator.learning import insitu
 from emulator.learning.labelled import Labelled
@@ -143,6 +144,7 @@ def learn(
         raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
     x = first(given.x, samples, what="samples")
     given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
+    require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
     classes = int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
         widths=(given.x.shape[1], *sig.widths(hidden), classes),

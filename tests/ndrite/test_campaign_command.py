@@ -77,12 +77,12 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
     state = Path(".out.json.part.npz")
     whole = state.read_bytes()
     for other, what in (
-        ("--seed 9", "another seed"),
-        ("--trials 5", "another trials"),
-        ("--count 5", "another inputs, labels"),
-        ("--no-noise", "another noise"),
+        ("--seed 9", "seed"),
+        ("--trials 5", "trials"),
+        ("--count 5", "inputs, labels"),
+        ("--no-noise", "noise"),
     ):
-        fails(f"{line} {other}", f"{state}: state of a run with {what}")
+        fails(f"{line} {other}", f"{state}: state of a run that differs in {what};")
     fails(f"{CAMPAIGN} 19 -o out.json", f"chips is 19; accepted: 20 and more, as far as {state} has come")
     for place in range(0, len(whole), len(whole) // 40):
         damaged = bytearray(whole)
@@ -93,7 +93,7 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
     fails(line, str(state))
     state.write_bytes(whole)
     monkeypatch.setattr("emulator.spec.state_file.code_digest", lambda: "newer")
-    fails(line, "another code of emulator")
+    fails(line, "differs in code of emulator")
 
 
 def test_figure_and_table(varied: Program, said: Any, prints: Any, fails: Any) -> None:

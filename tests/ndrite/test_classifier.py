@@ -122,7 +122,7 @@ def estimated(y: Any) -> tuple[Any, Any]:
         return model, ndrite.compile(model, "ideal", samples=X)
 
 
-@pytest.mark.parametrize("labels", [WHICH + 1, NAMES, WHICH - 1])
+@pytest.mark.parametrize("labels", [WHICH + 1, NAMES, WHICH - 1, NAMES.astype(object), WHICH - 0.0])
 def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
     model, found = estimated(labels)
     classifier = ndrite.Classifier(found)
@@ -130,6 +130,22 @@ def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
     assert classifier.score(X, labels) == pytest.approx(model.score(X, labels), abs=0.02)
     assert set(classifier.predict(X)) <= set(labels)
     assert "3 classes" in repr(classifier)
+    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    np.testing.assert_array_equal(classifier.predict(torch.tensor(X)), classifier.predict(X))
+
+
+def test_numbers_that_could_be_names_are_told() -> None:
+    few = WHICH < 2
+    with pytest.warns(UserWarning, match="numbers of outputs from 0, not for names, which are 1, 2, 3"):
+        ndrite.evaluate(estimated(WHICH + 1)[1], X[few], WHICH[few] + 1)
+
+
+def test_truth_values_are_labels_and_several_a_sample_are_not() -> None:
+    model, found = estimated(SCORE > 0)
+    score = ndrite.Classifier(found).score(X, SCORE > 0)
+    assert score == pytest.approx(model.score(X, SCORE > 0), abs=0.02)
+    with pytest.raises(ndrite.EmulatorError, match=r"\(estimator\).*train it on one label a sample"):
+        estimated(np.stack([SCORE > 0, SCORE > 1], axis=1))
 
 
 @pytest.mark.parametrize("labels", [WHICH, np.array(["a", "b", "c"])[WHICH]])

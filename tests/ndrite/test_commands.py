@@ -64,6 +64,9 @@ EVERY = [[*before, name] for before, known in GROUPS for name, of in known.items
 def test_every_command_has_help_with_an_example(words: list[str], prints: Any) -> None:
     """And a line for each of its options: what the docstring leaves out, the help would."""
     text = prints([*words, "--help"])
+    listed = re.search(rf"^  {words[-1]} (.*\n(?: {{4,}}.*\n)*)", prints([*words[:-1], "--help"]), re.M)
+    assert listed
+    assert listed[1].endswith(".\n")
     assert f"Example: ndrite {' '.join(words)}" in text
     entries = re.split(r"^  (?=-)", text.partition("\nOptions:\n")[2], flags=re.M)[1:]
     assert entries

@@ -123,7 +123,7 @@ def test_it_goes_on_where_it_was_stopped(
     assert "the cable is out" in said or "updates; the same command with --resume goes on" in said
     assert not Path("part").exists()
     assert Path("part.course").is_file()
-    fails(f"{LEARN} -o part --resume --rate 0.01", "state of a run with another plan")
+    fails(f"{LEARN} -o part --resume --rate 0.01", "state of a run that differs in plan")
     fails(f"{LEARN} -o part --resume --epochs 1", "epochs is 1; accepted: ", "as far as part.course has come")
     prints(f"{LEARN} -o part --resume")
     assert not Path("part.course").exists()
@@ -136,7 +136,7 @@ def test_other_ecrams_at_the_neurons_are_another_learning(here: Path, monkeypatc
     line = f"{LEARN} -o part --neuron-rate 0.01 --chip dendritic-ndr"
     with stopped(monkeypatch, "learn", 1, interrupt):
         assert run(line.split()) == INTERRUPTED
-    fails(f"{line}+slow.yaml --resume", "part.course: state of a run with another ecrams")
+    fails(f"{line}+slow.yaml --resume", "part.course: state of a run that differs in ecrams")
 
 
 def test_after_a_cut_link_the_last_whole_epoch_is_kept(whole: int, monkeypatch: Any, prints: Any) -> None:
@@ -183,6 +183,11 @@ def test_pulses_are_of_the_devices_that_get_them() -> None:
         assert few < 2 * many < 4 * few
 
 
+def test_states_that_a_large_bound_reads_as_0_are_learned_from() -> None:
+    found = ndrite.learn(data="digits", hidden="8", samples=20, epochs=1, bound=100.0)
+    assert found.summary["updates"] == 20
+
+
 def given(options: dict[str, Any]) -> None:
     ndrite.learn(data="digits", samples=50, **options)
 
@@ -212,6 +217,9 @@ test_another_type_is_refused = refused(
         ("--rule agad --reference-error 0.1", "reference_error is of tiki-taka; accepted with agad: 0"),
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
+        ("--device ecram-linear-ysz --rule agad --threshold 1e5", "threshold is 100000; accepted: at most 1"),
+        ("--chip wan2022 --bound 0.01", "bound is 0.01; accepted: on this chip from 0.047"),
+        ("--epochs 99999999", "epochs is 99999999; accepted: at most 85899345"),
         ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
         ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the bound, -1e-06"),
     ],

@@ -112,7 +112,7 @@ test_what_is_no_device_is_refused = refused(
     (Ndr, 3, np.zeros(5), r"curve is \(5,\)"),
     (lambda: Ndr(3, height=2.0), "height is 2.0; accepted: above 0, at most 1"),
     (lambda: Ndr(3, height=0.0), "height is 0.0"),
-    (Ndr(3), torch.ones(2, 1), r"x has 1 channels, shape \(2, 1\); accepted: 3"),
+    (Ndr(3), torch.ones(2, 1), r"x has 1 channels, shape \(2, 1\); accepted: 3, for compile with input"),
     (Bases(2, 3), torch.ones(4, 1), r"x has 1 channels, shape \(4, 1\); accepted: 2"),
     (lambda: Bases(2, 3, low=[0, 1], high=1), r"low is \[0, 1\]; accepted: below high, 1"),
 )

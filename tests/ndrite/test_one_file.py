@@ -213,12 +213,12 @@ def test_what_a_chip_has_not_is_no_row(mine: ndrite.Compiled) -> None:
 
 def test_an_older_die_is_another_program(mine: ndrite.Compiled) -> None:
     drifting = ndrite.compile(mine, "dendritic-ndr")
-    older = drifting.at(1e3)
+    older = drifting.at(1e5)
     assert older.program.checksum() != drifting.program.checksum()
     older.save("older")
     read = ndrite.load("older")
-    assert read.die.chip.conditions.time_since_programming_s == 1e3
-    assert read.program.provenance["chip"]["conditions"]["time_since_programming_s"] == 1e3
+    assert read.die.chip.conditions.time_since_programming_s == 1e5
+    assert read.program.provenance["chip"]["conditions"]["time_since_programming_s"] == 1e5
 
 
 @pytest.mark.parametrize("command", ["explain", "cost", "report", "calibrate"])

@@ -147,7 +147,10 @@ class Ecram(Pulsed):
             )
         factor = float(_between(self._factors("shape"), state))
         changed = {field: getattr(device, field) * factor}
-        return dataclasses.replace(device, **changed)  # type: ignore[type-var]
+        try:
+            return dataclasses.replace(device, **changed)  # type: ignore[type-var]
+        except PhysicsError as error:
+            raise PhysicsError(f"shape_{'high' if state else 'low'}_factor is {factor:g}: {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
         """Of the state's relaxation at ``kelvin``; inf: it stays."""

@@ -68,8 +68,7 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
             f"to {STEP_MAX / STATE_ONE:.2g}, its spread included"
         )
     bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
-    if bounds >= 2:
-        raise CompileError(f"bounds reach {bounds:.3g} times the nominal one; accepted: below 2")
+    require(bounds < 2, "largest bound", f"{bounds:.3g} times the nominal one", "below 2", CompileError)
     for way, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
         fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
         require(fits, f"ecram.gamma_{way}", gamma, twice, CompileError)

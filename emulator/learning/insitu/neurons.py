@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.device.description import Chip
 from emulator.device.ecram.pulses import LinearStep
-from emulator.errors import CompileError
+from emulator.errors import CompileError, require
 from emulator.golden.learn.devices import Constants, constants
 from emulator.golden.learn.words import key_of
 from emulator.learning.insitu.laws import devices_of
@@ -120,15 +120,14 @@ REFERENCES = 0x7265666572
 
 
 def with_transfer(
-    layers: Sequence[LearningLayer], die_seed: int, threshold: float, off: float | None
+    layers: Sequence[LearningLayer], die_seed: int, threshold: float, pulse: float, off: float | None
 ) -> tuple[LearningLayer, ...]:
     """The layers with fast devices of the same law, which begin at their symmetry points and are read against
     references, ``off`` from there by that deviation; None: they begin at 0, are chopped, and are read against
-    what was read before. ``threshold``, ``off``: in nominal bounds, of which 1/255 is the least threshold."""
-    codes = max(1, round(threshold * WEIGHT_MAX))
-    if codes > THRESHOLD_MAX:
-        most = THRESHOLD_MAX // WEIGHT_MAX
-        raise CompileError(f"threshold is {threshold:g} nominal bounds; accepted: at most {most}")
+    what was read before. ``threshold``: in pulses, with at least 1/255 of the nominal bound. ``pulse``,
+    ``off``: in nominal bounds."""
+    codes, most = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
+    require(codes <= THRESHOLD_MAX, "threshold", f"{threshold:g}", f"at most {most:g} pulses", CompileError)
     found = []
     for i, layer in enumerate(layers):
         rows = layer.rows - (layer.tuned is not None)

@@ -23,7 +23,7 @@ from emulator.mapping.scaling import int32, output_noise, scale_and_shift
 from emulator.mapping.states import States, heights_at, stretch_at
 from emulator.network import Dense, Named, Ndr, Network
 from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, V_BITS, V_MAX, V_MIN
+from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_BITS, V_MAX, V_MIN
 from emulator.spec.arrays import Array, Codes, Floats
 from emulator.spec.brief import record
 from emulator.spec.learning import (
@@ -153,8 +153,12 @@ def prepare(
     """
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
-    states = _starts(plan)
-    network = network_of(plan, [weights(s, plan) for s in states], meaning, chip)
+    noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
+    least = noise / 2.0 ** (chip.readout.adc_bits - 1)
+    require(plan.bound >= least, "bound", f"{plan.bound:g}", f"on this chip from {least:.2g}", CompileError)
+    # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
+    states, plain = _starts(plan), dataclasses.replace(plan, bound=1.0)
+    network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
     # Of a network of random weights they mean nothing.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
@@ -198,7 +202,7 @@ def prepare(
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
     if plan.rule in THRESHOLDS:
         off = None if plan.rule == "agad" else plan.reference_error
-        laws = with_transfer(laws, plan.seed, plan.threshold * pulse_of(law), off)
+        laws = with_transfer(laws, plan.seed, plan.threshold, pulse_of(law), off)
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )

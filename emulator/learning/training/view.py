@@ -106,8 +106,8 @@ def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS
     spread = cell.spread(targets, time)
-    pair = np.full((2, 1), targets.mean())
-    read = float(np.hypot(cell.read_sigma(pair, time), cell.telegraph_sigma(pair)))
+    pairs = np.stack([targets, np.full(len(targets), targets[0])])
+    read = float(np.hypot(cell.read_sigma(pairs, time), cell.telegraph_sigma(pairs)))
     adc = chip.readout.kind == "adc"
     view = ChipView(
         sigma=np.hypot(spread, spread[0]) / span,

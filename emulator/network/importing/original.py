@@ -104,8 +104,9 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
     except Exception:  # whatever it raises: tracing's own error says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
+        given = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
-            type(module).__name__, "forward", f"PyTorch's ONNX exporter does not take it ({first})"
+            type(module).__name__, "forward", f"PyTorch's exporter does not take it with {given} ({first})"
         ) from None
 
 
@@ -117,12 +118,16 @@ def of_estimator(estimator: Any) -> Original:
     width = getattr(estimator, "n_features_in_", None)
     if width is None:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
-    classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
+    classes, one = np.asarray(getattr(estimator, "classes_", ())), np.zeros((1, width), np.float32)
+    if len(classes) and np.ndim(estimator.predict(one)) > 1:
+        raise UnsupportedNodeError(type(estimator).__name__, "estimator", "train it on one label a sample")
+    if classes.dtype.kind == "f" and (classes % 1 == 0).all():
+        classes = classes.astype(np.int64)
     try:
         with warnings.catch_warnings(action="ignore"):
             written, last = _convertible(estimator)
-            options = _scores(last) if classes else None
-            proto = converter.to_onnx(written, np.zeros((1, width), np.float32), options=options)
+            options = _scores(last) if len(classes) else None
+            proto = converter.to_onnx(written, one, options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
@@ -136,7 +141,7 @@ def of_estimator(estimator: Any) -> Original:
         # Of two classes scikit-learn has the second one's score, and the graph both.
         return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
 
-    return Original(prepared(proto), answers, classes=classes)
+    return Original(prepared(proto), answers, classes=tuple(map(str, classes)))
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:

@@ -69,7 +69,7 @@ def test_compiled_loops_draw_the_same_chips(code_max: int) -> None:
     pytest.importorskip("numba", reason="needs ndrite[fast]")
     eight = dataclasses.replace(TINY, weight_bits=8)
     program = random_program(eight, np.random.default_rng(8), layers=2, corner=True)
-    far = {"sigma": np.full(256, 20_000, np.uint16), "stuck_low": 3000, "stuck_high": 5000}
+    far = {"sigma": np.full(256, 20_000, np.uint16), **edges(7, 5, 0)}
     law = dataclasses.replace(same_cells(code_max), stuck_code_low=3, **far)
     program = dataclasses.replace(program, variation=law)
     chips = FastChips(program, 7)
@@ -100,15 +100,28 @@ def test_sums_that_float32_cannot_hold_are_numpys() -> None:
     np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))
 
 
-def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
-    """The drawn weight, step by step as ``emulator.spec.variation`` says."""
+def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple[int, int]]:
+    """Normal and uniform number of both cells of a weight, as ``emulator.spec.variation`` says."""
     key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
-    codes = []
+    found = []
     for side in range(2):
         a, b = word(key, 0, 2 * row + side)
         cipher = a << 16 | b
         g = int(SIGNED_TABLE[cipher & 1023]) + int(SIGNED_TABLE[cipher >> 10 & 1023])
-        u = (cipher >> 20) << 4 | cipher & 15
+        found.append((g, (cipher >> 20) << 4 | cipher & 15))
+    return found
+
+
+def edges(seed: int, chip: int, layer: int) -> dict[str, int]:
+    """Rates by which the first weight has a cell just not stuck low, and one just stuck high."""
+    low, high = sorted(u for _, u in drawn(seed, chip, layer, 0, 0))
+    return {"stuck_low": low, "stuck_high": (1 << 16) - high}
+
+
+def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, column: int) -> int:
+    """The drawn weight, step by step."""
+    codes = []
+    for side, (g, u) in enumerate(drawn(seed, chip, layer, row, column)):
         size = max(target, 0) if side == 0 else max(-target, 0)
         code = (int(v.mean[size]) * 256 + int(v.sigma[size]) * g + (1 << 15)) >> 16
         code = min(max(code, 0), v.code_max)
@@ -123,16 +136,15 @@ def cell(target: int, v: Variation, seed: int, chip: int, layer: int, row: int, 
 @pytest.mark.parametrize("trial", range(4))
 def test_cells_equal_the_scalar_definition(trial: int) -> None:
     rng = np.random.default_rng(trial)
+    seed, chip, layer = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31)), trial
     v = Variation(
         mean=rng.integers(0, 65536, 256).astype(np.uint16),
         sigma=rng.integers(0, [2000, 65536][trial % 2], 256).astype(np.uint16),
-        stuck_low=9000,
-        stuck_high=12000,
+        **edges(seed, chip, layer),
         stuck_code_low=3,
         stuck_code_high=250 if trial < 2 else 120,
         code_max=255 if trial < 2 else 127,
     )
-    seed, chip, layer = int(rng.integers(0, 1 << 63)), int(rng.integers(0, 1 << 31)), trial
     targets = rng.integers(-v.code_max, v.code_max + 1, (40, 7))
     got = redraw(targets, v, seed=seed, chip=chip, layer=layer)
     for k, m in np.ndindex(targets.shape):

@@ -135,9 +135,9 @@ def test_bias_rows_add_their_read_noise():
 
 def test_bias_cells_age():
     program, die, _ = map_network(centred_network(), load_chip("dendritic-analog"), X, seed=2)
-    young = die.at(1.0)
-    assert (young.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
-    assert (program_of(young, program).layers[0].bias != program.layers[0].bias).any()
+    old = die.at(172_800.0)
+    assert (old.arrays[0].bias.mapped.codes != die.arrays[0].bias.mapped.codes).any()
+    assert (program_of(old, program).layers[0].bias != program.layers[0].bias).any()
 
 
 def test_a_bias_far_beyond_its_weights():

@@ -68,14 +68,17 @@ def test_limits_rise_where_wires_take_much() -> None:
     """A larger limit makes the cells' errors weigh more: worse cells leave less room for wires."""
     limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
     wide = wired(ANALOG, 30.0)
-    rises = []
+    rises, kept = [], []
     for chip in (wired(ANALOG, 0.1), changed(wide, cell={"error_scale": 4.0}), wide, wired(ANALOG, 60.0)):
         levels, raised = compensated(WEIGHTS, limits, chip, None, may_rise=True)
         assert np.abs(levels).max() <= ANALOG.cell.levels - 1
         (rise,) = np.unique(np.round(raised / limits, 9))
         rises.append(float(rise))
+        held = levels * part_left(levels, chip, None) * (raised / (ANALOG.cell.levels - 1))
+        kept.append(10 * np.log10(np.square(WEIGHTS).mean() / np.square(held - WEIGHTS).mean()))
     assert rises[0] == 1.0 <= rises[1] < rises[2] < rises[3]
     assert set(rises) <= set(LIMIT_RISES)
+    assert kept[2] > 10, "raised limits load the wires less: 9 dB where nothing reckons with it"
     np.testing.assert_array_equal(compensated(WEIGHTS, limits, wide, None, may_rise=False)[1], limits)
 
 

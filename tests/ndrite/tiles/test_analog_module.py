@@ -297,6 +297,11 @@ def test_doubles_and_empty_batches(net: Any, x: Any) -> None:
     model = ndrite.analog(nn.Linear(6, 4).double().eval(), "wan2022", samples=torch.randn(20, 6).double())
     assert read(model, torch.randn(3, 6).double()).dtype == torch.float64
     assert read(model, torch.zeros(0, 6).double()).shape == (0, 4)
+    attention = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+    maps = nn.Sequential(nn.ConvTranspose1d(4, 2, 3), nn.Conv1d(2, 4, 3))
+    for layers in (attention.eval(), maps.eval()):
+        model = ndrite.analog(layers, "ideal", samples=torch.randn(20, 4, 4))
+        assert read(model, torch.zeros(0, 4, 4)).shape == read(model.train(), torch.zeros(0, 4, 4)).shape
 
 
 def test_threads_take_turns(model: Any, x: Any) -> None:

@@ -106,7 +106,7 @@ APART = [
     ({"readout": {"kind": "analog", "bias": "cells"}}, "with kind analog and range_policy layer"),
     ({"readout": ANALOG, "input": {"dac_bits": 4}}, "input.dac_bits is 4; accepted: 8, as analog columns"),
     ({"neuron": ESAKI, "ecram": VALLEY | {"tunes": "width"}}, "ecram.tunes is 'width' of a Esaki; .* valley"),
-    ({"neuron": ESAKI, "ecram": VALLEY | {"shape_low_factor": 0.1}}, r"ecram\.valley_voltage_V is 0\.05"),
+    ({"neuron": ESAKI, "ecram": VALLEY | {"shape_low_factor": 0.1}}, r"shape_low_factor is .* is 0\.05"),
     (
         {"neuron": NARROWS, "conditions": {"temperature_K": 900}},
         "excess_current_A is .*; temperature_K is 900",

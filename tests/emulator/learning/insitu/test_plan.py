@@ -236,5 +236,5 @@ test_refused = refused(
     (prepared, TUNED, r"accepted to learn with neuron_rate above 0: linear-step"),
     (lambda: replace(TUNED, activation="relu"), "neuron_rate is 0.01, with relu neurons in 1 hidden layers"),
     (devices_of, FAST, ALIKE, r"moves a device by 0\.5"),
-    (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"bounds reach 2\.5 times"),
+    (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"largest bound is 2\.5 times"),
 )

@@ -20,6 +20,7 @@ from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
 from emulator.learning.training.nodes import bias_error, column_errors  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
+from emulator.network import Dense, Network  # noqa: E402
 from emulator.spec.state_file import StateError  # noqa: E402
 from tests.chips import changed  # noqa: E402
 from tests.emulator.learning.training.test_graphs import exported, pictures  # noqa: E402
@@ -79,7 +80,7 @@ def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
-    with pytest.raises(StateError, match="another epochs; accepted: the same run"):
+    with pytest.raises(StateError, match="differs in epochs; accepted: the same run"):
         loop.train(small(), split, other, side=8, checkpoint=lambda *a: None, state=state)
 
 
@@ -161,7 +162,7 @@ def test_a_kept_state_belongs_to_its_samples_and_settings(tmp_path: Path) -> Non
         "neuron": (dataclasses.replace(job, neuron="ndr-shared"), samples),
     }
     for what, (other, given) in others.items():
-        with pytest.raises(StateError, match=f"another .*{what.split(',')[0]}"):
+        with pytest.raises(StateError, match=f"differs in .*{what.split(',')[0]}"):
             run_job(other, given, out, name="n", resume=True)
     state = tmp_path / f".{out.name}.state"
     whole = state.read_bytes()
@@ -238,6 +239,17 @@ def test_the_view_is_the_descriptions():
     assert seen.columns == ColumnsView(noise=0.004, offset=0.008, gain=0.02, bias_cells=True)
     assert (seen.peak_variation, seen.height_variation, seen.adc_bits) == (0.02, 0.02, None)
     assert (behind.columns, behind.peak_variation, behind.adc_bits) == (None, 0.0, 8)
+
+
+@pytest.mark.parametrize("name", ["joshi2020", "ibm-cmo-hfox-2"])
+def test_read_noise_is_a_dies_own(name):
+    """Of weights of every size: one cell of each pair is at its level, the other at the lowest."""
+    chip, rng = load_chip(name), np.random.default_rng(0)
+    dense = Dense(rng.uniform(-1, 1, (200, 40)), np.zeros(40))
+    die = map_network(Network.chain((dense,), "even"), chip, rng.integers(0, 256, (50, 200), np.uint8)).die
+    aged, cell = die.arrays[0].mapped.cells.aged.reshape(2, -1), chip.cell
+    sigma = cell.read_sigma(aged, chip.conditions.time_since_programming_s)
+    assert view_of(chip).read_noise == pytest.approx(sigma / (cell.g_max_uS - cell.g_min_uS), rel=0.03)
 
 
 def test_columns_share_one_limit_in_units_of_their_neurons():

@@ -171,18 +171,22 @@ class Chip:
 
 @pytest.mark.parametrize("method", ["gradient", "perturb"])
 def test_every_pass_has_read_noise_of_its_own(samples, method):
-    """Inferences are counted on over the steps; a step's two perturbed passes share theirs."""
-    seen = []
+    """Inferences are counted on over the steps; a step's two perturbed passes share theirs. The seed chooses
+    the samples."""
+    seen, shown = [], set()
 
     class Seen(Chip):
         def infer(self, x, first):
             seen.append((len(x), first))
+            shown.add(x.tobytes())
             return super().infer(x, first)
 
     network = None if method == "perturb" else small()
-    Seen().calibrated(chip_form(samples), *samples, network, steps=3, batch=100, method=method)
     firsts = [0, 0, 200, 200, 400, 400] if method == "perturb" else [0, 100, 200]
-    assert seen == [(100, first) for first in firsts]
+    for seed in (0, 1):
+        Seen().calibrated(chip_form(samples), *samples, network, steps=3, batch=100, method=method, seed=seed)
+    assert seen == 2 * [(100, first) for first in firsts]
+    assert len(shown) == 6
 
 
 def test_the_sum_of_heights_stays(samples):
