@@ -28,10 +28,8 @@ from emulator.device.description import load_chip
 from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.golden import Core
 from emulator.golden.learn import make_learner
-from emulator.golden.learn.devices import Constants, constants
-from emulator.golden.learn.trains import coincidences, trains
-from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of
+from emulator.golden.learn.devices import Constants, constants, updated
+from emulator.golden.learn.words import coincidences, key_of, trains
 from emulator.golden.noise import words
 from emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
 from emulator.network.datasets import digits, fashion_mnist_test

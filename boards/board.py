@@ -8,7 +8,7 @@ from emulator.backend.walk import sample_order
 from emulator.spec import Program
 from host.api import Progress
 from host.device import Device
-from host.scrub import Upset
+from host.memory import Upset
 
 
 class Board(Device):

@@ -17,7 +17,7 @@ from emulator.spec.learning import Counts, Learning
 from host.api import Progress, told
 from host.errors import LinkError, NotProgrammedError
 from host.inputs import check_inputs, check_program, check_variation
-from host.scrub import Upset
+from host.memory import Upset
 
 if TYPE_CHECKING:
     from emulator.golden.learn.fast import FastLearner

@@ -17,7 +17,7 @@ from emulator.spec.campaign import Campaign, CampaignResult
 from host.api import BoardApi, Progress, told
 from host.errors import NotProgrammedError
 from host.inputs import check_inputs, check_program, check_variation
-from host.scrub import Upset
+from host.memory import Upset
 
 
 def device_of(board: BoardApi) -> Board | None:

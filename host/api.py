@@ -9,7 +9,7 @@ import numpy.typing as npt
 from emulator.spec import Geometry, Program
 from emulator.spec.campaign import Campaign, CampaignResult
 from emulator.spec.learning import Counts, Learning
-from host.scrub import Upset
+from host.memory import Upset
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` while long work goes on."""

@@ -18,8 +18,8 @@ from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
 from host.identity import REGISTER_MAPS, read_identity
 from host.inputs import check_inputs, check_variation
 from host.links import Link
+from host.memory import Upset, examine
 from host.packet_channel import PacketChannel
-from host.scrub import Upset, examine
 from host.session import ATTEMPTS, TIMEOUT_S, Session
 
 WRITE_ROUNDS = 3

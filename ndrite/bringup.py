@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from boards.board import Board
 from boards.fpga.build import build
-from boards.fpga.errors import BuildError
 from boards.fpga.flash import flash
 from boards.fpga.reports import known_seed
 from boards.fpga.target import Target
+from boards.fpga.tools import BuildError
 from boards.selftest import Check, checks_of, networks_of
 from boards.sim import Design, SimLink
 from boards.sim.build import simulated_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host.links.datagrams import Datagrams
+from host.links.udp import Datagrams
 from tests.faulty_link import Faulty, Rates
 
 

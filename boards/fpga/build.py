@@ -10,11 +10,11 @@ from typing import Any
 
 from boards.fpga import route, synthesis, timing, tools
 from boards.fpga.constraints import SUFFIX, clock_net, constraints
-from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.performance import performance
 from boards.fpga.reports import board_netlist, made_from
 from boards.fpga.search import search
 from boards.fpga.target import Target
+from boards.fpga.tools import BuildError, TimingError
 from boards.netlist import build_id, rtlil
 from emulator.spec import Program
 

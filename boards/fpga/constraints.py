@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.errors import BuildError
 from boards.fpga.target import Pin, Target
+from boards.fpga.tools import BuildError
 
 GMII_MHZ = 125
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}

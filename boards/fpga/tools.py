@@ -1,4 +1,4 @@
-"""The tools of the flow: those from the package index, else native ones on the path."""
+"""The tools of the flow, from the package index or the path, and what can go wrong with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from boards.fpga.errors import BuildError
+from host.errors import HostError
+
+
+class BuildError(HostError):
+    """A tool is missing or a stage failed; the message says which."""
+
+
+class TimingError(BuildError):
+    """Everything was built, but the design is not as fast as the board's clock."""
+
 
 LAST_LINES = 6
 

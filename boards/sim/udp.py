@@ -59,7 +59,7 @@ class UdpModel(Fed):
 
 
 class SimDatagrams:
-    """Satisfies ``host.links.datagrams.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
+    """Satisfies ``host.links.udp.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
 
     live = False
 

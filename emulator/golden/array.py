@@ -1,11 +1,12 @@
-"""array: the crossbar's column sums, exact integers computed by floating-point BLAS."""
+"""array: the crossbar's column sums, exact integers by floating-point BLAS; what a pass adds of them."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX
+from emulator.spec.arithmetic import INPUT_MAX, clip, rshift_round
+from emulator.spec.layer import Layer
 
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
@@ -22,3 +23,16 @@ def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64
     assert bound < FLOAT64_EXACT
     sums: npt.NDArray[np.int64] = (x.astype(dtype) @ w.astype(dtype)).astype(np.int64)
     return sums
+
+
+def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:
+    """Increment of p for noisy columns ``a`` (samples, columns) of slice ``dac_slice``.
+
+    adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d); analog: a' << (j*d).
+    """
+    c = a
+    if layer.readout == "adc":
+        half = 1 << (layer.adc_bits - 1)
+        c = rshift_round(a * layer.gain.astype(np.int64), layer.shift) + layer.offset.astype(np.int64)
+        c = clip(c, -half, half - 1)
+    return c << (dac_slice * layer.dac_bits)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.array import array
+from emulator.golden.array import array, readout
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import gaussian, noise, pass_key, sigma
-from emulator.golden.readout import readout
 from emulator.golden.steps import gate, pool, second_operand, table
 from emulator.spec.arithmetic import dac_slice, slices
 from emulator.spec.arrays import Ints

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.device.description import Chip
-from emulator.golden.array import array
-from emulator.golden.readout import readout
+from emulator.golden.array import array, readout
 from emulator.mapping.mitigation import Mitigation
 from emulator.spec import Layer
 from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices

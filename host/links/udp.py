@@ -3,6 +3,7 @@
 import ipaddress
 import secrets
 import time
+from typing import Protocol
 
 from emulator.spec.datagrams import (
     HEADER,
@@ -19,7 +20,32 @@ from emulator.spec.datagrams import (
     is_later,
 )
 from host.errors import LinkError, LinkTimeout
-from host.links.datagrams import Datagrams
+
+
+class Datagrams(Protocol):
+    """Datagrams to one device and back. They may be lost, doubled, damaged or overtaken."""
+
+    @property
+    def live(self) -> bool:
+        """As ``host.links.link.Link.live``."""
+        ...
+
+    def send(self, *datagrams: bytes) -> None:
+        """Send them, in order. Raises ``LinkError`` when there is no way to the device."""
+        ...
+
+    def receive(self, timeout_s: float, /) -> bytes:
+        """The next one; empty where none came within ``timeout_s`` seconds. Raises ``LinkError``."""
+        ...
+
+    def wait(self, seconds: float, /) -> None:
+        """Let the device work; what comes meanwhile waits."""
+        ...
+
+    def close(self) -> None:
+        """Release the transport. Closing twice is allowed."""
+        ...
+
 
 OPENING_S = 3.0
 """How long a link that is made waits for a device to offer a session."""

@@ -22,7 +22,7 @@ NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 
 class UdpSocket:
-    """Satisfies ``host.links.datagrams.Datagrams``.
+    """Satisfies ``host.links.udp.Datagrams``.
 
     Parameters
     ----------

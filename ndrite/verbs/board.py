@@ -11,7 +11,7 @@ from boards.selftest import checks_of
 from emulator.spec.datagrams import PORT
 from host import InputError
 from host.links.udp_socket import udp_address
-from host.scrub import Upset
+from host.memory import Upset
 from ndrite import url
 from ndrite.bringup import versions
 from ndrite.compiled import held

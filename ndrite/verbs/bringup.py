@@ -7,9 +7,9 @@ from typing import Annotated
 
 from boards.fpga import build as builder
 from boards.fpga import find_target
-from boards.fpga.errors import TimingError
 from boards.fpga.flash import loader_version
 from boards.fpga.reports import known_seed
+from boards.fpga.tools import TimingError
 from emulator.spec.files import write_whole
 from hdl.ethernet.addresses import Addresses
 from host import InputError

@@ -15,8 +15,8 @@ from amaranth.lib.wiring import In, Out
 import boards.fpga.top
 from boards.fpga import TARGETS, tools
 from boards.fpga.build import build
-from boards.fpga.errors import BuildError, TimingError
 from boards.fpga.search import under_way
+from boards.fpga.tools import BuildError, TimingError
 from emulator.spec import Program
 
 BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())

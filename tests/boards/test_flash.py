@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from boards.fpga import find_target, flash
-from boards.fpga.errors import BuildError
 from boards.fpga.synthesis import board_top
+from boards.fpga.tools import BuildError
 
 BOARD = find_target("ulx3s-25f")
 

@@ -13,10 +13,10 @@ from amaranth.back import rtlil
 
 from boards.fpga import TARGETS, find_target, pll, timing
 from boards.fpga.constraints import clock_net, constraints
-from boards.fpga.errors import BuildError
 from boards.fpga.page import renewed
 from boards.fpga.performance import fits, frame_bytes, performance
 from boards.fpga.target import Pin, Target
+from boards.fpga.tools import BuildError
 from boards.fpga.top import BoardTop
 from emulator.backend.lay_out import lay_out
 from emulator.golden.random_program import random_program

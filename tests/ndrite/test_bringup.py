@@ -11,7 +11,7 @@ import pytest
 
 from boards.board import Board
 from boards.fpga import find_target
-from boards.fpga.errors import BuildError
+from boards.fpga.tools import BuildError
 from boards.selftest import Check
 from boards.sim import SimLink
 from emulator.spec import PRESETS

@@ -1,4 +1,4 @@
-"""errors: of the outputs against the label, and of hidden neurons through the slopes of their curves."""
+"""errors: of the outputs against the label, and of hidden neurons through rows and curves' slopes."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.neuron import look_up
+from emulator.golden.noise import U16, gaussian, noise, sigma
 from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
 from emulator.spec.arrays import Ints
 from emulator.spec.layer import Layer
-from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX, Tuned
+from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX, LearningLayer, Tuned
 
 
 def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
@@ -55,3 +56,18 @@ def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
     exponent = top.bit_length() - ERROR_BITS
     scaled = rshift_round(t, exponent) if exponent > 0 else t << -exponent
     return clip(scaled, -ERROR_MAX, ERROR_MAX), exponent
+
+
+def row_sums(weights: npt.NDArray[Any], error: Ints) -> Ints:
+    """b[k] = sum_m w[k, m] * error[m], int64 (K,), of the rows of inputs."""
+    sums: Ints = weights.astype(np.int64) @ error
+    return sums
+
+
+def converted(b: Ints, error: Ints, layer: LearningLayer, key: U16 | None) -> Ints:
+    """Codes c (K,) of sums b: read noise (none where ``key`` is None), gain, and the converter's bits."""
+    if key is not None and (layer.back_sigma or layer.back_var):
+        s = sigma(np.array([np.square(error).sum()]), layer.back_sigma, layer.back_var)
+        b = noise(b, s, gaussian(key[None], np.arange(len(b)))[0])
+    half = 1 << (layer.back_bits - 1)
+    return clip(rshift_round(b * layer.back_gain, layer.back_shift), -half, half - 1)

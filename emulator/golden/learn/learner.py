@@ -6,12 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.golden.codes import Codes, Draw
-from emulator.golden.learn.backward import converted, row_sums
-from emulator.golden.learn.devices import Constants, constants
-from emulator.golden.learn.errors import derivative, hidden_error, output_error, state_change
-from emulator.golden.learn.trains import coincidences, column_thresholds, row_thresholds, trains
-from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of
+from emulator.golden.learn.devices import Constants, constants, updated
+from emulator.golden.learn.errors import (
+    converted,
+    derivative,
+    hidden_error,
+    output_error,
+    row_sums,
+    state_change,
+)
+from emulator.golden.learn.words import coincidences, column_thresholds, key_of, row_thresholds, trains
 from emulator.golden.neuron import neuron, preneuron
 from emulator.golden.noise import words
 from emulator.spec import learning as spec

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.golden.readout import readout
+from emulator.golden.array import readout
 from emulator.mapping import Mitigation
 from emulator.mapping.ranges import (
     GAIN_CORRECTION,

@@ -23,7 +23,7 @@ SECOND_NS = 100_000
 
 
 class PinDatagrams:
-    """Satisfies ``host.links.datagrams.Datagrams``, for a driver in a thread of its own."""
+    """Satisfies ``host.links.udp.Datagrams``, for a driver in a thread of its own."""
 
     live = False
 

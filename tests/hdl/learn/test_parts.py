@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from amaranth import signed
 
-from emulator.golden.learn.devices import constants
-from emulator.golden.learn.trains import trains
-from emulator.golden.learn.updater import updated
-from emulator.golden.learn.words import key_of
+from emulator.golden.learn.devices import constants, updated
+from emulator.golden.learn.words import key_of, trains
 from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES

@@ -9,9 +9,9 @@ from amaranth import signed
 from amaranth.lib.data import ArrayLayout
 
 from emulator.backend.lay_out import lay_out
+from emulator.golden.array import readout
 from emulator.golden.noise import noise
 from emulator.golden.random_program import random_program
-from emulator.golden.readout import readout
 from hdl.noise.samples import sample_depth
 from hdl.parts.layouts import readout_layout
 from hdl.parts.waiting_sums import waiting_sums

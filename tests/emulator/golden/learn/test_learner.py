@@ -8,8 +8,7 @@ import pytest
 
 from emulator.golden.learn import Learner
 from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.trains import trains
-from emulator.golden.learn.words import key_of
+from emulator.golden.learn.words import key_of, trains
 from emulator.golden.noise import words
 from emulator.spec import Geometry
 from emulator.spec.errors import SpecError

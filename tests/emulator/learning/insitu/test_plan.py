@@ -12,9 +12,8 @@ from emulator.device.ecram.pulses import EcramSpread, LinearStep
 from emulator.errors import CompileError
 from emulator.golden import Core
 from emulator.golden.learn import Learner, make_learner
-from emulator.golden.learn.devices import constants
+from emulator.golden.learn.devices import constants, updated
 from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.updater import updated
 from emulator.golden.learn.words import key_of
 from emulator.golden.noise import words
 from emulator.learning.insitu import Course, Plan, follow, prepare
