@@ -68,7 +68,7 @@ def products_layout() -> ArrayLayout:
 
 
 class Updater(wiring.Component):
-    """State after ``count`` >= 1 pulses, as ``emulator.golden.learn.devices`` and ``devices``.
+    """State after ``count`` >= 1 pulses, as ``emulator.golden.learn.devices``.
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
     ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which

@@ -50,7 +50,7 @@ class Multiplier(wiring.Component):
         return m
 
     def _mult18(self, m: Module) -> None:
-        a, b, out = Signal(signed(WIDEST)), Signal(signed(WIDEST)), Signal(signed(2 * WIDEST))
+        a, b, out = (Signal(signed(width)) for width in (WIDEST, WIDEST, 2 * WIDEST))
         m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
         # Ports left out keep the tie-offs of the primitive; naming them would cost a route each.
         ports: dict[str, Any] = {}

@@ -105,7 +105,7 @@ class Seconds(wiring.Component):
         ]
         came = delayed(m, granted, MAP_LATENCY, "came")
         first = delayed(m, addresses.o.payload.index, MAP_LATENCY, "asked_index")
-        codes, left = Signal(8 * self.read), Signal(bits_for(self.read))
+        codes, left = (Signal(width) for width in (8 * self.read, bits_for(self.read)))
         number = Signal.like(self.index)
         with m.If(came):
             m.d.sync += [codes.eq(self.data), left.eq(each), number.eq(first)]
@@ -123,7 +123,7 @@ class Seconds(wiring.Component):
     def _pack(self, m: Module, values: Queue) -> None:
         """Scaled operands side by side, as many as the neurons take at once."""
         most, some = self.geometry.neurons, self.some
-        packed, at, in_group = Signal(_entry(self.geometry)), Signal(range(most)), Signal(16)
+        packed, at, in_group = (Signal(shape) for shape in (_entry(self.geometry), range(most), 16))
         ends, filled = Signal(), Signal()
         m.d.comb += ends.eq((at == most - some) | (in_group == some))
         with m.If(self.value_valid):
