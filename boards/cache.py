@@ -57,7 +57,7 @@ def _sum(path: Path) -> bytes:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock file, made when absent. Raises BlockingIOError when another holds it and not ``wait``."""
     while True:
-        with path.open("w") as file:
+        with path.open("w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is(file, path):
                 yield

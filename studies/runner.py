@@ -120,7 +120,7 @@ def _write_page(output: Path) -> None:
 
 def _read(path: Path, help_: str) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = json.loads(path.read_text())
+        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EmulatorError(f"{path}: no such file; {help_}") from None
     except ValueError as error:

@@ -26,7 +26,7 @@ def clock_net(netlist: Path) -> str:
     Flattening keeps one of the clock's names, another one in every design, and place and route ignores a
     constraint on any other. Raises BuildError when there is no PLL.
     """
-    modules: dict[str, Any] = json.loads(netlist.read_text())["modules"]
+    modules: dict[str, Any] = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
     top = next(m for m in modules.values() if int(m.get("attributes", {}).get("top", "0"), 2))
     for cell in top["cells"].values():
         if cell["type"] == "EHXPLLL":

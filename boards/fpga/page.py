@@ -71,4 +71,4 @@ def _row(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    write_whole(sys.argv[1], renewed(Path(sys.argv[1]).read_text()))
+    write_whole(sys.argv[1], renewed(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -64,7 +64,7 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
     Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
     another clock.
     """
-    content: dict[str, Any] = json.loads(report.read_text())
+    content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     for name, clock in content["fmax"].items():
         aim = asked * (GMII_MHZ if GMII in name else clock_mhz)
         if abs(clock["constraint"] / aim - 1) > TOLERANCE:
