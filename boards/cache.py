@@ -1,7 +1,6 @@
 """The user's cache: files that take long to make, by the digest of what they follow from, whole."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,11 @@ from typing import IO
 from platformdirs import user_cache_path
 
 from emulator.spec.files import whole_file
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is compiled
+    fcntl = None  # type: ignore[assignment]
 
 SUM, LOCK = ".sha256", ".lock"
 WORK = "build-"
@@ -58,7 +62,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock file, made when absent. Raises BlockingIOError when another holds it and not ``wait``."""
     while True:
         with path.open("w", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is(file, path):
                 yield
                 return

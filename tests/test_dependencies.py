@@ -89,3 +89,28 @@ print(imported, [s for s, handler in before.items() if signal.getsignal(s) is no
     count, _, changed = said.stdout.strip().partition(" ")
     assert changed == "[]", said.stdout + said.stderr
     assert int(count) > 300
+
+
+AS_ON_WINDOWS = """
+import builtins, os, sys
+usual = builtins.__import__
+def without(name, names=None, *rest, **named):
+    if name in {"fcntl", "pty", "termios", "tty"} and (names or {}).get("__name__", "").split(".")[0] in OWN:
+        raise ModuleNotFoundError(name, name=name)
+    return usual(name, names, *rest, **named)
+builtins.__import__ = without
+for name in ("chown", "openpty", "sched_getaffinity"):
+    delattr(os, name)
+from ndrite.shell.main import run
+for line in LINES:
+    assert run(line.split()) == 0, line
+"""
+
+
+def test_commands_need_nothing_that_unix_alone_has(tmp_path: Path) -> None:
+    float_net = ROOT / "emulator/network/zoo/float-fashion-mnist-784-128-10.npz"
+    made = f"compile {float_net} --chip ideal -o mine"
+    lines = [made, made, "evaluate mine --count 20", "board list"]  # twice: over a file that is there
+    program = f"OWN, LINES = {OWN}, {lines}\n{AS_ON_WINDOWS}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert not done.returncode, done.stderr

@@ -2,7 +2,6 @@
 
 import os
 import select
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +35,10 @@ def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[s
     announce:
         Called once with the path a client opens.
     """
+    try:
+        import tty
+    except ImportError:
+        raise LinkError("this system has no pseudo-terminals; serve on UDP instead") from None
     model = Model(build(geometry), pins=True, divisor=DEFAULT_DIVISOR)
     # Holding the slave side open keeps the terminal alive between clients.
     master, slave = os.openpty()

@@ -39,7 +39,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(handle, "w+b") as file:
             yield file
         if there is not None:
-            with contextlib.suppress(PermissionError):
+            with contextlib.suppress(PermissionError, AttributeError):  # Windows has no owners
                 os.chown(partial, there.st_uid, there.st_gid)
             os.chmod(partial, stat.S_IMODE(there.st_mode))
         os.replace(partial, target)

@@ -5,6 +5,7 @@ and waits for them, ``channel`` makes of it what ``host.Device`` needs. Imports 
 Linux's interfaces are used without any kernel module of ours.
 """
 
+from host.errors import LinkError
 from host.links.pcie.channel import PcieChannel
 from host.links.pcie.device import DmaMemory, PciDevice
 
@@ -19,8 +20,11 @@ def open_card(address: str) -> PciDevice:
     LinkError
         No such card, another device, no permission, or no way to do DMA; the message says what to do.
     """
-    from host.links.pcie.sysfs import SysfsDevice, check_card, driver_of
-    from host.links.pcie.vfio import VfioDevice
+    try:
+        from host.links.pcie.sysfs import SysfsDevice, check_card, driver_of
+        from host.links.pcie.vfio import VfioDevice
+    except ImportError:
+        raise LinkError(f"{address}: PCIe cards are opened on Linux only") from None
 
     folder = check_card(address)
     return VfioDevice(folder) if driver_of(folder) == "vfio-pci" else SysfsDevice(folder)
