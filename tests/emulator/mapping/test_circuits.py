@@ -9,10 +9,9 @@ from emulator.device.description import Ecram
 from emulator.device.ndr.circuit import Circuit
 from emulator.device.ndr.curves import Bell, Double, Esaki
 from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import CompileError, CompileWarning, NetworkError
+from emulator.errors import CompileError, CompileWarning
 from emulator.golden import Core
 from emulator.golden.neuron import neuron
-from emulator.learning.tuning import Tunable
 from emulator.mapping import map_network
 from emulator.mapping.states import family
 from emulator.network import Dense, Ndr, Network, load_network
@@ -172,12 +171,3 @@ def test_shapes_are_kept_as_long_as_states():
     described = shaped_chip("valley", retention_s=1.0)
     _, die, _ = map_network(shaped_network(shaped_chip("valley"), [0.5, 0.9]), described, SHAPED_X)
     np.testing.assert_allclose(die.states[0].shape, np.exp(-1.0) * np.array([0.5, 0.9]), atol=0.01)
-
-
-def test_refusals_of_shapes():
-    with pytest.raises(NetworkError, match=r"activation curve has shape \(3, 1201\); accepted: \(2, P\) or"):
-        Ndr(np.ones(5), np.ones(5), np.stack([U, 0 * U, 0 * U]))
-    described = shaped_chip("valley")
-    mapped = map_network(shaped_network(described, [0.5, 0.9]), described, SHAPED_X)
-    with pytest.raises(CompileError, match="accepted for pulses in the loop: peak voltages and currents"):
-        Tunable(mapped.program, mapped.die)
