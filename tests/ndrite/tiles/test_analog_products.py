@@ -189,6 +189,7 @@ torch.manual_seed(5)  # the layers below are made when they are listed
         (nn.GRUCell(5, 6), (torch.randn(20, 5), torch.randn(20, 6))),
         (nn.RNNCell(5, 6, nonlinearity="relu"), (torch.randn(20, 5), torch.randn(20, 6))),
         (nn.MultiheadAttention(8, 2, kdim=5, vdim=3), tuple(torch.randn(5, 9, n) for n in (8, 5, 3))),
+        (nn.MultiheadAttention(8, 2, add_bias_kv=True, add_zero_attn=True), (torch.randn(9, 5, 8),) * 3),
     ],
     ids=kind_of,
 )
@@ -256,9 +257,6 @@ def test_every_product_has_cells_and_noise_of_its_own() -> None:
     first, second = (tile(model, name).on_die.program for name in "02")
     assert (first.first_product, second.first_product) == (0, 1)
     assert not np.array_equal(first.layers[0].weights, second.layers[0].weights)
-    again = ndrite.analog(two, "wan2022", samples=x, seed=SEED + 1).eval()
-    read(again, x)
-    assert not np.array_equal(first.layers[0].weights, tile(again, "0").on_die.program.layers[0].weights)
 
 
 def free(compute: Any, *shapes: tuple[int, ...]) -> Any:
@@ -303,15 +301,6 @@ def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes:
     assert {product.patches.groups for product in model.ndrite.products.values()} == {groups}
     if shape[0] == len(y):
         assert torch.equal(read(model, x[:3]), y[:3])  # read noise goes by samples
-
-
-def test_attention_may_add_keys_of_its_own() -> None:
-    torch.manual_seed(0)
-    layer = nn.MultiheadAttention(8, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True).eval()
-    x = torch.randn(9, 5, 8)
-    model = ndrite.analog(layer, "ideal", samples=(x, x, x))
-    for y, wanted in zip(read(model, x, x, x), read(layer, x, x, x), strict=True):
-        assert close(y, wanted, within=0.05)
 
 
 def test_a_compiled_part_stays_in_pytorch() -> None:

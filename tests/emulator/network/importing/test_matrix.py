@@ -144,18 +144,6 @@ def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
     assert all(p.dense.inputs == 9 for p in network.products if p.patches.groups > 1)
 
 
-def test_a_sequence_is_one_call_after_another(tmp_path: Path) -> None:
-    """What a recurrent network gives depends on the order, as the model's does, and states begin at 0."""
-    _, case, imported, _ = made("torch lstm, two layers", tmp_path)
-    network = imported.network
-    assert (network.calls, network.shape, len(network.states)) == (9, (5, 1, 1), 4)
-    assert network.inputs == 45
-    back = np.ascontiguousarray(case.x[:, ::-1])
-    y = network.forward(imported.inputs.unit(back))
-    np.testing.assert_allclose(y, case.outputs(back), atol=0.01 * np.abs(case.outputs(back)).max())
-    assert np.abs(y - network.forward(imported.inputs.unit(case.x))).max() > 0.05 * np.abs(y).max()
-
-
 def test_gates_count_from_codes_and_a_residual_goes_into_its_product(tmp_path: Path) -> None:
     highway = made("torch highway", tmp_path).imported.network
     gates = [node for node in highway.nodes if node.kind == "gate"]
