@@ -23,7 +23,7 @@ from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan, plan_of
 from ndrite.sweeps.run import run_point
-from ndrite.verbs.sweep import Grid
+from ndrite.verbs.sweep import MEASURES, Grid
 from tests.system.serving import MAIN
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
@@ -243,14 +243,26 @@ def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> Non
     assert any(row["front"] for row in rows)
 
 
-def test_a_lucky_die_does_not_win() -> None:
-    """Of two settings of one energy the better mean is on the front, whichever has the best die."""
-    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": [8, 16]}, "seeds": 2})
-    same = {"energy_pJ": 1.0, "latency_ns": 1.0, "area_um2": 1.0, "snr_db": 1.0}
-    accuracies = {(8, 0): 0.5, (8, 1): 0.9, (16, 0): 0.8, (16, 1): 0.8}
-    rows = [{"cell.levels": n, "seed": s, "accuracy": a, **same} for (n, s), a in accuracies.items()]
-    (best,) = Grid(plan, rows, Path()).front()
-    assert (best["cell.levels"], best["accuracy"]) == (16, 0.8)
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(5, 0.9), (1, 0.5), (2, 0.4), (3, 0.8), (3, 0.7), (9, 0.9)], [(1, 0.5), (3, 0.8), (5, 0.9)]),
+        # Of two settings of one energy the better mean, whichever has the best die.
+        ([(1, 0.5, 0.9), (1, 0.8, 0.8)], [(1, 0.8)]),
+    ],
+)
+def test_the_front_is_what_none_beats(
+    points: list[tuple[float, ...]], front: list[tuple[float, ...]]
+) -> None:
+    """Settings: their energy, and the accuracy of each die."""
+    levels, dies = range(2, 2 + len(points)), len(points[0]) - 1
+    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": list(levels)}, "seeds": dies})
+    rows = [
+        dict.fromkeys(MEASURES, 0.0) | {"energy_pJ": energy, "accuracy": a, "cell.levels": n, "seed": seed}
+        for n, (energy, *accuracies) in zip(levels, points, strict=True)
+        for seed, a in enumerate(accuracies)
+    ]
+    assert [(row["energy_pJ"], row["accuracy"]) for row in Grid(plan, rows, Path()).front()] == front
 
 
 def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emulator.device.description import load_chip  # noqa: E402
+from emulator.device.rram.programming import WAN_2022  # noqa: E402
 from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training import loop  # noqa: E402
 from emulator.learning.training.build import of_widths  # noqa: E402
@@ -39,6 +40,18 @@ def trained(model, split, epochs=3, **rest):
     recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
     loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
     return model
+
+
+def test_crossbar_noise_is_that_of_both_cells_and_the_read():
+    n = 20_000
+    crossbar = Crossbar(n, 1, dataclasses.replace(CELLS, clip_rms=1.0, read_noise=0.03))
+    with torch.no_grad():
+        crossbar.weight.fill_(0.5)  # its own root mean square, so the limit: level 15
+    crossbar.train()
+    # A row of ones reads the sum of all n weights, whose errors are independent.
+    sums = torch.stack([crossbar(torch.ones(1, n))[0, 0] for _ in range(400)]).detach()
+    sigma = 0.5 * np.sqrt((WAN_2022.sigma(40.0) ** 2 + WAN_2022.sigma(0.0) ** 2) / 40**2 + 0.03**2)
+    assert float(sums.std()) == pytest.approx(sigma * n**0.5, rel=0.15)
 
 
 def small():
