@@ -10,10 +10,11 @@ import pytest
 import ndrite
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Dense, InputRange, Meaning, Named, Network
+from emulator.network import InputRange
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
+from tests.ndrite.test_inputs import nearest_means
 from tests.refusals import refused
 
 Trained = tuple[Program, np.ndarray, np.ndarray]
@@ -21,17 +22,9 @@ Trained = tuple[Program, np.ndarray, np.ndarray]
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    """Digits by least squares on random features, on the wan2022 chip; test images and labels."""
-    x, labels, test, test_labels = digits()
-    rng = np.random.default_rng(0)
-    relu = Named("relu")
-    hidden = Dense(rng.normal(size=(64, 120)) / 3, rng.normal(size=120) / 3, relu)
-    features = relu(x / np.float32(255) @ hidden.weights + hidden.bias)
-    extended = np.hstack([features, np.ones((len(x), 1))])
-    gram = extended.T @ extended + np.eye(121) * 0.1
-    solution = np.linalg.solve(gram, extended.T @ (2.0 * np.eye(10)[labels] - 1))
-    meaning = Meaning(inputs=InputRange([0], [16]))
-    network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits", meaning=meaning)
+    """Digits by their mean sample, on the wan2022 chip; test images and labels."""
+    x, _, test, test_labels = digits()
+    network = nearest_means(inputs=InputRange([0], [16]))
     return map_network(network, "wan2022", x[:256]).program, test, test_labels
 
 
@@ -40,7 +33,7 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
     classifier = ndrite.Classifier(program, seed=3, codes=True)
     y = classifier.predict(x)
     np.testing.assert_array_equal(y, Core(program).infer(x, seed=3).argmax(axis=1))
-    assert classifier.score(x, labels) == (y == labels).mean() > 0.85
+    assert classifier.score(x, labels) == (y == labels).mean() > 0.8
     program.save(tmp_path / "program.npz")
     read = ndrite.Classifier(tmp_path / "program.npz", seed=3, codes=True)
     np.testing.assert_array_equal(read.predict(x), y)

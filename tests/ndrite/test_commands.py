@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from boards.fpga import TARGETS
-from boards.fpga.reports import KEYS, load
+from boards.fpga.reports import load
 from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.spec import Program
@@ -167,12 +167,6 @@ def test_a_line_at_times_where_stderr_is_no_terminal(monkeypatch: Any, capsys: A
     with terminal.progress_bar("chips"):
         time.sleep(0.1)
     assert capsys.readouterr().err == ""
-
-
-def test_boards_json_is_a_list_with_the_promised_keys(said: Any) -> None:
-    rows = said("board list")["boards"]
-    assert [row["board"] for row in rows] == list(TARGETS)
-    assert all(set(KEYS) <= set(row) for row in rows)
 
 
 def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:

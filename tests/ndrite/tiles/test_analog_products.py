@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("torch", reason="needs ndrite[train]")
 
 import torch
-import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
@@ -301,23 +300,3 @@ def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes:
     assert {product.patches.groups for product in model.ndrite.products.values()} == {groups}
     if shape[0] == len(y):
         assert torch.equal(read(model, x[:3]), y[:3])  # read noise goes by samples
-
-
-def test_a_compiled_part_stays_in_pytorch() -> None:
-    torch.manual_seed(0)
-    layer, x = nn.Sequential(nn.Linear(6, 6), torch.jit.script(nn.Linear(6, 3))).eval(), torch.randn(40, 6)
-    model = ndrite.analog(layer, "ideal", samples=x)
-    assert [row.where for row in model.ndrite.table().rows] == ["die", "torch"]
-    with torch.inference_mode():
-        assert close(model(x), layer(x), within=0.05)
-
-
-def test_weights_that_hooks_make_are_held() -> None:
-    torch.manual_seed(0)
-    layer, x = nn.Sequential(nn.Linear(30, 8)).eval(), torch.randn(40, 30)
-    nn.utils.prune.l1_unstructured(layer[0], "weight", 0.5)
-    with torch.no_grad():
-        layer(x)  # or its weight is no leaf, which PyTorch does not copy
-    model = ndrite.analog(layer, "ideal", samples=x)
-    assert [row.name for row in model.ndrite.table().rows] == ["0"]
-    assert close(read(model, x), read(layer, x), within=0.05)
