@@ -28,17 +28,6 @@ def test_equal_neurons_share_a_curve():
     assert len(stored) == len(np.unique(stored, axis=0)), "no curve is stored twice"
 
 
-def test_noise_parameters_follow_the_chip():
-    net = random_network()
-    quiet = map_network(net, IDEAL, samples(net)).program
-    assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
-    wan = map_network(net, WAN, samples(net)).program
-    for la in wan.layers:
-        # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
-        assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
-        assert la.sigma_out == round(0.5 * np.median(2.0**la.shift / la.gain))
-
-
 def given(change):
     map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
