@@ -37,12 +37,6 @@ def test_infer_writes_golden_outputs(folder: Path, program: Program, prints: Any
         assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
 
 
-def test_info_and_selftest_of_the_golden_board(said: Any) -> None:
-    assert said("board info golden:tiny")["geometry"]["lanes"] == 4
-    report = said("board selftest golden:tiny")
-    assert (report["failed"], len(report["checks"])) == (0, 16)
-
-
 def test_selftest_reports_a_wrong_board(monkeypatch: Any, capsys: Any) -> None:
     right = GoldenBoard.infer
 

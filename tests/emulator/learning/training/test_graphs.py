@@ -14,7 +14,6 @@ from emulator.learning.training.build import of_network, of_widths  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
-from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Dense, Named, Ndr, Network, Patches, Pool, Product, Table, load_network, zoo  # noqa: E402
 from tests.emulator.mapping.test_circuits import shaped_chip  # noqa: E402
 from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
@@ -220,15 +219,3 @@ def test_exports_what_it_computes(view: Any, each: bool) -> None:
     assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == 2
     alike = len(np.unique(first.activation.peak.reshape(2, INPUTS), axis=1)[0]) == 1
     assert alike or each
-
-
-def test_what_the_ecram_does_not_reach_is_said() -> None:
-    network = bases_exported(learned(random_curves(2, each=True), steps=3))
-    table = network.nodes[0]
-    peak = table.activation.peak.copy()
-    peak[5] *= 100
-    table = dataclasses.replace(table, activation=dataclasses.replace(table.activation, peak=peak))
-    far = dataclasses.replace(network, nodes=(table, *network.nodes[1:]))
-    with pytest.warns(UserWarning, match=r"table 0: \d+ of 24 functions want a curve the ECRAM does not"):
-        report = map_network(far, "dendritic-ndr+ecram-pair", waves(100)[0]).report
-    assert report.tables[0].unreachable >= 1
