@@ -131,4 +131,4 @@ def test_a_model_of_pykan() -> None:
         got = imported.network.forward(imported.inputs.unit(x))
         lost.append(np.sqrt(np.square(got - exact).mean()) / exact.std())
     assert lost[2] < lost[1] < lost[0]
-    assert lost[2] < 0.1, lost
+    assert lost[2] < 0.05, lost

@@ -55,3 +55,7 @@ def test_every_count_and_density(count: int) -> None:
         # A byte more or less is none of so many codes.
         assert dense(payload + b"\1", count) is None
         assert dense(payload[:-1], count) is None
+
+
+def test_of_nothing() -> None:
+    assert sparse(np.zeros((0, 5), np.uint8)) == []
