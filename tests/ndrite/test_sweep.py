@@ -40,41 +40,37 @@ samples: 64
 SWEEP = "sweep plan.yaml -o out"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of 784-10 (nearest class means) and a plan of six points."""
-    made = tmp_path_factory.mktemp("sweep")
+def prepared(folder: Path) -> Path:
+    """The folder, with a network of 784-10 (nearest class means) and a plan of six points."""
     x, labels = judging_set("fashion-mnist")
     means = np.stack([x[1000:][labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1) / 255
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0))
     meaning = Meaning(data_set="fashion-mnist")
-    Network.chain(name="small", layers=(dense,), meaning=meaning).save(made / "small.npz")
-    (made / "plan.yaml").write_text(PLAN)
-    return made
+    Network.chain(name="small", layers=(dense,), meaning=meaning).save(folder / "small.npz")
+    (folder / "plan.yaml").write_text(PLAN)
+    return folder
 
 
 @pytest.fixture
-def folder(prepared: Path, here: Path) -> Path:
+def folder(here: Path) -> Path:
     """A working folder with both."""
-    shutil.copytree(prepared, here, dirs_exist_ok=True)
-    return here
+    return prepared(here)
 
 
 @pytest.fixture(scope="module")
-def computed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the plan's results in ``out``, computed once for all tests."""
-    made = tmp_path_factory.mktemp("swept") / "all"
-    shutil.copytree(prepared, made)
+    made = prepared(tmp_path_factory.mktemp("swept"))
     with contextlib.chdir(made):
         assert run(SWEEP.split()) == OK
     return made
 
 
 @pytest.fixture
-def swept(computed: Path, folder: Path) -> Path:
+def swept(computed: Path, here: Path) -> Path:
     """A working folder with them."""
-    shutil.copytree(computed, folder, dirs_exist_ok=True)
-    return folder
+    shutil.copytree(computed, here, dirs_exist_ok=True)
+    return here
 
 
 def steady(row: dict[str, Any]) -> dict[str, Any]:
