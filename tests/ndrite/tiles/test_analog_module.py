@@ -38,7 +38,7 @@ class Net(nn.Module):  # type: ignore[misc]
 
 @pytest.fixture(scope="module")
 def net() -> Any:
-    torch.manual_seed(0)
+    torch.manual_seed(2)
     return Net().eval()
 
 
@@ -142,7 +142,6 @@ def test_tied_weights_stay_tied() -> None:
 
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_the_fused_encoder_does_not_go_past_the_die(norm_first: bool) -> None:
-    torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=norm_first)
     encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=not norm_first).eval()
     x = torch.randn(8, 5, 8)
@@ -223,7 +222,6 @@ def test_products_of_parameters_alone_are_on_the_die(model: Any, samples: Any, p
 
 def test_what_a_pass_keeps_is_no_weight() -> None:
     """Scores that a module shows, or a state, are of the data, though an attribute has them."""
-    torch.manual_seed(0)
     x = torch.randn(40, 5, 20)
     layer = module(
         lambda m, v: setattr(m, "scores", torch.softmax(m.key(v) @ v.mT, -1)) or m.scores @ m.value(v),
@@ -239,7 +237,6 @@ def test_what_a_pass_keeps_is_no_weight() -> None:
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x,), lambda x: {"input": x}])
 def test_converters_see_every_call(split: list[int], wrap: Any) -> None:
     """A first batch that is a tenth of the others makes no converter too narrow for these."""
-    torch.manual_seed(0)
     x = torch.rand(64, 8)
     net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
     calls = [wrap(part) for part in (0.1 * x[:20], *torch.tensor_split(x, split))]
@@ -249,7 +246,6 @@ def test_converters_see_every_call(split: list[int], wrap: Any) -> None:
 
 def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
     """Behind a bad product the next one's mean is still right: its bias takes the deviation back."""
-    torch.manual_seed(1)
     net = nn.Sequential(nn.Linear(30, 200), nn.ReLU(), nn.Linear(200, 6)).eval()
     seen = torch.rand(400, 30)
     model = ndrite.analog(net, changed("wan2022", cell={"error_scale": 4.0}), samples=seen, seed=1)
@@ -331,7 +327,6 @@ def test_numbers_that_are_hard_to_hold(layer: Any, x: Any) -> None:
 def test_what_a_module_computes_with_is_watched() -> None:
     """A buffer of whole numbers, a number that is no tensor at all, and a matrix that is no parameter."""
 
-    torch.manual_seed(0)
     seen = torch.rand(40, 8)
     parts = {"first": nn.Linear(8, 8), "second": nn.Linear(8, 3), "gain": 1.0, "_own": torch.randn(8, 8)}
     scaled = module(lambda m, v: m.second(m.first(v)[:, m.order] * m.gain) + v @ m._own[:, :3], **parts)
@@ -347,7 +342,6 @@ def test_what_a_module_computes_with_is_watched() -> None:
 
 
 def frames_cost(frames: int) -> Account:
-    torch.manual_seed(0)
     model = nn.LSTM(12, 16, batch_first=True)
     x = torch.rand(20, 24, 12)
     return cost_of(ndrite.analog(model, "wan2022", samples=x), x[:5, :frames])
@@ -365,7 +359,6 @@ def test_recurrent_products_count_every_frame() -> None:
 
 
 def test_convolutions_count_every_position_and_what_is_driven() -> None:
-    torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(2, 8, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10))
     x = torch.rand(40, 2, 8, 8)
     chip = ndrite.analog(model, "wan2022", samples=x)
@@ -381,7 +374,6 @@ def test_convolutions_count_every_position_and_what_is_driven() -> None:
 
 
 def test_counting_leaves_training_as_it_was() -> None:
-    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(30, 4), nn.Dropout())
     x = torch.rand(40, 30)
     chip = ndrite.analog(model, "wan2022", samples=x).train()

@@ -33,7 +33,6 @@ def close(y: Any, wanted: Any, within: float = 0.25) -> bool:
 
 @pytest.mark.parametrize("shape", [(24, 150), (6, 5, 150), (3, 2, 4, 150)])
 def test_a_full_layer(shape: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
     layer, x = nn.Linear(150, 7), torch.randn(shape)
     model = placed(layer, x)
     y = read(model, x)
@@ -85,7 +84,6 @@ def convolved(model: Any, x: Any) -> Any:
 
 @pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=kind_of)
 def test_a_convolution(layer: Any, shape: tuple[int, ...]) -> None:
-    torch.manual_seed(1)
     x = torch.randn(shape)
     model = placed(layer, x)
     y = read(model, x)
@@ -95,7 +93,6 @@ def test_a_convolution(layer: Any, shape: tuple[int, ...]) -> None:
 
 
 def test_a_convolution_on_maps_of_another_size() -> None:
-    torch.manual_seed(1)
     model = placed(nn.Conv2d(3, 4, 3, padding=1), torch.randn(4, 3, 8, 8))
     for size in ((5, 9), (3, 3), (8, 8)):
         x = torch.randn(2, 3, *size)
@@ -113,7 +110,6 @@ def test_a_convolution_on_maps_of_another_size() -> None:
 )
 def test_a_transposed_convolution(layer: Any, shape: tuple[int, ...]) -> None:
     """Place by place: what each adds to the places that its kernel reaches."""
-    torch.manual_seed(1)
     x = torch.randn(shape)
     model = placed(layer, x)
     y, float_y = read(model, x), read(layer, x)
@@ -162,7 +158,6 @@ def recurrent(model: Any, x: Any, kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_a_recurrent_layer(kind: str) -> None:
-    torch.manual_seed(2)
     layer, x = getattr(nn, kind)(5, 6, batch_first=True), torch.randn(8, 4, 5)
     model = placed(layer, x)
     y = read(model, x)[0]
@@ -205,7 +200,6 @@ def flat(result: Any) -> list[Any]:
 
 
 def test_attention() -> None:
-    torch.manual_seed(3)
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     nn.init.normal_(layer.in_proj_bias)
     x, memory = torch.randn(6, 5, 8), torch.randn(6, 4, 8)
@@ -246,7 +240,6 @@ def test_zero_is_exactly_a_code(low: float) -> None:
 
 
 def test_every_product_has_cells_and_noise_of_its_own() -> None:
-    torch.manual_seed(4)
     one = nn.Linear(40, 40)
     two = nn.Sequential(one, nn.Identity(), nn.Linear(40, 40))
     two[2].load_state_dict(one.state_dict())
@@ -289,7 +282,6 @@ PRODUCTS = [
 
 @pytest.mark.parametrize(("compute", "shape", "sizes", "groups"), PRODUCTS, ids=range(len(PRODUCTS)))
 def test_a_product_of_parameters_needs_no_layer(compute: Any, shape: Any, sizes: Any, groups: int) -> None:
-    torch.manual_seed(0)
     layer, x = free(compute, *sizes), torch.randn(shape)
     exact, model = (ndrite.analog(layer, chip, samples=x, seed=SEED) for chip in ("ideal", "wan2022"))
     y, wanted = read(model, x), read(layer, x)
