@@ -195,11 +195,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("bringup --simulated -o no/folder/r.md", "no/folder", BAD_INPUT),
         ("flash none", "accepted: ulx3s-25f", BAD_INPUT),
         ("flash ulx3s-85f --folder nowhere", "ndrite board build ulx3s-85f", DEVICE),
-        (
-            "flash ulx3s-85f --folder torn",
-            "torn/report.json is no build's; run: ndrite",
-            BAD_INPUT,
-        ),
+        ("flash ulx3s-85f --folder torn", "torn/report.json is no build's; run: ndrite", BAD_INPUT),
     ],
 )
 def test_errors_are_one_line(words: str, told: str, code: int, here: Path, fails: Any) -> None:

@@ -210,8 +210,11 @@ def test_networks_of_one_name_are_told_apart_and_unused_fields_said(own: Path, p
 
 @pytest.mark.slow
 def test_command_equals_the_points_alone(swept: Path, said: Any, prints: Any) -> None:
-    got = said(SWEEP)
+    got = said(f"{SWEEP} -p front.png")
     assert len(got["rows"]) == 6
+    assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert all(row["basis"] == "modelled" for row in got["rows"])
+    assert any(row["front"] for row in got["rows"])
     for row, point in zip(got["rows"], load_plan(swept / "plan.yaml").points, strict=True):
         alone = steady(run_point(point))
         assert {k: row[k] for k in alone} == alone
@@ -229,14 +232,6 @@ def test_a_points_cost_is_its_dies(own: Path) -> None:
     assert 0 < few["energy_pJ"] < many["energy_pJ"]
     assert few["latency_ns"] == many["latency_ns"] > 0
     assert 0 < few["area_um2"] < many["area_um2"]
-
-
-@pytest.mark.slow
-def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> None:
-    rows = said(f"{SWEEP} -p front.png")["rows"]
-    assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
-    assert all(row["basis"] == "modelled" for row in rows)
-    assert any(row["front"] for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -150,14 +150,6 @@ def test_the_input_gain_makes_the_circuit_most_like_its_device():
         assert off(circuit.unit_V) < min(off(0.9 * circuit.unit_V), off(1.1 * circuit.unit_V))
 
 
-@given(st.floats(0.01, 2), st.floats(1e-9, 1e-2))
-def test_shape_is_the_current_in_units_of_the_peak(peak_v, peak_i):
-    for device in (Tunnel(peak_v, peak_i), Bell(peak_v, peak_i, peak_v / 3)):
-        u = np.linspace(-1, 5, 61)
-        np.testing.assert_allclose(device.shape(u) * peak_i, device.current(u * peak_v), rtol=1e-9, atol=0)
-        assert device.shape(1.0) == pytest.approx(1.0)
-
-
 test_impossible_circuits_and_curves = refused(
     PhysicsError,
     (Circuit, Esaki(), -1.0, "source_resistance_ohm is -1.0; accepted: 0 or more"),
