@@ -17,7 +17,7 @@ import ndrite
 from boards.sim import serve
 from emulator.golden.random_program import random_program
 from emulator.network import Dense, Network
-from emulator.spec import PRESETS, Program
+from emulator.spec import PRESETS
 from host.errors import LinkError
 from ndrite.shell.main import OK, run
 from tests.system.serving import MAIN
@@ -30,10 +30,6 @@ COMPILE = "compile float.npz --chip ideal --samples x.npy -o program.npz"
 @pytest.fixture(autouse=True)
 def working(here: Path) -> None:
     """An empty folder."""
-
-
-def random_20_3() -> Program:
-    return random_program(PRESETS["tiny"], np.random.default_rng(1), sizes=(20, 3))
 
 
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -165,7 +161,8 @@ def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
         pytest.importorskip("torch", reason="needs ndrite[train]")
     Path("taken").mkdir()
     if line.startswith("infer"):
-        random_20_3().save("program.npz")
+        rng = np.random.default_rng(1)
+        random_program(PRESETS["tiny"], rng, sizes=(20, 3)).save("program.npz")
         np.save("x.npy", np.zeros((1, 20), np.uint8))
     fails(f"{line} -o nowhere/out", "nowhere: no such folder")
     fails(f"{line} -o taken", "taken")

@@ -142,12 +142,11 @@ def test_the_input_gain_makes_the_circuit_most_like_its_device():
         circuit = Circuit(Esaki(), ohm)
         assert 0.1 < circuit.unit_V < circuit.peak_voltage_V
         u = np.linspace(0, 4, 1000)
-        wanted = Esaki().current(0.1 * u)
-
-        def off(unit, circuit=circuit, u=u, wanted=wanted):
-            return np.square(np.minimum(circuit.current(u * unit), 1e-3) - wanted).sum()
-
-        assert off(circuit.unit_V) < min(off(0.9 * circuit.unit_V), off(1.1 * circuit.unit_V))
+        less, own, more = (
+            np.square(np.minimum(circuit.current(u * unit), 1e-3) - Esaki().current(0.1 * u)).sum()
+            for unit in circuit.unit_V * np.array([0.9, 1.0, 1.1])
+        )
+        assert own < min(less, more)
 
 
 test_impossible_circuits_and_curves = refused(
@@ -188,14 +187,11 @@ def test_parameters_at_another_temperature_than_the_reference(kelvin, percent):
 def test_retention_shortens_by_arrhenius():
     held = Ecram(retention_s=1e6, retention_energy_eV=1.0, retention_rest=0.25)
     times = [held.time_constant_s(kelvin) for kelvin in KELVINS]
-    assert np.all(np.diff(times) < 0)
     slope = np.polyfit(1 / np.array(KELVINS), np.log(times), 1)[0]
     assert slope * 8.617333262e-5 == pytest.approx(1.0, rel=1e-6)
     assert held.time_constant_s(300.0) == 1e6
     kept = held.kept([0.0, 0.25, 1.0], 1e6, 300.0)
     np.testing.assert_allclose(kept, 0.25 + np.array([-0.25, 0, 0.75]) / np.e)
-    after = [float(held.kept(1.0, 1e3, kelvin)) for kelvin in KELVINS]
-    assert np.all(np.diff(after) < 0)
     again = held.kept(held.kept(0.9, 3e5, 320.0), -3e5, 320.0)
     assert float(again) == pytest.approx(0.9)
     assert Ecram().kept(0.9, 1e9, 400.0) == 0.9, "without a time constant it stays"
