@@ -101,22 +101,24 @@ def test_any_network_can_be_gone_on_with(network: Network) -> None:
     np.testing.assert_allclose(again.forward(x), moved, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("channels", [3, 12])
-def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) -> None:
-    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three."""
+@pytest.mark.parametrize(("channels", "full"), [(3, False), (12, False), (12, True)])
+def test_kernels_and_full_layers_are_read_through_converters(channels: int, full: bool) -> None:
+    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three. A full layer is given
+    the patches."""
     patches = Patches(shape=(channels, 6, 6), kernel=(3, 3), padding=(1, 1, 1, 1))
     view = dataclasses.replace(FLOAT, adc_bits=5, tile_rows=40, adc_noise=0.3)
-    crossbar = Crossbar(patches.inputs, 4, view, patches)
+    crossbar = Crossbar(patches.inputs, 4, view, None if full else patches)
     x = torch.rand(RANGED := 8, channels, 6, 6)
+    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
+    x = torch.from_numpy(cut) if full else x
     crossbar.train()
     crossbar(x)
     with torch.no_grad():
         got = torch.stack([crossbar(x) for _ in range(60)])
         exact = crossbar.eval()(x)
         weights = crossbar.weight.numpy()
-    assert exact.shape == (RANGED, 4, 6, 6)
-    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
-    np.testing.assert_allclose(patches.place((cut @ weights).reshape(8, 36, 4)), exact, atol=1e-4)
+    sums = cut @ weights
+    np.testing.assert_allclose(sums if full else patches.place(sums.reshape(RANGED, 36, 4)), exact, atol=1e-4)
     tiles = [cut[:, k : k + 40] @ weights[k : k + 40] for k in range(0, patches.inputs, 40)]
     step = np.max([np.abs(t).max(axis=0) for t in tiles], axis=0) * 2 / 31
     rounding = sum(np.rint(t / step) * step - t for t in tiles)
