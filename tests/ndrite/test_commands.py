@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from boards.fpga import TARGETS
-from boards.fpga.reports import load
+from boards.fpga.reports import KEYS, load
 from boards.golden import GoldenBoard
 from emulator.golden import Core
 from emulator.spec import Program
@@ -163,8 +163,12 @@ def test_a_line_at_times_where_stderr_is_no_terminal(monkeypatch: Any, capsys: A
     assert capsys.readouterr().err == ""
 
 
-def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:
-    table = prints("board list")
+def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(
+    prints: Any, said: Any
+) -> None:
+    table, rows = prints("board list"), said("board list")["boards"]
+    assert [row["board"] for row in rows] == list(TARGETS)
+    assert all(set(KEYS) <= set(row) for row in rows)
     assert max(map(len, table.splitlines())) <= 80
     reports = [report for name in TARGETS if (report := load(name))]
     gowin = [report for report in reports if report["family"] == "gowin"]
