@@ -197,7 +197,6 @@ def test_states_are_lost_in_time_and_a_die_knows(kelvin):
         map_network(alike(), at("dendritic-ndr", kelvin, ecram=e), X, seed=2).die
         for e in (ecram, {"retention_s": None})
     )
-    assert die.chip.neuron.device.temperature_K == kelvin
     now, set_to = (d.arrays[0].neurons.states.current for d in (die, fresh))
     days = 86_400.0 / die.chip.ecram.time_constant_s(kelvin)
     np.testing.assert_allclose(now, 0.2 + (set_to - 0.2) * np.exp(-days))
