@@ -81,7 +81,7 @@ release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, t
 
 pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast
 	$(BIN)/pip install --quiet -e '.[sweep,import-check]'
-	$(BIN)/python -m tests.docs.pictures docs/images
+	$(BIN)/python .ci/pictures.py docs/images
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
 	$(BIN)/pip install --quiet -e '.[docs]'

@@ -1,19 +1,79 @@
-"""The session: certain answers over a bad link, or a typed error; never a doubtful number."""
+"""Packets, of which nothing damaged is taken for one, and the session: certain answers or a typed error."""
 
 import itertools
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 
 import pytest
+from cobs import cobs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.spec import PRESETS
-from emulator.spec.packets import Opcode, Status
+from emulator.spec.packets import RESPONSE_FLAG, RESPONSE_HEADER, VERSION, Opcode, Status
 from emulator.spec.registers import BY_NAME
+from host import packets
 from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
-from host.packets import Response, decode_request, encode_response
+from host.packets import FrameError, Request, Response, decode_request, decode_response, encode_response
 from host.session import Command, Session
 from tests.host.responder import Responder, ResponderLink, faulty
+
+u16 = st.integers(0, 0xFFFF)
+contents = st.binary(max_size=1200)
+requests = st.builds(Request, u16, st.sampled_from(Opcode), st.integers(0, 0xFFFFFFFF), contents)
+responses = st.builds(Response, u16, st.sampled_from(Opcode), st.sampled_from(Status), u16, contents)
+
+
+@given(requests)
+def test_request_round_trip(request_: Request) -> None:
+    frame = packets.encode_request(request_)
+    assert frame.endswith(packets.DELIMITER)
+    assert packets.DELIMITER not in frame[:-1]
+    assert decode_request(frame[:-1]) == request_
+
+
+@given(responses)
+def test_response_round_trip(response: Response) -> None:
+    assert decode_response(encode_response(response)[:-1]) == response
+
+
+@given(responses, st.data())
+def test_a_flipped_bit_and_a_torn_frame_are_refused(response: Response, data: st.DataObject) -> None:
+    frame = bytearray(encode_response(response)[:-1])
+    at = data.draw(st.integers(0, len(frame) - 1))
+    torn = bytes(frame[:at])
+    frame[at] ^= 1 << data.draw(st.integers(0, 7))
+    for damaged in (torn, bytes(frame)):
+        with pytest.raises(FrameError):
+            decode_response(damaged)
+
+
+def test_directions_are_not_confused() -> None:
+    request = packets.encode_request(Request(1, Opcode.SYNC, 0))[:-1]
+    response = encode_response(Response(1, Opcode.SYNC, Status.OK, 2))[:-1]
+    with pytest.raises(FrameError, match="request where"):
+        decode_response(request)
+    with pytest.raises(FrameError, match="response where"):
+        decode_request(response)
+
+
+def test_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.packets.VERSION", 9)
+    frame = encode_response(Response(1, Opcode.SYNC, Status.OK, 2))[:-1]
+    monkeypatch.undo()
+    with pytest.raises(packets.VersionError, match="version 9; this host speaks 1"):
+        decode_response(frame)
+
+
+@pytest.mark.parametrize("said", [0, 3, 5])
+def test_a_payload_of_another_length_than_the_header_says_is_refused(said: int) -> None:
+    body = RESPONSE_HEADER.pack(VERSION, 1, Opcode.READ | RESPONSE_FLAG, Status.OK, 0, 2, said) + b"four"
+    frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+    with pytest.raises(FrameError, match=f"4 payload bytes; the header says {said}"):
+        decode_response(frame)
+
 
 SCRATCH = BY_NAME["scratch"].address
 

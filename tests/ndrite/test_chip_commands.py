@@ -135,17 +135,8 @@ def test_fit_errors(line: str, told: tuple[str, ...], measured: None, fails: Any
     assert not Path("up.yaml").exists()
 
 
-EXPLAIN = "explain mine --inputs x.npy --labels y.npy"
-
-
-@pytest.mark.slow
-def test_explain(compiled: None, prints: Any, said: Any) -> None:
-    rows = said(f"{EXPLAIN} -p e.png")["rows"]
-    assert Path("e.png").read_bytes().startswith(PNG)
-    assert rows == list(ndrite.explain("mine", "x.npy", "y.npy").as_dict()["rows"])
-    text = prints(f"{EXPLAIN} --mitigation")
-    assert "programming error" in text
-    assert "default - bias correction" in text
+BOTH = "--inputs x.npy --labels y.npy"
+EXPLAIN = f"explain mine {BOTH}"
 
 
 def test_explain_of_one_sample_has_no_spread_to_compare_with(compiled: None, prints: Any, said: Any) -> None:
@@ -153,10 +144,12 @@ def test_explain_of_one_sample_has_no_spread_to_compare_with(compiled: None, pri
     assert said(f"{EXPLAIN} --count 1")["rows"][-1]["snr_db"] == -100
 
 
-def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
+def test_explain_judges_what_evaluate_does(compiled: None, said: Any, prints: Any) -> None:
     """The same die, samples and read noise, whatever the seed."""
+    assert "default - bias correction" in prints(f"{EXPLAIN} --mitigation -p e.png")
+    assert Path("e.png").read_bytes().startswith(PNG)
     for seed in (5, (1 << 64) - 1):
-        same = f"mine --inputs x.npy --labels y.npy --seed {seed}"
+        same = f"mine {BOTH} --seed {seed}"
         found, wanted = said(f"explain {same} --mitigation"), said(f"evaluate {same}")["accuracy"]
         assert found["rows"][-1]["accuracy"] == wanted
         assert {m["name"]: m["accuracy"] for m in found["mitigation"]}["default"] == wanted
@@ -169,17 +162,11 @@ def test_explain_judges_what_evaluate_does(compiled: None, said: Any) -> None:
         ("explain mine --inputs x.npy", "inputs and labels belong together"),
         (f"{EXPLAIN} -p no/e.png", "no: no such folder"),
         (f"{EXPLAIN} --data digits", "data and inputs exclude each other"),
-        (
-            "campaign mine --chip ideal --inputs x.npy --labels y.npy --threshold 85",
-            "threshold is 85.0; accepted: 0..1",
-        ),
+        (f"campaign mine --chip ideal {BOTH} --threshold 85", "threshold is 85.0; accepted: 0..1"),
         ("calibrate mine --inputs one.npy --labels class.npy", "number of samples is 1; accepted: 2 or more"),
         (f"{EXPLAIN} --count 201", "count is 201; accepted: 1..200, as many as there are samples"),
         ("export mine --inputs x.npy --spice d.cir --count 201", "count is 201; accepted: 1..200"),
-        (
-            "calibrate mine --inputs x.npy --labels y.npy --measure 200",
-            "measure is 200; accepted: 1..199; the others",
-        ),
+        (f"calibrate mine {BOTH} --measure 200", "measure is 200; accepted: 1..199; the others"),
         ("explain mine --data digits", "digits has 64 inputs; accepted: 20"),
         ("explain mine --inputs x.npy --labels few.npy", "few.npy: 3 rows; accepted: 200"),
         (

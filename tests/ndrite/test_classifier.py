@@ -10,10 +10,11 @@ import pytest
 import ndrite
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Dense, InputRange, Meaning, Named, Network
+from emulator.network import InputRange
 from emulator.network.datasets import digits
 from emulator.spec import Program
 from host import InputError
+from tests.ndrite.test_inputs import nearest_means
 from tests.refusals import refused
 
 Trained = tuple[Program, np.ndarray, np.ndarray]
@@ -21,17 +22,9 @@ Trained = tuple[Program, np.ndarray, np.ndarray]
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    """Digits by least squares on random features, on the wan2022 chip; test images and labels."""
-    x, labels, test, test_labels = digits()
-    rng = np.random.default_rng(0)
-    relu = Named("relu")
-    hidden = Dense(rng.normal(size=(64, 120)) / 3, rng.normal(size=120) / 3, relu)
-    features = relu(x / np.float32(255) @ hidden.weights + hidden.bias)
-    extended = np.hstack([features, np.ones((len(x), 1))])
-    gram = extended.T @ extended + np.eye(121) * 0.1
-    solution = np.linalg.solve(gram, extended.T @ (2.0 * np.eye(10)[labels] - 1))
-    meaning = Meaning(inputs=InputRange([0], [16]))
-    network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits", meaning=meaning)
+    """Digits by their mean sample, on the wan2022 chip; test images and labels."""
+    x, _, test, test_labels = digits()
+    network = nearest_means(inputs=InputRange([0], [16]))
     return map_network(network, "wan2022", x[:256]).program, test, test_labels
 
 
@@ -40,7 +33,7 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
     classifier = ndrite.Classifier(program, seed=3, codes=True)
     y = classifier.predict(x)
     np.testing.assert_array_equal(y, Core(program).infer(x, seed=3).argmax(axis=1))
-    assert classifier.score(x, labels) == (y == labels).mean() > 0.85
+    assert classifier.score(x, labels) == (y == labels).mean() > 0.8
     program.save(tmp_path / "program.npz")
     read = ndrite.Classifier(tmp_path / "program.npz", seed=3, codes=True)
     np.testing.assert_array_equal(read.predict(x), y)
@@ -52,17 +45,6 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
     np.testing.assert_array_equal(own_unit.predict(grey), y)
     # The same grey values 0..16 as bytes are in the same unit: a dtype does not make them codes.
     np.testing.assert_array_equal(own_unit.predict(np.rint(grey).astype(np.uint8)), y)
-
-
-def test_tensors_give_tensors(trained: Trained) -> None:
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-    program, x, labels = trained
-    classifier = ndrite.Classifier(program, codes=True)
-    y = classifier.predict(torch.tensor(x))
-    assert isinstance(y, torch.Tensor)
-    np.testing.assert_array_equal(y.numpy(), classifier.predict(x))
-    assert isinstance(classifier.predict(x), np.ndarray)
-    assert classifier.score(torch.tensor(x), torch.tensor(labels)) == classifier.score(x, labels)
 
 
 def test_in_a_pipeline(trained: Trained) -> None:
@@ -131,7 +113,11 @@ def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
     assert set(classifier.predict(X)) <= set(labels)
     assert "3 classes" in repr(classifier)
     torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-    np.testing.assert_array_equal(classifier.predict(torch.tensor(X)), classifier.predict(X))
+    y = classifier.predict(torch.tensor(X))
+    np.testing.assert_array_equal(y, classifier.predict(X))
+    if not isinstance(labels[0], str):  # names are no tensor's
+        assert isinstance(y, torch.Tensor)
+        assert classifier.score(torch.tensor(X), torch.tensor(labels)) == classifier.score(X, labels)
 
 
 def test_numbers_that_could_be_names_are_told() -> None:

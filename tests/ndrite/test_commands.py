@@ -37,12 +37,6 @@ def test_infer_writes_golden_outputs(folder: Path, program: Program, prints: Any
         assert sorted(p.name for p in folder.iterdir()) == ["program.npz", "x.npy", "y.npy"]
 
 
-def test_info_and_selftest_of_the_golden_board(said: Any) -> None:
-    assert said("board info golden:tiny")["geometry"]["lanes"] == 4
-    report = said("board selftest golden:tiny")
-    assert (report["failed"], len(report["checks"])) == (0, 16)
-
-
 def test_selftest_reports_a_wrong_board(monkeypatch: Any, capsys: Any) -> None:
     right = GoldenBoard.infer
 
@@ -169,14 +163,12 @@ def test_a_line_at_times_where_stderr_is_no_terminal(monkeypatch: Any, capsys: A
     assert capsys.readouterr().err == ""
 
 
-def test_boards_json_is_a_list_with_the_promised_keys(said: Any) -> None:
-    rows = said("board list")["boards"]
+def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(
+    prints: Any, said: Any
+) -> None:
+    table, rows = prints("board list"), said("board list")["boards"]
     assert [row["board"] for row in rows] == list(TARGETS)
     assert all(set(KEYS) <= set(row) for row in rows)
-
-
-def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multipliers_out(prints: Any) -> None:
-    table = prints("board list")
     assert max(map(len, table.splitlines())) <= 80
     reports = [report for name in TARGETS if (report := load(name))]
     gowin = [report for report in reports if report["family"] == "gowin"]
@@ -207,11 +199,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("bringup --simulated -o no/folder/r.md", "no/folder", BAD_INPUT),
         ("flash none", "accepted: ulx3s-25f", BAD_INPUT),
         ("flash ulx3s-85f --folder nowhere", "ndrite board build ulx3s-85f", DEVICE),
-        (
-            "flash ulx3s-85f --folder torn",
-            "torn/report.json is no build's; run: ndrite",
-            BAD_INPUT,
-        ),
+        ("flash ulx3s-85f --folder torn", "torn/report.json is no build's; run: ndrite", BAD_INPUT),
     ],
 )
 def test_errors_are_one_line(words: str, told: str, code: int, here: Path, fails: Any) -> None:

@@ -20,8 +20,6 @@ from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, load_constants
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
 from ndrite.samples import DATA, apart
-from ndrite.sweeps.plan import plan_of
-from ndrite.verbs.sweep import MEASURES, Grid
 from tests.chips import changed, random_network, samples
 
 READ_NS = "read_ns: {low: "
@@ -276,17 +274,3 @@ def test_own_constants_count(work: None, said: Any) -> None:
     changed = CONSTANTS.read_text().replace(f"{READ_NS}1, typical: 10", f"{READ_NS}1, typical: 30")
     Path("mine.yaml").write_text(changed)
     assert array(OWN) == pytest.approx(3 * array(""))
-
-
-def test_the_front_is_what_none_beats() -> None:
-    points = [(5, 0.9), (1, 0.5), (2, 0.4), (3, 0.8), (3, 0.7), (9, 0.9)]
-    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": list(range(2, 8))}})
-    rows = [
-        dict.fromkeys(MEASURES, 0.0) | {"energy_pJ": float(e), "accuracy": a, "cell.levels": level}
-        for level, (e, a) in enumerate(points)
-    ]
-    assert [(r["energy_pJ"], r["accuracy"]) for r in Grid(plan, rows, Path()).front()] == [
-        (1, 0.5),
-        (3, 0.8),
-        (5, 0.9),
-    ]

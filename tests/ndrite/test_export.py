@@ -19,7 +19,7 @@ from emulator.mapping.deck import drawn
 from ndrite.compiled import Compiled
 from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
-from tests.emulator.device.ngspice import needs_ngspice
+from tests.emulator.device.ngspice import needs_ngspice, simulated
 
 MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
 DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
@@ -32,18 +32,10 @@ def small(rows: int, columns: int, chip: str, **sections: Any) -> tuple[Any, Any
     return map_network(network, changed(chip, **sections), x, options=mitigated(row_placement=True)), x
 
 
-def simulated(folder: Path, deck: str) -> Any:
-    (folder / "deck.cir").write_text(deck)
-    line = ["ngspice", "-b", "deck.cir"]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
-    assert (folder / "deck.out").is_file(), done.stdout[-2000:] + done.stderr[-2000:]
-    return np.atleast_2d(np.loadtxt(folder / "deck.out"))[:, 1:]
-
-
 def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
     """Within 1e-6 of full scale before codes, 1 step of 255 after."""
     deck, columns_uA, wanted = drawn(mapped.die, 0, x[:count].astype(np.int64), "deck.out")
-    seen = simulated(folder, deck)
+    seen = simulated(folder, deck)[:, 1:]
     columns = columns_uA.shape[1]
     full = np.abs(columns_uA).max()
     assert np.abs(seen[:, :columns] - columns_uA).max() < 1e-6 * full
@@ -141,8 +133,7 @@ wrdata deck.out v(w)
 .endc
 .end
 """
-    seen = simulated(tmp_path, deck)[:, -1]
-    t = np.loadtxt(tmp_path / "deck.out")[:, 0]
+    t, seen = simulated(tmp_path, deck)[:, [0, -1]].T
     np.testing.assert_allclose(np.interp(PULSE_S * np.arange(1, 11), t, seen), wanted, atol=1e-6)
 
 

@@ -113,10 +113,8 @@ def test_clipped_values_are_said(here: Path, capsys: pytest.CaptureFixture[str],
 def test_axes_in_another_order_are_refused(here: Path, fails: Any) -> None:
     """As many values do not make a sample the same one."""
     rng = np.random.default_rng(1)
-    each = Patches(shape=(3, 1, 8), kernel=(1, 1))
-    kernel = Product(Dense(rng.normal(size=(3, 4)), np.zeros(4), Named("relu")), (0,), each)
-    last = Product(Dense(rng.normal(size=(32, 2)), np.zeros(2)), (1,), Patches.whole((4, 1, 8)))
-    network = Network((kernel, last), (3, 1, 8), "series")
+    whole = Product(Dense(rng.normal(size=(24, 2)), np.zeros(2)), (0,), Patches.whole((3, 1, 8)))
+    network = Network((whole,), (3, 1, 8), "series")
     x = rng.integers(0, 256, (32, 24)).astype(np.uint8)
     program = map_network(network, "ideal", x).program
     np.save("x.npy", x.reshape(32, 8, 3))

@@ -1,7 +1,6 @@
 """learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
 
 import contextlib
-import dataclasses
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from emulator.mapping import program_of
 from emulator.network.datasets import digits
 from host.errors import LinkError
 from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, run
+from tests.chips import changed
 from tests.refusals import refused
 
 LEARN = "learn --data digits --hidden 32 --samples 400 --epochs 6 --seed 3"
@@ -62,11 +62,12 @@ def test_neurons_that_learned_are_the_dies(tmp_path: Path) -> None:
     assert judged.accuracy_float == pytest.approx(judged.accuracy, abs=0.06)
 
 
-def test_when_cells_were_corrected_is_of_no_device_that_learns() -> None:
-    conditions = ndrite.load_chip("wan2022").conditions
-    late = dataclasses.replace(conditions, time_since_programming_s=100.0, corrected_at_s=50.0)
-    chip = dataclasses.replace(ndrite.load_chip("wan2022"), conditions=late)
-    assert ndrite.learn(data="digits", hidden="4", samples=50, epochs=1, chip=chip).summary["updates"] == 50
+LATE = changed("wan2022", conditions={"time_since_programming_s": 100.0, "corrected_at_s": 50.0})
+
+
+@pytest.mark.parametrize("how", [{"chip": LATE}, {"bound": 100.0}], ids=["corrected late", "read as 0"])
+def test_what_is_no_matter_to_devices_that_learn(how: dict[str, Any]) -> None:
+    assert ndrite.learn(data="digits", hidden="4", samples=20, epochs=1, **how).summary["updates"] == 20
 
 
 def test_same_call_same_die() -> None:
@@ -166,8 +167,7 @@ def test_samples_in_the_order_of_their_classes_are_told() -> None:
 
 
 def test_endurance_is_counted_in_epochs() -> None:
-    chip = ndrite.load_chip("ideal+ecram-linear-ysz")
-    device = dataclasses.replace(chip, ecram=dataclasses.replace(chip.ecram, endurance_pulses=1e6))
+    device = changed("ideal+ecram-linear-ysz", ecram={"endurance_pulses": 1e6})
     found = ndrite.learn(data="digits", hidden="8", samples=100, epochs=2, device=device).summary
     assert found["endurance_epochs"] == int(1e6 * 2 / max(found["pulses_a_device"]))
     assert ndrite.learn(data="digits", hidden="8", samples=50, epochs=1).summary["endurance_epochs"] is None
@@ -181,11 +181,6 @@ def test_pulses_are_of_the_devices_that_get_them() -> None:
     plain = ndrite.learn(data="digits", hidden="8", samples=50, epochs=1, seed=3).summary
     for many, few in zip(found.summary["pulses_a_device"], plain["pulses_a_device"], strict=True):
         assert few < 2 * many < 4 * few
-
-
-def test_states_that_a_large_bound_reads_as_0_are_learned_from() -> None:
-    found = ndrite.learn(data="digits", hidden="8", samples=20, epochs=1, bound=100.0)
-    assert found.summary["updates"] == 20
 
 
 def given(options: dict[str, Any]) -> None:
@@ -234,23 +229,21 @@ def test_a_board_that_does_not_learn_is_refused(here: Path, monkeypatch: Any, fa
     fails(f"{LEARN} -o learned", "board golden: does not learn")
 
 
-@pytest.mark.parametrize(
-    ("x", "labels", "message"),
-    [
-        (np.zeros((40, 6), np.uint8), np.full(40, -1), "classes are -1..-1"),
-        (np.zeros((40, 6), np.uint8), np.zeros(39, int), r"int64 (39,); accepted: integer classes, (40,)"),
-        (np.zeros((40, 6)), np.zeros(40, int), "float64 (40, 6); accepted: uint8 (n, inputs)"),
-        (np.zeros((40, 6), np.uint8), np.arange(40) % 2, "code of the samples is 0; accepted: 1..255"),
-        (np.zeros((40, 0), np.uint8), np.zeros(40, int), "uint8 (40, 0); accepted: uint8 (n, inputs)"),
-        (
-            np.zeros((40, 6), np.uint8),
-            np.full(40, 3),
-            "labels: every class is 3; accepted: two classes or more",
-        ),
-    ],
-)
-def test_wrong_samples_are_refused_at_once(x: Any, labels: Any, message: str, monkeypatch: Any) -> None:
+@pytest.fixture
+def untouched(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """learn, on boards that no program may reach."""
     monkeypatch.setattr(GoldenBoard, "program_learning", lambda *a, **k: pytest.fail("a board was touched"))
-    with pytest.raises((ndrite.InputError, ndrite.EmulatorError)) as refused:
-        ndrite.learn(x, labels, hidden="4")
-    assert message in str(refused.value)
+    return lambda x, labels: ndrite.learn(x, labels, hidden="4")
+
+
+DARK, CLASSES = np.zeros((40, 6), np.uint8), np.zeros(40, int)
+test_wrong_samples_are_refused_at_once = refused(
+    (ndrite.InputError, ndrite.EmulatorError),
+    (lambda learn: learn(DARK, CLASSES - 1), r"classes are -1\.\.-1"),
+    (lambda learn: learn(DARK, CLASSES[1:]), r"int64 \(39,\); accepted: integer classes, \(40,\)"),
+    (lambda learn: learn(DARK * 1.0, CLASSES), r"float64 \(40, 6\); accepted: uint8 \(n, inputs\)"),
+    (lambda learn: learn(DARK, np.arange(40) % 2), r"code of the samples is 0; accepted: 1\.\.255"),
+    (lambda learn: learn(DARK[:, :0], CLASSES), r"uint8 \(40, 0\); accepted: uint8 \(n, inputs\)"),
+    (lambda learn: learn(DARK, CLASSES + 3), "labels: every class is 3; accepted: two classes or more"),
+    given="untouched",
+)

@@ -141,9 +141,7 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         ("calibrate none.npz -o x.npz", "none.npz: no such"),
         ("calibrate program.npz --method perturb --read-cells", "accepted: gradient or sign"),
         ("calibrate program.npz -o x.npz --steps 0", "steps is 0; accepted: 1..100000"),
-        ("calibrate program.npz -o x.npz --method x", "'x' is not one of 'gradient', 'sign', 'perturb'"),
         ("calibrate program.npz -o x.npz --rate 0", "rate is 0.0; accepted: 1e-05..1"),
-        ("calibrate program.npz -o x.npz --steps -1", "steps is -1; accepted: 1..100000"),
         ("calibrate program.npz -o x.npz --batch 0", "batch is 0; accepted: 1 and more"),
         ("calibrate program.npz -o x.npz --inputs a.npy", "inputs and labels belong together"),
     ],
@@ -153,14 +151,13 @@ def test_one_clear_line(line: str, told: str, working: Path, fails: Any) -> None
     assert not Path("x.npz").exists()
 
 
-@pytest.mark.parametrize("each", [False, True])
-def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, said: Any, each: bool) -> None:
+def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, said: Any) -> None:
+    """The example's, every input with devices of its own."""
     module = own_layers().kan()
-    if each:
-        module[0], module[2] = Bases(64, 3, each=True), Bases(16, 3, low=-1, high=1, each=True)
+    module[0], module[2] = Bases(64, 3, each=True), Bases(16, 3, low=-1, high=1, each=True)
     found = ndrite.train(data="digits", start=module, epochs=6, batch=64, rate=0.03, output="kan.npz")
     assert found.summary["test_accuracy"] > 0.85
-    assert len(np.unique(found.network.nodes[0].activation.peak)) == (3 * 64 if each else 3)
+    assert len(np.unique(found.network.nodes[0].activation.peak)) == 3 * 64
     assert "table 1" in prints("compile kan.npz --chip wan2022 -o program.npz")
     told = said("evaluate program.npz --count 60")
     assert told["mismatches"] == 0

@@ -1,6 +1,7 @@
 """ndrite report: its numbers, what it refuses, and the page in a real browser at two widths."""
 
 import contextlib
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from emulator.spec import Program
 from emulator.spec.patches import Patches
 from ndrite.pages import drawing, figures
 from ndrite.shell.main import OK, run
+from tests.chips import random_network
 from tests.docs.browser import browser
 
 SECTIONS = "chip network accuracy errors neurons cells tiles cost board provenance".split()
@@ -25,16 +27,11 @@ SECTIONS = "chip network accuracy errors neurons cells tiles cost board provenan
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a run: 64 digit pixels, 12 NDR neurons, 10 outputs, on the dendritic chip."""
     folder = tmp_path_factory.mktemp("run")
-    rng = np.random.default_rng(4)
-    x, labels, test, test_labels = digits()
-    activation = Ndr(rng.uniform(0.8, 1.5, 12), rng.choice([0.4, 0.6, 0.8, 1.0], 12))
-    hidden = Dense(rng.normal(size=(64, 12)) / 4, rng.uniform(0.2, 0.6, 12), activation)
-    features = np.c_[activation(x / np.float32(255) @ hidden.weights + hidden.bias), np.ones(len(x))]
-    solution = np.linalg.lstsq(features, 2.0 * np.eye(10)[labels] - 1, rcond=None)[0]
-    network = Network.chain((hidden, Dense(solution[:-1], solution[-1])), "digits & <NDR>")
+    network = dataclasses.replace(random_network((64, 12, 10)), name="digits & <NDR>")
+    x, _, test, labels = digits()
     ndrite.compile(network, "dendritic-ndr", samples=x[:200], seed=3, output=folder / "mine")
     np.save(folder / "x.npy", test[:200])
-    np.save(folder / "y.npy", test_labels[:200])
+    np.save(folder / "y.npy", labels[:200])
     return folder
 
 

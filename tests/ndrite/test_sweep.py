@@ -23,7 +23,7 @@ from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan, plan_of
 from ndrite.sweeps.run import run_point
-from ndrite.verbs.sweep import Grid
+from ndrite.verbs.sweep import MEASURES, Grid
 from tests.system.serving import MAIN
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
@@ -40,41 +40,37 @@ samples: 64
 SWEEP = "sweep plan.yaml -o out"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of 784-10 (nearest class means) and a plan of six points."""
-    made = tmp_path_factory.mktemp("sweep")
+def prepared(folder: Path) -> Path:
+    """The folder, with a network of 784-10 (nearest class means) and a plan of six points."""
     x, labels = judging_set("fashion-mnist")
     means = np.stack([x[1000:][labels[1000:] == c].mean(axis=0) for c in range(10)], axis=1) / 255
     dense = Dense(weights=2 * means, bias=-(means**2).sum(axis=0))
     meaning = Meaning(data_set="fashion-mnist")
-    Network.chain(name="small", layers=(dense,), meaning=meaning).save(made / "small.npz")
-    (made / "plan.yaml").write_text(PLAN)
-    return made
+    Network.chain(name="small", layers=(dense,), meaning=meaning).save(folder / "small.npz")
+    (folder / "plan.yaml").write_text(PLAN)
+    return folder
 
 
 @pytest.fixture
-def folder(prepared: Path, here: Path) -> Path:
+def folder(here: Path) -> Path:
     """A working folder with both."""
-    shutil.copytree(prepared, here, dirs_exist_ok=True)
-    return here
+    return prepared(here)
 
 
 @pytest.fixture(scope="module")
-def computed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the plan's results in ``out``, computed once for all tests."""
-    made = tmp_path_factory.mktemp("swept") / "all"
-    shutil.copytree(prepared, made)
+    made = prepared(tmp_path_factory.mktemp("swept"))
     with contextlib.chdir(made):
         assert run(SWEEP.split()) == OK
     return made
 
 
 @pytest.fixture
-def swept(computed: Path, folder: Path) -> Path:
+def swept(computed: Path, here: Path) -> Path:
     """A working folder with them."""
-    shutil.copytree(computed, folder, dirs_exist_ok=True)
-    return folder
+    shutil.copytree(computed, here, dirs_exist_ok=True)
+    return here
 
 
 def steady(row: dict[str, Any]) -> dict[str, Any]:
@@ -214,8 +210,11 @@ def test_networks_of_one_name_are_told_apart_and_unused_fields_said(own: Path, p
 
 @pytest.mark.slow
 def test_command_equals_the_points_alone(swept: Path, said: Any, prints: Any) -> None:
-    got = said(SWEEP)
+    got = said(f"{SWEEP} -p front.png")
     assert len(got["rows"]) == 6
+    assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert all(row["basis"] == "modelled" for row in got["rows"])
+    assert any(row["front"] for row in got["rows"])
     for row, point in zip(got["rows"], load_plan(swept / "plan.yaml").points, strict=True):
         alone = steady(run_point(point))
         assert {k: row[k] for k in alone} == alone
@@ -235,22 +234,26 @@ def test_a_points_cost_is_its_dies(own: Path) -> None:
     assert 0 < few["area_um2"] < many["area_um2"]
 
 
-@pytest.mark.slow
-def test_the_picture_marks_the_front(swept: Path, said: Any, prints: Any) -> None:
-    rows = said(f"{SWEEP} -p front.png")["rows"]
-    assert (swept / "front.png").read_bytes().startswith(b"\x89PNG")
-    assert all(row["basis"] == "modelled" for row in rows)
-    assert any(row["front"] for row in rows)
-
-
-def test_a_lucky_die_does_not_win() -> None:
-    """Of two settings of one energy the better mean is on the front, whichever has the best die."""
-    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": [8, 16]}, "seeds": 2})
-    same = {"energy_pJ": 1.0, "latency_ns": 1.0, "area_um2": 1.0, "snr_db": 1.0}
-    accuracies = {(8, 0): 0.5, (8, 1): 0.9, (16, 0): 0.8, (16, 1): 0.8}
-    rows = [{"cell.levels": n, "seed": s, "accuracy": a, **same} for (n, s), a in accuracies.items()]
-    (best,) = Grid(plan, rows, Path()).front()
-    assert (best["cell.levels"], best["accuracy"]) == (16, 0.8)
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(5, 0.9), (1, 0.5), (2, 0.4), (3, 0.8), (3, 0.7), (9, 0.9)], [(1, 0.5), (3, 0.8), (5, 0.9)]),
+        # Of two settings of one energy the better mean, whichever has the best die.
+        ([(1, 0.5, 0.9), (1, 0.8, 0.8)], [(1, 0.8)]),
+    ],
+)
+def test_the_front_is_what_none_beats(
+    points: list[tuple[float, ...]], front: list[tuple[float, ...]]
+) -> None:
+    """Settings: their energy, and the accuracy of each die."""
+    levels, dies = range(2, 2 + len(points)), len(points[0]) - 1
+    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": list(levels)}, "seeds": dies})
+    rows = [
+        dict.fromkeys(MEASURES, 0.0) | {"energy_pJ": energy, "accuracy": a, "cell.levels": n, "seed": seed}
+        for n, (energy, *accuracies) in zip(levels, points, strict=True)
+        for seed, a in enumerate(accuracies)
+    ]
+    assert [(row["energy_pJ"], row["accuracy"]) for row in Grid(plan, rows, Path()).front()] == front
 
 
 def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:

@@ -21,6 +21,15 @@ ESAKI = (
 """fREEDA's diodetun with its defaults, amperes of the device's node d."""
 
 
+def simulated(folder, deck: str):
+    """The table (rows, columns) that a deck writes to ``deck.out``."""
+    (folder / "deck.cir").write_text(deck)
+    line = ["ngspice", "-b", "deck.cir"]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=3600, check=False)
+    assert (folder / "deck.out").is_file(), done.stdout[-2000:] + done.stderr[-2000:]
+    return np.atleast_2d(np.loadtxt(folder / "deck.out"))
+
+
 def transient(
     folder,
     ohm: float,
@@ -38,7 +47,8 @@ def transient(
     """
     step = seconds / points
     series = f"R1 s a {ohm}\nL1 a d {henry} IC={start[1]}" if henry else f"R1 s d {ohm}"
-    (folder / "neuron.cir").write_text(
+    table = simulated(
+        folder,
         f"""* one device behind a resistance
 Vs s 0 {source}
 {series}
@@ -47,16 +57,11 @@ B1 d 0 I={ESAKI}
 .options reltol=1e-5 abstol=1e-12 method={"trap" if henry else "gear"}
 .control
 tran {step} {seconds} 0 {step} uic
-wrdata out.txt v(s) v(d)
+wrdata deck.out v(s) v(d)
 .endc
 .end
-"""
+""",
     )
-    done = subprocess.run(
-        ["ngspice", "-b", "neuron.cir"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (folder / "out.txt").is_file(), done.stdout + done.stderr
-    table = np.loadtxt(folder / "out.txt")
     return table[:, 0], table[:, 1], table[:, 3]
 
 

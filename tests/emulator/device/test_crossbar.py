@@ -10,7 +10,7 @@ LARGE = pytest.param((128, 128), marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (24, 9), (9, 24), (1, 5), (5, 1), (1, 1), LARGE])
-@pytest.mark.parametrize(("ohm", "access"), [(1.0, 0.0), (20.0, 3000.0)])
+@pytest.mark.parametrize(("ohm", "access"), [(1.0, 0.0), (20.0, 3000.0), (0.0, 0.0), (0.0, 2000.0)])
 def test_equals_a_general_nodal_solve(shape, ohm, access):
     rng = np.random.default_rng(sum(shape))
     g = rng.uniform(0, 40, shape)
@@ -20,7 +20,7 @@ def test_equals_a_general_nodal_solve(shape, ohm, access):
     np.testing.assert_allclose(v @ effective_matrix(g, ohm, access), want, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("ohm", [1e-300, 1e-20, 1e-14])
+@pytest.mark.parametrize("ohm", [1e-300, 1e-20, 1e-14, 1e-9])
 def test_wires_of_next_to_no_resistance_take_nothing(ohm):
     g = np.random.default_rng(0).uniform(0, 40, (20, 12))
     np.testing.assert_allclose(effective_matrix(g, ohm), g, rtol=1e-9)
@@ -37,13 +37,6 @@ def test_equals_badcrossbar(n):
     v = rng.uniform(0, 0.2, (n, 3))
     want = badcrossbar.compute(v, 1e6 / g, 1.0).currents.output
     np.testing.assert_allclose(v.T @ effective_matrix(g, 1.0) * 1e-6, want, rtol=1e-9)
-
-
-def test_ideal_wires_are_the_cells_and_their_transistors():
-    g = np.random.default_rng(0).uniform(0, 40, (7, 3))
-    np.testing.assert_array_equal(effective_matrix(g, 0.0), g)
-    np.testing.assert_allclose(effective_matrix(g, 0.0, 2e3), 1 / (1 / g + 2e-3))
-    np.testing.assert_allclose(effective_matrix(g, 1e-6), g, rtol=1e-6)
 
 
 def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():

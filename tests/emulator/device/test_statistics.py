@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Chip
 from emulator.device.rram.drift import DRIFTS
 from emulator.device.rram.programming import MODELS
 from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
@@ -16,13 +15,6 @@ from tests.chips import changed
 from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
 
 CELLS = 100_000
-
-
-def cells_at(chip: Chip, g: float, seed: int):
-    """10^5 cells with the target ``g``, both sides of 50,000 pairs."""
-    target = np.full((2, CELLS // 2, 1), g)
-    chip = changed(chip, array={"wire_resistance_ohm": 0.0, "access_resistance_ohm": 0.0})
-    return make_cells(target, chip, np.random.default_rng(seed), Mitigation(fault_aware=False))
 
 
 def ibm(g, time):
@@ -45,7 +37,10 @@ def phase_change(g, time):
 )
 def test_drift_has_the_sources_mean_and_deviation(name, law, g, days):
     time = days * 86400
-    got = cells_at(changed(name, conditions={"time_since_programming_s": time}), g, seed=4).aged
+    ideal_wires = {"wire_resistance_ohm": 0.0, "access_resistance_ohm": 0.0}
+    chip = changed(name, array=ideal_wires, conditions={"time_since_programming_s": time})
+    target = np.full((2, CELLS // 2, 1), g)  # both sides of 50,000 pairs
+    got = make_cells(target, chip, np.random.default_rng(4), Mitigation(fault_aware=False)).aged
     mean, sigma = law(g, time)
     assert got.mean() == pytest.approx(mean, abs=6 * sigma / CELLS**0.5)
     assert got.std() == pytest.approx(sigma, rel=0.01 if law is ibm else 0.02)

@@ -1,5 +1,6 @@
 """From targets to effective conductances: the chain against a second computation, measures against errors."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -17,6 +18,7 @@ from emulator.mapping.weights import code_max
 from emulator.network import Network
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
+from tests.kan import kan
 from tests.refusals import refused
 
 WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
@@ -232,6 +234,12 @@ def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkey
     chip = changed("wan2022+ecram-tang2018", ecram={"peak_current_low_factor": 0.7})
     with pytest.warns(CompileWarning, match="of 24 neurons want a curve the ECRAM does not reach"):
         map_network(net, chip, samples(net))
+    table, *others = kan().nodes
+    curves = dataclasses.replace(table.activation, peak=table.activation.peak * np.r_[100, np.ones(29)])
+    far = dataclasses.replace(kan(), nodes=(dataclasses.replace(table, activation=curves), *others))
+    with pytest.warns(CompileWarning, match=r"table 0: \d+ of 30 functions want a curve the ECRAM does not"):
+        report = map_network(far, "dendritic-ndr+ecram-pair", samples(far)).report
+    assert report.tables[0].unreachable >= 1
     monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
     with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 1920 conductances are beyond the code range"):
         map_network(net, WAN, samples(net))

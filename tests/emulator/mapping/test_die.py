@@ -108,7 +108,6 @@ def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pyte
 def test_a_nominal_die_stays_nominal() -> None:
     drifting = changed("wan2022", cell={"drift": "wan2022"})
     program, die, _ = map_network(NET, drifting, X, options=MapOptions(nominal=True))
-    assert die.nominal
     later = program_of(die.at(86400.0), program)
     np.testing.assert_array_equal(later.layers[0].weights, program.layers[0].weights)
     day = changed(drifting, conditions={"time_since_programming_s": 86400.0})

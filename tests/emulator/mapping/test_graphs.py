@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from emulator.backend.schedule import bound_cycles
-from emulator.errors import NetworkError
 from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.mapping.block import blocked, laid_out, packed, ways
@@ -257,13 +256,3 @@ def test_the_bound_counts_every_patch_of_every_product() -> None:
     network = plain_network()
     program = map_network(network, "ideal", inputs(network)).program
     assert bound_cycles(program, 4) == 100 * 9 * 1 + 16 * 16 * 2 + 24 * 3 + 10 * 2
-
-
-def test_refusals() -> None:
-    network, first = plain_network(), convolution(np.random.default_rng(0), 1, (1, 10, 10), 4)
-    with pytest.raises(NetworkError, match=r"node1.patches shape is \(1, 10, 10\); .* \(4, 10, 10\)"):
-        Network((network.nodes[0], first), (1, 10, 10))
-    with pytest.raises(NetworkError, match=r"node0 reads map 1; accepted: 0\.\.0"):
-        Network((first,), (1, 10, 10))
-    with pytest.raises(ValueError, match=r"accepted: uint8 \(n, 100\)"):
-        Core(map_network(network, "ideal", inputs(network)).program).infer(inputs(network)[:, :99])

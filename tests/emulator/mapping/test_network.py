@@ -28,17 +28,6 @@ def test_equal_neurons_share_a_curve():
     assert len(stored) == len(np.unique(stored, axis=0)), "no curve is stored twice"
 
 
-def test_noise_parameters_follow_the_chip():
-    net = random_network()
-    quiet = map_network(net, IDEAL, samples(net)).program
-    assert all((la.sigma_out, la.var_cell) == (0, 0) for la in quiet.layers)
-    wan = map_network(net, WAN, samples(net)).program
-    for la in wan.layers:
-        # 1 % of 40 uS is 0.4 uS; a code is full scale / 255, full scale 40 + 4 sigma(40) = 44.412 uS.
-        assert la.var_cell == round((0.4 / 44.412 * 255) ** 2 * 256)
-        assert la.sigma_out == round(0.5 * np.median(2.0**la.shift / la.gain))
-
-
 def given(change):
     map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
@@ -109,9 +98,9 @@ def test_read_noise_is_what_the_golden_model_draws(chip: Chip | str) -> None:
 
 
 def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
-    loud = changed("wan2022", readout={"output_noise_lsb": 16.0})
+    net, loud = random_network((150, 24, 10), "relu"), changed("wan2022", readout={"output_noise_lsb": 16.0})
     with pytest.warns(CompileWarning, match=r"layer 0: its signal is .* dB above its errors, mostly of read"):
-        mapped = map_network(random_network((150, 24, 10), "relu"), loud, X)
+        mapped = map_network(net, loud, X)
     assert mapped.report.layers[0].largest_cause == "read noise"
     assert any("cell.read_noise_percent, readout" in line for line in mapped.report.warnings)
     faint = random_network((150, 24, 10), "relu", gain=1e-3)
@@ -119,11 +108,9 @@ def test_a_layer_in_its_noise_is_said_with_what_helps() -> None:
     with pytest.warns(CompileWarning, match="layer 1: .* of input codes; .* use more of the 256 codes"):
         map_network(Network.chain(unbiased, "faint"), "wan2022", X)
     with pytest.warns(CompileWarning, match="layer 1: .* of the layers before; .*ndrite explain"):
-        worse = map_network(
-            random_network((150, 24, 10), "relu"), changed("wan2022", cell={"error_scale": 8.0}), X
-        )
+        worse = map_network(net, changed("wan2022", cell={"error_scale": 8.0}), X)
     assert [layer.largest_cause for layer in worse.report.layers] == ["cells", "the layers before"]
-    quiet = map_network(random_network((150, 24, 10), "relu"), "wan2022", X).report
+    quiet = map_network(net, "wan2022", X).report
     assert not any("dB above" in line for line in quiet.warnings)
 
 

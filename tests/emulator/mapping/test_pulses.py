@@ -1,4 +1,4 @@
-"""Cells of a chip that pulses program: where they land, what is counted, and what explain makes of it."""
+"""Cells of one product: where pulses land them and what is counted, and traps that fill and empty in them."""
 
 import dataclasses
 
@@ -7,6 +7,7 @@ import pytest
 
 from emulator.device.description import load_chip
 from emulator.errors import CompileError
+from emulator.golden import Core
 from emulator.mapping import MapOptions, map_network
 from emulator.network import Dense, Network
 from tests.chips import changed, mitigated
@@ -61,3 +62,37 @@ def test_other_draws_stay_and_nominal_cells_are_not_pulsed():
     assert nominal.report.layers[0].pulses is None
     with pytest.raises(CompileError, match=r"write_verify_attempts is 3; accepted: 0, as programming.model"):
         map_network(NET, PULSED, SAMPLES, options=mitigated(write_verify_attempts=3))
+
+
+SHARE, STEP, MOMENTS = 20.0, 40.0, 4000
+TALL = Network.chain((Dense(RNG.normal(size=(128, 40)), np.zeros(40)),), "tall")
+TALL_SAMPLES = RNG.integers(0, 256, (200, 128), dtype=np.uint8)
+
+
+def mapped(dac_bits: int):
+    cell = {"telegraph_percent": SHARE, "telegraph_step_percent": STEP}
+    chip = changed("ideal", cell=cell, readout={"adc_bits": 12}, input={"dac_bits": dac_bits})
+    return map_network(TALL, chip, TALL_SAMPLES, seed=1)
+
+
+@pytest.mark.parametrize(("dac_bits", "least", "most"), [(8, 0.95, 1.05), (4, 0.86, 0.97)])
+def test_columns_deviate_as_with_traps_one_by_one(dac_bits: int, least: float, most: float) -> None:
+    """Of several slices each is drawn anew, where a trap stays: a little less variance, as the docs say."""
+    one, x = mapped(dac_bits), TALL_SAMPLES[:1]
+    array = one.die.arrays[0]
+    cells = array.mapped.cells.faulted  # (2, K, M)
+    per_uS = array.mapped.limits / (one.die.chip.cell.g_max_uS - one.die.chip.cell.g_min_uS)
+    rng = np.random.default_rng(3)
+    sums = np.empty((MOMENTS, 40))
+    for moment in range(MOMENTS):
+        # Which cells have a trap is drawn anew too: the law is of cells at large.
+        full = (rng.random(cells.shape) < SHARE / 100) & (rng.random(cells.shape) < 0.5)
+        g = cells * (1 - STEP / 100 * full)
+        sums[moment] = (x[0] / 255) @ ((g[0] - g[1]) * per_uS)
+    step = one.program.meaning.output_step
+    golden = Core(one.program).infer(np.repeat(x, MOMENTS, axis=0), seed=5) * step
+    # A trap that is there half of the time has a spread of its own in which cells have one.
+    variance = sums.var(axis=0).mean() * (0.25 * SHARE / 100) / (SHARE / 200 - (SHARE / 200) ** 2)
+    assert least < golden.var(axis=0).mean() / variance < most
+    centred = (sums - sums.mean(axis=0)) / sums.std(axis=0)
+    assert abs((centred**4).mean() - 3) < 0.3, "so many cells add up to a normal law"

@@ -42,15 +42,6 @@ def test_clip_saturates(v: int, low: int, high: int) -> None:
     assert clip(v, low, high) == sorted([low, v, high])[1]
 
 
-def test_by_hand() -> None:
-    x = np.array([[0, 5, 0, 0, 0, 0, 0, 255, 0, 7], [0] * 10, [9] * 10], np.uint8)
-    assert sparse(x) == [
-        bytes([0b1000_0010, 5, 255, 0b10, 7]),
-        bytes([0, 0]),
-        bytes([255, *[9] * 8, 0b11, 9, 9]),
-    ]
-
-
 @pytest.mark.parametrize("count", [*range(1, 26), 784])
 def test_every_count_and_density(count: int) -> None:
     rng = np.random.default_rng(count)

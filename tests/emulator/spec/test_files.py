@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,40 +88,32 @@ def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
     assert os.listdir(target.parent) == ["target"]
 
 
-def test_a_pipe_is_written_through(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
-    reader.start()
+@pytest.fixture(params=["pipe", "terminal"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """What is no file, a terminal behind a link, and a descriptor that reads what is written to it."""
+    path = tmp_path / "there"
+    if request.param == "pipe":
+        os.mkfifo(path)
+        ends = [os.open(path, os.O_RDONLY | os.O_NONBLOCK)]
+    else:
+        ends = [*os.openpty()]
+        path.symlink_to(os.ttyname(ends[1]))
+    before = path.lstat().st_mode
+    yield path, ends[0]
+    assert path.lstat().st_mode == before
+    for end in ends:
+        os.close(end)
+
+
+def test_what_is_no_file_is_written_through_and_gets_nothing_of_what_failed(opened: tuple[Path, int]) -> None:
+    path, reader = opened
+    with pytest.raises(RuntimeError):
+        half(path, RuntimeError)
     with whole_file(path) as file:
         file.write(b"....")
         file.seek(0)
         file.write(b"new")
-    reader.join(timeout=10)
-    assert got == [b"new."]
-    assert stat.S_ISFIFO(path.stat().st_mode)
-
-
-def test_a_pipe_gets_nothing_of_what_failed(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(RuntimeError):
-        half(path, RuntimeError)
-    assert os.read(reader, 10) == b""
-    os.close(reader)
-
-
-def test_a_device_is_written_through(tmp_path: Path) -> None:
-    master, slave = os.openpty()
-    link = tmp_path / "terminal"
-    link.symlink_to(os.ttyname(slave))
-    write(link)
-    assert os.read(master, 10) == b"new"
-    assert link.is_symlink()
-    os.close(master)
-    os.close(slave)
+    assert os.read(reader, 10) == b"new."
 
 
 def test_the_users_file_is_named(tmp_path: Path) -> None:

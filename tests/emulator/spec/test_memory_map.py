@@ -1,4 +1,4 @@
-"""Geometries, registers and bounds; where a program lies in a device's memories, decoded again by hand."""
+"""Geometries, registers and bounds: what is illegal, and what a device has no room for."""
 
 import dataclasses
 import io
@@ -13,41 +13,12 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from emulator.spec.archive import ArchiveError, read_array
 from emulator.spec.campaign import Campaign, CampaignError
-from emulator.spec.memory_map import DESCRIPTOR
 from hdl.device.watchdog import watchdog_cycles
-from tests.emulator.backend.walk_by_hand import memories
 from tests.emulator.spec.test_program import layer
 from tests.refusals import refused
 from tests.stimulus import quiet, same_cells
 
 TINY = PRESETS["tiny"]
-
-
-@pytest.mark.parametrize("trial", range(5))
-def test_every_weight_and_parameter_lies_where_the_map_says(trial: int) -> None:
-    rng = np.random.default_rng(trial)
-    g = dataclasses.replace(TINY, lanes=6, readouts=2)
-    program = random_program(g, rng, layers=3)
-    held = memories(program, g)
-    for i, one in enumerate(program.layers):
-        words = [int(w) & 0xFFFFFFFF for w in held["layers"][8 * i : 8 * i + 8]]
-        got = {name: words[w] >> low & ((1 << width) - 1) for name, (w, low, width) in DESCRIPTOR.items()}
-        assert (got["inputs"], got["outputs"]) == one.weights.shape
-        assert got["variance_out"] == one.sigma_out**2
-        assert got["last"] == (i == 2)
-        assert got["column_base"] % g.readouts == 0
-        for k in range(one.inputs):
-            for m in range(one.outputs):
-                at = (m % g.lanes) * g.weight_depth + got["weight_base"] + (m // g.lanes) * one.inputs + k
-                assert held["weights"][at] == one.weights[k, m]
-        for m in range(one.outputs):
-            c = got["column_base"] + m
-            word = int(held["readout"][c])
-            offset = word >> 16 & 0xFFF
-            assert word & 0xFFFF == one.gain[m]
-            assert offset - (offset >> 11 << 12) == one.offset[m]
-            assert held["bias"][c] == one.bias[m]
-            assert int(held["neuron"][c]) & 0xFFFFFFFF == int(one.scale[m]) | int(one.curve[m]) << 16
 
 
 PLAIN, ANALOG = (
@@ -194,10 +165,9 @@ def test_campaigns_end_where_chips_images_and_draws_do(
     last_good: dict[str, Any], first_bad: dict[str, Any], words: str
 ) -> None:
     plan: dict[str, Any] = {"x": np.zeros((5, 3), np.uint8), "labels": np.zeros(5, int), "inputs": 3}
-    plan |= {"chips": 1, "trials": 1, "seed": 0, "first_chip": 0, "first_sample": 0}
 
     def check(x: Any, labels: Any, inputs: int, **fields: Any) -> None:
-        Campaign(**fields).check(x, labels, inputs)
+        Campaign(**({"chips": 1} | fields)).check(x, labels, inputs)
 
     check(**(plan | last_good))
     with pytest.raises(CampaignError, match=words):

@@ -236,6 +236,7 @@ BAD: list[tuple[Any, str]] = [
     # States
     (state(source=10), "state0.source is 10; accepted: 0..9"),
     (state(source=-1), "state0.source is -1; accepted"),
+    (state(source=9), r"state0.source is sums; accepted: a map of codes"),
     (state(source=2), r"state0.source shape is \(2, 4, 4\); accepted: \(2, 2, 2\)"),
     (state(shape=(2, 2)), r"state0.shape is \(2, 2\); accepted: \(C, H, W\), from 1"),
     (
@@ -250,15 +251,6 @@ def other(changes: dict[str, Any]) -> Program:
 
 
 test_what_breaks_a_rule_is_named = refused(ProgramError, *((other, *row) for row in BAD))
-
-
-def test_a_state_does_not_take_sums() -> None:
-    last = Product(layer=layer(3, 3), sources=(0,), patches=Patches.whole((3, 1, 1)))
-    fields: dict[str, Any] = {"name": "x", "rows": 16, "shape": (3, 1, 1)} | CURVES
-    fields["states"] = (State(shape=(3, 1, 1), source=2),)
-    assert Program(steps=(last,), **fields).map_shapes[2] == (3, 1, 1)
-    with pytest.raises(ProgramError, match=r"state0.source is sums; accepted: a map of codes"):
-        Program(steps=(dataclasses.replace(last, fires=False),), **fields)
 
 
 def cut(fields: dict[str, Any]) -> Patches:

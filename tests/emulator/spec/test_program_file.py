@@ -98,6 +98,21 @@ MISTYPED = {"steps.0.patches.kernel": 3, "steps.0.patches.colour": 3, "steps.0.p
 MISTYPED |= {"steps.5.terms.0": 3}
 
 
+MEANINGS: list[tuple[Any, str]] = [
+    (3, "meaning is 3; accepted: an object"),
+    ({"mood": 1}, "meaning.mood is not a field; accepted: inputs, input_unit"),
+    ({"inputs": 3}, "input range is 3"),
+    ({"inputs": {"low": "a", "high": [1]}}, "accepted: low and high"),
+    ({"inputs": {"low": [], "high": []}}, "accepted: "),
+    ({"classes": ["a", 3]}, r"classes\[1\] is 3"),
+    ({"classes": ["a"]}, "classes has 1 names; accepted: 3"),
+    ({"output_step": -1.0}, "output_step is -1.0"),
+    ({"data_set": ["digits"]}, "data_set is"),
+    ({"output_unit": "a\u001b[2J"}, "output_unit is"),
+]
+"""What a program's numbers do not mean."""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -107,7 +122,7 @@ MISTYPED |= {"steps.5.terms.0": 3}
         *((put(where), "incomplete or mistyped") for where in ("steps.3.pool_shift", "steps", "meaning")),
         (put("steps.2.of", "max "), "step2.of is max ; accepted: max or average"),
         (put("calls", 2), "manifest inputs is 96; the steps say 64"),
-        (put("meaning.classes", ["a", "b"]), "classes has 2 names; accepted: 3, one an output"),
+        *((put("meaning", content), words) for content, words in MEANINGS),
         (put("sha256"), "checksum differs"),
         (put("format_version", 4), "format is ndrite-program 4; accepted: ndrite-program 5; compile"),
         (put("format"), "format is None 5; accepted: ndrite-program 5; compile the network again"),

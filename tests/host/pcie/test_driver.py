@@ -13,7 +13,7 @@ from emulator.golden.random_program import random_program
 from emulator.spec import PRESETS
 from emulator.spec.campaign import Campaign
 from emulator.spec.memory_map import address
-from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
+from emulator.spec.pcie import DEVICE_ID
 from host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
 from host.links.pcie import PciDevice, PcieChannel, open_card
 from host.links.pcie.sysfs import SysfsDevice, check_card
@@ -133,20 +133,15 @@ def test_words_registers_and_a_lost_program(board: Board) -> None:
         board.infer(X)
 
 
-def card_folder(devices: Path, vendor: int = VENDOR_ID, device: int = DEVICE_ID) -> Path:
-    folder = devices / "0000:03:00.0"
-    folder.mkdir()
-    (folder / "vendor").write_text(f"0x{vendor:04x}\n")
-    (folder / "device").write_text(f"0x{device:04x}\n")
-    return folder
-
-
 def test_messages_of_cards_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(LinkError, match=r"'03:00\.0'; accepted: DDDD:BB:DD\.F"):
         open_card("03:00.0")
     with pytest.raises(LinkError, match="no such PCI device"):
         check_card("0000:03:00.0", tmp_path)
-    folder = card_folder(tmp_path, vendor=0x8086)
+    folder = tmp_path / "0000:03:00.0"
+    folder.mkdir()
+    (folder / "vendor").write_text("0x8086\n")
+    (folder / "device").write_text(f"0x{DEVICE_ID:04x}\n")
     with pytest.raises(LinkError, match="is 8086:4e44; accepted: an ndrite card"):
         check_card("0000:03:00.0", tmp_path)
     with pytest.raises(LinkError, match="no IOMMU; enable it"):

@@ -5,10 +5,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from emulator.spec import Program
 from tests.emulator.golden.test_steps import sampler
 from tests.naive.learning import partial_sum
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Each test from the same seed."""
+    pytest.importorskip("torch").manual_seed(0)
 
 
 def module(compute: Callable[..., Any], **parts: Any) -> Any:

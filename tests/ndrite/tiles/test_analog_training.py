@@ -26,7 +26,6 @@ SEEN["coarse-tiles that are far apart"] = nn.Conv2d(32, 8, 5), (20, 32, 8, 8), C
 
 @pytest.mark.parametrize(("layer", "shape", "chip"), SEEN.values(), ids=SEEN)
 def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: Any) -> None:
-    torch.manual_seed(0)
     x = torch.randn(shape) + 0.5
     with torch.no_grad():
         wanted = layer(x)
@@ -39,7 +38,6 @@ def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: 
 
 @pytest.mark.slow
 def test_gradients_reach_every_parameter_and_lower_the_loss() -> None:
-    torch.manual_seed(0)
     x, labels = torch.rand(60, 1, 6, 6), torch.arange(60) % 2
     x[labels == 1, :, 3:] -= 0.5
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(1, 2), nn.LSTM(4, 8, batch_first=True))
@@ -60,7 +58,6 @@ def test_gradients_reach_every_parameter_and_lower_the_loss() -> None:
 
 
 def test_every_pass_draws_anew_and_a_sequence_meets_one_draw() -> None:
-    torch.manual_seed(0)
     readout = {"output_noise_lsb": 0.0, "adc_bits": 12}
     quiet = changed("wan2022", cell={"read_noise_percent": 0.0}, readout=readout)
     layer = nn.RNN(3, 6, batch_first=True)
@@ -82,7 +79,6 @@ def test_every_pass_draws_anew_and_a_sequence_meets_one_draw() -> None:
 
 
 def test_gradients_through_the_die_are_the_float_weights() -> None:
-    torch.manual_seed(0)
     layer, x = nn.Linear(20, 5).eval(), torch.randn(30, 20, requires_grad=True)
     tiled = ndrite.analog(layer, "wan2022", samples=x.detach())
     y = tiled(x)
@@ -94,7 +90,6 @@ def test_gradients_through_the_die_are_the_float_weights() -> None:
 
 
 def test_limits_hold_on_the_die_and_in_training() -> None:
-    torch.manual_seed(0)
     layer, x = nn.Linear(64, 8).eval(), torch.randn(200, 64)
     with torch.no_grad():
         layer.weight[:, 0] = 3.0
@@ -109,7 +104,6 @@ def test_limits_hold_on_the_die_and_in_training() -> None:
 
 def test_dropout_between_recurrent_layers() -> None:
     """With all of it dropped the second layer sees nothing of its input; in evaluation nothing is dropped."""
-    torch.manual_seed(0)
     layer, x = nn.LSTM(5, 6, 2, dropout=1.0, batch_first=True), torch.rand(20, 4, 5)
     tiled = ndrite.analog(layer, "ideal", samples=x)
     for mode, alike in ((True, True), (False, False)):

@@ -13,11 +13,11 @@ from emulator.learning.labelled import Labelled  # noqa: E402
 from emulator.learning.training.build import of_network, of_widths  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
-from emulator.learning.training.view import FLOAT, ChipView, view_of  # noqa: E402
-from emulator.mapping import map_network  # noqa: E402
-from emulator.network import Dense, Named, Ndr, Network, Patches, Pool, Product, Table, load_network, zoo  # noqa: E402
+from emulator.learning.training.view import FLOAT, view_of  # noqa: E402
+from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, Table, load_network, zoo  # noqa: E402
 from tests.emulator.mapping.test_circuits import shaped_chip  # noqa: E402
 from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
+from tests.kan import BASES, INPUTS, kan  # noqa: E402
 
 SIDE = 8
 
@@ -101,22 +101,24 @@ def test_any_network_can_be_gone_on_with(network: Network) -> None:
     np.testing.assert_allclose(again.forward(x), moved, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("channels", [3, 12])
-def test_kernels_are_read_with_the_noise_of_cells_and_converters(channels: int) -> None:
-    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three."""
+@pytest.mark.parametrize(("channels", "full"), [(3, False), (12, False), (12, True)])
+def test_kernels_and_full_layers_are_read_through_converters(channels: int, full: bool) -> None:
+    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three. A full layer is given
+    the patches."""
     patches = Patches(shape=(channels, 6, 6), kernel=(3, 3), padding=(1, 1, 1, 1))
     view = dataclasses.replace(FLOAT, adc_bits=5, tile_rows=40, adc_noise=0.3)
-    crossbar = Crossbar(patches.inputs, 4, view, patches)
+    crossbar = Crossbar(patches.inputs, 4, view, None if full else patches)
     x = torch.rand(RANGED := 8, channels, 6, 6)
+    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
+    x = torch.from_numpy(cut) if full else x
     crossbar.train()
     crossbar(x)
     with torch.no_grad():
         got = torch.stack([crossbar(x) for _ in range(60)])
         exact = crossbar.eval()(x)
         weights = crossbar.weight.numpy()
-    assert exact.shape == (RANGED, 4, 6, 6)
-    cut = patches.cut(x.numpy()).reshape(-1, patches.inputs)
-    np.testing.assert_allclose(patches.place((cut @ weights).reshape(8, 36, 4)), exact, atol=1e-4)
+    sums = cut @ weights
+    np.testing.assert_allclose(sums if full else patches.place(sums.reshape(RANGED, 36, 4)), exact, atol=1e-4)
     tiles = [cut[:, k : k + 40] @ weights[k : k + 40] for k in range(0, patches.inputs, 40)]
     step = np.max([np.abs(t).max(axis=0) for t in tiles], axis=0) * 2 / 31
     rounding = sum(np.rint(t / step) * step - t for t in tiles)
@@ -132,7 +134,6 @@ def test_a_sequence_is_trained_through_converters() -> None:
     """Later calls of larger values widen a converter's range: gradients pass, and all weights get some."""
     network = load_network(zoo.lstm())
     model = of_network(network, view_of(load_chip("wan2022"))).train()
-    torch.manual_seed(0)
     model(torch.rand(4, network.inputs)).square().mean().backward()
     for product in model.products:
         assert float(product.crossbar.weight.grad.abs().sum()) > 0
@@ -145,56 +146,8 @@ def test_a_sequence_is_trained_through_converters() -> None:
         assert bool((large.abs().amax(dim=0) > 1.2 * before).any())
 
 
-INPUTS, CLASSES = 12, 3
-
-
-def waves(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Codes uint8 (n, INPUTS), and classes that a sum of waves of single inputs gives."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(0, 256, (n, INPUTS)).astype(np.uint8)
-    height = np.sin(2 * np.pi * x[:, :4] / 255).sum(axis=1)
-    return x, np.digitize(height, [-0.6, 0.6])
-
-
 def tensor(x: np.ndarray) -> Any:
     return torch.from_numpy(x.astype(np.float32) / np.float32(255))
-
-
-def random_curves(*counts: int, each: bool = False) -> Network:
-    """Random: so many bases of the inputs, whose sums go to the next bases, five to each, or out."""
-    rng = np.random.default_rng(2)
-    nodes: list[Table | Product] = []
-    channels = INPUTS
-    for i, count in enumerate(counts):
-        wide, last = count * channels, i == len(counts) - 1
-        gain, k = 2.0 * count, np.arange(count).repeat(channels)
-        peak = np.exp(0.01 * rng.normal(size=wide) * each)
-        height = np.full(wide, 0.9, np.float32)
-        shift = 1.0 - gain * (k + 0.5) / count
-        channel = np.tile(np.arange(channels), count)
-        nodes.append(Table((2 * i,), channel, np.full(wide, gain), shift, Ndr(np.float32(peak), height)))
-        channels = CLASSES if last else 5
-        weights = np.float32(rng.normal(0, (1.0 if last else 0.3) / wide**0.5, (wide, channels)))
-        bias = np.full(channels, 0.0 if last else 0.5, np.float32)
-        dense = Dense(weights, bias, None if last else Named("relu"))
-        nodes.append(Product(dense, (2 * i + 1,), Patches.whole((wide, 1, 1))))
-    return Network(tuple(nodes), (INPUTS, 1, 1), "k")
-
-
-def learned(network: Network, view: ChipView = FLOAT, *, steps: int = 150) -> TrainedNetwork:
-    x, labels = waves()
-    model = of_network(network, view)
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.03)
-    model.train()
-    for _ in range(steps):
-        optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(model(tensor(x)), torch.from_numpy(labels)).backward()
-        optimiser.step()
-    return model
-
-
-def bases_exported(model: TrainedNetwork) -> Network:
-    return export(model, name="k", provenance={})
 
 
 VIEWS = {
@@ -205,30 +158,36 @@ VIEWS = {
 }
 
 
+def of_one_device(node: Any) -> Any:
+    """A table with the same device for all of its functions."""
+    if not isinstance(node, Table):
+        return node
+    count = len(node.channel)
+    return dataclasses.replace(node, activation=Ndr(np.ones(count), np.full(count, 0.9)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_exports_what_it_computes(view: Any, each: bool) -> None:
-    model = learned(random_curves(2, 3, each=each), view(), steps=6)
-    network, (x, _) = bases_exported(model), waves(100)
-    wanted = model.outputs_of(tensor(x)).numpy()
-    np.testing.assert_allclose(network.forward(x / np.float32(255)), wanted, atol=3e-5 * np.abs(wanted).max())
-    assert [node.kind for node in network.nodes] == ["table", "product", "table", "product"]
-    assert network.map_shapes == ((INPUTS, 1, 1), (2 * INPUTS, 1, 1), (5, 1, 1), (15, 1, 1), (CLASSES, 1, 1))
-    first = network.nodes[0]
+    """After a few steps; ``each``: of devices that are every input's own."""
+    network, x = kan(), np.random.default_rng(0).integers(0, 256, (600, INPUTS))
+    nodes = network.nodes if each else map(of_one_device, network.nodes)
+    model = of_network(dataclasses.replace(network, nodes=tuple(nodes)), view()).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.03)
+    for _ in range(6):
+        optimiser.zero_grad()
+        labels = torch.from_numpy(x[:, :3].argmax(axis=1))
+        torch.nn.functional.cross_entropy(model(tensor(x)), labels).backward()
+        optimiser.step()
+    found = export(model, name="k", provenance={})
+    wanted = model.outputs_of(tensor(x[:100])).numpy()
+    got = found.forward(x[:100] / np.float32(255))
+    np.testing.assert_allclose(got, wanted, atol=3e-5 * np.abs(wanted).max())
+    assert [node.kind for node in found.nodes] == ["table", "product", "table", "product"]
+    assert found.map_shapes == network.map_shapes
+    first = found.nodes[0]
     # The gains and offsets are the row drivers', one a basis; the devices may be every input's own.
-    assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == 2
-    alike = len(np.unique(first.activation.peak.reshape(2, INPUTS), axis=1)[0]) == 1
-    assert alike or each
-
-
-def test_what_the_ecram_does_not_reach_is_said() -> None:
-    network = bases_exported(learned(random_curves(2, each=True), steps=3))
-    table = network.nodes[0]
-    peak = table.activation.peak.copy()
-    peak[5] *= 100
-    table = dataclasses.replace(table, activation=dataclasses.replace(table.activation, peak=peak))
-    far = dataclasses.replace(network, nodes=(table, *network.nodes[1:]))
-    with pytest.warns(UserWarning, match=r"table 0: \d+ of 24 functions want a curve the ECRAM does not"):
-        report = map_network(far, "dendritic-ndr+ecram-pair", waves(100)[0]).report
-    assert report.tables[0].unreachable >= 1
+    assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == BASES
+    alike = len(np.unique(first.activation.peak.reshape(BASES, INPUTS), axis=1)[0]) == 1
+    assert alike == (not each)

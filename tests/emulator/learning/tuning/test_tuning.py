@@ -16,6 +16,7 @@ from emulator.mapping import Mitigation, map_network
 from emulator.mapping.states import States, heights_at
 from emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
+from tests.emulator.mapping.test_circuits import shaped_chip, shaped_network
 from tests.refusals import refused
 
 PAIR = "dendritic-ndr+ecram-pair"
@@ -269,11 +270,13 @@ def test_named_layers_keep_their_curves(samples):
 
 
 RELU = dataclasses.replace(small().layers[0], activation=Named("relu"))
+SHAPED = shaped_chip("valley")
 PLAIN = Network.chain((RELU, *small().layers[1:]), "plain")
 test_refused = refused(
     CompileError,
     (chip_form, "wan2022", "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"),
     (chip_form, PAIR, PLAIN, "program 'plain' has no NDR neurons"),
+    (chip_form, SHAPED, shaped_network(SHAPED, [0.5, 0.9]), "accepted for pulses in the loop: peak voltages"),
     given="samples",
 )
 

@@ -93,17 +93,12 @@ def _case(name: str) -> Build:
     return case
 
 
-def written_file(folder: Path, model: Any, x: np.ndarray) -> Path:
-    """As skl2onnx writes it, its probabilities an array."""
-    options = {"zipmap": False} if hasattr(model, "classes_") else None
-    path = folder / "model.onnx"
-    path.write_bytes(skl2onnx.to_onnx(model, x[:1], options=options).SerializeToString())
-    return path
-
-
 def _file(folder: Path) -> Case:
+    """As skl2onnx writes it, its probabilities an array."""
     model, x = fitted(mlp())
-    return onnx_case(written_file(folder, model, x), x, "probabilities")
+    written = skl2onnx.to_onnx(model, x[:1], options={"zipmap": False})
+    (folder / "model.onnx").write_bytes(written.SerializeToString())
+    return onnx_case(folder / "model.onnx", x, "probabilities")
 
 
 SKLEARN: dict[str, Build] = {f"sklearn {name}": _case(name) for name in ESTIMATORS} | {

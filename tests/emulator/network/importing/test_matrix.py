@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from emulator.golden import Core
 from emulator.mapping import map_network
-from emulator.network import Product, load_network
+from emulator.network import load_network
 from emulator.network.importing import Imported, import_model
 from emulator.network.importing.arithmetic import in_codes
 from emulator.network.importing.domains import prepared
@@ -40,15 +40,16 @@ EXPORTED = ("lenet", "gru, calls first", "random 5")
 """Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
 
 MADE = {
-    "torch resnet-8": {"product": 10, "pool": 1},
-    "torch residual mlp": {"product": 7},
-    "torch mobilenet v2 blocks": {"product": 8, "pool": 1},
-    "torch gru": {"product": 5, "gate": 2},
+    "torch resnet-8": {"product": 10, "pool": 1, "skip": 3},
+    "torch residual mlp": {"product": 7, "skip": 3},
+    "torch mobilenet v2 blocks": {"product": 8, "pool": 1, "skip": 2, "groups": 2},
+    "torch gru": {"product": 5, "gate": 2, "skip": 1},
     "torch lstm, calls first": {"product": 5, "gate": 2, "table": 1},
     "torch two inputs": {"product": 3},
-    "torch two maps added": {"product": 4},
+    "torch two maps added": {"product": 4, "skip": 1},
 }
-"""Nodes of some networks: nothing is made that a product can take in."""
+"""Nodes of some networks, products with a second operand and of groups among them: nothing is made that a
+product can take in."""
 assert MADE.keys() <= CASES.keys()
 
 
@@ -76,6 +77,8 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
     report, network = imported.report, imported.network
     # Sums are second operands, functions end products, batch norms are in the weights.
     made = Counter(node.kind for node in network.nodes)
+    made += Counter({"skip": sum(product.skip is not None for product in network.products)})
+    made += Counter({"groups": sum(product.patches.groups > 1 for product in network.products)})
     assert made == MADE.get(name, made)
     after = partial(softmax, axis=1) if any("softmax" in note for note in report.notes) else (lambda z: z)
     wanted = case.outputs(case.x)
@@ -138,32 +141,12 @@ def test_the_border_is_what_zero_maps_to_however_many_samples(
     np.testing.assert_allclose(floats, case.outputs(seen), atol=0.01 * np.abs(case.outputs(seen)).max())
 
 
-def test_depthwise_convolutions_have_groups(tmp_path: Path) -> None:
-    network = made("torch mobilenet v2 blocks", tmp_path, 1).imported.network
-    assert [p.patches.groups for p in network.products] == [1, 1, 24, 1, 1, 24, 1, 1]
-    assert all(p.dense.inputs == 9 for p in network.products if p.patches.groups > 1)
-
-
-def test_a_sequence_is_one_call_after_another(tmp_path: Path) -> None:
-    """What a recurrent network gives depends on the order, as the model's does, and states begin at 0."""
-    _, case, imported, _ = made("torch lstm, two layers", tmp_path)
-    network = imported.network
-    assert (network.calls, network.shape, len(network.states)) == (9, (5, 1, 1), 4)
-    assert network.inputs == 45
-    back = np.ascontiguousarray(case.x[:, ::-1])
-    y = network.forward(imported.inputs.unit(back))
-    np.testing.assert_allclose(y, case.outputs(back), atol=0.01 * np.abs(case.outputs(back)).max())
-    assert np.abs(y - network.forward(imported.inputs.unit(case.x))).max() > 0.05 * np.abs(y).max()
-
-
-def test_gates_count_from_codes_and_a_residual_goes_into_its_product(tmp_path: Path) -> None:
+def test_gates_count_from_codes(tmp_path: Path) -> None:
     highway = made("torch highway", tmp_path).imported.network
     gates = [node for node in highway.nodes if node.kind == "gate"]
     numbers = [v for g in gates for t in g.terms for v in (t.a_zero, t.b_zero)] + [g.zero for g in gates]
     assert len(numbers) == 8
     np.testing.assert_allclose(np.array(numbers) * 255, np.rint(np.array(numbers) * 255), atol=1e-3)
-    products = made("torch residual mlp", tmp_path).imported.network.products
-    assert [isinstance(p, Product) and p.skip is not None for p in products] == [False, True] * 3 + [False]
 
 
 def test_progress_rises_to_its_total() -> None:

@@ -16,10 +16,6 @@ from emulator.network.zoo import float_network, program
 from emulator.spec import PRESETS
 
 
-def golden_accuracy(program, x, labels, **how):
-    return accuracy(Core(program).infer(x, **how), labels)
-
-
 def test_recompiling_gives_the_shipped_program_which_fits_the_simulated_board():
     shipped = ndrite.load(program())
     assert load_network(float_network()).widths == (784, 128, 10)
@@ -33,7 +29,7 @@ def check_losses(network, calibration, x, labels, exact, dies, most):
     """No die is right less often than the floats by more than ``most``."""
     for die in dies:
         chip = map_network(network, "wan2022", calibration, seed=die).program
-        found = golden_accuracy(chip, x, labels, seed=die)
+        found = accuracy(Core(chip).infer(x, seed=die), labels)
         assert exact - found <= most, f"die {die}: {found} of {exact}"
 
 

@@ -1,12 +1,13 @@
 """A terminal cast: from ``ndrite --help`` to the first accuracy of a model of one's own, in five commands.
 
-``python -m tests.docs.cast docs/images/cast.svg`` runs them in an empty folder and writes what they printed
-as one animated SVG, which needs neither script nor font from elsewhere. It fails where a command fails or
-takes longer than ``SECONDS_MAX``.
+``.venv/bin/python .ci/cast.py docs/images/cast.svg`` runs them in an empty folder and writes what they
+printed as one animated SVG, which needs neither script nor font from elsewhere. It fails where a command
+fails or takes longer than ``SECONDS_MAX``.
 """
 
 import io
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,9 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from tests.docs.test_blocks import ROOT, blocks
-from tests.system.serving import MAIN
-
+ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "ndrite --help",
     "python digits.py",
@@ -29,6 +28,7 @@ COMMANDS = (
     "ndrite cost mine",
 )
 """``digits.py`` is the tutorial's."""
+DIGITS = re.compile(r"Save this as `digits\.py`:\n\n```python\n(.*?)^```$", re.M | re.S)
 SECONDS_MAX = 30.0
 COLUMNS, LINES = 92, 36
 SHOWN_S = 6
@@ -50,13 +50,16 @@ class Scene:
 
 def record(folder: Path) -> list[Scene]:
     """Run all commands in ``folder``; RuntimeError names one that failed or took too long."""
-    code = next(block.text for block in blocks(ROOT / "docs" / "tutorial.md") if block.file == "digits.py")
-    (folder / "digits.py").write_text(code)
+    code = DIGITS.search((ROOT / "docs" / "tutorial.md").read_text())
+    if code is None:
+        raise RuntimeError("the tutorial does not say: Save this as `digits.py`")
+    (folder / "digits.py").write_text(code[1])
     environment = os.environ | {"COLUMNS": str(COLUMNS), "PYTHONPATH": str(ROOT)}
     scenes = []
     for command in COMMANDS:
         first, *rest = shlex.split(command)
-        words = [sys.executable, *(["-c", MAIN] if first == "ndrite" else []), *rest]
+        program = Path(sys.executable).with_name("ndrite") if first == "ndrite" else sys.executable
+        words = [str(program), *rest]
         began = time.monotonic()
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - began

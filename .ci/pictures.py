@@ -1,4 +1,4 @@
-"""Pictures for the documentation: ``python -m tests.docs.pictures docs/images`` (`make pictures`).
+"""Pictures for the documentation: ``.venv/bin/python .ci/pictures.py docs/images`` (`make pictures`).
 
 The chip explained, a plan's points, and the terminal cast. What is drawn is computed here and now.
 """
@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import cast
 import numpy as np
 
 from emulator.device.description import load_chip
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
 from ndrite.shell.main import OK, run
-from tests.docs import cast
 
 PLAN = "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\ncount: 1000\n"
 STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
