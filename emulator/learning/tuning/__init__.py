@@ -5,7 +5,6 @@ Imports NumPy and emulator.{spec,errors,device,network,mapping} only. The chip (
 states as read, and the float network.
 """
 
-from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.calibrate import CalibrationResult, Plan, calibrate
 from emulator.learning.tuning.learner import Learner
-from emulator.learning.tuning.retune import Tunable
+from emulator.learning.tuning.retune import EcramBank, Tunable

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.learning.tuning.bank import EcramBank
 from emulator.learning.tuning.learner import Learner, centred, cross_entropy
-from emulator.learning.tuning.retune import Tunable, kinds, moved
+from emulator.learning.tuning.retune import EcramBank, Tunable, kinds, moved
 from emulator.mapping import Die
 from emulator.spec import Program
 from emulator.spec.arrays import Codes, Floats, Ints
