@@ -311,38 +311,35 @@ class Product(torch.nn.Module):
         with torch.no_grad():
             follow(self.low, x.min(), torch.minimum)
             follow(self.high, x.max(), torch.maximum)
-            low, span = self.low.clone(), (self.high - self.low).clamp(min=SPAN_MIN)
-        u = SteppedOutput.apply((x - low) / span)
+            span = (self.high - self.low).clamp(min=SPAN_MIN)
+        u = SteppedOutput.apply((x - self.low) / span)
         with torch.no_grad():
             mean = u.mean(dim=tuple(d for d in range(x.dim()) if d != 1))
             self.centre.copy_(RANGE_MEMORY * self.centre + (1 - RANGE_MEMORY) * mean)
         if self not in run.drawn:
             run.drawn[self] = reading.drawn(weight)
-        drawn, centre, view = run.drawn[self], self._constant(), reading.view
+        centre, drawn, view = self._constant(), run.drawn[self], reading.view
+        y = reading.read(u - along(self.centre, u), drawn, centre) * span
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups
-        y = reading.read(u - along(self.centre, u), drawn, centre) * span
-
-        def of_mean(w: Tensor) -> Tensor:
-            return span * torch.einsum("gk,kgm->gm", centre, w.view(-1, groups, share)).reshape(-1)
-
-        shift = low * limited.sum(dim=0)
-        fixed = shift + of_mean(limited)
+        held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
+        held = held.reshape(-1)
         if view.columns is not None:
             with torch.no_grad():
+                mean = torch.einsum("gk,kgm->gm", span * centre, drawn.view(-1, groups, share)).reshape(-1)
                 full = span * limit[0].clamp(min=1e-30)
-                largest = ((y + along(of_mean(limited), y)) / along(full, y)).abs().max()
+                largest = ((y + along(mean, y)) / along(full, y)).abs().max()
                 noise = view.noise_scale * view.columns.noise * largest * along(full, y) * torch.randn_like(y)
                 if view.columns.bias_cells and (self, "bias") not in run.drawn:
-                    held = _with(bias, (shift - of_mean(drawn - limited))[None])[0]
-                    run.drawn[self, "bias"] = reading.bias_error(held, full[None])
-            y, fixed = y + noise, fixed + run.drawn.get((self, "bias"), 0.0)
+                    asked = held - mean if bias is None else held - mean + bias
+                    run.drawn[self, "bias"] = reading.bias_error(asked, full[None])
+            y, held = y + noise, held + run.drawn.get((self, "bias"), 0.0)
         if view.read_noise:
             # Read noise is not constant: what cells add at a read goes with all of the input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)
-        return _with(bias, y + along(fixed, y))
+        return _with(bias, y + along(held, y))
 
 
 def _with(bias: Tensor | None, y: Tensor) -> Tensor:

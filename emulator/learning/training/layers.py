@@ -96,11 +96,9 @@ class Reading(torch.nn.Module):
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
-        """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias; ``limit``
-        (1, M) as ``limit``'s.
+        """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
 
-        Rows and levels as ``emulator.mapping.columns.program_bias``; the rows of a column have one level
-        here.
+        As ``emulator.mapping.columns.program_bias``; the rows of a column have one level here.
         """
         if self.view.sigma is None:
             return torch.zeros_like(bias)
