@@ -179,7 +179,7 @@ class CompiledLayer:
                 step = step * rest
             gains = gains * rest
         p = partial_sums(sums, layer)
-        columns = build_columns(p.astype(np.float64), chip, mismatch, final=final)
+        columns = build_columns(p.astype(np.float64), chip, mismatch, final=self._neurons is None)
         linear = (p * columns.gain + columns.offset - pedestal) * step
         if which == "common":
             peaks = 1.0 if self._neurons is None else self._neurons.peaks

@@ -35,6 +35,8 @@ class Hook:
         place = self.placement
         if not result:
             place.lock.acquire()
+            if torch.jit.is_tracing() or torch.compiler.is_compiling():
+                raise EmulatorError("products on tiles are not traced; trace or compile the plain module")
             if place.executor is not None:
                 place.executor.enter(self.path, module)
                 return

@@ -318,18 +318,28 @@ class Product(torch.nn.Module):
             self.centre.copy_(RANGE_MEMORY * self.centre + (1 - RANGE_MEMORY) * mean)
         if self not in run.drawn:
             run.drawn[self] = reading.drawn(weight)
-        centre = self._constant()
-        y = reading.read(u - along(self.centre, u), run.drawn[self], centre) * span
+        centre, drawn, view = self._constant(), run.drawn[self], reading.view
+        y = reading.read(u - along(self.centre, u), drawn, centre) * span
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups
         held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
-        view = reading.view
+        held = held.reshape(-1)
+        if view.columns is not None:
+            with torch.no_grad():
+                mean = torch.einsum("gk,kgm->gm", span * centre, drawn.view(-1, groups, share)).reshape(-1)
+                full = span * limit[0].clamp(min=1e-30)
+                largest = ((y + along(mean, y)) / along(full, y)).abs().max()
+                noise = view.noise_scale * view.columns.noise * largest * along(full, y) * torch.randn_like(y)
+                if view.columns.bias_cells and (self, "bias") not in run.drawn:
+                    asked = held - mean if bias is None else held - mean + bias
+                    run.drawn[self, "bias"] = reading.bias_error(asked, full[None])
+            y, held = y + noise, held + run.drawn.get((self, "bias"), 0.0)
         if view.read_noise:
             # Read noise is not constant: what cells add at a read goes with all of the input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)
-        return _with(bias, y + along(held.reshape(-1), y))
+        return _with(bias, y + along(held, y))
 
 
 def _with(bias: Tensor | None, y: Tensor) -> Tensor:

@@ -298,13 +298,13 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        wanted = rate / (plan.slots * pulse)
-        full = min(1.0, math.sqrt(wanted)) or 1.0
-        row_rate, row_shift = _rate(full / INPUT_MAX, 31)
-        column_rate, column_shift = _rate(wanted / full * unit, 63)
-        if plan.rule == "manhattan":
-            # A code of 1 gives a probability of 65535 in 65536.
-            row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
+        # Manhattan: a code of 1 gives a probability of 65535 in 65536.
+        row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
+        if plan.rule != "manhattan":
+            wanted = rate / (plan.slots * pulse)
+            full = min(1.0, math.sqrt(wanted)) or 1.0
+            row_rate, row_shift = _rate(full / INPUT_MAX, 31)
+            column_rate, column_shift = _rate(wanted / full * unit, 63)
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
         while gain >= 1 << 17:

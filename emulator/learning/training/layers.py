@@ -95,6 +95,19 @@ class Reading(torch.nn.Module):
             sigma = self.sigma_by_level[level.abs().long()]
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
+    def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
+        """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
+
+        As ``emulator.mapping.columns.program_bias``; the rows of a column have one level here.
+        """
+        if self.view.sigma is None:
+            return torch.zeros_like(bias)
+        limit = limit[0].clamp(min=1e-30)
+        level = (bias / limit * self.steps).round()
+        rows = (level.abs().max() / self.steps).ceil().clamp(min=1.0)
+        sigma = self.sigma_by_level[(level.abs() / rows).round().long()]
+        return (level / self.steps + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
+
     def read(self, x: Tensor, weight: Tensor, constant: Tensor | None = None) -> Tensor:
         """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn.
 

@@ -42,25 +42,11 @@ def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bia
         mean = added.mean(dim=others)
         held = bias - mean
         if columns.bias_cells:
-            held = held + bias_error(crossbar, held, unit)
+            held = held + crossbar.bias_error(held, crossbar.limited(unit)[1])
         fixed = along(held - bias, sums)
         if columns.noise:
             fixed = fixed + scale * columns.noise * torch.randn_like(sums) * along(full, sums)
     return added + fixed
-
-
-def bias_error(crossbar: Crossbar, bias: Tensor, unit: Tensor) -> Tensor:
-    """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
-
-    Rows and levels as ``emulator.mapping.columns.program_bias``; the rows of a column have one level here.
-    """
-    if crossbar.view.sigma is None:
-        return torch.zeros_like(bias)
-    limit, top = crossbar.limited(unit)[1][0].clamp(min=1e-30), crossbar.steps
-    level = (bias / limit * top).round()
-    rows = (level.abs().max() / top).ceil().clamp(min=1.0)
-    sigma = crossbar.sigma_by_level[(level.abs() / rows).round().long()]
-    return (level / top + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
 
 
 def joined(node: Any, maps: list[Tensor]) -> Tensor:

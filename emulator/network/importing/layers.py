@@ -85,7 +85,9 @@ def _gemm(call: Call) -> Value:
 def _matmul(call: Call) -> Value | None:
     if call.values[0] is None or call.optional(1) is None:
         return None
-    return linear(call, call.value, call.constant(1))
+    w = call.constant(1)
+    full = linear(call, call.value, w if w.ndim != 1 else w[:, None])
+    return full if w.ndim != 1 else full.moved(full.places[..., 0], call.name)
 
 
 def _convolution(call: Call) -> Value:

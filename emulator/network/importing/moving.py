@@ -59,8 +59,7 @@ def concatenate(call: Call) -> Value:
 
 
 MOVING: dict[str, Callable[[Call], Any]] = {
-    **dict.fromkeys(
-        ("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Gather", "Slice", "Split"), _moved
-    ),
+    **dict.fromkeys(("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"), _moved),
+    **dict.fromkeys(("Gather", "ArrayFeatureExtractor", "Slice", "Split"), _moved),
     "Concat": concatenate,
 }

@@ -93,11 +93,14 @@ def test_sums_that_float32_cannot_hold_are_numpys() -> None:
     program = random_program(
         PRESETS["64-lane"], np.random.default_rng(0), sizes=(1024, 4), readout="analog", noise=False
     )
-    weights = np.full((1024, 4), 255, np.int16)
-    program = program.with_layers((dataclasses.replace(program.layers[0], weights=weights),))
+    weights, x = np.full((1024, 4), 255, np.int16), np.random.default_rng(0).integers(128, 256, (300, 1024))
+    weights[-1], x[:, -1] = (0, 1, 0, 0), 1  # a sum that is 1 larger: in float32 it is mostly none
+    given = {"weights": weights, "bias": np.zeros(4, np.int32), "dac_bits": 8}
+    program = program.with_layers((dataclasses.replace(program.layers[0], **given),))
+    program, codes = dataclasses.replace(program, variation=same_cells()), x.astype(np.uint8)
     assert not fast_model.suits(program)
-    x = np.full((300, 1024), 255, np.uint8)
-    np.testing.assert_array_equal(Core(program).infer(x), Core(program, fast=False).infer(x))
+    np.testing.assert_array_equal(Core(program).infer(codes), Core(program, fast=False).infer(codes))
+    assert campaign(program, codes, np.ones(300, int), Campaign(chips=1, seed=1)).correct == 300
 
 
 def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple[int, int]]:

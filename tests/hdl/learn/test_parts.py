@@ -8,6 +8,7 @@ from amaranth import signed
 
 from emulator.golden.learn.devices import constants, updated
 from emulator.golden.learn.words import key_of, trains
+from emulator.golden.learn.words import slots as numbers
 from emulator.golden.noise import words
 from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from emulator.spec.learning_map import TABLES
@@ -54,6 +55,8 @@ def test_trains(slots: int) -> None:
     thresholds = rng.integers(0, 65537, COUNT)
     thresholds[::7], thresholds[1::7] = 0, 65536
     key = key_of(9, DOMAIN_CYCLE, 1, slots)
+    # Thresholds that a slot's number meets exactly: that is no pulse.
+    thresholds[2::7] = numbers(*words(key, 0, np.arange(COUNT)))[2::7, rng.integers(slots)]
     first = {"key": number(key), "slots": slots}
     given = [{"number": n, "threshold": t} for n, t in enumerate(thresholds.tolist())]
     found = answers(Trains(), given, TRAIN_LATENCY, "train", first=[first])

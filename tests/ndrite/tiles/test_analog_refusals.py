@@ -69,6 +69,14 @@ def test_refused_when_called(model: Any, samples: Any, x: Any, said: str) -> Non
     assert tiled.ndrite.executor is None
 
 
+@pytest.mark.parametrize("trace", [torch.jit.trace, torch.export.export])
+def test_products_are_not_traced(trace: Any) -> None:
+    tiled = ndrite.analog(CONV2D.eval(), "wan2022", samples=MAPS)
+    with pytest.raises(EmulatorError, match="not traced"):
+        trace(tiled, (MAPS,))
+    assert read(tiled, MAPS).shape == (4, 3, 4, 4)
+
+
 @pytest.mark.parametrize(
     ("board", "error", "said"),
     [("nowhere", HostError, "board URL is 'nowhere'"), ("golden:tiny", GeometryError, None)],

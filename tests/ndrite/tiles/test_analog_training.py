@@ -23,6 +23,11 @@ SEEN: dict[str, Any] = {f"{chip}-{of}": (*LAYERS[of], chip) for chip in ("ideal"
 COARSE = changed("ideal", readout={"adc_bits": 6})
 SEEN["coarse-tiles that are far apart"] = nn.Conv2d(32, 8, 5), (20, 32, 8, 8), COARSE
 
+# What moves signed inputs is held by cells; gains of columns that leave the chip are no part of it.
+SEEN["biases in cells"] = nn.Linear(40, 400), (200, 40), "dendritic-analog"
+DIGITAL = changed("dendritic-analog", readout={"bias": "digital", "column_gain_mismatch_percent": 20})
+SEEN["uneven columns"] = *LAYERS["full"], DIGITAL
+
 
 @pytest.mark.parametrize(("layer", "shape", "chip"), SEEN.values(), ids=SEEN)
 def test_training_sees_the_dies_error(layer: Any, shape: tuple[int, ...], chip: Any) -> None:

@@ -208,7 +208,8 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
 
 def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     law = replace(IDEAL, step_up=0.001, step_down=0.001)
-    plan = Plan(widths=(64, 10), rule="manhattan", seed=3)
+    rates = {"rate": 10.0, "hidden_rate": 1e3, "slots": 1}  # they count for nothing
+    plan = Plan(widths=(64, 10), rule="manhattan", seed=3, **rates)
     ready = prepared(plan, law=law)
     learner = Learner(ready.learning, seed=1)
     before = learner.states[0].copy()

@@ -17,7 +17,7 @@ from emulator.learning.training.job import Job, run_job  # noqa: E402
 from emulator.learning.training.layers import Crossbar  # noqa: E402
 from emulator.learning.training.model import settle_normalisation  # noqa: E402
 from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from emulator.learning.training.nodes import bias_error, column_errors  # noqa: E402
+from emulator.learning.training.nodes import column_errors  # noqa: E402
 from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
 from emulator.mapping import map_network  # noqa: E402
 from emulator.network import Dense, Network  # noqa: E402
@@ -275,12 +275,12 @@ def test_bias_cells_have_levels_rows_and_errors():
     unit, bias = torch.ones(5000), torch.linspace(-3, 3, 5000)
     crossbar = Crossbar(50, 5000, view(NO_ERROR, bias_cells=True))
     limit = float(crossbar.limited(unit)[1][0, 0])
-    exact = bias_error(crossbar, bias * limit, unit) / limit
+    exact = crossbar.bias_error(bias * limit, crossbar.limited(unit)[1]).detach() / limit
     assert float(exact.abs().max()) == pytest.approx(0.5 / 15, rel=0.01)
     crossbar = Crossbar(50, 5000, view(np.full(16, 0.1), bias_cells=True))
     limit = float(crossbar.limited(unit)[1][0, 0])
     # Three rows, since the largest bias is three times the largest weight.
-    rough = bias_error(crossbar, bias * limit, unit) / limit
+    rough = crossbar.bias_error(bias * limit, crossbar.limited(unit)[1]).detach() / limit
     assert float(rough.std()) == pytest.approx(np.hypot(0.1 * 3**0.5, 1 / 15 / 12**0.5), rel=0.05)
     x = 0.1 * torch.rand(100, 50)
     added = errors(crossbar, x, unit, 0.9 * bias * limit)

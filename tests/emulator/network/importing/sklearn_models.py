@@ -51,6 +51,7 @@ def fitted(model: Any, target: str = "classes", features: int = 6) -> tuple[Any,
 
 SCALER, DISCRIMINANT = "preprocessing.StandardScaler", "discriminant_analysis"
 WIDE = {"hidden_layer_sizes": (30, 20), "activation": "tanh"}
+APART = {"transformers": [("scaled", estimator(SCALER), [4, 0])], "remainder": "passthrough"}
 logistic = partial(estimator, "linear_model.LogisticRegression")
 linear_svc = partial(estimator, "svm.LinearSVC")
 ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
@@ -72,6 +73,8 @@ ESTIMATORS: dict[str, tuple[Callable[[], Any], str, int]] = {
     "a regressor": (lambda: mlp("MLPRegressor"), "values", 6),
     "a scaled regressor": (lambda: piped(SCALER, mlp("MLPRegressor", **WIDE)), "far", 6),
     "a linear regressor": (partial(estimator, "linear_model.LinearRegression"), "values", 6),
+    "counts": (partial(estimator, "linear_model.PoissonRegressor"), "two", 6),
+    "columns apart": (lambda: piped("compose.ColumnTransformer", logistic(), **APART), "classes", 6),
     "ridge": (partial(estimator, "linear_model.Ridge"), "values", 7),
 }
 
