@@ -25,10 +25,7 @@ CLASSES = (
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
 """Where Debian's package dataset-fashion-mnist puts the original files."""
 
-MISSING = (
-    "install Debian's package dataset-fashion-mnist, or name a folder that holds Fashion-MNIST's "
-    "original files"
-)
+MISSING = "install Debian's package dataset-fashion-mnist, or name a folder with the original files"
 
 
 def fashion_mnist_test() -> tuple[Codes, Codes]:
