@@ -33,7 +33,7 @@ MAPS = dataclasses.replace(
 )
 DIVISOR = 4
 DEVICES: dict[str, Callable[[], wiring.Component]] = {
-    "bench_top": lambda: Top(MAPS, build_id=0x1122334455667788, divisor=DIVISOR),
+    "bench_tops": lambda: Top(MAPS, build_id=0x1122334455667788, divisor=DIVISOR),
     "ethernet.bench_device": lambda: pins.device(MAPS),
 }
 
