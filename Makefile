@@ -9,7 +9,7 @@ WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist worksteal
 # Where nothing may write bytecode, every process compiles all it imports again: a quarter of a test run.
 unexport PYTHONDONTWRITEBYTECODE
-QUICK := tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
+QUICK := -m "not slow and not long" -k "not exporter" --ignore=tests/host/pcie tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
 .PHONY: help doctor demo quick test test-lowest test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr boards-page lint types format clean compiler
 
@@ -23,12 +23,12 @@ demo: compiler $(RUN_STAMP) ## real images through golden model and compiled RTL
 	$(BIN)/ndrite demo
 
 quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, host, commands, golden board
-	$(BIN)/python -m pytest $(SHARED) -m "not slow and not long" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
+	$(BIN)/python -m pytest $(SHARED) $(QUICK)
 
 test-lowest: ## `make quick` with the oldest version of every package that pyproject.toml accepts
 	$(PYTHON) -m venv $(VENV)-lowest && $(VENV)-lowest/bin/pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[dev,train,mnist,sklearn,fast,sweep]'
-	$(VENV)-lowest/bin/python -m pytest $(SHARED) -m "not slow and not long" -k "not exporter" $(QUICK) --ignore=tests/host/pcie
+	$(VENV)-lowest/bin/python -m pytest $(SHARED) $(QUICK)
 
 test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes
 	$(BIN)/python -m pytest $(SHARED) --durations=15 -m "not long"

@@ -17,7 +17,9 @@ _of_one = tracer.get_var_name
 def get_var_name(depth: int = 2, default: Any = tracer._raise_exception) -> Any:
     """As Amaranth's; of two variables stored at once the value on top of the stack gets the first."""
     name = _of_one(depth + 1, None) or _of_two(sys._getframe(depth))
-    return _of_one(depth + 1, default) if name is None else name
+    if name is None and default is tracer._raise_exception:
+        raise tracer.NameNotFound
+    return default if name is None else name
 
 
 def _of_two(frame: FrameType) -> str | None:

@@ -114,7 +114,7 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """What a function makes of a word. Its refusal is the message, which click before 8.4 leaves out."""
+    """What a function makes of a word. Its refusal is the message, which click 8.3 leaves out."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -19,7 +19,7 @@ class Executor(torch.overrides.TorchFunctionMode):
 
     ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
     its path in the whole module and what it held as it began; ``calls``: how often each product was read;
-    ``drawn``: its weights with this pass's errors, in training, and of (it, "bias") those of cells that hold
+    ``drawn``: its weights with this pass's errors, in training; ``bias_errors``: those of the cells that hold
     its bias; ``samples``: how many there are while a function of PyTorch's computes time first; else None.
     """
 
@@ -29,7 +29,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.stack: list[tuple[str, Any, list[tuple[str, Tensor]]]] = []
         self.enter(path, module)
         self.calls: dict[Product, int] = {}
-        self.drawn: dict[Any, Tensor] = {}
+        self.drawn: dict[Product, Tensor] = {}
+        self.bias_errors: dict[Product, Tensor] = {}
         self.samples: int | None = None
         self._known = [
             (f"{path}.{inner}".strip("."), attribute, tensor)

@@ -330,10 +330,10 @@ class Product(torch.nn.Module):
                 full = span * limit[0].clamp(min=1e-30)
                 largest = ((y + along(mean, y)) / along(full, y)).abs().max()
                 noise = view.noise_scale * view.columns.noise * largest * along(full, y) * torch.randn_like(y)
-                if view.columns.bias_cells and (self, "bias") not in run.drawn:
+                if view.columns.bias_cells and self not in run.bias_errors:
                     asked = held - mean if bias is None else held - mean + bias
-                    run.drawn[self, "bias"] = reading.bias_error(asked, full[None])
-            y, held = y + noise, held + run.drawn.get((self, "bias"), 0.0)
+                    run.bias_errors[self] = reading.bias_error(asked, full[None])
+            y, held = y + noise, held + run.bias_errors.get(self, 0.0)
         if view.read_noise:
             # Read noise is not constant: what cells add at a read goes with all of the input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
