@@ -85,7 +85,7 @@ pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and it
 
 docs: $(DEV_STAMP) ## the documentation site, build/site/index.html; a warning is an error
 	$(BIN)/pip install --quiet -e '.[docs]'
-	$(BIN)/python -m boards.reference > docs/reference.md
+	$(BIN)/python -m ndrite.boards.reference > docs/reference.md
 	$(BIN)/python -m mkdocs build --strict
 
 test-pcie: compiler $(DEV_STAMP) ## the PCIe endpoint and driver against an independent root complex, every combination
@@ -98,10 +98,10 @@ CHECKED := ulx3s-25f ulx3s-85f
 check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails when slower or larger than committed
 	rm -rf $(CHECKED:%=build/check/%)
 	for board in $(CHECKED); do $(BIN)/ndrite board build $$board --output build/check/$$board; done
-	$(BIN)/python -m boards.fpga.commit --check $(CHECKED:%=build/check/%)
+	$(BIN)/python -m ndrite.boards.fpga.commit --check $(CHECKED:%=build/check/%)
 
 boards-page: $(RUN_STAMP) ## the table of docs/boards.md from the committed reports
-	$(BIN)/python -m boards.fpga.page docs/boards.md
+	$(BIN)/python -m ndrite.boards.fpga.page docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import Any
 import cast
 import numpy as np
 
-from emulator.device.description import load_chip
+from ndrite.emulator.device.description import load_chip
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
 from ndrite.shell.main import OK, run

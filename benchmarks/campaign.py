@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import load_chip
-from emulator.golden import Core
-from emulator.golden.campaign import campaign
-from emulator.mapping.variation import variation_of
-from emulator.spec import Program
-from emulator.spec.campaign import Campaign
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.campaign import campaign
+from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.campaign import Campaign
 from ndrite.networks import shipped_network, shipped_program
 from ndrite.samples import judging_set
 

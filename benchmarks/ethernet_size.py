@@ -17,12 +17,12 @@ from amaranth import ClockDomain, ClockSignal, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.fpga import tools
-from boards.fpga.registry import find_target
-from boards.fpga.rgmii import Rgmii, eth_domain
-from boards.netlist import rtlil
-from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.ethernet import Ethernet
+from ndrite.boards.fpga import tools
+from ndrite.boards.fpga.registry import find_target
+from ndrite.boards.fpga.rgmii import Rgmii, eth_domain
+from ndrite.boards.netlist import rtlil
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.hdl.ethernet.ethernet import Ethernet
 
 CELLS = ("LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4", "DP16KD")
 IN, OUT = {"rx_ctl": 1, "rx_data": 4}, {"tx_clk": 1, "tx_ctl": 1, "tx_data": 4}

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.golden import Core
-from emulator.golden import threads as of_threads
-from emulator.golden.fast import FastCore, available, work
-from emulator.spec import Layer, Program
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Pool, Product, Step
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden import threads as of_threads
+from ndrite.emulator.golden.fast import FastCore, available, work
+from ndrite.emulator.spec import Layer, Program
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.emulator.spec.steps import Pool, Product, Step
 
 ROWS = 128
 BLAS_SIDE = 1024

@@ -20,20 +20,20 @@ import numpy as np
 from scipy import stats
 
 import ndrite
-from boards.fpga import TARGETS
-from boards.fpga.reports import load
-from boards.learning import LearningBoard
-from boards.sim.link import SimLink
-from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.golden import Core
-from emulator.golden.learn import make_learner
-from emulator.golden.learn.devices import Constants, constants, updated
-from emulator.golden.learn.words import coincidences, key_of, trains
-from emulator.golden.noise import words
-from emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
-from emulator.network.datasets import digits, fashion_mnist_test
-from emulator.spec.learning import (
+from ndrite.boards.fpga import TARGETS
+from ndrite.boards.fpga.reports import load
+from ndrite.boards.learning import LearningBoard
+from ndrite.boards.sim.link import SimLink
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.golden.learn.devices import Constants, constants, updated
+from ndrite.emulator.golden.learn.words import coincidences, key_of, trains
+from ndrite.emulator.golden.noise import words
+from ndrite.emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
+from ndrite.emulator.network.datasets import digits, fashion_mnist_test
+from ndrite.emulator.spec.learning import (
     DOMAIN_CYCLE,
     DOMAIN_DEVICE,
     DOMAIN_TRAIN,

@@ -25,22 +25,22 @@ from typing import Any
 import numpy as np
 from pcie_meter import COMPLETION_HEADER_BYTES, FRAMING_BYTES
 
-from boards.board import Board
-from boards.fpga.performance import BITS_PER_BYTE, FULL_FRAME, GIGABIT_BYTES, frame_bytes
-from boards.sim import SimLink
-from boards.sim.pcie import SimCard
-from boards.sim.toolchain import find_compiler
-from boards.sim.udp import SimDatagrams, UdpModel
-from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
-from emulator.spec import PRESETS, Program
-from emulator.spec.datagrams import HEADER_BYTES, PIECE_MAX
-from emulator.spec.memory_map import Section, address
-from emulator.spec.registers import BY_NAME, REGISTERS, identity
-from emulator.spec.sparse import sparse
-from host.links.pcie import PcieChannel
-from host.links.udp import UdpLink
-from host.links.udp_socket import UdpSocket
+from ndrite.boards.board import Board
+from ndrite.boards.fpga.performance import BITS_PER_BYTE, FULL_FRAME, GIGABIT_BYTES, frame_bytes
+from ndrite.boards.sim import SimLink
+from ndrite.boards.sim.pcie import SimCard
+from ndrite.boards.sim.toolchain import find_compiler
+from ndrite.boards.sim.udp import SimDatagrams, UdpModel
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden import Core
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.datagrams import HEADER_BYTES, PIECE_MAX
+from ndrite.emulator.spec.memory_map import Section, address
+from ndrite.emulator.spec.registers import BY_NAME, REGISTERS, identity
+from ndrite.emulator.spec.sparse import sparse
+from ndrite.host.links.pcie import PcieChannel
+from ndrite.host.links.udp import UdpLink
+from ndrite.host.links.udp_socket import UdpSocket
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 

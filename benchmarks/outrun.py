@@ -27,19 +27,19 @@ import numpy as np
 from link import Counted
 from walks import NETWORKS, drawn
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.fpga.performance import GIGABIT_BYTES
-from boards.fpga.reports import load
-from boards.sim.pcie import SimCard
-from boards.sim.udp import SimDatagrams, UdpModel
-from emulator.errors import CompileWarning
-from emulator.golden.fast import FastCore
-from emulator.mapping import MapOptions, map_network
-from emulator.network import load_network, zoo
-from emulator.spec import Program
-from host.links.pcie import PcieChannel
-from host.links.udp import UdpLink
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga.performance import GIGABIT_BYTES
+from ndrite.boards.fpga.reports import load
+from ndrite.boards.sim.pcie import SimCard
+from ndrite.boards.sim.udp import SimDatagrams, UdpModel
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.golden.fast import FastCore
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import load_network, zoo
+from ndrite.emulator.spec import Program
+from ndrite.host.links.pcie import PcieChannel
+from ndrite.host.links.udp import UdpLink
 
 BATCHES = (1, 64, 448, 2000)
 """Sizes that the core is tried at."""

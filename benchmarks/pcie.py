@@ -15,12 +15,12 @@ from typing import Any
 
 from pcie_meter import read_rate
 
-from boards.board import Board
-from boards.sim.pcie import SimCard
-from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
-from emulator.spec import PRESETS
-from host.links.pcie import PcieChannel
+from ndrite.boards.board import Board
+from ndrite.boards.sim.pcie import SimCard
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden import Core
+from ndrite.emulator.spec import PRESETS
+from ndrite.host.links.pcie import PcieChannel
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 

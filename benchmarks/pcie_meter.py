@@ -6,11 +6,11 @@ from pathlib import Path
 from amaranth import Module
 from amaranth.lib import wiring
 
-from boards.sim.build import cached_library
-from boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
-from hdl.pcie.endpoint import CONFIG, plain_ports
-from hdl.pcie.framer import Framer
-from hdl.pcie.reader import Reader
+from ndrite.boards.sim.build import cached_library
+from ndrite.boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
+from ndrite.hdl.pcie.endpoint import CONFIG, plain_ports
+from ndrite.hdl.pcie.framer import Framer
+from ndrite.hdl.pcie.reader import Reader
 
 TRANSFER_BYTES = 1 << 20
 COMPLETION_HEADER_BYTES = 12
@@ -20,7 +20,7 @@ TIMEOUT_CYCLES = 100_000
 
 
 class Meter(wiring.Component):
-    """``Reader`` with a sink that always takes. Ports as those of ``hdl.pcie.endpoint.PcieSimTop``."""
+    """``Reader`` with a sink that always takes. Ports as those of ``ndrite.hdl.pcie.endpoint.PcieSimTop``."""
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from emulator.device.description import Chip, load_chip
-from emulator.errors import CompileWarning
-from emulator.golden import Core
-from emulator.mapping import MapOptions, Mitigation, map_network
-from emulator.network import Dense, Ndr, Network
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, Mitigation, map_network
+from ndrite.emulator.network import Dense, Ndr, Network
 from ndrite.intervals import mean_interval
 from ndrite.samples import data_set
 

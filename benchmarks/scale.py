@@ -18,18 +18,18 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.fpga.performance import BITS_PER_BYTE, frame_bytes
-from boards.fpga.reports import load
-from boards.sim import SimLink
-from emulator.backend.schedule import bound_cycles
-from emulator.device.description import load_chip
-from emulator.golden.campaign import campaign
-from emulator.mapping.variation import variation_of
-from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from host.campaign import samples_at_once
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga.performance import BITS_PER_BYTE, frame_bytes
+from ndrite.boards.fpga.reports import load
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.golden.campaign import campaign
+from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
+from ndrite.host.campaign import samples_at_once
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 

@@ -28,18 +28,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.sim import SimLink
-from emulator.backend.lay_out import check_fits
-from emulator.backend.lowering import lower
-from emulator.backend.schedule import bound_cycles, products_cycles
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, Meaning, Named, Network, Node, Patches, Pool, Product, load_network, zoo
-from emulator.network.datasets import digits, enlarged, fashion_mnist_test
-from emulator.spec import Geometry, Program, steps
-from emulator.spec.flow import of_kind
-from emulator.spec.patches import Shape
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.backend.schedule import bound_cycles, products_cycles
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import (
+    Dense,
+    Meaning,
+    Named,
+    Network,
+    Node,
+    Patches,
+    Pool,
+    Product,
+    load_network,
+    zoo,
+)
+from ndrite.emulator.network.datasets import digits, enlarged, fashion_mnist_test
+from ndrite.emulator.spec import Geometry, Program, steps
+from ndrite.emulator.spec.flow import of_kind
+from ndrite.emulator.spec.patches import Shape
 from ndrite.evaluations import evaluate
 from ndrite.networks import shipped_network
 from ndrite.samples import data_set

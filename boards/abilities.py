@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from emulator.backend.lay_out import check_fits
-from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import region_words
-from host.api import BoardApi, Progress
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.memory_map import region_words
+from ndrite.host.api import BoardApi, Progress
 
 
 @dataclass(frozen=True)

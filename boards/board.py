@@ -2,13 +2,13 @@
 
 from typing import Self
 
-from boards.abilities import Abilities
-from emulator.backend.lay_out import lay_out
-from emulator.backend.walk import sample_order
-from emulator.spec import Program
-from host.api import Progress
-from host.device import Device
-from host.memory import Upset
+from ndrite.boards.abilities import Abilities
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.backend.walk import sample_order
+from ndrite.emulator.spec import Program
+from ndrite.host.api import Progress
+from ndrite.host.device import Device
+from ndrite.host.memory import Upset
 
 
 class Board(Device):

@@ -12,7 +12,7 @@ from typing import IO
 
 from platformdirs import user_cache_path
 
-from emulator.spec.files import whole_file
+from ndrite.emulator.spec.files import whole_file
 
 try:
     import fcntl

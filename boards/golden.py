@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import Abilities
-from emulator.golden import Core
-from emulator.golden.campaign import campaign
-from emulator.golden.learn import Learner, make_learner
-from emulator.spec import Geometry, Program
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.learning import Counts, Learning
-from host.api import Progress, told
-from host.errors import LinkError, NotProgrammedError
-from host.inputs import check_inputs, check_program, check_variation
-from host.memory import Upset
+from ndrite.boards.abilities import Abilities
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.campaign import campaign
+from ndrite.emulator.golden.learn import Learner, make_learner
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.learning import Counts, Learning
+from ndrite.host.api import Progress, told
+from ndrite.host.errors import LinkError, NotProgrammedError
+from ndrite.host.inputs import check_inputs, check_program, check_variation
+from ndrite.host.memory import Upset
 
 if TYPE_CHECKING:
-    from emulator.golden.learn.fast import FastLearner
+    from ndrite.emulator.golden.learn.fast import FastLearner
 
 BATCH = 512
 """Inferences between two progress reports."""

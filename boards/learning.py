@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import behind
-from emulator.backend.learning import lay_out_learning, state_places
-from emulator.spec.learning import Counts, Learning, check_samples
-from host.api import LearningApi
-from host.errors import NotProgrammedError
-from host.learning import LearningDevice
+from ndrite.boards.abilities import behind
+from ndrite.emulator.backend.learning import lay_out_learning, state_places
+from ndrite.emulator.spec.learning import Counts, Learning, check_samples
+from ndrite.host.api import LearningApi
+from ndrite.host.errors import NotProgrammedError
+from ndrite.host.learning import LearningDevice
 
 
 def learner_of(board: object) -> LearningApi | None:

@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from boards.cache import digest, folder, prune, used
-from emulator.spec.files import whole_file
+from ndrite.boards.cache import digest, folder, prune, used
+from ndrite.emulator.spec.files import whole_file
 
-SOURCES = ("hdl", "emulator.spec", "boards")
+SOURCES = ("ndrite.hdl", "ndrite.emulator.spec", "ndrite.boards")
 """Packages whose source shapes any netlist."""
 KEEP = 512
 """Remembered netlists, least recently used dropped first; each is a line."""

@@ -1,17 +1,23 @@
 """The register, memory and packet reference as Markdown, written from the tables the gateware is made of.
 
-``python -m boards.reference`` prints it; ``make docs`` puts it onto the site.
+``python -m ndrite.boards.reference`` prints it; ``make docs`` puts it onto the site.
 """
 
 import inspect
 from collections.abc import Iterable
 
-from emulator.spec import datagrams, memory_map, packets, pcie
-from emulator.spec.datagrams import Kind
-from emulator.spec.geometry import PRESETS
-from emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import PROTOCOL_MAJOR, PROTOCOL_MINOR, REGISTER_MAP, REGISTERS, WALKING_MAP
+from ndrite.emulator.spec import datagrams, memory_map, packets, pcie
+from ndrite.emulator.spec.datagrams import Kind
+from ndrite.emulator.spec.geometry import PRESETS
+from ndrite.emulator.spec.memory_map import DESCRIPTOR, REGION_SHIFT, REGIONS, region_words
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import (
+    PROTOCOL_MAJOR,
+    PROTOCOL_MINOR,
+    REGISTER_MAP,
+    REGISTERS,
+    WALKING_MAP,
+)
 
 
 def reference() -> str:
@@ -31,7 +37,7 @@ def reference() -> str:
     parts = [
         "# Register, memory and packet reference",
         (
-            "Written by `python -m boards.reference` from the tables that also make the gateware "
+            "Written by `python -m ndrite.boards.reference` from the tables that also make the gateware "
             "and the driver. Do not edit."
         ),
         (

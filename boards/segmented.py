@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import Holder
-from emulator.backend.lay_out import lay_out
-from emulator.backend.segments import Segment, cut
-from emulator.golden.codes import Codes, Draw
-from emulator.golden.core import batch_of
-from emulator.spec import Program
-from emulator.spec.evaluate import At, evaluated
-from emulator.spec.flow import of_kind
-from emulator.spec.steps import Product
+from ndrite.boards.abilities import Holder
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.backend.segments import Segment, cut
+from ndrite.emulator.golden.codes import Codes, Draw
+from ndrite.emulator.golden.core import batch_of
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.spec.flow import of_kind
+from ndrite.emulator.spec.steps import Product
 
 HELD_CODES = 1 << 25
 """Codes of maps that are held here from one segment to the next: so many samples go through a segment before

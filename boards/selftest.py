@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from boards.board import Board
-from boards.stepped import device_of
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry
-from emulator.spec.arithmetic import DAC_BITS
-from emulator.spec.memory_map import address, region_words
-from host import BoardApi
+from ndrite.boards.board import Board
+from ndrite.boards.stepped import device_of
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.emulator.spec.arithmetic import DAC_BITS
+from ndrite.emulator.spec.memory_map import address, region_words
+from ndrite.host import BoardApi
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8

@@ -8,16 +8,16 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import Holder, behind
-from boards.board import Board
-from boards.segmented import Segmented
-from emulator.golden.campaign import campaign
-from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.campaign import Campaign, CampaignResult
-from host.api import BoardApi, Progress, told
-from host.errors import NotProgrammedError
-from host.inputs import check_inputs, check_program, check_variation
-from host.memory import Upset
+from ndrite.boards.abilities import Holder, behind
+from ndrite.boards.board import Board
+from ndrite.boards.segmented import Segmented
+from ndrite.emulator.golden.campaign import campaign
+from ndrite.emulator.spec import Geometry, GeometryError, Program
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.host.api import BoardApi, Progress, told
+from ndrite.host.errors import NotProgrammedError
+from ndrite.host.inputs import check_inputs, check_program, check_variation
+from ndrite.host.memory import Upset
 
 
 def device_of(board: BoardApi) -> Board | None:
@@ -43,10 +43,11 @@ def _alone(method: F) -> F:
 class SteppedBoard:
     """Satisfies ``BoardApi`` for every program, on a ``board`` that says what it can hold.
 
-    A program that fits the board is the board's own work. Any other is cut (``emulator.backend.segments``): a
-    batch of samples goes through one segment, then the next one takes its place on the array. Maps between
-    segments are held here, and what no segment does is done here. The answers are the golden model's in every
-    bit. ``on_host`` says what runs here, ``segments`` and ``swapped_words`` what goes over the link.
+    A program that fits the board is the board's own work. Any other is cut
+    (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next one
+    takes its place on the array. Maps between segments are held here, and what no segment does is done here.
+    The answers are the golden model's in every bit. ``on_host`` says what runs here, ``segments`` and
+    ``swapped_words`` what goes over the link.
     """
 
     def __init__(self, board: Holder) -> None:

@@ -1,5 +1,5 @@
 """What the chip is and computes: specification, physics, compiler and the bit-exact golden model.
 
-Imports NumPy and SciPy only (PyTorch inside ``emulator.learning.training``, lazily). Never imports hdl, host,
-boards or ndrite.
+Imports NumPy and SciPy only (PyTorch inside ``ndrite.emulator.learning.training``, lazily). Never imports
+hdl, host, boards or ndrite.
 """

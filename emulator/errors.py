@@ -1,10 +1,10 @@
 """Errors of the float side of the emulator: each message names the field, its value and what is accepted.
 
-Integer-side errors (geometry, program file) live in ``emulator.spec.errors``.
+Integer-side errors (geometry, program file) live in ``ndrite.emulator.spec.errors``.
 """
 
-from emulator.spec.errors import require as require
-from emulator.spec.errors import require_field as require_field
+from ndrite.emulator.spec.errors import require as require
+from ndrite.emulator.spec.errors import require_field as require_field
 
 
 class EmulatorError(ValueError):

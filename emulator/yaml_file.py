@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from emulator.errors import EmulatorError, require
-from emulator.spec.files import whole_file
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.spec.files import whole_file
 
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 16

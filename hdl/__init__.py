@@ -1,7 +1,7 @@
 """The gateware, in Amaranth: one component per block of the golden model, plus link, bus and top.
 
-Imports Amaranth and emulator.spec only; never host, boards, ndrite or the rest of emulator. Sub-packages
-import from the steps below theirs only, never from one beside them:
+Imports Amaranth and ndrite.emulator.spec only; never host, boards, ndrite or the rest of emulator.
+Sub-packages import from the steps below theirs only, never from one beside them:
 
     tops | pcie
     device | ethernet
@@ -14,4 +14,4 @@ import from the steps below theirs only, never from one beside them:
     tracer
 """
 
-import hdl.tracer  # noqa: F401
+import ndrite.hdl.tracer  # noqa: F401

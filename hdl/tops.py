@@ -4,13 +4,13 @@ from amaranth import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.device.device import Device
-from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.datagrams import Datagrams
-from hdl.ethernet.ethernet import GMII, Ethernet
-from hdl.link.uart import QUIET_BITS, QuietLine, UartReceiver, UartTransmitter
-from hdl.parts.ports import by_name
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.device.device import Device
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.hdl.ethernet.datagrams import Datagrams
+from ndrite.hdl.ethernet.ethernet import GMII, Ethernet
+from ndrite.hdl.link.uart import QUIET_BITS, QuietLine, UartReceiver, UartTransmitter
+from ndrite.hdl.parts.ports import by_name
 
 
 class Top(wiring.Component):

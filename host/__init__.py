@@ -1,11 +1,11 @@
 """The driver: packets, links, the retrying session, ``Device``, and one API for every board.
 
-Imports emulator.spec, NumPy, pyserial and cobs only. Never imports hdl, boards or ndrite.
+Imports ndrite.emulator.spec, NumPy, pyserial and cobs only. Never imports hdl, boards or ndrite.
 """
 
-from host.api import BoardApi
-from host.device import Device
-from host.errors import (
+from ndrite.host.api import BoardApi
+from ndrite.host.device import Device
+from ndrite.host.errors import (
     DeviceError,
     HostError,
     IdentityError,
@@ -16,7 +16,7 @@ from host.errors import (
     ProtocolError,
     VerifyError,
 )
-from host.links import Link
+from ndrite.host.links import Link
 
 __all__ = [
     "BoardApi",

@@ -6,10 +6,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry, Program
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.learning import Counts, Learning
-from host.memory import Upset
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.learning import Counts, Learning
+from ndrite.host.memory import Upset
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` while long work goes on."""
@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class LearningApi(Protocol):
-    """What a board has that learns (``emulator.spec.learning``)."""
+    """What a board has that learns (``ndrite.emulator.spec.learning``)."""
 
     def program_learning(
         self,
@@ -71,7 +71,8 @@ class BoardApi(Protocol):
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put a program on the chip and verify it; progress counts memory words.
 
-        Where the host does a part of it (``boards.stepped``) this may wait until the chip is asked for it.
+        Where the host does a part of it (``ndrite.boards.stepped``) this may wait until the chip is asked for
+        it.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class BoardApi(Protocol):
     ) -> CampaignResult:
         """Votes of samples uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
 
-        The same everywhere and however it is cut into pieces (``emulator.spec.campaign``).
+        The same everywhere and however it is cut into pieces (``ndrite.emulator.spec.campaign``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
 
         Raises

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry, Program
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
-from emulator.spec.registers import BY_NAME
-from emulator.spec.variation import inference_index
-from host.errors import HostError, LinkTimeout, VerifyError
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.emulator.spec.variation import inference_index
+from ndrite.host.errors import HostError, LinkTimeout, VerifyError
 
 RUN, ABORT = 1, 2
 POLL_S = (0.001, 0.05)

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry
-from emulator.spec.memory_map import Section
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.memory_map import Section
 
 Count = Callable[[int], None]
 """Called with how many more words or inferences are done."""

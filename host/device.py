@@ -6,21 +6,21 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry, Program
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.memory_map import Section
-from emulator.spec.packets import Status
-from emulator.spec.registers import BY_NAME, COUNTERS, MAGIC
-from host.api import Progress, told
-from host.campaign import run_campaign, stop_campaign
-from host.channel import Channel
-from host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
-from host.identity import REGISTER_MAPS, read_identity
-from host.inputs import check_inputs, check_variation
-from host.links import Link
-from host.memory import Upset, examine
-from host.packet_channel import PacketChannel
-from host.session import ATTEMPTS, TIMEOUT_S, Session
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.memory_map import Section
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.registers import BY_NAME, COUNTERS, MAGIC
+from ndrite.host.api import Progress, told
+from ndrite.host.campaign import run_campaign, stop_campaign
+from ndrite.host.channel import Channel
+from ndrite.host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
+from ndrite.host.identity import REGISTER_MAPS, read_identity
+from ndrite.host.inputs import check_inputs, check_variation
+from ndrite.host.links import Link
+from ndrite.host.memory import Upset, examine
+from ndrite.host.packet_channel import PacketChannel
+from ndrite.host.session import ATTEMPTS, TIMEOUT_S, Session
 
 WRITE_ROUNDS = 3
 

@@ -1,6 +1,6 @@
 """What can go wrong between host and device, as a small hierarchy: catch HostError for all of it."""
 
-from emulator.spec.packets import Status
+from ndrite.emulator.spec.packets import Status
 
 MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the program again"}
 """Where a status says less than the user needs."""

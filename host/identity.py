@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.spec import PRESETS, Geometry, GeometryError
-from emulator.spec.learning_map import MAGIC_LEARNING
-from emulator.spec.registers import (
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError
+from ndrite.emulator.spec.learning_map import MAGIC_LEARNING
+from ndrite.emulator.spec.registers import (
     BY_NAME,
     FEATURES,
     LANE_ROWS_BIT,
@@ -16,7 +16,7 @@ from emulator.spec.registers import (
     REGISTER_MAP,
     WALKING_MAP,
 )
-from host.errors import IdentityError
+from ndrite.host.errors import IdentityError
 
 REGISTER_MAPS = REGISTER_MAP, WALKING_MAP
 FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.spec import Geometry, Program
-from emulator.spec.arrays import Codes
-from host.errors import InputError
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.arrays import Codes
+from ndrite.host.errors import InputError
 
 SEED_LIMIT = 1 << 64
 INDEX_LIMIT = 1 << 32

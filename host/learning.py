@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.learning import Counts
-from emulator.spec.learning_map import LAYER_WORDS, LEARNING_MAP, MAGIC_LEARNING, RUN
-from emulator.spec.memory_map import Section, address
-from host.device import Device
-from host.errors import NotProgrammedError, ProtocolError
+from ndrite.emulator.spec.learning import Counts
+from ndrite.emulator.spec.learning_map import LAYER_WORDS, LEARNING_MAP, MAGIC_LEARNING, RUN
+from ndrite.emulator.spec.memory_map import Section, address
+from ndrite.host.device import Device
+from ndrite.host.errors import NotProgrammedError, ProtocolError
 
 
 class LearningDevice(Device):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.memory_map import Section
-from emulator.spec.packets import Opcode
-from host.session import Command, Session
+from ndrite.emulator.spec.memory_map import Section
+from ndrite.emulator.spec.packets import Opcode
+from ndrite.host.session import Command, Session
 
 Words = npt.NDArray[np.int32]
 CRC_BYTES = 4

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry
-from emulator.spec.memory_map import Section
-from emulator.spec.packets import SPARSE_PROTOCOL, Opcode
-from emulator.spec.sparse import sparse
-from host.channel import Count
-from host.links import Link
-from host.memory import differing, read_words, write_commands
-from host.session import Command, Session
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.memory_map import Section
+from ndrite.emulator.spec.packets import SPARSE_PROTOCOL, Opcode
+from ndrite.emulator.spec.sparse import sparse
+from ndrite.host.channel import Count
+from ndrite.host.links import Link
+from ndrite.host.memory import differing, read_words, write_commands
+from ndrite.host.session import Command, Session
 
 SAFE_PACKET_BYTES = 64
 """Payload every geometry takes; used until the device has told its own."""
@@ -24,7 +24,8 @@ OPENING_ATTEMPTS = 3
 
 
 class PacketChannel:
-    """Satisfies ``host.channel.Channel`` over a link, which it closes. Raises as ``host.session.Session``."""
+    """Satisfies ``ndrite.host.channel.Channel`` over a link, which it closes. Raises as
+    ``ndrite.host.session.Session``."""
 
     def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:
         self.link = link

@@ -1,7 +1,7 @@
 """Encode and decode packets: request and response bodies, and their COBS frames.
 
-The format is ``emulator.spec.packets``. The host's direction is encode_request/decode_response; the other
-two exist for test doubles and tools that stand on the device's side.
+The format is ``ndrite.emulator.spec.packets``. The host's direction is encode_request/decode_response; the
+other two exist for test doubles and tools that stand on the device's side.
 """
 
 import zlib
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cobs import cobs
 
-from emulator.spec.packets import (
+from ndrite.emulator.spec.packets import (
     CRC_BYTES,
     HEADER,
     HEADER_BYTES,

@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from emulator.spec.packets import Opcode, Status
-from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
-from host.links import Link
-from host.packets import (
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
+from ndrite.host.links import Link
+from ndrite.host.packets import (
     DELIMITER,
     OVERHEAD_BYTES,
     FrameError,

@@ -11,13 +11,6 @@ PyTorch module and puts its products on a die. Everything else is in four module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulator.device.description import Chip as Chip
-    from emulator.device.description import load_chip as load_chip
-    from emulator.errors import EmulatorError as EmulatorError
-    from emulator.network import Network as Network
-    from emulator.spec import Program as Program
-    from host import HostError as HostError
-    from host import InputError as InputError
     from ndrite import devices as devices
     from ndrite import intervals as intervals
     from ndrite import networks as networks
@@ -25,6 +18,13 @@ if TYPE_CHECKING:
     from ndrite.classifier import Classifier as Classifier
     from ndrite.compiled import Compiled as Compiled
     from ndrite.compiled import load as load
+    from ndrite.emulator.device.description import Chip as Chip
+    from ndrite.emulator.device.description import load_chip as load_chip
+    from ndrite.emulator.errors import EmulatorError as EmulatorError
+    from ndrite.emulator.network import Network as Network
+    from ndrite.emulator.spec import Program as Program
+    from ndrite.host import HostError as HostError
+    from ndrite.host import InputError as InputError
     from ndrite.samples import data_set as data_set
     from ndrite.tiles import analog as analog
     from ndrite.tiles import cost_of as cost_of
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from ndrite.verbs.train import train as train
 
 _LATER = {
-    "emulator.device.description": "Chip load_chip",
-    "emulator.errors": "EmulatorError",
-    "emulator.network": "Network",
-    "emulator.spec": "Program",
-    "host": "HostError InputError",
+    "ndrite.emulator.device.description": "Chip load_chip",
+    "ndrite.emulator.errors": "EmulatorError",
+    "ndrite.emulator.network": "Network",
+    "ndrite.emulator.spec": "Program",
+    "ndrite.host": "HostError InputError",
     "ndrite.classifier": "Classifier",
     "ndrite.compiled": "Compiled load",
     "ndrite.samples": "data_set",

@@ -18,27 +18,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.board import Board
-from boards.fpga.build import build
-from boards.fpga.flash import flash
-from boards.fpga.reports import known_seed
-from boards.fpga.target import Target
-from boards.fpga.tools import BuildError
-from boards.selftest import Check, checks_of, networks_of
-from boards.sim import Design, SimLink
-from boards.sim.build import simulated_id
-from boards.sim.udp import sim_udp_link, udp_id
-from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.network import zoo
-from emulator.spec import Geometry, Program
-from host import HostError
-from host.errors import LinkError
-from host.links import Link
-from host.links.uart import UartLink
-from host.links.udp import UdpLink
-from host.links.udp_socket import UdpSocket, udp_address
+from ndrite.boards.board import Board
+from ndrite.boards.fpga.build import build
+from ndrite.boards.fpga.flash import flash
+from ndrite.boards.fpga.reports import known_seed
+from ndrite.boards.fpga.target import Target
+from ndrite.boards.fpga.tools import BuildError
+from ndrite.boards.selftest import Check, checks_of, networks_of
+from ndrite.boards.sim import Design, SimLink
+from ndrite.boards.sim.build import simulated_id
+from ndrite.boards.sim.udp import sim_udp_link, udp_id
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.network import zoo
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.host import HostError
+from ndrite.host.errors import LinkError
+from ndrite.host.links import Link
+from ndrite.host.links.uart import UartLink
+from ndrite.host.links.udp import UdpLink
+from ndrite.host.links.udp_socket import UdpSocket, udp_address
 from ndrite.results import Table
 
 SIMULATED_TIMEOUT_S = 4.0

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Program
-from host import InputError
 from ndrite.compiled import held
+from ndrite.emulator.spec import Program
 from ndrite.files import array_of, encode
+from ndrite.host import InputError
 from ndrite.url import connect
 
 

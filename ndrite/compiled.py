@@ -19,16 +19,16 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError, EmulatorError, require
-from emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
-from emulator.network import Network, load_network, zoo
-from emulator.network.importing import Imported, ImportReport, import_model
-from emulator.spec import Program, SpecError
-from emulator.spec.archive import read_array, read_member
-from emulator.spec.files import whole_file
-from host import InputError
-from host.api import Progress
+from ndrite.emulator.errors import CompileError, EmulatorError, require
+from ndrite.emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
+from ndrite.emulator.network import Network, load_network, zoo
+from ndrite.emulator.network.importing import Imported, ImportReport, import_model
+from ndrite.emulator.spec import Program, SpecError
+from ndrite.emulator.spec.archive import read_array, read_member
+from ndrite.emulator.spec.files import whole_file
 from ndrite.files import array_of
+from ndrite.host import InputError
+from ndrite.host.api import Progress
 from ndrite.results import Result, Summary, Table, plain
 
 FORMAT, FORMAT_VERSION = "ndrite-compiled", 2

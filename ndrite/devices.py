@@ -1,11 +1,11 @@
 """Chips, dies and devices for a closer look: descriptions, models, circuits around them, curves as tables."""
 
-from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Double, Esaki, Tunnel
-from emulator.device.ndr.window import choose_window
-from emulator.device.pulsing import Programming
-from emulator.mapping import Die, Mitigation, fit_pwl, program_of
-from emulator.spec import PRESETS, Geometry
+from ndrite.emulator.device.ndr.circuit import Circuit
+from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki, Tunnel
+from ndrite.emulator.device.ndr.window import choose_window
+from ndrite.emulator.device.pulsing import Programming
+from ndrite.emulator.mapping import Die, Mitigation, fit_pwl, program_of
+from ndrite.emulator.spec import PRESETS, Geometry
 
 __all__ = [
     "PRESETS",

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from boards.golden import GoldenBoard
-from boards.selftest import describe_mismatch
-from emulator.golden import Core
-from emulator.mapping.block import as_designed
-from emulator.mapping.explain import accuracy, rms_error
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.arithmetic import dac_slice, slices
-from host import BoardApi
-from host.api import Progress
+from ndrite.boards.golden import GoldenBoard
+from ndrite.boards.selftest import describe_mismatch
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping.block import as_designed
+from ndrite.emulator.mapping.explain import accuracy, rms_error
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import dac_slice, slices
+from ndrite.host import BoardApi
+from ndrite.host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.results import Result, Table, plain
 

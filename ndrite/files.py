@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.files import write_whole
-from emulator.spec.meaning import InputRange
-from host import InputError
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.files import write_whole
+from ndrite.emulator.spec.meaning import InputRange
+from ndrite.host import InputError
 
 BYTES_MAX = 8 << 30
 STANDARD = "-"

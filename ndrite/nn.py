@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError, require
-from emulator.learning.training.extra import Tensor, torch
-from emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
 
 HEIGHT = 0.9
 """Height that neurons begin with: room for the ECRAM to move it both ways."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.spec.brief import brief_repr, titled
+from ndrite.emulator.spec.brief import brief_repr, titled
 
 if TYPE_CHECKING:  # every command imports this module, few of them a board
-    from boards.selftest import Check
+    from ndrite.boards.selftest import Check
 
 
 class Table(NamedTuple):

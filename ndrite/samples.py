@@ -7,14 +7,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.learning.labelled import Labelled
-from emulator.network import datasets
-from emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from emulator.spec.arrays import Codes
-from emulator.spec.meaning import Meaning
-from host import InputError
 from ndrite.compiled import Compiled
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.network import datasets
+from ndrite.emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
+from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.meaning import Meaning
 from ndrite.files import InputWarning, Takes, array_of, encode, name_of
+from ndrite.host import InputError
 
 Labels = npt.NDArray[Any]
 

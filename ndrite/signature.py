@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args,
 
 import numpy as np
 
-from emulator.spec.files import check_destination
-from emulator.spec.layer import VECTOR_MAX
-from host import InputError
+from ndrite.emulator.spec.files import check_destination
+from ndrite.emulator.spec.layer import VECTOR_MAX
 from ndrite.files import STANDARD, picture_format
+from ndrite.host import InputError
 
 Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from boards.board import Board
-from boards.learning import LearningBoard
-from boards.stepped import SteppedBoard
-from emulator.spec import PRESETS, Geometry
-from host import BoardApi, InputError
-from host.links import Link
-from host.links.uart import DEFAULT_BAUD, UartLink
+from ndrite.boards.board import Board
+from ndrite.boards.learning import LearningBoard
+from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.host import BoardApi, InputError
+from ndrite.host.links import Link
+from ndrite.host.links.uart import DEFAULT_BAUD, UartLink
 
 FORMS = (
     "golden:[PRESET], sim:[PRESET], uart:PORT[@BAUD], udp:HOST[:PORT], sim-udp:[PRESET], "
@@ -48,12 +48,12 @@ def connect(url: str) -> BoardApi:
     scheme, colon, rest = url.partition(":")
     kind = scheme + colon
     if kind == "golden:":
-        from boards.golden import GoldenBoard
+        from ndrite.boards.golden import GoldenBoard
 
         return GoldenBoard(preset(rest) if rest else None)
     if kind in ("sim:", "sim-udp:"):
-        from boards.sim import SimLink, SizedBoard
-        from boards.sim.udp import sim_udp_link
+        from ndrite.boards.sim import SimLink, SizedBoard
+        from ndrite.boards.sim.udp import sim_udp_link
 
         link: Callable[..., Link] = SimLink if kind == "sim:" else sim_udp_link
         of_need = None if rest else SizedBoard.of_links(link, partial(link, learns=True))
@@ -61,9 +61,9 @@ def connect(url: str) -> BoardApi:
     if kind in ("uart:", "udp:") and rest:
         return SteppedBoard(Board(UartLink(*_port(rest)) if kind == "uart:" else _udp_link(rest)))
     if kind == "pcie-sim:" or (kind == "pcie:" and rest):
-        from boards.sim import SizedBoard
-        from boards.sim.pcie import SimCard
-        from host.links.pcie import PcieChannel, open_card
+        from ndrite.boards.sim import SizedBoard
+        from ndrite.boards.sim.pcie import SimCard
+        from ndrite.host.links.pcie import PcieChannel, open_card
 
         if not rest:
             return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
@@ -79,8 +79,8 @@ def connect_learner(url: str) -> BoardApi | LearningBoard:
 
 
 def _udp_link(address: str) -> Link:
-    from host.links.udp import UdpLink
-    from host.links.udp_socket import UdpSocket, udp_address
+    from ndrite.host.links.udp import UdpLink
+    from ndrite.host.links.udp_socket import UdpSocket, udp_address
 
     socket = UdpSocket(*udp_address(address))
     return UdpLink(socket, name=f"udp:{socket.name}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from emulator.errors import EmulatorError
-from emulator.spec.state_file import StateError
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.spec.state_file import StateError
 from ndrite.results import Table
 from ndrite.shell.terminal import note, print_table
 from studies.published import publication

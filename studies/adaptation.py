@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import rotate
 
-from emulator.learning.tuning import Plan
+from ndrite.emulator.learning.tuning import Plan
 from studies import controls, dies, runs, table
 from studies.data import learning_data
 from studies.dies import CONVERTERS

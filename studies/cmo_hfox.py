@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Cell, Chip
-from emulator.device.rram.drift import DAY, age
-from emulator.device.rram.read_noise import cmo_read_sigma
-from emulator.golden import Core
-from emulator.network import Dense, Network
+from ndrite.emulator.device.description import Cell, Chip
+from ndrite.emulator.device.rram.drift import DAY, age
+from ndrite.emulator.device.rram.read_noise import cmo_read_sigma
+from ndrite.emulator.golden import Core
+from ndrite.emulator.network import Dense, Network
 from studies import dies, table
 from studies.published import Found, over_seeds
 from studies.runs import Floats, Runs

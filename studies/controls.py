@@ -2,8 +2,8 @@
 
 The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
 from the same number of batches of the same size as the ECRAMs, by the same rule
-(``emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the ECRAMs do:
-the exact integers of the die, read noise off. So they are favoured, if anyone is.
+(``ndrite.emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the
+ECRAMs do: the exact integers of the die, read noise off. So they are favoured, if anyone is.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError
-from emulator.golden.neuron import neuron
-from emulator.learning.tuning import Plan
-from emulator.learning.tuning.calibrate import Rule, rate_at
-from emulator.learning.tuning.learner import softmax
-from emulator.mapping import Mapped
-from emulator.mapping.ranges import column_sums, partial_sums
-from emulator.mapping.scaling import int32, scale_and_shift
-from emulator.mapping.weights import map_weights
-from emulator.spec import Program
-from emulator.spec.arithmetic import V_MAX, V_MIN
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden.neuron import neuron
+from ndrite.emulator.learning.tuning import Plan
+from ndrite.emulator.learning.tuning.calibrate import Rule, rate_at
+from ndrite.emulator.learning.tuning.learner import softmax
+from ndrite.emulator.mapping import Mapped
+from ndrite.emulator.mapping.ranges import column_sums, partial_sums
+from ndrite.emulator.mapping.scaling import int32, scale_and_shift
+from ndrite.emulator.mapping.weights import map_weights
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN
 from studies.runs import Floats
 
 Sums = npt.NDArray[np.int64]

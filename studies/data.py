@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import MissingExtraError
-from emulator.learning.labelled import Labelled
-from emulator.network.datasets import fashion_mnist_test, mnist
+from ndrite.emulator.errors import MissingExtraError
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.network.datasets import fashion_mnist_test, mnist
 from ndrite.samples import data_set
 
 MNIST_FOLDER = "package/data"

@@ -7,7 +7,7 @@ values between its layers; that they are rounded to 8 bits and lose nothing else
 from functools import partial
 from typing import Any
 
-from emulator.device.description import load_chip
+from ndrite.emulator.device.description import load_chip
 from ndrite.signature import widths
 from studies import dies as on_chip
 from studies import runs, table

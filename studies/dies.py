@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.golden import GoldenBoard
-from emulator.device.description import Chip, load_chip
-from emulator.errors import CompileWarning
-from emulator.golden import Core
-from emulator.learning.tuning import Plan
-from emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
-from emulator.network import Network
-from emulator.spec import Program
+from ndrite.boards.golden import GoldenBoard
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.learning.tuning import Plan
+from ndrite.emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
 from ndrite.verbs.calibrate import calibrate_board
 from studies.runs import Bools
 

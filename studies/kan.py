@@ -6,11 +6,11 @@ much energy. What a chip loses is taken on dies, cause by cause; nothing is tune
 
 from typing import Any
 
-from emulator.device.rram.drift import DAY
-from emulator.learning.labelled import Labelled
-from emulator.network import Network
 from ndrite.costs.account import account_of
 from ndrite.costs.constants import load_constants
+from ndrite.emulator.device.rram.drift import DAY
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.network import Network
 from ndrite.intervals import crossed
 from studies import dies, runs, table
 from studies.data import data

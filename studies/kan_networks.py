@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Network
+from ndrite.emulator.network import Network
 from studies.data import data
 from studies.runs import described
 from studies.training import train

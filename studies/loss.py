@@ -5,7 +5,7 @@ Learning rates of both sides were chosen on held-out training samples, none on a
 
 from typing import Any
 
-from emulator.learning.tuning import Plan
+from ndrite.emulator.learning.tuning import Plan
 from studies import runs, table
 from studies.data import learning_data
 from studies.dies import ANALOG, CONVERTERS, WORSE, before_and_after, changed, in_float, number_of

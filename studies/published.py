@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emulator.errors import EmulatorError
-from emulator.yaml_file import read_yaml
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.yaml_file import read_yaml
 from ndrite.intervals import crossed, mean_interval
 from ndrite.results import Table
 from studies.runs import Floats

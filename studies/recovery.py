@@ -6,7 +6,7 @@ back through the cells as read. Cases, and what they change of the chip descript
 
 from typing import Any
 
-from emulator.learning.tuning import Plan
+from ndrite.emulator.learning.tuning import Plan
 from studies import dies, runs, table
 from studies.data import learning_data
 from studies.published import over_seeds

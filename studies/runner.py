@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.errors import EmulatorError, require
-from emulator.spec.files import whole_file
-from emulator.spec.state_file import load_state, save_state
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.spec.files import whole_file
+from ndrite.emulator.spec.state_file import load_state, save_state
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing
 from ndrite.results import Table

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError
-from emulator.yaml_file import read_yaml
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.yaml_file import read_yaml
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

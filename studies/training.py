@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emulator.learning.labelled import Labelled
-from emulator.network import Network
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.network import Network
 from ndrite.verbs.train import start_of
 from studies.data import data as data_of
 from studies.data import learning_data
@@ -31,8 +31,8 @@ def train(
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
-    from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, run_job
+    from ndrite.emulator.learning.training.extra import torch
+    from ndrite.emulator.learning.training.job import Job, run_job
 
     job = Job(**fields)
     samples = dataclasses.replace(found, classes=())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.ndr.curves import Esaki, tunnel
+from ndrite.emulator.device.ndr.curves import Esaki, tunnel
 from ndrite.intervals import wilson
 from studies import table
 from studies.runs import Floats, Runs

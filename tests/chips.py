@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Chip, load_chip
-from emulator.mapping import MapOptions, Mitigation
-from emulator.network import Dense, Named, Ndr, Network
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.mapping import MapOptions, Mitigation
+from ndrite.emulator.network import Dense, Named, Ndr, Network
 
 
 def changed(chip: Chip | str, **sections: Any) -> Chip:

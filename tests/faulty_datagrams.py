@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host.links.udp import Datagrams
+from ndrite.host.links.udp import Datagrams
 from tests.faulty_link import Faulty, Rates
 
 

@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from host.errors import LinkError
-from host.links.link import Link
+from ndrite.host.errors import LinkError
+from ndrite.host.links.link import Link
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emulator.network import Dense, Named, Ndr, Network, Patches, Product, Table
+from ndrite.emulator.network import Dense, Named, Ndr, Network, Patches, Product, Table
 
 INPUTS, BASES, HIDDEN = 10, 3, 6
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.spec import Geometry, GeometryError
+from ndrite.emulator.spec import Geometry, GeometryError
 
 Fields = dict[str, Any]
 Choices = Mapping[str, Sequence[Any] | Callable[[Fields], Sequence[Any]]]

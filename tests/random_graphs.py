@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from emulator.backend.lay_out import check_fits
-from emulator.golden.random_program import random_layer
-from emulator.spec.arithmetic import V_BITS
-from emulator.spec.errors import GeometryError, ProgramError
-from emulator.spec.flow import State, Term, joined
-from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.patches import Pair, Patches, Shape
-from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, Table
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.golden.random_program import random_layer
+from ndrite.emulator.spec.arithmetic import V_BITS
+from ndrite.emulator.spec.errors import GeometryError, ProgramError
+from ndrite.emulator.spec.flow import State, Term, joined
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.patches import Pair, Patches, Shape
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, Table
 
 
 def random_graph(

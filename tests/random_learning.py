@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emulator.golden.random_program import random_program
-from emulator.spec.arithmetic import SHIFT_MAX
-from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.learning import (
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec.arithmetic import SHIFT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.learning import (
     LEVELS,
     STATE_MAX,
     STATE_MIN,
@@ -20,7 +20,7 @@ from emulator.spec.learning import (
     Transfer,
     Tuned,
 )
-from emulator.spec.program import Program
+from ndrite.emulator.spec.program import Program
 
 TABLE_BITS = 6
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from boards.fpga import route, synthesis, timing, tools
-from boards.fpga.constraints import SUFFIX, clock_net, constraints
-from boards.fpga.performance import performance
-from boards.fpga.reports import board_netlist, made_from
-from boards.fpga.search import search
-from boards.fpga.target import Target
-from boards.fpga.tools import BuildError, TimingError
-from boards.netlist import build_id, rtlil
-from emulator.spec import Program
+from ndrite.boards.fpga import route, synthesis, timing, tools
+from ndrite.boards.fpga.constraints import SUFFIX, clock_net, constraints
+from ndrite.boards.fpga.performance import performance
+from ndrite.boards.fpga.reports import board_netlist, made_from
+from ndrite.boards.fpga.search import search
+from ndrite.boards.fpga.target import Target
+from ndrite.boards.fpga.tools import BuildError, TimingError
+from ndrite.boards.netlist import build_id, rtlil
+from ndrite.emulator.spec import Program
 
 STAGES = ("rtl", "synthesis", "place and route", "bitstream")
 Announce = Callable[[str], None]

@@ -4,7 +4,7 @@ from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib.cdc import ResetSynchronizer
 
-from boards.fpga.target import Target
+from ndrite.boards.fpga.target import Target
 
 HOLD_CYCLES = 1 << 10
 """Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""

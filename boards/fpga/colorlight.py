@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
-from boards.fpga.target import Pin, RgmiiPins, Target
+from ndrite.boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
+from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
 
 # PHY 0 of the wuxx documents, U29, of the i9 7.2's two; both are Broadcom B50612D and share their reset.
 _ETHERNET = RgmiiPins(

@@ -1,4 +1,5 @@
-"""``python -m boards.fpga.commit [--check | --accept WHY] [FOLDER ...]``: reports into boards/fpga/reports.
+"""``python -m ndrite.boards.fpga.commit [--check | --accept WHY] [FOLDER ...]``: reports into
+boards/fpga/reports.
 
 Default: every build/*/report.json. A report of other sources than these (build id) is refused. So is one that
 is worse than the report it replaces, its Fmax lower by more than 5 % or its LUTs, flip-flops, DSPs or block
@@ -12,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.registry import TARGETS
-from boards.fpga.reports import is_current, load, path
+from ndrite.boards.fpga.registry import TARGETS
+from ndrite.boards.fpga.reports import is_current, load, path
 
 FMAX_LOSS = 0.05
 AREA_GROWTH = 0.03
@@ -38,7 +39,7 @@ def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Copy or check the reports; 1 when one was refused."""
-    parser = argparse.ArgumentParser(prog="python -m boards.fpga.commit")
+    parser = argparse.ArgumentParser(prog="python -m ndrite.boards.fpga.commit")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--accept", metavar="WHY", help="take a slower or larger build, for this reason")
     parser.add_argument(

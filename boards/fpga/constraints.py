@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.target import Pin, Target
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga.target import Pin, Target
+from ndrite.boards.fpga.tools import BuildError
 
 GMII_MHZ = 125
 SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from emulator.spec import Geometry
+from ndrite.emulator.spec import Geometry
 
 LARGE = Geometry(
     name="ecp5-85f",

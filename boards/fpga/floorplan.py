@@ -10,9 +10,9 @@ the first row, or it would be drawn out along the whole array.
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from boards.fpga.target import Target
-from emulator.spec import Geometry
-from emulator.spec.geometry import WORD_ROWS
+from ndrite.boards.fpga.target import Target
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.geometry import WORD_ROWS
 
 MACHINE = "top.device.machine"
 """The accelerator's name in the flattened netlist."""
@@ -94,7 +94,7 @@ def _lanes(g: Geometry) -> list[tuple[str, str]]:
 
 def _learning_lanes(g: Geometry) -> list[tuple[str, str]]:
     """The same of lanes that learn: those that share an updater beside each other."""
-    from hdl.learn.lanes import group_count
+    from ndrite.hdl.learn.lanes import group_count
 
     groups = group_count(g)
     order = [i for first in range(groups) for i in range(first, g.lanes, groups)]

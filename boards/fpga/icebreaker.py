@@ -1,7 +1,7 @@
 """iCEBreaker (iCE40UP5K); USB serial is an FT2232H."""
 
-from boards.fpga.target import SMALL, Pin, Target
-from emulator.spec import Geometry
+from ndrite.boards.fpga.target import SMALL, Pin, Target
+from ndrite.emulator.spec import Geometry
 
 ICEBREAKER = Target(
     name="icebreaker",

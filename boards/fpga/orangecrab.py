@@ -3,8 +3,8 @@
 It has no USB serial bridge: connect a 3.3 V adapter to the Feather's pins 0 (RX) and 1 (TX).
 """
 
-from boards.fpga.ecp5_arrays import ECP5_25F_MAPS
-from boards.fpga.target import Pin, Target
+from ndrite.boards.fpga.ecp5_arrays import ECP5_25F_MAPS
+from ndrite.boards.fpga.target import Pin, Target
 
 ORANGECRAB_25F_MAPS = Target(
     name="orangecrab-25f-maps",

@@ -1,4 +1,4 @@
-"""``python -m boards.fpga.page PAGE``: renew a page's table of boards from the committed reports.
+"""``python -m ndrite.boards.fpga.page PAGE``: renew a page's table of boards from the committed reports.
 
 The table stands between the page's two marks; what is around it is the page's own.
 """
@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.registry import TARGETS
-from boards.fpga.reports import load, summaries
-from boards.fpga.target import Target
-from emulator.spec.files import write_whole
+from ndrite.boards.fpga.registry import TARGETS
+from ndrite.boards.fpga.reports import load, summaries
+from ndrite.boards.fpga.target import Target
+from ndrite.emulator.spec.files import write_whole
 
-BEGIN, END = "<!-- written by python -m boards.fpga.page -->", "<!-- to here -->"
+BEGIN, END = "<!-- written by python -m ndrite.boards.fpga.page -->", "<!-- to here -->"
 EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "design", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from boards.fpga.target import Target
-from emulator.backend.lay_out import check_fits
-from emulator.backend.schedule import bound_cycles
-from emulator.spec import Geometry, Program
-from emulator.spec.datagrams import MTU, PIECE_MAX
-from emulator.spec.errors import GeometryError
-from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
+from ndrite.boards.fpga.target import Target
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.datagrams import MTU, PIECE_MAX
+from ndrite.emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 
 BITS_PER_BYTE = 10
 """8N1: start bit, eight data bits, stop bit."""

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga.tools import BuildError
 
 TOLERANCE = 0.002
 """Largest relative deviation from the wanted clock."""

@@ -1,8 +1,8 @@
 """All boards by name."""
 
-from boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
-from boards.fpga.target import Target
-from host.errors import InputError
+from ndrite.boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
+from ndrite.boards.fpga.target import Target
+from ndrite.host.errors import InputError
 
 TARGETS: dict[str, Target] = {
     board.name: board

@@ -1,14 +1,14 @@
-"""The committed reports: one JSON file per board, written by ``python -m boards.fpga.commit``."""
+"""The committed reports: one JSON file per board, written by ``python -m ndrite.boards.fpga.commit``."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from boards.cache import digest
-from boards.fpga.registry import TARGETS
-from boards.fpga.synthesis import board_top, recipe
-from boards.fpga.target import Target
-from boards.netlist import build_id, netlist
+from ndrite.boards.cache import digest
+from ndrite.boards.fpga.registry import TARGETS
+from ndrite.boards.fpga.synthesis import board_top, recipe
+from ndrite.boards.fpga.target import Target
+from ndrite.boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
 DIGITS = 16

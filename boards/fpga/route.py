@@ -1,7 +1,7 @@
 """Place and route, and packing into a bitstream."""
 
-from boards.fpga.constraints import SUFFIX
-from boards.fpga.target import Family, Target
+from ndrite.boards.fpga.constraints import SUFFIX
+from ndrite.boards.fpga.target import Family, Target
 
 PLACER: dict[Family, str] = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40", "gowin": "nextpnr-himbaechel"}
 PACKER: dict[Family, str] = {"ecp5": "ecppack", "ice40": "icepack", "gowin": "gowin_pack"}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from boards.fpga import route, timing, tools
-from boards.fpga.target import Target
+from ndrite.boards.fpga import route, timing, tools
+from ndrite.boards.fpga.target import Target
 
 POLL_S = 1.0
 ENOUGH = 4096

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from boards.fpga.floorplan import MACHINE as MACHINE_CELL
-from boards.fpga.floorplan import places
-from boards.fpga.target import Family, Target
+from ndrite.boards.fpga.floorplan import MACHINE as MACHINE_CELL
+from ndrite.boards.fpga.floorplan import places
+from ndrite.boards.fpga.target import Family, Target
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
@@ -25,7 +25,7 @@ ELEMENTS = "rename -hide */w:*[[]*"
 
 def board_top(board: Target, build_id: int) -> object:
     """The whole design."""
-    from boards.fpga.top import BoardTop
+    from ndrite.boards.fpga.top import BoardTop
 
     return BoardTop(board, build_id=build_id)
 

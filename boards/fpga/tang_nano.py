@@ -1,7 +1,7 @@
 """Sipeed Tang Nano 9K (GW1NR-9); USB serial is the board's own microcontroller."""
 
-from boards.fpga.target import SMALL, Pin, Target
-from emulator.spec import Geometry
+from ndrite.boards.fpga.target import SMALL, Pin, Target
+from ndrite.emulator.spec import Geometry
 
 TANG_NANO_9K = Target(
     name="tang-nano-9k",

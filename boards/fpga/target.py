@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from boards.fpga import pll
-from emulator.spec import Geometry
-from hdl.ethernet.addresses import USUAL, Addresses
+from ndrite.boards.fpga import pll
+from ndrite.emulator.spec import Geometry
+from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
@@ -14,7 +14,7 @@ AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
 """What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
 SMALL: dict[str, Any] = {"readouts": 1, "weight_bits": 8, "columns": 256, "layers": 4, "curves": 16}
 SMALL |= {"noise": False, "analog": False, "window": 1}
-"""Of the geometry of a board whose core is ``hdl.small``'s."""
+"""Of the geometry of a board whose core is ``ndrite.hdl.small``'s."""
 BAUD_TOLERANCE = 0.02
 """Largest deviation of the real bit rate that the far end's UART still samples safely."""
 
@@ -34,7 +34,7 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class RgmiiPins:
-    """Where a gigabit PHY is, and how its edges lie to the data's (``boards.fpga.rgmii``).
+    """Where a gigabit PHY is, and how its edges lie to the data's (``ndrite.boards.fpga.rgmii``).
 
     ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
     sent, ps.
@@ -106,15 +106,15 @@ class Target:
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
     small:
-        Whether the core is ``hdl.small``'s, without registers that only serve speed.
+        Whether the core is ``ndrite.hdl.small``'s, without registers that only serve speed.
     learns:
         Whether it has a learning core in place of one that infers; on Ethernet only.
     aim:
         What place and route is asked for, in multiples of ``clock_mhz`` and, on Ethernet, of the receive
         clock; none: ``AIM`` of the family.
     lane_sites_from:
-        On ECP5: how many multiplier sites, counted along ``boards.fpga.floorplan``'s path, are left to the
-        rest of the design before the first lane's; none: the placer does as it likes.
+        On ECP5: how many multiplier sites, counted along ``ndrite.boards.fpga.floorplan``'s path, are left to
+        the rest of the design before the first lane's; none: the placer does as it likes.
     pins_from:
         Where the pins were taken from.
     """

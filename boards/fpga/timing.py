@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boards.fpga.constraints import GMII_MHZ
-from boards.fpga.target import Family
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga.constraints import GMII_MHZ
+from ndrite.boards.fpga.target import Family
+from ndrite.boards.fpga.tools import BuildError
 
 CELLS: dict[Family, dict[str, str]] = {
     "ecp5": {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "brams": "DP16KD"},

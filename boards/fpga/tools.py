@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from host.errors import HostError
+from ndrite.host.errors import HostError
 
 
 class BuildError(HostError):

@@ -5,10 +5,10 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.fpga.clocking import clocking
-from boards.fpga.rgmii import Rgmii, eth_domain
-from boards.fpga.target import RgmiiPins, Target
-from hdl.tops import Top, UdpTop
+from ndrite.boards.fpga.clocking import clocking
+from ndrite.boards.fpga.rgmii import Rgmii, eth_domain
+from ndrite.boards.fpga.target import RgmiiPins, Target
+from ndrite.hdl.tops import Top, UdpTop
 
 BLINK_S = 0.05
 """How long an LED stays lit after the last edge on its line."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from boards.fpga.ecp5_arrays import ECP5_25F, ECP5_85F, ECP5_85F_WIDE
-from boards.fpga.target import Pin, Target
+from ndrite.boards.fpga.ecp5_arrays import ECP5_25F, ECP5_85F, ECP5_85F_WIDE
+from ndrite.boards.fpga.target import Pin, Target
 
 _COMMON: dict[str, Any] = {
     "package": "CABGA381",

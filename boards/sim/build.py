@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
-from boards.netlist import Make, build_id, netlist, verilog
-from boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FLAGS, compile_verilog
-from boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
-from emulator.spec import Geometry
+from ndrite.boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
+from ndrite.boards.netlist import Make, build_id, netlist, verilog
+from ndrite.boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FLAGS, compile_verilog
+from ndrite.boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
+from ndrite.emulator.spec import Geometry
 
-TOP_OF_PINS = "hdl.tops:SimTop"
+TOP_OF_PINS = "ndrite.hdl.tops:SimTop"
 DEFAULT_DIVISOR = 4
 """UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
 KEEP = 48
@@ -31,7 +31,7 @@ def build(
     learns: bool = False,
 ) -> Path:
     """Shared library of the RTL for a geometry, compiled now or earlier; ``platform``: of the design that it
-    asks for (``hdl.parts.target``); ``learns``: of one that does. Raises SimulationBuildError when no
+    asks for (``ndrite.hdl.parts.target``); ``learns``: of one that does. Raises SimulationBuildError when no
     compiler is found, a tool fails or the cache cannot be written.
     """
     of_platform = "" if platform is None else f", {platform}"
@@ -67,7 +67,7 @@ def cached_library(
 ) -> Path:
     """Library of a design from the cache; compiled when absent or damaged, announced on stderr.
 
-    ``make``, ``key`` and ``platform`` are those of ``boards.netlist.netlist``. Raises as ``build``.
+    ``make``, ``key`` and ``platform`` are those of ``ndrite.boards.netlist.netlist``. Raises as ``build``.
     """
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])

@@ -4,8 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from boards.cache import is_whole, seal
-from boards.sim.toolchain import run, verilator_root
+from ndrite.boards.cache import is_whole, seal
+from ndrite.boards.sim.toolchain import run, verilator_root
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 TOP = "sim_top"

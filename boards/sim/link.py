@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from boards.sim.build import DEFAULT_DIVISOR, build
-from boards.sim.model import Model
-from emulator.spec import Geometry
+from ndrite.boards.sim.build import DEFAULT_DIVISOR, build
+from ndrite.boards.sim.model import Model
+from ndrite.emulator.spec import Geometry
 
 CYCLES_PER_SECOND = 1_000_000
 """A ``read`` timeout of one second waits this many clock cycles: about one second of a PC's time, and
@@ -13,7 +13,7 @@ several times the longest answer of any preset geometry."""
 
 @dataclass(frozen=True)
 class Design:
-    """Stands in for a board's platform: which gateware design (``hdl.parts.target``) to simulate."""
+    """Stands in for a board's platform: which gateware design (``ndrite.hdl.parts.target``) to simulate."""
 
     small: bool = False
 
@@ -30,7 +30,8 @@ class SimLink:
     pins:
         Go through the UART pins (slower) instead of the byte stream behind them.
     platform:
-        What ``hdl.parts.target`` asks: a ``boards.sim.Design``, say, to have the gateware of a small part.
+        What ``ndrite.hdl.parts.target`` asks: a ``ndrite.boards.sim.Design``, say, to have the gateware of a
+        small part.
     learns:
         Whether it has a learning core, in place of one that only infers.
     """

@@ -3,7 +3,7 @@
 import ctypes
 from pathlib import Path
 
-from boards.sim.running import FED, NUMBER, SIZE, U64, Fed, Function
+from ndrite.boards.sim.running import FED, NUMBER, SIZE, U64, Fed, Function
 
 FUNCTIONS: dict[str, Function] = FED | {
     "new": (ctypes.c_void_p, [NUMBER, ctypes.c_uint]),
@@ -22,7 +22,7 @@ class Model(Fed):
     Parameters
     ----------
     library:
-        Shared library made by ``boards.sim.build``.
+        Shared library made by ``ndrite.boards.sim.build``.
     pins:
         Talk through the UART pins instead of the byte stream.
     divisor:

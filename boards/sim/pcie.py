@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from boards.sim.build import cached_library, design
-from boards.sim.link import CYCLES_PER_SECOND
-from boards.sim.running import NUMBER, U64, Function, Running
-from emulator.spec import Geometry
-from host.errors import LinkError
-from host.links.pcie.device import DmaMemory
+from ndrite.boards.sim.build import cached_library, design
+from ndrite.boards.sim.link import CYCLES_PER_SECOND
+from ndrite.boards.sim.running import NUMBER, U64, Function, Running
+from ndrite.emulator.spec import Geometry
+from ndrite.host.errors import LinkError
+from ndrite.host.links.pcie.device import DmaMemory
 
 HARNESS = Path(__file__).with_name("pcie_harness.cpp")
 TAGS, SLOT_BYTES = 16, 512
@@ -37,7 +37,7 @@ FUNCTIONS: dict[str, Function] = {
 class SimCard(Running):
     """A freshly powered-on card of a geometry; compiles it when it is not in the cache.
 
-    Satisfies ``host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks. Raises
+    Satisfies ``ndrite.host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks. Raises
     SimulationBuildError when it cannot be built.
 
     Parameters
@@ -47,7 +47,7 @@ class SimCard(Running):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        made = design("hdl.pcie.endpoint:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
+        made = design("ndrite.hdl.pcie.endpoint:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
         what = f"PCIe card of geometry {geometry.name}"
         self._power_on(cached_library(**made, what=what, harness=HARNESS))
 

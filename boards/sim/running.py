@@ -4,7 +4,7 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-from host.errors import LinkError
+from ndrite.host.errors import LinkError
 
 CHUNK_CYCLES = 100_000
 """Cycles per call into C, so that Ctrl-C is heard within a fraction of a second."""
@@ -23,7 +23,7 @@ class Running:
     Parameters
     ----------
     library:
-        Shared library made by ``boards.sim.build``.
+        Shared library made by ``ndrite.boards.sim.build``.
     prefix:
         Of the names of its C functions.
     functions:

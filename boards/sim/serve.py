@@ -5,10 +5,10 @@ import select
 from collections.abc import Callable
 from pathlib import Path
 
-from boards.sim.build import DEFAULT_DIVISOR, build
-from boards.sim.model import Model
-from emulator.spec import Geometry
-from host.errors import LinkError
+from ndrite.boards.sim.build import DEFAULT_DIVISOR, build
+from ndrite.boards.sim.model import Model
+from ndrite.emulator.spec import Geometry
+from ndrite.host.errors import LinkError
 
 BURST_CYCLES = 20_000
 """Cycles between two looks at the terminal: about 10 ms."""

@@ -6,11 +6,11 @@ import socket
 import time
 from collections.abc import Callable
 
-from boards.sim.serve import BURST_CYCLES, IDLE_S, QUIET_CYCLES
-from boards.sim.udp import UdpModel
-from emulator.spec import Geometry
-from emulator.spec.datagrams import MTU
-from host.errors import LinkError
+from ndrite.boards.sim.serve import BURST_CYCLES, IDLE_S, QUIET_CYCLES
+from ndrite.boards.sim.udp import UdpModel
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.datagrams import MTU
+from ndrite.host.errors import LinkError
 
 WAITING = 256
 """Datagrams that wait for the device at most: however many more the kernel holds, the device gets to run."""

@@ -6,20 +6,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from boards.abilities import Abilities
-from boards.board import Board
-from boards.learning import LearningBoard
-from boards.sim.sizing import USUAL, sized, sized_learning
-from emulator.backend.walk import check_maps
-from emulator.spec import Geometry, Program
-from emulator.spec.geometry import DEPTH_MAX
-from emulator.spec.learning import Counts, Learning
-from host.api import Progress
-from host.channel import Channel
-from host.errors import InputError, NotProgrammedError
-from host.links import Link
-from host.packet_channel import PacketChannel
-from host.session import ATTEMPTS, TIMEOUT_S
+from ndrite.boards.abilities import Abilities
+from ndrite.boards.board import Board
+from ndrite.boards.learning import LearningBoard
+from ndrite.boards.sim.sizing import USUAL, sized, sized_learning
+from ndrite.emulator.backend.walk import check_maps
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.geometry import DEPTH_MAX
+from ndrite.emulator.spec.learning import Counts, Learning
+from ndrite.host.api import Progress
+from ndrite.host.channel import Channel
+from ndrite.host.errors import InputError, NotProgrammedError
+from ndrite.host.links import Link
+from ndrite.host.packet_channel import PacketChannel
+from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard:
@@ -28,8 +28,8 @@ class SizedBoard:
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
     registers too, is gone then, as after a change of boards. It never shrinks: several programs settle on one
-    size. Satisfies ``boards.abilities.Holder``. Raises SimulationBuildError when it cannot be built: by
-    whatever speaks to it first.
+    size. Satisfies ``ndrite.boards.abilities.Holder``. Raises SimulationBuildError when it cannot be built:
+    by whatever speaks to it first.
 
     Parameters
     ----------

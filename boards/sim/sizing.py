@@ -3,16 +3,16 @@
 import dataclasses
 from typing import Any
 
-from emulator.backend.lay_out import check_fits, column_words, weight_words
-from emulator.backend.learning import check_learning_fits
-from emulator.backend.lowering import lower
-from emulator.backend.walk import codes_of_maps
-from emulator.spec import PRESETS, Geometry, Program
-from emulator.spec.errors import GeometryError
-from emulator.spec.lane_groups import bank_rows
-from emulator.spec.learning import Learning
-from emulator.spec.learning_map import LABEL_CODES
-from emulator.spec.walk_record import STEPS_A_LAYER
+from ndrite.emulator.backend.lay_out import check_fits, column_words, weight_words
+from ndrite.emulator.backend.learning import check_learning_fits
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.backend.walk import codes_of_maps
+from ndrite.emulator.spec import PRESETS, Geometry, Program
+from ndrite.emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.lane_groups import bank_rows
+from ndrite.emulator.spec.learning import Learning
+from ndrite.emulator.spec.learning_map import LABEL_CODES
+from ndrite.emulator.spec.walk_record import STEPS_A_LAYER
 
 USUAL = PRESETS["64-lane"]
 MEMORIES = (

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from host.errors import LinkError
+from ndrite.host.errors import LinkError
 
 COMPILERS = ("g++", "clang++", "c++")
 

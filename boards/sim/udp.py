@@ -3,16 +3,16 @@
 import ctypes
 from pathlib import Path
 
-from boards.netlist import build_id, netlist
-from boards.sim.build import cached_library, design
-from boards.sim.link import CYCLES_PER_SECOND
-from boards.sim.running import FED, SIZE, Fed, Function
-from emulator.spec import Geometry
-from emulator.spec.datagrams import MTU
-from host.links.udp import UdpLink
+from ndrite.boards.netlist import build_id, netlist
+from ndrite.boards.sim.build import cached_library, design
+from ndrite.boards.sim.link import CYCLES_PER_SECOND
+from ndrite.boards.sim.running import FED, SIZE, Fed, Function
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.datagrams import MTU
+from ndrite.host.links.udp import UdpLink
 
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
-TOP = "hdl.tops:SimUdp"
+TOP = "ndrite.hdl.tops:SimUdp"
 HOST = (0x7F000001, 4711)
 """Who the datagrams of this process come from: IPv4 address and port."""
 
@@ -59,7 +59,7 @@ class UdpModel(Fed):
 
 
 class SimDatagrams:
-    """Satisfies ``host.links.udp.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
+    """Satisfies ``ndrite.host.links.udp.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
 
     live = False
 

@@ -6,7 +6,7 @@ product's groups lie in lanes beside each other, in whole readouts each, and the
 
 Where the columns of a walk's product leave lanes idle, the lanes divide into as many groups as the geometry
 has and the columns leave room for: N is then the lanes of one group, and where in which of them row k lies
-says ``emulator.spec.lane_groups``.
+says ``ndrite.emulator.spec.lane_groups``.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.lowering import Lowered, lower
-from emulator.backend.walk import walk
-from emulator.spec.errors import GeometryError
-from emulator.spec.flow import of_kind
-from emulator.spec.geometry import Geometry
-from emulator.spec.lane_groups import (
+from ndrite.emulator.backend.lowering import Lowered, lower
+from ndrite.emulator.backend.walk import walk
+from ndrite.emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.flow import of_kind
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.lane_groups import (
     bank_rows,
     beside,
     lane_groups,
@@ -28,11 +28,11 @@ from emulator.spec.lane_groups import (
     words_a_lane,
     words_of,
 )
-from emulator.spec.layer import Layer
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
-from emulator.spec.program import Program
-from emulator.spec.steps import Product
-from emulator.spec.walk_record import record
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Product
+from ndrite.emulator.spec.walk_record import record
 
 
 def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.lay_out import parameters
-from emulator.spec.errors import GeometryError, require
-from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.learning import LEVELS, Devices, Learning, LearningLayer
-from emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
-from emulator.spec.memory_map import Section, address
+from ndrite.emulator.backend.lay_out import parameters
+from ndrite.emulator.spec.errors import GeometryError, require
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.learning import LEVELS, Devices, Learning, LearningLayer
+from ndrite.emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
+from ndrite.emulator.spec.memory_map import Section, address
 
 TILES_MAX = 16
 """Row tiles of a layer, at most."""

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from emulator.spec.brief import record
-from emulator.spec.flow import of_kind
-from emulator.spec.layer import IntArray, Layer
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.flow import of_kind
+from ndrite.emulator.spec.layer import IntArray, Layer
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table
 
 SAMPLE = 0
 """The number of the map that a sample is loaded into."""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Container
 from dataclasses import dataclass
 
-from emulator.backend.lowering import SAMPLE, Lowered
-from emulator.spec.geometry import WORD_ROWS
-from emulator.spec.patches import Pair, Shape
+from ndrite.emulator.backend.lowering import SAMPLE, Lowered
+from ndrite.emulator.spec.geometry import WORD_ROWS
+from ndrite.emulator.spec.patches import Pair, Shape
 
 
 @dataclass(frozen=True)

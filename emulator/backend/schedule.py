@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from emulator.spec.arithmetic import slices
-from emulator.spec.program import Program
-from emulator.spec.steps import Product
+from ndrite.emulator.spec.arithmetic import slices
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Product
 
 
 def bound_cycles(program: Program, lanes: int, rows: int = 1) -> int:

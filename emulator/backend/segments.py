@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from emulator.spec.arithmetic import V_BITS, V_MIN
-from emulator.spec.brief import record
-from emulator.spec.errors import GeometryError
-from emulator.spec.flow import joined, of_kind
-from emulator.spec.layer import IntArray
-from emulator.spec.patches import Patches
-from emulator.spec.program import Program
-from emulator.spec.steps import Pool, Product, Step, Table
+from ndrite.emulator.spec.arithmetic import V_BITS, V_MIN
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.flow import joined, of_kind
+from ndrite.emulator.spec.layer import IntArray
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Pool, Product, Step, Table
 
 Check = Callable[[Program], object]
 """Raises GeometryError for a program that does not fit a device."""

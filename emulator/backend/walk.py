@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
-from emulator.backend.map_places import Place, places_of, size
-from emulator.spec.errors import GeometryError
-from emulator.spec.flow import joined, of_kind
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.patches import Pair
-from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product
-from emulator.spec.walk_record import (
+from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
+from ndrite.emulator.backend.map_places import Place, places_of, size
+from ndrite.emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.flow import joined, of_kind
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.patches import Pair
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Gate, Pool, Product
+from ndrite.emulator.spec.walk_record import (
     GATE,
     HEADER,
     KINDS,

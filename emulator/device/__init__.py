@@ -1,4 +1,4 @@
 """Device physics in floating point and SI units (conductances in microsiemens): NDR, RRAM, ECRAM, crossbar.
 
-Imports NumPy, SciPy and emulator.errors only.
+Imports NumPy, SciPy and ndrite.emulator.errors only.
 """

@@ -15,8 +15,8 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic import dataclasses as pydantic_dataclasses
 from pydantic_core import CoreSchema, core_schema
 
-from emulator.errors import ChipError
-from emulator.spec.brief import shown
+from ndrite.emulator.errors import ChipError
+from ndrite.emulator.spec.brief import shown
 
 Section = TypeVar("Section")
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)

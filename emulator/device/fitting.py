@@ -1,6 +1,6 @@
 """Your own device: measured data (CSV) into the fields of a chip description, or refused with the reason.
 
-Imports emulator.device only.
+Imports ndrite.emulator.device only.
 """
 
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emulator.device.ecram.fit import EcramFit as EcramFit
-from emulator.device.ecram.fit import fit_ecram as fit_ecram
-from emulator.device.measurements import Measurements as Measurements
-from emulator.device.measurements import read_measurements as read_measurements
-from emulator.device.ndr.fit import NdrFit as NdrFit
-from emulator.device.ndr.fit import fit_ndr as fit_ndr
-from emulator.device.rram.fit import RramFit as RramFit
-from emulator.device.rram.fit import fit_rram as fit_rram
-from emulator.errors import DatasetError
+from ndrite.emulator.device.ecram.fit import EcramFit as EcramFit
+from ndrite.emulator.device.ecram.fit import fit_ecram as fit_ecram
+from ndrite.emulator.device.measurements import Measurements as Measurements
+from ndrite.emulator.device.measurements import read_measurements as read_measurements
+from ndrite.emulator.device.ndr.fit import NdrFit as NdrFit
+from ndrite.emulator.device.ndr.fit import fit_ndr as fit_ndr
+from ndrite.emulator.device.rram.fit import RramFit as RramFit
+from ndrite.emulator.device.rram.fit import fit_rram as fit_rram
+from ndrite.emulator.errors import DatasetError
 
 EVERY = 5
 """One row of so many is held out."""

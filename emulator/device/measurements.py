@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import DatasetError
-from emulator.spec.arrays import Bools, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.brief import record
 
 Place = tuple[int, float, bool]
 """Index of a column, factor to SI, and whether values are resistances."""

@@ -1,6 +1,7 @@
 """Programming as pulses: forming, then set, reset and verify, by a device's own pulse response.
 
-The laws of ``emulator.device.rram.programming`` say where cells land, this loop what it takes to land there.
+The laws of ``ndrite.emulator.device.rram.programming`` say where cells land, this loop what it takes to land
+there.
 """
 
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from typing import Annotated
 
 import numpy as np
 
-from emulator.device.ecram.description import Pulsed
-from emulator.device.fields import number, section
-from emulator.device.measurements import rms
-from emulator.errors import PhysicsError
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.ecram.description import Pulsed
+from ndrite.emulator.device.fields import number, section
+from ndrite.emulator.device.measurements import rms
+from ndrite.emulator.errors import PhysicsError
+from ndrite.emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

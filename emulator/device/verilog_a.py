@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
-from emulator.device.ndr import curves
-from emulator.device.ndr.tuning import SHAPES
-from emulator.errors import ChipError, PhysicsError, require
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
+from ndrite.emulator.device.ndr import curves
+from ndrite.emulator.device.ndr.tuning import SHAPES
+from ndrite.emulator.errors import ChipError, PhysicsError, require
 
 
 def text(value: float) -> str:

@@ -1,7 +1,7 @@
 """The golden model: what the gateware computes, bit for bit, one module per RTL block.
 
-Imports emulator.spec and NumPy only.
+Imports ndrite.emulator.spec and NumPy only.
 """
 
-from emulator.golden.codes import Trace
-from emulator.golden.core import Core
+from ndrite.emulator.golden.codes import Trace
+from ndrite.emulator.golden.core import Core

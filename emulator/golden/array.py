@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX, clip, rshift_round
-from emulator.spec.layer import Layer
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, clip, rshift_round
+from ndrite.emulator.spec.layer import Layer
 
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53

@@ -1,6 +1,6 @@
-"""campaign: virtual chips one by one, the votes of all samples on each (``emulator.spec.campaign``).
+"""campaign: virtual chips one by one, the votes of all samples on each (``ndrite.emulator.spec.campaign``).
 
-Where the compiled loops are there, they draw the chips as ``emulator.golden.redraw`` does.
+Where the compiled loops are there, they draw the chips as ``ndrite.emulator.golden.redraw`` does.
 """
 
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.core import Core
-from emulator.golden.fast import FastCore, available, suits
-from emulator.golden.noise import key_schedule
-from emulator.golden.redraw import virtual_chip
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.program import Program
-from emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, inference_index
+from ndrite.emulator.golden.core import Core
+from ndrite.emulator.golden.fast import FastCore, available, suits
+from ndrite.emulator.golden.noise import key_schedule
+from ndrite.emulator.golden.redraw import virtual_chip
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, inference_index
 
 
 class FastChips:
@@ -46,7 +46,7 @@ class FastChips:
 
     def chip(self, chip: int) -> FastCore:
         """The core of virtual chip ``chip``; the one before is overwritten."""
-        from emulator.golden.fast_loops import redraw
+        from ndrite.emulator.golden.fast_loops import redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
         for i, ((mean, sigma), weights) in enumerate(zip(self._laws, self._core.weights, strict=True)):

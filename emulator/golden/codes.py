@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.array import array, readout
-from emulator.golden.neuron import neuron, preneuron
-from emulator.golden.noise import gaussian, noise, pass_key, sigma
-from emulator.golden.steps import gate, pool, second_operand, table
-from emulator.spec.arithmetic import dac_slice, slices
-from emulator.spec.arrays import Ints
-from emulator.spec.evaluate import At
-from emulator.spec.layer import Layer
-from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table
+from ndrite.emulator.golden.array import array, readout
+from ndrite.emulator.golden.neuron import neuron, preneuron
+from ndrite.emulator.golden.noise import gaussian, noise, pass_key, sigma
+from ndrite.emulator.golden.steps import gate, pool, second_operand, table
+from ndrite.emulator.spec.arithmetic import dac_slice, slices
+from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.evaluate import At
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.codes import Codes, Draw, Trace
-from emulator.golden.fast import FastCore, available, loaded, suits, work
-from emulator.spec.errors import require
-from emulator.spec.evaluate import last
-from emulator.spec.flow import of_kind
-from emulator.spec.program import Program
-from emulator.spec.steps import Product, Step
+from ndrite.emulator.golden.codes import Codes, Draw, Trace
+from ndrite.emulator.golden.fast import FastCore, available, loaded, suits, work
+from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.evaluate import last
+from ndrite.emulator.spec.flow import of_kind
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Product, Step
 
 BATCH = 1024
 """Samples computed together at most; bounds the memory of a large run."""
@@ -27,7 +27,7 @@ FAST_WORK = 1 << 30
 class Core:
     """The golden model of one programmed chip.
 
-    ``fast``: whether to use the compiled loops of ``emulator.golden.fast``;
+    ``fast``: whether to use the compiled loops of ``ndrite.emulator.golden.fast``;
     None: where numba is installed, and has been loaded or is worth loading, for ``FAST_FROM`` samples or
     ``FAST_WORK`` multiplications (that costs a second). The answers are the same.
     """

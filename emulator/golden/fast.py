@@ -1,4 +1,5 @@
-"""fast: the golden model in compiled loops, bit-identical to ``emulator.golden.core`` (tested), for speed.
+"""fast: the golden model in compiled loops, bit-identical to ``ndrite.emulator.golden.core`` (tested), for
+speed.
 
 Needs the extra ``fast``; without it the NumPy model does the same work, slower. Maps are (C, n, H, W): what a
 column or a channel holds lies in one piece for all samples together.
@@ -15,19 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.array import FLOAT32_EXACT
-from emulator.golden.neuron import neuron
-from emulator.golden.noise import key_schedule
-from emulator.golden.steps import table
-from emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
-from emulator.spec.arrays import Codes
-from emulator.spec.evaluate import At, last, run
-from emulator.spec.flow import filled, of_kind
-from emulator.spec.noise import DOMAIN_READ
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.program import Program
-from emulator.spec.steps import Gate, Pool, Product, Table
+from ndrite.emulator.golden.array import FLOAT32_EXACT
+from ndrite.emulator.golden.neuron import neuron
+from ndrite.emulator.golden.noise import key_schedule
+from ndrite.emulator.golden.steps import table
+from ndrite.emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
+from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.evaluate import At, last, run
+from ndrite.emulator.spec.flow import filled, of_kind
+from ndrite.emulator.spec.noise import DOMAIN_READ
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = list[npt.NDArray[Any]]
 
@@ -46,7 +47,7 @@ def available() -> bool:
 
 def loaded() -> bool:
     """Whether the compiled loops are there already, so that using them costs nothing."""
-    return "emulator.golden.fast_loops" in sys.modules
+    return "ndrite.emulator.golden.fast_loops" in sys.modules
 
 
 def suits(program: Program) -> bool:
@@ -153,7 +154,7 @@ class FastProduct:
 
     def run(self, maps: Maps, first: int, loops: _Loops) -> npt.NDArray[Any]:
         """Its map, codes or sums int32; patch p of sample i has number first + i * stride + p."""
-        from emulator.golden.fast_loops import product
+        from ndrite.emulator.golden.fast_loops import product
 
         step, patches = self.step, self.step.patches
         x = join([maps[s] for s in step.sources])
@@ -208,7 +209,7 @@ class _Loops(NamedTuple):
         return made.run(maps, self.first * made.stride + at.call * step.patches.positions, self)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Codes:
-        from emulator.golden.fast_maps import pool
+        from ndrite.emulator.golden.fast_maps import pool
 
         x, p = join([maps[s] for s in step.sources]), step.patches
         out = np.empty((p.shape[0], x.shape[1], *p.grid), np.uint8)
@@ -217,7 +218,7 @@ class _Loops(NamedTuple):
         return filled(out, step.block)
 
     def table(self, at: At, step: Table, maps: Maps) -> Codes:
-        from emulator.golden.fast_maps import look_up
+        from ndrite.emulator.golden.fast_maps import look_up
 
         x = join([maps[s] for s in step.sources])
         out = np.empty((len(step.channel), *x.shape[1:]), np.uint8)
@@ -226,7 +227,7 @@ class _Loops(NamedTuple):
         return out
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Codes:
-        from emulator.golden.fast_maps import add_term, close_gate
+        from ndrite.emulator.golden.fast_maps import add_term, close_gate
 
         first = maps[step.terms[0].a]
         total, out = np.zeros(first.size, np.int64), np.empty(first.shape, np.uint8)
@@ -253,7 +254,7 @@ def _answers(program: Program, step: Table) -> Codes:
 
 def channel_first(x: Codes, shape: Shape) -> Codes:
     """Maps (C, n, H, W) of samples (n, C * H * W)."""
-    from emulator.golden.fast_maps import turn
+    from ndrite.emulator.golden.fast_maps import turn
 
     if len(x) == 1 or shape[1:] != (1, 1):
         return np.ascontiguousarray(x.reshape(len(x), *shape).swapaxes(0, 1))
@@ -263,7 +264,7 @@ def channel_first(x: Codes, shape: Shape) -> Codes:
 
 
 def join(maps: list[Codes]) -> Codes:
-    """Several maps as one step reads them (``emulator.spec.steps.joined``)."""
+    """Several maps as one step reads them (``ndrite.emulator.spec.steps.joined``)."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) > 1:

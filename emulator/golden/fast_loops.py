@@ -1,4 +1,4 @@
-"""The compiled loops of ``emulator.golden.fast`` over the array: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` over the array: importing this needs numba.
 
 Maps are (C, n, H, W), channel first of all: what a column answers to all patches lies in one piece, whatever
 the number of columns. The inner loops run over patches, and a column's constants stay in registers. Every
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from emulator.golden.noise import SIGNED_TABLE
-from emulator.spec import noise as spec
+from ndrite.emulator.golden.noise import SIGNED_TABLE
+from ndrite.emulator.spec import noise as spec
 
 CHUNK = 448
 """Patches worked on together: their sums stay in the second-level cache."""

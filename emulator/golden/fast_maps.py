@@ -1,4 +1,4 @@
-"""The compiled loops of ``emulator.golden.fast`` between products: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` between products: importing this needs numba.
 
 Maps are (C, n, H, W) of codes.
 """

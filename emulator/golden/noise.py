@@ -1,4 +1,4 @@
-"""noise: the read-noise generator of ``emulator.spec.noise`` and its scale, vectorised."""
+"""noise: the read-noise generator of ``ndrite.emulator.spec.noise`` and its scale, vectorised."""
 
 from functools import lru_cache
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import noise as spec
-from emulator.spec.arithmetic import GAUSS_FRACTION, SIGMA_MAX, isqrt, rshift_round
+from ndrite.emulator.spec import noise as spec
+from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SIGMA_MAX, isqrt, rshift_round
 
 _TABLE = np.array(spec.gaussian_table(), np.int16)
 SIGNED_TABLE = np.concatenate([_TABLE, -_TABLE])

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emulator.spec.arithmetic import DAC_BITS, V_BITS
-from emulator.spec.geometry import Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.program import Program
+from ndrite.emulator.spec.arithmetic import DAC_BITS, V_BITS
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.program import Program
 
 
 def random_program(

@@ -1,4 +1,4 @@
-"""redraw: the effective weights of a virtual chip (``emulator.spec.variation``)."""
+"""redraw: the effective weights of a virtual chip (``ndrite.emulator.spec.variation``)."""
 
 import dataclasses
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.noise import normal, stream_key, words
-from emulator.spec.arithmetic import clip
-from emulator.spec.program import Program
-from emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, Variation
+from ndrite.emulator.golden.noise import normal, stream_key, words
+from ndrite.emulator.spec.arithmetic import clip
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, Variation
 
 
 def redraw(

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.neuron import look_up
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from emulator.spec.arrays import Codes, Ints
-from emulator.spec.flow import filled
-from emulator.spec.steps import Gate, Pool, Product, Table
+from ndrite.emulator.golden.neuron import look_up
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from ndrite.emulator.spec.arrays import Codes, Ints
+from ndrite.emulator.spec.flow import filled
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def second_operand(step: Product, skip: Codes) -> Ints:

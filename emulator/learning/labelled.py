@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError, require
-from emulator.spec.archive import digest
-from emulator.spec.arrays import Codes
-from emulator.spec.brief import record
-from emulator.spec.meaning import Meaning
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.spec.archive import digest
+from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.meaning import Meaning
 
 Classes = npt.NDArray[Any]
 

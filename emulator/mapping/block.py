@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.network import Dense, Ndr, Network, Product
-from emulator.spec import Program, steps
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.lane_groups import bank_rows, lane_groups, whole_readouts, words_a_lane
-from emulator.spec.patches import Pair, Patches
+from ndrite.emulator.network import Dense, Ndr, Network, Product
+from ndrite.emulator.spec import Program, steps
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.lane_groups import bank_rows, lane_groups, whole_readouts, words_a_lane
+from ndrite.emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:

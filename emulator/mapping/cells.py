@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from emulator.device.array import crossbar
-from emulator.device.description import Cell, Chip
-from emulator.device.pulsing import PulseCount
-from emulator.device.rram.drift import age
-from emulator.device.rram.programming import STUCK_LOW, readable
-from emulator.errors import CompileError
-from emulator.mapping.mitigation import Mitigation
-from emulator.spec.arrays import Floats, Ints
-from emulator.spec.brief import record
+from ndrite.emulator.device.array import crossbar
+from ndrite.emulator.device.description import Cell, Chip
+from ndrite.emulator.device.pulsing import PulseCount
+from ndrite.emulator.device.rram.drift import age
+from ndrite.emulator.device.rram.programming import STUCK_LOW, readable
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.brief import record
 
 Stuck = npt.NDArray[np.int8]
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel
-from emulator.device.ndr.tuning import CURRENT
-from emulator.errors import CompileError
-from emulator.mapping.states import States
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.tuning import CURRENT
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.mapping.states import States
+from ndrite.emulator.spec.arrays import Floats
 
 Curves = Callable[[Floats], Floats]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError, require
-from emulator.mapping.weights import MappedWeights, map_weights
-from emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.mapping.weights import MappedWeights, map_weights
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 BIAS_ROWS_MAX = 64
 

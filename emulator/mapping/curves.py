@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
-from emulator.errors import CompileError
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.ndr.pwl import SEGMENTS, fit_pwl
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.spec.arrays import Floats
 
 Index = npt.NDArray[np.uint16]
 CURVES_MAX = 1 << 16

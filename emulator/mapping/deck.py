@@ -1,9 +1,9 @@
 """A product of a die as a deck of ngspice.
 
 It has cells, wires, access devices, columns, load lines and NDR neurons. Wires are drawn as in
-``emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that its differential
-current asks for, with its gain and offset; it rectifies where the device's law is of such a driver
-(``emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
+``ndrite.emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that its
+differential current asks for, with its gain and offset; it rectifies where the device's law is of such a
+driver (``ndrite.emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
 """
 
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.array.crossbar import MICRO
-from emulator.device.description import Chip
-from emulator.device.ndr import curves
-from emulator.device.verilog_a import current_law, text
-from emulator.mapping.cells import arrays_of
-from emulator.mapping.circuits import axes
-from emulator.mapping.devices import Neurons
-from emulator.mapping.die import Die
-from emulator.mapping.states import stretch_at
-from emulator.mapping.weights import MappedWeights, code_max
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.array.crossbar import MICRO
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr import curves
+from ndrite.emulator.device.verilog_a import current_law, text
+from ndrite.emulator.mapping.cells import arrays_of
+from ndrite.emulator.mapping.circuits import axes
+from ndrite.emulator.mapping.devices import Neurons
+from ndrite.emulator.mapping.die import Die
+from ndrite.emulator.mapping.states import stretch_at
+from ndrite.emulator.mapping.weights import MappedWeights, code_max
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
 
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip, Neuron
-from emulator.device.ecram.pulses import reachable
-from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import NdrModel
-from emulator.device.ndr.pwl import SEGMENTS
-from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.device.ndr.window import Window, choose_window
-from emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from emulator.mapping.states import (
+from ndrite.emulator.device.description import Chip, Neuron
+from ndrite.emulator.device.ecram.pulses import reachable
+from ndrite.emulator.device.ndr.circuit import Circuit
+from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.pwl import SEGMENTS
+from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.device.ndr.window import Window, choose_window
+from ndrite.emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
+from ndrite.emulator.mapping.states import (
     LIKENED,
     States,
     heights_at,
@@ -23,10 +23,10 @@ from emulator.mapping.states import (
     shaped_devices,
     stretch_at,
 )
-from emulator.network.activation import NAMED, Activation, Ndr, Sampled
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.network.activation import NAMED, Activation, Ndr, Sampled
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 Curves = Callable[[Floats], Floats]
 

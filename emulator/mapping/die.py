@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.device.ndr.window import Window
-from emulator.errors import ChipError, CompileError, require
-from emulator.mapping.columns import BiasCells, Columns
-from emulator.mapping.devices import Neurons, ndr_neurons
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.ranges import AdcRange
-from emulator.mapping.states import States, kept
-from emulator.mapping.variation import without_errors
-from emulator.mapping.weights import MappedWeights, code_max, conductance_codes
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record, titled
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.errors import ChipError, CompileError, require
+from ndrite.emulator.mapping.columns import BiasCells, Columns
+from ndrite.emulator.mapping.devices import Neurons, ndr_neurons
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.ranges import AdcRange
+from ndrite.emulator.mapping.states import States, kept
+from ndrite.emulator.mapping.variation import without_errors
+from ndrite.emulator.mapping.weights import MappedWeights, code_max, conductance_codes
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record, titled
 
 
 @record()

@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import parse_chip
-from emulator.device.ndr.curves import NdrModel
-from emulator.device.ndr.curves import Table as MeasuredTable
-from emulator.device.ndr.tuning import scaled_device
-from emulator.device.ndr.window import Window
-from emulator.errors import CompileError, EmulatorError
-from emulator.mapping.cells import Cells
-from emulator.mapping.columns import BiasCells, Columns
-from emulator.mapping.devices import Neurons, ndr_neurons
-from emulator.mapping.die import Die, DieArray, DieTable, aged
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.ranges import AdcRange
-from emulator.mapping.states import States
-from emulator.mapping.weights import MappedWeights
-from emulator.spec import Program
-from emulator.spec.archive import FIELD, Arrays, FileKind
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.description import parse_chip
+from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.curves import Table as MeasuredTable
+from ndrite.emulator.device.ndr.tuning import scaled_device
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.errors import CompileError, EmulatorError
+from ndrite.emulator.mapping.cells import Cells
+from ndrite.emulator.mapping.columns import BiasCells, Columns
+from ndrite.emulator.mapping.devices import Neurons, ndr_neurons
+from ndrite.emulator.mapping.die import Die, DieArray, DieTable, aged
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.ranges import AdcRange
+from ndrite.emulator.mapping.states import States
+from ndrite.emulator.mapping.weights import MappedWeights
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.archive import FIELD, Arrays, FileKind
+from ndrite.emulator.spec.arrays import Floats
 
 BYTES_MAX = 4 << 30
 FILE = FileKind("die", 1, CompileError, known=(EmulatorError,), most_bytes=BYTES_MAX, total_bytes=BYTES_MAX)

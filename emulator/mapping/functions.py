@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import SEGMENT_BITS, SEGMENTS
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.ndr.pwl import SEGMENT_BITS, SEGMENTS
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+from ndrite.emulator.spec.arrays import Floats
 
 CODES = INPUT_MAX + 1
 WHOLE = -(CODES // 2), 16

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.device.ndr.window import Window
-from emulator.golden.neuron import neuron, preneuron
-from emulator.mapping import ranges
-from emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
-from emulator.mapping.curves import Curves
-from emulator.mapping.devices import (
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.golden.neuron import neuron, preneuron
+from ndrite.emulator.mapping import ranges
+from ndrite.emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
+from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.devices import (
     Neurons,
     curves_of,
     each_of,
@@ -22,20 +22,20 @@ from emulator.mapping.devices import (
     trained_outputs,
     window_of,
 )
-from emulator.mapping.die import DieArray
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.ranges import partial_sums
-from emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport
-from emulator.mapping.samples import Rows, skip_gain
-from emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
-from emulator.mapping.states import widest_window
-from emulator.mapping.variation import without_errors
-from emulator.mapping.weights import MappedWeights, code_max, map_weights
-from emulator.network import Activation, Dense, Ndr
-from emulator.spec import Layer
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, rshift_round, slices
-from emulator.spec.arrays import Floats, Ints
-from emulator.spec.geometry import Geometry
+from ndrite.emulator.mapping.die import DieArray
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.ranges import partial_sums
+from ndrite.emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport
+from ndrite.emulator.mapping.samples import Rows, skip_gain
+from ndrite.emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
+from ndrite.emulator.mapping.states import widest_window
+from ndrite.emulator.mapping.variation import without_errors
+from ndrite.emulator.mapping.weights import MappedWeights, code_max, map_weights
+from ndrite.emulator.network import Activation, Dense, Ndr
+from ndrite.emulator.spec import Layer
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, rshift_round, slices
+from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.geometry import Geometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ class MapOptions:
         of virtual chips spread around them. Converters and neurons are the individual ones of the seed.
     target:
         When given, kernels are programmed several times over, and groups of channels packed
-        (``emulator.mapping.block``), where that takes fewer cycles on such an array and fits it; else once
-        and apart.
+        (``ndrite.emulator.mapping.block``), where that takes fewer cycles on such an array and fits it; else
+        once and apart.
     column_steps:
         Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
         for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError, require_field
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError, require_field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class Mitigation:
         The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
     row_placement:
         Rows of weights take those physical rows whose stuck cells hurt them least
-        (``emulator.mapping.cells``). Not rows that a column of an analog layer is wired to.
+        (``ndrite.emulator.mapping.cells``). Not rows that a column of an analog layer is wired to.
     wire_compensation:
-        Cells are programmed higher where wires take from their current (``emulator.mapping.wires``). None: on
-        where columns share one transimpedance, whose gains nothing behind them can correct.
+        Cells are programmed higher where wires take from their current (``ndrite.emulator.mapping.wires``).
+        None: on where columns share one transimpedance, whose gains nothing behind them can correct.
     write_verify_attempts, write_verify_tolerance_percent:
         Cells further than the tolerance (percent of g_max_uS) from their target are programmed again, up to
         so many times. The published programming errors already are the result of a programming loop: this is

@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emulator.device.description import Chip, load_chip
-from emulator.errors import CompileError, CompileWarning, require
-from emulator.mapping.die import Die
-from emulator.mapping.die_file import die_digest
-from emulator.mapping.layer import MapOptions
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.nodes import Mapper
-from emulator.mapping.program_of import program_of
-from emulator.mapping.report import CompileReport, unused_parts
-from emulator.mapping.variation import variation_of
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import CompileError, CompileWarning, require
+from ndrite.emulator.mapping.die import Die
+from ndrite.emulator.mapping.die_file import die_digest
+from ndrite.emulator.mapping.layer import MapOptions
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.nodes import Mapper
+from ndrite.emulator.mapping.program_of import program_of
+from ndrite.emulator.mapping.report import CompileReport, unused_parts
+from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Codes, Floats
 
 SAMPLES_MIN = 16
 USUAL = MapOptions()

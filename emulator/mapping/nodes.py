@@ -4,27 +4,27 @@ import dataclasses
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError
-from emulator.golden.codes import Codes as CodeArithmetic
-from emulator.golden.codes import Draw
-from emulator.golden.core import batch_of
-from emulator.mapping.block import laid_out
-from emulator.mapping.curves import Curves
-from emulator.mapping.devices import make_neurons
-from emulator.mapping.die import DieArray, DieTable
-from emulator.mapping.functions import placed
-from emulator.mapping.layer import CompiledLayer, MapOptions
-from emulator.mapping.report import LayerReport, TableReport
-from emulator.mapping.samples import Rows, Second
-from emulator.mapping.scaling import SCALE_MAX, shift_for
-from emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
-from emulator.network.floats import result
-from emulator.spec import Program, steps
-from emulator.spec.arithmetic import INPUT_MAX, slices
-from emulator.spec.arrays import Array, Codes, Floats
-from emulator.spec.evaluate import At, evaluated
-from emulator.spec.patches import Pair
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden.codes import Codes as CodeArithmetic
+from ndrite.emulator.golden.codes import Draw
+from ndrite.emulator.golden.core import batch_of
+from ndrite.emulator.mapping.block import laid_out
+from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.devices import make_neurons
+from ndrite.emulator.mapping.die import DieArray, DieTable
+from ndrite.emulator.mapping.functions import placed
+from ndrite.emulator.mapping.layer import CompiledLayer, MapOptions
+from ndrite.emulator.mapping.report import LayerReport, TableReport
+from ndrite.emulator.mapping.samples import Rows, Second
+from ndrite.emulator.mapping.scaling import SCALE_MAX, shift_for
+from ndrite.emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
+from ndrite.emulator.network.floats import result
+from ndrite.emulator.spec import Program, steps
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, slices
+from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.spec.patches import Pair
 
 LOOKED_AT = (16, 256)
 """Samples, and patches of each product, that show how many of its inputs are 0, where that decides how it is

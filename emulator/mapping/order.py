@@ -1,20 +1,20 @@
 """Which column of an analog layer computes which unit, where the next array's rows are wired to them.
 
 Units may be computed in any order. A row of the next array takes whatever unit its column has, so the order
-that hurts least there (``emulator.mapping.cells``) is the order of the units.
+that hurts least there (``ndrite.emulator.mapping.cells``) is the order of the units.
 """
 
 import dataclasses
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.mapping.cells import pair_targets, places, stuck_cells
-from emulator.mapping.nodes import layer_generators
-from emulator.mapping.weights import column_limits
-from emulator.mapping.wires import nearest
-from emulator.network import Dense, Ndr, Network
-from emulator.spec.arrays import Codes
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.mapping.cells import pair_targets, places, stuck_cells
+from ndrite.emulator.mapping.nodes import layer_generators
+from ndrite.emulator.mapping.weights import column_limits
+from ndrite.emulator.mapping.wires import nearest
+from ndrite.emulator.network import Dense, Ndr, Network
+from ndrite.emulator.spec.arrays import Codes
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:

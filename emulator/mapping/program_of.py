@@ -4,17 +4,17 @@ import dataclasses
 
 import numpy as np
 
-from emulator.errors import CompileError
-from emulator.mapping.columns import total_noise
-from emulator.mapping.curves import Curves, Index
-from emulator.mapping.devices import each_of
-from emulator.mapping.die import Die, DieArray
-from emulator.mapping.functions import placed
-from emulator.mapping.scaling import cell_noise, int32
-from emulator.mapping.variation import variation_of
-from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.steps import Product, Step, Table
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.mapping.columns import total_noise
+from ndrite.emulator.mapping.curves import Curves, Index
+from ndrite.emulator.mapping.devices import each_of
+from ndrite.emulator.mapping.die import Die, DieArray
+from ndrite.emulator.mapping.functions import placed
+from ndrite.emulator.mapping.scaling import cell_noise, int32
+from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.spec import Layer, Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.steps import Product, Step, Table
 
 
 def program_of(die: Die, program: Program) -> Program:

@@ -8,13 +8,13 @@ about zero.
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.golden.array import array, readout
-from emulator.mapping.mitigation import Mitigation
-from emulator.spec import Layer
-from emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
-from emulator.spec.arrays import Codes, Floats, Ints
-from emulator.spec.brief import record
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.golden.array import array, readout
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.spec import Layer
+from ndrite.emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
+from ndrite.emulator.spec.arrays import Codes, Floats, Ints
+from ndrite.emulator.spec.brief import record
 
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047

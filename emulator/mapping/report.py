@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.device.description import Chip, Neuron
-from emulator.device.pulsing import PulseCount
-from emulator.network.activation import Activation, Ndr
-from emulator.spec.brief import record, titled
+from ndrite.emulator.device.description import Chip, Neuron
+from ndrite.emulator.device.pulsing import PulseCount
+from ndrite.emulator.network.activation import Activation, Ndr
+from ndrite.emulator.spec.brief import record, titled
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 CODES, BEFORE = "input codes", "the layers before"

@@ -3,13 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.mapping.ranges import column_sums
-from emulator.mapping.scaling import SCALE_MAX, shift_for
-from emulator.network import Dense
-from emulator.spec import Layer
-from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
-from emulator.spec.arrays import Array, Codes, Floats, Ints
-from emulator.spec.brief import record
+from ndrite.emulator.mapping.ranges import column_sums
+from ndrite.emulator.mapping.scaling import SCALE_MAX, shift_for
+from ndrite.emulator.network import Dense
+from ndrite.emulator.spec import Layer
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
+from ndrite.emulator.spec.arrays import Array, Codes, Floats, Ints
+from ndrite.emulator.spec.brief import record
 
 
 @record()

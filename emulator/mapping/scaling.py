@@ -3,12 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError, require
-from emulator.mapping.ranges import AdcRange
-from emulator.mapping.weights import MappedWeights, code_max
-from emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, V_MAX
-from emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.mapping.ranges import AdcRange
+from ndrite.emulator.mapping.weights import MappedWeights, code_max
+from ndrite.emulator.spec.arithmetic import SHIFT_MAX, SIGMA_MAX, V_MAX
+from ndrite.emulator.spec.arrays import Floats, Ints
 
 SCALE_MAX = 65535
 STEP = 2.0 * V_MAX

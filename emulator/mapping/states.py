@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel
-from emulator.device.ndr.description import CURVE_END, CURVE_START
-from emulator.device.ndr.tuning import CURRENT
-from emulator.device.ndr.window import Shape, Window, choose_window
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.description import CURVE_END, CURVE_START
+from ndrite.emulator.device.ndr.tuning import CURRENT
+from ndrite.emulator.device.ndr.window import Shape, Window, choose_window
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 
 @record()

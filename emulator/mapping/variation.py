@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.device.pulsing import Programming
-from emulator.mapping.weights import code_max, full_scale
-from emulator.spec.arrays import Floats
-from emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.pulsing import Programming
+from ndrite.emulator.mapping.weights import code_max, full_scale
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 RATE_ONE = 1 << 16
 FIXED_MAX = 65535

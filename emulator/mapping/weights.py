@@ -10,12 +10,12 @@ with.
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Cell, Chip
-from emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.wires import compensated, nearest
-from emulator.spec.arrays import Array, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.description import Cell, Chip
+from ndrite.emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.wires import compensated, nearest
+from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.brief import record
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Column limits tried, relative to the column's largest weight."""

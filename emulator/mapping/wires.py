@@ -8,9 +8,9 @@ a larger limit, whose smaller currents cost less of it, against the cells' error
 
 import numpy as np
 
-from emulator.device.description import Cell, Chip
-from emulator.mapping.cells import level_targets, pair_targets, through_wires
-from emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.device.description import Cell, Chip
+from ndrite.emulator.mapping.cells import level_targets, pair_targets, through_wires
+from ndrite.emulator.spec.arrays import Floats, Ints
 
 LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """Factors on the limits that are tried."""

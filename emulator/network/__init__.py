@@ -1,12 +1,12 @@
 """Float networks: what is trained and mapped, and the float reference an emulated chip is judged by.
 
-Imports NumPy, emulator.errors and emulator.device (the NDR form) only.
+Imports NumPy, ndrite.emulator.errors and ndrite.emulator.device (the NDR form) only.
 """
 
-from emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
-from emulator.network.file import load_network
-from emulator.network.network import Network
-from emulator.network.nodes import Dense, Gate, Node, Pool, Product, Table
-from emulator.spec.flow import State, Term
-from emulator.spec.meaning import InputRange, Meaning
-from emulator.spec.patches import Patches
+from ndrite.emulator.network.activation import NAMED, Activation, Named, Ndr, Sampled
+from ndrite.emulator.network.file import load_network
+from ndrite.emulator.network.network import Network
+from ndrite.emulator.network.nodes import Dense, Gate, Node, Pool, Product, Table
+from ndrite.emulator.spec.flow import State, Term
+from ndrite.emulator.spec.meaning import InputRange, Meaning
+from ndrite.emulator.spec.patches import Patches

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import tunnel
-from emulator.errors import NetworkError, require
-from emulator.spec.arrays import Array
-from emulator.spec.brief import record
+from ndrite.emulator.device.ndr.curves import tunnel
+from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.brief import record
 
 Floats = npt.NDArray[np.float32]
 

@@ -4,14 +4,14 @@ import dataclasses
 import os
 from typing import Any
 
-from emulator.errors import NetworkError
-from emulator.network.activation import Activation, Named, Ndr, Sampled
-from emulator.network.network import Network
-from emulator.network.nodes import KINDS, Node
-from emulator.spec.archive import Arrays, FileKind, built, digest, flat, tuples
-from emulator.spec.errors import MeaningError
-from emulator.spec.flow import State
-from emulator.spec.meaning import Meaning
+from ndrite.emulator.errors import NetworkError
+from ndrite.emulator.network.activation import Activation, Named, Ndr, Sampled
+from ndrite.emulator.network.network import Network
+from ndrite.emulator.network.nodes import KINDS, Node
+from ndrite.emulator.spec.archive import Arrays, FileKind, built, digest, flat, tuples
+from ndrite.emulator.spec.errors import MeaningError
+from ndrite.emulator.spec.flow import State
+from ndrite.emulator.spec.meaning import Meaning
 
 BYTES_MAX = 1 << 30
 FILE = FileKind(

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.activation import Activation, Floats
-from emulator.network.nodes import Gate, Maps, Pool, Product, Table
-from emulator.spec.arrays import Array
-from emulator.spec.evaluate import At, evaluated
-from emulator.spec.flow import filled
+from ndrite.emulator.network.activation import Activation, Floats
+from ndrite.emulator.network.nodes import Gate, Maps, Pool, Product, Table
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.spec.flow import filled
 
 
 class FloatArithmetic:

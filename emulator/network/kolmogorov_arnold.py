@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError, require
-from emulator.network.floats import result
-from emulator.network.network import Network
-from emulator.spec.arrays import Floats
+from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.network.floats import result
+from ndrite.emulator.network.network import Network
+from ndrite.emulator.spec.arrays import Floats
 
 
 def layers_of_functions(network: Network) -> list[int]:

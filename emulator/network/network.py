@@ -8,17 +8,17 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError, require
-from emulator.network.activation import Activation, Floats
-from emulator.network.floats import FLOATS
-from emulator.network.nodes import Dense, Node, Product
-from emulator.spec.arrays import Codes
-from emulator.spec.brief import record
-from emulator.spec.errors import MeaningError
-from emulator.spec.evaluate import last
-from emulator.spec.flow import Flow, State, of_kind
-from emulator.spec.meaning import Meaning
-from emulator.spec.patches import Patches, Shape
+from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.network.activation import Activation, Floats
+from ndrite.emulator.network.floats import FLOATS
+from ndrite.emulator.network.nodes import Dense, Node, Product
+from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import MeaningError
+from ndrite.emulator.spec.evaluate import last
+from ndrite.emulator.spec.flow import Flow, State, of_kind
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.patches import Patches, Shape
 
 VALUES_MAX = 1 << 24
 """Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
@@ -141,12 +141,12 @@ class Network(Flow):
 
     def digest(self) -> str:
         """SHA-256, hexadecimal, over all that computes: nodes, states and shape."""
-        from emulator.network.file import network_digest
+        from ndrite.emulator.network.file import network_digest
 
         return network_digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
-        from emulator.network.file import save_network
+        from ndrite.emulator.network.file import save_network
 
         save_network(self, path)

@@ -1,6 +1,6 @@
 """The nodes of a float network, on maps (n, C, H, W) with values in 0..1; ``floats`` computes them.
 
-A node reads maps by their numbers, as the steps of a program do (``emulator.spec.flow``).
+A node reads maps by their numbers, as the steps of a program do (``ndrite.emulator.spec.flow``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError, require
-from emulator.network.activation import Activation, Floats, Ndr
-from emulator.spec.arrays import Array, Ints
-from emulator.spec.brief import record
-from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
-from emulator.spec.patches import Pair, Patches, Shape
+from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.network.activation import Activation, Floats, Ndr
+from ndrite.emulator.spec.arrays import Array, Ints
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
+from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Maps = Sequence[Floats] | Mapping[int, Floats]
 """Maps (n, C, H, W) by number."""

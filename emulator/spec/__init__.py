@@ -3,8 +3,8 @@
 One source for the RTL, the driver, the golden model and the documentation. Imports NumPy only.
 """
 
-from emulator.spec.arithmetic import clip, isqrt, rshift_round
-from emulator.spec.errors import GeometryError, ProgramError, SpecError
-from emulator.spec.geometry import PRESETS, Geometry
-from emulator.spec.layer import Layer
-from emulator.spec.program import Program
+from ndrite.emulator.spec.arithmetic import clip, isqrt, rshift_round
+from ndrite.emulator.spec.errors import GeometryError, ProgramError, SpecError
+from ndrite.emulator.spec.geometry import PRESETS, Geometry
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.program import Program

@@ -21,8 +21,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.errors import SpecError, require
-from emulator.spec.files import whole_file
+from ndrite.emulator.spec.errors import SpecError, require
+from ndrite.emulator.spec.files import whole_file
 
 ARRAY_SUFFIX = ".npy"
 Arrays = dict[str, npt.NDArray[Any]]

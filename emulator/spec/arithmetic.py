@@ -1,7 +1,7 @@
 """The integer operations every block is written in; the RTL implements the same ones by name.
 
 All three accept Python integers or NumPy integer arrays and never wrap for the widths that the
-geometry proves (``emulator.spec.geometry``).
+geometry proves (``ndrite.emulator.spec.geometry``).
 """
 
 import math

@@ -1,8 +1,8 @@
 """Campaigns: many virtual chips, many samples, several trials of read noise; only votes come back.
 
-Chip c of a campaign under seed s is virtual chip c of s (``emulator.spec.variation``). Image i in trial t
-is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1. Its vote goes to
-the class with the largest logit, the first of equals. So a vote depends on (sample, s, c, i, t) alone, not
+Chip c of a campaign under seed s is virtual chip c of s (``ndrite.emulator.spec.variation``). Image i in
+trial t is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1. Its vote goes
+to the class with the largest logit, the first of equals. So a vote depends on (sample, s, c, i, t) alone, not
 on how a campaign is cut into pieces.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.brief import record
-from emulator.spec.errors import SpecError, require, require_field
-from emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import SpecError, require, require_field
+from ndrite.emulator.spec.variation import CHIPS_MAX, SAMPLES_MAX, TRIALS_MAX
 
 
 class CampaignError(SpecError, ValueError):

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from emulator.spec.arrays import Array
-from emulator.spec.errors import ProgramError, require
-from emulator.spec.evaluate import run
-from emulator.spec.patches import Pair, Patches, Shape
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.errors import ProgramError, require
+from ndrite.emulator.spec.evaluate import run
+from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Kind = TypeVar("Kind")
 Number = Any
@@ -277,7 +277,8 @@ class Flow:
         return not self.states and self.calls == 1 and all(each)
 
     def run(self, arithmetic: Any, x: Array) -> Iterator[list[Any]]:
-        """Every map of each call on samples ``x``, by an arithmetic as for ``emulator.spec.evaluate.run``."""
+        """Every map of each call on samples ``x``, by an arithmetic as for
+        ``ndrite.emulator.spec.evaluate.run``."""
         return run(arithmetic, self.parts, self.states, *self.begun(x))
 
     def begun(self, x: Array) -> tuple[Iterator[Array], list[Any]]:

@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
-from emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
-from emulator.spec.errors import GeometryError
+from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
+from ndrite.emulator.spec.errors import GeometryError
 
 WORD_ROWS = 8
 """Input codes in one word of the input and activation buffers."""
@@ -57,7 +57,8 @@ class Geometry:
     lane_groups:
         Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of the same tile, and
         their sums are added before noise and readout. How many, is a layer's
-        (``emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and ``overlap``.
+        (``ndrite.emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and
+        ``overlap``.
     lane_rows:
         Rows that a lane multiplies in a cycle, 1 or 2: any two of a word, read through both ports of its
         memory; results are the same. Two need ``skip``, and no ``redraw``.
@@ -69,7 +70,7 @@ class Geometry:
         Labels, and vote counters (samples * outputs), that a campaign can hold.
     map_codes:
         Codes of feature maps that the device holds, for programs that it walks through by itself
-        (``emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
+        (``ndrite.emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the

@@ -7,7 +7,7 @@ follow each other: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import (
+from ndrite.emulator.spec.arithmetic import (
     ADC_BITS,
     DAC_BITS,
     INPUT_MAX,
@@ -16,8 +16,8 @@ from emulator.spec.arithmetic import (
     V_BITS,
     slices,
 )
-from emulator.spec.brief import record
-from emulator.spec.errors import require
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import require
 
 VECTOR_MAX = 65536
 

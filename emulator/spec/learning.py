@@ -13,11 +13,11 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import clip, rshift_round
-from emulator.spec.brief import record
-from emulator.spec.errors import SpecError, require
-from emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
-from emulator.spec.program import Program
+from ndrite.emulator.spec.arithmetic import clip, rshift_round
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import SpecError, require
+from ndrite.emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
+from ndrite.emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262
 """Third key word of the backward product's read noise."""

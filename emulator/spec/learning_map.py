@@ -1,21 +1,21 @@
 """What a device that learns holds beside what others do: regions, and the words of a layer's record.
 
-Regions have the numbers of ``emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits,
+Regions have the numbers of ``ndrite.emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits,
 signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant
 first, and at the end the record of the ``RUN``. Where neurons of layer i are tuned, record ``depth`` + i is
 their ECRAMs': ``inputs`` is their row, and the columns' rate and shift, slopes and ``step_shift`` are theirs.
 Where pulses go to fast devices, the law in a layer's record is theirs, and that of its own devices in record
-``carries`` + i; both have ``every``, ``threshold`` and ``chopped`` of ``emulator.spec.learning.Transfer``;
-``every`` is 0 for a layer without.
-``devices`` holds the device tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of
-such a device is an update: its payload is the label (u16) and the sample's codes, its index the update's
-number, its answer whether the answer before the update was right (0 or 1), then the pulses of each layer.
+``carries`` + i; both have ``every``, ``threshold`` and ``chopped`` of
+``ndrite.emulator.spec.learning.Transfer``; ``every`` is 0 for a layer without. ``devices`` holds the device
+tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of such a device is an update: its
+payload is the label (u16) and the sample's codes, its index the update's number, its answer whether the
+answer before the update was right (0 or 1), then the pulses of each layer.
 """
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import LEVELS
-from emulator.spec.memory_map import region_words
-from emulator.spec.registers import register_map_hash
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import LEVELS
+from ndrite.emulator.spec.memory_map import region_words
+from ndrite.emulator.spec.registers import register_map_hash
 
 MAGIC_LEARNING = 0x4C52444E
 """ASCII "NDRL": what cannot drive it refuses it."""

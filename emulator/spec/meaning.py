@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record, shown
-from emulator.spec.errors import MeaningError, require
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record, shown
+from ndrite.emulator.spec.errors import MeaningError, require
 
 TEXT_MAX = 200
 """Characters of a name or unit."""

@@ -19,14 +19,15 @@ region              no.  offset -> element
 ``labels``           10  sample -> class
 ``votes``            11  sample * outputs + class -> votes; read only
 ``correct``          12  chip of the campaign -> votes for the label; read only
-``steps``            13  step * 32 + field word -> record (``emulator.spec.walk_record``); 0 is the walk's own
+``steps``            13  step * 32 + field word -> record (``walk_record``); 0 is the walk's own
 ``operand``          14  column or position -> gain of a second operand, or divisor of an average (16 bits)
-``devices``          15  of devices that learn alone (``emulator.spec.learning_map``)
+``devices``          15  of devices that learn alone (``learning_map``)
 ==================  ===  =======================================================================
 
 Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights``
-sets the target of the cell pair too, from which virtual chips are drawn (``emulator.spec.variation``); a read
-gives what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
+sets the target of the cell pair too, from which virtual chips are drawn (``ndrite.emulator.spec.variation``);
+a read gives what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is
+not 0.
 """
 
 from dataclasses import dataclass
@@ -34,9 +35,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.variation import TABLE_WORDS
-from emulator.spec.walk_record import RECORD_WORDS, STEPS_A_LAYER
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.variation import TABLE_WORDS
+from ndrite.emulator.spec.walk_record import RECORD_WORDS, STEPS_A_LAYER
 
 REGION_SHIFT = 24
 _IN_ORDER = (
@@ -78,7 +79,7 @@ variance_out = sigma_out^2, and ``number`` is the product's in the key of the re
 inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
 and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
 many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's. ``lane_groups``:
-the log2 of how many groups of lanes share a tile's rows (``emulator.spec.lane_groups``).
+the log2 of how many groups of lanes share a tile's rows (``ndrite.emulator.spec.lane_groups``).
 """
 
 

@@ -55,8 +55,8 @@ class Opcode(IntEnum):
     """Payload: the network's input codes, one byte each; ``address``: the inference index that selects
     the read noise. Answered with the outputs, s32 each."""
     INFER_SPARSE = 8
-    """As INFER, the codes written as ``emulator.spec.sparse`` says. A payload that is not of the network's
-    inputs is answered in its turn, with BAD_LENGTH."""
+    """As INFER, the codes written as ``ndrite.emulator.spec.sparse`` says. A payload that is not of the
+    network's inputs is answered in its turn, with BAD_LENGTH."""
 
 
 class Status(IntEnum):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.errors import ProgramError
+from ndrite.emulator.spec.errors import ProgramError
 
 Pair = tuple[int, int]
 Shape = tuple[int, int, int]

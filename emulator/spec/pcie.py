@@ -1,6 +1,6 @@
 """What the PCIe endpoint and its driver agree on: BAR0, the engine's registers, descriptors and records.
 
-BAR0 holds the register and memory map of ``emulator.spec.memory_map``: region r at byte
+BAR0 holds the register and memory map of ``ndrite.emulator.spec.memory_map``: region r at byte
 ``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA engine's own registers
 (``ENGINE_REGISTERS``, 32 bit) lie at byte ``ENGINE_OFFSET`` of region 0, whatever the geometry.
 
@@ -17,16 +17,16 @@ outputs u16``
 record  ``index u32, status u8, reserved u56, index u32``
 
 ``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a record stands when
-both its copies hold it. ``status`` is ``emulator.spec.packets.Status``. Where DMA itself fails the engine
-halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
+both its copies hold it. ``status`` is ``ndrite.emulator.spec.packets.Status``. Where DMA itself fails the
+engine halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
 """
 
 import struct
 from enum import IntEnum
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import region_words
-from emulator.spec.registers import numbered
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import region_words
+from ndrite.emulator.spec.registers import numbered
 
 VENDOR_ID = 0x10EE
 """That of the FPGA's maker, as is usual for its hard block without an id of one's own."""

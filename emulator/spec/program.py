@@ -16,15 +16,15 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-from emulator.spec.archive import digest
-from emulator.spec.brief import record, titled
-from emulator.spec.errors import require
-from emulator.spec.flow import Flow, State, of_kind
-from emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
-from emulator.spec.meaning import Meaning
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Product, Step
-from emulator.spec.variation import ROW_MAX, Variation
+from ndrite.emulator.spec.archive import digest
+from ndrite.emulator.spec.brief import record, titled
+from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.flow import Flow, State, of_kind
+from ndrite.emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.emulator.spec.steps import Product, Step
+from ndrite.emulator.spec.variation import ROW_MAX, Variation
 
 PRODUCTS_MAX = 256
 """Products of a program: their numbers have 8 bits in the key of the read noise."""
@@ -134,19 +134,19 @@ class Program(Flow):
 
     def arrays(self) -> dict[str, IntArray]:
         """Every array by its name in the file."""
-        from emulator.spec.program_file import parts_of
+        from ndrite.emulator.spec.program_file import parts_of
 
         return parts_of(self)[1]
 
     def manifest(self) -> dict[str, Any]:
         """The file's JSON manifest as a dictionary, its digest included."""
-        from emulator.spec.program_file import manifest_of
+        from ndrite.emulator.spec.program_file import manifest_of
 
         return manifest_of(self)
 
     @cached_property
     def _checksum(self) -> str:
-        from emulator.spec.program_file import parts_of
+        from ndrite.emulator.spec.program_file import parts_of
 
         return digest(*parts_of(self))
 
@@ -161,7 +161,7 @@ class Program(Flow):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file in whole or not at all (temporary file, then rename)."""
-        from emulator.spec.program_file import save
+        from ndrite.emulator.spec.program_file import save
 
         save(self, path)
 
@@ -172,7 +172,7 @@ class Program(Flow):
         Raises FileNotFoundError when there is no such file. Raises ProgramError when the file is no program,
         is damaged, or holds values outside the arithmetic's ranges.
         """
-        from emulator.spec.program_file import load
+        from ndrite.emulator.spec.program_file import load
 
         return load(path)
 

@@ -1,20 +1,20 @@
 """A program as an ``.npz`` that NumPy alone can open and check.
 
 A ``manifest`` of JSON text and plain integer arrays, no pickled objects. The manifest's ``sha256`` covers
-every other field of it and every array (``emulator.spec.archive``).
+every other field of it and every array (``ndrite.emulator.spec.archive``).
 """
 
 import dataclasses
 import os
 from typing import Any
 
-from emulator.spec.archive import Arrays, FileKind, built, flat, tuples
-from emulator.spec.errors import MeaningError, ProgramError
-from emulator.spec.flow import State
-from emulator.spec.meaning import Meaning
-from emulator.spec.program import Program
-from emulator.spec.steps import KINDS, Step
-from emulator.spec.variation import Variation
+from ndrite.emulator.spec.archive import Arrays, FileKind, built, flat, tuples
+from ndrite.emulator.spec.errors import MeaningError, ProgramError
+from ndrite.emulator.spec.flow import State
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.program import Program
+from ndrite.emulator.spec.steps import KINDS, Step
+from ndrite.emulator.spec.variation import Variation
 
 INSIDE = "program.npz"
 """What the program is called in a file that holds its die and network too."""

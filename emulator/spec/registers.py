@@ -1,6 +1,6 @@
 """The register table: one list that makes the gateware decoder, the host accessors and the docs.
 
-Registers are 32-bit words in region 0 of the memory map (``emulator.spec.memory_map``), addressed by
+Registers are 32-bit words in region 0 of the memory map (``ndrite.emulator.spec.memory_map``), addressed by
 word. ``ro`` registers are driven by the gateware, ``rw`` hold what the host wrote, ``wo`` act on a write.
 """
 
@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.walk_record import GATE, HEADER, STEP
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.walk_record import GATE, HEADER, STEP
 
 MAGIC = 0x5452444E
 """ASCII "NDRT", least significant byte first."""

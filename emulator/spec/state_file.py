@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emulator.spec.archive import FIELD, digest
-from emulator.spec.errors import SpecError
-from emulator.spec.files import whole_file
+from ndrite.emulator.spec.archive import FIELD, digest
+from ndrite.emulator.spec.errors import SpecError
+from ndrite.emulator.spec.files import whole_file
 
 CODE = "code of emulator"
 """Field of the mark: whatever changes there may change what a run gives."""
@@ -62,7 +62,7 @@ def _mark(mark: Mapping[str, Any]) -> dict[str, Any]:
 def code_digest() -> str:
     """SHA-256, hexadecimal, over the sources of ``emulator``, names and contents."""
     whole = hashlib.sha256()
-    root = Path(str(files("emulator")))
+    root = Path(str(files("ndrite.emulator")))
     for path in sorted(root.rglob("*.py")):
         whole.update(f"{path.relative_to(root).as_posix()}\n".encode())
         whole.update(path.read_bytes())

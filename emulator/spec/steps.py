@@ -1,7 +1,7 @@
 """The steps of a program: products, pooling, tables, gates, and the maps that outlive a call.
 
-``emulator.spec.flow`` says how they read maps; ``docs/arithmetic.md`` states what every step computes, with
-numbers.
+``ndrite.emulator.spec.flow`` says how they read maps; ``docs/arithmetic.md`` states what every step computes,
+with numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.brief import record
-from emulator.spec.errors import require
-from emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
-from emulator.spec.flow import State as State
-from emulator.spec.layer import (
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
+from ndrite.emulator.spec.flow import State as State
+from ndrite.emulator.spec.layer import (
     VECTOR_MAX,
     Code,
     IntArray,
@@ -33,7 +33,7 @@ from emulator.spec.layer import (
     check_layer,
     partial_max,
 )
-from emulator.spec.patches import Pair, Patches, Shape
+from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
 """Where maps are that a step joins."""

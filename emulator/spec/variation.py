@@ -11,11 +11,11 @@ u + ``stuck_high`` >= 2^16. A weight w with |w| = a is a pair: the cell on its s
 the other has target 0; the drawn weight is the difference of the two drawn codes. Drift is in the
 tables: ``mean`` is where cells have moved to, ``sigma`` holds what time adds to the spread.
 
-The sample generator is that of the read noise (``emulator.spec.noise``) under another domain. The key of
-layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1). The cell's
-32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). The sample g takes 20 of them, as always. The
-number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16. What u shares with g
-changes the law of a good cell's g by less than 2^-12 in total variation.
+The sample generator is that of the read noise (``ndrite.emulator.spec.noise``) under another domain. The key
+of layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1). The
+cell's 32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). The sample g takes 20 of them, as
+always. The number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16. What u shares
+with g changes the law of a good cell's g by less than 2^-12 in total variation.
 """
 
 from typing import Any
@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.brief import record
-from emulator.spec.errors import require
-from emulator.spec.layer import Word, check_ints
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.layer import Word, check_ints
 
 DOMAIN_CELL = 0x63656C6C
 """Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""

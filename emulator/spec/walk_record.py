@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.steps import GATE_TERMS_MAX
+from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
 RECORD_WORDS = 32
 """Words of a step's record; record 0 is the walk's own."""

@@ -1,4 +1,4 @@
 """The crossbar: lanes in groups, each with its cells and an accumulator, and the bus's way to the cells.
 
-Imports Amaranth, emulator.spec and hdl.parts only.
+Imports Amaranth, ndrite.emulator.spec and ndrite.hdl.parts only.
 """

@@ -13,11 +13,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.array.broadcast import REGION_GROUPS, Broadcast
-from hdl.array.lane import X_STAGE, Lane, flag_stage
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.broadcast import REGION_GROUPS, Broadcast
+from ndrite.hdl.array.lane import X_STAGE, Lane, flag_stage
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import (
     GROUP_LANES,
     cell_layout,
     cells_at_once,
@@ -26,9 +26,9 @@ from hdl.parts.layouts import (
     poke_layout,
     row_layout,
 )
-from hdl.parts.memory import READ_LATENCY
-from hdl.parts.target import unmerged
-from hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
+from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.target import unmerged
+from ndrite.hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
 
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""

@@ -4,10 +4,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.layouts import peek_layout, poke_layout
-from hdl.parts.target import unmerged
-from hdl.parts.waiting_sums import waiting_sums
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.layouts import peek_layout, poke_layout
+from ndrite.hdl.parts.target import unmerged
+from ndrite.hdl.parts.waiting_sums import waiting_sums
 
 REGION_GROUPS = 4
 """Lane groups that share a copy, where sums may wait."""

@@ -6,11 +6,11 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.array.array import PEEK_LATENCY
-from hdl.parts.bus import STREAM_LATENCY, WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.array import PEEK_LATENCY
+from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 
 
 class Cells(wiring.Component):

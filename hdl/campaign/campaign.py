@@ -5,18 +5,18 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from emulator.spec.variation import TRIAL_SHIFT
-from hdl.campaign.votes import BUFFER_LATENCY, WINNERS, Votes, windowed
-from hdl.neuron.neuron import logit_layout
-from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.host_interface import load_members
-from hdl.parts.layouts import start_layout
-from hdl.parts.memory import RegisteredMemory
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
+from ndrite.emulator.spec.variation import TRIAL_SHIFT
+from ndrite.hdl.campaign.votes import BUFFER_LATENCY, WINNERS, Votes, windowed
+from ndrite.hdl.neuron.neuron import logit_layout
+from ndrite.hdl.parts.banks import bank_bits, next_bank
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.host_interface import load_members
+from ndrite.hdl.parts.layouts import start_layout
+from ndrite.hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""

@@ -1,4 +1,4 @@
-"""redraw: a virtual chip's effective weights, drawn from the targets (``emulator.spec.variation``)."""
+"""redraw: a virtual chip's effective weights, drawn from the targets (``ndrite.emulator.spec.variation``)."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
-from emulator.spec.noise import SAMPLE_ROUNDS
-from emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, TABLE_WORDS
-from hdl.array.array import PEEK_LATENCY
-from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
-from hdl.noise.pass_key import PassKey
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from ndrite.emulator.spec.noise import SAMPLE_ROUNDS
+from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, TABLE_WORDS
+from ndrite.hdl.array.array import PEEK_LATENCY
+from ndrite.hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
+from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.ports import Ports, Sized
 
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""

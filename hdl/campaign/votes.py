@@ -6,14 +6,14 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import CAMPAIGN_CHIPS
-from hdl.neuron.neuron import logit_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.queue import Queue
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
+from ndrite.hdl.neuron.neuron import logit_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.queue import Queue
 
 BUFFER_LATENCY = READ_LATENCY + 1
 """Cycles from an address to the word of the sample buffer or a label."""

@@ -1,4 +1,4 @@
 """The walk over layers, tiles and slices (sequencer), and over rows that are not zero (scanner, emitter).
 
-Imports Amaranth, emulator.spec and hdl.parts only.
+Imports Amaranth, ndrite.emulator.spec and ndrite.hdl.parts only.
 """

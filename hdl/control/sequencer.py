@@ -10,14 +10,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
-from hdl.parts.banks import bank_bits
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import pass_layout, start_layout
-from hdl.parts.memory import RegisteredMemory
-from hdl.parts.target import is_small
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from ndrite.hdl.parts.banks import bank_bits
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import pass_layout, start_layout
+from ndrite.hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.parts.target import is_small
 
 
 class Sequencer(wiring.Component):

@@ -4,24 +4,24 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.array.array import Array, added_latency, row_names
-from hdl.array.cells import Cells
-from hdl.campaign.redraw import Redraw
-from hdl.control.emitter import Emitter
-from hdl.control.scanner import Scanner
-from hdl.control.sequencer import Sequencer
-from hdl.core.ports import Starts, core_ports
-from hdl.maps.buffers import ResultBuffer, RowBuffer, Written
-from hdl.neuron.neuron import Neuron
-from hdl.noise.noise import Noise
-from hdl.parts.banks import bank_address, bank_bits, next_bank
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
-from hdl.parts.ports import Ports, Sized, by_name
-from hdl.parts.queue import Queue
-from hdl.parts.waiting_sums import waiting_sums
-from hdl.readout.readout import Readout
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.array import Array, added_latency, row_names
+from ndrite.hdl.array.cells import Cells
+from ndrite.hdl.campaign.redraw import Redraw
+from ndrite.hdl.control.emitter import Emitter
+from ndrite.hdl.control.scanner import Scanner
+from ndrite.hdl.control.sequencer import Sequencer
+from ndrite.hdl.core.ports import Starts, core_ports
+from ndrite.hdl.maps.buffers import ResultBuffer, RowBuffer, Written
+from ndrite.hdl.neuron.neuron import Neuron
+from ndrite.hdl.noise.noise import Noise
+from ndrite.hdl.parts.banks import bank_address, bank_bits, next_bank
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.readout.readout import Readout
 
 PASS_DEPTH = 4
 """Passes that may wait for each block, twice as many with overlap."""

@@ -6,13 +6,13 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import campaign_words, map_words, region_words
-from hdl.neuron.neuron import logit_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.host_interface import load_members
-from hdl.parts.layouts import activation_layout, column_shape, feed_layout, second_layout, start_layout
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import campaign_words, map_words, region_words
+from ndrite.hdl.neuron.neuron import logit_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.host_interface import load_members
+from ndrite.hdl.parts.layouts import activation_layout, column_shape, feed_layout, second_layout, start_layout
+from ndrite.hdl.parts.ports import Ports, Sized
 
 EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 """One-cycle pulses for the performance counters."""

@@ -7,22 +7,22 @@ from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from emulator.spec.geometry import Geometry
-from hdl.campaign.campaign import Campaign
-from hdl.core.core import Core
-from hdl.core.ports import core_regions
-from hdl.device.registers import RUN, STUCK, Registers
-from hdl.device.watchdog import Watchdog
-from hdl.link.receiver import LINK_EVENT_LAYOUT
-from hdl.parts.bus import Decoder
-from hdl.parts.delay import delayed
-from hdl.parts.host_interface import host_interface, load_members
-from hdl.parts.layouts import start_layout
-from hdl.parts.ports import by_name
-from hdl.parts.queue import Queue
-from hdl.parts.target import is_small
-from hdl.small.core import SmallCore
-from hdl.walk.walker import Walker
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.campaign.campaign import Campaign
+from ndrite.hdl.core.core import Core
+from ndrite.hdl.core.ports import core_regions
+from ndrite.hdl.device.registers import RUN, STUCK, Registers
+from ndrite.hdl.device.watchdog import Watchdog
+from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
+from ndrite.hdl.parts.bus import Decoder
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.host_interface import host_interface, load_members
+from ndrite.hdl.parts.layouts import start_layout
+from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.target import is_small
+from ndrite.hdl.small.core import SmallCore
+from ndrite.hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):

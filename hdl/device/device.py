@@ -4,13 +4,13 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.device.accelerator import Accelerator
-from hdl.device.learning_machine import LearningMachine
-from hdl.link.executor import Executor
-from hdl.link.receiver import Receiver
-from hdl.link.transmitter import Transmitter
-from hdl.parts.ports import by_name
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.device.accelerator import Accelerator
+from ndrite.hdl.device.learning_machine import LearningMachine
+from ndrite.hdl.link.executor import Executor
+from ndrite.hdl.link.receiver import Receiver
+from ndrite.hdl.link.transmitter import Transmitter
+from ndrite.hdl.parts.ports import by_name
 
 
 class Device(wiring.Component):

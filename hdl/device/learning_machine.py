@@ -6,21 +6,21 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning_map import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning_map import (
     LABEL_CODES,
     LEARNING_MAP,
     MAGIC_LEARNING,
     REMEMBERED,
     learning_words,
 )
-from hdl.device.registers import Registers
-from hdl.learn.core import REGIONS, LearningCore
-from hdl.link.receiver import LINK_EVENT_LAYOUT
-from hdl.parts.bus import Decoder
-from hdl.parts.host_interface import host_interface
-from hdl.parts.layouts import start_layout
-from hdl.parts.queue import Queue
+from ndrite.hdl.device.registers import Registers
+from ndrite.hdl.learn.core import REGIONS, LearningCore
+from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
+from ndrite.hdl.parts.bus import Decoder
+from ndrite.hdl.parts.host_interface import host_interface
+from ndrite.hdl.parts.layouts import start_layout
+from ndrite.hdl.parts.queue import Queue
 
 
 class LearningMachine(wiring.Component):

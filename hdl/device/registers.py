@@ -10,13 +10,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.registers import COUNTERS, REGISTERS, identity
-from hdl.core.ports import EVENT_LAYOUT
-from hdl.link.receiver import LINK_EVENT_LAYOUT
-from hdl.parts.banks import next_bank
-from hdl.parts.bus import WindowSignature
-from hdl.parts.target import is_small
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.registers import COUNTERS, REGISTERS, identity
+from ndrite.hdl.core.ports import EVENT_LAYOUT
+from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
+from ndrite.hdl.parts.banks import next_bank
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.target import is_small
 
 Item = TypeVar("Item")
 
@@ -34,7 +34,7 @@ CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):
-    """Every register of ``emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
+    """Every register of ``ndrite.emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
 
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.

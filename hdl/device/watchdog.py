@@ -3,8 +3,8 @@
 from amaranth import Module, Signal
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.ports import Ports, Sized
 
 RESET_CYCLES = 64
 """How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip

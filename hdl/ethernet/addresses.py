@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from emulator.spec.datagrams import PORT
+from ndrite.emulator.spec.datagrams import PORT
 
 MAC = 0x02_6E_64_72_00_01
 """Locally administered, made up: one board of it on a network."""

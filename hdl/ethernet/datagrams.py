@@ -5,10 +5,10 @@ from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec import datagrams as spec
-from emulator.spec.datagrams import Kind
-from hdl.link.states import States
-from hdl.noise.pass_key import PassKey
+from ndrite.emulator.spec import datagrams as spec
+from ndrite.emulator.spec.datagrams import Kind
+from ndrite.hdl.link.states import States
+from ndrite.hdl.noise.pass_key import PassKey
 
 AGE_CYCLES = 1024
 """How long a piece waits for more of the stream: about 10 us, a fraction of a round trip through a host."""
@@ -19,7 +19,7 @@ assert ANSWER_BYTES == spec.REFUSED_BYTES
 
 
 class Datagrams(wiring.Component):
-    """The rules of ``emulator.spec.datagrams``, on the device's side.
+    """The rules of ``ndrite.emulator.spec.datagrams``, on the device's side.
 
     Datagrams come in whole, checked: ``rx`` with ``rx_last`` at the last byte, their sender and ``rx_length``
     in bytes standing beside them. They go out as bytes on ``tx`` and a pulse of ``tx_commit`` behind the last

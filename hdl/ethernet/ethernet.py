@@ -4,12 +4,12 @@ from amaranth import DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.datagrams import Datagrams
-from hdl.ethernet.frames_in import FramesIn
-from hdl.ethernet.frames_out import FramesOut
-from hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS, slots_between
-from hdl.parts.ports import by_name
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.hdl.ethernet.datagrams import Datagrams
+from ndrite.hdl.ethernet.frames_in import FramesIn
+from ndrite.hdl.ethernet.frames_out import FramesOut
+from ndrite.hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS, slots_between
+from ndrite.hdl.parts.ports import by_name
 
 
 class Echo(wiring.Component):
@@ -108,8 +108,8 @@ class Ethernet(wiring.Component):
     """ARP, ICMP echo and UDP of one address; the datagrams of one peer are the stream.
 
     ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else is ``sync``'s, at any
-    frequency: ``stream_*`` and ``answers`` as in ``hdl.ethernet.datagrams``. What finds no room is lost.
-    Resources: 12 KiB of block RAM, about 2000 LUTs.
+    frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. What finds no room is
+    lost. Resources: 12 KiB of block RAM, about 2000 LUTs.
     """
 
     def __init__(self, own: Addresses, *, second_cycles: int) -> None:

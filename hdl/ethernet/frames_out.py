@@ -4,8 +4,8 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.frames_in import (
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.hdl.ethernet.frames_in import (
     ARP_HEAD,
     FCS_BYTES,
     IP_BYTES,
@@ -15,10 +15,10 @@ from hdl.ethernet.frames_in import (
     START,
     UDP_BYTES,
 )
-from hdl.ethernet.slots import DESCRIPTOR_LAYOUT
-from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
-from hdl.link.states import States
-from hdl.parts.delay import delayed
+from ndrite.hdl.ethernet.slots import DESCRIPTOR_LAYOUT
+from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.link.states import States
+from ndrite.hdl.parts.delay import delayed
 
 PREAMBLE_BYTES = 8
 GAP_BYTES = 13

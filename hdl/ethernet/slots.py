@@ -7,7 +7,7 @@ from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.parts.memory import RegisteredMemory
 
 SLOT_BYTES = 2048
 LENGTH_BITS = exact_log2(SLOT_BYTES)

@@ -1,4 +1,4 @@
-"""Learning: forward, backward and every device's pulses, block by block as ``emulator.golden.learn``.
+"""Learning: forward, backward and every device's pulses, block by block as ``ndrite.emulator.golden.learn``.
 
-Imports hdl.parts, hdl.noise and hdl.readout.
+Imports ndrite.hdl.parts, ndrite.hdl.noise and ndrite.hdl.readout.
 """

@@ -8,14 +8,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import V_BITS
-from emulator.spec.geometry import Geometry
-from hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, MOVED_SHAPE, column_layout, layer_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape
-from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.multiplier import Multiplier, WideMultiplier
+from ndrite.emulator.spec.arithmetic import V_BITS
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.layouts import CHANGE_SHAPE, CODE_SHAPE, MOVED_SHAPE, column_layout, layer_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.memory import RegisteredMemory, share
+from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
 
 
 def clipped(value: Value, bits: int) -> Value:
@@ -41,7 +41,7 @@ TABLE_SHAPE = signed(18)
 class Answers(wiring.Component):
     """z = p + bias + rshift_round(w * bias_gain, bias_shift), y the neuron's code of it, ``change`` the slope
     of its curve there times its scale, and ``moved`` how far the next curve takes y, as ``derivative`` and
-    ``state_change`` of ``emulator.golden.learn.errors``.
+    ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
 
     The low 9 bits of ``read`` are w, the others the code of the neuron's ECRAM, which chooses among the
     2^tuned_bits curves from the column's own on. ``layer`` holds still. Latency: Z_STAGE and ANSWER_LATENCY

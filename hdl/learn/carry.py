@@ -7,10 +7,10 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import CODE_SHIFT, SLOTS_MAX, STATE_MAX, STATE_MIN, WEIGHT_MAX
-from hdl.learn.lanes import PEEK_LATENCY
-from hdl.learn.layouts import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import CODE_SHIFT, SLOTS_MAX, STATE_MAX, STATE_MIN, WEIGHT_MAX
+from ndrite.hdl.learn.lanes import PEEK_LATENCY
+from ndrite.hdl.learn.layouts import (
     INDEX_BITS,
     STATE_SHAPE,
     address_bits,
@@ -19,7 +19,7 @@ from hdl.learn.layouts import (
     poke_layout,
     train_layout,
 )
-from hdl.parts.delay import delayed
+from ndrite.hdl.parts.delay import delayed
 
 NUMBER_BITS = 32
 """Of an update's number."""
@@ -34,8 +34,8 @@ CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
 
 
 class Carry(wiring.Component):
-    """As ``emulator.golden.learn.learner`` carries: after every ``layer.every`` updates one row of fast
-    devices, the rows in turn, is read against its references and added to the row's sums; every whole
+    """As ``ndrite.emulator.golden.learn.learner`` carries: after every ``layer.every`` updates one row of
+    fast devices, the rows in turn, is read against its references and added to the row's sums; every whole
     ``layer.threshold`` of a sum is a pulse of the layer's own device, SLOTS_MAX at most. Where the layer is
     ``chopped`` it is added or taken away, by how often the row was read before, and is the next reference.
 

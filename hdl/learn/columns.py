@@ -6,13 +6,13 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.learn.converter import CONVERT_LATENCY, SETTING_STAGE, VALUE_STAGE, Converter
-from hdl.learn.layouts import INDEX_BITS, layer_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape, energy_shape
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.converter import CONVERT_LATENCY, SETTING_STAGE, VALUE_STAGE, Converter
+from ndrite.hdl.learn.layouts import INDEX_BITS, layer_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape, energy_shape
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 
 ADDED_LATENCY = CONVERT_LATENCY + 1
 """Cycles from a column's turn until its sum is written."""

@@ -5,14 +5,14 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.arithmetic import SHIFT_MAX
-from emulator.spec.geometry import Geometry
-from hdl.learn.layouts import INDEX_BITS
-from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
-from hdl.noise.sigma import Sigma
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape, energy_shape
-from hdl.readout.readout_pipe import GAIN_STAGE, PIPE_LATENCY, SETTINGS_STAGES, ReadoutPipe
+from ndrite.emulator.spec.arithmetic import SHIFT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.layouts import INDEX_BITS
+from ndrite.hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
+from ndrite.hdl.noise.sigma import Sigma
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape, energy_shape
+from ndrite.hdl.readout.readout_pipe import GAIN_STAGE, PIPE_LATENCY, SETTINGS_STAGES, ReadoutPipe
 
 VALUE_STAGE = GAUSSIAN_LATENCY + 1
 """Cycles after ``index`` at which ``values`` are taken."""

@@ -8,10 +8,10 @@ from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import ERROR_BITS, ERROR_MAX
-from hdl.learn.layouts import (
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import ERROR_BITS, ERROR_MAX
+from ndrite.hdl.learn.layouts import (
     CHANGE_SHAPE,
     ERROR_SHAPE,
     EXPONENT_SHAPE,
@@ -21,10 +21,10 @@ from hdl.learn.layouts import (
     answer_layout,
     error_layout,
 )
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import energy_shape
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import energy_shape
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 LARGEST_LATENCY = READ_LATENCY + MULTIPLY_LATENCY + 3
 """Cycles from a row's converted sum until the power of the largest product knows of it."""

@@ -7,13 +7,19 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import SLOTS_MAX
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
-from hdl.learn.updater import UPDATE_LATENCY, Updater, factors_layout, products_layout, table_write_layout
-from hdl.parts.delay import delayed, delayed_in_memory
-from hdl.parts.memory import READ_LATENCY
-from hdl.parts.queue import Queue
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import SLOTS_MAX
+from ndrite.hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
+from ndrite.hdl.learn.updater import (
+    UPDATE_LATENCY,
+    Updater,
+    factors_layout,
+    products_layout,
+    table_write_layout,
+)
+from ndrite.hdl.parts.delay import delayed, delayed_in_memory
+from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.queue import Queue
 
 ADDRESS_LATENCY = 1
 """Cycles from ``address`` and ``write`` to the memories, whose lanes have registers for them."""

@@ -8,21 +8,21 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.geometry import Geometry
-from hdl.learn.columns import ADDED_LATENCY
-from hdl.learn.converter import VALUE_STAGE
-from hdl.learn.events import EVENT_LATENCY
-from hdl.learn.keys import KEY_LATENCY
-from hdl.learn.lanes import SUM_STAGE
-from hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
-from hdl.learn.live import TILES
-from hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY
-from hdl.noise.sigma import sigma_latency
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import energy_shape
-from hdl.parts.memory import READ_LATENCY
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.columns import ADDED_LATENCY
+from ndrite.hdl.learn.converter import VALUE_STAGE
+from ndrite.hdl.learn.events import EVENT_LATENCY
+from ndrite.hdl.learn.keys import KEY_LATENCY
+from ndrite.hdl.learn.lanes import SUM_STAGE
+from ndrite.hdl.learn.layouts import INDEX_BITS, layer_layout, live_layout, row_layout, trained_row_layout
+from ndrite.hdl.learn.live import TILES
+from ndrite.hdl.learn.pulses import SETTLED, THRESHOLD_LATENCY
+from ndrite.hdl.noise.sigma import sigma_latency
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import energy_shape
+from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 SHORTEST = 32
 """Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""

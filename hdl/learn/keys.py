@@ -6,8 +6,8 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import (
     COLUMNS,
     DOMAIN_BACK,
     DOMAIN_CYCLE,
@@ -16,7 +16,7 @@ from emulator.spec.learning import (
     NEURONS,
     ROWS,
 )
-from hdl.noise.pass_key import PassKey
+from ndrite.hdl.noise.pass_key import PassKey
 
 COUNT = 6
 ROW_KEY, COLUMN_KEY, BACK_KEY, DEVICE_KEY, CYCLE_KEY, ECRAM_KEY = range(COUNT)

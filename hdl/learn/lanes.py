@@ -9,10 +9,10 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
-from hdl.learn.events import Events, law_layout, pulsed_row_layout
-from hdl.learn.layouts import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
+from ndrite.hdl.learn.events import Events, law_layout, pulsed_row_layout
+from ndrite.hdl.learn.layouts import (
     CODE_SHAPE,
     ERROR_SHAPE,
     STATE_SHAPE,
@@ -23,12 +23,12 @@ from hdl.learn.layouts import (
     row_layout,
     train_layout,
 )
-from hdl.learn.updater import PRODUCTS, table_write_layout
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
-from hdl.parts.target import unmerged
+from ndrite.hdl.learn.updater import PRODUCTS, table_write_layout
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
+from ndrite.hdl.parts.target import unmerged
 
 SHARE = 16
 """Lanes that share an updater, at most."""

@@ -4,9 +4,9 @@ from amaranth import signed, unsigned
 from amaranth.lib.data import StructLayout
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import LEVELS, SLOTS_MAX, STATE_BITS
-from emulator.spec.learning_map import SETTINGS
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import LEVELS, SLOTS_MAX, STATE_BITS
+from ndrite.emulator.spec.learning_map import SETTINGS
 
 INDEX_BITS = 16
 """Of rows, columns and places in memories."""
@@ -23,7 +23,7 @@ TABLE_SHAPE = signed(13)
 
 
 def layer_layout() -> StructLayout:
-    """What a layer is: the record of ``emulator.spec.learning_map``."""
+    """What a layer is: the record of ``ndrite.emulator.spec.learning_map``."""
     return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in SETTINGS.items()})
 
 

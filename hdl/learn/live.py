@@ -5,9 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.learn.layouts import INDEX_BITS, live_layout
-from hdl.parts.memory import RegisteredMemory
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.layouts import INDEX_BITS, live_layout
+from ndrite.hdl.parts.memory import RegisteredMemory
 
 TILES = 16
 """Tiles of a layer, at most."""

@@ -5,15 +5,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.learn.answers import ANSWER_LATENCY
-from hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
-from hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
-from hdl.learn.lanes import total_stage
-from hdl.learn.layouts import INDEX_BITS
-from hdl.learn.pulses import MADE_LATENCY
-from hdl.noise.sigma import sigma_latency
-from hdl.parts.memory import READ_LATENCY
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.answers import ANSWER_LATENCY
+from ndrite.hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
+from ndrite.hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
+from ndrite.hdl.learn.lanes import total_stage
+from ndrite.hdl.learn.layouts import INDEX_BITS
+from ndrite.hdl.learn.pulses import MADE_LATENCY
+from ndrite.hdl.noise.sigma import sigma_latency
+from ndrite.hdl.parts.memory import READ_LATENCY
 
 
 class Order(wiring.Component):

@@ -6,14 +6,14 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.learn.answers import ANSWER_LATENCY, COLUMN_STAGE, SUM_STAGE, Z_STAGE, Answers
-from hdl.learn.columns import SUM_LATENCY
-from hdl.learn.layouts import INDEX_BITS, answer_layout, column_layout, layer_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.learn.answers import ANSWER_LATENCY, COLUMN_STAGE, SUM_STAGE, Z_STAGE, Answers
+from ndrite.hdl.learn.columns import SUM_LATENCY
+from ndrite.hdl.learn.layouts import INDEX_BITS, answer_layout, column_layout, layer_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 
 WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
 

@@ -6,10 +6,10 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
-from hdl.learn.events import COUNT_LATENCY, law_layout, pulsed_row_layout
-from hdl.learn.layouts import (
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
+from ndrite.hdl.learn.events import COUNT_LATENCY, law_layout, pulsed_row_layout
+from ndrite.hdl.learn.layouts import (
     EXPONENT_SHAPE,
     INDEX_BITS,
     THRESHOLD_BITS,
@@ -20,11 +20,11 @@ from hdl.learn.layouts import (
     train_layout,
     trained_row_layout,
 )
-from hdl.learn.words import SLOTS_LATENCY, WORDS_LATENCY, Words, slot_numbers
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from hdl.parts.target import unmerged
+from ndrite.hdl.learn.words import SLOTS_LATENCY, WORDS_LATENCY, Words, slot_numbers
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.target import unmerged
 
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
 """Cycles from ``number`` and ``threshold`` to ``train``."""

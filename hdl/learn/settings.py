@@ -5,13 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.learning import SLOTS_MAX
-from emulator.spec.learning_map import LAYER_WORDS, RUN, SETTING_WORDS
-from hdl.learn.layouts import INDEX_BITS, layer_layout
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.learning import SLOTS_MAX
+from ndrite.emulator.spec.learning_map import LAYER_WORDS, RUN, SETTING_WORDS
+from ndrite.hdl.learn.layouts import INDEX_BITS, layer_layout
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 
 
 class Settings(wiring.Component):

@@ -9,7 +9,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.learning import (
+from ndrite.emulator.spec.learning import (
     BOUND_SHIFT,
     COUNT_SHIFT,
     FACTOR_MAX,
@@ -22,11 +22,11 @@ from emulator.spec.learning import (
     STATE_MIN,
     STEP_MAX,
 )
-from emulator.spec.learning_map import TABLES
-from hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
-from hdl.learn.words import WORDS_LATENCY, Words
-from hdl.parts.delay import delayed, delayed_in_memory
-from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
+from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
+from ndrite.hdl.learn.words import WORDS_LATENCY, Words
+from ndrite.hdl.parts.delay import delayed, delayed_in_memory
+from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
 
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
 """Cycles from ``factors`` to ``products``."""
@@ -68,7 +68,7 @@ def products_layout() -> ArrayLayout:
 
 
 class Updater(wiring.Component):
-    """State after ``count`` >= 1 pulses, as ``emulator.golden.learn.devices``.
+    """State after ``count`` >= 1 pulses, as ``ndrite.emulator.golden.learn.devices``.
 
     Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
     ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which

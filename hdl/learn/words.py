@@ -7,8 +7,8 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX, pair_constant, round_constant
-from emulator.spec.noise import SAMPLE_ROTATE_X, SAMPLE_ROTATE_Y, SAMPLE_ROUNDS, SAMPLE_WORD_BITS
+from ndrite.emulator.spec.learning import MIX_ROUNDS, SLOTS_MAX, pair_constant, round_constant
+from ndrite.emulator.spec.noise import SAMPLE_ROTATE_X, SAMPLE_ROTATE_Y, SAMPLE_ROUNDS, SAMPLE_WORD_BITS
 
 WORDS_LATENCY = SAMPLE_ROUNDS
 """Cycles from ``row`` and ``column`` to ``x`` and ``y``."""
@@ -18,7 +18,8 @@ SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
 
 
 class Words(wiring.Component):
-    """x, y = the cipher text of (column, row ^ key[3]) by the sample rounds of ``emulator.spec.noise``.
+    """x, y = the cipher text of (column, row ^ key[3]) by the sample rounds of
+    ``ndrite.emulator.spec.noise``.
 
     ``key`` must hold still while words are on their way. Latency: WORDS_LATENCY cycles, a word a cycle.
     Resources: seven 16-bit adders (about 48 LUTs and 32 flip-flops each).

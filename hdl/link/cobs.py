@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hdl.link.states import States
+from ndrite.hdl.link.states import States
 
 
 class CobsDecoder(wiring.Component):

@@ -3,7 +3,7 @@
 from amaranth import Const, Signal
 from amaranth.hdl import Value
 
-from emulator.spec.packets import CRC_POLYNOMIAL
+from ndrite.emulator.spec.packets import CRC_POLYNOMIAL
 
 CRC_INIT = 0xFFFFFFFF
 

@@ -6,11 +6,11 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS
-from emulator.spec.packets import HEADER_BYTES, VERSION, Opcode, Status
-from emulator.spec.registers import BY_NAME
-from hdl.link.states import States
-from hdl.parts.bus import STREAMED
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS
+from ndrite.emulator.spec.packets import HEADER_BYTES, VERSION, Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.hdl.link.states import States
+from ndrite.hdl.parts.bus import STREAMED
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
 """What is done with a packet -> the executor's state."""
@@ -25,7 +25,7 @@ class Decision(wiring.Component):
     ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
     inference's answer can be sent; ``quiet``: nothing is under way and nothing being sent; ``none``: no
     inference is under way; ``room``: another can be; ``bare``: the device is not programmed. ``at_streamed``:
-    its first address lies in the region ``hdl.parts.bus.STREAMED``.
+    its first address lies in the region ``ndrite.hdl.parts.bus.STREAMED``.
     Resources: about 150 LUTs.
     """
 

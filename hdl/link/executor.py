@@ -7,31 +7,32 @@ from amaranth.hdl import Value
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
-from hdl.link import words
-from hdl.link.decision import REQUESTS, WAYS, Decision
-from hdl.link.inferences import Inferences
-from hdl.link.states import States
-from hdl.link.unpacker import Unpacker, WordUnpacker
-from hdl.parts.host_interface import host_interface, load_one
-from hdl.parts.ports import Ports, Sized, by_name
-from hdl.parts.target import is_small
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
+from ndrite.hdl.link import words
+from ndrite.hdl.link.decision import REQUESTS, WAYS, Decision
+from ndrite.hdl.link.inferences import Inferences
+from ndrite.hdl.link.states import States
+from ndrite.hdl.link.unpacker import Unpacker, WordUnpacker
+from ndrite.hdl.parts.host_interface import host_interface, load_one
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 """Where composing a header can lead."""
 
 
 class Executor(Sized):
-    """The protocol of ``emulator.spec.packets``: one request at a time, as many inferences under way as
-    there are banks.
+    """The protocol of ``ndrite.emulator.spec.packets``: one request at a time, as many inferences under way
+    as there are banks.
 
     While a campaign runs it refuses what would meet the running datapath.
 
     Requests other than an inference wait until none is under way, so responses keep request order and the
-    bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's (``hdl.link.words``),
-    about 10 a request. An INFER loads one input a cycle, a sparse one as ``hdl.link.unpacker``, with feature
-    maps as ``hdl.link.unpacker``; a word of the answer takes 8. Resources: about 800 LUTs.
+    bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's
+    (``ndrite.hdl.link.words``), about 10 a request. An INFER loads one input a cycle, a sparse one as
+    ``ndrite.hdl.link.unpacker``, with feature maps as ``ndrite.hdl.link.unpacker``; a word of the answer
+    takes 8. Resources: about 800 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -3,9 +3,9 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.banks import bank_bits, next_bank
+from ndrite.hdl.parts.ports import Ports, Sized
 
 
 class Inferences(Sized):

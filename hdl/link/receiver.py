@@ -6,11 +6,11 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
-from hdl.link.cobs import CobsDecoder
-from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
-from hdl.parts.memory import RegisteredMemory
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
+from ndrite.hdl.link.cobs import CobsDecoder
+from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.parts.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
 """Where ``length`` stands in the header."""

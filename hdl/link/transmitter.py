@@ -5,11 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.packets import CRC_BYTES, HEADER_BYTES
-from hdl.link.cobs import CobsSender
-from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
-from hdl.parts.memory import RegisteredMemory
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.packets import CRC_BYTES, HEADER_BYTES
+from ndrite.hdl.link.cobs import CobsSender
+from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class Transmitter(wiring.Component):

@@ -5,13 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.sparse import GROUP
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.sparse import GROUP
+from ndrite.hdl.parts.ports import Ports, Sized
 
 
 class Unpacker(wiring.Component):
-    """The ``inputs`` codes of a payload of ``length`` bytes, as ``emulator.spec.sparse`` writes them.
+    """The ``inputs`` codes of a payload of ``length`` bytes, as ``ndrite.emulator.spec.sparse`` writes them.
 
     While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
     there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then
@@ -96,7 +96,7 @@ class Unpacker(wiring.Component):
 
 
 class WordUnpacker(Sized):
-    """What ``hdl.link.unpacker`` does, where memories take the eight codes of a word in one cycle.
+    """What ``ndrite.hdl.link.unpacker`` does, where memories take the eight codes of a word in one cycle.
 
     ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
     code a byte. In a sparse one a byte of bits writes the zeros of its group at once, and each code that is

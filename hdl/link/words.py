@@ -5,11 +5,11 @@ from typing import Any
 from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import Value
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.packets import Status
-from hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step
-from hdl.link.states import States
-from hdl.parts.bus import STEP_LATENCY
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.packets import Status
+from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step
+from ndrite.hdl.link.states import States
+from ndrite.hdl.parts.bus import STEP_LATENCY
 
 BYTES_32, BYTES_16 = 4, 2
 STATES = (

@@ -6,9 +6,9 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.banks import bank_bits
-from hdl.parts.memory import RegisteredMemory
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.banks import bank_bits
+from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):

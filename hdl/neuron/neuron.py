@@ -10,12 +10,12 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import activation_layout, group_layout, second_layout
-from hdl.parts.ports import Ports, Sized, by_name
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import activation_layout, group_layout, second_layout
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
 
 
 def logit_layout(g: Geometry) -> StructLayout:
@@ -29,7 +29,8 @@ def codes_kept(g: Geometry) -> int:
 
 
 class Neuron(Sized):
-    """Each group's columns through ``hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a cycle.
+    """Each group's columns through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a
+    cycle.
 
     Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
     Hidden layers give y (``activation``), where there are several neurons a whole step of readout in a cycle;

@@ -7,15 +7,15 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
-from emulator.spec.geometry import Geometry
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import SECOND_BITS, group_layout
-from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.multiplier import Multiplier, WideMultiplier
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.target import unmerged
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import SECOND_BITS, group_layout
+from ndrite.hdl.parts.memory import RegisteredMemory, share
+from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.target import unmerged
 
 NEURON_LATENCY = 24
 """Cycles from a column's partial sum to its activation."""

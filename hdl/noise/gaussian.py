@@ -4,10 +4,10 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec import noise as spec
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY
-from hdl.parts.table import Table
+from ndrite.emulator.spec import noise as spec
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.table import Table
 
 GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 """Cycles from ``column`` to ``sample``."""
@@ -16,7 +16,7 @@ GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 class Gaussian(wiring.Component):
     """g = +-A[u1] +- A[u2] with u1, u2 and the signs from the low 20 bits of Speck32 rounds on the column.
 
-    ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``emulator.spec.variation``).
+    ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``ndrite.emulator.spec.variation``).
 
     Latency: GAUSSIAN_LATENCY cycles, one sample a cycle. Unless ``follow`` is set ``key`` must not change
     while samples are on their way; with it, every column is taken under the key beside it, for 336

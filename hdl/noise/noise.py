@@ -1,4 +1,4 @@
-"""noise: samples and scale of every pass, generated ahead of readout (``emulator.spec.noise``)."""
+"""noise: samples and scale of every pass, generated ahead of readout (``ndrite.emulator.spec.noise``)."""
 
 from amaranth import Module, signed
 from amaranth.lib import stream, wiring
@@ -6,12 +6,12 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.noise.pass_schedule import PassSchedule
-from hdl.noise.samples import Samples, sample_depth
-from hdl.parts.layouts import energy_shape, noise_layout
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.queue import Queue
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.noise.pass_schedule import PassSchedule
+from ndrite.hdl.noise.samples import Samples, sample_depth
+from ndrite.hdl.parts.layouts import energy_shape, noise_layout
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.queue import Queue
 
 ENERGY_DEPTH = 32
 ENERGY_IN_FLIGHT = 18
@@ -22,8 +22,9 @@ class Noise(Sized):
     """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
-    of the one before (``hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes as the
-    schedule gives. Resources: those of the schedule and of ``hdl.noise.samples``, and a queue of energies.
+    of the one before (``ndrite.hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes
+    as the schedule gives. Resources: those of the schedule and of ``ndrite.hdl.noise.samples``, and a queue
+    of energies.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.noise import KEY_ROTATE_X, KEY_ROTATE_Y, KEY_ROUNDS
+from ndrite.emulator.spec.noise import KEY_ROTATE_X, KEY_ROTATE_Y, KEY_ROUNDS
 
 
 class PassKey(wiring.Component):

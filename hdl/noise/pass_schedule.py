@@ -6,13 +6,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
-from hdl.noise.pass_key import PassKey
-from hdl.noise.sigma import Sigma
-from hdl.parts.layouts import energy_shape, noise_layout
-from hdl.parts.ports import by_name
-from hdl.parts.queue import Queue
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
+from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.noise.sigma import Sigma
+from ndrite.hdl.parts.layouts import energy_shape, noise_layout
+from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.queue import Queue
 
 KEY_BITS = 2 * KEY_WORD_BITS
 

@@ -7,12 +7,12 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
-from hdl.noise.pass_schedule import KEY_BITS, turn_layout
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.queue import Queue
-from hdl.parts.target import unmerged
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
+from ndrite.hdl.noise.pass_schedule import KEY_BITS, turn_layout
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.target import unmerged
 
 LAUNCH_MARGIN = 3
 """Samples launched, at most, before the first of them shows in ``room``."""
@@ -27,7 +27,7 @@ class Samples(Sized):
     """For each turn P samples g (Q4.8) for every P columns.
 
     Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
-    (``hdl.noise.gaussian``), their queue, and a register for a turn's key.
+    (``ndrite.hdl.noise.gaussian``), their queue, and a register for a turn's key.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -7,10 +7,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.arithmetic import SIGMA_MAX
-from emulator.spec.geometry import Geometry
-from hdl.parts.delay import delayed
-from hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.emulator.spec.arithmetic import SIGMA_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 
 LOW_BITS = 12
 """Energy bits multiplied in the first of two narrow products."""

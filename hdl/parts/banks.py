@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Signal
 from amaranth.hdl import Value
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.geometry import Geometry
 
 
 def bank_bits(g: Geometry) -> int:

@@ -18,18 +18,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
-from emulator.spec.registers import REGISTERS
-from hdl.parts.delay import delayed
-from hdl.parts.target import is_small
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
+from ndrite.emulator.spec.registers import REGISTERS
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.target import is_small
 
 READ_WAIT = 14
 WRITE_WAIT = 7
 STREAMED = "weights"
 """The region that takes an access in every cycle: nearly all words of a program are its."""
 STREAM_LATENCY = 10
-"""Cycles from an address at the streamed window to its data; ``hdl.array.cells`` keeps to it."""
+"""Cycles from an address at the streamed window to its data; ``ndrite.hdl.array.cells`` keeps to it."""
 STEP_LATENCY = STREAM_LATENCY + 7
 """Cycles from ``step`` to ``done``."""
 OFFSET_BITS = REGION_SHIFT

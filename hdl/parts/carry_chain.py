@@ -7,8 +7,8 @@ from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.parts.multiplier import MULTIPLY_LATENCY
-from hdl.parts.target import is_ecp5
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY
+from ndrite.hdl.parts.target import is_ecp5
 
 
 def function_of(passes: int) -> int:

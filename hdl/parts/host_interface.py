@@ -6,10 +6,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Flow, In, Member, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.banks import bank_bits
-from hdl.parts.bus import BusSignature
-from hdl.parts.layouts import start_layout
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.banks import bank_bits
+from ndrite.hdl.parts.bus import BusSignature
+from ndrite.hdl.parts.layouts import start_layout
 
 
 def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:

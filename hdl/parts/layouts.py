@@ -4,8 +4,8 @@ from amaranth import Shape, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.banks import bank_bits
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.banks import bank_bits
 
 INDEX_BITS = 32
 TILE_BITS = 10

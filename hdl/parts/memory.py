@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hdl.parts.target import is_ecp5, is_small
+from ndrite.hdl.parts.target import is_ecp5, is_small
 
 READ_LATENCY = 2
 """Cycles from ``address`` to ``data``."""

@@ -7,8 +7,8 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.parts.delay import delayed
-from hdl.parts.target import is_ecp5
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.target import is_ecp5
 
 MULTIPLY_LATENCY = 3
 """Cycles from ``a`` and ``b`` to ``product``."""

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from amaranth.lib import wiring
 
-from emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.geometry import Geometry
 
 Ports: TypeAlias = dict[str, wiring.Member]
 

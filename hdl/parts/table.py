@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hdl.parts.target import is_ecp5
+from ndrite.hdl.parts.target import is_ecp5
 
 BLOCK_WORDS, BLOCK_BITS = 1024, 18
 _WORDS_A_LINE, _STRIDE = 16, 20
@@ -19,9 +19,10 @@ _WORDS_A_LINE, _STRIDE = 16, 20
 
 
 class Table(wiring.Component):
-    """``data``[i] is the value at ``address``[i], for both i, ``hdl.parts.memory.READ_LATENCY`` cycles later.
+    """``data``[i] is the value at ``address``[i], for both i, ``ndrite.hdl.parts.memory.READ_LATENCY`` cycles
+    later.
 
-    On ECP5 the output registers are the block RAM's own, as in ``hdl.parts.memory``.
+    On ECP5 the output registers are the block RAM's own, as in ``ndrite.hdl.parts.memory``.
     Resources: one block RAM.
 
     Raises ``ValueError`` for more values, or wider ones, than a block RAM holds.

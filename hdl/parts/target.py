@@ -21,7 +21,7 @@ def is_ice40(platform: object) -> bool:
 
 
 def is_small(platform: object) -> bool:
-    """Whether ``platform`` asks for the core of ``hdl.small`` (its ``small``).
+    """Whether ``platform`` asks for the core of ``ndrite.hdl.small`` (its ``small``).
 
     It lacks the registers that only serve speed, for parts with fewer flip-flops than those take.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amaranth import Module, Signal
 from amaranth.hdl import Value
 
-from emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.geometry import Geometry
 
 LINE_DEPTH = 8
 """Passes whose sums a lane's line holds: at most 16, what LUT memory has in any case."""

@@ -8,14 +8,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.memory_map import REGION_SHIFT
-from emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
-from hdl.parts.bus import BusSignature, WindowSignature
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.queue import Queue
-from hdl.pcie import signature as tlp
-from hdl.pcie.signature import completion
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.memory_map import REGION_SHIFT
+from ndrite.emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
+from ndrite.hdl.parts.bus import BusSignature, WindowSignature
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.pcie import signature as tlp
+from ndrite.hdl.pcie.signature import completion
 
 BOUNDARY_WORDS = 32
 """Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""

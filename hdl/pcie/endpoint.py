@@ -6,17 +6,17 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from hdl.device.accelerator import Accelerator
-from hdl.parts.host_interface import host_interface
-from hdl.parts.ports import by_name
-from hdl.pcie.bridge import Bridge
-from hdl.pcie.framer import Framer
-from hdl.pcie.reader import Reader
-from hdl.pcie.ring import Ring
-from hdl.pcie.runner import Runner
-from hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE, TYPE_COMPLETION
-from hdl.pcie.writer import Writer
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.device.accelerator import Accelerator
+from ndrite.hdl.parts.host_interface import host_interface
+from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.pcie.bridge import Bridge
+from ndrite.hdl.pcie.framer import Framer
+from ndrite.hdl.pcie.reader import Reader
+from ndrite.hdl.pcie.ring import Ring
+from ndrite.hdl.pcie.runner import Runner
+from ndrite.hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE, TYPE_COMPLETION
+from ndrite.hdl.pcie.writer import Writer
 
 
 class Endpoint(wiring.Component):

@@ -4,8 +4,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.parts.queue import Queue
-from hdl.pcie.signature import BEAT_LAYOUT, PACKET_LAYOUT, PACKET_SIGNATURE, swapped
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.pcie.signature import BEAT_LAYOUT, PACKET_LAYOUT, PACKET_SIGNATURE, swapped
 
 
 class Framer(wiring.Component):

@@ -6,9 +6,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.banks import next_bank
-from hdl.parts.host_interface import host_interface
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.banks import next_bank
+from ndrite.hdl.parts.host_interface import host_interface
 
 GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
 HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from hdl.parts.queue import Queue
-from hdl.pcie.signature import (
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.pcie.signature import (
     BEAT_LAYOUT,
     CONFIG_LAYOUT,
     PACKET_SIGNATURE,
@@ -19,7 +19,7 @@ from hdl.pcie.signature import (
     memory_request,
     swapped,
 )
-from hdl.pcie.splitter import Splitter
+from ndrite.hdl.pcie.splitter import Splitter
 
 ARRIVAL_LAYOUT = StructLayout(
     {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}

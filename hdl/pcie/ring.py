@@ -8,10 +8,10 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec import pcie as spec
-from emulator.spec.pcie import EngineError
-from hdl.parts.bus import WindowSignature
-from hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAYOUT
+from ndrite.emulator.spec import pcie as spec
+from ndrite.emulator.spec.pcie import EngineError
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAYOUT
 
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
@@ -20,7 +20,7 @@ COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupt
 
 
 class Ring(wiring.Component):
-    """One descriptor at a time: fetch, run, write its record, interrupt; see ``emulator.spec.pcie``.
+    """One descriptor at a time: fetch, run, write its record, interrupt; see ``ndrite.emulator.spec.pcie``.
 
     ``active`` while the accelerator may be in use by a job; ``running`` while the DMA streams are the job's.
     ``flushed``: nothing of what was sent waits this side of the hard block. ``cancel`` (one cycle) drops

@@ -4,13 +4,13 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.packets import Status
-from emulator.spec.pcie import ALIGNMENT
-from hdl.parts.host_interface import host_interface
-from hdl.parts.ports import Ports, Sized, by_name
-from hdl.pcie.inference import GIVEN, HEARD, Inference
-from hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.pcie import ALIGNMENT
+from ndrite.hdl.parts.host_interface import host_interface
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.pcie.inference import GIVEN, HEARD, Inference
+from ndrite.hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 
 
 class Packer(wiring.Component):
@@ -50,7 +50,7 @@ class Packer(wiring.Component):
 
 
 class Runner(Sized):
-    """The descriptors of ``emulator.spec.pcie``, one job at a time.
+    """The descriptors of ``ndrite.emulator.spec.pcie``, one job at a time.
 
     A job is checked first; one that cannot be done ends with its status and moves no data.
     Latency: 20 cycles before the first transfer, then as ``Inference``. Resources: about 400 LUTs and 300

@@ -59,7 +59,7 @@ JOB_LAYOUT = StructLayout(
         "outputs": 16,
     }
 )
-"""A descriptor (``emulator.spec.pcie``), bit for bit as it lies in memory."""
+"""A descriptor (``ndrite.emulator.spec.pcie``), bit for bit as it lies in memory."""
 JOB_SIGNATURE = wiring.Signature(
     {
         "job": Out(JOB_LAYOUT),

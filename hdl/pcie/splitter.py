@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from hdl.pcie.signature import TRANSFER_LAYOUT
+from ndrite.hdl.pcie.signature import TRANSFER_LAYOUT
 
 LARGEST = 4096
 CHUNK_LAYOUT = StructLayout({"address": 64, "length": 13, "last": 1})

@@ -4,9 +4,15 @@ from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.parts.queue import Queue
-from hdl.pcie.signature import CONFIG_LAYOUT, PACKET_SIGNATURE, TRANSFER_LAYOUT, double_words, memory_request
-from hdl.pcie.splitter import Splitter
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.pcie.signature import (
+    CONFIG_LAYOUT,
+    PACKET_SIGNATURE,
+    TRANSFER_LAYOUT,
+    double_words,
+    memory_request,
+)
+from ndrite.hdl.pcie.splitter import Splitter
 
 
 class Writer(wiring.Component):

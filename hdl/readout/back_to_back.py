@@ -3,12 +3,12 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.array.array import capture_latency
-from hdl.parts.layouts import readout_layout
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.waiting_sums import waiting_sums
-from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.array import capture_latency
+from ndrite.hdl.parts.layouts import readout_layout
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
 class BackToBack(Sized):

@@ -3,10 +3,10 @@
 from amaranth import Module, Signal
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import Geometry
-from hdl.array.array import capture_latency
-from hdl.parts.ports import Ports, Sized
-from hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.array import capture_latency
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.readout.schedule import EMITTER_CYCLES, Credit, Passing, schedule_ports, skipped, steps_most
 
 
 class OneByOne(Sized):

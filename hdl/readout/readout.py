@@ -9,21 +9,21 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
-from emulator.spec.geometry import Geometry
-from hdl.array.array import added_latency
-from hdl.noise.samples import sample_depth
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape, group_layout, readout_layout
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.ports import Ports, Sized, by_name
-from hdl.parts.queue import Queue
-from hdl.parts.target import unmerged
-from hdl.parts.waiting_sums import waiting_sums
-from hdl.readout.back_to_back import BackToBack
-from hdl.readout.one_by_one import OneByOne
-from hdl.readout.readout_pipe import (
+from ndrite.emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.array.array import added_latency
+from ndrite.hdl.noise.samples import sample_depth
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape, group_layout, readout_layout
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.target import unmerged
+from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.readout.back_to_back import BackToBack
+from ndrite.hdl.readout.one_by_one import OneByOne
+from ndrite.hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
     PIPE_LATENCY,
@@ -32,7 +32,7 @@ from hdl.readout.readout_pipe import (
     TOP_STAGE,
     ReadoutPipe,
 )
-from hdl.readout.schedule import partial_depth, steps_most
+from ndrite.hdl.readout.schedule import partial_depth, steps_most
 
 SETTINGS_BITS = 28
 

@@ -6,13 +6,13 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
-from emulator.spec.geometry import Geometry
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape
-from hdl.parts.multiplier import Multiplier, WideMultiplier
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.target import unmerged
+from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.target import unmerged
 
 GAIN_STAGE = 4
 """Cycles after a step at which ``gain`` and ``offset`` are taken."""

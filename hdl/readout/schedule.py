@@ -7,11 +7,11 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.noise.samples import sample_depth
-from hdl.parts.layouts import group_layout, readout_layout
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.waiting_sums import waiting_sums
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.noise.samples import sample_depth
+from ndrite.hdl.parts.layouts import group_layout, readout_layout
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.waiting_sums import waiting_sums
 
 EMITTER_CYCLES = 3
 """Cycles from ``release`` until a last row that waits for it is on the array's ``row``."""

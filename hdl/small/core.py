@@ -1,20 +1,21 @@
-"""small core: the chip for parts too small for ``hdl.core.core``'s pipelines; sequencer, lanes and engine."""
+"""small core: the chip for parts too small for ``ndrite.hdl.core.core``'s pipelines; sequencer, lanes and
+engine."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 
-from emulator.spec.geometry import Geometry
-from hdl.control.sequencer import Sequencer
-from hdl.core.ports import Starts, core_ports
-from hdl.maps.buffers import ResultBuffer
-from hdl.parts.banks import bank_address
-from hdl.parts.memory import RegisteredMemory
-from hdl.small.engine import WINDOWS, Engine
-from hdl.small.lanes import Lanes
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.control.sequencer import Sequencer
+from ndrite.hdl.core.ports import Starts, core_ports
+from ndrite.hdl.maps.buffers import ResultBuffer
+from ndrite.hdl.parts.banks import bank_address
+from ndrite.hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.small.engine import WINDOWS, Engine
+from ndrite.hdl.small.lanes import Lanes
 
 
 class SmallCore(wiring.Component):
-    """``hdl.core.core.Core`` with readout and neurons for one column at a time.
+    """``ndrite.hdl.core.core.Core`` with readout and neurons for one column at a time.
 
     Without noise, virtual chips, analog readout, skipping and overlap. Latency: about
     the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)

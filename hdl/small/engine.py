@@ -9,15 +9,15 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS
-from emulator.spec.geometry import Geometry
-from hdl.neuron.neuron import logit_layout
-from hdl.neuron.neuron_pipe import TABLE_BITS
-from hdl.parts.bus import WindowSignature
-from hdl.parts.layouts import activation_layout, column_shape, readout_layout
-from hdl.parts.memory import RegisteredMemory, share
-from hdl.parts.ports import Ports, Sized
-from hdl.readout.readout import SETTINGS_BITS
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.neuron.neuron import logit_layout
+from ndrite.hdl.neuron.neuron_pipe import TABLE_BITS
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.layouts import activation_layout, column_shape, readout_layout
+from ndrite.hdl.parts.memory import RegisteredMemory, share
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16
 """Bits of a product's second factor, and of each half of the first."""

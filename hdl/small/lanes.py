@@ -6,13 +6,13 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
-from hdl.parts.memory import RegisteredMemory
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.target import is_ice40
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import column_shape, feed_layout, pass_layout, readout_layout
+from ndrite.hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.target import is_ice40
 
 BLOCK_CODES = 1 << 15
 """Codes of 8 bits in one SB_SPRAM256KA: two in each of 16,384 words."""

@@ -4,16 +4,16 @@ from amaranth import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.geometry import Geometry
-from emulator.spec.steps import GATE_TERMS_MAX
-from hdl.parts.delay import delayed
-from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
-from hdl.parts.ports import Ports, Sized
-from hdl.parts.queue import Queue
-from hdl.walk.countdown import Countdown
-from hdl.walk.map_memory import MAP_LATENCY, reader_ports
-from hdl.walk.records import GATE_LAYOUT
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.steps import GATE_TERMS_MAX
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.walk.countdown import Countdown
+from ndrite.hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from ndrite.hdl.walk.records import GATE_LAYOUT
 
 AHEAD = 4
 """Codes that may wait for the memory."""

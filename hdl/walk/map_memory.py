@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized
 
 MAP_LATENCY = READ_LATENCY + 4
 """Cycles from ``address`` to ``data``."""

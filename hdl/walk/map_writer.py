@@ -8,12 +8,12 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.neuron.neuron import codes_kept
-from hdl.parts.delay import delayed
-from hdl.parts.ports import Ports, Sized
-from hdl.walk.map_memory import MAP_LATENCY
-from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.neuron.neuron import codes_kept
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.walk.map_memory import MAP_LATENCY
+from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
 """Cycles from a code to its write, where it is the first of its turns."""

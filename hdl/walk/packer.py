@@ -4,11 +4,11 @@ from amaranth import Const, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.banks import bank_bits, next_bank
-from hdl.parts.host_interface import load_members
-from hdl.parts.ports import Ports, Sized
-from hdl.walk.records import CHUNK_LAYOUT
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.banks import bank_bits, next_bank
+from ndrite.hdl.parts.host_interface import load_members
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.walk.records import CHUNK_LAYOUT
 
 
 class Packer(Sized):

@@ -8,12 +8,12 @@ from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.delay import delayed
-from hdl.parts.queue import Queue
-from hdl.walk.countdown import Countdown
-from hdl.walk.map_memory import MAP_LATENCY, reader_ports
-from hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.walk.countdown import Countdown
+from ndrite.hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 AHEAD = 4
 """Chunks that may wait for the memory."""
@@ -54,7 +54,7 @@ class Run:
 
 
 class PatchReader(wiring.Component):
-    """Patches row by row of the grid; each in the order of ``emulator.spec.walk_record.STEP``.
+    """Patches row by row of the grid; each in the order of ``ndrite.emulator.spec.walk_record.STEP``.
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.

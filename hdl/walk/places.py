@@ -7,9 +7,9 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.ports import Ports, Sized
-from hdl.walk.countdown import Countdown
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.walk.countdown import Countdown
 
 PLACES_LATENCY = 2
 """Cycles from ``next`` to the place of the column that it passes."""

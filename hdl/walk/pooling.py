@@ -5,9 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec.geometry import WORD_ROWS
-from hdl.walk.records import CHUNK_LAYOUT
-from hdl.walk.scaler import OPERAND_BITS
+from ndrite.emulator.spec.geometry import WORD_ROWS
+from ndrite.hdl.walk.records import CHUNK_LAYOUT
+from ndrite.hdl.walk.scaler import OPERAND_BITS
 
 POOLING_LATENCY = 2 + WORD_ROWS
 """Cycles from a group's last chunk to the last of its results."""

@@ -6,17 +6,17 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.memory_map import map_words
-from emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.memory_map import map_words
+from ndrite.emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 
 HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
 """The fields of record 0."""
 STEP_LAYOUT = StructLayout({name: width for name, (_, _, width) in STEP.items()})
-"""The fields of a step's record (``emulator.backend.walk``); negative ones in two's complement."""
+"""The fields of a step's record (``ndrite.emulator.backend.walk``); negative ones in two's complement."""
 GATE_LAYOUT = StructLayout({name: width for name, (_, _, width) in GATE.items()})
 """The fields that only a gate's record has."""
 CHUNK_LAYOUT = StructLayout(

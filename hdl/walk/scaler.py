@@ -7,14 +7,14 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import Geometry
-from hdl.parts.bus import WindowSignature
-from hdl.parts.carry_chain import CODE_BITS, CarryMultiplier
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import SECOND_BITS
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
-from hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
-from hdl.parts.ports import Ports, Sized
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.carry_chain import CODE_BITS, CarryMultiplier
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import SECOND_BITS
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.ports import Ports, Sized
 
 FACTOR_BITS = 16
 OPERAND_BITS = 17

@@ -7,13 +7,13 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from hdl.parts.delay import delayed
-from hdl.parts.layouts import SECOND_BITS, second_layout
-from hdl.parts.queue import Queue
-from hdl.walk.map_memory import MAP_LATENCY, reader_ports
-from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
-from hdl.walk.scaler import OPERAND_BITS
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import SECOND_BITS, second_layout
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
+from ndrite.hdl.walk.scaler import OPERAND_BITS
 
 AHEAD = 32, 96
 """Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""

@@ -6,24 +6,24 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
-from hdl.parts.bus import WindowSignature
-from hdl.parts.delay import delayed
-from hdl.parts.host_interface import load_members
-from hdl.parts.layouts import INDEX_BITS, activation_layout, second_layout, start_layout
-from hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from hdl.parts.ports import Ports, Sized, by_name
-from hdl.walk.gates import GATES_LATENCY, Gates
-from hdl.walk.map_memory import MapMemory
-from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
-from hdl.walk.packer import Packer
-from hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
-from hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
-from hdl.walk.pooling import POOLING_LATENCY, Pooling
-from hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
-from hdl.walk.scaler import SCALER_LATENCY, Scaler
-from hdl.walk.seconds import Seconds
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.host_interface import load_members
+from ndrite.hdl.parts.layouts import INDEX_BITS, activation_layout, second_layout, start_layout
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.walk.gates import GATES_LATENCY, Gates
+from ndrite.hdl.walk.map_memory import MapMemory
+from ndrite.hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
+from ndrite.hdl.walk.packer import Packer
+from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
+from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
+from ndrite.hdl.walk.pooling import POOLING_LATENCY, Pooling
+from ndrite.hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
+from ndrite.hdl.walk.scaler import SCALER_LATENCY, Scaler
+from ndrite.hdl.walk.seconds import Seconds
 
 TO_BEGIN = 4 + POSITION_BITS_MIN
 """Cycles from a step's end to the first read of the one behind it, at least."""

@@ -4,6 +4,6 @@ Imports pyserial only. A link knows nothing of packets. ``pcie`` is no byte stre
 packets do elsewhere.
 """
 
-from host.links.link import Link
+from ndrite.host.links.link import Link
 
 __all__ = ["Link"]

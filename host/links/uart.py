@@ -6,7 +6,7 @@ from typing import Any
 
 import serial
 
-from host.errors import LinkError
+from ndrite.host.errors import LinkError
 
 DEFAULT_BAUD = 1_000_000
 """Bits a second; irrelevant on a pseudo-terminal or socket."""

@@ -1,11 +1,11 @@
-"""UDP link: the stream of frames in numbered datagrams (``emulator.spec.datagrams``)."""
+"""UDP link: the stream of frames in numbered datagrams (``ndrite.emulator.spec.datagrams``)."""
 
 import ipaddress
 import secrets
 import time
 from typing import Protocol
 
-from emulator.spec.datagrams import (
+from ndrite.emulator.spec.datagrams import (
     HEADER,
     HEADER_BYTES,
     HOLDER,
@@ -19,7 +19,7 @@ from emulator.spec.datagrams import (
     Kind,
     is_later,
 )
-from host.errors import LinkError, LinkTimeout
+from ndrite.host.errors import LinkError, LinkTimeout
 
 
 class Datagrams(Protocol):
@@ -27,7 +27,7 @@ class Datagrams(Protocol):
 
     @property
     def live(self) -> bool:
-        """As ``host.links.link.Link.live``."""
+        """As ``ndrite.host.links.link.Link.live``."""
         ...
 
     def send(self, *datagrams: bytes) -> None:

@@ -8,8 +8,8 @@ import struct
 import sys
 import time
 
-from emulator.spec.datagrams import MTU, PORT
-from host.errors import InputError, LinkError
+from ndrite.emulator.spec.datagrams import MTU, PORT
+from ndrite.host.errors import InputError, LinkError
 
 BUFFER_BYTES = 4 << 20
 """Asked of the kernel for what waits; it may give less."""
@@ -22,7 +22,7 @@ NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 
 class UdpSocket:
-    """Satisfies ``host.links.udp.Datagrams``.
+    """Satisfies ``ndrite.host.links.udp.Datagrams``.
 
     Parameters
     ----------

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.mapping import Die
-from emulator.network import Network
-from emulator.spec import Program
-from host.api import Progress
 from ndrite.costs.constants import Constants, Triple, load_constants
 from ndrite.costs.parts import COMPONENTS, MODELLED, Cost, Work, costs, ranged, sum_of, words_of
 from ndrite.costs.program import works
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.host.api import Progress
 from ndrite.results import Result, Table
 
 QUANTITIES = ("energy_pJ", "latency_ns", "area_um2")

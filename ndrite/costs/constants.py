@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import EmulatorError, require
-from emulator.yaml_file import read_yaml
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.yaml_file import read_yaml
 
 Triple = npt.NDArray[np.float64]
 """Low, typical and high, float64 (3,)."""

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.golden import Core
-from emulator.mapping import Die
-from emulator.mapping.block import as_designed
-from emulator.mapping.die import DieArray
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
-from emulator.spec.arrays import Codes, Floats
-from emulator.spec.steps import Gate, Pool, Product, Table
-from host.api import Progress
 from ndrite.costs.parts import CODE_BITS, Use, Work
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.mapping.block import as_designed
+from ndrite.emulator.mapping.die import DieArray
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
+from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
+from ndrite.host.api import Progress
 
 BATCH = 16
 Maps = Sequence[npt.NDArray[Any]]

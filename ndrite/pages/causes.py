@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation, Row
+from ndrite.emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation, Row
 from ndrite.intervals import is_noise, paired
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from emulator.spec.files import write_whole
+from ndrite.emulator.spec.files import write_whole
 from ndrite.files import picture_format
 
 INK, ACCENT, PALE = "#1f3a5f", "#c8553d", "#9fb3c8"

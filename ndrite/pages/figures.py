@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.neuron import table_of
-from emulator.mapping import Die
-from emulator.mapping.block import blocked, packed
-from emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
-from emulator.network import Ndr
 from ndrite.compiled import Compiled
+from ndrite.emulator.golden.neuron import table_of
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.mapping.block import blocked, packed
+from ndrite.emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
+from ndrite.emulator.network import Ndr
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
 

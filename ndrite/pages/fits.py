@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device import fitting
+from ndrite.emulator.device import fitting
 from ndrite.pages.drawing import ACCENT, INK, fitted
 
 POINTS = {"color": INK, "ms": 3, "alpha": 0.4}

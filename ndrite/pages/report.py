@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.backend.schedule import bound_cycles
-from emulator.mapping.explain import ACCURACY, Explanation
-from emulator.spec import brief
-from emulator.spec.files import write_whole
 from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.mapping.explain import ACCURACY, Explanation
+from ndrite.emulator.spec import brief
+from ndrite.emulator.spec.files import write_whole
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share

@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from emulator.errors import EmulatorError
-from emulator.spec import SpecError
-from emulator.spec.files import FULL
-from host import HostError, InputError
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.spec import SpecError
+from ndrite.emulator.spec.files import FULL
+from ndrite.host import HostError, InputError
 from ndrite.shell import terminal
 from ndrite.shell.command import CheckFailed, command_of
 
@@ -187,7 +187,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """A warning of ours as a note; those of other packages are for programmers, and are dropped."""
-    if category.__module__.partition(".")[0] in ("emulator", "host", "ndrite"):
+    if category.__module__.partition(".")[0] == "ndrite":
         terminal.note(f"ndrite: warning: {message}")
 
 

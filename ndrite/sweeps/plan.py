@@ -15,15 +15,15 @@ import numpy.typing as npt
 from annotated_types import Len
 from pydantic import Field, TypeAdapter, ValidationError
 
-from emulator.device.description import load_chip, parse_chip
-from emulator.device.description.schema import SECTIONS
-from emulator.device.fields import fields_of
-from emulator.errors import ChipError, EmulatorError
-from emulator.network import zoo
-from emulator.spec.archive import ArchiveError, read_array
-from emulator.spec.errors import require
-from emulator.spec.state_file import code_digest
-from emulator.yaml_file import read_yaml
+from ndrite.emulator.device.description import load_chip, parse_chip
+from ndrite.emulator.device.description.schema import SECTIONS
+from ndrite.emulator.device.fields import fields_of
+from ndrite.emulator.errors import ChipError, EmulatorError
+from ndrite.emulator.network import zoo
+from ndrite.emulator.spec.archive import ArchiveError, read_array
+from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.state_file import code_digest
+from ndrite.emulator.yaml_file import read_yaml
 
 POINTS_MAX = 1_000_000
 ROW_FORMAT = 6  # of a point's row of results

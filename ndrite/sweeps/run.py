@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from boards.golden import GoldenBoard
-from emulator.device.description import parse_chip
-from emulator.errors import CompileWarning
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Network
-from emulator.network.importing.files import extra
-from emulator.spec.campaign import Campaign
-from emulator.spec.files import write_whole
-from emulator.spec.state_file import load_state, save_state
+from ndrite.boards.golden import GoldenBoard
 from ndrite.compiled import MODELS, network_of
 from ndrite.costs.account import account_of
+from ndrite.emulator.device.description import parse_chip
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Network
+from ndrite.emulator.network.importing.files import extra
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.files import write_whole
+from ndrite.emulator.spec.state_file import load_state, save_state
 from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
 from ndrite.samples import check_classes, chosen_data_set, judging_set

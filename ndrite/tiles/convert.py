@@ -8,13 +8,13 @@ import math
 import os
 from typing import Any, TypeVar
 
-from emulator.device.description import Chip, load_chip
-from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
-from emulator.network.importing.original import evaluating
-from emulator.spec.program import PRODUCTS_MAX
-from host import InputError
-from host.api import Progress
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.network.importing.original import evaluating
+from ndrite.emulator.spec.program import PRODUCTS_MAX
+from ndrite.host import InputError
+from ndrite.host.api import Progress
 from ndrite.tiles.executor import Executor, tensors_of
 from ndrite.tiles.placement import Placement, Row, Table
 

@@ -4,13 +4,13 @@ import dataclasses
 import functools
 from typing import Any
 
-from emulator.errors import EmulatorError
-from emulator.learning.training.extra import torch
-from emulator.network.importing.original import evaluating
 from ndrite.costs.account import Account
 from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Work
 from ndrite.costs.program import works
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.network.importing.original import evaluating
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
 

@@ -7,8 +7,8 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 from collections.abc import Iterator
 from typing import Any
 
-from emulator.learning.training.extra import Tensor, torch
-from emulator.spec.patches import Patches
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.spec.patches import Patches
 from ndrite.tiles.forms import FORMS
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from emulator.learning.training.extra import Tensor, torch
-from emulator.spec.patches import Patches
-from host import InputError
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.spec.patches import Patches
+from ndrite.host import InputError
 
 if TYPE_CHECKING:
     from ndrite.tiles.executor import Executor

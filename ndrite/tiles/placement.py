@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.spec import Program
-from host import BoardApi, InputError
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.spec import Program
+from ndrite.host import BoardApi, InputError
 from ndrite.url import connect
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileWarning, EmulatorError
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
-from emulator.learning.training.view import view_of
-from emulator.mapping import Die, MapOptions, Mapped, map_network
-from emulator.network import Dense, InputRange, Meaning, Network
-from emulator.network import Product as Node
-from emulator.network.importing.view import code_span
-from emulator.spec import Program
-from emulator.spec.arithmetic import INPUT_MAX, slices
-from emulator.spec.patches import Patches, Shape
-from host import InputError
+from ndrite.emulator.errors import CompileWarning, EmulatorError
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
+from ndrite.emulator.learning.training.view import view_of
+from ndrite.emulator.mapping import Die, MapOptions, Mapped, map_network
+from ndrite.emulator.network import Dense, InputRange, Meaning, Network
+from ndrite.emulator.network import Product as Node
+from ndrite.emulator.network.importing.view import code_span
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, slices
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.host import InputError
 from ndrite.tiles.placement import CALLS_MAX, Placement
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from boards.fpga import find_target
-from boards.fpga import flash as loader
-from boards.fpga.reports import summaries
-from boards.selftest import checks_of
-from emulator.spec.datagrams import PORT
-from host import InputError
-from host.links.udp_socket import udp_address
-from host.memory import Upset
 from ndrite import url
+from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga import flash as loader
+from ndrite.boards.fpga.reports import summaries
+from ndrite.boards.selftest import checks_of
 from ndrite.bringup import versions
 from ndrite.compiled import held
+from ndrite.emulator.spec.datagrams import PORT
+from ndrite.host import InputError
+from ndrite.host.links.udp_socket import udp_address
+from ndrite.host.memory import Upset
 from ndrite.results import Found, Table, judged
 from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb
 from ndrite.url import DEFAULT_PRESET, connect
@@ -159,12 +159,12 @@ def serve(
         print(f"serving {geometry.name} on {where}", flush=True)
 
     if udp:
-        from boards.sim.serve_udp import serve_udp
+        from ndrite.boards.sim.serve_udp import serve_udp
 
         host, port = udp_address(at, least=0)
         serve_udp(geometry, host=host, port=port, announce=announce)
     else:
-        from boards.sim.serve import serve as serve_terminal
+        from ndrite.boards.sim.serve import serve as serve_terminal
 
         serve_terminal(geometry, link=None if link is None else Path(link), announce=announce)
     return Found({})

@@ -5,15 +5,15 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from boards.fpga import build as builder
-from boards.fpga import find_target
-from boards.fpga.flash import loader_version
-from boards.fpga.reports import known_seed
-from boards.fpga.tools import TimingError
-from emulator.spec.files import write_whole
-from hdl.ethernet.addresses import Addresses
-from host import InputError
+from ndrite.boards.fpga import build as builder
+from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga.flash import loader_version
+from ndrite.boards.fpga.reports import known_seed
+from ndrite.boards.fpga.tools import TimingError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
+from ndrite.emulator.spec.files import write_whole
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.host import InputError
 from ndrite.networks import shipped_program
 from ndrite.results import Found, Table, judged
 from ndrite.signature import Announce, Count, Folder, Option, Output, Stages, Whole, silent, unheard, verb

@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from emulator.learning import tuning
-from emulator.learning.labelled import Labelled
-from emulator.mapping import Die
-from emulator.mapping.explain import accuracy
-from emulator.network import Network
-from emulator.spec import Program
-from host import BoardApi, InputError
-from host.api import Progress
 from ndrite import samples as kept
 from ndrite import signature as sig
 from ndrite.compiled import Compiled, LearnedOn, compiled_of
+from ndrite.emulator.learning import tuning
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.mapping.explain import accuracy
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.host import BoardApi, InputError
+from ndrite.host.api import Progress
 from ndrite.intervals import proportion
 from ndrite.url import connect
 

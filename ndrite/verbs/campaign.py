@@ -10,20 +10,20 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip, load_chip, parse_chip
-from emulator.golden.redraw import virtual_chip
-from emulator.mapping.explain import rms_error
-from emulator.mapping.variation import variation_of
-from emulator.spec import Program
-from emulator.spec.archive import digest
-from emulator.spec.campaign import Campaign, CampaignResult
-from emulator.spec.files import write_whole
-from emulator.spec.state_file import load_state, save_state
-from emulator.spec.variation import inference_index
-from host import BoardApi, InputError
-from host.api import Progress
 from ndrite import signature as sig
 from ndrite.compiled import held
+from ndrite.emulator.device.description import Chip, load_chip, parse_chip
+from ndrite.emulator.golden.redraw import virtual_chip
+from ndrite.emulator.mapping.explain import rms_error
+from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.archive import digest
+from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.files import write_whole
+from ndrite.emulator.spec.state_file import load_state, save_state
+from ndrite.emulator.spec.variation import inference_index
+from ndrite.host import BoardApi, InputError
+from ndrite.host.api import Progress
 from ndrite.intervals import mean_interval, proportion
 from ndrite.pages import drawing, figures
 from ndrite.results import Summary

@@ -3,10 +3,10 @@
 from textwrap import wrap
 from typing import Annotated, Any
 
-from emulator.device.description import Chip, Neuron, list_devices, load_chip
-from emulator.device.description import list_chips as chips
-from emulator.device.description.loader import load_content
-from emulator.device.description.schema import SECTIONS
+from ndrite.emulator.device.description import Chip, Neuron, list_devices, load_chip
+from ndrite.emulator.device.description import list_chips as chips
+from ndrite.emulator.device.description.loader import load_content
+from ndrite.emulator.device.description.schema import SECTIONS
 from ndrite.results import Found, Table, plain
 from ndrite.signature import Option, verb
 

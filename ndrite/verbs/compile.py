@@ -3,14 +3,14 @@
 import dataclasses
 from typing import Annotated, Any
 
-from boards.fpga import find_target
-from emulator.device.description import Chip, load_chip
-from emulator.mapping import MapOptions, Mitigation, map_network
-from emulator.mapping.order import in_order
-from emulator.spec import Geometry
-from host import InputError
 from ndrite import signature as sig
+from ndrite.boards.fpga import find_target
 from ndrite.compiled import Compiled, network_of
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.mapping import MapOptions, Mitigation, map_network
+from ndrite.emulator.mapping.order import in_order
+from ndrite.emulator.spec import Geometry
+from ndrite.host import InputError
 from ndrite.samples import typical_samples
 
 

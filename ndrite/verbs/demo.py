@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from boards.golden import GoldenBoard
-from emulator.network.datasets.fashion_mnist import CLASSES
+from ndrite.boards.golden import GoldenBoard
 from ndrite.compiled import load
+from ndrite.emulator.network.datasets.fashion_mnist import CLASSES
 from ndrite.evaluations import evaluate
 from ndrite.intervals import percent
 from ndrite.pages import drawing, figures

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
-from emulator.mapping.explain import explain as measure
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
+from ndrite.emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
+from ndrite.emulator.mapping.explain import explain as measure
 from ndrite.intervals import percent
 from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table

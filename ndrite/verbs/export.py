@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from emulator.device.description import load_chip
-from emulator.device.verilog_a import verilog_a as modules_of
-from emulator.golden import Core
-from emulator.mapping.deck import drawn
-from emulator.spec.files import write_whole
-from host import InputError
 from ndrite.compiled import compiled_of
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.verilog_a import verilog_a as modules_of
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping.deck import drawn
+from ndrite.emulator.spec.files import write_whole
+from ndrite.host import InputError
 from ndrite.results import Found
 from ndrite.samples import first, seen_samples
 from ndrite.signature import ChipName, Count, Inputs, Option, Source, verb

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from emulator.device import fitting
-from emulator.device.description.loader import check_values, save_preset
-from host import InputError
+from ndrite.emulator.device import fitting
+from ndrite.emulator.device.description.loader import check_values, save_preset
+from ndrite.host import InputError
 from ndrite.pages.fits import DRAWN
 from ndrite.results import Result, Table, plain
 from ndrite.signature import File, Option, Output, Picture, verb

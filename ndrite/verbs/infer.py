@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from host.inputs import check_inputs
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.evaluations import ran
 from ndrite.files import save_array
+from ndrite.host.inputs import check_inputs
 from ndrite.results import Summary, Table
 from ndrite.samples import output_step, seen_samples
 from ndrite.url import connect

@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from boards.learning import learner_of
-from emulator.device.description import Chip, load_chip
-from emulator.device.ecram.pulses import LinearStep
-from emulator.errors import require
-from emulator.golden import Core
-from emulator.learning import insitu
-from emulator.learning.labelled import Labelled
-from emulator.mapping.explain import accuracy
-from host import HostError, InputError
-from host.api import LearningApi
 from ndrite import signature as sig
+from ndrite.boards.learning import learner_of
 from ndrite.compiled import Compiled, LearnedOn
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.errors import require
+from ndrite.emulator.golden import Core
+from ndrite.emulator.learning import insitu
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.mapping.explain import accuracy
+from ndrite.host import HostError, InputError
+from ndrite.host.api import LearningApi
 from ndrite.intervals import proportion
 from ndrite.results import Table, percents
 from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples

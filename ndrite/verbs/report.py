@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from boards.fpga.registry import find_target
-from boards.fpga.reports import load as board_report
-from emulator.golden import Core
-from emulator.mapping.explain import explain
-from host import InputError
 from ndrite import signature as sig
+from ndrite.boards.fpga.registry import find_target
+from ndrite.boards.fpga.reports import load as board_report
 from ndrite.compiled import compiled_of
 from ndrite.costs.account import account_of
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping.explain import explain
 from ndrite.files import InputWarning, name_of
+from ndrite.host import InputError
 from ndrite.pages.report import Report
 from ndrite.samples import judged_samples
 from ndrite.verbs.cost import SAMPLES

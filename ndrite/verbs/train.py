@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from emulator.device.description import Chip
-from emulator.learning.labelled import Labelled
-from emulator.network import Network
-from host import InputError
 from ndrite import signature as sig
 from ndrite.compiled import is_model, network_of
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.network import Network
 from ndrite.files import InputWarning, name_of
+from ndrite.host import InputError
 from ndrite.intervals import proportion
 from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
@@ -133,9 +133,9 @@ def train(
     >>> found.network.widths
     (64, 16, 10)
     """
-    from emulator.learning.training.extra import torch
-    from emulator.learning.training.job import Job, accuracy_of, run_job
-    from emulator.learning.training.loop import Interrupted
+    from ndrite.emulator.learning.training.extra import torch
+    from ndrite.emulator.learning.training.job import Job, accuracy_of, run_job
+    from ndrite.emulator.learning.training.loop import Interrupted
 
     if isinstance(chip, Chip):
         raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.network import zoo
-from emulator.spec import Program
+from ndrite.emulator.network import zoo
+from ndrite.emulator.spec import Program
 from tests.boards.loopback import loopback_library
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from boards.fpga import tools
-from boards.fpga.synthesis import COLLISIONS
+from ndrite.boards.fpga import tools
+from ndrite.boards.fpga.synthesis import COLLISIONS
 
 CELLS = Path(__file__).resolve().parents[1] / "hdl" / "cells"
 SYNTH = {"ecp5": "synth_ecp5 -top top -abc9", "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u"}

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.sim.build import cached_library
+from ndrite.boards.sim.build import cached_library
 
 
 class Loopback(wiring.Component):  # type: ignore[misc]

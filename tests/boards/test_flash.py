@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from boards.fpga import find_target, flash
-from boards.fpga.synthesis import board_top
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga import find_target, flash
+from ndrite.boards.fpga.synthesis import board_top
+from ndrite.boards.fpga.tools import BuildError
 
 BOARD = find_target("ulx3s-25f")
 

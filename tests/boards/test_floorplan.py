@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from boards.fpga import find_target, synthesis
-from boards.fpga.floorplan import places
-from boards.fpga.target import Target
-from hdl.learn.lanes import group_count
+from ndrite.boards.fpga import find_target, synthesis
+from ndrite.boards.fpga.floorplan import places
+from ndrite.boards.fpga.target import Target
+from ndrite.hdl.learn.lanes import group_count
 from tests.refusals import refused
 
 WIDE = find_target("ulx3s-85f-128")

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from boards.fpga import TARGETS, find_target, pll, timing
-from boards.fpga.constraints import clock_net, constraints
-from boards.fpga.page import renewed
-from boards.fpga.performance import fits, frame_bytes, performance
-from boards.fpga.target import Pin, Target
-from boards.fpga.tools import BuildError
-from boards.fpga.top import BoardTop
-from emulator.backend.lay_out import lay_out
-from emulator.golden.random_program import random_program
-from emulator.spec import Program
-from emulator.spec.memory_map import address
-from hdl.array.lane import Lane
-from hdl.ethernet.addresses import USUAL, Addresses
-from hdl.ethernet.ethernet import Ethernet
-from hdl.tops import UdpTop
-from host.errors import InputError
+from ndrite.boards.fpga import TARGETS, find_target, pll, timing
+from ndrite.boards.fpga.constraints import clock_net, constraints
+from ndrite.boards.fpga.page import renewed
+from ndrite.boards.fpga.performance import fits, frame_bytes, performance
+from ndrite.boards.fpga.target import Pin, Target
+from ndrite.boards.fpga.tools import BuildError
+from ndrite.boards.fpga.top import BoardTop
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.memory_map import address
+from ndrite.hdl.array.lane import Lane
+from ndrite.hdl.ethernet.addresses import USUAL, Addresses
+from ndrite.hdl.ethernet.ethernet import Ethernet
+from ndrite.hdl.tops import UdpTop
+from ndrite.host.errors import InputError
 
 HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-udp", "icebreaker")
 
@@ -176,8 +176,8 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         given.append(addresses)
         return Ethernet(addresses, **options)
 
-    monkeypatch.setattr("boards.fpga.top.UdpTop", udp_top)
-    monkeypatch.setattr("hdl.tops.Ethernet", ethernet)
+    monkeypatch.setattr("ndrite.boards.fpga.top.UdpTop", udp_top)
+    monkeypatch.setattr("ndrite.hdl.tops.Ethernet", ethernet)
     board = dataclasses.replace(ON_ETHERNET[0], addresses=own)
     BoardTop(board, build_id=0).elaborate(board)
     inner[0].elaborate(board)

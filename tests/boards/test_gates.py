@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from amaranth.lib import wiring
 
-from emulator.spec import PRESETS
-from hdl.core.core import Core
-from hdl.small.core import SmallCore
-from hdl.tops import Top
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.core.core import Core
+from ndrite.hdl.small.core import SmallCore
+from ndrite.hdl.tops import Top
 from tests.hdl.ethernet import pins
 from tests.hdl.simulate import run_bench
 

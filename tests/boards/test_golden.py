@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from boards.golden import GoldenBoard
-from emulator.golden import Core
-from emulator.golden.learn import Learner
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry, GeometryError, Program
-from host import BoardApi, InputError, LinkError, NotProgrammedError
-from host.api import LearningApi
+from ndrite.boards.golden import GoldenBoard
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.learn import Learner
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
+from ndrite.host import BoardApi, InputError, LinkError, NotProgrammedError
+from ndrite.host.api import LearningApi
 from tests.random_learning import random_learning
 from tests.stimulus import inferred
 

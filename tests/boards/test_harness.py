@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from boards.sim.link import CYCLES_PER_SECOND
-from boards.sim.model import Model
-from emulator.spec import PRESETS
-from host import LinkError, LinkTimeout
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.boards.sim.link import CYCLES_PER_SECOND
+from ndrite.boards.sim.model import Model
+from ndrite.emulator.spec import PRESETS
+from ndrite.host import LinkError, LinkTimeout
 
 DIVISOR = 4
 
@@ -54,7 +54,7 @@ def test_a_damaged_library_says_so(tmp_path: Path) -> None:
 
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch, library: Path) -> SimLink:
-    monkeypatch.setattr("boards.sim.link.build", lambda geometry, **options: library)
+    monkeypatch.setattr("ndrite.boards.sim.link.build", lambda geometry, **options: library)
     return SimLink(PRESETS["tiny"])
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from boards import netlist
-from boards.cache import locked
-from boards.sim import build
-from boards.sim.compile import HARNESS
-from boards.sim.model import Model
-from boards.sim.toolchain import SimulationBuildError, find_compiler
-from host.errors import LinkError
+from ndrite.boards import netlist
+from ndrite.boards.cache import locked
+from ndrite.boards.sim import build
+from ndrite.boards.sim.compile import HARNESS
+from ndrite.boards.sim.model import Model
+from ndrite.boards.sim.toolchain import SimulationBuildError, find_compiler
+from ndrite.host.errors import LinkError
 from tests.boards.loopback import Loopback, loopback_library
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*created but never used")  # where Verilog is a stand-in
@@ -172,7 +172,7 @@ def test_what_killed_builds_left_is_removed_and_nothing_else(
 def test_a_lock_file_that_was_dropped_is_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     program = (
-        "import sys; from pathlib import Path; from boards.cache import locked\n"
+        "import sys; from pathlib import Path; from ndrite.boards.cache import locked\n"
         "with locked(Path(sys.argv[1])): print(Path(sys.argv[1]).exists())"
     )
     with locked(path):

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from boards import netlist as module
-from boards.netlist import build_id, netlist
-from boards.sim.build import simulated_id
-from emulator.spec import PRESETS
+from ndrite.boards import netlist as module
+from ndrite.boards.netlist import build_id, netlist
+from ndrite.boards.sim.build import simulated_id
+from ndrite.emulator.spec import PRESETS
 from tests.boards.loopback import Loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
-from boards.sim.build import simulated_id
-from emulator.spec import PRESETS
+from ndrite.boards.sim.build import simulated_id
+from ndrite.emulator.spec import PRESETS
 print(simulated_id(PRESETS["tiny"]))
 """
 Edit = Callable[[str, str], str]
@@ -31,11 +31,12 @@ def of_copies(tmp_path_factory: pytest.TempPathFactory) -> OfCopies:
 
     def identity(edit: Edit) -> int:
         root = tmp_path_factory.mktemp("sources")
-        for package in ("emulator", "hdl", "host", "boards"):
+        for package in ("emulator", "hdl", "host", "boards", "ndrite"):
             for path in (ROOT / package).rglob("*.py"):
                 name = path.relative_to(ROOT)
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / name).write_text(edit(name.as_posix(), path.read_text()))
+                copy = root / ("" if package == "ndrite" else "ndrite") / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_text(edit(name.as_posix(), path.read_text()))
         env = os.environ | {"PYTHONPATH": str(root), "XDG_CACHE_HOME": cache}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=env, cwd=root, capture_output=True, text=True

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from boards.fpga import commit, find_target, reports, synthesis
-from boards.fpga.reports import board_netlist, is_current, load, made_from
-from boards.fpga.target import Target
+from ndrite.boards.fpga import commit, find_target, reports, synthesis
+from ndrite.boards.fpga.reports import board_netlist, is_current, load, made_from
+from ndrite.boards.fpga.target import Target
 from tests.marks import long_where
 
 BOARD = find_target("ulx3s-25f")

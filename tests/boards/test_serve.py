@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim.serve import serve
-from emulator.spec import PRESETS
-from host.errors import LinkError
-from host.links.uart import UartLink
+from ndrite.boards.sim.serve import serve
+from ndrite.emulator.spec import PRESETS
+from ndrite.host.errors import LinkError
+from ndrite.host.links.uart import UartLink
 from tests.host.test_uart import read_all
 from tests.system.serving import Served
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from boards.sim import serve as module
-from emulator.spec import PRESETS
+from ndrite.boards.sim import serve as module
+from ndrite.emulator.spec import PRESETS
 module.build = lambda geometry: Path(sys.argv[1])
 link = Path(sys.argv[2])
 module.serve(PRESETS["tiny"], link=link, announce=lambda path: print(path, flush=True))
@@ -61,7 +61,7 @@ def test_an_interrupt_removes_the_link(served: tuple[Served, Path]) -> None:
 def test_a_file_in_the_way_is_not_replaced(
     tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boards.sim.serve.build", lambda geometry: library)
+    monkeypatch.setattr("ndrite.boards.sim.serve.build", lambda geometry: library)
     path = tmp_path / "precious"
     path.write_text("data")
     with pytest.raises(LinkError, match="precious: cannot create"):

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.sim import SizedBoard
-from boards.sim.sizing import USUAL, WALKS, sized
-from boards.stepped import SteppedBoard
-from emulator.backend.lay_out import check_fits
-from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, GeometryError, Program
-from host import LinkError
-from host.packet_channel import PacketChannel
+from ndrite.boards.sim import SizedBoard
+from ndrite.boards.sim.sizing import USUAL, WALKS, sized
+from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Geometry, GeometryError, Program
+from ndrite.host import LinkError
+from ndrite.host.packet_channel import PacketChannel
 from ndrite.networks import shipped_program
 from tests.host.responder import Responder, ResponderLink
 from tests.random_graphs import random_walk

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.golden import GoldenBoard
-from boards.segmented import Segmented
-from boards.stepped import SteppedBoard
-from emulator.backend.lay_out import check_fits, lay_out
-from emulator.backend.segments import cut
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Network
-from emulator.spec import PRESETS, Geometry, GeometryError, Program
-from emulator.spec.campaign import Campaign
-from host import BoardApi, InputError, NotProgrammedError
-from host.api import Progress
+from ndrite.boards.golden import GoldenBoard
+from ndrite.boards.segmented import Segmented
+from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.backend.lay_out import check_fits, lay_out
+from ndrite.emulator.backend.segments import cut
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.host import BoardApi, InputError, NotProgrammedError
+from ndrite.host.api import Progress
 from tests.emulator.backend.test_segments import full, vectors
 from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
@@ -105,7 +105,7 @@ class Watched(GoldenBoard):
 
 def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten layers in three segments; of nine samples eight are held at a time: 16 codes in and of two cuts."""
-    monkeypatch.setattr("boards.segmented.HELD_CODES", 8 * 64)
+    monkeypatch.setattr("ndrite.boards.segmented.HELD_CODES", 8 * 64)
     program, inner = deep(10), Watched(PRESETS["tiny"])
     board = SteppedBoard(inner)
     board.program(program)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim.toolchain import SimulationBuildError, find_compiler, run
+from ndrite.boards.sim.toolchain import SimulationBuildError, find_compiler, run
 
 
 def test_cxx_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

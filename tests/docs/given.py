@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import ndrite
-from emulator.network import zoo
-from emulator.network.datasets import fashion_mnist_test
+from ndrite.emulator.network import zoo
+from ndrite.emulator.network.datasets import fashion_mnist_test
 from ndrite.shell.main import OK, run
 from tests.system.serving import MAIN
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.network.datasets import fashion_mnist_test
+from ndrite.emulator.network.datasets import fashion_mnist_test
 from ndrite.shell.main import OK, run
 from tests.docs.given import in_shell, shorter, write_files, write_onnx
 
@@ -111,7 +111,7 @@ def test_its_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             write_onnx(Path("model.onnx"))
     # Fashion-MNIST's training images do not ship; a few of the test images stand in for them.
     few = tuple(part[:600] for part in fashion_mnist_test())
-    monkeypatch.setattr("emulator.network.datasets.fashion_mnist_train", lambda folder=None: few)
+    monkeypatch.setattr("ndrite.emulator.network.datasets.fashion_mnist_train", lambda folder=None: few)
     folder = tmp_path / "empty"
     folder.mkdir()
     for name in wanted:

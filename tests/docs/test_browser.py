@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from boards.reference import reference
+from ndrite.boards.reference import reference
 from tests.docs.browser import View, browser
 
 ROOT = Path(__file__).parents[2]

@@ -71,7 +71,7 @@ def test_notebooks_are_stored_without_outputs() -> None:
             assert cell.get("execution_count") is None, path.name
 
 
-OWN = ("emulator", "hdl", "host", "boards", "ndrite")
+OWN = ("ndrite",)
 CONTRIBUTORS = {"docs/architecture.md", "docs/arithmetic.md", "docs/hardware.md"}
 """Pages that explain what is inside, to those who change it."""
 

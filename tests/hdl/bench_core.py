@@ -9,11 +9,11 @@ import numpy as np
 from cocotb.queue import Queue
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden import Core, Trace
-from emulator.golden.random_program import random_program
-from emulator.spec import Program
-from hdl.core.ports import probe_layout
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden import Core, Trace
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Program
+from ndrite.hdl.core.ports import probe_layout
 from tests.hdl.compared import SHOWN, Compared, Opened
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker

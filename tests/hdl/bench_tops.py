@@ -11,11 +11,11 @@ from cobs import cobs
 from cocotb.clock import Clock
 from cocotbext.uart import UartSink, UartSource
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import pulse

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emulator.golden import Trace
+from ndrite.emulator.golden import Trace
 
 SHOWN = ("array", "noise", "sigma", "readout", "neuron", "preneuron")
 """Blocks of the trace that the core's probe shows; of ``preneuron`` the last layer's."""

@@ -3,6 +3,6 @@
 import json
 import os
 
-from emulator.spec import Geometry
+from ndrite.emulator.spec import Geometry
 
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from boards.cache import is_whole, seal
+from ndrite.boards.cache import is_whole, seal
 
 
 def main(command: list[str]) -> int:

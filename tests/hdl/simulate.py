@@ -15,11 +15,11 @@ from amaranth.back.verilog import _convert_rtlil_text
 from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
-from boards.cache import LOCK, digest, is_whole, locked, prune, seal, used, workshop
-from boards.cache import folder as cache_folder
-from boards.netlist import renumbered, rtlil
-from boards.sim.toolchain import compiler_version, find_compiler, tool_versions
-from emulator.spec import Geometry
+from ndrite.boards.cache import LOCK, digest, is_whole, locked, prune, seal, used, workshop
+from ndrite.boards.cache import folder as cache_folder
+from ndrite.boards.netlist import renumbered, rtlil
+from ndrite.boards.sim.toolchain import compiler_version, find_compiler, tool_versions
+from ndrite.emulator.spec import Geometry
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = Path(__file__).with_name("cells")

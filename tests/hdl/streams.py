@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, Section
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS, Section
 
 
 async def reset(dut: Any) -> None:

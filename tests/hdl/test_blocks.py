@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from emulator.spec import PRESETS
-from hdl.array.array import Array
-from hdl.campaign.redraw import Redraw
-from hdl.learn.core import LearningCore
-from hdl.neuron.neuron import Neuron
-from hdl.noise.noise import Noise
-from hdl.readout.readout import Readout
-from hdl.tops import Top
-from hdl.walk.patch_reader import PatchReader
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.array.array import Array
+from ndrite.hdl.campaign.redraw import Redraw
+from ndrite.hdl.learn.core import LearningCore
+from ndrite.hdl.neuron.neuron import Neuron
+from ndrite.hdl.noise.noise import Noise
+from ndrite.hdl.readout.readout import Readout
+from ndrite.hdl.tops import Top
+from ndrite.hdl.walk.patch_reader import PatchReader
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
 
@@ -64,7 +64,7 @@ LONG = {
 
 
 def bench_of(block: Any) -> str:
-    """As ``hdl.array.array`` lies in its tree, so ``array.bench_array`` in this one."""
+    """As ``ndrite.hdl.array.array`` lies in its tree, so ``array.bench_array`` in this one."""
     block = getattr(block, "func", block)
     *folders, name = block.__module__.split(".")[1:]
     return ".".join([*folders, f"bench_{name}"])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from boards.sim import Design
-from emulator.spec import PRESETS
-from hdl.core.core import Core
-from hdl.small.core import SmallCore
+from ndrite.boards.sim import Design
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.core.core import Core
+from ndrite.hdl.small.core import SmallCore
 from tests.hdl.simulate import simulate
 
 TINY = PRESETS["tiny"]

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from amaranth.lib import wiring
 
-import hdl
-from emulator.spec import PRESETS
-from hdl.link.unpacker import Unpacker, WordUnpacker
-from hdl.parts.bus import Decoder
-from hdl.parts.queue import Queue
-from hdl.readout.back_to_back import BackToBack
-from hdl.readout.one_by_one import OneByOne
-from hdl.walk.map_memory import MapMemory
+from ndrite import hdl
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.link.unpacker import Unpacker, WordUnpacker
+from ndrite.hdl.parts.bus import Decoder
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.readout.back_to_back import BackToBack
+from ndrite.hdl.readout.one_by_one import OneByOne
+from ndrite.hdl.walk.map_memory import MapMemory
 from tests.hdl.interpreted import followed
 
 Wave = list[int | None]
@@ -28,7 +28,7 @@ Wave = list[int | None]
 
 def components() -> Iterator[type[wiring.Component]]:
     """Every component of the gateware."""
-    for module in pkgutil.walk_packages(hdl.__path__, "hdl."):
+    for module in pkgutil.walk_packages(hdl.__path__, "ndrite.hdl."):
         for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if issubclass(found, wiring.Component) and found.__module__ == module.name:
                 yield found

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import Design, SimLink
-from emulator.backend.lay_out import check_fits
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Geometry, Program
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.campaign import Campaign
-from emulator.spec.errors import GeometryError, ProgramError
-from emulator.spec.layer import Layer
+from ndrite.boards.board import Board
+from ndrite.boards.sim import Design, SimLink
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Geometry, Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.errors import GeometryError, ProgramError
+from ndrite.emulator.spec.layer import Layer
 from tests.marks import long_where
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.stimulus import inferred, varied, voted

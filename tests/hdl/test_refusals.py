@@ -4,17 +4,17 @@ import dataclasses
 from functools import partial
 from typing import Any
 
-from boards.fpga.rgmii import Rgmii
-from emulator.spec import PRESETS
-from hdl.learn.core import LearningCore
-from hdl.link.uart import UartReceiver, UartTransmitter
-from hdl.parts.queue import Queue
-from hdl.parts.table import Table
-from hdl.pcie.inference import Inference
-from hdl.pcie.reader import Reader
-from hdl.pcie.splitter import Splitter
-from hdl.small.core import SmallCore
-from hdl.walk.patch_reader import PatchReader
+from ndrite.boards.fpga.rgmii import Rgmii
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.learn.core import LearningCore
+from ndrite.hdl.link.uart import UartReceiver, UartTransmitter
+from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.table import Table
+from ndrite.hdl.pcie.inference import Inference
+from ndrite.hdl.pcie.reader import Reader
+from ndrite.hdl.pcie.splitter import Splitter
+from ndrite.hdl.small.core import SmallCore
+from ndrite.hdl.walk.patch_reader import PatchReader
 from tests.refusals import refused
 
 TINY = PRESETS["tiny"]

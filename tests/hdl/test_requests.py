@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import address, region_words
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.sparse import sparse
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.memory_map import address, region_words
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.sparse import sparse
 from tests.hdl.wire import Wire
 from tests.stimulus import dense, random_inputs, same_cells
 

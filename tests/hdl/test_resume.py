@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from emulator.spec.packets import Opcode, Status
-from hdl.device.accelerator import Accelerator
-from hdl.device.watchdog import RESET_CYCLES, watchdog_cycles
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.hdl.device.accelerator import Accelerator
+from ndrite.hdl.device.watchdog import RESET_CYCLES, watchdog_cycles
 from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
 from tests.stimulus import inferred, random_inputs
@@ -88,7 +88,7 @@ def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, 
 
 def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then a link starts nothing; what is started all the same is not waited for."""
-    monkeypatch.setattr("hdl.device.watchdog.watchdog_cycles", lambda geometry: 300)
+    monkeypatch.setattr("ndrite.hdl.device.watchdog.watchdog_cycles", lambda geometry: 300)
     accelerator = Accelerator(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
     hung: list[int] = []
 

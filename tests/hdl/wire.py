@@ -1,10 +1,10 @@
 """A simulated board's byte stream as tests use it that go by the clock."""
 
-from boards.board import Board
-from boards.sim import SimLink
-from emulator.spec import Geometry, Program
-from hdl.device.watchdog import watchdog_cycles
-from host.packets import DELIMITER, Request, Response, decode_response, encode_request
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.hdl.device.watchdog import watchdog_cycles
+from ndrite.host.packets import DELIMITER, Request, Response, decode_response, encode_request
 from tests.stimulus import hang
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from collections import deque
 
 import numpy as np
 
-from emulator.golden import Core
-from emulator.spec import Geometry, Program
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME, REGISTERS, identity
-from host.packets import FrameError, Request, Response, decode_request, encode_response
+from ndrite.emulator.golden import Core
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME, REGISTERS, identity
+from ndrite.host.packets import FrameError, Request, Response, decode_request, encode_response
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.stimulus import dense
 

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from emulator.spec import PRESETS, Geometry, GeometryError, Program
-from emulator.spec.campaign import Campaign
-from emulator.spec.learning_map import MAGIC_LEARNING
-from emulator.spec.memory_map import REGION_SHIFT, address
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
-from host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
-from host.campaign import ABORT, IDLE_POLLS, RUN
-from host.packets import Request
+from ndrite.boards.board import Board
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.learning_map import MAGIC_LEARNING
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, address
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
+from ndrite.host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
+from ndrite.host.campaign import ABORT, IDLE_POLLS, RUN
+from ndrite.host.packets import Request
 from tests.host.responder import Responder, ResponderLink, faulty
 from tests.refusals import refused
 from tests.stimulus import inferred, ran, same_cells

@@ -11,13 +11,20 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.spec import PRESETS
-from emulator.spec.packets import RESPONSE_FLAG, RESPONSE_HEADER, VERSION, Opcode, Status
-from emulator.spec.registers import BY_NAME
-from host import packets
-from host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
-from host.packets import FrameError, Request, Response, decode_request, decode_response, encode_response
-from host.session import Command, Session
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.packets import RESPONSE_FLAG, RESPONSE_HEADER, VERSION, Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host import packets
+from ndrite.host.errors import DeviceError, IdentityError, LinkTimeout, ProtocolError
+from ndrite.host.packets import (
+    FrameError,
+    Request,
+    Response,
+    decode_request,
+    decode_response,
+    encode_response,
+)
+from ndrite.host.session import Command, Session
 from tests.host.responder import Responder, ResponderLink, faulty
 
 u16 = st.integers(0, 0xFFFF)
@@ -60,7 +67,7 @@ def test_directions_are_not_confused() -> None:
 
 
 def test_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("host.packets.VERSION", 9)
+    monkeypatch.setattr("ndrite.host.packets.VERSION", 9)
     frame = encode_response(Response(1, Opcode.SYNC, Status.OK, 2))[:-1]
     monkeypatch.undo()
     with pytest.raises(packets.VersionError, match="version 9; this host speaks 1"):
@@ -220,7 +227,7 @@ def test_a_refusal_is_raised_and_the_session_goes_on(session: Session) -> None:
 def test_another_packet_version_is_refused_at_once(
     session: Session, link: ResponderLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.packets.VERSION", 2)
+    monkeypatch.setattr("ndrite.host.packets.VERSION", 2)
     frame = encode_response(Response(0, Opcode.SYNC, Status.OK, 1))
     monkeypatch.undo()
     hear(link, lambda *_: frame)

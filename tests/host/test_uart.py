@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import LinkError
-from host.links import Link, uart
-from host.links.uart import UartLink
+from ndrite.host.errors import LinkError
+from ndrite.host.links import Link, uart
+from ndrite.host.links.uart import UartLink
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emulator.spec.datagrams import (
+from ndrite.emulator.spec.datagrams import (
     HEADER,
     HEADER_BYTES,
     HOLDER,
@@ -18,10 +18,10 @@ from emulator.spec.datagrams import (
     VERSION,
     Kind,
 )
-from host import InputError, LinkError, LinkTimeout
-from host.links import Link
-from host.links.udp import UdpLink
-from host.links.udp_socket import UdpSocket, udp_address
+from ndrite.host import InputError, LinkError, LinkTimeout
+from ndrite.host.links import Link
+from ndrite.host.links.udp import UdpLink
+from ndrite.host.links.udp_socket import UdpSocket, udp_address
 from tests.refusals import refused
 
 TOKEN = 0x1122334455667788

@@ -6,8 +6,8 @@ The result does not depend on it; what the core's blocks do is awaited in it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emulator.spec.geometry import Geometry
-from emulator.spec.program import Program
+from ndrite.emulator.spec.geometry import Geometry
+from ndrite.emulator.spec.program import Program
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
 from ndrite.shell.main import BAD_INPUT, OK, run
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.fpga.tools import BuildError
-from boards.selftest import Check
-from boards.sim import SimLink
-from emulator.spec import PRESETS
-from host import LinkError
 from ndrite import bringup
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga.tools import BuildError
+from ndrite.boards.selftest import Check
+from ndrite.boards.sim import SimLink
 from ndrite.bringup import SIMULATED_TIMEOUT_S, STAGES, Hardware, Simulated, stages_of
+from ndrite.emulator.spec import PRESETS
+from ndrite.host import LinkError
 from ndrite.shell.main import FAILED_CHECK, run
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.marks import long_where

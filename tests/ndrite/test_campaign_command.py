@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.campaign import campaign
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
-from emulator.spec.campaign import Campaign
-from emulator.spec.variation import Variation
+from ndrite.emulator.golden.campaign import campaign
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import Variation
 from ndrite.shell.main import INTERRUPTED, run
 from tests.stimulus import random_inputs, same_cells
 
@@ -54,7 +54,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(varied: Program, monkeypat
         return campaign(*a, **k)
 
     with monkeypatch.context() as patch:
-        patch.setattr("boards.golden.campaign", third_time)
+        patch.setattr("ndrite.boards.golden.campaign", third_time)
         assert run(f"{CAMPAIGN} 50 -o parts.json".split()) == INTERRUPTED
         assert not Path("parts.json").exists()
         prints(f"{CAMPAIGN} 50 -o parts.json")
@@ -92,7 +92,7 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
     state.write_bytes(b"no archive")
     fails(line, str(state))
     state.write_bytes(whole)
-    monkeypatch.setattr("emulator.spec.state_file.code_digest", lambda: "newer")
+    monkeypatch.setattr("ndrite.emulator.spec.state_file.code_digest", lambda: "newer")
     fails(line, "differs in code of emulator")
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.device.description import load_chip
-from emulator.device.ndr.curves import Esaki
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.ndr.curves import Esaki
 from ndrite.shell.main import FAILED_CHECK, OK, run
 from tests.chips import random_network, samples
 from tests.docs.given import write_csv

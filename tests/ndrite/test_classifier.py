@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.network import InputRange
-from emulator.network.datasets import digits
-from emulator.spec import Program
-from host import InputError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import InputRange
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec import Program
+from ndrite.host import InputError
 from tests.ndrite.test_inputs import nearest_means
 from tests.refusals import refused
 

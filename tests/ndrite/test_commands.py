@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.fpga import TARGETS
-from boards.fpga.reports import KEYS, load
-from boards.golden import GoldenBoard
-from emulator.golden import Core
-from emulator.spec import Program
+from ndrite.boards.fpga import TARGETS
+from ndrite.boards.fpga.reports import KEYS, load
+from ndrite.boards.golden import GoldenBoard
+from ndrite.emulator.golden import Core
+from ndrite.emulator.spec import Program
 from ndrite.shell import terminal
 from ndrite.shell.main import BAD_INPUT, COMMANDS, DEVICE, FAILED_CHECK, OK, main, run
 from tests.system.serving import MAIN

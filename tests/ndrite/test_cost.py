@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.device.description import Chip
-from emulator.golden import Core
-from emulator.mapping import Die, map_network
-from emulator.network import Dense, Named, Network, load_network, zoo
-from emulator.network import Product as NetworkProduct
-from emulator.spec import Program
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Product
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, load_constants
 from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import Die, map_network
+from ndrite.emulator.network import Dense, Named, Network, load_network, zoo
+from ndrite.emulator.network import Product as NetworkProduct
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Product
 from ndrite.samples import DATA, apart
 from tests.chips import changed, random_network, samples
 

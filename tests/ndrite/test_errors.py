@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, Program
-from emulator.spec.registers import BY_NAME
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.shell.main import BAD_INPUT, DEVICE
 from tests.host.responder import Responder, ResponderLink
 

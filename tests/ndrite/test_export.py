@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import Exponential, LinearStep
-from emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
-from emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
-from emulator.errors import PhysicsError
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.mapping.deck import drawn
 from ndrite.compiled import Compiled
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.ecram.pulses import Exponential, LinearStep
+from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki, Table, Tunnel
+from ndrite.emulator.device.verilog_a import PULSE_S, current_law, pulse_rates, verilog_a
+from ndrite.emulator.errors import PhysicsError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.mapping.deck import drawn
 from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice, simulated

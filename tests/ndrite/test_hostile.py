@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import ndrite
-from boards.sim import serve
-from emulator.golden.random_program import random_program
-from emulator.network import Dense, Network
-from emulator.spec import PRESETS
-from host.errors import LinkError
+from ndrite.boards.sim import serve
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.network import Dense, Network
+from ndrite.emulator.spec import PRESETS
+from ndrite.host.errors import LinkError
 from ndrite.shell.main import OK, run
 from tests.system.serving import MAIN
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.golden.redraw import virtual_chip
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, InputRange, Meaning, Named, Network, Patches, Product
-from emulator.network.datasets import digits
-from emulator.spec import PRESETS, Geometry
-from emulator.spec.variation import inference_index
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.golden.redraw import virtual_chip
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Dense, InputRange, Meaning, Named, Network, Patches, Product
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.emulator.spec.variation import inference_index
 from ndrite.evaluations import work
 from ndrite.shell.main import OK, run
 from ndrite.verbs.campaign import with_variation

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import ndrite
-from boards.golden import GoldenBoard
-from emulator.golden import Core
-from emulator.mapping import program_of
-from emulator.network.datasets import digits
-from host.errors import LinkError
+from ndrite.boards.golden import GoldenBoard
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import program_of
+from ndrite.emulator.network.datasets import digits
+from ndrite.host.errors import LinkError
 from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, run
 from tests.chips import changed
 from tests.refusals import refused

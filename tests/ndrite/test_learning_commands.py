@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.network import load_network
-from emulator.network.datasets import digits
-from emulator.spec import Program
-from emulator.spec.meaning import Meaning
+from ndrite.emulator.network import load_network
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.meaning import Meaning
 from ndrite.shell.main import OK, run
 
 torch = pytest.importorskip("torch")
@@ -195,7 +195,7 @@ def test_an_interruption_says_what_is_kept(working: Path, monkeypatch: Any, outp
     def stop(*given: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emulator.learning.training.loop.settle_normalisation", stop)
+    monkeypatch.setattr("ndrite.emulator.learning.training.loop.settle_normalisation", stop)
     with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2, nothing is kept"):
         ndrite.train(data="digits", hidden="8", epochs=2, batch=64, output=output)
 

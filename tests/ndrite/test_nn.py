@@ -11,11 +11,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs ndrite[train]")
 pytest.importorskip("onnx", reason="needs ndrite[onnx]")
 
-from emulator.errors import EmulatorError  # noqa: E402
-from emulator.golden import Core  # noqa: E402
-from emulator.mapping import map_network  # noqa: E402
-from emulator.network import Ndr as NdrActivation  # noqa: E402
-from emulator.network.importing import import_model  # noqa: E402
+from ndrite.emulator.errors import EmulatorError  # noqa: E402
+from ndrite.emulator.golden import Core  # noqa: E402
+from ndrite.emulator.mapping import map_network  # noqa: E402
+from ndrite.emulator.network import Ndr as NdrActivation  # noqa: E402
+from ndrite.emulator.network.importing import import_model  # noqa: E402
 from ndrite.nn import Bases, Ndr  # noqa: E402
 from tests.ndrite.tiles.conftest import module  # noqa: E402
 from tests.refusals import refused  # noqa: E402

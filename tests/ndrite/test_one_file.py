@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import ndrite
-from boards.golden import GoldenBoard
-from boards.stepped import SteppedBoard
-from emulator.errors import EmulatorError
-from emulator.golden import Core
-from emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
-from emulator.network.datasets import digits
-from emulator.spec import PRESETS, Program, SpecError
+from ndrite.boards.golden import GoldenBoard
+from ndrite.boards.stepped import SteppedBoard
 from ndrite.compiled import CONTENTS, MEMBERS
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec import PRESETS, Program, SpecError
 from ndrite.shell.main import OK, run
 from tests.chips import centred_network, random_network, samples
 from tests.refusals import refused

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.network import zoo
+from ndrite.emulator.network import zoo
 from ndrite.files import array_of
 from tests.chips import random_network, samples
 from tests.refusals import refused
@@ -29,7 +29,7 @@ def test_no_public_name_is_a_module() -> None:
 
 @pytest.mark.parametrize("told", ["", "from ndrite.shell.main import run; run(['--help'])"])
 def test_neither_importing_nor_help_loads_anything_heavy(told: str) -> None:
-    heavy = ("scipy", "torch", "numba", "matplotlib", "amaranth", "emulator.mapping")
+    heavy = ("scipy", "torch", "numba", "matplotlib", "amaranth", "ndrite.emulator.mapping")
     code = f"import sys, ndrite; {told}\nprint([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.endswith("[]\n")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.golden import Core
-from emulator.network import Dense, Named, Ndr, Network, Product
-from emulator.network.datasets import digits
-from emulator.spec import Program
-from emulator.spec.patches import Patches
+from ndrite.emulator.golden import Core
+from ndrite.emulator.network import Dense, Named, Ndr, Network, Product
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.patches import Patches
 from ndrite.pages import drawing, figures
 from ndrite.shell.main import OK, run
 from tests.chips import random_network

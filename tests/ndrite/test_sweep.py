@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.errors import EmulatorError
-from emulator.network import Dense, Meaning, Network
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.network import Dense, Meaning, Network
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan, plan_of

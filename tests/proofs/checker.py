@@ -12,7 +12,7 @@ import pytest
 from amaranth import Signal
 from amaranth.hdl import Cover, ValueLike
 
-from boards.fpga import tools
+from ndrite.boards.fpga import tools
 from tests.proofs.prover import Claim, Verdict
 
 SOLVER = "z3"

@@ -18,8 +18,8 @@ from amaranth import ClockDomain, Const, Elaboratable, Module, Mux, Signal, sign
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, Value, ValueLike
 
-from boards.fpga import tools
-from boards.fpga.tools import BuildError
+from ndrite.boards.fpga import tools
+from ndrite.boards.fpga.tools import BuildError
 
 # Registers become wires: with inputs that stand still, a pipeline without feedback is its own function.
 # That stages line up when inputs change every cycle is what the cocotb benches test.

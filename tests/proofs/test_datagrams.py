@@ -9,8 +9,8 @@ import types
 import pytest
 from amaranth import Cat, Module, Signal
 
-from emulator.spec.datagrams import LEASE_S
-from hdl.noise.pass_key import PassKey
+from ndrite.emulator.spec.datagrams import LEASE_S
+from ndrite.hdl.noise.pass_key import PassKey
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
@@ -36,7 +36,7 @@ class Cut(PassKey):
         return m
 
 
-@proof("hdl.ethernet.datagrams", shown=SHOWN)
+@proof("ndrite.hdl.ethernet.datagrams", shown=SHOWN)
 def session(module: types.ModuleType) -> Verdict:
     """Another peer or token only after a lease or from the peer; bytes only of the peer's datagrams, each
     number once and upward, with an end where one was skipped."""

@@ -13,7 +13,7 @@ from amaranth.lib.memory import Memory
 from amaranth.sim import SimulatorContext
 from cobs import cobs
 
-from emulator.spec.packets import CRC_POLYNOMIAL
+from ndrite.emulator.spec.packets import CRC_POLYNOMIAL
 from tests.hdl.interpreted import followed, simulated
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
 from tests.proofs.prover import Claim, Verdict, prove
@@ -89,13 +89,13 @@ def damaged(frame: bytes) -> bool:
     return at != len(frame)
 
 
-@proof("hdl.link.cobs")
+@proof("ndrite.hdl.link.cobs")
 def encoder(module: types.ModuleType) -> Verdict:
     """Of every body the sender makes what the package does."""
     return _verdict([b for b, f in zip(BODIES, sent(module, BODIES), strict=True) if f != cobs.encode(b)])
 
 
-@proof("hdl.link.cobs")
+@proof("ndrite.hdl.link.cobs")
 def decoder(module: types.ModuleType) -> Verdict:
     """Of every frame the decoder makes what the package does, or finds it damaged as it is."""
     good = [cobs.encode(body) for body in BODIES]
@@ -110,7 +110,7 @@ def _verdict(wrong: list[bytes]) -> Verdict:
     return Verdict(not wrong, bool(wrong), f"simulated, {len(BODIES)} bodies", 0, f"wrong: {wrong}")
 
 
-@proof("hdl.link.crc", long=True)
+@proof("ndrite.hdl.link.crc", long=True)
 def steps(crc: types.ModuleType) -> Verdict:
     """A step is eight serial ones."""
     c = Claim()

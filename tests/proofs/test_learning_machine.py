@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from amaranth import Module, Mux, Signal, signed
 
-from emulator.spec import Geometry
-from hdl.learn.core import LearningCore
+from ndrite.emulator.spec import Geometry
+from ndrite.hdl.learn.core import LearningCore
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
@@ -53,7 +53,7 @@ def asked(module: types.ModuleType) -> tuple[Run, Any, Core]:
     return run, machine, core
 
 
-@proof("hdl.device.learning_machine", shown=SHOWN)
+@proof("ndrite.hdl.device.learning_machine", shown=SHOWN)
 def done_once(module: types.ModuleType) -> Verdict:
     """An update is begun once: none but the next one, nor any again before numbers have gone round."""
     run, _, core = asked(module)
@@ -70,7 +70,7 @@ def done_once(module: types.ModuleType) -> Verdict:
     return check(run, depth=16, induction=16)
 
 
-@proof("hdl.device.learning_machine", shown=SHOWN)
+@proof("ndrite.hdl.device.learning_machine", shown=SHOWN)
 def answered_once(module: types.ModuleType) -> Verdict:
     """Every request that is taken is answered once, one after the other."""
     run, machine, _ = asked(module)
@@ -85,7 +85,7 @@ def answered_once(module: types.ModuleType) -> Verdict:
     return check(run, depth=11, induction=11)
 
 
-@proof("hdl.device.learning_machine", shown=SHOWN)
+@proof("ndrite.hdl.device.learning_machine", shown=SHOWN)
 def answered_alike(module: types.ModuleType) -> Verdict:
     """Asked for again, an update is answered as when it was done; one that was not done, with -1."""
     run, machine, core = asked(module)

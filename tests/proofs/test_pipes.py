@@ -9,8 +9,8 @@ from typing import Any
 
 from amaranth import Signal, signed
 
-from emulator.spec import PRESETS
-from emulator.spec.arithmetic import (
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.arithmetic import (
     ADC_BITS,
     GAUSS_FRACTION,
     INPUT_MAX,
@@ -20,10 +20,10 @@ from emulator.spec.arithmetic import (
     V_MAX,
     V_MIN,
 )
-from emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN
-from hdl.parts.layouts import group_layout
-from hdl.parts.multiplier import WIDEST
-from hdl.readout.readout_pipe import SETTINGS_STAGES
+from ndrite.emulator.spec.learning import BOUND_SHIFT, STATE_MAX, STATE_MIN
+from ndrite.hdl.parts.layouts import group_layout
+from ndrite.hdl.parts.multiplier import WIDEST
+from ndrite.hdl.readout.readout_pipe import SETTINGS_STAGES
 from tests.proofs.cut import cut
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
 from tests.proofs.prover import Claim, Verdict, clip, power, prove, rshift_round
@@ -60,7 +60,7 @@ def _pipe(module: types.ModuleType, c: Claim) -> tuple[Any, dict[str, Signal], l
     return pipe, values, products
 
 
-@proof("hdl.readout.readout_pipe", long=True)
+@proof("ndrite.hdl.readout.readout_pipe", long=True)
 def converter(module: types.ModuleType) -> Verdict:
     """adc: the increment for every product, offset, shift, adc_bits and slice."""
     c = Claim()
@@ -80,7 +80,7 @@ def converter(module: types.ModuleType) -> Verdict:
     return prove(c)
 
 
-@proof("hdl.readout.readout_pipe")
+@proof("ndrite.hdl.readout.readout_pipe")
 def noise_term(module: types.ModuleType) -> Verdict:
     """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every accumulator value."""
     c = Claim()
@@ -91,7 +91,7 @@ def noise_term(module: types.ModuleType) -> Verdict:
     return prove(c)
 
 
-@proof("hdl.neuron.neuron_pipe")
+@proof("ndrite.hdl.neuron.neuron_pipe")
 def voltage(neuron: types.ModuleType) -> Verdict:
     """v + 2048 for every product and vshift."""
     c = Claim()
@@ -125,7 +125,7 @@ class Curve:
         self.y = n._curve(c.module, None, self.v, self.curve, layer)
 
 
-@proof("hdl.neuron.neuron_pipe")
+@proof("ndrite.hdl.neuron.neuron_pipe")
 def address_split(neuron: types.ModuleType) -> Verdict:
     """Segment, curve and rest for every v, curve and f."""
     c = Claim()
@@ -141,7 +141,7 @@ def address_split(neuron: types.ModuleType) -> Verdict:
     return prove(c)
 
 
-@proof("hdl.neuron.neuron_pipe")
+@proof("ndrite.hdl.neuron.neuron_pipe")
 def activation(neuron: types.ModuleType) -> Verdict:
     """y for every base, slope product, f and h."""
     c = Claim()
@@ -157,7 +157,7 @@ def activation(neuron: types.ModuleType) -> Verdict:
     return prove(c)
 
 
-@proof("hdl.learn.updater")
+@proof("ndrite.hdl.learn.updater")
 def within_bounds(module: types.ModuleType) -> Verdict:
     """The state after any pulses, up or down, from any state, beyond its bounds too."""
     c = Claim()

@@ -9,10 +9,10 @@ from typing import Any
 from amaranth import Module, Signal
 from amaranth.hdl import Assert, Cover
 
-from emulator.spec import PRESETS
-from emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
-from emulator.spec.registers import BY_NAME, REGISTERS
-from hdl.device.registers import READ_LATENCY
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
+from ndrite.emulator.spec.registers import BY_NAME, REGISTERS
+from ndrite.hdl.device.registers import READ_LATENCY
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.cut import cut
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
@@ -21,7 +21,7 @@ DEPTH, WIDTH = 4, 1
 QUEUE_CYCLES = 12
 
 
-@proof("hdl.parts.queue", long=True)
+@proof("ndrite.hdl.parts.queue", long=True)
 def queue(module: types.ModuleType) -> Verdict:
     """The n-th payload out is the n-th in, for every n; the level is what went in less what came out."""
     run = Run()
@@ -42,7 +42,7 @@ def queue(module: types.ModuleType) -> Verdict:
     return check(run, depth=QUEUE_CYCLES)
 
 
-@proof("hdl.link.cobs")
+@proof("ndrite.hdl.link.cobs")
 def sender(module: types.ModuleType) -> Verdict:
     """The frame's bytes stay on offer until taken, whatever the memory holds that keeps its word."""
     run = Run()
@@ -76,7 +76,7 @@ def _run(module: types.ModuleType) -> tuple[Run, Any]:
     return run, registers
 
 
-@proof("hdl.device.registers")
+@proof("ndrite.hdl.device.registers")
 def separate(module: types.ModuleType) -> Verdict:
     """No two registers share a bit: each output is what was last written to its own address."""
     run, registers = _run(module)
@@ -93,7 +93,7 @@ def separate(module: types.ModuleType) -> Verdict:
     return check(run, depth=4, induction=4)
 
 
-@proof("hdl.device.registers", long=True)
+@proof("ndrite.hdl.device.registers", long=True)
 def reads(module: types.ModuleType) -> Verdict:
     """A read gives the register of its address: control registers as held, constants as built in."""
     run, registers = _run(module)
@@ -159,7 +159,7 @@ def claim(self: Any, m: Module, inside: dict[str, Any]) -> None:
     m.d.comb += Cover(memory.write & (count == 2))
 
 
-@proof("hdl.link.receiver", shown=SHOWN)
+@proof("ndrite.hdl.link.receiver", shown=SHOWN)
 def accepts(module: types.ModuleType) -> Verdict:
     """No byte touches an unread packet; only whole frames of right CRC and length become packets."""
     run = Run()

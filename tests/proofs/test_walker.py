@@ -11,10 +11,10 @@ import types
 import pytest
 from amaranth import Mux, Signal
 
-from emulator.spec import PRESETS, Geometry
-from emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
-from emulator.spec.walk_record import RECORD_WORDS
-from hdl.walk.records import HEADER_LAYOUT, STEP_LAYOUT
+from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
+from ndrite.emulator.spec.walk_record import RECORD_WORDS
+from ndrite.hdl.walk.records import HEADER_LAYOUT, STEP_LAYOUT
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
@@ -54,7 +54,7 @@ class Records:
         run.always(~(begun & self.ready))
 
 
-@proof("hdl.walk.walker", shown=SHOWN)
+@proof("ndrite.hdl.walk.walker", shown=SHOWN)
 def walk(module: types.ModuleType) -> Verdict:
     """Records 1 to ``begins`` once, those behind them in every call, in the last one up to ``body``, then the
     answer's; a step begins when all codes of the one before were asked for and its patches have ended, as
@@ -151,7 +151,7 @@ OPENING = 4 * LAYERS
 BOUND = OPENING + 4 + 7 * LAYERS + 4 * PASSES
 
 
-@proof("hdl.control.sequencer")
+@proof("ndrite.hdl.control.sequencer")
 def ends(module: types.ModuleType) -> Verdict:
     """1..2 inputs, 1..2 outputs on one lane, tiles of 1..2 rows, 1..2 slices: done in time."""
     run = Run()

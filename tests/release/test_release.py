@@ -54,7 +54,7 @@ def environment(folder: Path) -> Path:
 def test_an_empty_environment_runs_the_demo(kind: str, built: dict[str, Path], tmp_path: Path) -> None:
     programs = environment(tmp_path)
     run([str(programs / "pip"), "install", "--quiet", str(built[kind])], tmp_path)
-    where = run([str(programs / "python"), "-c", "import emulator; print(emulator.__file__)"], tmp_path)
+    where = run([str(programs / "python"), "-c", "import ndrite.emulator as e; print(e.__file__)"], tmp_path)
     assert str(tmp_path) in where
     out = run([str(programs / "ndrite"), "demo", "--count", "10", "--json"], tmp_path)
     result = json.loads(out)
@@ -99,7 +99,7 @@ def test_the_code_of_every_page(built: dict[str, Path], tmp_path: Path) -> None:
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, copy)
     path = {"PYTHONPATH": str(installed), "MPLBACKEND": "agg"}
-    say = "import ndrite, hdl; print(ndrite.__file__, hdl.__file__)"
+    say = "import ndrite, ndrite.hdl; print(ndrite.__file__, ndrite.hdl.__file__)"
     where = run([sys.executable, "-c", say], copy, path)
     assert all(file.startswith(str(installed)) for file in where.split())
     said = run([sys.executable, "-m", "pytest", "-q", "-rs", "tests/docs/test_blocks.py"], copy, path)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.learning.tuning import Plan
-from emulator.network.datasets import fashion_mnist_test
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.learning.tuning import Plan
+from ndrite.emulator.network.datasets import fashion_mnist_test
 from ndrite.networks import shipped_network
 from studies import controls, dies
 from tests.stimulus import quiet

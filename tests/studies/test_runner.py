@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec.state_file import StateError
+from ndrite.emulator.spec.state_file import StateError
 from ndrite.results import Table
 from studies import runner
 from studies.published import publication

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
 from ndrite import connect
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
 from ndrite.shell.main import DEVICE
 from tests.emulator.backend.test_walk import MAPS
 from tests.ndrite.conftest import fails, here, prints, said  # noqa: F401

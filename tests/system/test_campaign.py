@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.golden import GoldenBoard
-from boards.sim import SimLink
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
-from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import address
-from emulator.spec.packets import Opcode, Status
-from emulator.spec.registers import BY_NAME
-from host import DeviceError, InputError
-from host.campaign import RUN, samples_at_once
-from host.session import Command
+from ndrite.boards.board import Board
+from ndrite.boards.golden import GoldenBoard
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host import DeviceError, InputError
+from ndrite.host.campaign import RUN, samples_at_once
+from ndrite.host.session import Command
 from tests.stimulus import inferred, ran, random_inputs, varied, voted
 
 TINY = PRESETS["tiny"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from emulator.mapping import map_network
 from ndrite import connect
+from ndrite.emulator.mapping import map_network
 from tests.kan import BASES, INPUTS, kan
 from tests.stimulus import inferred, ran
 

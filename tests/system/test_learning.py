@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import ndrite
-from boards.learning import LearningBoard
-from boards.sim.link import SimLink
-from boards.sim.sizing import sized_learning
-from emulator.golden.learn import make_learner
-from emulator.spec import Geometry
-from emulator.spec.errors import GeometryError, SpecError
-from emulator.spec.learning import Learning
-from host import Device, IdentityError, NotProgrammedError
+from ndrite.boards.learning import LearningBoard
+from ndrite.boards.sim.link import SimLink
+from ndrite.boards.sim.sizing import sized_learning
+from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.errors import GeometryError, SpecError
+from ndrite.emulator.spec.learning import Learning
+from ndrite.host import Device, IdentityError, NotProgrammedError
 from ndrite.url import connect_learner
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.random_learning import random_learning
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 
 SERVE = """
 import json, sys
-from boards.sim.serve_udp import serve_udp
-from emulator.spec import Geometry
+from ndrite.boards.sim.serve_udp import serve_udp
+from ndrite.emulator.spec import Geometry
 shape = Geometry(**json.loads(sys.argv[1]))
 serve_udp(shape, host="127.0.0.1", port=0, announce=lambda url: print(url, flush=True), learns=True)
 """

@@ -6,16 +6,16 @@ import os
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from boards.sim.sizing import sized
-from boards.stepped import SteppedBoard
-from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Network, load_network, zoo
-from emulator.network.datasets import digits, enlarged
-from emulator.spec import Geometry
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.boards.sim.sizing import sized
+from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Network, load_network, zoo
+from ndrite.emulator.network.datasets import digits, enlarged
+from ndrite.emulator.spec import Geometry
 from ndrite.evaluations import evaluate
 
 IMAGES = int(os.environ.get("NDRITE_LENET5", "1"))

@@ -6,13 +6,13 @@ import os
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.sim.pcie import SimCard
-from emulator.backend.lay_out import weight_words
-from emulator.backend.schedule import bound_cycles
-from emulator.golden.random_program import random_program
-from host.links.pcie import PcieChannel
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.sim.pcie import SimCard
+from ndrite.emulator.backend.lay_out import weight_words
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.host.links.pcie import PcieChannel
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 from tests.stimulus import inferred, ran, random_inputs

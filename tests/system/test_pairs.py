@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from emulator.backend.lay_out import divided
-from emulator.backend.lowering import lower
-from emulator.golden.random_program import random_program
-from emulator.spec import Geometry, Program
-from emulator.spec.lane_groups import lane_groups
-from emulator.spec.steps import Product
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.backend.lay_out import divided
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.lane_groups import lane_groups
+from ndrite.emulator.spec.steps import Product
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.random_graphs import random_walk
 from tests.stimulus import ran, random_inputs

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec import Program
-from host import LinkError
 from ndrite import connect
+from ndrite.emulator.spec import Program
+from ndrite.host import LinkError
 from ndrite.shell.main import INTERRUPTED
 from tests.system.serving import Server
 

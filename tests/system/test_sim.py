@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.selftest import checks_of
-from boards.sim import SimLink
-from boards.sim.build import DEFAULT_DIVISOR, simulated_id
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
-from host import BoardApi
 from ndrite import connect
+from ndrite.boards.board import Board
+from ndrite.boards.selftest import checks_of
+from ndrite.boards.sim import SimLink
+from ndrite.boards.sim.build import DEFAULT_DIVISOR, simulated_id
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
 from ndrite.evaluations import evaluate
+from ndrite.host import BoardApi
 from ndrite.shell.main import OK, run
 from tests.stimulus import inferred, ran, random_inputs
 

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.fpga import find_target
-from boards.selftest import checks_of
-from boards.sim import Design, SimLink
-from emulator.backend.schedule import bound_cycles
-from emulator.mapping import map_network
-from emulator.spec import Program
+from ndrite.boards.board import Board
+from ndrite.boards.fpga import find_target
+from ndrite.boards.selftest import checks_of
+from ndrite.boards.sim import Design, SimLink
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.spec import Program
 from ndrite.networks import shipped_network
 from ndrite.samples import judging_set
 from tests.chips import changed

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.sim.udp import udp_id
-from emulator.spec import PRESETS, Program
-from host import LinkError
 from ndrite import connect
+from ndrite.boards.sim.udp import udp_id
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.host import LinkError
 from ndrite.shell.main import DEVICE, INTERRUPTED
 from tests.stimulus import ran
 from tests.system.serving import Server

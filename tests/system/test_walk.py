@@ -7,16 +7,16 @@ import os
 import numpy as np
 import pytest
 
-from boards.abilities import Abilities
-from boards.board import Board
-from boards.sim import SimLink
-from boards.stepped import SteppedBoard
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from emulator.spec.campaign import Campaign
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Pool, Product
-from host import InputError
+from ndrite.boards.abilities import Abilities
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Pool, Product
+from ndrite.host import InputError
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_graph, random_walk

@@ -61,9 +61,10 @@ def copy_tree(folder: Path) -> None:
     """The tracked files, as they are now, into ``folder``."""
     listed = subprocess.run(["git", "ls-files"], cwd=TREE, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
-        if (TREE / name).is_file():
+        source = TREE / name
+        if source.is_file() or source.is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(TREE / name, folder / name)
+            shutil.copy2(source, folder / name, follow_symlinks=False)
 
 
 def _killer(copy: Path, fault: Fault) -> str:

@@ -12,15 +12,15 @@ from collections import Counter
 import numpy as np
 from cobs import cobs
 
-from boards.board import Board
-from boards.sim import SimLink
-from emulator.backend.lay_out import lay_out
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from emulator.spec.packets import HEADER, HEADER_BYTES, VERSION, Opcode, Status
-from emulator.spec.registers import BY_NAME
-from host.memory import differing
-from host.packets import Request, encode_request
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.packets import HEADER, HEADER_BYTES, VERSION, Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host.memory import differing
+from ndrite.host.packets import Request, encode_request
 from tests.host.responder import Responder
 
 TINY = PRESETS["tiny"]

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from boards.sim.udp import SimDatagrams, UdpModel
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from host import HostError
-from host.links.uart import UartLink
-from host.links.udp import UdpLink
-from host.links.udp_socket import UdpSocket, udp_address
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.boards.sim.udp import SimDatagrams, UdpModel
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.host import HostError
+from ndrite.host.links.uart import UartLink
+from ndrite.host.links.udp import UdpLink
+from ndrite.host.links.udp_socket import UdpSocket, udp_address
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
 from tests.marks import long_where

@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim import SimLink
-from emulator.backend.lay_out import lay_out
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
-from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import address
-from emulator.spec.packets import Status
-from hdl.device.watchdog import watchdog_cycles
-from host import DeviceError, HostError, LinkError, NotProgrammedError
 from ndrite import connect
+from ndrite.boards.board import Board
+from ndrite.boards.sim import SimLink
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.packets import Status
+from ndrite.hdl.device.watchdog import watchdog_cycles
+from ndrite.host import DeviceError, HostError, LinkError, NotProgrammedError
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run
 from tests.stimulus import flip, hang, inferred, ran, random_inputs, varied, voted
 from tests.system.serving import Server

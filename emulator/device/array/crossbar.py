@@ -40,9 +40,9 @@ import scipy.sparse as sparse
 from scipy.linalg import lapack
 from scipy.sparse.linalg import splu
 
-from emulator.errors import PhysicsError
-from emulator.golden.threads import one_blas_thread
-from emulator.spec.arrays import Floats
+from ndrite.emulator.errors import PhysicsError
+from ndrite.emulator.golden.threads import one_blas_thread
+from ndrite.emulator.spec.arrays import Floats
 
 MICRO = 1e-6
 

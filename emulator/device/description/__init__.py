@@ -1,10 +1,10 @@
 """Chip descriptions: what is known of an array, its cells, converters and neurons, with units and sources.
 
-Imports NumPy, emulator.{errors,spec,yaml_file} and the devices of emulator.device only.
+Imports NumPy, ndrite.emulator.{errors,spec,yaml_file} and the devices of ndrite.emulator.device only.
 """
 
-from emulator.device.description.loader import list_chips, list_devices, load_chip, parse_chip
-from emulator.device.description.schema import Array, Chip, Conditions, Input, Readout
-from emulator.device.ecram.description import Ecram
-from emulator.device.ndr.description import Neuron
-from emulator.device.rram.description import Cell
+from ndrite.emulator.device.description.loader import list_chips, list_devices, load_chip, parse_chip
+from ndrite.emulator.device.description.schema import Array, Chip, Conditions, Input, Readout
+from ndrite.emulator.device.ecram.description import Ecram
+from ndrite.emulator.device.ndr.description import Neuron
+from ndrite.emulator.device.rram.description import Cell

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emulator.device.description.schema import CARD, SECTIONS, Chip
-from emulator.device.fields import fields_of
-from emulator.errors import ChipError, require
-from emulator.yaml_file import read_yaml, write_yaml
+from ndrite.emulator.device.description.schema import CARD, SECTIONS, Chip
+from ndrite.emulator.device.fields import fields_of
+from ndrite.emulator.errors import ChipError, require
+from ndrite.emulator.yaml_file import read_yaml, write_yaml
 
 PRESETS = Path(__file__).parent / "presets"
 DEVICES = Path(__file__).parent / "devices"

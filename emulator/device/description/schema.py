@@ -5,13 +5,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from emulator.device.ecram.description import Ecram
-from emulator.device.fields import choice, fields_of, number, section
-from emulator.device.ndr.description import Neuron
-from emulator.device.pulsing import Programming
-from emulator.device.rram.description import Cell
-from emulator.errors import ChipError, PhysicsError, require_field
-from emulator.spec.arithmetic import ADC_BITS, DAC_BITS
+from ndrite.emulator.device.ecram.description import Ecram
+from ndrite.emulator.device.fields import choice, fields_of, number, section
+from ndrite.emulator.device.ndr.description import Neuron
+from ndrite.emulator.device.pulsing import Programming
+from ndrite.emulator.device.rram.description import Cell
+from ndrite.emulator.errors import ChipError, PhysicsError, require_field
+from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
 @section("array")

@@ -1,4 +1,4 @@
 """ECRAM synapses: how pulses move a state, their description, and the fit of measured ones.
 
-Imports NumPy, SciPy and emulator.{spec,errors} and emulator.device below it only.
+Imports NumPy, SciPy and ndrite.emulator.{spec,errors} and ndrite.emulator.device below it only.
 """

@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
-from emulator.device.fields import choice, number, section
-from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
-from emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
-from emulator.errors import PhysicsError, require_field
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
+from ndrite.emulator.device.fields import choice, number, section
+from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
+from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
+from ndrite.emulator.errors import PhysicsError, require_field
+from ndrite.emulator.spec.arrays import Floats
 
 
 @section("ecram")

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
-from emulator.errors import DatasetError
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 PULSES_MIN = 8
 RUN = 0.25

@@ -36,9 +36,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.curves import Curve, NdrModel, Table
-from emulator.errors import require_field
-from emulator.spec.brief import record
+from ndrite.emulator.device.ndr.curves import Curve, NdrModel, Table
+from ndrite.emulator.errors import require_field
+from ndrite.emulator.spec.brief import record
 
 POINTS = 12_001
 """Device voltages at which the load line is solved, over the device's own peaks and over the whole range."""

@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError, require_field
-from emulator.spec.brief import record
+from ndrite.emulator.errors import PhysicsError, require_field
+from ndrite.emulator.spec.brief import record
 
 Curve = npt.NDArray[np.float64]
 

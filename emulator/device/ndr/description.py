@@ -12,12 +12,12 @@ from typing import Annotated
 
 import numpy as np
 
-from emulator.device.fields import choice, number, numbers, section
-from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
-from emulator.device.ndr.tuning import vary
-from emulator.errors import ChipError, PhysicsError, require_field
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.fields import choice, number, numbers, section
+from ndrite.emulator.device.ndr.circuit import Circuit
+from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, Bell, Double, Esaki, NdrModel, Table, Tunnel
+from ndrite.emulator.device.ndr.tuning import vary
+from ndrite.emulator.errors import ChipError, PhysicsError, require_field
+from ndrite.emulator.spec.arrays import Floats
 
 POINTS_MAX = 4096
 SMALLEST_PEAK = 0.05

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
-from emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
-from emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
-from emulator.errors import DatasetError, require
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
+from ndrite.emulator.device.ndr.neuron_values import TABLE_POINTS, neuron_values, peak_to_valley
+from ndrite.emulator.errors import DatasetError, require
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8

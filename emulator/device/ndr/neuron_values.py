@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.measurements import rms, rounded
-from emulator.device.ndr.curves import Esaki, NdrModel, Table
-from emulator.device.ndr.description import VARIED
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.measurements import rms, rounded
+from ndrite.emulator.device.ndr.curves import Esaki, NdrModel, Table
+from ndrite.emulator.device.ndr.description import VARIED
+from ndrite.emulator.spec.arrays import Floats
 
 TABLE_POINTS = 201
 """Points of a tabulated curve."""

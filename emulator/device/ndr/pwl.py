@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import CompileError
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
-from emulator.spec.arrays import Codes, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
+from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.brief import record
 
 CODES = 1 << V_BITS
 SEGMENT_BITS, TABLE_BITS = 7, 6

@@ -1,10 +1,11 @@
-"""What ECRAM may set of an NDR neuron (``emulator.device.ecram``), and how devices of one kind differ."""
+"""What ECRAM may set of an NDR neuron (``ndrite.emulator.device.ecram``), and how devices of one kind
+differ."""
 
 import dataclasses
 
 import numpy as np
 
-from emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table
+from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki, NdrModel, Table
 
 SHAPES: dict[str, tuple[type, str]] = {
     "valley": (Esaki, "valley_voltage_V"),

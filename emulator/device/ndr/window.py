@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.device.ndr.pwl import SEGMENTS
-from emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.ndr.pwl import SEGMENTS
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
+from ndrite.emulator.spec.arrays import Floats
 
 Shape = Callable[[Floats], Floats]
 

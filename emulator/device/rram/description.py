@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.fields import choice, number, numbers, section
-from emulator.device.rram.drift import DRIFTS, Drift
-from emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
-from emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
-from emulator.errors import ChipError, require, require_field
-from emulator.spec.arrays import Floats
+from ndrite.emulator.device.fields import choice, number, numbers, section
+from ndrite.emulator.device.rram.drift import DRIFTS, Drift
+from ndrite.emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
+from ndrite.emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
+from ndrite.emulator.errors import ChipError, require, require_field
+from ndrite.emulator.spec.arrays import Floats
 
 FITTED = "fitted"
 """The programming error whose polynomial is in the description itself."""

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t
 
-from emulator.device.measurements import Measurements, rounded
-from emulator.errors import DatasetError, require
-from emulator.spec.arrays import Bools, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.measurements import Measurements, rounded
+from ndrite.emulator.errors import DatasetError, require
+from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.brief import record
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0

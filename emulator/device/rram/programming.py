@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import PhysicsError
-from emulator.spec.arrays import Floats
+from ndrite.emulator.errors import PhysicsError
+from ndrite.emulator.spec.arrays import Floats
 
 
 @dataclass(frozen=True)

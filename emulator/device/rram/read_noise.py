@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arrays import Floats
 
 CMO_READ_uS = 0.0277316483
 CMO_READ_TIME_S = 1e-6

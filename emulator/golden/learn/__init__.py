@@ -1,4 +1,4 @@
-"""Learning in integers, bit for bit what the gateware of ``hdl.learn`` does, one module a block."""
+"""Learning in integers, bit for bit what the gateware of ``ndrite.hdl.learn`` does, one module a block."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from emulator.golden.fast import available
-from emulator.golden.learn.learner import Learner
-from emulator.spec.learning import Counts, Learning
+from ndrite.emulator.golden.fast import available
+from ndrite.emulator.golden.learn.learner import Learner
+from ndrite.emulator.spec.learning import Counts, Learning
 
 if TYPE_CHECKING:
-    from emulator.golden.learn.fast import FastLearner
+    from ndrite.emulator.golden.learn.fast import FastLearner
 
 
 def make_learner(
@@ -20,6 +20,6 @@ def make_learner(
     """The compiled learner where numba is installed, else the plain one; the states are the same."""
     if not available():
         return Learner(learning, seed=seed, states=states, noise=noise)
-    from emulator.golden.learn.fast import FastLearner
+    from ndrite.emulator.golden.learn.fast import FastLearner
 
     return FastLearner(learning, seed=seed, states=states, noise=noise)

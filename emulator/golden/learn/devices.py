@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.learn.words import nibbles
-from emulator.golden.noise import U16, words
-from emulator.spec.arithmetic import clip, rshift_round
-from emulator.spec.arrays import Ints
-from emulator.spec.learning import (
+from ndrite.emulator.golden.learn.words import nibbles
+from ndrite.emulator.golden.noise import U16, words
+from ndrite.emulator.spec.arithmetic import clip, rshift_round
+from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.learning import (
     BOUND_SHIFT,
     COUNT_SHIFT,
     FACTOR_MAX,

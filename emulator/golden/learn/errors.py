@@ -5,12 +5,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.neuron import look_up
-from emulator.golden.noise import U16, gaussian, noise, sigma
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from emulator.spec.arrays import Ints
-from emulator.spec.layer import Layer
-from emulator.spec.learning import DERIVATIVE_MAX, DERIVATIVE_MIN, ERROR_BITS, ERROR_MAX, LearningLayer, Tuned
+from ndrite.emulator.golden.neuron import look_up
+from ndrite.emulator.golden.noise import U16, gaussian, noise, sigma
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.learning import (
+    DERIVATIVE_MAX,
+    DERIVATIVE_MIN,
+    ERROR_BITS,
+    ERROR_MAX,
+    LearningLayer,
+    Tuned,
+)
 
 
 def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:

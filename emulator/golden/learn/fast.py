@@ -1,4 +1,5 @@
-"""fast: learning in compiled loops, equal to ``emulator.golden.learn.learner`` in every state (tested).
+"""fast: learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
+(tested).
 
 Needs the extra ``fast``.
 """
@@ -8,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.learn import learner
-from emulator.golden.noise import SIGNED_TABLE, key_schedule
-from emulator.spec.layer import Layer
-from emulator.spec.learning import (
+from ndrite.emulator.golden.learn import learner
+from ndrite.emulator.golden.noise import SIGNED_TABLE, key_schedule
+from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.learning import (
     DOMAIN_BACK,
     DOMAIN_CYCLE,
     DOMAIN_TRAIN,
@@ -22,8 +23,8 @@ from emulator.spec.learning import (
     program_of,
     weights_of,
 )
-from emulator.spec.noise import DOMAIN_READ
-from emulator.spec.program import Program
+from ndrite.emulator.spec.noise import DOMAIN_READ
+from ndrite.emulator.spec.program import Program
 
 
 class FastLearner:
@@ -75,7 +76,7 @@ class FastLearner:
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """As ``Learner.learn``."""
-        from emulator.golden.learn.fast_loops import learn
+        from ndrite.emulator.golden.learn.fast_loops import learn
 
         check_samples(self.learning, x, labels)
         pulses = np.zeros(len(self._shapes), np.int64)

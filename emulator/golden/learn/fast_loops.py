@@ -1,4 +1,4 @@
-"""The compiled loops of ``emulator.golden.learn.fast``: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.learn.fast``: importing this needs numba.
 
 Pulses are events. Those of a layer are gathered first; then their words, and what they do, are worked out
 side by side. One file, because numba's cache knows no other.
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from emulator.golden.fast_loops import deviation, keys, rounds
-from emulator.golden.learn.words import pair_constants
-from emulator.spec import learning as spec
+from ndrite.emulator.golden.fast_loops import deviation, keys, rounds
+from ndrite.emulator.golden.learn.words import pair_constants
+from ndrite.emulator.spec import learning as spec
 
 U16, U32 = np.uint16, np.uint32
 PAIR_CONSTANTS = pair_constants()

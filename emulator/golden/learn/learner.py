@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.codes import Codes, Draw
-from emulator.golden.learn.devices import Constants, constants, updated
-from emulator.golden.learn.errors import (
+from ndrite.emulator.golden.codes import Codes, Draw
+from ndrite.emulator.golden.learn.devices import Constants, constants, updated
+from ndrite.emulator.golden.learn.errors import (
     converted,
     derivative,
     hidden_error,
@@ -15,15 +15,23 @@ from emulator.golden.learn.errors import (
     row_sums,
     state_change,
 )
-from emulator.golden.learn.words import coincidences, column_thresholds, key_of, row_thresholds, trains
-from emulator.golden.neuron import neuron, preneuron
-from emulator.golden.noise import words
-from emulator.spec import learning as spec
-from emulator.spec.arithmetic import INPUT_MAX, clip
-from emulator.spec.arrays import Ints
-from emulator.spec.errors import SpecError, require
-from emulator.spec.learning import Counts, Devices, Learning, Transfer, check_samples, program_of, weights_of
-from emulator.spec.program import Program
+from ndrite.emulator.golden.learn.words import coincidences, column_thresholds, key_of, row_thresholds, trains
+from ndrite.emulator.golden.neuron import neuron, preneuron
+from ndrite.emulator.golden.noise import words
+from ndrite.emulator.spec import learning as spec
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, clip
+from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.errors import SpecError, require
+from ndrite.emulator.spec.learning import (
+    Counts,
+    Devices,
+    Learning,
+    Transfer,
+    check_samples,
+    program_of,
+    weights_of,
+)
+from ndrite.emulator.spec.program import Program
 
 
 class Forward(NamedTuple):

@@ -1,9 +1,9 @@
 """words: 32 random bits for each device, row or column, by the cipher that read noise is drawn with.
 
 A key of four words, made once for an update (or, for what differs from device to device, for a die),
-enciphers (row, column) by the seven rounds of ``emulator.spec.noise``: no memory, the same on every lane
-count. Pulse trains need a number for every slot; ``mixed`` makes more words from one, by rounds of Simon32
-(Beaulieu et al., ePrint 2013/404) without key: 16 LUTs a round.
+enciphers (row, column) by the seven rounds of ``ndrite.emulator.spec.noise``: no memory, the same on every
+lane count. Pulse trains need a number for every slot; ``mixed`` makes more words from one, by rounds of
+Simon32 (Beaulieu et al., ePrint 2013/404) without key: 16 LUTs a round.
 """
 
 from typing import Any
@@ -11,10 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.golden.noise import U16, rotated, stream_key, words
-from emulator.spec.arrays import Ints
-from emulator.spec.learning import MIX_ROUNDS, PROBABILITY_ONE, SLOTS_MAX, pair_constant, round_constant
-from emulator.spec.noise import counter_word
+from ndrite.emulator.golden.noise import U16, rotated, stream_key, words
+from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.learning import (
+    MIX_ROUNDS,
+    PROBABILITY_ONE,
+    SLOTS_MAX,
+    pair_constant,
+    round_constant,
+)
+from ndrite.emulator.spec.noise import counter_word
 
 
 def key_of(seed: int, domain: int, layer: int, update: int, side: int = 0) -> U16:

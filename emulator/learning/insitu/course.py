@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emulator.spec.arrays import Array, Codes, Ints
-from emulator.spec.learning import Counts
-from emulator.spec.state_file import load_state, save_state
+from ndrite.emulator.spec.arrays import Array, Codes, Ints
+from ndrite.emulator.spec.learning import Counts
+from ndrite.emulator.spec.state_file import load_state, save_state
 
 PORTION = 256
 """Updates between two looks at what goes on: what an interruption loses at most is the portion in flight."""

@@ -8,12 +8,12 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
-from emulator.device.description import Chip
-from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.errors import CompileError, require
-from emulator.mapping.variation import without_errors
-from emulator.spec.arrays import Floats
-from emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.mapping.variation import without_errors
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
 
 BOUND_ONE = 1024
 """The nominal bound in the unit of bounds."""

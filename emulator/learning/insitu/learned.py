@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.learning.insitu.plan import Prepared
-from emulator.mapping import Die, MappedWeights, die_digest
-from emulator.mapping.cells import Cells
-from emulator.mapping.weights import conductance_codes
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.arrays import Array
-from emulator.spec.brief import record
-from emulator.spec.learning import WEIGHT_MAX, program_of
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.mapping import Die, MappedWeights, die_digest
+from ndrite.emulator.mapping.cells import Cells
+from ndrite.emulator.mapping.weights import conductance_codes
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.learning import WEIGHT_MAX, program_of
 
 States = list[Array]
 

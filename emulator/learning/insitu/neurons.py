@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.device.ecram.pulses import LinearStep
-from emulator.errors import CompileError, require
-from emulator.golden.learn.devices import Constants, constants
-from emulator.golden.learn.words import key_of
-from emulator.learning.insitu.laws import devices_of
-from emulator.mapping import Die, program_of
-from emulator.mapping.curves import Curves
-from emulator.mapping.states import States
-from emulator.spec import Program
-from emulator.spec.arrays import Array, Ints
-from emulator.spec.learning import (
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.golden.learn.devices import Constants, constants
+from ndrite.emulator.golden.learn.words import key_of
+from ndrite.emulator.learning.insitu.laws import devices_of
+from ndrite.emulator.mapping import Die, program_of
+from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.states import States
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Array, Ints
+from ndrite.emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,
     SLOPE_SHIFT,

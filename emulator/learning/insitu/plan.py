@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.errors import CompileError, CompileWarning, require
-from emulator.learning.insitu.laws import devices_of, learning_chip
-from emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
-from emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
-from emulator.mapping.curves import Curves
-from emulator.mapping.devices import shape_of, window_of
-from emulator.mapping.ranges import AdcRange
-from emulator.mapping.scaling import int32, output_noise, scale_and_shift
-from emulator.mapping.states import States, heights_at, stretch_at
-from emulator.network import Dense, Named, Ndr, Network
-from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_BITS, V_MAX, V_MIN
-from emulator.spec.arrays import Array, Codes, Floats
-from emulator.spec.brief import record
-from emulator.spec.learning import (
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.errors import CompileError, CompileWarning, require
+from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip
+from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
+from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.devices import shape_of, window_of
+from ndrite.emulator.mapping.ranges import AdcRange
+from ndrite.emulator.mapping.scaling import int32, output_noise, scale_and_shift
+from ndrite.emulator.mapping.states import States, heights_at, stretch_at
+from ndrite.emulator.network import Dense, Named, Ndr, Network
+from ndrite.emulator.spec import Layer, Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_BITS, V_MAX, V_MIN
+from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.learning import (
     PROBABILITY_ONE,
     STATE_ONE,
     WEIGHT_MAX,
@@ -35,7 +35,7 @@ from emulator.spec.learning import (
     LearningLayer,
     weights_of,
 )
-from emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.meaning import Meaning
 
 UNIT = WEIGHT_MAX * INPUT_MAX
 """Accumulator units of the nominal bound at a full input."""
@@ -66,8 +66,8 @@ class Plan:
     rule:
         ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
         are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: the first of them moves fast devices of
-        the same kind, which pulse the weights' (``emulator.spec.learning.Transfer``); ``agad``: these are
-        chopped, and need no symmetry points.
+        the same kind, which pulse the weights' (``ndrite.emulator.spec.learning.Transfer``); ``agad``: these
+        are chopped, and need no symmetry points.
     threshold:
         Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
     reference_error:

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from emulator.learning.training.extra import torch
-from emulator.learning.training.layers import Crossbar
-from emulator.learning.training.model import TrainedNetwork
-from emulator.learning.training.neurons import make_neuron, neuron_of
-from emulator.learning.training.nodes import (
+from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.learning.training.layers import Crossbar
+from ndrite.emulator.learning.training.model import TrainedNetwork
+from ndrite.emulator.learning.training.neurons import make_neuron, neuron_of
+from ndrite.emulator.learning.training.nodes import (
     SKIP_MIN,
     TrainedNode,
     TrainedProduct,
     TrainedTable,
 )
-from emulator.learning.training.view import FLOAT, ChipView
-from emulator.network import Ndr, Network, Patches, Product, Table
-from emulator.spec.arrays import Array
-from emulator.spec.patches import Shape
+from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.network import Ndr, Network, Patches, Product, Table
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.patches import Shape
 
 
 def of_widths(
@@ -38,7 +38,7 @@ def of_widths(
     view:
         The chip.
     neuron:
-        One of ``emulator.learning.training.neurons.KINDS``, in all hidden layers.
+        One of ``ndrite.emulator.learning.training.neurons.KINDS``, in all hidden layers.
     normalise:
         Whether neurons have batch normalisation, which export folds into the weights.
     height:

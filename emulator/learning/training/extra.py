@@ -1,6 +1,6 @@
 """The one import of PyTorch, so that its absence is one clear line."""
 
-from emulator.errors import MissingExtraError
+from ndrite.emulator.errors import MissingExtraError
 
 try:
     import torch

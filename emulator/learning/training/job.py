@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import load_chip
-from emulator.errors import EmulatorError, require
-from emulator.learning.labelled import Labelled
-from emulator.learning.training.build import of_network, of_widths
-from emulator.learning.training.extra import torch
-from emulator.learning.training.loop import Recipe, Split, evaluate, train
-from emulator.learning.training.model import TrainedNetwork, export, halved
-from emulator.learning.training.view import FLOAT, ChipView, view_of
-from emulator.network import Network, load_network
-from emulator.spec.archive import digest
-from emulator.spec.arrays import Array, Codes
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.errors import EmulatorError, require
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.training.build import of_network, of_widths
+from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.learning.training.loop import Recipe, Split, evaluate, train
+from ndrite.emulator.learning.training.model import TrainedNetwork, export, halved
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, view_of
+from ndrite.emulator.network import Network, load_network
+from ndrite.emulator.spec.archive import digest
+from ndrite.emulator.spec.arrays import Array, Codes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Job(Recipe):
     hidden:
         Widths of the hidden layers.
     neuron, normalise, height:
-        As ``emulator.learning.training.build.of_widths``.
+        As ``ndrite.emulator.learning.training.build.of_widths``.
     chip:
         Preset, YAML file or several joined with +, that training sees; None: plain floats.
     noise_scale:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.view import FLOAT, ChipView
-from emulator.spec.patches import Patches
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.spec.patches import Patches
 
 RANGE_MEMORY = 0.95
 """How much of a wider range is kept from one step to the next."""
@@ -98,7 +98,7 @@ class Reading(torch.nn.Module):
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
         """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
 
-        As ``emulator.mapping.columns.program_bias``; the rows of a column have one level here.
+        As ``ndrite.emulator.mapping.columns.program_bias``; the rows of a column have one level here.
         """
         if self.view.sigma is None:
             return torch.zeros_like(bias)

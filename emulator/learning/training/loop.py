@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.errors import EmulatorError
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.model import TrainedNetwork, settle_normalisation
-from emulator.spec import state_file
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.model import TrainedNetwork, settle_normalisation
+from ndrite.emulator.spec import state_file
 
 
 class Augment:

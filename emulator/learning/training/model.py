@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.neurons import Neuron
-from emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
-from emulator.network import Network, Node, Pool, Product, State
-from emulator.network.floats import FloatArithmetic
-from emulator.spec.evaluate import At, last, run
-from emulator.spec.meaning import Meaning
-from emulator.spec.patches import Shape
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.neurons import Neuron
+from ndrite.emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
+from ndrite.emulator.network import Network, Node, Pool, Product, State
+from ndrite.emulator.network.floats import FloatArithmetic
+from ndrite.emulator.spec.evaluate import At, last, run
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.patches import Shape
 
 SETTLED_VALUES = 1 << 26
 """Normalisation is set from as many samples as make so many values of the largest map."""
@@ -55,9 +55,10 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
 
 
 class TrainedNetwork(torch.nn.Module):
-    """Nodes over maps, as ``emulator.network.Network`` has them, those trained that have something to train.
+    """Nodes over maps, as ``ndrite.emulator.network.Network`` has them, those trained that have something to
+    train.
 
-    ``emulator.learning.training.build`` makes one of widths, or of a float network. ``shapes``: of
+    ``ndrite.emulator.learning.training.build`` makes one of widths, or of a float network. ``shapes``: of
     every map.
     """
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from emulator.errors import EmulatorError
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.layers import SteppedOutput, along, floats_of
-from emulator.learning.training.view import FLOAT, ChipView
-from emulator.network import Activation, Named, Ndr, Sampled
-from emulator.spec.arrays import Array
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.layers import SteppedOutput, along, floats_of
+from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.network import Activation, Named, Ndr, Sampled
+from ndrite.emulator.spec.arrays import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;

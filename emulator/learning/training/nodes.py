@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.learning.training.extra import Tensor, torch
-from emulator.learning.training.layers import Crossbar, along, floats_of
-from emulator.learning.training.neurons import Neuron
-from emulator.network import Dense, Ndr, Node, Patches, Product, Table
-from emulator.spec.arrays import Array
-from emulator.spec.flow import join
+from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.layers import Crossbar, along, floats_of
+from ndrite.emulator.learning.training.neurons import Neuron
+from ndrite.emulator.network import Dense, Ndr, Node, Patches, Product, Table
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.flow import join
 
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
@@ -22,11 +22,11 @@ SKIP_MIN = 1e-6
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
     """What analog columns and bias cells add to exact ``sums`` (n, M) or (n, M, H, W) of ``x``, in its unit.
 
-    The counterpart of ``emulator.mapping.columns``. A step sees one die: its cells, gains and offsets are
-    drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias cells
-    are programmed last, to hold what the columns lack on average as well; so the mean deviation of a column
-    is gone, and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of every neuron,
-    in which columns are alike; ``bias`` (M,): what the bias cells hold, in the unit of the sums.
+    The counterpart of ``ndrite.emulator.mapping.columns``. A step sees one die: its cells, gains and offsets
+    are drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias
+    cells are programmed last, to hold what the columns lack on average as well; so the mean deviation of a
+    column is gone, and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of every
+    neuron, in which columns are alike; ``bias`` (M,): what the bias cells hold, in the unit of the sums.
     """
     view = crossbar.view
     columns, scale = view.columns, view.noise_scale

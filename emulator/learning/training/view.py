@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.mapping.cells import level_targets
-from emulator.mapping.states import family
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.mapping.cells import level_targets
+from ndrite.emulator.mapping.states import family
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""
@@ -18,7 +18,7 @@ FAMILY_STATES = 17
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsView:
-    """Analog columns that share one transimpedance, as ``emulator.mapping.columns`` builds them.
+    """Analog columns that share one transimpedance, as ``ndrite.emulator.mapping.columns`` builds them.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class ChipView:
     output_codes:
         Whether a neuron's output is rounded to 255 steps.
     curve:
-        The neuron's curve, float64 (2, P), as ``emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
+        The neuron's curve, float64 (2, P), as ``ndrite.emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
     family:
         Where the ECRAM sets the curve's shape: outputs (S, P) at S states, evenly from 0 to 1, over the u of
         ``curve``, which are evenly spaced.

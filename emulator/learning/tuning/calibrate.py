@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.learning.tuning.learner import Learner, centred, cross_entropy
-from emulator.learning.tuning.retune import EcramBank, Tunable, kinds, moved
-from emulator.mapping import Die
-from emulator.spec import Program
-from emulator.spec.arrays import Codes, Floats, Ints
+from ndrite.emulator.learning.tuning.learner import Learner, centred, cross_entropy
+from ndrite.emulator.learning.tuning.retune import EcramBank, Tunable, kinds, moved
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Codes, Floats, Ints
 
 Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.errors import CompileError
-from emulator.learning.tuning.retune import Tunable, kinds
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.ranges import fitted_gain
-from emulator.mapping.states import States, heights_at, stretch_at
-from emulator.network import Activation, Ndr, Network
-from emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.learning.tuning.retune import Tunable, kinds
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.ranges import fitted_gain
+from ndrite.emulator.mapping.states import States, heights_at, stretch_at
+from ndrite.emulator.network import Activation, Ndr, Network
+from ndrite.emulator.spec.arrays import Array, Codes, Floats
 
 NEWTON_STEPS = 8
 SCALE_MAX = 100.0

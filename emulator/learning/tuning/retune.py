@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emulator.device.description import Ecram
-from emulator.device.ecram.pulses import LinearStep
-from emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
-from emulator.errors import CompileError, require
-from emulator.mapping import Die, program_of
-from emulator.mapping.states import States
-from emulator.spec import Program
-from emulator.spec.arrays import Bools, Floats, Ints
+from ndrite.emulator.device.description import Ecram
+from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.mapping import Die, program_of
+from ndrite.emulator.mapping.states import States
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Bools, Floats, Ints
 
 
 class EcramBank:

@@ -1,10 +1,10 @@
 """Where the error comes from: one compiled network, its causes of error switched on one at a time.
 
-Imports NumPy and emulator.{spec,errors,golden,device,network,mapping} only.
+Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network,mapping} only.
 """
 
-from emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
-from emulator.mapping.explain.explain import (
+from ndrite.emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
+from ndrite.emulator.mapping.explain.explain import (
     ACCURACY,
     PROGRAM,
     RMS_ERROR,
@@ -17,4 +17,4 @@ from emulator.mapping.explain.explain import (
     rms_error,
     snr_db,
 )
-from emulator.mapping.explain.forward import CAUSES
+from ndrite.emulator.mapping.explain.forward import CAUSES

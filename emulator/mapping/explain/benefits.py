@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.description import Chip
-from emulator.errors import CompileWarning
-from emulator.golden import Core
-from emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
-from emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
-from emulator.network import Network
-from emulator.spec.arrays import Array, Codes
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
+from ndrite.emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec.arrays import Array, Codes
 
 WRITE_VERIFY_ATTEMPTS = 5
 

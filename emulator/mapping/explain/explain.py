@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from emulator.golden import Core
-from emulator.mapping import Die
-from emulator.mapping.explain.forward import CAUSES, Forward, stages
-from emulator.network import Network
-from emulator.spec import Program
-from emulator.spec.arrays import Array, Bools, Codes, Floats
-from emulator.spec.brief import record, titled
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import Die
+from ndrite.emulator.mapping.explain.forward import CAUSES, Forward, stages
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Array, Bools, Codes, Floats
+from ndrite.emulator.spec.brief import record, titled
 
 ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0

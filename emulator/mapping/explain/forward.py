@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.description import Chip
-from emulator.device.ndr.curves import NdrModel, Shaped
-from emulator.device.ndr.pwl import SEGMENT_BITS, TABLE_BITS, fit_pwl
-from emulator.device.rram.drift import age
-from emulator.device.rram.programming import readable
-from emulator.mapping import Die, DieArray
-from emulator.mapping.block import blocked, packed
-from emulator.mapping.devices import (
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.curves import NdrModel, Shaped
+from ndrite.emulator.device.ndr.pwl import SEGMENT_BITS, TABLE_BITS, fit_pwl
+from ndrite.emulator.device.rram.drift import age
+from ndrite.emulator.device.rram.programming import readable
+from ndrite.emulator.mapping import Die, DieArray
+from ndrite.emulator.mapping.block import blocked, packed
+from ndrite.emulator.mapping.devices import (
     Neurons,
     Shape,
     curves_of,
@@ -23,20 +23,20 @@ from emulator.mapping.devices import (
     window_of,
     without_load,
 )
-from emulator.mapping.die import DieTable
-from emulator.mapping.functions import placed
-from emulator.mapping.mitigation import Mitigation
-from emulator.mapping.ranges import fitted_gain
-from emulator.mapping.samples import Rows
-from emulator.mapping.scaling import telegraph_share
-from emulator.mapping.wires import nearest
-from emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
-from emulator.network.floats import FloatArithmetic
-from emulator.spec import Layer, Program
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
-from emulator.spec.arrays import Array, Codes, Floats
-from emulator.spec.brief import record
-from emulator.spec.evaluate import At, last
+from ndrite.emulator.mapping.die import DieTable
+from ndrite.emulator.mapping.functions import placed
+from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.ranges import fitted_gain
+from ndrite.emulator.mapping.samples import Rows
+from ndrite.emulator.mapping.scaling import telegraph_share
+from ndrite.emulator.mapping.wires import nearest
+from ndrite.emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
+from ndrite.emulator.network.floats import FloatArithmetic
+from ndrite.emulator.spec import Layer, Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
+from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.evaluate import At, last
 
 Maps = list[Floats]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.errors import DatasetError
-from emulator.network.datasets.idx import read_idx
-from emulator.spec.arrays import Codes
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.network.datasets.idx import read_idx
+from ndrite.emulator.spec.arrays import Codes
 
 SIDE = 8
 COUNT, TEST = 1_797, 500

@@ -7,8 +7,8 @@ training set is only needed to train, so it is read from a folder the user names
 import os
 from pathlib import Path
 
-from emulator.network.datasets.idx import original
-from emulator.spec.arrays import Codes
+from ndrite.emulator.network.datasets.idx import original
+from ndrite.emulator.spec.arrays import Codes
 
 CLASSES = (
     "T-shirt/top",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.errors import DatasetError, require
-from emulator.spec.arrays import Codes
+from ndrite.emulator.errors import DatasetError, require
+from ndrite.emulator.spec.arrays import Codes
 
 UNSIGNED_BYTE = 0x08
 """The only element type these data sets use."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import DatasetError, require
-from emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.errors import DatasetError, require
+from ndrite.emulator.spec.arrays import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")

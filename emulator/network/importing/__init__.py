@@ -1,8 +1,8 @@
 """Networks from other frameworks: PyTorch modules, scikit-learn's estimators and ONNX files.
 
-Each is run beside what was read of it. Imports NumPy and emulator.{spec,errors,device,network} only;
+Each is run beside what was read of it. Imports NumPy and ndrite.emulator.{spec,errors,device,network} only;
 ``onnx``, ``torch`` and ``skl2onnx`` are loaded when a model of theirs is imported.
 """
 
-from emulator.network.importing.read import Imported, import_model
-from emulator.network.importing.report import BlockReport, ImportReport
+from ndrite.emulator.network.importing.read import Imported, import_model
+from ndrite.emulator.network.importing.report import BlockReport, ImportReport

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
-from emulator.device.ndr.window import Window
-from emulator.network import Ndr, Network, Sampled
-from emulator.network.floats import FloatArithmetic
-from emulator.network.importing.view import View
-from emulator.network.nodes import Maps
-from emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
-from emulator.spec.arrays import Codes, Floats
-from emulator.spec.evaluate import At, last, run
+from ndrite.emulator.device.ndr.pwl import SEGMENTS, fit_pwl
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.network import Ndr, Network, Sampled
+from ndrite.emulator.network.floats import FloatArithmetic
+from ndrite.emulator.network.importing.view import View
+from ndrite.emulator.network.nodes import Maps
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
+from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.evaluate import At, last, run
 
 Watch = Callable[[int, Floats], None]
 

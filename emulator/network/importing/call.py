@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Memories
-from emulator.network.importing.values import Value
-from emulator.spec.arrays import Array, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.errors import UnsupportedNodeError
+from ndrite.emulator.network.importing.graph import Memories
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.brief import record
 
 FOLDED_MAX = 1 << 26
 """Elements of a folded result; a few bytes of a file can ask for more than there is memory."""

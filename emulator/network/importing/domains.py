@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.activation import Ndr
-from emulator.network.importing.call import Call
-from emulator.network.importing.graph import table
-from emulator.network.importing.values import Value
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.activation import Ndr
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.graph import table
+from ndrite.emulator.network.importing.values import Value
 
 DOMAIN = "ndrite"
 QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")

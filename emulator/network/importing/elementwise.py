@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Call
-from emulator.network.importing.joining import join, with_constant
-from emulator.network.importing.layers import prelu
-from emulator.network.importing.values import Value
-from emulator.spec.arrays import Array, Floats
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.joining import join, with_constant
+from ndrite.emulator.network.importing.layers import prelu
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arrays import Array, Floats
 
 UNARY = (
     "Relu Sigmoid Tanh LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Gelu Mish Swish "

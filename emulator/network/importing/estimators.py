@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Call
-from emulator.network.importing.joining import with_constant
-from emulator.network.importing.layers import linear
-from emulator.network.importing.moving import concatenate
-from emulator.network.importing.recurrent import SIGMOID
-from emulator.network.importing.values import TAKEN, LeftOut, Value
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.joining import with_constant
+from ndrite.emulator.network.importing.layers import linear
+from ndrite.emulator.network.importing.moving import concatenate
+from ndrite.emulator.network.importing.recurrent import SIGMOID
+from ndrite.emulator.network.importing.values import TAKEN, LeftOut, Value
 
 
 def _scaler(call: Call) -> Value:

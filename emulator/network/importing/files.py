@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from emulator.errors import MissingExtraError, NetworkError
+from ndrite.emulator.errors import MissingExtraError, NetworkError
 
 FILE_MAX = 2 << 30
 """Bytes of a model file: what its format can hold."""

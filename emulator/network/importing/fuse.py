@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Pool, Product, Table
-from emulator.network.importing.graph import Exact, Graph, Op, identity, table
-from emulator.network.importing.simplify import Alone, rewritten
-from emulator.network.importing.stretch import stretch_of
-from emulator.network.importing.view import View
+from ndrite.emulator.network import Gate, Pool, Product, Table
+from ndrite.emulator.network.importing.graph import Exact, Graph, Op, identity, table
+from ndrite.emulator.network.importing.simplify import Alone, rewritten
+from ndrite.emulator.network.importing.stretch import stretch_of
+from ndrite.emulator.network.importing.view import View
 
 
 def fused(graph: Graph) -> Graph:

@@ -1,7 +1,7 @@
 """A model as nodes of the network, in its own unit and in float64, before its maps have scales.
 
-The kinds are the network's own (``emulator.network.nodes``), their functions not yet sampled, and views,
-which move values and are gone when the maps have scales. A vector is (F, 1, 1), a row of a 1-D layer
+The kinds are the network's own (``ndrite.emulator.network.nodes``), their functions not yet sampled, and
+views, which move values and are gone when the maps have scales. A vector is (F, 1, 1), a row of a 1-D layer
 (C, 1, L).
 """
 
@@ -14,14 +14,14 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
-from emulator.network.importing.arithmetic import REALS
-from emulator.network.importing.view import View, view_of
-from emulator.spec.arrays import Array, Floats
-from emulator.spec.brief import record
-from emulator.spec.evaluate import At, evaluated, last, run
-from emulator.spec.flow import State
-from emulator.spec.patches import Shape
+from ndrite.emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
+from ndrite.emulator.network.importing.arithmetic import REALS
+from ndrite.emulator.network.importing.view import View, view_of
+from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.evaluate import At, evaluated, last, run
+from ndrite.emulator.spec.flow import State
+from ndrite.emulator.spec.patches import Shape
 
 Reach = tuple[float, float]
 """Least and greatest value."""

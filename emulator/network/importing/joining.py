@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.network.importing.call import Call
-from emulator.network.importing.graph import Op, gate, spread, view
-from emulator.network.importing.values import Value
-from emulator.spec.arrays import Array, Floats, Ints
-from emulator.spec.patches import Shape
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.graph import Op, gate, spread, view
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arrays import Array, Floats, Ints
+from ndrite.emulator.spec.patches import Shape
 
 
 def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError
-from emulator.network.importing.call import Call
-from emulator.network.importing.graph import pool, product
-from emulator.network.importing.joining import join, of_channels
-from emulator.network.importing.values import Value, turned
-from emulator.spec.errors import ProgramError
-from emulator.spec.patches import Pair, Patches
+from ndrite.emulator.errors import NetworkError
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.graph import pool, product
+from ndrite.emulator.network.importing.joining import join, of_channels
+from ndrite.emulator.network.importing.values import Value, turned
+from ndrite.emulator.spec.errors import ProgramError
+from ndrite.emulator.spec.patches import Pair, Patches
 
 Four = tuple[int, int, int, int]
 

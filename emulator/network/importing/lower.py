@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import CompileWarning
-from emulator.network import InputRange, Meaning, Network
-from emulator.network.importing.arithmetic import in_codes
-from emulator.network.importing.fuse import fused, holds_of, settled
-from emulator.network.importing.graph import BATCH, Graph, measured
-from emulator.network.importing.reading import Reading
-from emulator.network.importing.report import ImportReport
-from emulator.network.importing.rolled import rolled
-from emulator.network.importing.scaling import Scaling
-from emulator.network.importing.simplify import simplified, without_roundings
-from emulator.network.importing.view import code_span
-from emulator.spec.arrays import Floats
+from ndrite.emulator.errors import CompileWarning
+from ndrite.emulator.network import InputRange, Meaning, Network
+from ndrite.emulator.network.importing.arithmetic import in_codes
+from ndrite.emulator.network.importing.fuse import fused, holds_of, settled
+from ndrite.emulator.network.importing.graph import BATCH, Graph, measured
+from ndrite.emulator.network.importing.reading import Reading
+from ndrite.emulator.network.importing.report import ImportReport
+from ndrite.emulator.network.importing.rolled import rolled
+from ndrite.emulator.network.importing.scaling import Scaling
+from ndrite.emulator.network.importing.simplify import simplified, without_roundings
+from ndrite.emulator.network.importing.view import code_span
+from ndrite.emulator.spec.arrays import Floats
 
 LOST_MAX = 0.2
 """Part of its outputs' variation that a model may lose to codes and tables without a warning."""

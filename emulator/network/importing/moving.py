@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Call
-from emulator.network.importing.graph import view
-from emulator.network.importing.values import Value, raw_input
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.graph import view
+from ndrite.emulator.network.importing.values import Value, raw_input
 
 SHAPING = ("Reshape", "Unsqueeze")
 """Of the model's input untouched they say what shape it has."""

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.domains import DOMAIN, prepared
-from emulator.network.importing.files import extra
-from emulator.spec.arrays import Array
-from emulator.spec.brief import record
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.importing.domains import DOMAIN, prepared
+from ndrite.emulator.network.importing.files import extra
+from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.brief import record
 
 OPSET = 17
 STAND_INS = {

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing.files import only_input
-from emulator.network.importing.graph import BATCH, Op
-from emulator.network.importing.original import Original
-from emulator.network.importing.reading import Reading
-from emulator.network.importing.values import Value
-from emulator.spec.arrays import Array, Floats
-from emulator.spec.brief import record
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.importing.files import only_input
+from ndrite.emulator.network.importing.graph import BATCH, Op
+from ndrite.emulator.network.importing.original import Original
+from ndrite.emulator.network.importing.reading import Reading
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.brief import record
 
 DRAWN = 64
 """Inputs that are tried besides the samples: the samples' values, each input's in another order."""

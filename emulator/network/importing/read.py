@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network.importing import original as originals
-from emulator.network.importing.domains import prepared
-from emulator.network.importing.files import load_onnx, load_torch
-from emulator.network.importing.lower import lower
-from emulator.network.importing.original import Original
-from emulator.network.importing.proof import Proof
-from emulator.network.importing.reading import Reading
-from emulator.network.importing.report import ImportReport
-from emulator.network.importing.values import OwnShape
-from emulator.network.network import Network
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
-from emulator.spec.meaning import InputRange
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.importing import original as originals
+from ndrite.emulator.network.importing.domains import prepared
+from ndrite.emulator.network.importing.files import load_onnx, load_torch
+from ndrite.emulator.network.importing.lower import lower
+from ndrite.emulator.network.importing.original import Original
+from ndrite.emulator.network.importing.proof import Proof
+from ndrite.emulator.network.importing.reading import Reading
+from ndrite.emulator.network.importing.report import ImportReport
+from ndrite.emulator.network.importing.values import OwnShape
+from ndrite.emulator.network.network import Network
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.meaning import InputRange
 
 SUFFIXES = (".onnx", ".pt", ".pth")
 ON_TILES = "ndrite.analog takes the module as it is, its products on a die"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.call import Call
-from emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
-from emulator.spec.patches import Patches
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.patches import Patches
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
 USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}

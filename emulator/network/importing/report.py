@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.spec.brief import record
+from ndrite.emulator.spec.brief import record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network.importing.arithmetic import REALS
-from emulator.network.importing.graph import Graph, Op, given
-from emulator.spec.archive import Arrays, digest, flat
-from emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.network.importing.arithmetic import REALS
+from ndrite.emulator.network.importing.graph import Graph, Op, given
+from ndrite.emulator.spec.archive import Arrays, digest, flat
+from ndrite.emulator.spec.evaluate import At, evaluated
 
 CALLS_MIN = 3
 TRIED = np.linspace(-3.0, 3.0, 31)

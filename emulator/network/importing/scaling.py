@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emulator.errors import NetworkError, UnsupportedNodeError
-from emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
-from emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
-from emulator.network.importing.report import BlockReport
-from emulator.network.importing.stretch import UNBOUNDED, Stretch, stretch_of, with_room
-from emulator.network.importing.view import Span, View, code_span, view_of
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Bools, Floats
-from emulator.spec.patches import Patches, Shape
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
+from ndrite.emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
+from ndrite.emulator.network.importing.report import BlockReport
+from ndrite.emulator.network.importing.stretch import UNBOUNDED, Stretch, stretch_of, with_room
+from ndrite.emulator.network.importing.view import Span, View, code_span, view_of
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.patches import Patches, Shape
 
 DENSE_MAX = 128
 """Values that a plain matrix passes on; more go through one group each."""

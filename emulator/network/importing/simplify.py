@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from emulator.network import Gate, Pool, Product
-from emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, view
-from emulator.network.importing.view import View
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.patches import Patches
-from emulator.spec.steps import GATE_TERMS_MAX
+from ndrite.emulator.network import Gate, Pool, Product
+from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, product, view
+from ndrite.emulator.network.importing.view import View
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
 """Whether an operator is read once."""

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from emulator.device.ndr.pwl import SEGMENTS, fit_pwl
-from emulator.device.ndr.window import Window
-from emulator.errors import UnsupportedNodeError
-from emulator.network.activation import Activation, Ndr, Sampled
-from emulator.network.importing.graph import Function, Reach
-from emulator.network.importing.view import Span, code_span
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
+from ndrite.emulator.device.ndr.pwl import SEGMENTS, fit_pwl
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.errors import UnsupportedNodeError
+from ndrite.emulator.network.activation import Activation, Ndr, Sampled
+from ndrite.emulator.network.importing.graph import Function, Reach
+from ndrite.emulator.network.importing.view import Span, code_span
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Samples of a function; segment borders are among them, so a kink on a border stays sharp."""

@@ -15,11 +15,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emulator.errors import UnsupportedNodeError
-from emulator.network.importing.graph import Function, Op, given, table, view
-from emulator.network.importing.view import View
-from emulator.spec.arrays import Floats, Ints
-from emulator.spec.brief import record
+from ndrite.emulator.errors import UnsupportedNodeError
+from ndrite.emulator.network.importing.graph import Function, Op, given, table, view
+from ndrite.emulator.network.importing.view import View
+from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.brief import record
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""

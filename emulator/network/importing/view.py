@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.arithmetic import INPUT_MAX
-from emulator.spec.arrays import Floats
-from emulator.spec.brief import record
-from emulator.spec.flow import Reads, joined
-from emulator.spec.patches import Shape
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.flow import Reads, joined
+from ndrite.emulator.spec.patches import Shape
 
 Ints = npt.NDArray[np.intp]
 

@@ -1,4 +1,5 @@
-"""Networks in the box: float weights (``emulator.network.load_network``), and the program of one of them."""
+"""Networks in the box: float weights (``ndrite.emulator.network.load_network``), and the program of one of
+them."""
 
 from pathlib import Path
 
@@ -6,7 +7,7 @@ FOLDER = Path(__file__).parent
 
 
 def program() -> Path:
-    """Path of the compiled network, which ``emulator.spec.Program.load`` takes the program out of."""
+    """Path of the compiled network, which ``ndrite.emulator.spec.Program.load`` takes the program out of."""
     return FOLDER / "fashion-mnist-784-128-10.npz"
 
 

@@ -1,13 +1,13 @@
 """PCIe: the driver of the endpoint's DMA engine, over VFIO, sysfs or a simulated root complex.
 
 ``device`` is what the driver needs of a card, ``vfio`` and ``sysfs`` provide it, ``engine`` hands jobs over
-and waits for them, ``channel`` makes of it what ``host.Device`` needs. Imports emulator.spec and NumPy only;
-Linux's interfaces are used without any kernel module of ours.
+and waits for them, ``channel`` makes of it what ``host.Device`` needs. Imports ndrite.emulator.spec and NumPy
+only; Linux's interfaces are used without any kernel module of ours.
 """
 
-from host.errors import LinkError
-from host.links.pcie.channel import PcieChannel
-from host.links.pcie.device import DmaMemory, PciDevice
+from ndrite.host.errors import LinkError
+from ndrite.host.links.pcie.channel import PcieChannel
+from ndrite.host.links.pcie.device import DmaMemory, PciDevice
 
 __all__ = ["DmaMemory", "PciDevice", "PcieChannel", "open_card"]
 
@@ -21,8 +21,8 @@ def open_card(address: str) -> PciDevice:
         No such card, another device, no permission, or no way to do DMA; the message says what to do.
     """
     try:
-        from host.links.pcie.sysfs import SysfsDevice, check_card, driver_of
-        from host.links.pcie.vfio import VfioDevice
+        from ndrite.host.links.pcie.sysfs import SysfsDevice, check_card, driver_of
+        from ndrite.host.links.pcie.vfio import VfioDevice
     except ImportError:
         raise LinkError(f"{address}: PCIe cards are opened on Linux only") from None
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec import Geometry
-from emulator.spec.memory_map import REGION_SHIFT, Section
-from emulator.spec.packets import Status
-from emulator.spec.pcie import region_bytes
-from emulator.spec.registers import BY_NAME
-from host.errors import DeviceError
-from host.links.pcie.device import PciDevice
-from host.links.pcie.engine import STAGE_BYTES, Engine, Job, words_of
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, Section
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.pcie import region_bytes
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host.errors import DeviceError
+from ndrite.host.links.pcie.device import PciDevice
+from ndrite.host.links.pcie.engine import STAGE_BYTES, Engine, Job, words_of
 
 TIMEOUT_S = 2.0
 CHUNK_WORDS = 16384
@@ -23,8 +23,9 @@ BATCH = 1024
 
 
 class PcieChannel:
-    """Satisfies ``host.channel.Channel``; closes the card. Raises as ``host.links.pcie.engine.Engine``, and
-    DeviceError where the card refuses words: they do not exist, or a campaign runs."""
+    """Satisfies ``ndrite.host.channel.Channel``; closes the card. Raises as
+    ``ndrite.host.links.pcie.engine.Engine``, and DeviceError where the card refuses words: they do not exist,
+    or a campaign runs."""
 
     def __init__(self, device: PciDevice, *, timeout_s: float = TIMEOUT_S) -> None:
         self.device = device

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emulator.spec.packets import Status
-from emulator.spec.pcie import (
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.pcie import (
     CONTROL_RESET,
     CONTROL_RUN,
     DESCRIPTOR_BYTES,
@@ -20,9 +20,9 @@ from emulator.spec.pcie import (
     EngineError,
     engine_offset,
 )
-from emulator.spec.registers import BY_NAME
-from host.errors import DeviceError, IdentityError, LinkError, LinkTimeout, ProtocolError
-from host.links.pcie.device import PciDevice
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host.errors import DeviceError, IdentityError, LinkError, LinkTimeout, ProtocolError
+from ndrite.host.links.pcie.device import PciDevice
 
 RING_LOG2 = 2
 STAGES = 2

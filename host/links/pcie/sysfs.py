@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.spec.pcie import DEVICE_ID, VENDOR_ID
-from host.errors import LinkError
-from host.links.pcie.device import DmaMemory
+from ndrite.emulator.spec.pcie import DEVICE_ID, VENDOR_ID
+from ndrite.host.errors import LinkError
+from ndrite.host.links.pcie.device import DmaMemory
 
 DEVICES = Path("/sys/bus/pci/devices")
 PAGEMAP = Path("/proc/self/pagemap")

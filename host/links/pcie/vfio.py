@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from host.errors import LinkError
-from host.links.pcie.device import DmaMemory
-from host.links.pcie.sysfs import BUS_MASTER, COMMAND, MEMORY_SPACE
+from ndrite.host.errors import LinkError
+from ndrite.host.links.pcie.device import DmaMemory
+from ndrite.host.links.pcie.sysfs import BUS_MASTER, COMMAND, MEMORY_SPACE
 
 # Numbers and layouts of <linux/vfio.h>; every request is _IO(';', 100 + n).
 _BASE = ord(";") << 8 | 100

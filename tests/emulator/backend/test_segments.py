@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from emulator.backend.lay_out import check_fits
-from emulator.backend.segments import Segment, cut
-from emulator.spec import Geometry, GeometryError, Program
-from emulator.spec.steps import Pool
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.backend.segments import Segment, cut
+from ndrite.emulator.spec import Geometry, GeometryError, Program
+from ndrite.emulator.spec.steps import Pool
 from tests.emulator.backend.test_walk import MAPS, TINY, full, seen, steps_on
 from tests.random_graphs import random_graph
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from walks import walked_cycles
 
-from emulator.backend.lay_out import check_fits
-from emulator.backend.lowering import Fill, lower
-from emulator.backend.schedule import bound_cycles
-from emulator.backend.walk import codes_of_maps
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.mapping import map_network
-from emulator.spec import PRESETS, Geometry, GeometryError, Program
-from emulator.spec.flow import State, Term
-from emulator.spec.patches import Patches, Shape
-from emulator.spec.steps import Gate, Pool, Product, Step, Table
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.backend.lowering import Fill, lower
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.backend.walk import codes_of_maps
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
+from ndrite.emulator.spec.flow import State, Term
+from ndrite.emulator.spec.patches import Patches, Shape
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.emulator.backend.walk_by_hand import Hand
 from tests.kan import INPUTS, kan
 from tests.random_graphs import random_walk

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.backend.lay_out import lay_out
-from emulator.backend.lowering import lower
-from emulator.backend.walk import sample_order
-from emulator.spec import Geometry, Program
-from emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
-from emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.backend.walk import sample_order
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
+from ndrite.emulator.spec.walk_record import GATE, HEADER, KINDS, RECORD_WORDS, SIGNED, STEP, Fields
 from tests.emulator.golden import brute
 from tests.naive.learning import clip, partial_sum, rshift_round
 

@@ -1,4 +1,5 @@
-"""One NDR device behind a resistance in ngspice: the independent judge of ``emulator.device.ndr.circuit``.
+"""One NDR device behind a resistance in ngspice: the independent judge of
+``ndrite.emulator.device.ndr.circuit``.
 
 The netlist has the published diode equation as a behavioural source; nothing of ours is in it.
 """

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.description import Ecram, Neuron
-from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
-from emulator.errors import PhysicsError
+from ndrite.emulator.device.description import Ecram, Neuron
+from ndrite.emulator.device.ndr.circuit import Circuit
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
+from ndrite.emulator.errors import PhysicsError
 from tests.emulator.device.ngspice import needs_ngspice, sweep, transient
 from tests.refusals import refused
 

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from emulator.device.array.crossbar import Cubic, effective_matrix, effective_matrix_at, operating_point
+from ndrite.emulator.device.array.crossbar import (
+    Cubic,
+    effective_matrix,
+    effective_matrix_at,
+    operating_point,
+)
 from tests.emulator.mapping.by_hand import circuit
 
 LARGE = pytest.param((128, 128), marks=pytest.mark.slow)

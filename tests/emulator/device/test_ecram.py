@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Ecram, load_chip
-from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
-from emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
-from emulator.device.ndr.tuning import vary
-from emulator.device.pulsing import Programming
-from emulator.device.rram.programming import MODELS
-from emulator.errors import PhysicsError
+from ndrite.emulator.device.description import Ecram, load_chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
+from ndrite.emulator.device.ndr.tuning import vary
+from ndrite.emulator.device.pulsing import Programming
+from ndrite.emulator.device.rram.programming import MODELS
+from ndrite.emulator.errors import PhysicsError
 from tests.emulator.device.cited import linear_step
 from tests.refusals import refused
 from tests.stimulus import trace

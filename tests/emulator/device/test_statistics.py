@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.rram.drift import DRIFTS
-from emulator.device.rram.programming import MODELS
-from emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
-from emulator.errors import PhysicsError
-from emulator.mapping.cells import make_cells
-from emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.device.rram.drift import DRIFTS
+from ndrite.emulator.device.rram.programming import MODELS
+from ndrite.emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
+from ndrite.emulator.errors import PhysicsError
+from ndrite.emulator.mapping.cells import make_cells
+from ndrite.emulator.mapping.mitigation import Mitigation
 from tests.chips import changed
 from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
 

@@ -1,7 +1,8 @@
 """The steps of a program once more, element by element: plain Python, written from docs/arithmetic.md alone.
 
-Maps are nested dictionaries by (channel, row, column). No code of the golden model or of ``emulator.spec`` is
-used but the numbers that a program holds, and the samples of the noise generator, which has tests of its own.
+Maps are nested dictionaries by (channel, row, column). No code of the golden model or of
+``ndrite.emulator.spec`` is used but the numbers that a program holds, and the samples of the noise generator,
+which has tests of its own.
 """
 
 import itertools

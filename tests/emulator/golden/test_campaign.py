@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden import Core
-from emulator.golden import fast as fast_model
-from emulator.golden.campaign import FastChips, campaign
-from emulator.golden.noise import SIGNED_TABLE
-from emulator.golden.random_program import random_program
-from emulator.golden.redraw import redraw, virtual_chip
-from emulator.spec import PRESETS, Program, ProgramError
-from emulator.spec.campaign import Campaign
-from emulator.spec.variation import DOMAIN_CELL, Variation
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden import fast as fast_model
+from ndrite.emulator.golden.campaign import FastChips, campaign
+from ndrite.emulator.golden.noise import SIGNED_TABLE
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.golden.redraw import redraw, virtual_chip
+from ndrite.emulator.spec import PRESETS, Program, ProgramError
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import DOMAIN_CELL, Variation
 from tests.emulator.golden.test_steps import compiled
 from tests.naive.learning import speck64, word
 from tests.refusals import refused
@@ -42,8 +42,8 @@ def test_votes_are_the_argmax_of_each_inference(
     if fast:
         pytest.importorskip("numba", reason="needs ndrite[fast]")
     else:
-        monkeypatch.setattr("emulator.golden.campaign.available", lambda: False)
-        monkeypatch.setattr("emulator.golden.core.available", lambda: False)
+        monkeypatch.setattr("ndrite.emulator.golden.campaign.available", lambda: False)
+        monkeypatch.setattr("ndrite.emulator.golden.core.available", lambda: False)
     for trial in range(4):
         program = varied(trial, layers=3, readout=readout, dac_bits=dac_bits, corner=trial == 2)
         assert fast_model.suits(program)
@@ -104,7 +104,7 @@ def test_sums_that_float32_cannot_hold_are_numpys() -> None:
 
 
 def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple[int, int]]:
-    """Normal and uniform number of both cells of a weight, as ``emulator.spec.variation`` says."""
+    """Normal and uniform number of both cells of a weight, as ``ndrite.emulator.spec.variation`` says."""
     key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
     found = []
     for side in range(2):

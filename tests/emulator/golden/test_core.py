@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emulator.golden import Core, threads
-from emulator.golden.noise import gaussian, key_schedule, pass_key, speck_key_rounds
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Program
-from emulator.spec.noise import gaussian_table
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Product
+from ndrite.emulator.golden import Core, threads
+from ndrite.emulator.golden.noise import gaussian, key_schedule, pass_key, speck_key_rounds
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.noise import gaussian_table
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Product
 from tests.emulator.golden.test_steps import inputs, layer, program
 from tests.refusals import refused
 from tests.stimulus import random_inputs
@@ -90,7 +90,7 @@ def test_a_sample_left_over_is_shared_and_the_same(
 ) -> None:
     """A convolution whose second operand is its own input; of its patches each is computed once."""
     pytest.importorskip("numba")
-    from emulator.golden import fast_loops
+    from ndrite.emulator.golden import fast_loops
 
     rng = np.random.default_rng(7)
     patches = Patches(shape=(3, 30, 31), kernel=(3, 3), padding=(1, 1, 1, 1))
@@ -116,7 +116,7 @@ def test_a_sample_left_over_is_shared_and_the_same(
 def test_a_forked_process_makes_threads_of_its_own() -> None:
     code = """
 import os
-from emulator.golden import threads
+from ndrite.emulator.golden import threads
 threads.count = lambda: 2
 threads.in_threads(lambda low, high: None, 400, 1 << 20, 2)
 child = os.fork()

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden import Core, Trace, fast, threads
-from emulator.golden.noise import gaussian, pass_key
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Layer, Program
-from emulator.spec.errors import ProgramError
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, Step
+from ndrite.emulator.golden import Core, Trace, fast, threads
+from ndrite.emulator.golden.noise import gaussian, pass_key
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Layer, Program
+from ndrite.emulator.spec.errors import ProgramError
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Step
 from tests.emulator.golden import brute
 from tests.naive.learning import Sample
 from tests.random_graphs import random_graph
@@ -264,8 +264,8 @@ def test_tall_columns_of_small_weights() -> None:
 def test_compiled_loops_cut_every_small_patch() -> None:
     """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
     ``Patches.cut``, from the first patch and from one in the middle."""
-    from emulator.golden.fast import _where
-    from emulator.golden.fast_loops import cut
+    from ndrite.emulator.golden.fast import _where
+    from ndrite.emulator.golden.fast_loops import cut
 
     rng, compared, shapes = np.random.default_rng(3), 0, 0
     sides, pairs = (1, 2, 3), ((1, 1), (2, 2), (1, 2))

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
-from emulator.device.description import Chip
+from ndrite.emulator.device.description import Chip
 from tests.emulator.device.cited import PROGRAMMING, aged
 
 DEVICES = 2**32

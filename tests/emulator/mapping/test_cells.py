@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.array.crossbar import Cubic, effective_matrix_at
-from emulator.device.description import Chip, list_chips, list_devices, load_chip
-from emulator.errors import CompileError, CompileWarning
-from emulator.golden import Core
-from emulator.mapping import Mitigation, map_network, map_weights
-from emulator.mapping.cells import compensate, level_targets, make_cells
-from emulator.mapping.weights import code_max
-from emulator.network import Network
+from ndrite.emulator.device.array.crossbar import Cubic, effective_matrix_at
+from ndrite.emulator.device.description import Chip, list_chips, list_devices, load_chip
+from ndrite.emulator.errors import CompileError, CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import Mitigation, map_network, map_weights
+from ndrite.emulator.mapping.cells import compensate, level_targets, make_cells
+from ndrite.emulator.mapping.weights import code_max
+from ndrite.emulator.network import Network
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
 from tests.kan import kan
@@ -240,7 +240,7 @@ def test_unreachable_neurons_and_saturated_codes_are_counted_in_a_warning(monkey
     with pytest.warns(CompileWarning, match=r"table 0: \d+ of 30 functions want a curve the ECRAM does not"):
         report = map_network(far, "dendritic-ndr+ecram-pair", samples(far)).report
     assert report.tables[0].unreachable >= 1
-    monkeypatch.setattr("emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
+    monkeypatch.setattr("ndrite.emulator.mapping.weights.HEADROOM_SIGMAS", 0.0)
     with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 1920 conductances are beyond the code range"):
         map_network(net, WAN, samples(net))
 

@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Ecram
-from emulator.device.ndr.circuit import Circuit
-from emulator.device.ndr.curves import Bell, Double, Esaki
-from emulator.device.ndr.pwl import PwlTable
-from emulator.errors import CompileError, CompileWarning
-from emulator.golden import Core
-from emulator.golden.neuron import neuron
-from emulator.mapping import map_network
-from emulator.mapping.states import family
-from emulator.network import Dense, Ndr, Network, load_network
+from ndrite.emulator.device.description import Ecram
+from ndrite.emulator.device.ndr.circuit import Circuit
+from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki
+from ndrite.emulator.device.ndr.pwl import PwlTable
+from ndrite.emulator.errors import CompileError, CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.neuron import neuron
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.mapping.states import family
+from ndrite.emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 
 RNG = np.random.default_rng(3)
@@ -52,7 +52,7 @@ def test_no_neuron_is_cut_where_it_still_rises(ohm):
 
 
 def test_a_curve_that_is_cut_is_warned_of(monkeypatch):
-    from emulator.device.ndr import window
+    from ndrite.emulator.device.ndr import window
 
     monkeypatch.setattr(window, "HIGHS", np.array([1.0]))
     built = chip("dendritic-analog", source_resistance_ohm=400.0)

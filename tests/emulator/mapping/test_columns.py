@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.mapping import map_network, program_of
-from emulator.mapping.columns import program_bias
-from emulator.mapping.weights import map_weights
-from emulator.network import Dense, Network
-from emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network, program_of
+from ndrite.emulator.mapping.columns import program_bias
+from ndrite.emulator.mapping.weights import map_weights
+from ndrite.emulator.network import Dense, Network
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from tests.chips import centred_network, changed, mitigated
 from tests.stimulus import quiet
 
@@ -162,7 +162,7 @@ def test_rows_of_cells_hold_any_bias(seed):
 def test_noise_goes_with_the_root_of_temperature():
     """Columns' and converters' noise, on the die and in training, each from 300 K to 400 K."""
     pytest.importorskip("torch", reason="needs ndrite[train]")
-    from emulator.learning.training.view import view_of
+    from ndrite.emulator.learning.training.view import view_of
 
     noisy = (
         {"column_noise_percent": 4.0, "column_gain_mismatch_percent": 1.0},

@@ -6,14 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.device.description import Chip
-from emulator.device.rram.drift import WanRelaxation
-from emulator.errors import ChipError, CompileError
-from emulator.golden import Core
-from emulator.mapping import MapOptions, Mapped, die_digest, load_die, map_network, program_of, save_die
-from emulator.mapping.explain import explain
-from emulator.network import Network
-from emulator.spec import Geometry, Program
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.rram.drift import WanRelaxation
+from ndrite.emulator.errors import ChipError, CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import (
+    MapOptions,
+    Mapped,
+    die_digest,
+    load_die,
+    map_network,
+    program_of,
+    save_die,
+)
+from ndrite.emulator.mapping.explain import explain
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping.test_circuits import shaped_chip
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs

@@ -5,14 +5,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.backend.schedule import bound_cycles
-from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
-from emulator.mapping.block import blocked, laid_out, packed, ways
-from emulator.mapping.explain.forward import Forward, stages
-from emulator.network import Dense, Gate, Named, Network, Patches, Pool, Product, Sampled, State, Table, Term
-from emulator.network.floats import FLOATS, result
-from emulator.spec import Geometry
+from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.mapping.block import blocked, laid_out, packed, ways
+from ndrite.emulator.mapping.explain.forward import Forward, stages
+from ndrite.emulator.network import (
+    Dense,
+    Gate,
+    Named,
+    Network,
+    Patches,
+    Pool,
+    Product,
+    Sampled,
+    State,
+    Table,
+    Term,
+)
+from ndrite.emulator.network.floats import FLOATS, result
+from ndrite.emulator.spec import Geometry
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -6,12 +6,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import Chip, load_chip
-from emulator.errors import CompileError, CompileWarning
-from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, Named, Network
-from emulator.spec import ProgramError
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import CompileError, CompileWarning
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Dense, Named, Network
+from ndrite.emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
 from tests.refusals import refused
 

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.mapping import MapOptions, map_network
-from emulator.network import Dense, Network
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.network import Dense, Network
 from tests.chips import changed, mitigated
 
 RNG = np.random.default_rng(2)

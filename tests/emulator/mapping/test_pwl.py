@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device.ndr.curves import Bell, Esaki, tunnel
-from emulator.device.ndr.pwl import CODES, SEGMENTS, fit_pwl
-from emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _several, _tails, choose_window
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.golden.neuron import neuron
-from emulator.mapping.functions import placed
-from emulator.network.activation import NAMED
-from emulator.spec import Program
-from emulator.spec.steps import Table
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, tunnel
+from ndrite.emulator.device.ndr.pwl import CODES, SEGMENTS, fit_pwl
+from ndrite.emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _several, _tails, choose_window
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.neuron import neuron
+from ndrite.emulator.mapping.functions import placed
+from ndrite.emulator.network.activation import NAMED
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.steps import Table
 from tests.emulator.spec.test_program import layer
 from tests.refusals import refused
 

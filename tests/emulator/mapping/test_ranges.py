@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.golden.array import readout
-from emulator.mapping import Mitigation
-from emulator.mapping.ranges import (
+from ndrite.emulator.golden.array import readout
+from ndrite.emulator.mapping import Mitigation
+from ndrite.emulator.mapping.ranges import (
     GAIN_CORRECTION,
     AdcRange,
     build,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from emulator.errors import NetworkError
-from emulator.network import Dense, Named, Ndr, Network, Product, load_network
-from emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
-from emulator.spec.flow import State
-from emulator.spec.patches import Patches
+from ndrite.emulator.errors import NetworkError
+from ndrite.emulator.network import Dense, Named, Ndr, Network, Product, load_network
+from ndrite.emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
+from ndrite.emulator.spec.flow import State
+from ndrite.emulator.spec.patches import Patches
 from tests.emulator.mapping.test_graphs import NETWORKS
 from tests.emulator.spec.test_program_file import edit, put, rewrite
 from tests.kan import BASES, HIDDEN, INPUTS, kan

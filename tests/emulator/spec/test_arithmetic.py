@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.spec.arithmetic import clip, dac_slice, isqrt, rshift_round, slices
-from emulator.spec.sparse import sparse
+from ndrite.emulator.spec.arithmetic import clip, dac_slice, isqrt, rshift_round, slices
+from ndrite.emulator.spec.sparse import sparse
 from tests.stimulus import dense
 
 

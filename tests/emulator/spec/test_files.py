@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.spec.files import check_destination, whole_file
+from ndrite.emulator.spec.files import check_destination, whole_file
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002])

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS, Layer, Program, ProgramError
-from emulator.spec.flow import State, Term
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Gate, Pool, Product, Step, Table
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Layer, Program, ProgramError
+from ndrite.emulator.spec.flow import State, Term
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, Table
 from tests.refusals import refused
 from tests.stimulus import quiet, same_cells
 

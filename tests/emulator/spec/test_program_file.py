@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.random_program import random_program
-from emulator.spec import Program, ProgramError
-from emulator.spec.archive import digest
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Program, ProgramError
+from ndrite.emulator.spec.archive import digest
 from tests.emulator.spec.test_program import TINY, everything
 from tests.random_graphs import random_graph
 from tests.stimulus import same_cells

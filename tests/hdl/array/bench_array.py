@@ -8,9 +8,9 @@ from amaranth import signed
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
-from emulator.golden.array import array
-from hdl.array.array import PEEK_LATENCY
-from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
+from ndrite.emulator.golden.array import array
+from ndrite.hdl.array.array import PEEK_LATENCY
+from ndrite.hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout, row_layout
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import packed, unpacker

@@ -10,14 +10,14 @@ import numpy as np
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden.random_program import random_program
-from emulator.golden.redraw import redraw
-from emulator.spec import Program
-from emulator.spec.memory_map import REGION_SHIFT
-from emulator.spec.variation import Variation
-from hdl.array.array import PEEK_LATENCY
-from hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.golden.redraw import redraw
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.memory_map import REGION_SHIFT
+from ndrite.emulator.spec.variation import Variation
+from ndrite.hdl.array.array import PEEK_LATENCY
+from ndrite.hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import unpacker

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.spec import PRESETS, Geometry
-from hdl.control.emitter import Emitter
+from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.hdl.control.emitter import Emitter
 from tests.hdl.interpreted import simulated
 
 ONE = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, skip=True, weight_depth=1024)

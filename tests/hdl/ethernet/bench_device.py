@@ -7,9 +7,9 @@ import numpy as np
 from cocotb.task import bridge, resume
 from cocotb.triggers import First, Timer
 
-from boards.board import Board
-from emulator.golden.random_program import random_program
-from host.links.udp import UdpLink
+from ndrite.boards.board import Board
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.host.links.udp import UdpLink
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.hdl.ethernet.host import Host, checked, payload
 from tests.hdl.given import GEOMETRY
@@ -23,7 +23,7 @@ SECOND_NS = 100_000
 
 
 class PinDatagrams:
-    """Satisfies ``host.links.udp.Datagrams``, for a driver in a thread of its own."""
+    """Satisfies ``ndrite.host.links.udp.Datagrams``, for a driver in a thread of its own."""
 
     live = False
 

@@ -9,7 +9,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw, raw
 
-from emulator.spec.datagrams import HEADER, PIECE_MAX, PORT, VERSION, Kind
+from ndrite.emulator.spec.datagrams import HEADER, PIECE_MAX, PORT, VERSION, Kind
 from tests.hdl.ethernet.host import BOARD_IP, BOARD_MAC, HOST_IP, HOST_MAC, Host, payload
 from tests.hdl.streams import Source
 

@@ -12,7 +12,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw, raw
 
-from emulator.spec.datagrams import HEADER, HEADER_BYTES, OPEN_BYTES, PORT, VERSION, Kind
+from ndrite.emulator.spec.datagrams import HEADER, HEADER_BYTES, OPEN_BYTES, PORT, VERSION, Kind
 from tests.hdl.streams import pulse
 
 BOARD_MAC, BOARD_IP = "02:6e:64:72:00:05", "192.168.1.50"

@@ -4,11 +4,11 @@ from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.fpga.rgmii import Rgmii
-from emulator.spec import Geometry
-from hdl.ethernet.addresses import Addresses
-from hdl.ethernet.ethernet import Ethernet
-from hdl.tops import UdpTop
+from ndrite.boards.fpga.rgmii import Rgmii
+from ndrite.emulator.spec import Geometry
+from ndrite.hdl.ethernet.addresses import Addresses
+from ndrite.hdl.ethernet.ethernet import Ethernet
+from ndrite.hdl.tops import UdpTop
 
 OWN = Addresses(mac=0x02_6E_64_72_00_05, address=0xC0A8_0132)
 SECOND_CYCLES = 5000

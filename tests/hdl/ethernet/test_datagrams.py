@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.spec.datagrams import (
+from ndrite.emulator.spec.datagrams import (
     HEADER,
     HEADER_BYTES,
     HOLDER,
@@ -22,8 +22,8 @@ from emulator.spec.datagrams import (
     Kind,
     is_later,
 )
-from hdl.ethernet.datagrams import Datagrams
-from hdl.ethernet.ethernet import Echo
+from ndrite.hdl.ethernet.datagrams import Datagrams
+from ndrite.hdl.ethernet.ethernet import Echo
 from tests.hdl.interpreted import simulated
 
 Sender = tuple[int, int]
@@ -117,7 +117,8 @@ def data(token: int, number: int, piece: bytes = b"") -> bytes:
 
 
 class Rules:
-    """The device's side of ``emulator.spec.datagrams`` once more: who is the peer, and what is the stream."""
+    """The device's side of ``ndrite.emulator.spec.datagrams`` once more: who is the peer, and what is the
+    stream."""
 
     def __init__(self) -> None:
         self.peer: Sender | None = None

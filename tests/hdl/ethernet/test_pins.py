@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from emulator.spec import PRESETS
+from ndrite.emulator.spec import PRESETS
 from tests.hdl.ethernet import pins
 from tests.hdl.simulate import CELLS, simulate
 

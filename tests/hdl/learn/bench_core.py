@@ -7,11 +7,11 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from emulator.backend.learning import lay_out_learning, state_places
-from emulator.golden.learn import make_learner
-from emulator.spec.learning import Learning
-from emulator.spec.memory_map import REGION_SHIFT
-from hdl.parts.bus import STREAM_LATENCY
+from ndrite.emulator.backend.learning import lay_out_learning, state_places
+from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.spec.learning import Learning
+from ndrite.emulator.spec.memory_map import REGION_SHIFT
+from ndrite.hdl.parts.bus import STREAM_LATENCY
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import load, pulse, reset
 from tests.random_learning import random_learning

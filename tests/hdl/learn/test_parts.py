@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from amaranth import signed
 
-from emulator.golden.learn.devices import constants, updated
-from emulator.golden.learn.words import key_of, trains
-from emulator.golden.learn.words import slots as numbers
-from emulator.golden.noise import words
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
-from emulator.spec.learning_map import TABLES
-from hdl.learn.pulses import TRAIN_LATENCY, Trains
-from hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
-from hdl.learn.words import WORDS_LATENCY, Words
-from hdl.parts.multiplier import WIDEST, Multiplier
+from ndrite.emulator.golden.learn.devices import constants, updated
+from ndrite.emulator.golden.learn.words import key_of, trains
+from ndrite.emulator.golden.learn.words import slots as numbers
+from ndrite.emulator.golden.noise import words
+from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
+from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
+from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
+from ndrite.hdl.learn.words import WORDS_LATENCY, Words
+from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
 from tests.hdl.interpreted import answers
 from tests.random_learning import random_devices
 

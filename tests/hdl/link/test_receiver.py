@@ -9,8 +9,8 @@ from typing import Any
 
 from cobs import cobs
 
-from emulator.spec import PRESETS
-from hdl.link.receiver import Receiver
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.link.receiver import Receiver
 from tests.hdl.interpreted import followed
 
 TINY = PRESETS["tiny"]

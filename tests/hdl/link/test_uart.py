@@ -2,7 +2,7 @@
 
 import pytest
 
-from hdl.link.uart import QuietLine, UartReceiver
+from ndrite.hdl.link.uart import QuietLine, UartReceiver
 from tests.hdl.interpreted import followed
 
 BYTES = (0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x3C)

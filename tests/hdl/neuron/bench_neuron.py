@@ -7,13 +7,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden.neuron import neuron, preneuron
-from emulator.golden.random_program import random_program
-from emulator.spec import Program
-from emulator.spec.arithmetic import INPUT_MAX
-from hdl.neuron.neuron import logit_layout
-from hdl.parts.layouts import activation_layout, group_layout
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.neuron import neuron, preneuron
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.hdl.neuron.neuron import logit_layout
+from ndrite.hdl.parts.layouts import activation_layout, group_layout
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import packed, unpacker

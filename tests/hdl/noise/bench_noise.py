@@ -9,8 +9,8 @@ from amaranth import signed
 from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from emulator.golden.noise import gaussian, pass_key, sigma
-from hdl.parts.layouts import noise_layout
+from ndrite.emulator.golden.noise import gaussian, pass_key, sigma
+from ndrite.hdl.parts.layouts import noise_layout
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import packed, unpacker

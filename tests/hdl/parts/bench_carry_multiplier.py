@@ -6,7 +6,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hdl.parts.multiplier import MULTIPLY_LATENCY
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY
 from tests.hdl.compared import same
 from tests.hdl.streams import reset
 

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
-from hdl.learn.answers import clipped
-from hdl.parts.carry_chain import CarryMultiplier
-from hdl.parts.multiplier import MULTIPLY_LATENCY
-from hdl.parts.set_bits import at_most_set, first_set, inner_two, outer_two, second_last_set, second_set
+from ndrite.hdl.learn.answers import clipped
+from ndrite.hdl.parts.carry_chain import CarryMultiplier
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY
+from ndrite.hdl.parts.set_bits import (
+    at_most_set,
+    first_set,
+    inner_two,
+    outer_two,
+    second_last_set,
+    second_set,
+)
 from tests.hdl.interpreted import answers, simulated
 
 

@@ -6,9 +6,9 @@ import cocotb
 import numpy as np
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 
-from emulator.spec.memory_map import address
-from emulator.spec.pcie import bar_bytes, engine_offset, region_bytes
-from emulator.spec.registers import BY_NAME
+from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.pcie import bar_bytes, engine_offset, region_bytes
+from ndrite.emulator.spec.registers import BY_NAME
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.host import THOROUGH, Host
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from cocotbext.pcie.core.tlp import CplStatus
 
-from emulator.golden import Core
-from emulator.golden.random_program import random_program
-from emulator.spec import Program
-from emulator.spec.memory_map import address
-from emulator.spec.packets import Status
-from emulator.spec.pcie import CONTROL_RESET, DEVICE_ID, ENGINE_MAGIC, VENDOR_ID, EngineError
-from emulator.spec.registers import MAGIC, protocol_word, register_map_hash
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.pcie import CONTROL_RESET, DEVICE_ID, ENGINE_MAGIC, VENDOR_ID, EngineError
+from ndrite.emulator.spec.registers import MAGIC, protocol_word, register_map_hash
 from tests.hdl.given import GEOMETRY
 from tests.hdl.pcie.hard_block import refused, untouched
 from tests.hdl.pcie.host import RING_LOG2, THOROUGH, Host

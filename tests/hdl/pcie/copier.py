@@ -4,10 +4,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.pcie.endpoint import CONFIG
-from hdl.pcie.framer import Framer
-from hdl.pcie.reader import Reader
-from hdl.pcie.writer import Writer
+from ndrite.hdl.pcie.endpoint import CONFIG
+from ndrite.hdl.pcie.framer import Framer
+from ndrite.hdl.pcie.reader import Reader
+from ndrite.hdl.pcie.writer import Writer
 
 FIELDS = {"address": 64, "length": 32, "valid": 1}
 BEAT = {"data": 64, "half": 1, "last": 1, "valid": 1}
@@ -15,7 +15,7 @@ SAID = ("msi", "read_ready", "write_ready", "busy", "unexpected", "failed", "tim
 
 
 class Copier(wiring.Component):
-    """Ports as those of ``hdl.pcie.endpoint.PcieSimTop``, and the two transfers."""
+    """Ports as those of ``ndrite.hdl.pcie.endpoint.PcieSimTop``, and the two transfers."""
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes

@@ -13,7 +13,7 @@ from cocotbext.pcie.core.caps import MsiCapability
 from cocotbext.pcie.core.tlp import CplStatus, Tlp, TlpType
 from cocotbext.pcie.core.utils import PcieId
 
-from emulator.spec.pcie import CLASS_CODE, DEVICE_ID, VENDOR_ID
+from ndrite.emulator.spec.pcie import CLASS_CODE, DEVICE_ID, VENDOR_ID
 
 CONFIG_TYPES = {TlpType.CFG_READ_0, TlpType.CFG_WRITE_0}
 

@@ -12,12 +12,12 @@ from cocotb.clock import Clock
 from cocotb.triggers import Timer
 from cocotbext.pcie.core import RootComplex
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden import Core
-from emulator.spec import Geometry, Program, pcie
-from emulator.spec.memory_map import REGION_SHIFT
-from emulator.spec.packets import Status
-from emulator.spec.registers import BY_NAME
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden import Core
+from ndrite.emulator.spec import Geometry, Program, pcie
+from ndrite.emulator.spec.memory_map import REGION_SHIFT
+from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.registers import BY_NAME
 from tests.hdl.pcie.hard_block import HardBlock
 from tests.hdl.streams import pulse
 from tests.stimulus import random_inputs

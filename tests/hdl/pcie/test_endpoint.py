@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pcie_meter import read_rate
 
-from emulator.spec import PRESETS
-from hdl.pcie.endpoint import PcieSimTop
+from ndrite.emulator.spec import PRESETS
+from ndrite.hdl.pcie.endpoint import PcieSimTop
 from tests.hdl.pcie.copier import Copier
 from tests.hdl.simulate import simulate
 

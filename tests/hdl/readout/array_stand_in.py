@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from emulator.spec import Geometry
-from hdl.array.array import capture_latency
-from hdl.parts.waiting_sums import waiting_sums
-from hdl.readout.schedule import EMITTER_CYCLES
+from ndrite.emulator.spec import Geometry
+from ndrite.hdl.array.array import capture_latency
+from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.readout.schedule import EMITTER_CYCLES
 
 
 def pack(values: Any, bits: int) -> int:

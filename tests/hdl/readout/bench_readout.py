@@ -8,13 +8,13 @@ import numpy as np
 from amaranth import signed
 from amaranth.lib.data import ArrayLayout
 
-from emulator.backend.lay_out import lay_out
-from emulator.golden.array import readout
-from emulator.golden.noise import noise
-from emulator.golden.random_program import random_program
-from hdl.noise.samples import sample_depth
-from hdl.parts.layouts import readout_layout
-from hdl.parts.waiting_sums import waiting_sums
+from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.array import readout
+from ndrite.emulator.golden.noise import noise
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.hdl.noise.samples import sample_depth
+from ndrite.hdl.parts.layouts import readout_layout
+from ndrite.hdl.parts.waiting_sums import waiting_sums
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import packed, unpacker

@@ -11,14 +11,14 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from emulator.backend.map_places import Place
-from emulator.backend.walk import patch_fields
-from emulator.spec.errors import ProgramError
-from emulator.spec.patches import Patches
-from emulator.spec.steps import Pool, Product
-from hdl.walk.map_memory import MAP_LATENCY
-from hdl.walk.patch_reader import CHUNK_LATENCY
-from hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
+from ndrite.emulator.backend.map_places import Place
+from ndrite.emulator.backend.walk import patch_fields
+from ndrite.emulator.spec.errors import ProgramError
+from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import Pool, Product
+from ndrite.hdl.walk.map_memory import MAP_LATENCY
+from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY
+from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 from tests.emulator.spec.test_program import layer
 from tests.hdl.probe import packed, unpacker
 from tests.hdl.streams import pulse, reset

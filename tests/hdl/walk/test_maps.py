@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pytest
 from amaranth import Module, Signal
 
-from emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
-from emulator.spec import PRESETS
-from emulator.spec.geometry import WORD_ROWS, Geometry
-from emulator.spec.patches import Patches
-from hdl.neuron.neuron import codes_kept
-from hdl.walk.map_memory import MAP_LATENCY, MapMemory
-from hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
-from hdl.walk.places import PLACES_LATENCY, Places
-from hdl.walk.pooling import Pooling
+from ndrite.emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.patches import Patches
+from ndrite.hdl.neuron.neuron import codes_kept
+from ndrite.hdl.walk.map_memory import MAP_LATENCY, MapMemory
+from ndrite.hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
+from ndrite.hdl.walk.places import PLACES_LATENCY, Places
+from ndrite.hdl.walk.pooling import Pooling
 from tests.hdl.interpreted import followed, simulated
 from tests.hdl.walk import place_fields
 

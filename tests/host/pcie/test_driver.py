@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards.board import Board
-from boards.sim.pcie import SimCard
-from emulator.golden.random_program import random_program
-from emulator.spec import PRESETS
-from emulator.spec.campaign import Campaign
-from emulator.spec.memory_map import address
-from emulator.spec.pcie import DEVICE_ID
-from host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
-from host.links.pcie import PciDevice, PcieChannel, open_card
-from host.links.pcie.sysfs import SysfsDevice, check_card
-from host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
+from ndrite.boards.board import Board
+from ndrite.boards.sim.pcie import SimCard
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.pcie import DEVICE_ID
+from ndrite.host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
+from ndrite.host.links.pcie import PciDevice, PcieChannel, open_card
+from ndrite.host.links.pcie.sysfs import SysfsDevice, check_card
+from ndrite.host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
 from tests.stimulus import hang, inferred, ran, random_inputs, varied, voted
 
 pytestmark = pytest.mark.long

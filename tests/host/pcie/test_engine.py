@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from emulator.spec import pcie
-from emulator.spec.packets import Status
-from host import LinkTimeout
-from host.links.pcie.device import DmaMemory
-from host.links.pcie.engine import Engine, Job
+from ndrite.emulator.spec import pcie
+from ndrite.emulator.spec.packets import Status
+from ndrite.host import LinkTimeout
+from ndrite.host.links.pcie.device import DmaMemory
+from ndrite.host.links.pcie.engine import Engine, Job
 
 NAMES = ("engine_magic", "control", "state", "ring_low", "records_low", "ring_log2", "producer")
 REGISTERS = {pcie.engine_offset(name): name for name in NAMES}

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emulator.spec import Program
+from ndrite.emulator.spec import Program
 from tests.emulator.golden.test_steps import sampler
 from tests.naive.learning import partial_sum
 

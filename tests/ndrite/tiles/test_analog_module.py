@@ -14,8 +14,8 @@ import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
-from emulator.errors import EmulatorError
 from ndrite.costs.account import Account
+from ndrite.emulator.errors import EmulatorError
 from ndrite.tiles import cost_of
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import module, read, relative, tile

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 import ndrite
-from emulator.errors import EmulatorError
-from emulator.spec import GeometryError, SpecError
 from ndrite import HostError
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.spec import GeometryError, SpecError
 from tests.ndrite.tiles.conftest import read
 
 X = torch.rand(20, 6)

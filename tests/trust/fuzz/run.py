@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,unused-ignore]
 
-with atheris.instrument_imports(include=["host", "emulator", "ndrite"]):
+with atheris.instrument_imports(include=["ndrite"]):
     from tests.trust.fuzz import targets
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.device.description.loader import PRESETS as CHIPS
-from emulator.device.description.loader import load_chip
-from emulator.device.measurements import read_measurements
-from emulator.errors import EmulatorError
-from emulator.golden.random_program import random_program
-from emulator.network import load_network
-from emulator.network.datasets.idx import read_idx
-from emulator.spec import PRESETS, Program
-from emulator.spec.errors import ProgramError
-from host.packets import (
+from ndrite.emulator.device.description.loader import PRESETS as CHIPS
+from ndrite.emulator.device.description.loader import load_chip
+from ndrite.emulator.device.measurements import read_measurements
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.network import load_network
+from ndrite.emulator.network.datasets.idx import read_idx
+from ndrite.emulator.spec import PRESETS, Program
+from ndrite.emulator.spec.errors import ProgramError
+from ndrite.host.packets import (
     FrameError,
     Request,
     Response,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from emulator.device.description import list_chips, list_devices, load_chip, parse_chip
-from emulator.device.description.loader import DEVICES, PRESETS
-from emulator.device.description.schema import CARD
-from emulator.device.fitting import fit_ndr, held_out_error, read_measurements
-from emulator.errors import ChipError
+from ndrite.emulator.device.description import list_chips, list_devices, load_chip, parse_chip
+from ndrite.emulator.device.description.loader import DEVICES, PRESETS
+from ndrite.emulator.device.description.schema import CARD
+from ndrite.emulator.device.fitting import fit_ndr, held_out_error, read_measurements
+from ndrite.emulator.errors import ChipError
 from tests.refusals import refused
 
 CELL = {"g_max_uS": 40, "levels": 16}

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.device.description.loader import save_preset
-from emulator.device.ecram.pulses import LinearStep
-from emulator.device.fitting import fit_ecram, fit_ndr, fit_rram, held_out_error, read_measurements
-from emulator.device.measurements import UNITS
-from emulator.device.ndr.curves import Bell, Esaki, Tunnel
-from emulator.errors import DatasetError
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.description.loader import save_preset
+from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.device.fitting import fit_ecram, fit_ndr, fit_rram, held_out_error, read_measurements
+from ndrite.emulator.device.measurements import UNITS
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, Tunnel
+from ndrite.emulator.errors import DatasetError
 from tests.refusals import refused
 from tests.stimulus import trace
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emulator.device.description.loader import check_values
-from emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
-from emulator.device.fitting import Measurements, fit_ecram
+from ndrite.emulator.device.description.loader import check_values
+from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
+from ndrite.emulator.device.fitting import Measurements, fit_ecram
 from tests.stimulus import trace
 
 

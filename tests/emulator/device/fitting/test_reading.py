@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.device.fitting import Measurements, read_measurements
-from emulator.errors import DatasetError
+from ndrite.emulator.device.fitting import Measurements, read_measurements
+from ndrite.emulator.errors import DatasetError
 from tests.refusals import refused
 
 IV = ("voltage", "current")

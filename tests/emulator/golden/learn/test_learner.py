@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.golden.learn import Learner
-from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.words import key_of, trains
-from emulator.golden.noise import words
-from emulator.spec import Geometry
-from emulator.spec.errors import SpecError
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
-from emulator.spec.noise import gaussian_table
+from ndrite.emulator.golden.learn import Learner
+from ndrite.emulator.golden.learn.fast import FastLearner
+from ndrite.emulator.golden.learn.words import key_of, trains
+from ndrite.emulator.golden.noise import words
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.errors import SpecError
+from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
+from ndrite.emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning
 from tests.refusals import refused

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.device.ecram.pulses import EcramSpread, LinearStep
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.golden.learn import Learner, make_learner
-from emulator.golden.learn.devices import constants, updated
-from emulator.golden.learn.fast import FastLearner
-from emulator.golden.learn.words import key_of
-from emulator.golden.noise import words
-from emulator.learning.insitu import Course, Plan, follow, prepare
-from emulator.learning.insitu.laws import devices_of, normal_table, table
-from emulator.learning.insitu.neurons import symmetry_points
-from emulator.learning.insitu.plan import Prepared
-from emulator.network.datasets import digits
-from emulator.spec.errors import ProgramError
-from emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.learn import Learner, make_learner
+from ndrite.emulator.golden.learn.devices import constants, updated
+from ndrite.emulator.golden.learn.fast import FastLearner
+from ndrite.emulator.golden.learn.words import key_of
+from ndrite.emulator.golden.noise import words
+from ndrite.emulator.learning.insitu import Course, Plan, follow, prepare
+from ndrite.emulator.learning.insitu.laws import devices_of, normal_table, table
+from ndrite.emulator.learning.insitu.neurons import symmetry_points
+from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec.errors import ProgramError
+from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
 from tests.emulator.device.cited import linear_step
 from tests.refusals import refused
 

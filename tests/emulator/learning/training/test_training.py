@@ -8,20 +8,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emulator.device.description import load_chip  # noqa: E402
-from emulator.device.rram.programming import WAN_2022  # noqa: E402
-from emulator.learning.labelled import Labelled  # noqa: E402
-from emulator.learning.training import loop  # noqa: E402
-from emulator.learning.training.build import of_widths  # noqa: E402
-from emulator.learning.training.job import Job, run_job  # noqa: E402
-from emulator.learning.training.layers import Crossbar  # noqa: E402
-from emulator.learning.training.model import settle_normalisation  # noqa: E402
-from emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from emulator.learning.training.nodes import column_errors  # noqa: E402
-from emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
-from emulator.mapping import map_network  # noqa: E402
-from emulator.network import Dense, Network  # noqa: E402
-from emulator.spec.state_file import StateError  # noqa: E402
+from ndrite.emulator.device.description import load_chip  # noqa: E402
+from ndrite.emulator.device.rram.programming import WAN_2022  # noqa: E402
+from ndrite.emulator.learning.labelled import Labelled  # noqa: E402
+from ndrite.emulator.learning.training import loop  # noqa: E402
+from ndrite.emulator.learning.training.build import of_widths  # noqa: E402
+from ndrite.emulator.learning.training.job import Job, run_job  # noqa: E402
+from ndrite.emulator.learning.training.layers import Crossbar  # noqa: E402
+from ndrite.emulator.learning.training.model import settle_normalisation  # noqa: E402
+from ndrite.emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
+from ndrite.emulator.learning.training.nodes import column_errors  # noqa: E402
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
+from ndrite.emulator.mapping import map_network  # noqa: E402
+from ndrite.emulator.network import Dense, Network  # noqa: E402
+from ndrite.emulator.spec.state_file import StateError  # noqa: E402
 from tests.chips import changed  # noqa: E402
 from tests.emulator.learning.training.test_graphs import exported, pictures  # noqa: E402
 

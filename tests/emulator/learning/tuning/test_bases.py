@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.learning.tuning import EcramBank, Learner, Tunable
-from emulator.learning.tuning.calibrate import Rule
-from emulator.learning.tuning.learner import centred, cross_entropy
-from emulator.mapping import map_network, program_of
-from emulator.spec import Program
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.learning.tuning import EcramBank, Learner, Tunable
+from ndrite.emulator.learning.tuning.calibrate import Rule
+from ndrite.emulator.learning.tuning.learner import centred, cross_entropy
+from ndrite.emulator.mapping import map_network, program_of
+from ndrite.emulator.spec import Program
 from tests.emulator.device.cited import linear_step
 from tests.emulator.learning.tuning.test_tuning import Chip
 from tests.kan import BASES, HIDDEN, INPUTS, kan

@@ -6,15 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.errors import CompileError
-from emulator.golden import Core
-from emulator.learning.tuning import Learner, Plan, Tunable, calibrate
-from emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
-from emulator.learning.tuning.retune import kinds, moved
-from emulator.mapping import Mitigation, map_network
-from emulator.mapping.states import States, heights_at
-from emulator.network import Dense, Named, Ndr, Network
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.learning.tuning import Learner, Plan, Tunable, calibrate
+from ndrite.emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
+from ndrite.emulator.learning.tuning.retune import kinds, moved
+from ndrite.emulator.mapping import Mitigation, map_network
+from ndrite.emulator.mapping.states import States, heights_at
+from ndrite.emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
 from tests.emulator.mapping.test_circuits import shaped_chip, shaped_network
 from tests.refusals import refused

@@ -5,14 +5,14 @@ import functools
 import numpy as np
 import pytest
 
-from emulator.device.description import load_chip
-from emulator.golden import Core
-from emulator.mapping import Mapped, map_network
-from emulator.mapping.explain import CAUSES, explain, snr_db
-from emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
-from emulator.mapping.explain.forward import Forward, stages, weight_changes
-from emulator.network import Network
-from emulator.spec.evaluate import At
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import Mapped, map_network
+from ndrite.emulator.mapping.explain import CAUSES, explain, snr_db
+from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
+from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec.evaluate import At
 from tests.chips import changed, random_network, samples
 from tests.kan import INPUTS, kan
 from tests.stimulus import step_of

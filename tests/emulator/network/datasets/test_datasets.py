@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.errors import DatasetError, MissingExtraError
-from emulator.network.datasets import fashion_mnist_train, japanese_vowels, mnist, read_idx
-from emulator.network.datasets.japanese_vowels import INSIDE
+from ndrite.emulator.errors import DatasetError, MissingExtraError
+from ndrite.emulator.network.datasets import fashion_mnist_train, japanese_vowels, mnist, read_idx
+from ndrite.emulator.network.datasets.japanese_vowels import INSIDE
 from tests.refusals import refused
 
 

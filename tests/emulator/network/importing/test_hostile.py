@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.errors import CompileWarning, NetworkError
-from emulator.network import Network
-from emulator.network.importing import import_model
+from ndrite.emulator.errors import CompileWarning, NetworkError
+from ndrite.emulator.network import Network
+from ndrite.emulator.network.importing import import_model
 from tests.emulator.network.importing import cases
 from tests.emulator.network.importing.cases import net, nn, normal, onnx_case, seeded, torch
 from tests.emulator.network.importing.sklearn_models import estimator, fitted, mlp, piped
@@ -301,7 +301,7 @@ def test_estimators_that_are_no_networks(build: Callable[[], Any]) -> None:
 
 def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever a handler gets wrong, the model's own runtime finds it, and says where."""
-    from emulator.network.importing.reading import HANDLERS
+    from ndrite.emulator.network.importing.reading import HANDLERS
 
     right = HANDLERS["Gemm"]
     path = hostile_file(tmp_path, "g = Gemm(x, w, b) t = Tanh(g) y = Gemm(t, w)", (6,), 6)

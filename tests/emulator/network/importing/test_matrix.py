@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.network import load_network
-from emulator.network.importing import Imported, import_model
-from emulator.network.importing.arithmetic import in_codes
-from emulator.network.importing.domains import prepared
-from emulator.network.importing.graph import Op
-from emulator.network.importing.reading import Reading
-from emulator.network.importing.simplify import simplified
-from emulator.network.importing.view import View
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import load_network
+from ndrite.emulator.network.importing import Imported, import_model
+from ndrite.emulator.network.importing.arithmetic import in_codes
+from ndrite.emulator.network.importing.domains import prepared
+from ndrite.emulator.network.importing.graph import Op
+from ndrite.emulator.network.importing.reading import Reading
+from ndrite.emulator.network.importing.simplify import simplified
+from ndrite.emulator.network.importing.view import View
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN

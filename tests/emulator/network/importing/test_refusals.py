@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
-from emulator.network.importing import import_model
+from ndrite.emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.importing import import_model
 from tests.emulator.network.importing.cases import net, nn, normal, seeded, torch, written
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import ndrite
-from emulator.backend.lay_out import check_fits
-from emulator.golden import Core
-from emulator.mapping import map_network
-from emulator.mapping.explain import accuracy
-from emulator.network import load_network, zoo
-from emulator.network.datasets import fashion_mnist_test, japanese_vowels
-from emulator.network.zoo import float_network, program
-from emulator.spec import PRESETS
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.mapping.explain import accuracy
+from ndrite.emulator.network import load_network, zoo
+from ndrite.emulator.network.datasets import fashion_mnist_test, japanese_vowels
+from ndrite.emulator.network.zoo import float_network, program
+from ndrite.emulator.spec import PRESETS
 
 
 def test_recompiling_gives_the_shipped_program_which_fits_the_simulated_board():
@@ -52,7 +52,7 @@ def test_accuracy_on_the_real_set():
 def test_float_accuracy_on_the_whole_test_set():
     """By PyTorch, whose answers on 200 of the images are compared with NumPy's."""
     pytest.importorskip("torch")
-    from emulator.learning.training.job import accuracy_of
+    from ndrite.emulator.learning.training.job import accuracy_of
 
     images, labels = fashion_mnist_test()
     network = load_network(zoo.resnet())
