@@ -27,7 +27,7 @@ quick: $(DEV_STAMP) ## what needs no compiled board and no minute: emulator, hos
 
 test-lowest: ## `make quick` with the oldest version of every package that pyproject.toml accepts
 	$(PYTHON) -m venv $(VENV)-lowest && $(VENV)-lowest/bin/pip install --quiet uv
-	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[dev,train,mnist,sklearn,fast,sweep]'
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[dev,train,mnist,sklearn,sweep]'
 	$(VENV)-lowest/bin/python -m pytest $(SHARED) $(QUICK)
 
 test: compiler $(DEV_STAMP) ## the test suite on $(WORKERS) workers, without what compiles for minutes

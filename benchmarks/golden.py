@@ -8,7 +8,7 @@ r"""What the golden model does on one thread: full layers and the shapes of a Re
 Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
 best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
 (answers must be equal), and the share of what float32 BLAS alone does with a square product on this machine.
-The ratios of one run hold across machines, the times do not. Needs ``ndrite[fast]``. ``--peer`` runs
+The ratios of one run hold across machines, the times do not.. ``--peer`` runs
 the same shapes in aihwkit-lightning too, before and after: the Python of the environment that
 ``benchmarks/peers/install.sh`` makes.
 """
@@ -219,7 +219,7 @@ def main() -> int:
     if threads not in ("1", "2") or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         sys.exit("set OMP_NUM_THREADS=1 (or 2) and OPENBLAS_NUM_THREADS=1 before Python starts")
     if not available():
-        sys.exit("needs numba: pip install 'ndrite[fast]'")
+        sys.exit("needs numba: pip install numba")
     if options.threads:
         if of_threads.count() != 2:
             sys.exit("set OMP_NUM_THREADS=2")

@@ -43,5 +43,9 @@ class CompileWarning(UserWarning):
     """Something was cut in a compilation that went through; the text counts it."""
 
 
+class PlainWarning(UserWarning):
+    """The golden model runs in plain NumPy: the same bits, slower. The text says why."""
+
+
 class MissingExtraError(EmulatorError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""

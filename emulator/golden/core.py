@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.codes import Codes, Draw, Trace
-from ndrite.emulator.golden.fast import FastCore, available, loaded, suits, work
+from ndrite.emulator.golden.fast import FastCore, available, installed, loaded, suits, work
 from ndrite.emulator.spec.errors import require
 from ndrite.emulator.spec.evaluate import last
 from ndrite.emulator.spec.flow import of_kind
@@ -28,16 +28,16 @@ class Core:
     """The golden model of one programmed chip.
 
     ``fast``: whether to use the compiled loops of ``ndrite.emulator.golden.fast``;
-    None: where numba is installed, and has been loaded or is worth loading, for ``FAST_FROM`` samples or
-    ``FAST_WORK`` multiplications (that costs a second). The answers are the same.
+    None: where numba has been loaded or is worth loading, for ``FAST_FROM`` samples or ``FAST_WORK``
+    multiplications (loading costs a second). The answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:
         self.program = program
-        usable = fast is not False and available() and suits(program)
-        if fast and not usable:
-            raise ValueError("compiled loops need numba (pip install 'ndrite[fast]') and sums below 2^24")
-        self._fast = FastCore(program) if usable else None
+        possible = fast is not False and installed() and suits(program)
+        if fast and not (possible and available()):
+            raise ValueError("compiled loops need numba, NDRITE_PLAIN not set, and sums below 2^24")
+        self._fast = FastCore(program) if possible else None
         self._always = bool(fast)
         self._work, self._batch = work(program), batch_of(program.steps)
 
@@ -81,7 +81,7 @@ class Core:
             )
         require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", ValueError)
         enough = self._always or loaded() or len(x) >= FAST_FROM or len(x) * self._work >= FAST_WORK
-        if self._fast is not None and trace is None and enough:
+        if self._fast is not None and trace is None and enough and available():
             return self._fast.infer(x, seed=seed, first_index=first_index, noise=noise, stream=stream)
         step = self._batch if trace is None else max(1, len(x))
         out = np.empty((len(x), self.program.outputs), np.int32)

@@ -1,21 +1,26 @@
 """fast: the golden model in compiled loops, bit-identical to ``ndrite.emulator.golden.core`` (tested), for
 speed.
 
-Needs the extra ``fast``; without it the NumPy model does the same work, slower. Maps are (C, n, H, W): what a
-column or a channel holds lies in one piece for all samples together.
+Compiled by numba. Where numba cannot be imported, or NDRITE_PLAIN is 1, the NumPy model computes the same
+bits, several times slower, and one warning says so. Maps are (C, n, H, W): the values of a column or channel
+are contiguous over all samples.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import importlib.util
+import os
 import sys
+import warnings
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ndrite.emulator.errors import PlainWarning
 from ndrite.emulator.golden.array import FLOAT32_EXACT
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.golden.noise import key_schedule
@@ -40,9 +45,39 @@ NO_CODES, NO_SUMS, NO_FACTORS = np.empty((0, 0), np.uint8), np.empty((0, 0), np.
 
 
 @cache
+def installed() -> bool:
+    """Whether numba is installed and wanted. Imports nothing. Warns PlainWarning when the answer is no."""
+    if os.environ.get("NDRITE_PLAIN") == "1":
+        reason = "NDRITE_PLAIN is 1"
+    elif importlib.util.find_spec("numba") is None:
+        reason = "numba is not installed"
+    else:
+        return True
+    _warn(reason)
+    return False
+
+
+@cache
 def available() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether the compiled loops can be used. Imports numba, which takes about a second the first time.
+
+    Warns PlainWarning, with the versions of numba and NumPy, when that import fails.
+    """
+    if not installed():
+        return False
+    try:
+        import numba  # noqa: F401
+    except Exception as error:  # numba raises ImportError for a NumPy too new, others for a broken llvmlite
+        numba_version = importlib.metadata.version("numba")
+        cause = " ".join(str(error).split()).rstrip(".")
+        _warn(f"numba {numba_version} cannot be imported beside NumPy {np.__version__} ({cause})")
+        return False
+    return True
+
+
+def _warn(reason: str) -> None:
+    text = f"{reason}: the plain model computes the same bits, several times slower"
+    warnings.warn(text, PlainWarning, stacklevel=4)
 
 
 def loaded() -> bool:

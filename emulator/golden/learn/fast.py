@@ -1,7 +1,5 @@
 """fast: learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
 (tested).
-
-Needs the extra ``fast``.
 """
 
 from typing import Any

@@ -89,7 +89,6 @@ def test_a_sample_left_over_is_shared_and_the_same(
     three: None, samples: int, shared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A convolution whose second operand is its own input; of its patches each is computed once."""
-    pytest.importorskip("numba")
     from ndrite.emulator.golden import fast_loops
 
     rng = np.random.default_rng(7)

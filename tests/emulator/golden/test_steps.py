@@ -61,8 +61,7 @@ def equal(
 
 
 def compiled(program: Program, x: np.ndarray, expected: np.ndarray, **rest: Any) -> None:
-    if fast.available():
-        np.testing.assert_array_equal(Core(program, fast=True).infer(x, **rest), expected)
+    np.testing.assert_array_equal(Core(program, fast=True).infer(x, **rest), expected)
 
 
 def layer(rng: np.random.Generator, k: int, m: int, **rest: Any) -> Layer:
@@ -192,7 +191,6 @@ def test_random_graphs_equal_brute_force() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
 @pytest.mark.parametrize("stream", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
     """Across 2^32 of the inference index, with more samples than are worked on together."""
@@ -214,7 +212,6 @@ def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
     assert compared >= 35
 
 
-@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
 def test_more_patches_than_are_worked_on_together() -> None:
     """Maps of one row longer than a chunk, and samples that end inside one."""
     rng = np.random.default_rng(8)
@@ -228,7 +225,7 @@ def test_more_patches_than_are_worked_on_together() -> None:
 
 @pytest.mark.parametrize(
     "quick",
-    [False, pytest.param(True, marks=pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]"))],
+    [False, True],
 )
 def test_pieces_equal_the_whole_on_any_number_of_threads(
     quick: bool, monkeypatch: pytest.MonkeyPatch
@@ -247,7 +244,6 @@ def test_pieces_equal_the_whole_on_any_number_of_threads(
             np.testing.assert_array_equal(part, whole[low:high])
 
 
-@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
 def test_tall_columns_of_small_weights() -> None:
     """Sums of squares of an analog column beyond 2^31: they scale its noise."""
     k = 40000
@@ -260,7 +256,6 @@ def test_tall_columns_of_small_weights() -> None:
     compiled(p, x, Core(p, fast=False).infer(x, seed=4), seed=4)
 
 
-@pytest.mark.skipif(not fast.available(), reason="needs ndrite[fast]")
 def test_compiled_loops_cut_every_small_patch() -> None:
     """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
     ``Patches.cut``, from the first patch and from one in the middle."""

@@ -59,7 +59,6 @@ def test_plain_is_the_naive_model(seed: int, corner: bool, beside: dict[str, boo
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize(("seed", "slots"), [(0, 1), (1, 2), (2, 15), (0, 31)])
 def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: dict[str, bool]) -> None:
-    pytest.importorskip("numba", reason="needs ndrite[fast]")
     learning = drawn(100 + seed, slots=slots, corner=corner, **beside)
     x, labels = samples(learning, seed, 12)
     for noise in (True, False):
