@@ -7,6 +7,8 @@ from collections import defaultdict
 
 import pytest
 
+from tests.extras import costs
+
 # Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times
 # as long. Set before NumPy is imported; workers and processes that tests start inherit it.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -28,7 +30,11 @@ def summary(request: pytest.FixtureRequest) -> dict[str, list[str]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print them; workers of pytest-xdist keep theirs."""
+    """Print them, and the skips of each extra; workers of pytest-xdist keep theirs."""
+    if skipped := terminalreporter.stats.get("skipped"):
+        terminalreporter.section("skips by missing extra (a file skipped whole counts once)")
+        for line in costs(skipped):
+            terminalreporter.write_line(line)
     for title, lines in config.stash.get(SUMMARY, {}).items():
         terminalreporter.section(title)
         for line in lines:

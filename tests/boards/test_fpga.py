@@ -27,6 +27,7 @@ from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 from ndrite.hdl.ethernet.ethernet import Ethernet
 from ndrite.hdl.tops import UdpTop
 from ndrite.host.errors import InputError
+from tests.extras import needs
 
 HOLDS_784_128_10 = ("ulx3s-25f", "ulx3s-85f", "ulx3s-85f-128", "colorlight-i9-udp", "icebreaker")
 
@@ -74,7 +75,7 @@ def test_constraints_name_every_pin_once_and_every_clock(board: Target) -> None:
     ],
 )
 def test_pins_are_those_of_amaranth_boards(name: str, module: str, platform: str) -> None:
-    pytest.importorskip("amaranth_boards")
+    needs("amaranth_boards")
     theirs = getattr(importlib.import_module(f"amaranth_boards.{module}"), platform)
     board = find_target(name)
     named: dict[str, list[str]] = {}

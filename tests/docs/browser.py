@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.extras import needs
+
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -79,7 +81,7 @@ CONTRAST = """(() => {
 @contextlib.contextmanager
 def browser() -> Iterator[View]:
     """A page of its own. Skips where Chromium or playwright is missing."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs ndrite[browser]")
+    sync_api = needs("playwright.sync_api")
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("needs Chromium; `make doctor` says how to get it")

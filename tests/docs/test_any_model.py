@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs ndrite[train]")
+from tests.extras import needs
+
+needs("torch")
 
 import torch
 
@@ -89,8 +91,8 @@ def example() -> Any:
 
 def test_the_wake_word_is_the_packages(example: Any) -> None:
     """Rebuilt from the file's constants, it gives what the package's TensorFlow Lite gives."""
-    package = pytest.importorskip("pyopen_wakeword", reason="needs ndrite[pretrained]")
-    pytest.importorskip("tflite", reason="needs ndrite[pretrained]")
+    package = needs("pyopen_wakeword")
+    needs("tflite")
     path = Path(package.__file__).parent / "models" / "okay_nabu.tflite"
     model = example.WakeWord(example.constants(path)).eval()
     rng = np.random.default_rng(0)
@@ -112,7 +114,7 @@ def test_the_wake_word_is_the_packages(example: Any) -> None:
 def test_faces_go_onto_a_die(example: Any, stage: str, side: int) -> None:
     if importlib.util.find_spec("facenet_pytorch") is None:
         pytest.skip("needs facenet-pytorch, installed with --no-deps")
-    pytest.importorskip("sklearn", reason="needs ndrite[pretrained]")
+    needs("sklearn")
     model = example.net(stage)
     picture = next(iter(example.photographs()))
     small = torch.nn.functional.interpolate(picture[None], (120, 100), mode="area")

@@ -20,6 +20,7 @@ import pytest
 from ndrite.emulator.network.datasets import fashion_mnist_test
 from ndrite.shell.main import OK, run
 from tests.docs.given import in_shell, shorter, write_files, write_onnx
+from tests.extras import needs
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -100,7 +101,7 @@ CASES = [pytest.param(page, id=name_of(page), marks=marks(page)) for page in PAG
 @pytest.mark.parametrize("page", CASES)
 def test_its_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in EXTRAS.get(name_of(page), ()):
-        pytest.importorskip(package, reason=f"the page needs {package}")
+        needs(package)
     given = tmp_path / "given"
     given.mkdir()
     monkeypatch.chdir(given)

@@ -14,6 +14,7 @@ import pytest
 from ndrite.shell.main import OK, run
 from tests.docs.given import shorter, write_files, write_onnx
 from tests.docs.test_blocks import execute
+from tests.extras import needs
 from tests.ndrite.test_commands import EVERY
 from tests.system.serving import Server
 
@@ -62,7 +63,7 @@ CASES = [pytest.param(command, marks=marks(command[-1])) for command in EVERY]
 @pytest.mark.parametrize("command", CASES, ids=lambda c: "-".join(c))
 def test_help_examples(command: list[str], files: Path) -> None:
     for package in NEEDS.get(command[0], ()):
-        pytest.importorskip(package)
+        needs(package)
     if command[0] == "calibrate":  # neurons that can be tuned
         assert run(["compile", "float.npz", "--chip", "dendritic-ndr+ecram-pair", "-o", "mine"]) == OK
     if command[0] == "compile":

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -71,7 +72,6 @@ def test_notebooks_are_stored_without_outputs() -> None:
             assert cell.get("execution_count") is None, path.name
 
 
-OWN = ("ndrite",)
 CONTRIBUTORS = {"docs/architecture.md", "docs/arithmetic.md", "docs/hardware.md"}
 """Pages that explain what is inside, to those who change it."""
 
@@ -94,20 +94,35 @@ def shown() -> list[Path]:
     return sorted(path for path in found if any(True for _ in python_of(path)))
 
 
+@cache
+def public_names(module: str) -> set[str]:
+    """Names that users may import from a module, without importing it: it may need an extra."""
+    if module == "ndrite":
+        return set(ndrite.__all__)
+    if module.removeprefix("ndrite.") not in ndrite._MODULES:
+        return set()
+    names = set()
+    for node in ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text()).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
 def foreign(text: str) -> list[str]:
-    """What a piece of Python imports of ours that is no public name."""
-    found = []
+    """Imports from ndrite, in a piece of Python, that are not public names."""
+    wrong = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-            found += [n for n in names if n.split(".")[0] in OWN and n != "ndrite"]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
-            names = [alias.name for alias in node.names]
-            module = importlib.import_module(str(node.module))
-            named = module in (ndrite, *(getattr(ndrite, name) for name in ndrite._MODULES))
-            public = named and all(hasattr(module, name) for name in names)
-            found += [] if public else [f"{node.module}: {', '.join(names)}"]
-    return found
+            wrong += [n for n in names if n.split(".")[0] == "ndrite" and n != "ndrite"]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ndrite":
+            private = sorted({alias.name for alias in node.names} - public_names(str(node.module)))
+            wrong += [f"{node.module}: {', '.join(private)}"] if private else []
+    return wrong
 
 
 @pytest.mark.parametrize("path", shown(), ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -120,7 +135,7 @@ def test_users_import_from_ndrite_alone(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.name)
 def test_what_a_benchmark_imports_is_there(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ndrite":
             module = importlib.import_module(str(node.module))
             absent = [a.name for a in node.names if not hasattr(module, a.name)]
             assert [n for n in absent if importlib.util.find_spec(f"{node.module}.{n}") is None] == []

@@ -14,6 +14,7 @@ from ndrite.emulator.network import InputRange
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import Program
 from ndrite.host import InputError
+from tests.extras import needs
 from tests.ndrite.test_inputs import nearest_means
 from tests.refusals import refused
 
@@ -48,7 +49,7 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_in_a_pipeline(trained: Trained) -> None:
-    pytest.importorskip("sklearn", reason="needs ndrite[import-check]")
+    needs("sklearn")
     from sklearn.base import clone, is_classifier
     from sklearn.model_selection import cross_val_score
     from sklearn.pipeline import make_pipeline
@@ -95,7 +96,7 @@ NAMES = np.array(["low", "middle", "high"])[WHICH]
 
 def estimated(y: Any) -> tuple[Any, Any]:
     """A scikit-learn classifier of X, and what is compiled of it."""
-    pytest.importorskip("skl2onnx", reason="needs ndrite[sklearn]")
+    needs("skl2onnx")
     from sklearn.neural_network import MLPClassifier
 
     with warnings.catch_warnings():
@@ -112,7 +113,7 @@ def test_scores_are_of_the_users_own_labels(labels: Any) -> None:
     assert classifier.score(X, labels) == pytest.approx(model.score(X, labels), abs=0.02)
     assert set(classifier.predict(X)) <= set(labels)
     assert "3 classes" in repr(classifier)
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    torch = needs("torch")
     y = classifier.predict(torch.tensor(X))
     np.testing.assert_array_equal(y, classifier.predict(X))
     if not isinstance(labels[0], str):  # names are no tensor's
@@ -142,7 +143,7 @@ def test_labels_of_another_kind_are_refused_not_wrong(labels: Any) -> None:
 
 def test_the_targets_deviation_is_over_all_outputs() -> None:
     """As the error that it is compared with: a small output does not make it small."""
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    torch = needs("torch")
     model, y = torch.nn.Linear(6, 2), np.stack([SCORE, 100 * SCORE], axis=1)
     model.weight.data = torch.tensor([[1.0, -0.5], [100.0, -50.0]]) @ torch.eye(2, 6)
     model.bias.data.zero_()

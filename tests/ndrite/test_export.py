@@ -20,6 +20,7 @@ from ndrite.emulator.mapping.deck import drawn
 from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice, simulated
+from tests.extras import needs
 
 MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
 DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
@@ -145,7 +146,7 @@ def test_an_ecram_of_one_pulse_has_no_module() -> None:
 
 def test_openvaf_compiles_the_modules(tmp_path: Path) -> None:
     """And evaluates them: the device's current is ours."""
-    openvaf = pytest.importorskip("openvaf_py", reason="needs the package openvaf-py")
+    openvaf = needs("openvaf_py")
     chip = load_chip("dendritic-analog")
     path = tmp_path / "devices.va"
     path.write_text(verilog_a(chip))

@@ -20,6 +20,7 @@ from ndrite.emulator.network import Dense, Network
 from ndrite.emulator.spec import PRESETS
 from ndrite.host.errors import LinkError
 from ndrite.shell.main import OK, run
+from tests.extras import needs
 from tests.system.serving import MAIN
 
 EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
@@ -91,7 +92,7 @@ PICKLES = [pickle.dumps(Evil()), b"", b"PK\x03\x04" + bytes(50), b"\x80\x02" + b
 
 @pytest.mark.parametrize("content", [*PICKLES, pickle.dumps({"a": 1}, protocol=5)], ids=range(5))
 def test_a_pickle_is_not_run(content: bytes, fails: Any) -> None:
-    pytest.importorskip("torch", reason="needs ndrite[train]")
+    needs("torch")
     Path("a.pt").write_bytes(content)
     fails("compile a.pt --chip ideal -o mine", "a.pt")
     assert not Path("pwned").exists()
@@ -158,7 +159,7 @@ def test_tables_in_a_pipe_are_not_broken() -> None:
 def test_a_destination_is_judged_before_the_work(fails: Any, line: str) -> None:
     """Nothing is read or trained first, and the file in the message is the user's."""
     if line.startswith("train"):
-        pytest.importorskip("torch", reason="needs ndrite[train]")
+        needs("torch")
     Path("taken").mkdir()
     if line.startswith("infer"):
         rng = np.random.default_rng(1)

@@ -16,8 +16,9 @@ from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.shell.main import OK, run
+from tests.extras import needs
 
-torch = pytest.importorskip("torch")
+torch = needs("torch")
 
 from ndrite.nn import Bases, Ndr  # noqa: E402
 
@@ -56,14 +57,14 @@ EXAMPLE = str(Path(__file__).parents[2] / "examples" / "own_layers.py")
 
 def own_layers() -> SimpleNamespace:
     """The example's modules."""
-    pytest.importorskip("onnx")
+    needs("onnx")
     torch.manual_seed(0)
     return SimpleNamespace(**runpy.run_path(EXAMPLE))
 
 
 @pytest.mark.slow
 def test_the_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("onnx")
+    needs("onnx")
     monkeypatch.setattr("sys.argv", [EXAMPLE, "--epochs", "3"])
     runpy.run_path(EXAMPLE, run_name="__main__")
     said = re.findall(r"^(\w+): float 0\.[89]\d+, on a die 0\.[89]\d+", capsys.readouterr().out, re.M)
@@ -215,7 +216,7 @@ def test_without_a_hidden_layer() -> None:
 
 
 def test_a_convolution_is_told_the_shape_of_a_sample(here: Path) -> None:
-    pytest.importorskip("onnx")
+    needs("onnx")
     nn = torch.nn
     module = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))
     found = ndrite.train(data="digits", epochs=1, batch=64, start=module, input_shape=(1, 8, 8))

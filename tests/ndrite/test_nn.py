@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+from tests.extras import needs
+
+torch = needs("torch")
+needs("onnx")
 
 from ndrite.emulator.errors import EmulatorError  # noqa: E402
 from ndrite.emulator.golden import Core  # noqa: E402
@@ -120,7 +122,7 @@ test_what_is_no_device_is_refused = refused(
 
 def test_a_model_of_pykan() -> None:
     """Inputs of different ranges; more curves lose less, and the import keeps what was fitted."""
-    library = pytest.importorskip("kan", reason="needs ndrite[import-check]")
+    library = needs("kan")
     example = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "examples" / "from_pykan.py")))
     model = library.KAN(width=[3, 4, 2], grid=5, k=3, seed=0, auto_save=False)
     x = (np.random.default_rng(0).uniform(-1, 1, (300, 3)) * [1, 0.1, 0.5]).astype(np.float32)

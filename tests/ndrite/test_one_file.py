@@ -20,6 +20,7 @@ from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import PRESETS, Program, SpecError
 from ndrite.shell.main import OK, run
 from tests.chips import centred_network, random_network, samples
+from tests.extras import needs
 from tests.refusals import refused
 
 
@@ -54,12 +55,12 @@ def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
         return network, x, "float.npz"
     x = rng.normal(size=(64, 12)).astype(np.float32)
     if kind == "module":
-        torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+        torch = needs("torch")
         torch.manual_seed(0)
         module = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
         torch.save(module, "model.pt")
         return module, x, "model.pt"
-    skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
+    skl2onnx = needs("skl2onnx")
     from sklearn.linear_model import LogisticRegression
 
     names = np.array(["ash", "beech", "oak"])[np.abs(x[:, :3]).argmax(axis=1)]
@@ -290,7 +291,7 @@ def test_parts_of_two_files_are_refused(name: str, words: str, mine: ndrite.Comp
 
 
 def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: Any) -> None:
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    torch = needs("torch")
     torch.manual_seed(0)
     torch.save(torch.nn.Sequential(torch.nn.Linear(10, 8), torch.nn.ELU(), torch.nn.Linear(8, 3)), "model.pt")
     x = np.random.default_rng(0).normal(size=(40, 10)).astype(np.float32)

@@ -15,6 +15,7 @@ import ndrite
 from ndrite.emulator.network import zoo
 from ndrite.files import array_of
 from tests.chips import random_network, samples
+from tests.extras import needs
 from tests.refusals import refused
 
 FUNCTIONS = "compile fit campaign sweep cost evaluate explain report Classifier infer calibrate train".split()
@@ -39,7 +40,7 @@ def test_neither_importing_nor_help_loads_anything_heavy(told: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_docstrings_example_runs(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for needed in {"train": ["torch"], "sweep": ["pyarrow"]}.get(name, ()):
-        pytest.importorskip(needed)
+        needs(needed)
     found = doctest.DocTestFinder(recurse=False).find(getattr(ndrite, name), name, globs={})
     assert sum(len(test.examples) for test in found) >= 3
     for test in found:

@@ -24,9 +24,10 @@ from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan, plan_of
 from ndrite.sweeps.run import run_point
 from ndrite.verbs.sweep import MEASURES, Grid
+from tests.extras import needs
 from tests.system.serving import MAIN
 
-pyarrow = pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
+pyarrow = needs("pyarrow")
 
 PLAN = """
 chip: wan2022

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 from amaranth import Signal
 from amaranth.hdl import Cover, ValueLike
 
 from ndrite.boards.fpga import tools
+from tests.extras import needs
 from tests.proofs.prover import Claim, Verdict
 
 SOLVER = "z3"
@@ -73,7 +73,7 @@ def check(run: Run, *, depth: int, induction: int = 0) -> Verdict:
     It does not hold either when a goal of ``reachable`` is out of reach. Raises ``AssertionError`` when the
     tool fails; skips the test where there is no solver.
     """
-    pytest.importorskip("z3", reason="needs ndrite[fpga,prove]; run: make prove")
+    needs("z3")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

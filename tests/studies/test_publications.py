@@ -10,6 +10,7 @@ import pytest
 from ndrite.costs.constants import load_constants
 from studies import cmo_hfox, cost, published, runner
 from studies.published import MISSED, WITHIN, Found, verdict
+from tests.extras import needs
 from tests.studies.conftest import OK, OUTSIDE, run
 
 NUMBER = {"key": "n", "what": "w", "unit": "%", "value": 10.0, "how": "measured", "where": "Table 1"}
@@ -69,7 +70,7 @@ def test_cells_of_another_chip_err_more() -> None:
 
 
 def test_noise_on_weights_comes_and_goes() -> None:
-    torch = pytest.importorskip("torch", reason="needs ndrite[train]")
+    torch = needs("torch")
     from studies.noisy import FewBits, noisy_weights
 
     model = torch.nn.Sequential(torch.nn.Linear(200, 100), torch.nn.BatchNorm1d(100), FewBits(3))

@@ -17,6 +17,7 @@ from studies.published import publication
 from studies.runner import STUDIES
 from studies.runs import Runs
 from studies.table import interval, over_seeds
+from tests.extras import needs
 from tests.marks import long_where
 from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 
@@ -40,7 +41,7 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", long_where(LONG.__contains__, STUDIES))
 def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name not in WITHOUT_TORCH:
-        pytest.importorskip("torch", reason="needs ndrite[train]")
+        needs("torch")
     if name == "neurram-mnist":
         monkeypatch.setattr("studies.neurram_mnist.whole_mnist", lambda: (*digits(2000), *digits(300)))
     result = run(name, "--smoke", "-o", str(tmp_path))

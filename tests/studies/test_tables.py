@@ -11,6 +11,7 @@ from studies import adaptation, depth, insitu, kan, kan_networks, loss, recovery
 from studies.data import data
 from studies.dies import ANALOG
 from studies.runs import FLOAT, Runs
+from tests.extras import needs
 from tests.studies.conftest import SEEDS, N, dies, ends, first, mean
 
 CURVES, FIXED = "weights and curves", "weights, fixed curves"
@@ -229,7 +230,7 @@ def test_losses_of_curves_are_against_the_networks_own_float() -> None:
 
 @pytest.mark.parametrize("task", kan_networks.TASKS)
 def test_networks_of_a_row_have_equal_weights(task: str) -> None:
-    pytest.importorskip("torch")
+    needs("torch")
     inputs, *_, outputs = (int(word) for word in task.split(",")[0].split()[1].split("-"))
     of = kan_networks.TASKS[task]
     for kind in ("kan", "kan each"):
@@ -246,7 +247,7 @@ def test_the_wide_network_takes_as_much_energy(task: str) -> None:
 
 
 def test_wine_is_split_as_the_published_figure_is() -> None:
-    pytest.importorskip("sklearn")
+    needs("sklearn")
     found = data("wine")
     assert (found.x.shape, found.test_x.shape) == ((124, 13), (54, 13))
     assert (found.x.min(axis=0).tolist(), found.x.max(axis=0).tolist()) == ([0] * 13, [255] * 13)

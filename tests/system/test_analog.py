@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch", reason="needs ndrite[train]")
+from tests.extras import needs
+
+needs("torch")
 
 import torch
 from torch import nn

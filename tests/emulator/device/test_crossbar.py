@@ -10,6 +10,7 @@ from ndrite.emulator.device.array.crossbar import (
     operating_point,
 )
 from tests.emulator.mapping.by_hand import circuit
+from tests.extras import needs
 
 LARGE = pytest.param((128, 128), marks=pytest.mark.slow)
 
@@ -33,10 +34,7 @@ def test_wires_of_next_to_no_resistance_take_nothing(ohm):
 
 @pytest.mark.parametrize("n", [32, 128])
 def test_equals_badcrossbar(n):
-    badcrossbar = pytest.importorskip(
-        "badcrossbar",
-        reason="badcrossbar is not installed (pip install ndrite[physics-check]; needs libcairo2-dev)",
-    )
+    badcrossbar = needs("badcrossbar")
     rng = np.random.default_rng(n)
     g = rng.uniform(1, 40, (n, n))
     v = rng.uniform(0, 0.2, (n, 3))

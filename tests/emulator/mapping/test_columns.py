@@ -14,6 +14,7 @@ from ndrite.emulator.mapping.weights import map_weights
 from ndrite.emulator.network import Dense, Network
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from tests.chips import centred_network, changed, mitigated
+from tests.extras import needs
 from tests.stimulus import quiet
 
 RNG = np.random.default_rng(3)
@@ -161,7 +162,7 @@ def test_rows_of_cells_hold_any_bias(seed):
 
 def test_noise_goes_with_the_root_of_temperature():
     """Columns' and converters' noise, on the die and in training, each from 300 K to 400 K."""
-    pytest.importorskip("torch", reason="needs ndrite[train]")
+    needs("torch")
     from ndrite.emulator.learning.training.view import view_of
 
     noisy = (

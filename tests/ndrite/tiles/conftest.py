@@ -9,13 +9,14 @@ import pytest
 
 from ndrite.emulator.spec import Program
 from tests.emulator.golden.test_steps import sampler
+from tests.extras import needs
 from tests.naive.learning import partial_sum
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """Each test from the same seed."""
-    pytest.importorskip("torch").manual_seed(0)
+    needs("torch").manual_seed(0)
 
 
 def module(compute: Callable[..., Any], **parts: Any) -> Any:

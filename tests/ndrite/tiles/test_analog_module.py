@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch", reason="needs ndrite[train]")
+from tests.extras import needs
+
+needs("torch")
 
 import torch
 import torch.nn.utils.prune

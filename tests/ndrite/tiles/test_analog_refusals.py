@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch", reason="needs ndrite[train]")
+from tests.extras import needs
+
+needs("torch")
 
 import torch
 from torch import nn

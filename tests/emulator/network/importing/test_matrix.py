@@ -24,6 +24,7 @@ from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN
 from tests.emulator.network.importing.torch_models import TORCH
+from tests.extras import needs
 
 CASES = {**TORCH, **ONNX, **SKLEARN}
 """By name; each is built in a folder of its own."""
@@ -187,7 +188,7 @@ def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
         np.testing.assert_allclose(floats, case.outputs(x), atol=1e-5)
 
 
-onnx = pytest.importorskip("onnx", reason="needs ndrite[onnx]")
+onnx = needs("onnx")
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 READ = {

@@ -14,6 +14,7 @@ from ndrite.emulator.network import load_network, zoo
 from ndrite.emulator.network.datasets import fashion_mnist_test, japanese_vowels
 from ndrite.emulator.network.zoo import float_network, program
 from ndrite.emulator.spec import PRESETS
+from tests.extras import needs
 
 
 def test_recompiling_gives_the_shipped_program_which_fits_the_simulated_board():
@@ -51,7 +52,7 @@ def test_accuracy_on_the_real_set():
 @pytest.mark.slow
 def test_float_accuracy_on_the_whole_test_set():
     """By PyTorch, whose answers on 200 of the images are compared with NumPy's."""
-    pytest.importorskip("torch")
+    needs("torch")
     from ndrite.emulator.learning.training.job import accuracy_of
 
     images, labels = fashion_mnist_test()
