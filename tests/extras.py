@@ -36,7 +36,7 @@ def needs(module: str) -> Any:
 
 
 def costs(reports: list[Any]) -> list[str]:
-    """Return a line per extra with the number of skips it caused; a file that is skipped whole counts as one."""
+    """Return a line per extra with the skips it caused; a file that is skipped whole counts as one."""
     reasons = (str(r.longrepr[2] if isinstance(r.longrepr, tuple) else r.longrepr) for r in reports)
     extras = [extra[1] if (extra := re.search(r"ndrite\[([\w-]+)\]", text)) else "" for text in reasons]
     lines = [f"ndrite[{extra}]: {count}" for extra, count in sorted(Counter(filter(None, extras)).items())]
