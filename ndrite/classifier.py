@@ -1,5 +1,6 @@
 """Classifier: a program on a board with scikit-learn's face."""
 
+import dataclasses
 import sys
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Self
@@ -9,8 +10,11 @@ import numpy.typing as npt
 
 from ndrite.compiled import held
 from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.task import CLASSES, LABELS, TWO_CLASSES, VALUES, Task, probabilities
 from ndrite.files import array_of, encode
 from ndrite.host import InputError
+from ndrite.labels import read_labels, task_by
 from ndrite.url import connect
 
 
@@ -32,8 +36,8 @@ class Classifier:
     seed:
         Read-noise seed; the same seed gives the same answers on every board.
     classes:
-        What the outputs stand for, (outputs,); by default the classes that the program names, whole numbers
-        as such, else 0, 1, 2 ...
+        The classes, in the order of the outputs, or of one output both; by default those that the program
+        names, whole numbers as such, else 0, 1, 2 ...
     noise:
         Read noise on or off.
     codes:
@@ -80,56 +84,89 @@ class Classifier:
         """
         encode(array_of(x), self._program(), codes=self.codes)
         if y is not None:
-            self._labels(y)
+            self._truth(y)
         return self
-
-    def _labels(self, y: Any) -> npt.NDArray[Any]:
-        """Labels in the form of the classes. Raises InputError where one is none of them."""
-        known, labels = self.classes_, array_of(y)
-        if known.dtype.kind in "US":
-            labels = labels.astype(known.dtype.kind)
-        unknown = set(labels.ravel().tolist()) - set(known.tolist())
-        if unknown:
-            first = min(unknown, key=str)
-            raise InputError(f"label is {first!s}; accepted: {known.tolist()}, or classes=... of yours")
-        return labels
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """Class of every output, (outputs,)."""
-        program = self._program()
-        outputs, named = program.outputs, program.meaning.classes
-        classes = np.arange(outputs) if self.classes is None else np.asarray(self.classes)
-        if self.classes is None and named:
-            numbers = all(name.lstrip("-").isdecimal() for name in named)
-            classes = np.array([int(name) for name in named] if numbers else named)
-        if classes.shape != (outputs,):
-            raise InputError(f"classes have shape {classes.shape}; accepted: ({outputs},)")
+        """Class of every output, or both classes of a single one, (classes,)."""
+        task = self._task()
+        given = self.classes if self.classes is not None else task.names
+        if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
+            given = [int(name) for name in task.names]
+        classes = np.asarray(given)
+        if classes.shape != (len(task.names),):
+            raise InputError(f"classes have shape {classes.shape}; accepted: ({len(task.names)},)")
         return classes
+
+    def _task(self) -> Task:
+        """The program's task. InputError where its outputs are not one answer out of several classes."""
+        program = self._program()
+        shape, meaning = program.map_shapes[-1], program.meaning
+        task = task_by(meaning, shape)
+        if task is None:
+            names = () if self.classes is None else tuple(map(str, np.asarray(self.classes).tolist()))
+            kind = TWO_CLASSES if shape[0] == 1 else CLASSES
+            fits = len(names) in (0, 2 if kind == TWO_CLASSES else shape[0])
+            task = Task(kind=kind, shape=shape, classes=names if fits else (), threshold=meaning.threshold)
+        if task.kind == VALUES:
+            raise InputError(
+                f"{program.name}: outputs are values; accepted: classes, as compile's classes name them"
+            )
+        return task
+
+    def _truth(self, y: Any) -> npt.NDArray[Any]:
+        """Labels as class numbers, or truth values of several labels. InputError where one is no class."""
+        task, labels = self._task(), array_of(y)
+        if self.classes is not None and task.kind != LABELS:
+            task = dataclasses.replace(task, classes=tuple(map(str, self.classes_.tolist())))
+        meaning = Meaning(task=task.kind, classes=task.classes, threshold=task.threshold)
+        return read_labels(labels, meaning, task.shape, "labels").truth
 
     def decision_function(self, x: Any) -> Any:
         """The chip's outputs, int32 (n, outputs), of inputs (n, ...)."""
         return _like(x, self._outputs(x))
 
     def predict(self, x: Any) -> Any:
-        """Class (n,) of the largest output; the first of equals.
+        """Class (n,): of the largest output, the first of equals, or of one output against its threshold.
+
+        Of a map of classes (n, places), of several labels truth values (n, labels).
 
         Raises
         ------
         InputError
-            When the inputs do not fit the program.
+            When the inputs do not fit the program, or its outputs are values.
         HostError
             When the board fails.
         """
-        return _like(x, self.classes_[self._outputs(x).argmax(axis=1)])
+        task = self._task()
+        answers = task.answers(self._values(x))
+        return _like(x, answers if task.kind == LABELS else self.classes_[answers])
+
+    @property
+    def predict_proba(self) -> Any:
+        """Probabilities (n, classes), a method, where the model ends in a softmax or sigmoid: its function of
+        the chip's outputs. AttributeError where it does not, as scikit-learn expects."""
+        meaning = self._program().meaning
+        if not meaning.probability:
+            raise AttributeError("predict_proba: the compiled model gives scores, not probabilities")
+
+        def predict_proba(x: Any) -> Any:
+            return _like(x, probabilities(self._values(x), self._task().kind, meaning.probability))
+
+        return predict_proba
 
     def score(self, x: Any, y: Any) -> float:
         """Fraction of inputs whose class is the label's; InputError where a label is no class."""
-        predicted = self.classes_[self._outputs(x).argmax(axis=1)]
-        labels = self._labels(y)
-        if labels.shape != predicted.shape:
-            raise InputError(f"labels have shape {labels.shape}; accepted: {predicted.shape}")
-        return float((predicted == labels).mean())
+        task, truth, outputs = self._task(), self._truth(y), self._values(x)
+        if len(truth) != len(outputs):
+            raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
+        return task.score(outputs, truth)
+
+    def _values(self, x: Any) -> npt.NDArray[np.float64]:
+        """Outputs in the model's unit."""
+        step = np.float64(self._program().meaning.output_step or 1.0)
+        return np.asarray(self._outputs(x) * step, np.float64)
 
     def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
         program = self._program()
@@ -143,7 +180,7 @@ class Classifier:
 
     def __repr__(self) -> str:
         program = self._program()
-        size = f"{program.inputs} inputs, {program.outputs} classes"
+        size = f"{program.inputs} inputs, {program.outputs} outputs"
         return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
     def __sklearn_tags__(self) -> Any:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from ndrite.answer import Answer
 from ndrite.emulator.errors import CompileError, EmulatorError, require
 from ndrite.emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
 from ndrite.emulator.network import Network, load_network, zoo
@@ -59,6 +60,8 @@ class Compiled(Result):
         its values).
     imported:
         What importing a model did to it; None of a network and from a file.
+    answer:
+        How well the die does against the float network; None from a file, and of targets for many dies.
     """
 
     network: Network
@@ -67,6 +70,7 @@ class Compiled(Result):
     samples: npt.NDArray[np.uint8]
     report: CompileReport | None = None
     imported: ImportReport | None = None
+    answer: Answer | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the one file, in whole or not at all (OSError when it cannot be written). ``program.save``
@@ -105,9 +109,21 @@ class Compiled(Result):
     def as_dict(self) -> dict[str, Any]:
         said = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
         lost = self.program.provenance["report"] if self.report is None else self.report.as_dict()
-        return said | lost | ({} if self.imported is None else {"imported": self.imported.as_dict()})
+        answer = {} if self.answer is None else {"answer": self.answer.as_dict()}
+        imported = {} if self.imported is None else {"imported": self.imported.as_dict()}
+        return said | answer | lost | imported
 
     def tables(self) -> Iterable[Table]:
+        title = f"{self.program.name} on {self.die.chip.name}, die {self.die.seed}"
+        rows = [] if self.answer is None else self.answer.rows()
+        if self.answer is not None:
+            rows.append(("judged by", f"{self.answer.samples:,} samples: {self.answer.judged_by}"))
+        if self.report is not None:
+            rows += self.report.worst_layers()
+        if rows:
+            yield Table(title, ("", ""), rows)
+
+    def details(self) -> Iterable[Table]:
         if self.imported is not None:
             header = ("node", "function", "size", "table error", "in LSB", "beyond table")
             blocks = [

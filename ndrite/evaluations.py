@@ -12,13 +12,14 @@ from ndrite.boards.golden import GoldenBoard
 from ndrite.boards.selftest import describe_mismatch
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping.block import as_designed
-from ndrite.emulator.mapping.explain import accuracy, rms_error
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arithmetic import dac_slice, slices
+from ndrite.emulator.spec.task import ACCURACY, RMS_ERROR, VALUES, Task
 from ndrite.host import BoardApi
 from ndrite.host.api import Progress
 from ndrite.intervals import proportion
+from ndrite.labels import read_labels
 from ndrite.results import Result, Table, plain
 
 LOOKED_AT = 16
@@ -76,9 +77,10 @@ class Evaluation(Result):
     could do in these cycles; ``zeros``, the share of its products whose input is 0; ``bound_cycles``, the
     fewest in which all lanes do those that are left.
 
-    For classes, ``accuracy`` of the board, of the golden model and (where one was given) of the float
-    network; the interval is 95 % over samples (Wilson), of this one chip and read-noise seed. For targets,
-    ``rms_error`` of the three likewise, in the model's unit, and ``target_rms`` about the targets' means.
+    ``score`` of the board, of the golden model and (where one was given) of the float network, in
+    ``measure``, one of ``spec.task.MEASURES``; in JSON they stand under its name. The interval of a share of
+    right answers is 95 % over samples (Wilson), of this one chip and read-noise seed; of maps and of several
+    labels it is wider than need be. Of values, ``target_rms`` is that of the targets about their means.
 
     ``segments`` programs took turns on the array (0: the host did everything), and ``swapped_words`` memory
     words changed between them; ``on_host`` says what was left to the host, one line each.
@@ -89,12 +91,11 @@ class Evaluation(Result):
     seed: int = 0
     noise: bool = True
     samples: int
-    accuracy: float | None = None
-    accuracy_golden: float | None = None
-    accuracy_float: float | None = None
-    rms_error: float | None = None
-    rms_error_golden: float | None = None
-    rms_error_float: float | None = None
+    measure: str
+    is_share: bool
+    score: float
+    score_golden: float
+    score_float: float | None = None
     target_rms: float | None = None
     mismatches: int
     first_mismatch: str | None
@@ -111,9 +112,24 @@ class Evaluation(Result):
     unit: str = ""
 
     @property
-    def accuracy_interval_95(self) -> list[float] | None:
-        """Of ``accuracy``, over samples."""
-        return None if self.accuracy is None else proportion(self.accuracy, self.samples)
+    def accuracy(self) -> float | None:
+        """Share of right answers on the board, 0..1; None where something else was measured."""
+        return self.score if self.measure == ACCURACY else None
+
+    @property
+    def accuracy_golden(self) -> float | None:
+        """The golden model's, as ``accuracy``."""
+        return self.score_golden if self.measure == ACCURACY else None
+
+    @property
+    def accuracy_float(self) -> float | None:
+        """The float network's, as ``accuracy``; None too where none was given."""
+        return self.score_float if self.measure == ACCURACY else None
+
+    @property
+    def rms_error(self) -> float | None:
+        """Rms error on the board, in the model's unit; None where something else was measured."""
+        return self.score if self.measure == RMS_ERROR else None
 
     @property
     def failure(self) -> str | None:
@@ -128,7 +144,7 @@ class Evaluation(Result):
             left_out |= {"segments", "swapped_words"}
         known = {name: v for name, v in self.as_dict().items() if v is not None and name not in left_out}
         rows = [(name.replace("judged_by", "judged by"), plain(value)) for name, value in known.items()]
-        if self.rms_error is not None and self.unit:
+        if not self.is_share and self.unit:
             rows.append(("unit of errors", self.unit))
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
 
@@ -136,11 +152,15 @@ class Evaluation(Result):
         return (f"on the host, not in gateware: {line}" for line in self.on_host)
 
     def as_dict(self) -> dict[str, Any]:
-        left_out = ("outputs", "unit", *(("rms_", "target_") if self.rms_error is None else ("accuracy",)))
-        names = [field.name for field in dataclasses.fields(self)]
-        names.insert(names.index("accuracy") + 1, "accuracy_interval_95")
-        found = {name: getattr(self, name) for name in names if not name.startswith(left_out)}
-        return found | {"on_host": list(self.on_host)}
+        plain: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if name in ("outputs", "unit", "measure", "is_share") or (name == "target_rms" and value is None):
+                continue
+            plain[name.replace("score", self.measure)] = value
+            if name == "score" and self.is_share:
+                plain[f"{self.measure}_interval_95"] = proportion(value, self.samples)
+        return plain | {"on_host": list(self.on_host)}
 
 
 def evaluate(
@@ -152,6 +172,7 @@ def evaluate(
     seed: int = 0,
     noise: bool = True,
     network: Network | None = None,
+    task: Task | None = None,
     progress: Progress | None = None,
     **said: Any,
 ) -> Evaluation:
@@ -159,7 +180,8 @@ def evaluate(
 
     Raises HostError as ``BoardApi.infer``.
 
-    ``x``, ``labels``: uint8 (n, inputs) codes, and classes (n,) or targets (n, outputs) in the model's unit;
+    ``x``, ``labels``: uint8 (n, inputs) codes, and labels in the form of ``task.answers``, or without a
+    ``task`` as a user has them (``ndrite.labels``);
     ``network``: the float network, which is judged too, and whose products are counted; ``seed``, ``noise``:
     as for ``BoardApi.infer``; ``said``: further fields of the result.
     """
@@ -180,13 +202,15 @@ def evaluate(
             "zeros": asked.zeros,
         }
     wrong = np.flatnonzero((y != expected).any(axis=1))
-    judged: dict[str, Any] = {}
+    if task is None:
+        labels, task = read_labels(labels, program.meaning, program.map_shapes[-1], "labels")
     step = program.meaning.output_step or 1.0
     floats = None if network is None else network.forward(x / np.float32(255))
-    for who, found in (("", y * step), ("_golden", expected * step), ("_float", floats)):
-        measure, name = (rms_error, "rms_error") if labels.ndim == 2 else (accuracy, "accuracy")
-        judged[name + who] = None if found is None else measure(found, labels)
-    if labels.ndim == 2:
+    judged: dict[str, Any] = {
+        f"score{who}": None if outputs is None else task.score(outputs, labels)
+        for who, outputs in (("", y * step), ("_golden", expected * step), ("_float", floats))
+    }
+    if task.kind == VALUES:
         judged["target_rms"] = float(np.sqrt(labels.var(axis=0).mean()))
     return Evaluation(
         program=program.name,
@@ -197,6 +221,8 @@ def evaluate(
         mismatches=len(wrong),
         first_mismatch=describe_mismatch(y, expected) if len(wrong) else None,
         outputs=y,
+        measure=task.measure,
+        is_share=task.is_share,
         **ran(device),
         **said,
         **used,

@@ -46,6 +46,10 @@ class Result:
         """What a person reads first."""
         return self.shown
 
+    def details(self) -> Iterable[Table]:
+        """Tables for whoever asks for more (``-v``)."""
+        return ()
+
     def lines(self) -> Iterable[str]:
         """What stands below the tables, one line each."""
         return self.said

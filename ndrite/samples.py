@@ -13,8 +13,10 @@ from ndrite.emulator.network import datasets
 from ndrite.emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from ndrite.emulator.spec.arrays import Codes
 from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.task import MEASURES, VALUES, Task
 from ndrite.files import InputWarning, Takes, array_of, encode, name_of
 from ndrite.host import InputError
+from ndrite.labels import numbered, read_labels, task_by
 
 Labels = npt.NDArray[Any]
 
@@ -24,6 +26,7 @@ DIGITS = tuple("0123456789")
 CALIBRATION_SAMPLES = 512
 """Samples that set converter ranges where the user gives none."""
 OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
+UNDECIDED = "; outputs are taken for values, as the file does not say what they mean (compile: classes, task)"
 
 
 def both_or_neither(inputs: Any, labels: Any) -> bool:
@@ -46,11 +49,9 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
     x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
     if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2 or not x.size:
         raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
-    by = name_of(labels, "labels")
-    if np.ptp(check_classes(y, len(x), 1 << 16, by)) == 0:
-        raise InputError(f"{by}: every class is {y[0]}; accepted: two classes or more")
-    warn_of_order(y, by)
-    return Labelled(Path(what).stem, x, y, x[:0], y[:0])
+    numbers, names = numbered(y, len(x), name_of(labels, "labels"))
+    warn_of_order(numbers, name_of(labels, "labels"))
+    return Labelled(Path(what).stem, x, numbers, x[:0], numbers[:0], classes=names, own=True)
 
 
 def warn_of_order(labels: Labels, what: str) -> None:
@@ -128,18 +129,6 @@ def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: st
     return name
 
 
-def check_classes(labels: Labels, samples: int, outputs: int, what: str) -> Labels:
-    """``labels`` as they are, when they are classes 0..outputs-1 of so many samples.
-
-    Raises InputError when they are not.
-    """
-    if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: integer classes, ({samples},)")
-    if samples and not (labels.min() >= 0 and labels.max() < outputs):
-        raise InputError(f"{what}: classes are {labels.min()}..{labels.max()}; accepted: 0..{outputs - 1}")
-    return labels
-
-
 def _check(name: str) -> None:
     if name not in DATA:
         raise InputError(f"data set is {name!r}; accepted: {', '.join(DATA)}, or your own inputs and labels")
@@ -148,12 +137,14 @@ def _check(name: str) -> None:
 class Judged(NamedTuple):
     """Codes uint8 (n, inputs), what they should give, and where both are from.
 
-    ``labels`` are classes, integers (n,), or targets float64 (n, outputs) in the model's unit.
+    ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
+    float64 (n, outputs) in the model's unit.
     """
 
     x: Codes
     labels: npt.NDArray[Any]
     by: str
+    task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
         """So many of them; None: ``most``, or all. InputError when there are not as many."""
@@ -185,29 +176,36 @@ def judged_samples(
     data: str | None,
     codes: bool,
     seen: bool = True,
+    measure: str | None = None,
 ) -> Judged:
-    """The user's samples, a data set's test samples, or what the float network says of the samples held.
+    """The user's samples, a data set's test samples, or the float network's answers on the samples held.
 
-    ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too.
-    Raises InputError when files do not fit, nothing is given and nothing is held, or there are targets and
-    ``of`` does not say what its outputs stand for.
+    ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too;
+    ``measure``: one of the task's. Raises InputError when files do not fit, nothing is given and nothing is
+    held, or there are values and ``of`` does not say what its outputs stand for.
     """
+    shape, measure = of.map_shapes[-1], measure or ""
     if both_or_neither(inputs, labels):
-        found = Judged(
-            seen_samples(of, whole, inputs, data=data, codes=codes),
-            array_of(labels),
-            name_of(labels, "labels"),
-        )
-        if len(found.labels) != len(found.x):
-            raise InputError(f"{found.by}: {len(found.labels)} rows; accepted: {len(found.x)}, one an input")
+        x, given = seen_samples(of, whole, inputs, data=data, codes=codes), array_of(labels)
+        by = name_of(labels, "labels")
+        if len(given) != len(x):
+            raise InputError(f"{by}: {len(given)} rows; accepted: {len(x)}, one per input")
     elif whole is not None and holds(of, data):
-        # Classes, or of a single output its value.
-        y = whole.network.forward(whole.samples / np.float32(255))
-        found = Judged(whole.samples, y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1), OWN_ANSWERS)
+        x, by = whole.samples, OWN_ANSWERS
+        task = task_by(of.meaning, shape, measure)
+        if task is None:
+            task = Task(kind=VALUES, shape=shape, measure="" if measure not in MEASURES[VALUES] else measure)
+            by += UNDECIDED
+        truth = task.answers(whole.network.forward(x / np.float32(255)))
+        return Judged(x, truth, by, task)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-        found = Judged(*(judging_set(name) if seen else apart(name)[1:]), name)
-    return found._replace(labels=_checked(found, of, name_of(labels, "labels")))
+        x, given = judging_set(name) if seen else apart(name)[1:]
+        by = name
+    truth, task = read_labels(given, of.meaning, shape, name_of(labels, "labels"), measure)
+    if task.kind == VALUES or task.threshold:
+        output_step(of, by)
+    return Judged(x, truth, by, task)
 
 
 def holds(of: Takes, data: str | None) -> bool:
@@ -227,26 +225,6 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
     if whole is not None and holds(of, data):
         return whole.samples
     return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]
-
-
-def _checked(found: Judged, of: Takes, what: str) -> npt.NDArray[Any]:
-    """Floats, or a row for each output, are targets; integers (n,) are classes where outputs are several."""
-    labels = found.labels
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and of.outputs > 1:
-        names, numbers = of.meaning.classes, [str(n) for n in range(of.outputs)]
-        if list(names) != numbers and {str(label) for label in np.unique(labels)} <= set(names):
-            said = f"{what}: taken for numbers of outputs from 0, not for names, which are {', '.join(names)}"
-            warnings.warn(said, InputWarning, stacklevel=4)
-        return check_classes(labels, len(found.x), of.outputs, what)
-    values = labels.reshape(len(labels), -1) if labels.ndim else labels
-    if not np.issubdtype(labels.dtype, np.number) or values.shape[1:] != (of.outputs,):
-        raise InputError(
-            f"{what}: {labels.dtype} {labels.shape}; accepted: classes (n,), or targets (n, {of.outputs})"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
-    output_step(of, what)
-    return values.astype(np.float64)
 
 
 def output_step(of: Takes, what: str) -> float:

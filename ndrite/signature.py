@@ -39,7 +39,10 @@ INPUTS = (
     "Samples (n, inputs) in the model's own unit, else codes. Default: test samples of the data set that the "
     "network names, else those that calibrated the die, judged by the float network's answers."
 )
-LABELS = "Classes (n,) of the samples, or targets (n, outputs) in the model's unit."
+LABELS = (
+    "Labels of the samples, as the file says what outputs mean: names or numbers of classes (n,), one-hot "
+    "rows, 0 and 1 for each of several labels (n, outputs), or values (n, outputs) in the model's unit."
+)
 CODES = "The samples are codes uint8 0..255, not values in the model's unit."
 SEED = "Read-noise seed: the same seed gives the same answers on every board."
 P = ParamSpec("P")
@@ -106,6 +109,10 @@ DataSet = Annotated[
     Option(text="A data set by name, in place of samples."),
 ]
 OriginalFiles = Annotated[PathName, Option("DIR", text="Folder with the data set's original files.")]
+Measure = Annotated[
+    Literal["accuracy", "label_accuracy", "rms_error", "mean_absolute_error"],
+    Option(text="What to measure; default: accuracy of classes and labels, rms error of values."),
+]
 Codes = Annotated[bool, Option(text=CODES)]
 Count = Annotated[int, Option("N", least=1, text="First so many samples.")]
 Whole = Annotated[int, Option("N", least=0)]

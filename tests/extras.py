@@ -16,6 +16,7 @@ EXTRA = {
     "onnxruntime": "onnx",
     "onnxscript": "import-check",
     "openvaf_py": "dev",
+    "pandas": "import-check",
     "playwright": "browser",
     "pyarrow": "sweep",
     "pyopen_wakeword": "pretrained",

@@ -13,6 +13,7 @@ from ndrite.emulator.spec.archive import digest
 from ndrite.emulator.spec.arrays import Codes
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.task import CLASSES
 
 Classes = npt.NDArray[Any]
 
@@ -23,7 +24,7 @@ class Labelled:
     no test samples.
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
-    ``classes``: their names.
+    ``classes``: their names; ``own``: a user's own samples, not a data set that commands know by name.
     """
 
     name: str
@@ -33,16 +34,19 @@ class Labelled:
     test_labels: Classes
     side: int | None = None
     classes: tuple[str, ...] = ()
+    own: bool = False
 
     @property
     def outputs(self) -> int:
-        """Number of classes: the largest label + 1."""
-        return int(self.labels.max()) + 1
+        """Number of classes."""
+        return len(self.classes) or int(self.labels.max()) + 1
 
     @property
     def meaning(self) -> Meaning:
         """What a network that learns from them is told of its inputs and outputs."""
-        return Meaning(data_set=self.name, classes=self.classes) if self.classes else Meaning()
+        if not self.classes:
+            return Meaning()
+        return Meaning(data_set=None if self.own else self.name, task=CLASSES, classes=self.classes)
 
     def digest(self) -> str:
         """SHA-256 of what there is to learn from."""

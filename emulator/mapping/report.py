@@ -22,6 +22,8 @@ HELPS = {
 """What of the chip would help against a cause."""
 TAIL_MAX_LSB = 5.0
 """A curve that is cut further from its end than so many output steps is warned of."""
+WORST = 2
+"""Layers that a summary names."""
 SNR_MIN_DB = 6.0
 """Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
 
@@ -212,6 +214,19 @@ class CompileReport:
             if table.unreachable
         ]
         return (*lines, *self.unused)
+
+    def worst_layers(self) -> list[tuple[str, str]]:
+        """The layers with the worst signal-to-error ratio: their largest cause and what helps."""
+        order = sorted(range(len(self.layers)), key=lambda i: self.layers[i].noisy_snr_db)
+        return [
+            (
+                f"layer {i}",
+                f"signal {layer.noisy_snr_db:.1f} dB above its errors, mostly of {layer.largest_cause}; what "
+                + f"helps: {HELPS[layer.largest_cause]}",
+            )
+            for i in order[:WORST]
+            if (layer := self.layers[i]).largest_cause
+        ]
 
     def _repr_html_(self) -> str:
         rows = [

@@ -48,7 +48,7 @@ class Network(Flow):
         for i, state in enumerate(self.states):
             require(0 <= state.start <= 1, f"state{i}.start", state.start, "0..1", NetworkError)
         try:
-            self.meaning.check(self.outputs)
+            self.meaning.check(self.map_shapes[-1])
         except MeaningError as error:
             raise NetworkError(str(error)) from None
 

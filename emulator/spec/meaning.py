@@ -16,6 +16,17 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.brief import record, shown
 from ndrite.emulator.spec.errors import MeaningError, require
+from ndrite.emulator.spec.patches import Shape
+from ndrite.emulator.spec.task import (
+    CLASSES,
+    KINDS,
+    LABELS,
+    PROBABILITIES,
+    TWO_CLASSES,
+    VALUES,
+    Task,
+    kind_of,
+)
 
 TEXT_MAX = 200
 """Characters of a name or unit."""
@@ -111,8 +122,14 @@ class Meaning:
         Units of the values in and out, text; empty: none said.
     data_set:
         The data set by name that commands take where none is given; None: they ask.
+    task:
+        What outputs mean, one of ``task.KINDS``; empty: not decided, labels decide.
     classes:
-        Name of each output, where outputs are classes; empty: not said.
+        Name of each class or label, in the order of the outputs; empty: numbers from 0.
+    threshold:
+        Of ``two classes`` and ``labels``: above it the answer is yes, in the unit of the outputs.
+    probability:
+        The function that makes probabilities of the outputs, one of ``task.PROBABILITIES``.
     output_step:
         What one step of the outputs is in ``output_unit``; None before mapping.
     """
@@ -121,7 +138,10 @@ class Meaning:
     input_unit: str = ""
     output_unit: str = ""
     data_set: str | None = None
+    task: str = ""
     classes: tuple[str, ...] = ()
+    threshold: float = 0.0
+    probability: str = ""
     output_step: float | None = None
 
     def __post_init__(self) -> None:
@@ -131,14 +151,35 @@ class Meaning:
             raise MeaningError(f"classes is {shown(self.classes)}; accepted: a list of names")
         for i, name in enumerate(self.classes):
             _text(f"classes[{i}]", name)
+        require(self.task in ("", *KINDS), "task", shown(self.task), ", ".join(KINDS), MeaningError)
+        known = ", ".join(filter(None, PROBABILITIES))
+        require(
+            self.probability in PROBABILITIES, "probability", shown(self.probability), known, MeaningError
+        )
+        finite = isinstance(self.threshold, float) and math.isfinite(self.threshold)
+        require(finite, "threshold", shown(self.threshold), "a finite number", MeaningError)
         step = self.output_step
         if step is not None and not (type(step) is float and 0 < step < math.inf):
             raise MeaningError(f"output_step is {step!r}; accepted: a number above 0")
 
-    def check(self, outputs: int) -> None:
-        """Raise MeaningError when there are classes, but not a name for each output."""
-        if self.classes and len(self.classes) != outputs:
-            raise MeaningError(f"classes has {len(self.classes)} names; accepted: {outputs}, one an output")
+    def check(self, shape: Shape) -> None:
+        """Raise MeaningError when task and names of classes do not fit outputs of ``shape`` (C, H, W)."""
+        named = kind_of(self.classes, shape)
+        if self.task == TWO_CLASSES and shape[0] != 1:
+            raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: with one output")
+        if named and self.task and named != self.task and (named, self.task) != (CLASSES, LABELS):
+            raise MeaningError(
+                f"task is {self.task} with {len(self.classes)} names of classes; accepted: {named}"
+            )
+
+    def task_of(self, shape: Shape, measure: str = "") -> Task | None:
+        """The task of outputs of ``shape`` (C, H, W); None while nothing decides it. Raises MeaningError when
+        it has no such ``measure``."""
+        kind = self.task or kind_of(self.classes, shape)
+        if not kind:
+            return None
+        classes = () if kind == VALUES else self.classes
+        return Task(kind=kind, shape=shape, classes=classes, threshold=self.threshold, measure=measure)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what is said, nothing else."""
@@ -146,6 +187,7 @@ class Meaning:
         if self.inputs is not None:
             said["inputs"] = self.inputs.as_dict()
         said["classes"] = list(self.classes)
+        said["threshold"] = self.threshold or None
         return {name: value for name, value in said.items() if value not in (None, "", [])}
 
     @classmethod

@@ -206,7 +206,7 @@ def _check(program: Program) -> None:
     program.check("step", check)
     for i, state in enumerate(program.states):
         check_ints(f"state{i}", state, start=(0, 255))
-    program.meaning.check(program.outputs)
+    program.meaning.check(program.map_shapes[-1])
     count, first = len(program.products), program.first_product
     after = first + count if type(first) is int else first
     fits = type(first) is int and first >= 0 and after <= PRODUCTS_MAX

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.mapping.explain import RMS_ERROR, SNR_MAX_DB, Explanation, Row
+from ndrite.emulator.mapping.explain import ALL, PROGRAM, SNR_MAX_DB, Explanation, Row
 from ndrite.intervals import is_noise, paired
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK
@@ -18,7 +18,7 @@ class _Seen:
 
     def __init__(self, row: Row, corrected: bool) -> None:
         end = "_corrected" if corrected else ""
-        self.score = row.score(corrected=corrected)
+        self.score = row.score_corrected if corrected else row.score
         self.snr_db: float | None = row.snr_corrected_db if corrected else row.snr_db
         self.lost: int | None = getattr(row, f"lost{end}")
         self.won: int | None = getattr(row, f"won{end}")
@@ -47,19 +47,29 @@ def relative_error(snr_db: float) -> float:
     return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 
+def without_effect(found: Explanation) -> str:
+    """The causes that change no output on these samples, in a sentence; empty if there is none."""
+    idle = [row.cause for row in found.rows if not _has_effect(row)]
+    return f"{len(idle)} causes without effect: {', '.join(idle)}" if idle else ""
+
+
+def _has_effect(row: Row) -> bool:
+    return row.cause in (ALL, PROGRAM) or any(_Seen(row, corrected).differs for corrected, *_ in WAYS)
+
+
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Header and a row a cause; columns that say nothing are left out."""
-    measure = found.measure.replace("_", " ")
-    columns = [("cause", *(row.cause for row in found.rows))]
+    """Header and a row for each cause with an effect; columns that say nothing are left out."""
+    measure, shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
+    columns = [("cause", *(row.cause for row in shown))]
     for corrected, also, _, _ in WAYS:
-        ways = [_Seen(row, corrected) for row in found.rows]
+        ways = [_Seen(row, corrected) for row in shown]
         errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
         columns += [
             (measure + also, *(found.said(w.score) for w in ways)),
             ("points" + also, *(w.flips(found.samples) for w in ways)),
             ("error" + also, *errors),
         ]
-    columns.append(("covers", *(row.covers for row in found.rows)))
+    columns.append(("covers", *(row.covers for row in shown)))
     header, *rows = zip(*(column for column in columns if any(column[1:])), strict=True)
     return header, rows
 
@@ -67,7 +77,7 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def draw(found: Explanation) -> Any:
     """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
     rms error of targets."""
-    shown = [r for r in found.rows if r.score() is None or any(_Seen(r, way[0]).differs for way in WAYS)]
+    shown = list(filter(_has_effect, found.rows))
     figure = drawing.figure(11, 0.42 * len(shown) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(shown))[::-1]
@@ -79,7 +89,7 @@ def draw(found: Explanation) -> Any:
                 continue
             left.barh(place, seen.error, label=label, **bar)
             label = ""
-            if found.measure == RMS_ERROR:
+            if not found.is_share:
                 right.barh(place, seen.score, **bar)
             elif seen.lost is not None and seen.won is not None:
                 right.barh(place, 100 * (seen.lost - seen.won) / found.samples, **bar)
@@ -99,8 +109,9 @@ def draw(found: Explanation) -> Any:
         f"points lost from {100 * found.reference:.2f} %; further right is worse\n"
         f"lines: 95 % over {found.samples:,} samples; across 0: noise"
     )
-    if found.measure == RMS_ERROR:
+    if not found.is_share:
         right.axvline(found.reference, color="0.45", lw=0.9, ls="--")
-        label = f"rms error, in the model's unit; dashed: float network, {found.reference:.4g}"
+        measure = found.measure.replace("_", " ")
+        label = f"{measure}, in the model's unit; dashed: float network, {found.reference:.4g}"
     right.set(xlabel=label)
     return figure

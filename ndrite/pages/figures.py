@@ -151,10 +151,11 @@ def cells(die: Die) -> Any:
 
 def chips(summary: dict[str, Any]) -> Any:
     """A campaign's: their histogram with the threshold, and yield against threshold."""
-    what, each, threshold = "rms error", "rms_error_per_chip", summary.get("threshold")
-    higher = "accuracy_mean" in summary
+    (each,) = (name for name in summary if name.endswith("_per_chip"))
+    what, threshold = each.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
+    higher = what.endswith("accuracy")
     if higher:
-        what, each, threshold = "accuracy, %", "accuracy_per_chip", 100 * summary["threshold"]
+        what, threshold = f"{what}, %", 100 * summary["threshold"]
     values = np.array(summary[each]) * (100 if higher else 1)
     as_good = [100 * float((values >= v if higher else values <= v).mean()) for v in values]
     title = f"{len(values)} chips, {summary['samples']} samples"

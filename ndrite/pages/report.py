@@ -17,9 +17,10 @@ from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
 from ndrite.emulator.backend.schedule import bound_cycles
-from ndrite.emulator.mapping.explain import ACCURACY, Explanation
+from ndrite.emulator.mapping.explain import Explanation
 from ndrite.emulator.spec import brief
 from ndrite.emulator.spec.files import write_whole
+from ndrite.emulator.spec.task import CLASSES, TWO_CLASSES, Task
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share
@@ -38,7 +39,9 @@ class Report(Result):
     subject, explanation, cost:
         The compiled network, its causes of error, and what an inference costs, modelled.
     x, labels:
-        Codes uint8 (samples, inputs), and classes (samples,) or targets (samples, outputs) to judge by.
+        Codes uint8 (samples, inputs), and labels in the form of ``task.answers`` to judge by.
+    task:
+        What outputs mean.
     answers:
         The golden model's, float64 (samples, outputs), in the model's unit.
     board:
@@ -52,6 +55,7 @@ class Report(Result):
     cost: Account
     x: npt.NDArray[np.uint8]
     labels: npt.NDArray[Any]
+    task: Task
     answers: npt.NDArray[np.float64]
     board: dict[str, Any] | None
     seed: int
@@ -73,7 +77,7 @@ class Report(Result):
         return {
             "figures": sorted(self.figures),
             f"{measure}_float": self.explanation.reference,
-            f"{measure}_golden": self.explanation.program.score(),
+            f"{measure}_golden": self.explanation.program.score,
             "samples": self.samples,
             "bound_cycles": self.bound_cycles,
         }
@@ -96,12 +100,14 @@ class Report(Result):
     def _answers(self) -> Any:
         meaning = self.subject.program.meaning
         if not self.classes:
-            return figures.targets(self.labels, self.answers, meaning.output_unit)
-        names = meaning.classes or range(self.answers.shape[1])
+            numbers = self.labels.reshape(len(self.labels), -1).astype(np.float64)
+            same = numbers.shape == self.answers.shape
+            return figures.targets(numbers, self.answers, meaning.output_unit) if same else None
+        names = self.task.names
         if len(names) > CLASSES_MAX:
             return None
         made = drawing.figure(5.2, 5.0)
-        figures.confusion(made.subplots(), self.labels, self.answers.argmax(axis=1), names)
+        figures.confusion(made.subplots(), self.labels, self.task.answers(self.answers), names)
         return made
 
     @property
@@ -115,25 +121,25 @@ class Report(Result):
 
     @property
     def classes(self) -> bool:
-        """Whether samples have classes, not targets."""
-        return self.explanation.measure == ACCURACY
+        """Whether every sample has one class."""
+        return self.task.kind in (CLASSES, TWO_CLASSES) and self.task.places == 1
 
     @property
     def worst_class(self) -> str:
         """The class with the least share of right answers, in words."""
-        counts = figures.counted(self.labels, self.answers.argmax(axis=1), self.answers.shape[1])
+        names = self.task.names
+        counts = figures.counted(self.labels, self.task.answers(self.answers), len(names))
         right, total = counts.diagonal(), counts.sum(axis=1)
         worst = int(np.where(total, right / np.maximum(total, 1), 2.0).argmin())
-        names = self.subject.program.meaning.classes
-        return f"class {names[worst] if names else worst}, {right[worst]} of {total[worst]}"
+        return f"class {names[worst]}, {right[worst]} of {total[worst]}"
 
     @property
     def scores(self) -> tuple[str, str]:
         """Accuracy with its interval over samples, or rms error: in floats, and of the golden model."""
         found, unit = self.explanation, self.subject.program.meaning.output_unit
         float_does, golden_does = (
-            percent(score or 0.0, self.samples) if self.classes else f"{found.said(score)} {unit}".strip()
-            for score in (found.reference, found.program.score())
+            percent(score, self.samples) if found.is_share else f"{found.said(score)} {unit}".strip()
+            for score in (found.reference, found.program.score)
         )
         return float_does, golden_does
 
@@ -141,7 +147,7 @@ class Report(Result):
     def flips(self) -> str:
         """What the golden model has lost against floats."""
         found = self.explanation.program
-        return loss(found.lost or 0, found.won or 0, self.samples) if self.classes else "-"
+        return "-" if found.lost is None else loss(found.lost, found.won or 0, self.samples)
 
     @property
     def bound_cycles(self) -> int | None:
@@ -213,6 +219,7 @@ def _template() -> Any:
     made.globals |= {
         "table": brief.table,
         "causes": causes.table,
+        "without_effect": causes.without_effect,
         "used_share": used_share,
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
     }

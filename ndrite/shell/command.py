@@ -23,6 +23,19 @@ FILES = ("output", "picture")
 """Parameters that name what is written: ``--json`` says where."""
 
 
+def _verbose(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    terminal.verbose = terminal.verbose or value
+
+
+VERBOSE = click.Option(
+    ["-v", "--verbose"],
+    is_flag=True,
+    expose_value=False,
+    callback=_verbose,
+    help="More tables, and where an error is from.",
+)
+
+
 class CheckFailed(Exception):
     """A verb did its work and the result is bad: exit code 1."""
 
@@ -62,7 +75,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
 
     lines = "\n".join(commands).replace("\n> ", "\n").splitlines()
     examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]
-    params, full = [*filter(None, made.values()), as_json], "\n".join([text, "", "\b", *examples])
+    params, full = [*filter(None, made.values()), as_json, VERBOSE], "\n".join([text, "", "\b", *examples])
     return click.Command(name, params=params, callback=run, help=full, short_help=text)
 
 
@@ -74,7 +87,7 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
         for line in result.lines():
             terminal.note(line)
     else:
-        for table in result.tables():
+        for table in (*result.tables(), *(result.details() if terminal.verbose else ())):
             terminal.print_table(table)
         for line in (*result.lines(), *(f"{name}: {path}" for name, path in written.items())):
             terminal.say(line)

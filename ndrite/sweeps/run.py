@@ -33,9 +33,11 @@ from ndrite.emulator.network.importing.files import extra
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.state_file import load_state, save_state
+from ndrite.emulator.spec.task import ACCURACY
 from ndrite.files import InputWarning, encode
 from ndrite.intervals import mean_interval
-from ndrite.samples import check_classes, chosen_data_set, judging_set
+from ndrite.labels import read_labels
+from ndrite.samples import chosen_data_set, judging_set
 from ndrite.sweeps.plan import Plan, Point, SweepError
 
 COST_SAMPLES = 32
@@ -63,7 +65,10 @@ def run_point(point: Point) -> dict[str, Any]:
         with warnings.catch_warnings(action="ignore", category=InputWarning):
             x = encode(point.inputs.array(), network, what=point.inputs.path)
         labels = point.labels.array()
-        check_classes(labels, len(x), network.outputs, point.labels.path)
+        if len(labels) != len(x):
+            raise SweepError(f"{point.labels.path}: {len(labels)} rows; accepted: {len(x)}, one per input")
+    name = "labels" if point.labels is None else point.labels.path
+    labels, task = read_labels(labels, network.meaning, network.map_shapes[-1], name, ACCURACY)
     chip = parse_chip(point.chip)
     measured = slice(point.samples, point.samples + point.count)
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
@@ -72,24 +77,27 @@ def run_point(point: Point) -> dict[str, Any]:
         )
     x, labels, board = x[measured], labels[measured], GoldenBoard()
     board.program(compiled.program)
+    if point.chips and not task.is_vote:
+        raise SweepError(f"chips is {point.chips}; accepted: 0, as outputs are {task.kind} and chips vote")
     if point.chips:
         plan = Campaign(chips=point.chips, trials=point.trials, seed=point.seed)
-        accuracy = board.campaign(x, labels, plan).accuracy_per_chip
+        scores = board.campaign(x, labels, plan).accuracy_per_chip
     else:
-        logits = board.infer(x, seed=point.seed)
-        accuracy = np.array([(logits.argmax(axis=1) == labels).mean()])
-    mean, half = mean_interval(accuracy)
+        outputs = board.infer(x, seed=point.seed) * (compiled.program.meaning.output_step or 1.0)
+        scores = np.array([task.score(outputs, labels)])
+    mean, half = mean_interval(scores)
+    floats = network.forward(x / np.float32(255))
     cost = account_of(compiled.program, compiled.die, x[:COST_SAMPLES]).total
     return {
         "key": point.key,
         "count": len(x),
         "trials": point.trials,
-        "chips": len(accuracy),
+        "chips": len(scores),
         "accuracy": mean,
         "accuracy_half_interval_95": half,
-        "accuracy_min": float(accuracy.min()),
-        "accuracy_max": float(accuracy.max()),
-        "accuracy_float": network.accuracy(x, labels),
+        "accuracy_min": float(scores.min()),
+        "accuracy_max": float(scores.max()),
+        "accuracy_float": task.score(floats, labels),
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
         **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},

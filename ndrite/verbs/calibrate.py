@@ -147,8 +147,12 @@ def _data(
         found = kept.data_set(name, folder)
         x = kept.first(found.test_x, count, MEASURED, "measure")
         return dataclasses.replace(found, test_x=x, test_labels=found.test_labels[: len(x)])
-    x, y, by = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    kept.warn_of_order(kept.check_classes(y, len(x), what.outputs, by), by)
+    x, y, by, task = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
+    if not task.is_vote:
+        raise InputError(
+            f"outputs are {task.kind}; accepted: an output per class, as tuning takes their largest"
+        )
+    kept.warn_of_order(y, by)
     count = min(MEASURED, max(1, len(x) // HELD)) if count is None else count
     return Labelled(by, x, y, x[:0], y[:0]).held_out(count, "measure")
 

@@ -14,13 +14,13 @@ from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
 from ndrite.emulator.golden.redraw import virtual_chip
-from ndrite.emulator.mapping.explain import rms_error
 from ndrite.emulator.mapping.variation import variation_of
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.archive import digest
 from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.state_file import load_state, save_state
+from ndrite.emulator.spec.task import MEASURES, RMS_ERROR, Task
 from ndrite.emulator.spec.variation import inference_index
 from ndrite.host import BoardApi, InputError
 from ndrite.host.api import Progress
@@ -51,11 +51,12 @@ class Wafer(Summary):
     name, board:
         The program's name, and the URL of the board.
     votes:
-        Votes int64 (samples, outputs) and correct answers of every chip; None where samples have targets.
+        Votes int64 (samples, outputs) and correct answers of every chip; None where an answer is not the
+        largest of all outputs.
     summary:
-        Plain values: mean accuracy (0..1) or rms error (the model's unit) with its 95 % interval over chips,
-        yield at ``threshold`` with its own, and ``accuracy_float`` or ``rms_error_float`` of the float
-        network, None where it is not known.
+        Plain values: mean of the measure (accuracy 0..1, an rms error in the model's unit) with its 95 %
+        interval over chips, yield at ``threshold`` with its own, and the float network's (``accuracy_float``,
+        ..), None where it is not known.
     on_host:
         Whether chips were drawn and run on the host, since the program is no chain that fits the board.
     """
@@ -66,7 +67,7 @@ class Wafer(Summary):
     summary: dict[str, Any]
     on_host: bool
     heading = "{name}: virtual chips on {board}"
-    left_out = ("accuracy_per_chip", "rms_error_per_chip", "votes")
+    left_out = (*(f"{name}_per_chip" for names in MEASURES.values() for name in names), "votes")
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
@@ -97,6 +98,7 @@ def campaign(
     board: sig.Board = "golden:",
     chips: sig.Count = 100,
     count: sig.Count | None = None,
+    measure: sig.Measure | None = None,
     trials: Annotated[int, sig.Option("N", least=1, most=4096)] = 1,
     seed: sig.Seed = 0,
     threshold: Annotated[float, sig.Option("VALUE", least=0)] | None = None,
@@ -141,34 +143,37 @@ def campaign(
     """
     given, whole = held(program)
     what = with_variation(given, chip)
-    found = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    x, y, by = found.first(count, SAMPLES if inputs is None else None)
-    if y.ndim == 1 and (threshold or 0) > 1:
+    found = judged_samples(what, whole, inputs, labels, data=data, codes=codes, measure=measure)
+    x, y, by, task = found.first(count, SAMPLES if inputs is None else None)
+    if task.is_share and (threshold or 0) > 1:
         raise InputError(f"threshold is {threshold}; accepted: 0..1, an accuracy")
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
     votes, on_host = None, True
     said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
-        if y.ndim == 1:
+        if task.is_vote:
             with progress("programming") as report:
                 chosen.program(what, progress=report)
             on_host = bool(getattr(chosen, "campaigns_on_host", False))
             if on_host:
                 warnings.warn(ON_HOST, CampaignWarning, stacklevel=2)
         with progress("chips") as report:
-            found_votes, each = run_campaign(chosen, what, x, y, plan, state=state, progress=report)
-    if y.ndim == 1:
+            found_votes, each = run_campaign(
+                chosen, what, x, y, plan, task=task, state=state, progress=report
+            )
+    if task.is_vote:
         votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
-        good, accuracies = GOOD if threshold is None else threshold, votes.accuracy_per_chip
-        said |= spread("accuracy", accuracies) | chip_yield(accuracies >= good, good)
+        each = votes.accuracy_per_chip
         said |= {"votes": found_votes.tolist()}
-        said |= {"accuracy_float": None if whole is None else whole.network.accuracy(x, y)}
-    else:
-        said |= spread("rms_error", each)
-        said |= {} if threshold is None else chip_yield(each <= threshold, threshold)
-        floats = None if whole is None else whole.network.forward(x / np.float32(255))
-        said |= {"rms_error_float": None if floats is None else rms_error(floats, y)}
+    said |= spread(task.measure, each)
+    if task.is_share:
+        good = GOOD if threshold is None else threshold
+        said |= chip_yield(each >= good, good)
+    elif threshold is not None:
+        said |= chip_yield(each <= threshold, threshold)
+    floats = None if whole is None else whole.network.forward(x / np.float32(255))
+    said |= {f"{task.measure}_float": None if floats is None else task.score(floats, y)}
     said |= {"noise": noise, "judged_by": by}
     wafer = Wafer(what.name, board, votes, said, on_host)
     if picture is not None:
@@ -186,14 +191,15 @@ def run_campaign(
     labels: npt.NDArray[Any],
     plan: Campaign,
     *,
+    task: Task,
     state: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Votes (n, outputs) of all chips, and correct answers (chips,); of targets (n, outputs) 0, and the root
-    mean square error of each chip, in their unit.
+    """Votes (n, outputs) of all chips, and correct answers (chips,); of tasks that are no vote 0, and the
+    measure of each chip, its mean over trials (an rms error over all of them).
 
     Goes on from ``state`` where that holds chips already done; it is written after ``PIECE_CHIPS`` more chips
-    and left in place. The board is programmed for classes; for targets chips are drawn on the host and
+    and left in place. The board is programmed for votes; for other tasks chips are drawn on the host and
     programmed one after another, each with a read-noise seed of its own. Raises StateError where
     ``state`` belongs to another campaign, or was edited; HostError, CampaignError as ``BoardApi.campaign``.
     """
@@ -202,6 +208,7 @@ def run_campaign(
         "chip": program.variation and program.variation.scalars(),
         "inputs": digest({}, {"x": x}),
         "labels": digest({}, {"labels": labels}),
+        "measure": task.measure,
     }
     step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
     whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
@@ -217,17 +224,19 @@ def run_campaign(
         def report(done: int, total: int, first: int = first, count: int = count) -> None:
             tell(first + done * count // max(total, 1), plan.chips)
 
-        if labels.ndim == 1:
+        if task.is_vote:
             part = replace(plan, chips=count, first_chip=first)
             piece = board.campaign(x, labels, part, progress=report)
             whole, each = whole + piece.votes, np.concatenate([each, piece.correct])
-        for chip in range(first, first + count) if labels.ndim == 2 else ():
+        for chip in range(first, first + count) if not task.is_vote else ():
             board.program(virtual_chip(program, seed=plan.seed, chip=chip))
             # Neighbouring seeds of a campaign must not share their chips' read noise.
             (seed,) = np.random.SeedSequence([plan.seed, chip]).generate_state(1, np.uint64).tolist()
             trials = [inference_index(plan.first_sample, t) for t in range(plan.trials)]
             found = np.array([board.infer(x, seed=seed, first_index=i, noise=plan.noise) for i in trials])
-            each = np.append(each, rms_error(found * step, labels))
+            scores = np.array([task.score(outputs * step, labels) for outputs in found])
+            rms = task.measure == RMS_ERROR
+            each = np.append(each, np.sqrt(np.square(scores).mean()) if rms else scores.mean())
             report(chip + 1 - first, count)
         if state is not None:
             save_state(state, mark, json.dumps([whole.tolist(), each.tolist()]).encode())

@@ -1,17 +1,24 @@
 """compile: a network or a model onto a chip."""
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ndrite import signature as sig
+from ndrite.answer import answered
 from ndrite.boards.fpga import find_target
 from ndrite.compiled import Compiled, network_of
 from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.golden.fast import work as work_of
 from ndrite.emulator.mapping import MapOptions, Mitigation, map_network
 from ndrite.emulator.mapping.order import in_order
-from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.files import array_of, name_of
 from ndrite.host import InputError
-from ndrite.samples import typical_samples
+from ndrite.labels import decided, told
+from ndrite.samples import judged_samples, typical_samples
+
+WORK = 20_000_000_000
+"""Multiplications that judging takes at most, a few seconds of the golden model."""
 
 
 @sig.verb
@@ -23,6 +30,9 @@ def compile(
     output: sig.Output | None = None,
     program_only: bool = False,
     samples: sig.Array | None = None,
+    inputs: sig.Inputs | None = None,
+    labels: sig.Labels | None = None,
+    measure: sig.Measure | None = None,
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     seed: sig.DieSeed = 0,
@@ -35,6 +45,7 @@ def compile(
     input_shape: sig.Shape | None = None,
     node: str | None = None,
     classes: sig.Names | None = None,
+    task: Literal["classes", "two classes", "labels", "values"] | None = None,
     input_unit: str | None = None,
     output_unit: str | None = None,
     progress: sig.Stages = sig.silent,
@@ -43,9 +54,10 @@ def compile(
 
     Programs the chip's cells, calibrates its converters and turns curves into tables. A model is imported
     first: full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,
-    multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Errors of
-    weights are relative to the weights' rms, table errors in output steps (LSB) or the model's own unit, SNR
-    in dB. Nothing is written without ``output``.
+    multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Then the die is
+    judged, on the golden model: accuracy or error against float, with its interval. Nothing is written
+    without ``output``. With ``-v`` every layer's numbers: errors of weights relative to the weights' rms, of
+    tables in output steps (LSB) or the model's own unit, SNR in dB.
 
     Parameters
     ----------
@@ -63,6 +75,10 @@ def compile(
         Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file: in the model's own
         unit, else codes uint8. They set the ranges of converters, and of a model's inputs and activations.
         Default: samples of the data set that the network names.
+    inputs, labels:
+        Test samples and their labels to judge the die by. Labels alone are those of ``samples``. Default: the
+        data set's test samples, or the float network's answers on ``samples``. They also say what outputs
+        mean, where the model, ``classes`` and ``task`` do not.
     seed:
         Which individual chip: its programming errors.
     name:
@@ -84,7 +100,11 @@ def compile(
     node:
         Of an ONNX model: the output to take; default: the first that works.
     classes:
-        Name of each output, where outputs are classes.
+        Name of each class in the order of the outputs; of a single output its two classes, above the
+        threshold last.
+    task:
+        What outputs mean: one class per output, one output that tells two classes apart, several labels, or
+        values. Default: as the model or the labels say.
     input_unit, output_unit:
         Units of the values in and out, for people.
 
@@ -109,10 +129,17 @@ def compile(
     options = {"input_range": input_range, "input_shape": input_shape, "output": node}
     with progress("nodes") as report:
         floats, whole, imported = network_of(network, samples, report, **options)
-    told: dict[str, Any] = {"classes": classes, "input_unit": input_unit, "output_unit": output_unit}
-    told = {key: value for key, value in told.items() if value is not None}
-    floats = dataclasses.replace(floats, meaning=dataclasses.replace(floats.meaning, **told))
+    meaning = told(floats.meaning, floats.map_shapes[-1], classes, task)
+    if input_unit is not None:
+        meaning = dataclasses.replace(meaning, input_unit=input_unit)
+    if output_unit is not None:
+        meaning = dataclasses.replace(meaning, output_unit=output_unit)
+    floats = dataclasses.replace(floats, meaning=meaning)
     typical = typical_samples(floats, whole, samples, data=data, codes=codes)
+    test = samples if inputs is None and labels is not None else inputs
+    test = typical if test is None and labels is not None else test
+    if labels is not None:
+        floats = decided(floats, array_of(labels), name_of(labels, "labels"), measure)
     array = target if isinstance(target, Geometry | None) else find_target(target).geometry
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
@@ -130,7 +157,20 @@ def compile(
             options=MapOptions(nominal=nominal, target=array, mitigation=measures),
         )
     done = None if imported is None else imported.report
-    found = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
+    compiled = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
     if output is not None:
-        (found.program if program_only else found).save(output)
-    return found
+        (compiled.program if program_only else compiled).save(output)
+    if nominal:  # no die, but the targets of many
+        return compiled
+    with progress("test samples"):
+        judged = judged_samples(
+            compiled.program, compiled, test, labels, data=data, codes=codes, seen=False, measure=measure
+        )
+        judged = judged.first(min(len(judged.x), samples_within(compiled.program)))
+        answer = answered(compiled.program, floats, *judged)
+    return dataclasses.replace(compiled, answer=answer)
+
+
+def samples_within(program: Program) -> int:
+    """How many test samples the golden model answers in a few seconds: 100..2000."""
+    return int(min(2000, max(100, WORK // max(1, work_of(program)))))

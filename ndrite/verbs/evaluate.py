@@ -22,6 +22,7 @@ def evaluate(
     *,
     board: sig.Board = "golden:",
     count: sig.Count | None = None,
+    measure: sig.Measure | None = None,
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
@@ -30,8 +31,9 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy or error on a board, and agreement with the golden one.
 
-    Accuracy has its 95 % interval over samples. Where labels are floats, or a row for each output, the root
-    mean square error in the model's unit stands in its place. Samples whose outputs differ from the golden
+    Classes are judged by accuracy, with its 95 % interval over samples, several labels by the share of
+    samples with all of them right, values by the root mean square error in the model's unit: as the compiled
+    file says, or else the labels. Samples whose outputs differ from the golden
     model in any bit are counted: with any the exit code is 1. On gateware it says how many clock cycles an
     inference takes, in how many of them the array was busy, and how much of it the network's products with an
     input other than 0 use. Of a program that the board does not
@@ -52,10 +54,11 @@ def evaluate(
     (100, 0)
     """
     what, whole = held(program)
-    given = judged_samples(what, whole, inputs, labels, data=data, codes=codes)
-    x, labels, by = given.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
+    given = judged_samples(what, whole, inputs, labels, data=data, codes=codes, measure=measure)
+    x, labels, by, task = given.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
     network = None if whole is None else whole.network
-    how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "board": board, "judged_by": by}
+    how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}
+    how |= {"board": board, "judged_by": by}
     with connect(board) as chosen:
         with progress("programming") as report:
             chosen.program(what, progress=report)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
-from ndrite.emulator.mapping.explain import ACCURACY, Explanation, Outcome, Row, mitigation_benefits
-from ndrite.emulator.mapping.explain import explain as measure
+from ndrite.emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
+from ndrite.emulator.mapping.explain import explain as explained
 from ndrite.intervals import percent
 from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
@@ -49,20 +49,20 @@ class Loss(Result):
         outcomes = [outcome.as_dict() for outcome in self.mitigation]
         return self.explanation.as_dict() | {"judged_by": self.judged_by, "mitigation": outcomes}
 
+    def lines(self) -> Iterable[str]:
+        return filter(None, [causes.without_effect(self.explanation)])
+
     def tables(self) -> Iterable[Table]:
         found = self.explanation
-        floats_do = f"rms error {found.said(found.reference)}"
-        if found.measure == ACCURACY:
+        floats_do = f"{found.measure.replace('_', ' ')} {found.said(found.reference)}"
+        if found.is_share:
             floats_do = f"{percent(found.reference, found.samples)}, 95 %"
         by = f"{found.samples} samples ({self.judged_by})"
         title = f"{found.network} on {found.chip}: float {floats_do} over {by}"
         header, rows = causes.table(found)
         yield Table(title, header[:-1], [row[:-1] for row in rows])  # what a cause covers is in the JSON
         if self.mitigation:
-            measures = [
-                (o.name, found.said(o.rms_error if o.accuracy is None else o.accuracy), _decibels(o.snr_db))
-                for o in self.mitigation
-            ]
+            measures = [(o.name, found.said(o.score), _decibels(o.snr_db)) for o in self.mitigation]
             yield Table("measures, on the golden model", ("compiled with", header[1], "SNR"), measures)
 
 
@@ -76,6 +76,7 @@ def explain(
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     count: sig.Count | None = None,
+    measure: sig.Measure | None = None,
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
@@ -108,16 +109,28 @@ def explain(
     'explain.png'
     """
     whole = compiled_of(program)
-    given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, seen=False)
-    x, y, by = given.first(count, 2000)
+    given = judged_samples(
+        whole.program, whole, inputs, labels, data=data, codes=codes, seen=False, measure=measure
+    )
+    x, y, by, task = given.first(count, 2000)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
-        found = measure(whole.network, whole.program, die, samples, x, y, seed=seed, progress=report)
+        found = explained(
+            whole.network, whole.program, die, samples, x, y, task=task, seed=seed, progress=report
+        )
     worth: list[Outcome] = []
     if mitigation:
         with progress("measures") as report:
             worth = mitigation_benefits(
-                whole.network, die.chip, samples, x, y, seeds=(die.seed,), reads=seed, progress=report
+                whole.network,
+                die.chip,
+                samples,
+                x,
+                y,
+                task=task,
+                seeds=(die.seed,),
+                reads=seed,
+                progress=report,
             )
     loss = Loss(found, tuple(worth), by)
     if picture is not None:

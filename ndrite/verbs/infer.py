@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from ndrite import signature as sig
 from ndrite.compiled import held
+from ndrite.emulator.spec.task import LABELS, VALUES, Task
 from ndrite.evaluations import ran
 from ndrite.files import save_array
 from ndrite.host.inputs import check_inputs
+from ndrite.labels import task_by
 from ndrite.results import Summary, Table
 from ndrite.samples import output_step, seen_samples
 from ndrite.url import connect
@@ -24,22 +26,31 @@ class Answers(Summary):
     """What ``ndrite.infer`` gives.
 
     ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
-    they are from. ``classes``: names of the outputs, where they have names.
+    they are from. ``task``: what they mean; None where the program does not say. ``step``: what 1 of
+    ``outputs`` is in the model's unit.
     """
 
     outputs: npt.NDArray[Any]
     summary: dict[str, Any]
-    classes: tuple[str, ...] = ()
+    task: Task | None = None
+    step: float = 1.0
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the outputs as an ``.npy`` file, in whole or not at all; ``-`` is standard output."""
         return save_array(path, self.outputs)
 
     def tables(self) -> Iterable[Table]:
-        if self.classes:
-            votes = np.bincount(self.outputs.argmax(axis=1), minlength=len(self.classes))
-            rows = [(name, str(n)) for name, n in zip(self.classes, votes, strict=True)]
-            yield Table("largest output", ("class", "samples"), rows)
+        task = self.task
+        if task is None or task.kind == VALUES or not task.classes:
+            return
+        answers = task.answers(self.outputs * self.step)
+        votes = (
+            answers.sum(axis=0)
+            if task.kind == LABELS
+            else np.bincount(answers.ravel(), minlength=len(task.names))
+        )
+        rows = [(name, str(n)) for name, n in zip(task.names, votes, strict=True)]
+        yield Table("answers", ("class", "samples" if task.places == 1 else "places"), rows)
 
     def lines(self) -> Iterable[str]:
         n, outputs = self.outputs.shape
@@ -108,7 +119,8 @@ def infer(
         "noise": noise,
         "on_host": on_host,
     }
-    found = Answers(y if step is None else y * step, summary, what.meaning.classes)
+    task, known = task_by(what.meaning, what.map_shapes[-1]), what.meaning.output_step or 1.0
+    found = Answers(y if step is None else y * step, summary, task, known if step is None else 1.0)
     if output is not None:
         found.save(output)
     return found

@@ -145,7 +145,7 @@ def learn(
     x = first(given.x, samples, what="samples")
     given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
-    classes = int(max(given.labels.max(), given.test_labels.max())) + 1
+    classes = given.outputs if given.own else int(max(given.labels.max(), given.test_labels.max())) + 1
     plan = insitu.Plan(
         widths=(given.x.shape[1], *sig.widths(hidden), classes),
         rate=rate,

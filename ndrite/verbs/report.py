@@ -32,6 +32,7 @@ def report(
     count: sig.Count | None = None,
     fpga: str | None = "ulx3s-85f",
     figures: sig.Folder | None = None,
+    measure: sig.Measure | None = None,
     seed: sig.Seed = 0,
     progress: sig.Stages = sig.silent,
 ) -> Report:
@@ -71,12 +72,12 @@ def report(
     heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
     with progress("report") as bar, heard as caught:
         whole = compiled_of(program)
-        given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes)
-        x, y, by = given.first(count)
+        given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, measure=measure)
+        x, y, by, task = given.first(count)
         files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
         sources = {"files": ", ".join(filter(None, files)), "judged by": by}
         sources["warnings"] = "; ".join(str(w.message) for w in caught)
-        causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, seed=seed)
+        causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, task=task, seed=seed)
         bar(1, 2)
         answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
         bar(2, 2)
@@ -86,6 +87,7 @@ def report(
         cost=account_of(whole.program, whole.die, x[:SAMPLES], network=whole.network),
         x=x,
         labels=y,
+        task=task,
         answers=answers * (whole.program.meaning.output_step or 1.0),
         board=board,
         seed=seed,

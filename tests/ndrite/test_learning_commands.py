@@ -20,7 +20,7 @@ from tests.extras import needs
 
 torch = needs("torch")
 
-from ndrite.nn import Bases, Ndr  # noqa: E402
+from ndrite.nn import Bases, Ndr
 
 CHIP = "dendritic-ndr+ecram-pair"
 TRAIN = f"train --data digits --hidden 16 --epochs 12 --batch 64 -o d.npz --chip {CHIP} --height 0.5"

@@ -13,14 +13,14 @@ from tests.extras import needs
 torch = needs("torch")
 needs("onnx")
 
-from ndrite.emulator.errors import EmulatorError  # noqa: E402
-from ndrite.emulator.golden import Core  # noqa: E402
-from ndrite.emulator.mapping import map_network  # noqa: E402
-from ndrite.emulator.network import Ndr as NdrActivation  # noqa: E402
-from ndrite.emulator.network.importing import import_model  # noqa: E402
-from ndrite.nn import Bases, Ndr  # noqa: E402
-from tests.ndrite.tiles.conftest import module  # noqa: E402
-from tests.refusals import refused  # noqa: E402
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import Ndr as NdrActivation
+from ndrite.emulator.network.importing import import_model
+from ndrite.nn import Bases, Ndr
+from tests.ndrite.tiles.conftest import module
+from tests.refusals import refused
 
 nn = torch.nn
 U = np.linspace(0, 5, 101)

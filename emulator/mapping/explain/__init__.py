@@ -5,16 +5,14 @@ Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network,mapping} on
 
 from ndrite.emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
 from ndrite.emulator.mapping.explain.explain import (
-    ACCURACY,
+    ALL,
     PROGRAM,
-    RMS_ERROR,
     SNR_MAX_DB,
     Explanation,
     Judge,
     Row,
     accuracy,
     explain,
-    rms_error,
     snr_db,
 )
 from ndrite.emulator.mapping.explain.forward import CAUSES

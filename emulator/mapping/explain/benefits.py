@@ -12,26 +12,27 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
-from ndrite.emulator.mapping.explain.explain import ACCURACY, RMS_ERROR, Judge, snr_db
+from ndrite.emulator.mapping.explain.explain import Judge, snr_db
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec.arrays import Array, Codes
+from ndrite.emulator.spec.task import Task
 
 WRITE_VERIFY_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One compilation on the golden model: accuracy 0..1 of classes or rms error of targets, and SNR in dB
-    against the float network."""
+    """One compilation on the golden model: its score in ``measure``, and SNR in dB against the float
+    network."""
 
     name: str
+    measure: str
+    score: float
     snr_db: float
-    accuracy: float | None = None
-    rms_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain types, for JSON; the score stands under the measure's name."""
+        return {"name": self.name, "snr_db": self.snr_db, self.measure: self.score}
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
@@ -67,6 +68,7 @@ def mitigation_benefits(
     x: Codes,
     labels: Array,
     *,
+    task: Task | None = None,
     seeds: Iterable[int] = (0,),
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -81,10 +83,10 @@ def mitigation_benefits(
                 compiled = map_network(
                     network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )
-            each.append(judge(name, network, compiled, x, labels, seed=seed if reads is None else reads))
-        fields = [f for f in ("snr_db", ACCURACY, RMS_ERROR) if getattr(each[0], f) is not None]
-        means = {field: float(np.mean([getattr(o, field) for o in each])) for field in fields}
-        outcomes.append(Outcome(name=name, **means))
+            read = seed if reads is None else reads
+            each.append(judge(name, network, compiled, x, labels, task=task, seed=read))
+        means = {f: float(np.mean([getattr(o, f) for o in each])) for f in ("score", "snr_db")}
+        outcomes.append(Outcome(name=name, measure=each[0].measure, **means))
         if progress is not None:
             progress(len(outcomes), len(cases))
     return outcomes
@@ -97,13 +99,14 @@ def judge(
     x: Codes,
     labels: Array,
     *,
+    task: Task | None = None,
     seed: int = 0,
     noise: bool = True,
 ) -> Outcome:
-    """Accuracy or rms error, and SNR, of one compiled network on the golden model."""
+    """Score, and SNR, of one compiled network on the golden model; ``task`` as for ``explain``."""
     out = Core(compiled.program).infer(x, seed=seed, noise=noise)
     logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
     reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
-    measured = Judge(labels, reference)
-    score = {measured.measure: measured.score(logits)}
-    return Outcome(name=name, snr_db=snr_db(reference, logits), **score)
+    judge = Judge(labels, reference, task)
+    score = judge.score(logits)
+    return Outcome(name=name, measure=judge.measure, score=score, snr_db=snr_db(reference, logits))

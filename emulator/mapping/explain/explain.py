@@ -12,14 +12,13 @@ from ndrite.emulator.mapping import Die
 from ndrite.emulator.mapping.explain.forward import CAUSES, Forward, stages
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Array, Bools, Codes, Floats
+from ndrite.emulator.spec.arrays import Array, Codes, Floats
 from ndrite.emulator.spec.brief import record, titled
+from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, VALUES, Task
 
 ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
 """Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
-
-ACCURACY, RMS_ERROR = "accuracy", "rms_error"
 
 
 def accuracy(outputs: Array, labels: Array) -> float:
@@ -27,46 +26,46 @@ def accuracy(outputs: Array, labels: Array) -> float:
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 
 
-def rms_error(outputs: Array, targets: Floats) -> float:
-    """Root mean square over all of outputs (..., n, outputs) less targets (n, outputs)."""
-    return float(np.sqrt(np.square(outputs - targets).mean()))
-
-
 class Judge:
-    """Outputs (n, M) in the model's unit against ``labels``: integers (n,), or targets (n, M).
+    """Judge outputs (n, M) in the model's unit by labels in the form of ``Task.answers``.
 
-    ``measure`` is ``"accuracy"``, 0..1, or ``"rms_error"`` over all outputs, in the model's unit.
+    Without a ``task``, integers (n,) are classes and anything else is values (n, M).
     """
 
-    def __init__(self, labels: Array, reference: Floats) -> None:
-        self.labels = labels
-        self.classes = labels.ndim == 1 and labels.dtype.kind in "iu"
-        self.measure = ACCURACY if self.classes else RMS_ERROR
+    def __init__(self, labels: Array, reference: Floats, task: Task | None = None) -> None:
+        self.task = task or _task_by(labels, reference.shape[1])
+        self.labels = labels.reshape(reference.shape) if self.task.kind == VALUES else labels
         self.reference = self.score(reference)
-        self._known = self.right(reference) if self.classes else None
+        right = self.task.right(reference, self.labels) if self.task.is_share else None
+        self._known = right if right is not None and right.ndim == 1 else None
 
-    def right(self, out: Floats) -> Bools:
-        """Which samples' largest output is their class; of classes alone."""
-        return np.asarray(out.argmax(axis=1) == self.labels)
+    @property
+    def measure(self) -> str:
+        """Name of the measure."""
+        return self.task.measure
 
     def score(self, out: Floats) -> float:
         """The measure of outputs."""
-        return accuracy(out, self.labels) if self.classes else rms_error(out, self.labels.reshape(out.shape))
+        return self.task.score(out, self.labels)
 
     def judged(self, out: Floats) -> dict[str, Any]:
-        """Measure, and of classes how many samples were lost and won against the reference's answers."""
-        found: dict[str, Any] = {self.measure: self.score(out)}
+        """Score, and where a sample is right or wrong how many were lost and won against the reference."""
+        row: dict[str, Any] = {"score": self.score(out)}
         if self._known is not None:
-            right = self.right(out)
-            found["lost"] = int((self._known & ~right).sum())
-            found["won"] = int((right & ~self._known).sum())
-        return found
+            right = self.task.right(out, self.labels)
+            row["lost"] = int((self._known & ~right).sum())
+            row["won"] = int((right & ~self._known).sum())
+        return row
+
+
+def _task_by(labels: Array, outputs: int) -> Task:
+    classes = labels.ndim == 1 and labels.dtype.kind in "iu"
+    return Task(kind=CLASSES if classes else VALUES, shape=(outputs, 1, 1))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cause. SNR in dB against the float network's outputs; accuracy 0..1 of classes, or the rms error of
-    targets in the model's unit, None where the samples have the other.
+    """One cause. SNR in dB against the float network's outputs; ``score`` in the explanation's measure.
 
     ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
@@ -76,26 +75,19 @@ class Row:
     cause: str
     covers: str
     snr_db: float
-    accuracy: float | None = None
-    rms_error: float | None = None
+    score: float
     lost: int | None = None
     won: int | None = None
     snr_corrected_db: float | None = None
-    accuracy_corrected: float | None = None
-    rms_error_corrected: float | None = None
+    score_corrected: float | None = None
     lost_corrected: int | None = None
     won_corrected: int | None = None
-
-    def score(self, *, corrected: bool = False) -> float | None:
-        """Accuracy or rms error, whichever was measured."""
-        if corrected:
-            return self.rms_error_corrected if self.accuracy is None else self.accuracy_corrected
-        return self.rms_error if self.accuracy is None else self.accuracy
 
 
 @record(kw_only=True)
 class Explanation:
-    """All rows, causes first; ``measure`` is accuracy or rms_error, ``reference`` the float network's."""
+    """All rows, causes first; ``measure`` is one of ``spec.task.MEASURES``, ``reference`` the float
+    network's."""
 
     network: str
     chip: str
@@ -114,7 +106,7 @@ class Explanation:
         return next(row for row in self.rows if row.cause == cause)
 
     def _repr_html_(self) -> str:
-        rows = [(r.cause, self.said(r.score()), f"{r.snr_db:.1f}", r.covers) for r in self.rows]
+        rows = [(r.cause, self.said(r.score), f"{r.snr_db:.1f}", r.covers) for r in self.rows]
         title = f"{self.network} on {self.chip}: float {self.said(self.reference)}, {self.samples} samples"
         return titled(title, ("cause", self.measure.replace("_", " "), "SNR, dB", "covers"), rows)
 
@@ -122,11 +114,19 @@ class Explanation:
         """A value of ``measure`` in words."""
         if value is None:
             return ""
-        return f"{100 * value:.2f} %" if self.measure == ACCURACY else f"{value:.4g}"
+        return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the measure is a share of right answers, 0..1."""
+        return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain types, for JSON; scores stand under the measure's name."""
+        plain = dataclasses.asdict(self)
+        for row in plain["rows"]:
+            row[self.measure], row[f"{self.measure}_corrected"] = row.pop("score"), row.pop("score_corrected")
+        return plain
 
 
 def explain(
@@ -137,6 +137,7 @@ def explain(
     x: Codes,
     labels: Array,
     *,
+    task: Task | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
@@ -153,6 +154,8 @@ def explain(
         The inputs that corrections are found on, uint8 (n, inputs).
     x, labels:
         uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in the model's unit.
+    task:
+        What outputs mean; labels are then in the form of ``Task.answers``.
     seed:
         Read-noise seed.
     progress:
@@ -160,7 +163,7 @@ def explain(
     """
     built = stages(network, program, die)
     reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
-    judge = Judge(labels, reference)
+    judge = Judge(labels, reference, task)
 
     def judged(out: Floats) -> dict[str, Any]:
         return {"snr_db": snr_db(reference, out), **judge.judged(out)}

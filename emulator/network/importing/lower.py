@@ -30,13 +30,14 @@ def lower(
     samples: Floats | None,
     wanted: Floats | None,
     input_range: InputRange | None,
-    classes: tuple[str, ...],
+    meaning: Meaning,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
     """The network of a reading, the range of its inputs, and the report; the rest as ``import_model``'s.
 
     ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
-    which errors are measured against. Raises UnsupportedNodeError when a function is unbounded and there are
+    which errors are measured against; ``meaning``: all but the range of inputs.
+    Raises UnsupportedNodeError when a function is unbounded and there are
     no samples. Raises NetworkError when a weight is not finite. Warns CompileWarning when codes and tables
     lose more than a fifth of the outputs' variation.
     """
@@ -66,7 +67,7 @@ def lower(
         {"imported": {"nodes": [m.name for m in made]}},
         scaling.states,
         graph.calls,
-        Meaning(inputs=input_range, classes=classes),
+        dataclasses.replace(meaning, inputs=input_range),
     )
     counts = np.zeros((len(made), 2))  # pre-activations beyond the tables, and all, by node
 

@@ -20,6 +20,7 @@ from ndrite.emulator.network.importing.domains import DOMAIN, prepared
 from ndrite.emulator.network.importing.files import extra
 from ndrite.emulator.spec.arrays import Array
 from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 
 OPSET = 17
 STAND_INS = {
@@ -43,12 +44,15 @@ class Original:
     answers:
         The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
         outputs, or what one of them has to be; None: the graph is the model.
+    task:
+        What the outputs mean, where the model says it, one of ``spec.task.KINDS``; else empty.
     classes:
         Names of the outputs, where the model has them.
     """
 
     proto: Any
     answers: Callable[[Array], list[Array]] | None = None
+    task: str = ""
     classes: tuple[str, ...] = ()
 
 
@@ -119,8 +123,13 @@ def of_estimator(estimator: Any) -> Original:
     if width is None:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
     classes, one = np.asarray(getattr(estimator, "classes_", ())), np.zeros((1, width), np.float32)
-    if len(classes) and np.ndim(estimator.predict(one)) > 1:
-        raise UnsupportedNodeError(type(estimator).__name__, "estimator", "train it on one label a sample")
+    several = len(classes) > 0 and np.ndim(estimator.predict(one)) > 1
+    if several and np.shape(_probabilities(estimator, one)) != (1, len(classes)):
+        raise UnsupportedNodeError(
+            type(estimator).__name__,
+            "estimator",
+            "its labels have no probability each; use MLPClassifier, or train it on one label per sample",
+        )
     if classes.dtype.kind == "f" and (classes % 1 == 0).all():
         classes = classes.astype(np.int64)
     try:
@@ -141,7 +150,13 @@ def of_estimator(estimator: Any) -> Original:
         # Of two classes scikit-learn has the second one's score, and the graph both.
         return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
 
-    return Original(prepared(proto), answers, classes=tuple(map(str, classes)))
+    task = LABELS if several else CLASSES if len(classes) else VALUES
+    return Original(prepared(proto), answers, task, tuple(map(str, classes)))
+
+
+def _probabilities(estimator: Any, x: Array) -> Any:
+    """``predict_proba`` of samples; None where the estimator has none."""
+    return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:

@@ -23,7 +23,8 @@ from ndrite.emulator.network.importing.values import OwnShape
 from ndrite.emulator.network.network import Network
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.brief import record
-from ndrite.emulator.spec.meaning import InputRange
+from ndrite.emulator.spec.meaning import InputRange, Meaning
+from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES
 
 SUFFIXES = (".onnx", ".pt", ".pth")
 ON_TILES = "ndrite.analog takes the module as it is, its products on a die"
@@ -105,7 +106,7 @@ def import_model(
             None if own is None else read.ordered(own),
             None if own is None else proof.theirs(own),
             limits,
-            found.classes if len(found.classes) == read.graph.output.shape[0] else (),
+            _meaning(found, read),
             progress,
         )
         return Imported(*lowered, proof, compared)
@@ -145,6 +146,19 @@ def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
     if samples is None or features == math.prod(samples.shape[1:]) != samples.shape[-1]:
         return None if features is None else (features,)
     return samples.shape[1:]
+
+
+def _meaning(original: Original, read: Reading) -> Meaning:
+    """What outputs mean, as far as the model says it: its classes, or the function that it ends in."""
+    channels, probability = read.graph.output.shape[0], read.probability
+    classes = original.classes if len(original.classes) == channels else ()
+    task = original.task
+    if not task and probability == SOFTMAX and channels > 1:
+        task = CLASSES
+    if not task and probability == IDENTITY and channels == 1:
+        task = TWO_CLASSES
+    threshold = 0.5 if probability == IDENTITY else 0.0
+    return Meaning(task=task, classes=classes, threshold=threshold, probability=probability)
 
 
 def _finite(samples: npt.ArrayLike) -> Floats:

@@ -17,12 +17,15 @@ from ndrite.emulator.network.importing.moving import MOVING
 from ndrite.emulator.network.importing.recurrent import RECURRENT, sequence_axes
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Of operators that are read by their names."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
+MOVES = (*DROPPED, "Cast", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators that leave every value as it is."""
 NORMALISED = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Normalizer": "normalisation"}
 """What they are called in the notes: only the last node may be one of them, and it is left out."""
 NORMALISATION = (
@@ -116,6 +119,18 @@ class Reading:
         self.tensor = self.name if self.end.left_out is None else self.end.left_out.tensor
         if (np.diff(self.end.first.reshape(-1)) < 0).any():
             self.notes.append("output: its values are in the order (channel, row, column)")
+
+    @property
+    def probability(self) -> str:
+        """The function that makes probabilities of the outputs, one of ``spec.task.PROBABILITIES``."""
+        left_out = self.end.left_out
+        if left_out is not None:
+            return left_out.after or (SOFTMAX if left_out.kind in ("Softmax", "LogSoftmax") else "")
+        maker = {name: node for node in self._proto.node for name in node.output}
+        node = maker.get(self.name)
+        while node is not None and node.op_type in MOVES:
+            node = maker.get(node.input[0])
+        return IDENTITY if node is not None and node.op_type == "Sigmoid" else ""
 
     @property
     def axes(self) -> tuple[int, ...] | None:

@@ -10,16 +10,16 @@ from tests.extras import needs
 
 torch = needs("torch")
 
-from ndrite.emulator.device.description import load_chip  # noqa: E402
-from ndrite.emulator.learning.labelled import Labelled  # noqa: E402
-from ndrite.emulator.learning.training.build import of_network, of_widths  # noqa: E402
-from ndrite.emulator.learning.training.layers import Crossbar  # noqa: E402
-from ndrite.emulator.learning.training.model import TrainedNetwork, export, settle_normalisation  # noqa: E402
-from ndrite.emulator.learning.training.view import FLOAT, view_of  # noqa: E402
-from ndrite.emulator.network import Dense, Ndr, Network, Patches, Pool, Product, Table, load_network, zoo  # noqa: E402
-from tests.emulator.mapping.test_circuits import shaped_chip  # noqa: E402
-from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs  # noqa: E402
-from tests.kan import BASES, INPUTS, kan  # noqa: E402
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.training.build import of_network, of_widths
+from ndrite.emulator.learning.training.layers import Crossbar
+from ndrite.emulator.learning.training.model import TrainedNetwork, export, settle_normalisation
+from ndrite.emulator.learning.training.view import FLOAT, view_of
+from ndrite.emulator.network import Dense, Ndr, Network, Patches, Pool, Product, Table, load_network, zoo
+from tests.emulator.mapping.test_circuits import shaped_chip
+from tests.emulator.mapping.test_graphs import NETWORKS, RISING, inputs
+from tests.kan import BASES, INPUTS, kan
 
 SIDE = 8
 

@@ -10,22 +10,22 @@ from tests.extras import needs
 
 torch = needs("torch")
 
-from ndrite.emulator.device.description import load_chip  # noqa: E402
-from ndrite.emulator.device.rram.programming import WAN_2022  # noqa: E402
-from ndrite.emulator.learning.labelled import Labelled  # noqa: E402
-from ndrite.emulator.learning.training import loop  # noqa: E402
-from ndrite.emulator.learning.training.build import of_widths  # noqa: E402
-from ndrite.emulator.learning.training.job import Job, run_job  # noqa: E402
-from ndrite.emulator.learning.training.layers import Crossbar  # noqa: E402
-from ndrite.emulator.learning.training.model import settle_normalisation  # noqa: E402
-from ndrite.emulator.learning.training.neurons import KINDS, NdrNeuron  # noqa: E402
-from ndrite.emulator.learning.training.nodes import column_errors  # noqa: E402
-from ndrite.emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of  # noqa: E402
-from ndrite.emulator.mapping import map_network  # noqa: E402
-from ndrite.emulator.network import Dense, Network  # noqa: E402
-from ndrite.emulator.spec.state_file import StateError  # noqa: E402
-from tests.chips import changed  # noqa: E402
-from tests.emulator.learning.training.test_graphs import exported, pictures  # noqa: E402
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.rram.programming import WAN_2022
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.training import loop
+from ndrite.emulator.learning.training.build import of_widths
+from ndrite.emulator.learning.training.job import Job, run_job
+from ndrite.emulator.learning.training.layers import Crossbar
+from ndrite.emulator.learning.training.model import settle_normalisation
+from ndrite.emulator.learning.training.neurons import KINDS, NdrNeuron
+from ndrite.emulator.learning.training.nodes import column_errors
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, ColumnsView, view_of
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import Dense, Network
+from ndrite.emulator.spec.state_file import StateError
+from tests.chips import changed
+from tests.emulator.learning.training.test_graphs import exported, pictures
 
 CELLS = dataclasses.replace(view_of(load_chip("wan2022")), adc_bits=None, output_codes=False)
 """No converters: errors of cells alone."""

@@ -1,0 +1,81 @@
+"""Answer: what compiling a network onto a die cost it, in the measure of its task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.golden import Core
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arrays import Array, Codes
+from ndrite.emulator.spec.task import Task
+from ndrite.intervals import loss, percent, proportion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How well a die does against its float network, on the golden model, of one read-noise seed.
+
+    ``float_score`` and ``score`` in ``measure``; ``lost`` and ``won`` count samples that only the float
+    network, or only the die, has right (None where answers are not one per sample).
+    """
+
+    measure: str
+    is_share: bool
+    samples: int
+    judged_by: str
+    float_score: float
+    score: float
+    lost: int | None = None
+    won: int | None = None
+    unit: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain: dict[str, Any] = {"samples": self.samples, "judged_by": self.judged_by}
+        for who, score in (("_float", self.float_score), ("", self.score)):
+            plain[self.measure + who] = score
+            if self.is_share:
+                plain[f"{self.measure}{who}_interval_95"] = proportion(score, self.samples)
+        return plain | {"lost": self.lost, "won": self.won}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a person reads: float network, this die, what was lost."""
+        name = self.measure.replace("_", " ")
+        if not self.is_share:
+            unit = f" {self.unit}".rstrip()
+            return [
+                (f"{name}, float", f"{self.float_score:.4g}{unit}"),
+                (f"{name}, this die", f"{self.score:.4g}{unit}"),
+            ]
+        both = [
+            (f"{name}, {who}", percent(score, self.samples))
+            for who, score in (("float", self.float_score), ("this die", self.score))
+        ]
+        return (
+            both
+            if self.lost is None
+            else [*both, ("against float", loss(self.lost, self.won or 0, self.samples))]
+        )
+
+
+def answered(program: Program, network: Network, x: Codes, labels: Array, by: str, task: Task) -> Answer:
+    """Judge ``program`` and its float ``network`` on samples ``x`` uint8 (n, inputs), on the golden model
+    with read noise of seed 0. ``labels`` have the form of ``task.answers``; ``by``: where they are from."""
+    outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
+    floats = network.forward(x / np.float32(255))
+    change: dict[str, int] = {}
+    if task.is_share and (known := task.right(floats, labels)).ndim == 1:
+        right = task.right(outputs, labels)
+        change = {"lost": int((known & ~right).sum()), "won": int((right & ~known).sum())}
+    return Answer(
+        measure=task.measure,
+        is_share=task.is_share,
+        samples=len(x),
+        judged_by=by,
+        float_score=task.score(floats, labels),
+        score=task.score(outputs, labels),
+        unit=program.meaning.output_unit,
+        **change,
+    )

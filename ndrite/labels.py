@@ -1,0 +1,287 @@
+"""Labels as users have them, read for the task that they judge: names, numbers, one-hot rows, values."""
+
+import dataclasses
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ndrite.emulator.network import Network
+from ndrite.emulator.spec.brief import shown
+from ndrite.emulator.spec.errors import MeaningError
+from ndrite.emulator.spec.meaning import Meaning
+from ndrite.emulator.spec.patches import Shape
+from ndrite.emulator.spec.task import (
+    ACCURACY,
+    CLASSES,
+    LABEL_ACCURACY,
+    LABELS,
+    MEASURES,
+    TWO_CLASSES,
+    VALUES,
+    Task,
+    Truth,
+    kind_of,
+)
+from ndrite.files import InputWarning
+from ndrite.host import InputError
+
+SIGNED = (-1, 1)
+"""Labels of two classes as support vector machines have them."""
+CLASSES_MAX = 1 << 16
+SHOWN = 8
+"""Different labels that an error lists."""
+
+
+class Read(NamedTuple):
+    """Labels in the form of ``Task.answers``, and the task that they are judged by."""
+
+    truth: Truth
+    task: Task
+
+
+def read_labels(
+    labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str = ""
+) -> Read:
+    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that mean what ``meaning`` says.
+
+    Where the meaning has no task, the labels decide, and ``measure`` does; ``InputWarning`` says how a single
+    output was read. ``what``: the labels' name in errors. Raises InputError, naming every reading that was
+    tried, when the labels fit none.
+    """
+    if labels.ndim == 0 or labels.dtype.kind in "cmMV":
+        raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: a label or a row per sample")
+    task = task_by(meaning, shape, measure)
+    if task is None:
+        task = _decided(labels, meaning, shape, what, measure)
+    reader = {CLASSES: _classes, TWO_CLASSES: _classes, LABELS: _several, VALUES: _values}[task.kind]
+    return Read(reader(labels, task, what), task)
+
+
+def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
+    """The task that a meaning has, judged by ``measure``; None while nothing decides it. InputError when the
+    measure is none of that task's."""
+    try:
+        return meaning.task_of(shape, measure)
+    except MeaningError as error:
+        raise InputError(str(error)) from None
+
+
+def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
+    """What a model's outputs mean once a user has named classes or the task.
+
+    Raises InputError where the user contradicts the model, naming both readings.
+    """
+    own = meaning.task or kind_of(meaning.classes, shape)
+    if classes is not None:
+        numbers = meaning.classes == tuple(map(str, range(len(meaning.classes))))
+        if meaning.task == VALUES:
+            raise InputError(
+                f"classes is {_list(classes)}, and the model's outputs are values; accepted: without"
+            )
+        if (
+            meaning.classes
+            and classes != meaning.classes
+            and not (numbers and len(classes) == len(meaning.classes))
+        ):
+            accepted = "these in this order, or without" if not numbers else f"{len(meaning.classes)} names"
+            raise InputError(
+                f"classes is {_list(classes)}, and the model's own are {_list(meaning.classes)}; "
+                f"accepted: {accepted}"
+            )
+        try:
+            kind = LABELS if LABELS in (task, own) and len(classes) == shape[0] else kind_of(classes, shape)
+        except MeaningError as error:
+            raise InputError(str(error)) from None
+        if task is not None and task != kind:
+            raise InputError(
+                f"task is {task}, and {len(classes)} names of classes make it {kind}; accepted: one of them"
+            )
+        meaning = dataclasses.replace(meaning, task=kind, classes=classes)
+    elif task is not None:
+        if own and task != own:
+            raise InputError(
+                f"task is {task}, and the model's outputs are {own}; accepted: {own}, or without"
+            )
+        try:
+            meaning = dataclasses.replace(meaning, task=task)
+            meaning.check(shape)
+        except MeaningError as error:
+            raise InputError(str(error)) from None
+    return meaning
+
+
+def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str | None) -> Network:
+    """The network with the task that labels show, where it has none."""
+    meaning, shape = network.meaning, network.map_shapes[-1]
+    if meaning.task or meaning.classes:
+        return network
+    task = read_labels(labels, meaning, shape, what, measure or "").task
+    return dataclasses.replace(network, meaning=dataclasses.replace(meaning, task=task.kind))
+
+
+def numbered(
+    labels: npt.NDArray[Any], samples: int, what: str
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Class numbers int64 (n,) of labels to learn from, whole numbers or text, and the names of the classes.
+    InputError when they are no such labels of so many samples, or all of one class."""
+    flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(0, 1)
+    if flat.shape != (samples, 1) or not (_whole(flat) or labels.dtype.kind in "USO"):
+        raise InputError(
+            f"{what}: {_described(labels)}; accepted: classes ({samples},), whole numbers or text"
+        )
+    if _whole(flat):
+        known, numbers = np.unique(flat[:, 0].astype(np.int64), return_inverse=True)
+    else:
+        known, numbers = np.unique(_texts(flat)[:, 0], return_inverse=True)
+    if len(known) < 2:
+        raise InputError(f"{what}: every class is {known[0]}; accepted: two classes or more")
+    if len(known) > CLASSES_MAX:
+        raise InputError(f"{what}: {len(known)} classes; accepted: at most {CLASSES_MAX}")
+    return numbers.astype(np.int64), tuple(map(str, known.tolist()))
+
+
+def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
+    """The task that labels show, where the file says none."""
+    rest: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
+    channels, places = shape[0], shape[1] * shape[2]
+    outputs, flat = channels * places, labels.reshape(len(labels), -1)
+    numbers = labels.dtype.kind in "biuf"
+    if measure in MEASURES[VALUES]:
+        return Task(kind=VALUES, **rest)
+    if measure == LABEL_ACCURACY:
+        return Task(kind=LABELS, **rest)
+    if numbers and channels == 1 and flat.shape[1] == places:
+        seen = set(np.unique(flat).tolist())
+        if seen <= {0, 1} or seen <= set(SIGNED):
+            no, yes = ("-1", "1") if -1 in seen else ("0", "1")
+            warnings.warn(
+                f"{what}: the file does not say what its output means; taken for two classes, {yes} above "
+                f"{meaning.threshold:g} and {no} below. For values: --measure rms_error. To decide it for "
+                f"good, compile with --classes {no},{yes} or --task values",
+                InputWarning,
+                stacklevel=5,
+            )
+            return Task(kind=TWO_CLASSES, **rest)
+        if measure != ACCURACY:
+            return Task(kind=VALUES, **rest)
+    if numbers and channels > 1 and flat.shape[1] == places and _whole(flat) and _within(flat, channels):
+        return Task(kind=CLASSES, **rest)
+    if numbers and flat.shape[1] == outputs:
+        binary = bool(np.isin(flat, (0, 1)).all())
+        if binary and places == 1 and (flat.sum(axis=1) == 1).all():
+            return Task(kind=CLASSES, **rest)
+        if binary and labels.dtype.kind != "f":
+            return Task(kind=LABELS, **rest)
+        if measure != ACCURACY:
+            return Task(kind=VALUES, **rest)
+    readings = [f"class numbers 0..{channels - 1}"] if channels > 1 else ["two classes 0 and 1, or -1 and 1"]
+    if labels.dtype.kind not in "biuf":
+        readings = [
+            f"text: names of classes, which the file has not (compile with --classes, {channels} names)"
+        ]
+    readings.append(f"values, {(len(labels), outputs)} numbers")
+    raise InputError(f"{what}: {_described(labels)}; accepted: {'; or '.join(readings)}")
+
+
+def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+    """Class numbers int64 (n,), or (n, H * W) of a map."""
+    names, places = task.names, task.places
+    flat = labels.reshape(len(labels), -1)
+    if flat.shape[1] == places:
+        numbers = _by_name(flat, names, task)
+        if numbers is not None:
+            return numbers[:, 0] if places == 1 else numbers
+    elif flat.shape[1] == len(names) * places and flat.dtype.kind in "biuf":
+        hot = flat.reshape(len(flat), -1, places)
+        if np.isin(hot, (0, 1)).all() and (hot.sum(axis=1) == 1).all():
+            numbers = hot.argmax(axis=1).astype(np.int64)
+            return numbers[:, 0] if places == 1 else numbers
+    each = "" if places == 1 else f", one for each of {places} places"
+    readings = [f"classes by name ({_list(names)}){each}"]
+    if not _numeric(names):
+        readings.append(f"class numbers 0..{len(names) - 1}")
+    readings.append(f"one-hot rows of {len(names)}")
+    note = ""
+    if _numeric(names) and flat.shape[1] == places and _whole(flat) and _within(flat, len(names)):
+        note = f"; as numbers of outputs they would fit, and the file calls its outputs {_list(names)}"
+    raise InputError(f"{what}: {_described(labels)}; accepted: {', '.join(readings)}{note}")
+
+
+def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.NDArray[np.int64] | None:
+    """Class numbers of labels that are names, or numbers where names are words; None where neither fits."""
+    values, inverse = np.unique(_texts(flat), return_inverse=True)
+    inverse = inverse.reshape(flat.shape)
+    number_of = {name: i for i, name in enumerate(names)}
+    for spelled in _spellings(values.tolist(), task):
+        if all(name in number_of for name in spelled):
+            return np.array([number_of[name] for name in spelled], np.int64)[inverse]
+    if not _numeric(names) and _whole(flat) and _within(flat, len(names)):
+        return flat.astype(np.int64)
+    return None
+
+
+def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Every label as text: whole numbers without a point, truth values as True and False."""
+    if flat.dtype.kind == "f" and _whole(flat):
+        flat = flat.astype(np.int64)
+    texts = [v.decode() if isinstance(v, bytes) else str(v) for v in flat.reshape(-1).tolist()]
+    return np.array(texts, dtype=str).reshape(flat.shape)
+
+
+def _spellings(texts: list[str], task: Task) -> list[list[str]]:
+    """Names that labels may stand for: themselves; truth values as 0 and 1, and the other way round; of two
+    classes without names of their own -1 and 1 as 0 and 1."""
+    tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
+    if task.kind == TWO_CLASSES and not task.classes:
+        tables.append({"-1": "0"})
+    return [[table.get(text, text) for text in texts] for table in tables]
+
+
+def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+    """Labels bool (n, M)."""
+    flat = labels.reshape(len(labels), -1)
+    if flat.dtype.kind in "biuf" and flat.shape[1] == task.outputs:
+        for no, yes in ((0, 1), SIGNED):
+            if np.isin(flat, (no, yes)).all():
+                return np.asarray(flat == yes)
+    accepted = f"0 and 1, or -1 and 1, {(len(labels), task.outputs)}: a column per label"
+    raise InputError(f"{what}: {_described(labels)}; accepted: {accepted}")
+
+
+def _values(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+    """Targets float64 (n, M)."""
+    flat = labels.reshape(len(labels), -1)
+    if labels.dtype.kind not in "biuf" or flat.shape[1] != task.outputs:
+        raise InputError(
+            f"{what}: {_described(labels)}; accepted: values {(len(labels), task.outputs)} in the model's "
+            "unit, as the file's outputs are values; for classes, compile with --classes and their names"
+        )
+    if not np.isfinite(flat).all():
+        raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
+    return flat.astype(np.float64)
+
+
+def _whole(values: npt.NDArray[Any]) -> bool:
+    if values.dtype.kind == "f":
+        return bool(np.isfinite(values).all() and (values % 1 == 0).all())
+    return values.dtype.kind in "biu"
+
+
+def _within(values: npt.NDArray[Any], count: int) -> bool:
+    return not values.size or bool(values.min() >= 0 and values.max() < count)
+
+
+def _numeric(names: tuple[str, ...]) -> bool:
+    return all(name.lstrip("-").isdecimal() for name in names)
+
+
+def _described(labels: npt.NDArray[Any]) -> str:
+    different = list(dict.fromkeys(map(str, labels.reshape(-1).tolist())))
+    return f"{labels.dtype} {labels.shape}, {_list(different)}"
+
+
+def _list(names: Any) -> str:
+    words = [shown(name) if len(name) > 40 else name for name in names[:SHOWN]]
+    return ", ".join(words) + (f", .. ({len(names)} different)" if len(names) > SHOWN else "")
