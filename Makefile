@@ -11,7 +11,7 @@ SHARED := -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 QUICK := -m "not slow and not long" -k "not exporter" --ignore=tests/host/pcie tests/emulator tests/host tests/ndrite tests/boards/test_golden.py tests/boards/test_sizing.py tests/boards/test_fpga.py
 
-.PHONY: help doctor demo quick test test-lowest test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr boards-page lint types format clean compiler
+.PHONY: help doctor demo quick test test-lowest test-long test-trust test-release test-spice release test-hdl test-pairs pictures docs fuzz prove mutants audit test-gates test-ethernet check-pnr package pages lint types format clean compiler
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,12 @@ release: compiler $(DEV_STAMP) ## walk the release's checklist: version, lint, t
 	$(BIN)/pip install --quiet -e '.[release]'
 	$(BIN)/python .ci/release.py
 
+package: $(RUN_STAMP) ## wheel and sdist: checked, installed in empty environments, the first accuracy timed
+	$(BIN)/python .ci/release.py package
+
+pages: $(DEV_STAMP) ## fill numbers and tables of every page from the committed runs
+	$(BIN)/python -m studies --fill
+
 pictures: compiler $(DEV_STAMP) ## the documentation's pictures of pages, and its terminal cast
 	$(BIN)/pip install --quiet -e '.[sweep,import-check]'
 	$(BIN)/python .ci/pictures.py docs/images
@@ -99,9 +105,6 @@ check-pnr: $(FPGA_STAMP) ## place and route a small and a large board; fails whe
 	rm -rf $(CHECKED:%=build/check/%)
 	for board in $(CHECKED); do $(BIN)/ndrite board build $$board --output build/check/$$board; done
 	$(BIN)/python -m ndrite.boards.fpga.commit --check $(CHECKED:%=build/check/%)
-
-boards-page: $(RUN_STAMP) ## the table of docs/boards.md from the committed reports
-	$(BIN)/python -m ndrite.boards.fpga.page docs/boards.md
 
 lint: $(DEV_STAMP) types ## style, format, layering rule, types
 	$(BIN)/ruff check .

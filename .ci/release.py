@@ -1,15 +1,18 @@
 """What a release needs, walked step by step: it stops at the first that does not hold, and says what to do.
 
-    make release
+    make release    all steps
+    make package    wheel and sdist alone: checked, installed in empty environments, first accuracy timed
 
-Builds ``dist/`` and runs the wheel's and the sdist's demo in empty environments. It publishes nothing: the
-last lines say what a person does.
+It publishes nothing: the last lines say what a person does.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -79,27 +82,66 @@ def tested() -> None:
     run("make", "test-long")
 
 
-def built() -> None:
-    """Wheel and sdist in ``dist/``; both run the demo in empty environments; the notebooks run."""
+def environment(folder: Path) -> Path:
+    """Make an empty virtual environment; return its folder of programs."""
+    run(sys.executable, "-m", "venv", str(folder))
+    return folder / "bin"
+
+
+def packaged() -> None:
+    """Wheel and sdist in ``dist/``, checked by twine and cffconvert; each, in an empty environment, judges."""
     for old in (ROOT / "dist").glob("*"):
         old.unlink()
-    run(sys.executable, "-m", "build", "--outdir", "dist")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tools = environment(folder / "tools")
+        run(str(tools / "pip"), "install", "--quiet", "build", "twine", "cffconvert")
+        run(str(tools / "python"), "-m", "build", "--outdir", "dist")
+        files = sorted(map(str, (ROOT / "dist").iterdir()))
+        run(str(tools / "twine"), "check", "--strict", *files)
+        run(str(tools / "cffconvert"), "--validate")
+        for file in files:
+            programs = environment(folder / Path(file).suffix[1:])
+            began = time.monotonic()
+            run(str(programs / "pip"), "install", "--quiet", file)
+            installed = time.monotonic() - began
+            command = [str(programs / "ndrite"), "evaluate", "--count", "1000", "--json"]
+            done = subprocess.run([*command, _shipped(programs)], cwd=folder, capture_output=True, text=True)
+            if done.returncode:
+                raise Missing(f"mend what {file} says once installed:\n{done.stderr}")
+            accuracy = json.loads(done.stdout)["accuracy"]
+            seconds = time.monotonic() - began
+            print(
+                f"{Path(file).name}: installed in {installed:.0f} s, first accuracy {accuracy:.1%} at {seconds:.0f} s"
+            )
+
+
+def _shipped(programs: Path) -> str:
+    """Path of the compiled network that the installed package ships."""
+    code = "from ndrite.emulator.network import zoo; print(zoo.program())"
+    return output(str(programs / "python"), "-c", code).strip()
+
+
+def built() -> None:
+    """The wheel and the sdist run the demo in empty environments; the notebooks run."""
     run("make", "test-release", NDRITE_DIST=str(ROOT / "dist"))
 
 
-STEPS: tuple[Callable[[], None], ...] = (clean, numbered, linted, tested, built)
+STEPS: tuple[Callable[[], None], ...] = (clean, numbered, linted, tested, packaged, built)
 
 
 def main() -> None:
-    """Walk through all steps."""
-    for number, step in enumerate(STEPS, 1):
+    """Walk through all steps, or through packaging alone."""
+    steps = (packaged,) if sys.argv[1:] == ["package"] else STEPS
+    for number, step in enumerate(steps, 1):
         said = " ".join((step.__doc__ or "").split())
-        print(f"[{number}/{len(STEPS)}] {said}", flush=True)
+        print(f"[{number}/{len(steps)}] {said}", flush=True)
         try:
             step()
         except Missing as missing:
             sys.exit(f"release: {missing}")
-    print(PERSON.format(version=version()))
+    if steps is STEPS:
+        print(PERSON.format(version=version()))
 
 
 if __name__ == "__main__":

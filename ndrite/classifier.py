@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from ndrite.compiled import held
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.task import CLASSES, LABELS, TWO_CLASSES, VALUES, Task, probabilities
 from ndrite.files import array_of, encode
 from ndrite.host import InputError
@@ -120,7 +119,7 @@ class Classifier:
         task, labels = self._task(), array_of(y)
         if self.classes is not None and task.kind != LABELS:
             task = dataclasses.replace(task, classes=tuple(map(str, self.classes_.tolist())))
-        meaning = Meaning(task=task.kind, classes=task.classes, threshold=task.threshold)
+        meaning = dataclasses.replace(self._program().meaning, task=task.kind, classes=task.classes)
         return read_labels(labels, meaning, task.shape, "labels").truth
 
     def decision_function(self, x: Any) -> Any:
@@ -180,7 +179,7 @@ class Classifier:
 
     def __repr__(self) -> str:
         program = self._program()
-        size = f"{program.inputs} inputs, {program.outputs} outputs"
+        size = f"{program.inputs} inputs, {len(self._task().names)} classes"
         return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
     def __sklearn_tags__(self) -> Any:

@@ -98,7 +98,8 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
             raise InputError(
                 f"task is {task}, and {len(classes)} names of classes make it {kind}; accepted: one of them"
             )
-        meaning = dataclasses.replace(meaning, task=kind, classes=classes)
+        named = meaning.named_labels and classes == meaning.classes
+        meaning = dataclasses.replace(meaning, task=kind, classes=classes, named_labels=named)
     elif task is not None:
         if own and task != own:
             raise InputError(
@@ -200,11 +201,11 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
             return numbers[:, 0] if places == 1 else numbers
     each = "" if places == 1 else f", one for each of {places} places"
     readings = [f"classes by name ({_list(names)}){each}"]
-    if not _numeric(names):
+    if _by_number(task):
         readings.append(f"class numbers 0..{len(names) - 1}")
     readings.append(f"one-hot rows of {len(names)}")
     note = ""
-    if _numeric(names) and flat.shape[1] == places and _whole(flat) and _within(flat, len(names)):
+    if not _by_number(task) and flat.shape[1] == places and _whole(flat) and _within(flat, len(names)):
         note = f"; as numbers of outputs they would fit, and the file calls its outputs {_list(names)}"
     raise InputError(f"{what}: {_described(labels)}; accepted: {', '.join(readings)}{note}")
 
@@ -217,7 +218,7 @@ def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.
     for spelled in _spellings(values.tolist(), task):
         if all(name in number_of for name in spelled):
             return np.array([number_of[name] for name in spelled], np.int64)[inverse]
-    if not _numeric(names) and _whole(flat) and _within(flat, len(names)):
+    if _by_number(task) and _whole(flat) and _within(flat, len(names)):
         return flat.astype(np.int64)
     return None
 
@@ -273,12 +274,15 @@ def _within(values: npt.NDArray[Any], count: int) -> bool:
     return not values.size or bool(values.min() >= 0 and values.max() < count)
 
 
-def _numeric(names: tuple[str, ...]) -> bool:
-    return all(name.lstrip("-").isdecimal() for name in names)
+def _by_number(task: Task) -> bool:
+    """Whether numbers of outputs are labels: not where names are numbers, or labels are the names alone."""
+    return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 
 def _described(labels: npt.NDArray[Any]) -> str:
-    different = list(dict.fromkeys(map(str, labels.reshape(-1).tolist())))
+    values = labels.reshape(-1).tolist()
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
+    different = list(dict.fromkeys(texts))
     return f"{labels.dtype} {labels.shape}, {_list(different)}"
 
 

@@ -13,7 +13,8 @@ from ndrite.emulator.network import datasets
 from ndrite.emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from ndrite.emulator.spec.arrays import Codes
 from ndrite.emulator.spec.meaning import Meaning
-from ndrite.emulator.spec.task import MEASURES, VALUES, Task
+from ndrite.emulator.spec.patches import Shape
+from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, LABELS, TWO_CLASSES, VALUES, Task
 from ndrite.files import InputWarning, Takes, array_of, encode, name_of
 from ndrite.host import InputError
 from ndrite.labels import numbered, read_labels, task_by
@@ -194,8 +195,8 @@ def judged_samples(
         x, by = whole.samples, OWN_ANSWERS
         task = task_by(of.meaning, shape, measure)
         if task is None:
-            task = Task(kind=VALUES, shape=shape, measure="" if measure not in MEASURES[VALUES] else measure)
-            by += UNDECIDED
+            task = _task_by(measure, shape, of.meaning.threshold)
+            by += UNDECIDED if task.kind == VALUES else ""
         truth = task.answers(whole.network.forward(x / np.float32(255)))
         return Judged(x, truth, by, task)
     else:
@@ -206,6 +207,12 @@ def judged_samples(
     if task.kind == VALUES or task.threshold:
         output_step(of, by)
     return Judged(x, truth, by, task)
+
+
+def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
+    """The task of outputs that nothing but the measure tells: values without one."""
+    kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
+    return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
 
 def holds(of: Takes, data: str | None) -> bool:

@@ -9,6 +9,7 @@ from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.spec.state_file import StateError
 from ndrite.results import Table
 from ndrite.shell.terminal import note, print_table
+from studies.fill import fill
 from studies.published import publication
 from studies.runner import STUDIES, execute, module, redraw
 
@@ -19,7 +20,10 @@ from studies.runner import STUDIES, execute, module, redraw
 @click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
 @click.option("--resume", is_flag=True, help="Keep the runs that a stopped study had finished.")
 @click.option("--redraw", "again", is_flag=True, help="Run nothing: all anew from the runs in NAME.json.")
-def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bool) -> None:
+@click.option(
+    "--fill", "pages", is_flag=True, help="Run nothing: write committed numbers into README and docs."
+)
+def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bool, pages: bool) -> None:
     """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
 
     A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is not
@@ -29,6 +33,9 @@ def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bo
     """
     if again and (smoke or resume):
         raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
+    if pages:
+        _fill(name is None)
+        return
     if name is None:
         print_table(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES]))
         return
@@ -44,6 +51,18 @@ def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bo
     if result.outside and not result.value["smoke"]:
         click.echo(f"studies: {name}: not reproduced: {', '.join(result.outside)}", err=True)
         sys.exit(1)
+
+
+def _fill(alone: bool) -> None:
+    if not alone:
+        raise click.UsageError("--fill is of all pages, so it takes no NAME")
+    try:
+        changed = fill(Path())
+    except EmulatorError as error:
+        click.echo(f"studies: {error}", err=True)
+        sys.exit(2)
+    for path in changed:
+        note(f"filled {path}")
 
 
 def title(name: str) -> str:

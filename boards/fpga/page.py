@@ -1,33 +1,17 @@
-"""``python -m ndrite.boards.fpga.page PAGE``: renew a page's table of boards from the committed reports.
+"""The table of boards on their page, from the committed reports: `make pages` writes it."""
 
-The table stands between the page's two marks; what is around it is the page's own.
-"""
-
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from ndrite.boards.fpga.registry import TARGETS
 from ndrite.boards.fpga.reports import load, summaries
 from ndrite.boards.fpga.target import Target
-from ndrite.emulator.spec.files import write_whole
 
-BEGIN, END = "<!-- written by python -m ndrite.boards.fpga.page -->", "<!-- to here -->"
 EARLIER = "\\*"
 COLUMNS = (
     "board", "device", "design", "lanes", "readouts", "clock MHz", "Fmax MHz", "met", "LUTs", "FFs", "DSPs",
     "block RAMs", "weights", "samples/s compute", "samples/s link",
 )  # fmt: skip
-
-
-def renewed(page: str) -> str:
-    """The page with the table of now. ValueError where a mark is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"page has no {END if begin else BEGIN}; accepted: both marks, in this order")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
 
 
 def table() -> str:
@@ -68,7 +52,3 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-if __name__ == "__main__":
-    write_whole(sys.argv[1], renewed(Path(sys.argv[1]).read_text(encoding="utf-8")))

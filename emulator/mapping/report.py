@@ -222,7 +222,7 @@ class CompileReport:
             (
                 f"layer {i}",
                 f"signal {layer.noisy_snr_db:.1f} dB above its errors, mostly of {layer.largest_cause}; what "
-                + f"helps: {HELPS[layer.largest_cause]}",
+                f"helps: {HELPS[layer.largest_cause]}",
             )
             for i in order[:WORST]
             if (layer := self.layers[i]).largest_cause

@@ -126,6 +126,9 @@ class Meaning:
         What outputs mean, one of ``task.KINDS``; empty: not decided, labels decide.
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
+    named_labels:
+        Whether labels are these names alone, as an estimator was trained on them; else numbers of outputs from
+        0 are labels too.
     threshold:
         Of ``two classes`` and ``labels``: above it the answer is yes, in the unit of the outputs.
     probability:
@@ -140,6 +143,7 @@ class Meaning:
     data_set: str | None = None
     task: str = ""
     classes: tuple[str, ...] = ()
+    named_labels: bool = False
     threshold: float = 0.0
     probability: str = ""
     output_step: float | None = None
@@ -155,6 +159,13 @@ class Meaning:
         known = ", ".join(filter(None, PROBABILITIES))
         require(
             self.probability in PROBABILITIES, "probability", shown(self.probability), known, MeaningError
+        )
+        require(
+            type(self.named_labels) is bool,
+            "named_labels",
+            shown(self.named_labels),
+            "true or false",
+            MeaningError,
         )
         finite = isinstance(self.threshold, float) and math.isfinite(self.threshold)
         require(finite, "threshold", shown(self.threshold), "a finite number", MeaningError)
@@ -179,7 +190,14 @@ class Meaning:
         if not kind:
             return None
         classes = () if kind == VALUES else self.classes
-        return Task(kind=kind, shape=shape, classes=classes, threshold=self.threshold, measure=measure)
+        return Task(
+            kind=kind,
+            shape=shape,
+            classes=classes,
+            named_labels=self.named_labels,
+            threshold=self.threshold,
+            measure=measure,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what is said, nothing else."""
@@ -187,7 +205,7 @@ class Meaning:
         if self.inputs is not None:
             said["inputs"] = self.inputs.as_dict()
         said["classes"] = list(self.classes)
-        said["threshold"] = self.threshold or None
+        said["threshold"], said["named_labels"] = self.threshold or None, self.named_labels or None
         return {name: value for name, value in said.items() if value not in (None, "", [])}
 
     @classmethod

@@ -45,6 +45,8 @@ class Task:
         (C, H, W) of one sample's outputs. A map of classes has an answer at each of its H x W places.
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
+    named_labels:
+        Whether labels are these names alone; else numbers of outputs from 0 are labels too.
     threshold:
         Of ``two classes`` and ``labels``, in the model's unit: 0 for scores, 0.5 for probabilities.
     measure:
@@ -56,6 +58,7 @@ class Task:
     kind: str
     shape: Shape
     classes: tuple[str, ...] = ()
+    named_labels: bool = False
     threshold: float = 0.0
     measure: str = ""
 

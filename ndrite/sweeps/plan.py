@@ -232,6 +232,6 @@ def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File |
     files = [File.of(folder / name) for name in names.values()]
     x, labels = (file.array() for file in files)
     _require(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, f"(n, ...), n at least {wanted}")
-    fits = labels.ndim > 0 and len(labels) == len(x)
-    _require(fits, "labels", f"{labels.dtype} {labels.shape}", f"a label for each of {len(x)} samples")
+    fits = labels.ndim == 1 and len(labels) == len(x)
+    _require(fits, "labels", f"{labels.dtype} {labels.shape}", f"({len(x)},), a label per sample")
     return files[0], files[1]

@@ -15,6 +15,7 @@ from ndrite.emulator.mapping import Die
 from ndrite.emulator.mapping.explain import accuracy
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.task import ACCURACY
 from ndrite.host import BoardApi, InputError
 from ndrite.host.api import Progress
 from ndrite.intervals import proportion
@@ -147,7 +148,9 @@ def _data(
         found = kept.data_set(name, folder)
         x = kept.first(found.test_x, count, MEASURED, "measure")
         return dataclasses.replace(found, test_x=x, test_labels=found.test_labels[: len(x)])
-    x, y, by, task = kept.judged_samples(what, whole, inputs, labels, data=data, codes=codes)
+    x, y, by, task = kept.judged_samples(
+        what, whole, inputs, labels, data=data, codes=codes, measure=ACCURACY
+    )
     if not task.is_vote:
         raise InputError(
             f"outputs are {task.kind}; accepted: an output per class, as tuning takes their largest"

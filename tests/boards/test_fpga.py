@@ -13,7 +13,6 @@ from amaranth.back import rtlil
 
 from ndrite.boards.fpga import TARGETS, find_target, pll, timing
 from ndrite.boards.fpga.constraints import clock_net, constraints
-from ndrite.boards.fpga.page import renewed
 from ndrite.boards.fpga.performance import fits, frame_bytes, performance
 from ndrite.boards.fpga.target import Pin, Target
 from ndrite.boards.fpga.tools import BuildError
@@ -185,14 +184,6 @@ def test_addresses_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given == [own]
     texts = {rtlil.convert(Ethernet(each, second_cycles=9), emit_src=False) for each in (own, USUAL)}
     assert len(texts) == 2
-
-
-def test_the_page_is_of_the_committed_reports() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "boards.md").read_text()
-    assert renewed(text) == text
-    assert all(f"`{name}`" in text for name in TARGETS)
-    with pytest.raises(ValueError, match="page has no <!-- to here -->"):
-        renewed(text.replace("<!-- to here -->", ""))
 
 
 def nextpnr_report(folder: Path, clocks: dict[str, tuple[float, float]], **rest: Any) -> Path:

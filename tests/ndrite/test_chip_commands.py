@@ -171,7 +171,7 @@ def test_explain_judges_what_evaluate_does(compiled: None, said: Any, prints: An
         ("explain mine --inputs x.npy --labels few.npy", "few.npy: 3 rows; accepted: 200"),
         (
             "explain mine --inputs x.npy --labels floats.npy",
-            "floats.npy: float64 (200,); accepted: classes (n,), or targets (n, 3)",
+            "floats.npy: float64 (200,), 0.5; accepted: class numbers 0..2; or values, (200, 3)",
         ),
     ],
 )
@@ -179,5 +179,5 @@ def test_explain_errors(line: str, told: str, compiled: None, fails: Any) -> Non
     np.save("few.npy", np.zeros(3))
     np.save("one.npy", np.load("x.npy")[:1])
     np.save("class.npy", np.load("y.npy")[:1])
-    np.save("floats.npy", np.zeros(200))
+    np.save("floats.npy", np.full(200, 0.5))
     fails(line, told)

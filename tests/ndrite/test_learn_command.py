@@ -239,8 +239,11 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> Any:
 DARK, CLASSES = np.zeros((40, 6), np.uint8), np.zeros(40, int)
 test_wrong_samples_are_refused_at_once = refused(
     (ndrite.InputError, ndrite.EmulatorError),
-    (lambda learn: learn(DARK, CLASSES - 1), r"classes are -1\.\.-1"),
-    (lambda learn: learn(DARK, CLASSES[1:]), r"int64 \(39,\); accepted: integer classes, \(40,\)"),
+    (lambda learn: learn(DARK, CLASSES - 1), "labels: every class is -1; accepted: two"),
+    (
+        lambda learn: learn(DARK, CLASSES[1:]),
+        r"int64 \(39,\), 0; accepted: classes \(40,\), whole numbers or text",
+    ),
     (lambda learn: learn(DARK * 1.0, CLASSES), r"float64 \(40, 6\); accepted: uint8 \(n, inputs\)"),
     (lambda learn: learn(DARK, np.arange(40) % 2), r"code of the samples is 0; accepted: 1\.\.255"),
     (lambda learn: learn(DARK[:, :0], CLASSES), r"uint8 \(40, 0\); accepted: uint8 \(n, inputs\)"),

@@ -159,7 +159,7 @@ def test_a_network_of_curves_from_training_to_a_die(here: Path, prints: Any, sai
     found = ndrite.train(data="digits", start=module, epochs=6, batch=64, rate=0.03, output="kan.npz")
     assert found.summary["test_accuracy"] > 0.85
     assert len(np.unique(found.network.nodes[0].activation.peak)) == 3 * 64
-    assert "table 1" in prints("compile kan.npz --chip wan2022 -o program.npz")
+    assert "table 1" in prints("-v compile kan.npz --chip wan2022 -o program.npz")
     told = said("evaluate program.npz --count 60")
     assert told["mismatches"] == 0
     assert told["accuracy"] > 0.8

@@ -158,7 +158,13 @@ def _meaning(original: Original, read: Reading) -> Meaning:
     if not task and probability == IDENTITY and channels == 1:
         task = TWO_CLASSES
     threshold = 0.5 if probability == IDENTITY else 0.0
-    return Meaning(task=task, classes=classes, threshold=threshold, probability=probability)
+    return Meaning(
+        task=task,
+        classes=classes,
+        named_labels=bool(classes),
+        threshold=threshold,
+        probability=probability,
+    )
 
 
 def _finite(samples: npt.ArrayLike) -> Floats:

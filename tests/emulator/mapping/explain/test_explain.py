@@ -52,7 +52,7 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
     result = explained(name, input={"dac_bits": dac_bits})
     everything, golden = result.row(ALL), result.row(PROGRAM)
     assert everything.snr_corrected_db == pytest.approx(golden.snr_db, abs=1.5)
-    assert everything.accuracy_corrected == pytest.approx(golden.accuracy, abs=0.04)
+    assert everything.score_corrected == pytest.approx(golden.score, abs=0.04)
     assert everything.snr_db <= everything.snr_corrected_db + 0.1
     for row in result.rows[:-2]:
         # Errors as large as the signal may cancel a little.
@@ -63,7 +63,7 @@ def test_lost_and_won_are_counted_on_the_same_samples():
     """Their difference is that of the accuracies; of the program both are counted again here."""
     result = of_preset("wan2022")
     for row in result.rows:
-        assert row.lost - row.won == round((result.reference - row.accuracy) * len(X))
+        assert row.lost - row.won == round((result.reference - row.score) * len(X))
     floats = NET.forward(X / np.float32(255)).argmax(axis=1) == LABELS
     compiled = map_network(NET, "wan2022", SAMPLES, seed=3)
     answers = Core(compiled.program).infer(X, seed=0).argmax(axis=1) == LABELS
