@@ -89,7 +89,7 @@ def environment(folder: Path) -> Path:
 
 
 def packaged() -> None:
-    """Wheel and sdist in ``dist/``, checked by twine and cffconvert; each, in an empty environment, judges."""
+    """Wheel and sdist in ``dist/``, checked by twine and cffconvert, each run in an empty environment."""
     for old in (ROOT / "dist").glob("*"):
         old.unlink()
     with tempfile.TemporaryDirectory() as name:
@@ -105,14 +105,14 @@ def packaged() -> None:
             began = time.monotonic()
             run(str(programs / "pip"), "install", "--quiet", file)
             installed = time.monotonic() - began
-            command = [str(programs / "ndrite"), "evaluate", "--count", "1000", "--json"]
-            done = subprocess.run([*command, _shipped(programs)], cwd=folder, capture_output=True, text=True)
+            command = [str(programs / "ndrite"), "evaluate", _shipped(programs), "--count", "1000", "--json"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
             if done.returncode:
                 raise Missing(f"mend what {file} says once installed:\n{done.stderr}")
-            accuracy = json.loads(done.stdout)["accuracy"]
-            seconds = time.monotonic() - began
+            accuracy, seconds = json.loads(done.stdout)["accuracy"], time.monotonic() - began
             print(
-                f"{Path(file).name}: installed in {installed:.0f} s, first accuracy {accuracy:.1%} at {seconds:.0f} s"
+                f"{Path(file).name}: installed after {installed:.0f} s, first accuracy {accuracy:.1%} after "
+                f"{seconds:.0f} s"
             )
 
 

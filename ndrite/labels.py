@@ -191,13 +191,13 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:
-        numbers = _by_name(flat, names, task)
-        if numbers is not None:
-            return numbers[:, 0] if places == 1 else numbers
+        named = _by_name(flat, names, task)
+        if named is not None:
+            return named[:, 0] if places == 1 else named
     elif flat.shape[1] == len(names) * places and flat.dtype.kind in "biuf":
         hot = flat.reshape(len(flat), -1, places)
         if np.isin(hot, (0, 1)).all() and (hot.sum(axis=1) == 1).all():
-            numbers = hot.argmax(axis=1).astype(np.int64)
+            numbers: npt.NDArray[np.int64] = hot.argmax(axis=1)
             return numbers[:, 0] if places == 1 else numbers
     each = "" if places == 1 else f", one for each of {places} places"
     readings = [f"classes by name ({_list(names)}){each}"]

@@ -1,10 +1,10 @@
 """``python -m studies --fill``: write the numbers of committed runs into the pages, between their marks.
 
-A mark names a cell of a study's committed tables, ``<!--STUDY/TABLE/ROW/COLUMN-->text<!--/-->``: the table's
-number from 0, the first cells of its row joined by ``, `` until they are unique, and the column's header. After
-the column ``:value``, ``:interval``, ``:negated`` take a part of ``1.2 (0.8 .. 1.6)``. ``<!--json/FILE/KEY/..:FORMAT-->``
-names a value of a JSON file under docs/results, ``<!--boards-->`` the table of boards. Text around the marks is
-the page's own.
+A mark names a cell of a study's committed tables, ``<!--STUDY/TABLE/ROW/COLUMN-->text<!--/-->``: the number
+of the table from 0, the first cells of its row joined by ``, `` until they are unique, and the header of the
+column. After the column ``:value``, ``:interval`` and ``:negated`` take a part of ``1.2 (0.8 .. 1.6)``.
+``<!--json/FILE/KEY/..:FORMAT-->`` names a value of a JSON file under docs/results, ``<!--boards-->`` the
+table of boards. Text around the marks is the page's own.
 """
 
 import json

@@ -216,17 +216,18 @@ class CompileReport:
         return (*lines, *self.unused)
 
     def worst_layers(self) -> list[tuple[str, str]]:
-        """The layers with the worst signal-to-error ratio: their largest cause and what helps."""
+        """The layers with the worst signal-to-error ratio: their largest cause, and what helps against it."""
         order = sorted(range(len(self.layers)), key=lambda i: self.layers[i].noisy_snr_db)
-        return [
+        rows = [
             (
                 f"layer {i}",
-                f"signal {layer.noisy_snr_db:.1f} dB above its errors, mostly of {layer.largest_cause}; what "
-                f"helps: {HELPS[layer.largest_cause]}",
+                f"{layer.noisy_snr_db:.1f} dB above its errors, mostly of {layer.largest_cause}",
             )
             for i in order[:WORST]
             if (layer := self.layers[i]).largest_cause
         ]
+        causes = dict.fromkeys(self.layers[i].largest_cause for i in order[:WORST])
+        return [*rows, *(("what helps", HELPS[cause]) for cause in causes if cause)]
 
     def _repr_html_(self) -> str:
         rows = [

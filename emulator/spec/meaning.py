@@ -127,8 +127,8 @@ class Meaning:
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
     named_labels:
-        Whether labels are these names alone, as an estimator was trained on them; else numbers of outputs from
-        0 are labels too.
+        Whether labels are these names alone, as an estimator was trained on them; else numbers of outputs
+        from 0 are labels too.
     threshold:
         Of ``two classes`` and ``labels``: above it the answer is yes, in the unit of the outputs.
     probability:
