@@ -121,7 +121,7 @@ class Compiled(Result):
         if self.report is not None:
             rows += self.report.worst_layers()
         if rows:
-            yield Table(title, ("", ""), rows)
+            yield Table(title, ("quantity", "value"), rows)
 
     def details(self) -> Iterable[Table]:
         if self.imported is not None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.decoys import write_decoys
+
 ROOT = Path(__file__).parents[1]
 OWN = {"ndrite", "studies"}
 LINKED = ("emulator", "hdl", "host", "boards")
@@ -92,6 +94,12 @@ print(imported, [s for s, handler in before.items() if signal.getsignal(s) is no
     count, _, changed = said.stdout.strip().partition(" ")
     assert changed == "[] []", said.stdout + said.stderr
     assert int(count) > 300
+
+
+def test_files_of_the_user_named_like_our_folders_do_no_harm(tmp_path: Path) -> None:
+    script = write_decoys(tmp_path)
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.endswith("(3, 10)\n"), done.stdout + done.stderr
 
 
 AS_ON_WINDOWS = """

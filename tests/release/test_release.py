@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.decoys import write_decoys
 from tests.docs.test_blocks import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         run([sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], out)
     files = {"wheel": next(out.glob("*.whl")), "sdist": next(out.glob("*.tar.gz"))}
     assert files["wheel"].name.startswith("ndrite-")
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(files["wheel"]).namelist()}
+    assert {name.split("-")[0] for name in tops} == {"ndrite"}, "the wheel installs other names"
     return files
 
 
@@ -56,6 +60,10 @@ def test_an_empty_environment_runs_the_demo(kind: str, built: dict[str, Path], t
     run([str(programs / "pip"), "install", "--quiet", str(built[kind])], tmp_path)
     where = run([str(programs / "python"), "-c", "import ndrite.emulator as e; print(e.__file__)"], tmp_path)
     assert str(tmp_path) in where
+    (tmp_path / "user").mkdir()
+    used = run([str(programs / "python"), str(write_decoys(tmp_path / "user"))], tmp_path / "user")
+    assert used.startswith(str(tmp_path / "venv"))
+    assert used.endswith("(3, 10)\n")
     out = run([str(programs / "ndrite"), "demo", "--count", "10", "--json"], tmp_path)
     result = json.loads(out)
     assert result["mismatches"] == 0
