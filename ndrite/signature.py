@@ -93,6 +93,17 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
+def share(text: str) -> tuple[int, int]:
+    """``2/8`` as (2, 8)."""
+    try:
+        i, n = (int(part) for part in text.split("/"))
+    except ValueError:
+        i = n = 0
+    if not 1 <= i <= n:
+        raise InputError(f"shard is {text!r}; accepted: i/n, such as 1/8 .. 8/8")
+    return i, n
+
+
 PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
 Runs = Annotated[Any, Option("FILE", text="What `compile` wrote or gave, or a program alone.")]
@@ -128,6 +139,9 @@ Picture = Annotated[PathName, PICTURE]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
 Hidden = Annotated[str, Option("WIDTHS", text="Widths of hidden layers, separated by commas; 0: none.")]
+Workers = Annotated[int, Option("N", least=1, most=1024, text="Local processes; 1 is this one.")]
+Scheduler = Annotated[str, Option("URL", text="Dask scheduler whose workers do the runs.")]
+Shard = Annotated[tuple[int, int], Option("I/N", of=share, text="Do the i-th of n shares, for job arrays.")]
 Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 

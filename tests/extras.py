@@ -8,6 +8,7 @@ import pytest
 
 EXTRA = {
     "amaranth_boards": "fpga",
+    "distributed": "cluster",
     "badcrossbar": "physics-check",
     "kan": "import-check",
     "mkdocs": "docs",

@@ -23,16 +23,20 @@ class StateError(SpecError):
     """A file that is no state, was changed since it was written, or belongs to another run."""
 
 
-def save_state(path: Path, mark: Mapping[str, Any], content: bytes) -> None:
-    """Write the state in whole or not at all; ``mark``: what the run depends on, plain values by name."""
-    head = {"mark": _mark(mark), "content": hashlib.sha256(content).hexdigest()}
+def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str | None = None) -> None:
+    """Write the state in whole or not at all.
+
+    ``mark``: what the run depends on, plain values by name; ``code``: digest of the code it depends on, all
+    of ``emulator`` by default.
+    """
+    head = {"mark": _mark(mark, code), "content": hashlib.sha256(content).hexdigest()}
     with whole_file(path) as file:
         file.write(json.dumps(head | {FIELD: digest(head)}).encode() + b"\n" + content)
 
 
-def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
-    """What ``save_state`` wrote. Raises StateError when the file is no such state, was edited, or belongs to
-    a run with a different mark or older code."""
+def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) -> bytes:
+    """Read what ``save_state`` wrote. Raises StateError when the file is no such state, was edited, or is of
+    a run with a different mark or other code."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)
@@ -42,7 +46,7 @@ def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
         raise StateError(f"{path}: not the state of a run ({error}); delete it to start anew") from None
     if not sealed:
         raise StateError(f"{path}: not as it was written (checksum differs); delete it to start anew")
-    wanted = _mark(mark)
+    wanted = _mark(mark, code)
     changed = sorted(name for name in wanted | kept if kept.get(name) != wanted.get(name))
     if changed:
         raise StateError(
@@ -52,9 +56,9 @@ def load_state(path: Path, mark: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _mark(mark: Mapping[str, Any]) -> dict[str, Any]:
-    """As it reads back from a file, with the code beside it."""
-    read_back: dict[str, Any] = json.loads(json.dumps({CODE: code_digest(), **mark}, default=str))
+def _mark(mark: Mapping[str, Any], code: str | None) -> dict[str, Any]:
+    """The mark as it reads back from a file, with the digest of the code."""
+    read_back: dict[str, Any] = json.loads(json.dumps({CODE: code or code_digest(), **mark}, default=str))
     return read_back
 
 

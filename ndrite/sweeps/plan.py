@@ -1,32 +1,29 @@
 """plan: a YAML file becomes a list of points, each with a key that only its content decides."""
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-import numpy.typing as npt
 from annotated_types import Len
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ndrite.emulator.device.description import load_chip, parse_chip
 from ndrite.emulator.device.description.schema import SECTIONS
 from ndrite.emulator.device.fields import fields_of
-from ndrite.emulator.errors import ChipError, EmulatorError
+from ndrite.emulator.errors import ChipError
 from ndrite.emulator.network import zoo
-from ndrite.emulator.spec.archive import ArchiveError, read_array
 from ndrite.emulator.spec.errors import require
-from ndrite.emulator.spec.state_file import code_digest
 from ndrite.emulator.yaml_file import read_yaml
+from ndrite.runs import File, Run
+from ndrite.runs.run import RunError
 
 POINTS_MAX = 1_000_000
-ROW_FORMAT = 6  # of a point's row of results
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 FIELDS: dict[str, tuple[Any, Any, str]] = {
     "name": (str, None, "text"),
@@ -49,41 +46,11 @@ FIELDS: dict[str, tuple[Any, Any, str]] = {
 SCALE = ("count", "trials", "chips", "samples")
 
 
-class SweepError(EmulatorError):
-    """A sweep plan or its results folder that cannot be used."""
+class SweepError(RunError):
+    """A sweep plan that cannot be used."""
 
 
 _require = partial(require, error=SweepError)
-
-
-@dataclass(frozen=True)
-class File:
-    """A file as it was when the plan was read: path and SHA-256, hexadecimal."""
-
-    path: str
-    sha256: str
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        """``path`` as it is now. OSError when it cannot be read."""
-        return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
-
-    def read(self) -> bytes:
-        """Its content, read once. Raises SweepError when it is another than the plan was read with."""
-        try:
-            data = Path(self.path).read_bytes()
-        except OSError as error:
-            raise SweepError(f"{self.path}: cannot be read ({error.strerror})") from None
-        if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise SweepError(f"{self.path} has changed since the plan was read; start the sweep again")
-        return data
-
-    def array(self) -> npt.NDArray[Any]:
-        """The array in an ``.npy`` file. Raises SweepError when it is none."""
-        try:
-            return read_array(self.read())
-        except ArchiveError as error:
-            raise SweepError(f"{self.path}: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +71,11 @@ class Point:
     chips: int
     samples: int
 
-    @property
-    def key(self) -> str:
-        """Hexadecimal digest of what decides the result: of files their contents, and this code's work."""
-        content = dataclasses.asdict(self) | {"code": code_digest(), "row": ROW_FORMAT}
-        del content["axes"]
-        for name in ("network", "inputs", "labels"):
-            content[name] = content[name] and content[name]["sha256"]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+    @cached_property
+    def run(self) -> Run:
+        """The work of this point, whatever its axes are called."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "axes"}
+        return Run("ndrite.sweeps.run:run_point", fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +195,9 @@ def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File |
         _require((folder / name).is_file(), field, name, FIELDS[field][2])
     files = [File.of(folder / name) for name in names.values()]
     x, labels = (file.array() for file in files)
-    _require(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, f"(n, ...), n at least {wanted}")
+    parts = f"samples {content['samples']} to calibrate and count {content['count']} to judge"
+    need = f"(n, ...), n at least {wanted}: {parts}"
+    _require(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, need)
     fits = labels.ndim == 1 and len(labels) == len(x)
     _require(fits, "labels", f"{labels.dtype} {labels.shape}", f"({len(x)},), a label per sample")
     return files[0], files[1]

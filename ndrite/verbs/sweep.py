@@ -10,7 +10,20 @@ from typing import Annotated, Any
 from ndrite.costs.parts import MODELLED
 from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table, percents
-from ndrite.signature import Option, PathName, Picture, Stages, silent, verb
+from ndrite.runs import open_workers
+from ndrite.signature import (
+    Announce,
+    Option,
+    PathName,
+    Picture,
+    Scheduler,
+    Shard,
+    Stages,
+    Workers,
+    silent,
+    unheard,
+    verb,
+)
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
 from ndrite.sweeps.run import run_sweep
 
@@ -121,8 +134,11 @@ def sweep(
     *,
     output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
-    workers: Annotated[int, Option("N", least=1, most=1024)] = 1,
+    workers: Workers = 1,
+    scheduler: Scheduler | None = None,
+    shard: Shard | None = None,
     progress: Stages = silent,
+    announce: Announce = unheard,
 ) -> Grid:
     """Grids over chip fields, seeds and networks.
 
@@ -140,6 +156,11 @@ def sweep(
         Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
+    scheduler:
+        Dask scheduler whose workers compute the points, tcp://HOST:PORT or tls://HOST:PORT; needs
+        ndrite[cluster].
+    shard:
+        Compute the i-th of n shares of the points, for job arrays; without it all shares are joined.
 
     Examples
     --------
@@ -158,8 +179,11 @@ def sweep(
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
     folder = folder if output is None else Path(output)
-    with progress(f"points of {chosen.name}") as report:
-        rows = run_sweep(chosen, folder, workers=workers, progress=report)
+    with (
+        open_workers(workers, scheduler, ("pyarrow",)) as chosen_workers,
+        progress(f"points of {chosen.name}") as report,
+    ):
+        rows = run_sweep(chosen, folder, chosen_workers, share=shard, progress=report, say=announce)
     grid = Grid(chosen, rows, folder)
     if picture is not None:
         grid.plot(picture)

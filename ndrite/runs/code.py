@@ -1,0 +1,99 @@
+"""code: a digest of the modules that a function imports, so that a change of code makes its results stale.
+
+Modules are compared as syntax trees without docstrings: a comment or a line break changes nothing. Parsing
+all of them takes seconds, so each tree's digest is remembered in the user's cache by that of its source.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+from ndrite.boards.cache import folder
+from ndrite.emulator.spec.files import whole_file
+
+OWN = ("ndrite", "studies", "tests")
+"""Top-level packages whose modules count; versions of others are noted beside results."""
+PUBLIC = "ndrite"
+"""The public face loads its verbs by name when they are asked for: importing it needs none of them."""
+Parsed = list[str]
+"""Digest of a module's tree, and the modules that it names in imports."""
+
+
+@cache
+def code_digest(module: str) -> str:
+    """SHA-256, hexadecimal, over ``module`` and every module of ours that it imports, directly or not."""
+    modules = _modules(module)
+    lines = (f"{name} {modules[name][0]}\n" for name in sorted(modules))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def modules_of(module: str) -> list[str]:
+    """Names of our modules that ``module`` needs, itself and the packages that hold them included."""
+    return sorted(_modules(module))
+
+
+@cache
+def _modules(module: str) -> dict[str, Parsed]:
+    note = folder("code") / f"{sys.version_info[0]}.{sys.version_info[1]}.json"
+    try:
+        known: dict[str, Parsed] = json.loads(note.read_text())
+    except (OSError, ValueError):
+        known = {}
+    remembered, modules, waiting = len(known), dict[str, Parsed](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in modules or name == PUBLIC or name.partition(".")[0] not in OWN:
+            continue
+        source = _source(name)
+        if source is not None:
+            key = hashlib.sha256(source).hexdigest()
+            modules[name] = known[key] if key in known else known.setdefault(key, _parsed(source))
+            waiting += [name.rpartition(".")[0], *modules[name][1:]]
+    if len(known) > remembered:
+        with whole_file(note) as file:
+            file.write(json.dumps(known).encode())
+    return modules
+
+
+def _source(module: str) -> bytes | None:
+    """Source of a module; None of what is no module, such as a name that is imported from one."""
+    top, *inner = module.split(".")
+    for root in _roots(top):
+        path = root.joinpath(*inner)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                return file.read_bytes()
+    return None
+
+
+@cache
+def _roots(top: str) -> tuple[Path, ...]:
+    """Folders of a top-level package, which is not imported for it."""
+    spec = importlib.util.find_spec(top)
+    return () if spec is None else tuple(map(Path, spec.submodule_search_locations or ()))
+
+
+def _parsed(source: bytes) -> Parsed:
+    tree, imports = ast.parse(source), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    ours = sorted(name for name in imports if name.partition(".")[0] in OWN)
+    return [hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), *ours]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a string alone: a docstring, of a constant too."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

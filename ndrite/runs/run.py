@@ -1,0 +1,77 @@
+"""run: one independent piece of work, plain data alone, with a key that its content and its code decide."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy.typing as npt
+
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.spec.archive import ArchiveError, read_array
+from ndrite.runs.code import code_digest
+
+
+class RunError(EmulatorError):
+    """Runs, a folder of results or a worker that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it was when a plan was read: path and SHA-256. Remote workers get its content."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """``path`` as it is now. OSError when it cannot be read."""
+        return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def read(self) -> bytes:
+        """Its content. Raises RunError when the file is another than the plan was read with."""
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be read ({error.strerror})") from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise RunError(f"{self.path} has changed since the plan was read; start the sweep again")
+        return data
+
+    def array(self) -> npt.NDArray[Any]:
+        """The array in an ``.npy`` file. Raises RunError when it is none."""
+        try:
+            return read_array(self.read())
+        except ArchiveError as error:
+            raise RunError(f"{self.path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A call of ``function``, ``package.module:name``, with ``parameters``: plain values, and ``File``s."""
+
+    function: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Hexadecimal digest of function, parameters (of files the content) and code."""
+        module, _, _ = self.function.partition(":")
+        plain = {k: v.sha256 if isinstance(v, File) else v for k, v in self.parameters.items()}
+        content = {"function": self.function, "parameters": plain, "code": code_digest(module)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def files(self) -> list[File]:
+        """Files among the parameters."""
+        return [value for value in self.parameters.values() if isinstance(value, File)]
+
+    def perform(self) -> dict[str, Any]:
+        """Call the function; its row, plain values."""
+        module, _, name = self.function.partition(":")
+        row = getattr(importlib.import_module(module), name)(**self.parameters)
+        plain: dict[str, Any] = json.loads(json.dumps(row))
+        return plain

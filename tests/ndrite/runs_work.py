@@ -1,0 +1,34 @@
+"""Work for the engine's tests, importable by workers."""
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ndrite.runs import File
+
+
+def note(
+    folder: str,
+    number: int,
+    fails: tuple[int, ...] = (),
+    kills: tuple[int, ...] = (),
+    always: bool = False,
+    pause: float = 0.0,
+) -> dict[str, Any]:
+    """The square of a number, once it is noted in the folder that the run was done."""
+    time.sleep(pause)
+    if number in fails and not (Path(folder) / "mended").exists():
+        raise ValueError(f"number {number} fails")
+    if number in kills and (always or not (Path(folder) / "killed").exists()):
+        (Path(folder) / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / f"{number}.{uuid.uuid4().hex}.done").touch()
+    return {"square": number * number}
+
+
+def total(x: File, times: int) -> dict[str, Any]:
+    """A number out of a file."""
+    return {"total": times * int(x.array().sum())}
