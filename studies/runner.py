@@ -2,16 +2,22 @@
 
 import importlib
 import json
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.spec.files import whole_file
-from ndrite.emulator.spec.state_file import load_state, save_state
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing
 from ndrite.results import Table
+from ndrite.runs import Run
+from ndrite.runs import execute as run_all
+from ndrite.runs.code import code_digest
+from ndrite.runs.engine import Share
+from ndrite.runs.workers import Workers
 from studies.published import MISSED, judged, page, publication
 from studies.runs import Runs, described, product
 from studies.table import Figure, draw
@@ -45,31 +51,64 @@ class Result(NamedTuple):
 def execute(
     name: str,
     output: Path,
+    workers: Workers,
     *,
     smoke: bool = False,
-    resume: bool = False,
+    share: Share | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> Result:
-    """Run a study; write its JSON file, figure and page into ``output`` when all runs are done.
+) -> Result | None:
+    """Do a study's runs; write its JSON file, figure and page into ``output`` when all of them are done.
 
-    Finished runs are kept in ``.NAME.runs.json`` there; ``resume`` takes those up whose parameters still
-    belong to the study. Raises EmulatorError when the folder does not exist. Raises StateError when the kept
-    runs were edited, or are of another study or of other code.
+    Finished runs are kept in ``.NAME.runs`` there until then, and are not done again. None: runs of other
+    shares are missing. Raises EmulatorError when the folder does not exist or runs failed. Raises StateError
+    when kept runs were edited.
     """
     require(output.is_dir(), "output folder", output, "a folder that exists", EmulatorError)
-    path, mark = output / f".{name}.runs.json", {"study": name}
-    kept = json.loads(load_state(path, mark)) if resume and path.is_file() else {}
-    plan, runs = grid(name, smoke), []
-    for i, parameters in enumerate(plan):
-        key = json.dumps(parameters, sort_keys=True)
-        if key not in kept:
-            kept[key] = module(name).run(**parameters)
-            save_state(path, mark, json.dumps(kept).encode())
-        runs.append(parameters | kept[key])
-        say(f"{i + 1} of {len(plan)} runs")
-    result = _written(name, output, json.loads(json.dumps(runs)), smoke)
-    path.unlink(missing_ok=True)
+    kept, plan = output / f".{name}.runs", grid(name, smoke)
+    of = module(name).__name__
+    runs = [Run("studies.runner:timed", {"module": of, "run": one}, needs=(of,)) for one in plan]
+
+    def tell(done: int, total: int) -> None:
+        say(f"{done} of {total} runs")
+
+    outcome = run_all(runs, workers, kept, share=share, progress=tell, say=say)
+    if outcome.errors:
+        number = min(outcome.errors)
+        raise EmulatorError(
+            f"{len(outcome.errors)} of {len(runs)} runs failed, the others are kept; the first, "
+            f"{plan[number]}: {outcome.errors[number]}"
+        )
+    rows = [row for row in outcome.rows if row is not None]
+    if len(rows) < len(plan):
+        return None
+    done = [one | row["result"] for one, row in zip(plan, rows, strict=True)]
+    made = {
+        "code": code_digest(module(name).__name__),
+        "core_seconds": round(sum(r["seconds"] for r in rows), 1),
+    }
+    result = _written(name, output, json.loads(json.dumps(done)), smoke, made)
+    shutil.rmtree(kept)
     return result
+
+
+def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
+    """One run of a study's module, and the seconds that it took."""
+    began = time.monotonic()
+    result = importlib.import_module(module).run(**run)
+    return {"result": result, "seconds": time.monotonic() - began}
+
+
+def stale(output: Path) -> list[tuple[str, float | None]]:
+    """Studies whose committed results are not of today's code, and the core hours that their runs took; None
+    where the file does not say."""
+    found = []
+    for name in STUDIES:
+        path = output / f"{name}.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if known.get("code") != code_digest(module(name).__name__):
+            seconds = known.get("core_seconds")
+            found.append((name, None if seconds is None else seconds / 3600))
+    return found
 
 
 def redraw(name: str, output: Path) -> Result:
@@ -80,12 +119,13 @@ def redraw(name: str, output: Path) -> Result:
     path = output / f"{name}.json"
     held = _read(path, f"run: python -m studies {name} -o {output}")
     try:
-        return _written(name, output, held["runs"], held["smoke"])
+        made: dict[str, Any] = {key: held[key] for key in ("code", "core_seconds") if key in held}
+        return _written(name, output, held["runs"], held["smoke"], made)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise EmulatorError(f"{path}: not results of {name} ({type(error).__name__}: {error})") from None
 
 
-def _written(name: str, output: Path, runs: Runs, smoke: bool) -> Result:
+def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, Any]) -> Result:
     of, found, over = publication(name), module(name), STUDIES[name]["over"]
     tables: list[Table] = found.tables(runs)
     numbers, beside = judged(of, found.found(runs)) if of is not None else ([], [])
@@ -93,6 +133,7 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool) -> Result:
         "study": name,
         "command": f"python -m studies {name}" + (" --smoke" if smoke else ""),
         "smoke": smoke,
+        **made,
         "interval": over,
         **({"bootstrap": {"draws": DRAWS, "level": LEVEL, "seed": 0}} if "bootstrap" in over else {}),
         **({"numbers": numbers} if numbers else {}),

@@ -51,17 +51,22 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """A call of ``function``, ``package.module:name``, with ``parameters``: plain values, and ``File``s."""
+    """A call of ``function``, ``package.module:name``, with ``parameters``: plain values, and ``File``s.
+
+    ``needs``: modules that the function imports by a name among its parameters.
+    """
 
     function: str
     parameters: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Hexadecimal digest of function, parameters (of files the content) and code."""
         module, _, _ = self.function.partition(":")
         plain = {k: v.sha256 if isinstance(v, File) else v for k, v in self.parameters.items()}
-        content = {"function": self.function, "parameters": plain, "code": code_digest(module)}
+        code = [code_digest(name) for name in (module, *self.needs)]
+        content = {"function": self.function, "parameters": plain, "code": code}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
     @property

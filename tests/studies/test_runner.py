@@ -12,6 +12,7 @@ import pytest
 
 from ndrite.emulator.spec.state_file import StateError
 from ndrite.results import Table
+from ndrite.runs import open_workers
 from studies import runner
 from studies.published import publication
 from studies.runner import STUDIES
@@ -108,27 +109,43 @@ def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def tables(found: Runs) -> list[Table]:
         return [Table("t", ("curve", "%"), [("all", over_seeds([100 * r["value"] for r in found]))])]
 
+    def execute(**options: Any) -> Any:
+        with open_workers() as workers:
+            return runner.execute("xor", tmp_path, workers, **options)
+
     monkeypatch.setattr("studies.xor.run", of_seed)
     monkeypatch.setattr("studies.xor.tables", tables)
     monkeypatch.setattr(runner, "grid", lambda name, smoke: [{"seed": i} for i in range(4)])
     with pytest.raises(KeyboardInterrupt):
-        runner.execute("xor", tmp_path)
+        execute()
     assert not (tmp_path / "xor.json").exists()
     stops.clear()
-    kept = tmp_path / ".xor.runs.json"
+    kept = next(path for path in (tmp_path / ".xor.runs/runs").iterdir() if b": 0.1" in path.read_bytes())
     whole = kept.read_bytes()
-    kept.write_bytes(whole.replace(b"0.1", b"0.9"))
+    kept.write_bytes(whole.replace(b": 0.1", b": 0.9"))
     with pytest.raises(StateError, match="checksum differs"):
-        runner.execute("xor", tmp_path, resume=True)
+        execute()
     kept.write_bytes(whole)
-    result = runner.execute("xor", tmp_path, resume=True)
-    assert done == [0, 1, 2, 3]
+    assert execute(share=(2, 2)) is None, "the share of the third run is missing"
+    result = execute()
+    assert done == [0, 1, 3, 2]
     assert [r["value"] for r in result.value["runs"]] == pytest.approx([0, 0.1, 0.2, 0.3])
     # mean 15, standard deviation 12.91, t 3.182, 4 values
     assert result.tables[0].rows[0][1] == "15.00 ± 20.54"
     assert interval(result.tables[0].rows[0][1]) == pytest.approx((15.0, -5.54, 35.54))
-    runner.execute("xor", tmp_path)
-    assert done == [0, 1, 2, 3] * 2, "without --resume everything is run again"
+    assert not (tmp_path / ".xor.runs").exists()
+
+
+def test_results_of_other_code_are_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_workers() as workers:
+        runner.execute("xor", tmp_path, workers, smoke=True)
+    names = [name for name, _ in runner.stale(tmp_path)]
+    assert names == [name for name in STUDIES if name != "xor"]
+    path = tmp_path / "xor.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(value | {"code": "of before", "core_seconds": 7200.0}))
+    assert ("xor", 2.0) in runner.stale(tmp_path)
+    assert "2" in run("--stale", "-o", str(tmp_path)).output
 
 
 def test_redraw_runs_nothing(tmp_path: Path) -> None:
@@ -143,9 +160,8 @@ def test_redraw_runs_nothing(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     assert run("none").exit_code == BAD_INPUT
     assert "output folder is" in run("xor", "-o", str(tmp_path / "none")).output
-    (tmp_path / ".xor.runs.json").write_text("{")
-    result = run("xor", "--smoke", "--resume", "-o", str(tmp_path))
-    assert (result.exit_code, "not the state of a run" in result.output) == (BAD_INPUT, True)
+    result = run("xor", "--smoke", "--shard", "3/2", "-o", str(tmp_path))
+    assert (result.exit_code, "shard is '3/2'; accepted: i/n" in result.output) == (BAD_INPUT, True)
     listed = run()
     assert listed.exit_code == OK
     assert all(name in listed.output for name in STUDIES)
