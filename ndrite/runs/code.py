@@ -15,7 +15,7 @@ from pathlib import Path
 from ndrite.boards.cache import folder
 from ndrite.emulator.spec.files import whole_file
 
-OWN = ("ndrite", "studies", "tests")
+OWN = ("ndrite", "studies", "benchmarks", "tests")
 """Top-level packages whose modules count; versions of others are noted beside results."""
 PUBLIC = "ndrite"
 """The public face loads its verbs by name when they are asked for: importing it needs none of them."""
