@@ -113,8 +113,10 @@ class SimCard(Running):
         self.call("fault", refuse, lose, gone)
 
     def reset(self, *, after: int, cycles: int) -> None:
-        """Reset the card for ``cycles`` clocks, ``after`` so many more; both at least 1. What is on the link is
-        lost."""
+        """Reset the card for ``cycles`` clocks, ``after`` so many more; both at least 1.
+
+        What is on the link is lost.
+        """
         self.call("reset", after, cycles)
 
     def counters(self) -> dict[str, int]:

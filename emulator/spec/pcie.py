@@ -24,8 +24,8 @@ Three rules keep an answer with status OK right:
 
 - ``inputs`` and ``outputs`` of a descriptor are the program's; others end with BAD_LENGTH, and nothing is
   written to ``destination``.
-- ``producer`` is at most the ring's length ahead of ``consumer``, modulo 2^32; otherwise the engine halts with
-  ``PRODUCER`` before it reads the next descriptor.
+- ``producer`` is at most the ring's length ahead of ``consumer``, modulo 2^32; otherwise the engine halts
+  with ``PRODUCER`` before it reads the next descriptor.
 - Memories are closed while work is under way: writes to them are dropped and counted in ``bad_posted``. After
   any dropped write, ``program_tag`` takes no value but 0 (another one becomes 0 and is counted too) until a 0
   has been written there. A host writes 0, the words of the program, then its tag, and reads the tag back.
@@ -99,7 +99,7 @@ ENGINE_REGISTERS = numbered(
         (
             "bad_posted",
             "ro",
-            "posted requests dropped: no such address, poisoned, while work is under way, or the tag after such",
+            "posted requests dropped: no such address, poisoned, while work is under way; tags withheld",
         ),
         ("bad_nonposted", "ro", "requests answered with an error status"),
         ("bad_completions", "ro", "completions without a request, dropped"),

@@ -200,8 +200,10 @@ class Decoder(wiring.Component):
 
 
 def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
-    """``master`` (its owner's side flipped) makes the requests of ``bus``; they wait while the windows' owners
-    are in ``reset``. A link begins no steps meanwhile."""
+    """Connect ``bus`` to ``master``; requests wait while the windows' owners are in ``reset``.
+
+    A link begins no steps meanwhile.
+    """
     m.d.comb += [
         bus.request.eq(master.request & ~reset),
         *by_name(bus, master, "step", "write", "address", "write_data"),

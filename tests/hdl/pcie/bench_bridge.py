@@ -133,8 +133,8 @@ async def refusals(dut: Any) -> None:
 
 @cocotb.test()
 async def an_access_that_has_begun_ends(dut: Any) -> None:
-    """Between two jobs memories are open for a cycle. A read that begins then ends, or is refused; the next one
-    has its own answer."""
+    """Between two jobs memories are open for a cycle: a read that begins then ends, and the next one has its
+    own answer."""
     host = await Host.boot(dut, GEOMETRY)
     read, _ = kinds(host)
     await host.set_register("scratch", 0x1234)
