@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 RESET_CYCLES = 64
 """How long ``reset`` is up at least. It reaches what keeps a state; the pipelines between, which would cost
-the chip its longest wires, have run empty by then. ``tests/hdl/bench_core.py`` and
+the chip its longest wires, have run empty by then. ``tests/hdl/bench_restart.py`` and
 ``tests/hdl/learn/bench_restart.py`` measure how many cycles they need."""
 
 

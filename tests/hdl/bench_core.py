@@ -107,7 +107,13 @@ class Monitor:
 
 
 async def infer(
-    dut: Any, monitor: Monitor, program: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
+    dut: Any,
+    monitor: Monitor,
+    program: Program,
+    x: np.ndarray[Any, Any],
+    first_index: int,
+    gap: int,
+    cycles: int = CYCLES,
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
@@ -148,16 +154,18 @@ async def infer(
             collected += 1
 
     tasks = [cocotb.start_soon(task()) for task in (load, start, collect)]
-    for _ in range(CYCLES):
-        await RisingEdge(dut.clk)
-        freed += int(dut.input_done.value)
-        done += int(dut.done.value)
-        if collected == len(x):
-            break
-    else:
-        raise AssertionError(f"only {done} of {len(x)} inferences finished; awaited: {monitor.awaited()}")
-    for task in tasks:
-        await task
+    try:
+        for _ in range(cycles):
+            await RisingEdge(dut.clk)
+            freed += int(dut.input_done.value)
+            done += int(dut.done.value)
+            if collected == len(x):
+                break
+        else:
+            raise AssertionError(f"only {done} of {len(x)} inferences finished; awaited: {monitor.awaited()}")
+    finally:
+        for task in tasks:
+            task.cancel()
     return out
 
 
@@ -247,47 +255,3 @@ async def inferences_overlap(dut: Any, layers: int) -> None:
     sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
     monitor = await run(dut, random_program(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)
     assert monitor.overlapped == IMAGES - 1, monitor.opened.order
-
-
-async def reset_in_the_middle(dut: Any, program: Program, x: np.ndarray[Any, Any], after: int, cycles: int) -> None:
-    """Inferences of ``x``, ended by a reset after so many clocks; the memories keep what they hold."""
-    task = cocotb.start_soon(infer(dut, unwatched(dut, program), program, x, 0, 0))
-    await ClockCycles(dut.clk, after)
-    task.cancel()
-    dut.load.value = dut.start__valid.value = 0
-    await pulse(dut, "rst", cycles)
-
-
-def unwatched(dut: Any, program: Program) -> Monitor:
-    """A monitor that only names what is awaited."""
-    return Monitor(dut, program, Trace(), IMAGES, [])
-
-
-@cocotb.test()
-async def the_accelerator_s_reset_is_long_enough(dut: Any) -> None:
-    """Pipelines hold what they held: a reset of too few cycles leaves results, or an order, of before. The
-    longest after which anything was wrong is half of what the accelerator's lasts at most."""
-    rng = rng_for("reset")
-    program = random_program(GEOMETRY, rng, noise=GEOMETRY.noise)
-    x = random_inputs(program, rng, IMAGES)
-    expected = Core(program).infer(x, seed=7)
-    await reset(dut)
-    await load(dut, lay_out(program, GEOMETRY))
-    dut.seed.value = 7
-    dut.noise_enable.value = 1
-    begun = get_sim_time("ns")
-    await infer(dut, unwatched(dut, program), program, x, 0, 0)
-    took = int(get_sim_time("ns") - begun) // 10
-    wrong = dict.fromkeys(RESETS, 0)
-    for cycles in RESETS:
-        for _ in range(MOMENTS):
-            await reset_in_the_middle(dut, program, x, int(rng.integers(1, took)), cycles)
-            try:
-                got = await infer(dut, unwatched(dut, program), program, x, 0, 0)
-            except AssertionError:
-                wrong[cycles] += 1
-            else:
-                wrong[cycles] += not np.array_equal(got, expected)
-    too_short = max((cycles for cycles in RESETS if wrong[cycles]), default=0)
-    cocotb.log.warning("wrong after a reset of so many cycles: %s of %s", wrong, MOMENTS)
-    assert 0 < too_short <= RESET_CYCLES // 2, wrong
