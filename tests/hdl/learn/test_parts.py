@@ -10,13 +10,15 @@ from ndrite.emulator.golden.learn.devices import constants, updated
 from ndrite.emulator.golden.learn.words import key_of, trains
 from ndrite.emulator.golden.learn.words import slots as numbers
 from ndrite.emulator.golden.noise import words
+from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.carry import Carry
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from ndrite.hdl.learn.words import WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
-from tests.hdl.interpreted import answers
+from tests.hdl.interpreted import answers, simulated
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -85,3 +87,28 @@ def test_updater(seed: int, corner: bool) -> None:
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20
+
+
+def test_rows_are_read_in_turn_and_every_other_time_the_other_way() -> None:
+    """By the update's number, which learning does not begin at 0."""
+    rng = np.random.default_rng(2)
+    carry = Carry(PRESETS["tiny"])
+    seen, wanted = [], []
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(40):
+            every, rows, update = (int(rng.integers(1, most)) for most in (50, 30, 1 << 20))
+            ctx.set(carry.layer.every, every)
+            ctx.set(carry.layer.inputs, rows - 1)
+            ctx.set(carry.update, update)
+            ctx.set(carry.weigh, 1)
+            await ctx.tick().repeat(2)
+            ctx.set(carry.weigh, 0)
+            await ctx.tick().repeat(2)
+            while ctx.get(carry.weighing):
+                await ctx.tick()
+            seen.append((ctx.get(carry.row), ctx.get(carry.odd)))
+            wanted.append((update // every % rows, update // every // rows % 2))
+
+    simulated(carry, bench)
+    assert seen == wanted
