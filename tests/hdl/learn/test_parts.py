@@ -13,12 +13,13 @@ from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.answers import ANSWER_LATENCY, Answers
 from ndrite.hdl.learn.carry import Carry
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from ndrite.hdl.learn.words import WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
-from tests.hdl.interpreted import answers, simulated
+from tests.hdl.interpreted import answers, followed, simulated
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -112,3 +113,15 @@ def test_rows_are_read_in_turn_and_every_other_time_the_other_way() -> None:
 
     simulated(carry, bench)
     assert seen == wanted
+
+
+@pytest.mark.parametrize(("code", "y", "change"), [(100, 100, 40), (300, 255, 0), (-3, 0, 0)])
+def test_a_clipped_code_has_no_slope(code: int, y: int, change: int) -> None:
+    """A neuron at z = 0, in the middle of a curve that is ``code`` there and rises by 40 / 64 a step."""
+    settings = {"layer.segment_bits": 7, "layer.table_bits": 6, "layer.slope_shift": 4, "column.scale": 16}
+    entries = (("curve_base", code << 6), ("curve_slope", 40))
+    write = {f"{name}.write_data": value for name, value in entries}
+    write |= {f"{name}.address": 2048 >> 7 for name, _ in entries}
+    given = [settings | write | {f"{name}.write": 1 for name, _ in entries}, {}]
+    given += [{f"{name}.write": 0 for name, _ in entries}, *[{}] * 2 * ANSWER_LATENCY]
+    assert followed(Answers(PRESETS["tiny"]), given, "y", "change")[-1] == (y, change)
