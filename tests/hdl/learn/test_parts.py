@@ -1,5 +1,6 @@
 """Trains and the updater, and the words in both, against their golden twins, one a cycle."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX
 from ndrite.emulator.spec.learning_map import TABLES
 from ndrite.hdl.learn.answers import ANSWER_LATENCY, Answers
 from ndrite.hdl.learn.carry import Carry
+from ndrite.hdl.learn.layouts import CODE_SHAPE
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from ndrite.hdl.learn.words import WORDS_LATENCY, Words
@@ -125,3 +127,18 @@ def test_a_clipped_code_has_no_slope(code: int, y: int, change: int) -> None:
     given = [settings | write | {f"{name}.write": 1 for name, _ in entries}, {}]
     given += [{f"{name}.write": 0 for name, _ in entries}, *[{}] * 2 * ANSWER_LATENCY]
     assert followed(Answers(PRESETS["tiny"]), given, "y", "change")[-1] == (y, change)
+
+
+@pytest.mark.parametrize(
+    ("ecram", "y", "moved"), [(-256, 10, 20), (-1, 30, 30), (127, 60, 40), (255, 100, 40)]
+)
+def test_the_last_curve_moves_as_from_the_one_before(ecram: int, y: int, moved: int) -> None:
+    """Of four curves that a neuron's ECRAM chooses among; a fifth one is another neuron's."""
+    geometry = dataclasses.replace(PRESETS["tiny"], curves=8)
+    given: list[dict[str, Any]] = [{"layer.segment_bits": 7, "layer.table_bits": 6, "layer.tuned_bits": 2}]
+    for curve, code in enumerate((10, 30, 60, 100, 150)):
+        place = curve * geometry.segments + (2048 >> 7)
+        write = {"curve_base.address": place, "curve_base.write_data": code << 6, "curve_base.write": 1}
+        given += [write, {}, {"curve_base.write": 0}]
+    given += [{"read": ecram << CODE_SHAPE.width}, *[{}] * 2 * ANSWER_LATENCY]
+    assert followed(Answers(geometry), given, "y", "moved")[-1] == (y, moved)
