@@ -50,7 +50,7 @@ prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is pr
 	$(BIN)/python -m pytest tests/proofs
 
 FILE ?= emulator/spec/arithmetic.py
-mutants: compiler $(DEV_STAMP) ## changes of FILE that none of TESTS notices; FILE=hdl: forty faults of gateware
+mutants: compiler $(DEV_STAMP) ## changes of FILE that none of TESTS notices; FILE=hdl: ninety faults of gateware
 	$(BIN)/pip install --quiet -e '.[mutants]'
 	$(BIN)/python -m tests.trust.mutants $(FILE) $(TESTS)
 

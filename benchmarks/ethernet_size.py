@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from amaranth import ClockDomain, ClockSignal, Module
+from amaranth import ClockDomain, ClockSignal, Const, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class Core(wiring.Component):
         m = Module()
         m.domains += ClockDomain("sync", reset_less=True)
         m.d.comb += ClockSignal("sync").eq(self.core_clk)
-        eth_domain(m, self.rx_clk)
+        eth_domain(m, self.rx_clk, Const(0))
         m.submodules.rgmii = pins = Rgmii(receive_delay_ps=2000, transmit_delay_ps=0)
         m.submodules.ethernet = core = Ethernet(Addresses(), second_cycles=100_000_000)
         wiring.connect(m, wiring.flipped(self.answers), core.answers)

@@ -1,10 +1,11 @@
-"""RGMII pins of an ECP5: a byte a clock each way, a nibble on each edge."""
+"""RGMII pins of an ECP5, a byte a clock each way; the resets of the PHY and of its clock's domain."""
 
 from typing import Any
 
 from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
+from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 TAP_PS = 25
@@ -12,10 +13,31 @@ TAP_PS = 25
 TAPS = 127
 
 
-def eth_domain(m: Module, clock: Value) -> None:
-    """Make ``clock`` domain ``eth``'s; its registers start by ECP5's global set/reset, as all others do."""
-    m.domains += ClockDomain("eth", reset_less=True)
+def eth_domain(m: Module, clock: Value, reset: Value) -> None:
+    """Make ``clock`` domain ``eth``'s; it is reset while ``reset`` is up and for two edges after that."""
+    m.domains += ClockDomain("eth")
     m.d.comb += ClockSignal("eth").eq(clock)
+    m.submodules.eth_reset = ResetSynchronizer(reset, domain="eth")
+
+
+class PhyStart(wiring.Component):
+    """Resets the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for as long again.
+
+    A PHY in reset stops its clock, and starts it with edges that are no clock: what these have done to the
+    domain's registers, after the global reset, is undone once the clock runs.
+    """
+
+    def __init__(self, cycles: int) -> None:
+        self.cycles = cycles
+        super().__init__({"phy": Out(1, init=1), "eth": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        left = Signal(range(2 * self.cycles + 1), init=2 * self.cycles)
+        m.d.sync += [self.phy.eq(left > self.cycles), self.eth.eq(left != 0)]
+        with m.If(self.eth):
+            m.d.sync += left.eq(left - (left != 0))
+        return m
 
 
 class Rgmii(wiring.Component):

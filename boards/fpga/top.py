@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ndrite.boards.fpga.clocking import clocking
-from ndrite.boards.fpga.rgmii import Rgmii, eth_domain
+from ndrite.boards.fpga.rgmii import PhyStart, Rgmii, eth_domain
 from ndrite.boards.fpga.target import RgmiiPins, Target
 from ndrite.hdl.tops import Top, UdpTop
 
@@ -66,15 +66,11 @@ class BoardTop(wiring.Component):
             second_cycles=cycles,
             learns=board.learns,
         )
-        eth_domain(m, self.eth_rx_clk)
+        m.submodules.start = start = PhyStart(round(cycles * PHY_RESET_S))
+        eth_domain(m, self.eth_rx_clk, start.eth)
         m.submodules.rgmii = rgmii = Rgmii(
             receive_delay_ps=pins.receive_delay_ps, transmit_delay_ps=pins.transmit_delay_ps
         )
-        held = Signal(range(round(cycles * PHY_RESET_S) + 1), init=round(cycles * PHY_RESET_S))
-        released = Signal()
-        m.d.sync += released.eq(held == 0)
-        with m.If(~released):
-            m.d.sync += held.eq(held - 1)
         m.d.comb += [
             rgmii.rx_ctl.eq(self.eth_rx_ctl),
             rgmii.rx_data.eq(Cat(getattr(self, f"eth_rx_data_{i}") for i in range(4))),
@@ -86,7 +82,7 @@ class BoardTop(wiring.Component):
             top.gmii_rx_error.eq(rgmii.gmii_rx_error),
             rgmii.gmii_tx_valid.eq(top.gmii_tx_valid),
             rgmii.gmii_tx.eq(top.gmii_tx),
-            self.eth_reset.eq(~released ^ pins.reset.active_low),
+            self.eth_reset.eq(start.phy ^ pins.reset.active_low),
         ]
         return rgmii.gmii_rx_valid, top.gmii_tx_valid
 

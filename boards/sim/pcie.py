@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, Function] = {
     "read": (NUMBER, [U64, U64, ctypes.POINTER(ctypes.c_uint32)]),
     "write": (None, [U64, ctypes.c_uint32]),
     "fault": (None, [_I64, _I64, _I64]),
+    "reset": (None, [U64, ctypes.c_uint]),
     "counters": (None, [ctypes.POINTER(U64)]),
 }
 
@@ -110,6 +111,13 @@ class SimCard(Running):
         -1: never; the card comes back when ``gone`` is.
         """
         self.call("fault", refuse, lose, gone)
+
+    def reset(self, *, after: int, cycles: int) -> None:
+        """Reset the card for ``cycles`` clocks, ``after`` so many more; both at least 1.
+
+        What is on the link is lost.
+        """
+        self.call("reset", after, cycles)
 
     def counters(self) -> dict[str, int]:
         """Clocks, MSIs, payload bytes and beats each way, reads of memory, writes outside of it."""

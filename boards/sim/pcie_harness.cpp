@@ -49,7 +49,8 @@ struct Card {
 
     uint64_t interrupts = 0, stray = 0;
     uint64_t rx_payload = 0, tx_payload = 0, rx_beats = 0, tx_beats = 0, reads = 0;
-    int64_t refuse_after = -1, lose_after = -1, gone_after = -1;
+    int64_t refuse_after = -1, lose_after = -1, gone_after = -1, reset_after = -1;
+    unsigned reset_cycles = 0;  // of the reset that comes, or of what is left of it
     bool gone = false, answered = false;
     unsigned tag = 0;  // of the processor's latest read
     uint32_t answer = 0;
@@ -75,6 +76,19 @@ struct Card {
         top.eval();
         top.clk = 1;
         top.eval();
+    }
+
+    // The hard block is reset with the endpoint: nothing of what was on its way arrives.
+    void lose_link() {
+        rx.clear();
+        tx.clear();
+        sending.clear();
+        rx_word = 0;
+        rx_free = tx_free = 0;
+        taken = false;
+        top.rx_valid = 0;
+        top.tx_ready = 0;
+        top.msi_taken = 0;
     }
 
     double duration(size_t words) const { return rate > 0 ? (4.0 * double(words) + FRAMING) / rate : 0; }
@@ -152,6 +166,16 @@ struct Card {
         const double now = double(++cycles);
         if (gone_after >= 0 && gone_after-- == 0) gone = true;
         if (gone) return false;
+        if (reset_after > 0 && --reset_after == 0) lose_link();
+        if (reset_after == 0) {
+            top.rst = 1;
+            edge();
+            if (--reset_cycles == 0) {
+                top.rst = 0;
+                reset_after = -1;
+            }
+            return false;
+        }
         const bool offer = !rx.empty() && rx.front().at <= now;
         top.rx_valid = offer;
         if (offer) {
@@ -265,6 +289,12 @@ void ndrite_card_fault(void* handle, int64_t refuse, int64_t lose, int64_t gone)
     c.lose_after = lose;
     c.gone_after = gone;
     if (gone < 0) c.gone = false;
+}
+
+// A reset of so many cycles, at least 1, after so many more, at least 1.
+void ndrite_card_reset(void* handle, uint64_t after, unsigned cycles) {
+    card(handle).reset_after = int64_t(after);
+    card(handle).reset_cycles = cycles;
 }
 
 void ndrite_card_counters(void* handle, uint64_t* out) {

@@ -19,6 +19,16 @@ record  ``index u32, status u8, reserved u56, index u32``
 ``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a record stands when
 both its copies hold it. ``status`` is ``ndrite.emulator.spec.packets.Status``. Where DMA itself fails the
 engine halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
+
+Three rules keep an answer with status OK right:
+
+- ``inputs`` and ``outputs`` of a descriptor are the program's; others end with BAD_LENGTH, and nothing is
+  written to ``destination``.
+- ``producer`` is at most the ring's length ahead of ``consumer``, modulo 2^32; otherwise the engine halts
+  with ``PRODUCER`` before it reads the next descriptor.
+- Memories are closed while work is under way: writes to them are dropped and counted in ``bad_posted``. After
+  any dropped write, ``program_tag`` takes no value but 0 (another one becomes 0 and is counted too) until a 0
+  has been written there. A host writes 0, the words of the program, then its tag, and reads the tag back.
 """
 
 import struct
@@ -63,6 +73,9 @@ class EngineError(IntEnum):
     """Bus mastering was switched off while there was work."""
     HUNG = 4
     """The watchdog reset the core; the chip counts as not programmed."""
+    PRODUCER = 5
+    """``producer`` is further ahead of ``consumer`` than the ring is long, behind it for example, or
+    ``ring_log2`` is above 12: what lies in the ring is not what the host has written."""
 
 
 ENGINE_REGISTERS = numbered(
@@ -86,7 +99,7 @@ ENGINE_REGISTERS = numbered(
         (
             "bad_posted",
             "ro",
-            "posted requests dropped: no such address, poisoned, or while work is under way",
+            "posted requests dropped: no such address, poisoned, while work is under way; tags withheld",
         ),
         ("bad_nonposted", "ro", "requests answered with an error status"),
         ("bad_completions", "ro", "completions without a request, dropped"),

@@ -14,7 +14,7 @@ from ndrite.hdl.core.ports import core_regions
 from ndrite.hdl.device.registers import RUN, STUCK, Registers
 from ndrite.hdl.device.watchdog import Watchdog
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
-from ndrite.hdl.parts.bus import Decoder
+from ndrite.hdl.parts.bus import Decoder, connect_bus
 from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.host_interface import host_interface, load_members
 from ndrite.hdl.parts.layouts import start_layout
@@ -29,7 +29,8 @@ class Accelerator(wiring.Component):
     """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
 
     ``link`` and ``sequence_error`` are counted for a link of packets. What does not go on is reset by the
-    watchdog, memories excepted; the chip then counts as not programmed.
+    watchdog, memories excepted; the chip then counts as not programmed. After a reset of the clock domain,
+    however short, the same reset lasts until pipelines are empty; meanwhile a request waits.
     Its instance is called ``machine`` in waveforms and floorplans.
     Resources: those of its parts; the core dominates.
     """
@@ -58,7 +59,7 @@ class Accelerator(wiring.Component):
         restart = ResetInserter(watchdog.reset)
         m.submodules.starts = restart(starts)
         m.submodules.core = restart(core)
-        wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
+        connect_bus(m, master.bus, decoder.bus, watchdog.reset)
         wiring.connect(m, decoder.registers, registers.window)
         for name in core_regions(g):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))

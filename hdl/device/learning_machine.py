@@ -1,6 +1,6 @@
 """learning_machine: bus, registers and learning core behind the host's interface; an INFER is an update."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
@@ -15,9 +15,10 @@ from ndrite.emulator.spec.learning_map import (
     learning_words,
 )
 from ndrite.hdl.device.registers import Registers
+from ndrite.hdl.device.restart import Restart
 from ndrite.hdl.learn.core import REGIONS, LearningCore
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
-from ndrite.hdl.parts.bus import Decoder
+from ndrite.hdl.parts.bus import Decoder, connect_bus
 from ndrite.hdl.parts.host_interface import host_interface
 from ndrite.hdl.parts.layouts import start_layout
 from ndrite.hdl.parts.queue import Queue
@@ -30,6 +31,7 @@ class LearningMachine(wiring.Component):
     whether the answer before the update was right, then the pulses of every layer. An update is done once,
     however often it is asked for: the latest REMEMBERED ones are answered again and not repeated, any other
     number but the next one is answered with -1 and not done. There is no watchdog: an update always ends.
+    After a reset of the clock domain the core stays in reset until its pipelines are empty; requests wait.
     Latency: a request is compared for a cycle before it is taken, and an update's end is known a cycle late.
     Its instance is called ``machine``. Resources: the learning core's, a decoder and the registers.
     """
@@ -52,9 +54,11 @@ class LearningMachine(wiring.Component):
         registers = Registers(g, self.build_id)
         registers.constants |= {"magic": MAGIC_LEARNING, "register_map": LEARNING_MAP}
         m.submodules.registers = registers
-        m.submodules.core = core = LearningCore(g)
-        m.submodules.starts = starts = Queue(start_layout(g), 2)
-        wiring.connect(m, wiring.flipped(master.bus), decoder.bus)
+        m.submodules.restart = restart = Restart()
+        core, starts = LearningCore(g), Queue(start_layout(g), 2)
+        m.submodules.core = ResetInserter(restart.reset)(core)
+        m.submodules.starts = ResetInserter(restart.reset)(starts)
+        connect_bus(m, master.bus, decoder.bus, restart.reset)
         wiring.connect(m, decoder.registers, registers.window)
         for name in REGIONS:
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
@@ -132,6 +136,7 @@ class LearningMachine(wiring.Component):
         chosen = Mux(from_bank, answers[1], answers[0])
         m.d.comb += [
             master.done.eq(done | answered),
+            master.hung.eq(restart.reset),
             master.inputs.eq(core.inputs + LABEL_CODES),
             master.outputs.eq(1 + core.depth),
             master.result_data.eq(chosen.word_select(place, 32)),

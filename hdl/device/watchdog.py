@@ -4,11 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.geometry import Geometry
+from ndrite.hdl.device.restart import Restart
 from ndrite.hdl.parts.ports import Ports, Sized
-
-RESET_CYCLES = 64
-"""How long ``reset`` is up. It reaches what keeps a state; the pipelines between, which would cost the chip
-its longest wires, have run empty by then."""
 
 WATCHDOG_CYCLES_MIN = 1 << 20
 
@@ -26,6 +23,8 @@ def watchdog_cycles(geometry: Geometry) -> int:
 
 class Watchdog(Sized):
     """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``watchdog_cycles`` of them.
+
+    ``reset`` follows the domain's own reset too (``ndrite.hdl.device.restart``).
 
     Counts while inferences are under way (``started`` less ``done``) or ``campaign_busy``; an inference's
     end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle.
@@ -47,23 +46,19 @@ class Watchdog(Sized):
         cycles = watchdog_cycles(self.geometry)
         under_way = Signal(3)
         left = Signal(range(cycles + 1), init=cycles)
-        resetting = Signal(range(RESET_CYCLES + 1))
+        m.submodules.restart = restart = Restart()
+        m.d.comb += [restart.again.eq(self.hung), self.reset.eq(restart.reset)]
         watched, expired = Signal(), Signal()
         m.d.sync += [
             expired.eq((left == 0) & ~self.done & ~self.hung),
             under_way.eq(under_way + self.started - self.done),
             watched.eq((under_way != 0) | self.campaign_busy),
             self.hung.eq(watched & expired & ~self.done & ~self.reset & ~self.hung),
-            self.reset.eq(self.hung | (resetting != 0)),
         ]
         with m.If(~watched | self.done | self.going_on | self.hung):
             m.d.sync += left.eq(cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
-        with m.If(self.hung):
-            m.d.sync += resetting.eq(RESET_CYCLES)
-        with m.Elif(resetting != 0):
-            m.d.sync += resetting.eq(resetting - 1)
         with m.If(self.hung | self.reset):
             m.d.sync += under_way.eq(0)
         return m

@@ -120,7 +120,8 @@ class Executor(Sized):
         # is waited for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
-            decision.quiet.eq(inferences.none & ~self.busy),
+            # Nor do the bus's steps meet a core in reset.
+            decision.quiet.eq(inferences.none & ~inferences.lost & ~self.busy),
             decision.room.eq(inferences.room & ~self.master.copying if maps else inferences.room),
             decision.none.eq(inferences.none),
             decision.campaign.eq(self.master.campaign_busy),

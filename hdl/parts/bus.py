@@ -11,6 +11,7 @@ Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step
 
 import functools
 import operator
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -22,6 +23,7 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from ndrite.emulator.spec.registers import REGISTERS
 from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.ports import by_name
 from ndrite.hdl.parts.target import is_small
 
 READ_WAIT = 14
@@ -195,6 +197,18 @@ class Decoder(wiring.Component):
         with m.If(bus.done):
             m.d.sync += active.eq(0)
         return m
+
+
+def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
+    """Connect ``bus`` to ``master``; requests wait while the windows' owners are in ``reset``.
+
+    A link begins no steps meanwhile.
+    """
+    m.d.comb += [
+        bus.request.eq(master.request & ~reset),
+        *by_name(bus, master, "step", "write", "address", "write_data"),
+        *by_name(master, bus, "done", "error", "read_data"),
+    ]
 
 
 def _below(address: Value, size: int) -> Value:

@@ -42,10 +42,10 @@ def host_interface(geometry: Geometry) -> wiring.Signature:
     next inference; every inference takes the next bank, its own and the campaign's (``campaign_started``).
     ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's; ``input_done``, where
     inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
-    the program tag is not 0. ``hung`` while the watchdog resets the core: every inference under way is lost,
-    the next one's bank is 0 again, and none may be started. ``walking``: the program is no chain; a sample's
-    codes then go to ``sample_*`` (those of a word of eight that ``load`` marks are ``code``), but not while
-    one is ``copying``, and one is under way at a time.
+    the program tag is not 0. ``hung`` while the core is in reset, which the watchdog or a reset of the whole
+    began: every inference under way is lost, the next one's bank is 0 again, and none may be started.
+    ``walking``: the program is no chain; a sample's codes then go to ``sample_*`` (those of a word of eight
+    that ``load`` marks are ``code``), but not while one is ``copying``, and one is under way at a time.
     """
     return wiring.Signature(
         {

@@ -11,6 +11,7 @@ from amaranth.utils import exact_log2
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.memory_map import REGION_SHIFT
 from ndrite.emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
+from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.hdl.parts.bus import BusSignature, WindowSignature
 from ndrite.hdl.parts.ports import Ports, Sized
 from ndrite.hdl.parts.queue import Queue
@@ -34,7 +35,11 @@ class Bridge(Sized):
     any length; completions end at multiples of 128 bytes. A read of no bytes is answered with one void
     double word. ``UR`` answers what is no memory request or hits no register or memory, ``CA`` an access
     to a memory while ``occupied``; posted requests of that kind are dropped and counted, and so are
-    poisoned ones. Messages are ignored.
+    poisoned ones. Messages are ignored. An access that has begun ends, before a job that closes the memories
+    reaches them.
+
+    A program some of whose words were dropped must not run: a ``program_tag`` that is written after a
+    dropped request, without a 0 written there between them, becomes 0 and is counted as one.
 
     Latency: 18 cycles a bus word read, 12 written. Resources: about 900 LUTs, 700 flip-flops and block
     RAM for the queue.
@@ -77,7 +82,9 @@ class Bridge(Sized):
         low_bits = exact_log2(ENGINE_OFFSET // 4)
         to_engine = (region == 0) & (offset[low_bits:] == 1)
         no_register = offset[:low_bits] >= len(ENGINE_REGISTERS)
-        blocked = (region != 0) & self.occupied
+        begun = Signal()
+        blocked = (region != 0) & self.occupied & ~begun
+        at_tag = (region == 0) & (offset == BY_NAME["program_tag"].address)
 
         # One access at a time, to the bus or to the engine; ``data`` is what is written or was read.
         data = Signal(32)
@@ -85,11 +92,15 @@ class Bridge(Sized):
         read_data = Signal(32)
         waited = Signal(range(ENGINE_WAIT + 1))
         m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
+        m.d.sync += begun.eq(self.bus.request & ~self.bus.done)
+        # Something of a program may be missing; a tag is then withheld.
+        incomplete, withheld = Signal(), Signal()
         m.d.comb += [
+            withheld.eq(incomplete & at_tag & data.any()),
             self.bus.request.eq(request & ~to_engine & ~blocked),
             self.bus.write.eq(write),
             self.bus.address.eq(Cat(offset, Const(0, REGION_SHIFT - slot), region)),
-            self.bus.write_data.eq(data),
+            self.bus.write_data.eq(Mux(withheld, 0, data)),
             self.engine.select.eq(request & to_engine),
             self.engine.write.eq(request & write & to_engine & ~no_register & (waited == 0)),
             self.engine.address.eq(offset[:low_bits]),
@@ -130,6 +141,7 @@ class Bridge(Sized):
 
         def drop() -> None:
             m.d.comb += self.events.bad_posted.eq(1)
+            m.d.sync += incomplete.eq(1)
             m.next = "drain"
 
         with m.FSM():
@@ -215,6 +227,9 @@ class Bridge(Sized):
                 m.d.comb += [request.eq(1), write.eq(1)]
                 with m.If(done):
                     m.next = "next"
+                    with m.If(at_tag & ~data.any()):
+                        m.d.sync += incomplete.eq(0)
+                    m.d.comb += self.events.bad_posted.eq(withheld)
                     with m.If(error):
                         drop()
             with m.State("gather"):

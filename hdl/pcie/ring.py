@@ -22,6 +22,8 @@ COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupt
 class Ring(wiring.Component):
     """One descriptor at a time: fetch, run, write its record, interrupt; see ``ndrite.emulator.spec.pcie``.
 
+    Before each it looks whether ``producer`` is within the ring, and halts where it is not.
+
     ``active`` while the accelerator may be in use by a job; ``running`` while the DMA streams are the job's.
     ``flushed``: nothing of what was sent waits this side of the hard block. ``cancel`` (one cycle) drops
     all DMA. Latency: about 25 cycles a descriptor and its read's round trip. Resources: about 900 LUTs and
@@ -78,11 +80,12 @@ class Ring(wiring.Component):
         values |= held | self._counters(m, interrupted)
         self._registers(m, values, held, run, resetting)
 
-        mask = (Const(1, spec.RING_LOG2_MAX + 1) << held["ring_log2"]) - 1
-        entry = Signal(spec.RING_LOG2_MAX)
+        mask = ((Const(1, spec.RING_LOG2_MAX + 1) << held["ring_log2"]) - 1)[: spec.RING_LOG2_MAX]
+        entry, ahead = Signal(spec.RING_LOG2_MAX), Signal(32)
         ring = Cat(held["ring_low"], held["ring_high"])
         records = Cat(held["records_low"], held["records_high"])
-        m.d.sync += entry.eq(consumer & mask)
+        m.d.sync += [entry.eq(consumer & mask), ahead.eq(held["producer"] - consumer)]
+        too_far = (ahead > mask + 1) | (held["ring_log2"] > spec.RING_LOG2_MAX)
         index = Signal(2)
         failed = self.counted.failed_reads | self.counted.timeouts | self.hung | ~config.bus_master
         m.d.comb += [
@@ -127,8 +130,13 @@ class Ring(wiring.Component):
                 m.d.sync += index.eq(0)
                 with m.If(resetting):
                     m.next = "reset"
-                with m.Elif(run & (held["producer"] != consumer)):
-                    m.next = "fetch"
+                with m.Elif(run & (held["producer"] != consumer) & ~self.hung):
+                    m.next = "look"
+            with m.State("look"):
+                m.next = "fetch"
+                with m.If(too_far):
+                    m.d.sync += error.eq(EngineError.PRODUCER)
+                    m.next = "cancel"
             with m.State("fetch"):
                 m.d.comb += self.fetch.valid.eq(1)
                 with m.If(self.fetch.ready):

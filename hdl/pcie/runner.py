@@ -52,7 +52,9 @@ class Packer(wiring.Component):
 class Runner(Sized):
     """The descriptors of ``ndrite.emulator.spec.pcie``, one job at a time.
 
-    A job is checked first; one that cannot be done ends with its status and moves no data.
+    A job is checked first; one that cannot be done ends with its status and moves no data. How many outputs
+    the program has shows with its first result: a job that asks for another number is run, its results are
+    dropped, and it ends with its status.
     Latency: 20 cycles before the first transfer, then as ``Inference``. Resources: about 400 LUTs and 300
     flip-flops beside ``Inference``.
     """
@@ -73,7 +75,12 @@ class Runner(Sized):
         m.submodules.packer = packer = Packer()
         m.submodules.inference = inference = Inference(self.geometry)
         wiring.connect(m, packer.words, wiring.flipped(self.words))
-        wiring.connect(m, inference.results, packer.elements)
+        sends, drops = Signal(), Signal()
+        m.d.comb += [
+            packer.elements.valid.eq(inference.results.valid & sends),
+            packer.elements.payload.eq(inference.results.payload),
+            inference.results.ready.eq(drops | (sends & packer.elements.ready)),
+        ]
         wiring.connect(m, inference.start, wiring.flipped(master.start))
         # Lengths in bytes: samples times what each of them takes, added up bit by bit.
         source_each, result_each = Signal.like(job.inputs), Signal(len(job.outputs) + 2)
@@ -144,17 +151,32 @@ class Runner(Sized):
             with m.State("fetch"):
                 m.d.comb += self.fetch.valid.eq(1)
                 with m.If(self.fetch.ready):
-                    m.next = "put"
+                    m.next = "first"
                 with m.Elif(cancelled):
                     m.next = "idle"
+            with m.State("first"):
+                m.d.comb += inference.run.eq(1)
+                with m.If(cancelled):
+                    m.next = "idle"
+                with m.Elif(inference.results.valid):
+                    m.next = "put"
+                    with m.If(job.outputs != master.outputs):
+                        m.d.sync += port.status.eq(Status.BAD_LENGTH)
+                        m.next = "dismiss"
+            with m.State("dismiss"):
+                m.d.comb += [inference.run.eq(1), drops.eq(1)]
+                with m.If(cancelled):
+                    m.next = "idle"
+                with m.Elif(inference.finished):
+                    m.next = "done"
             with m.State("put"):
-                m.d.comb += self.put.valid.eq(1)
+                m.d.comb += [inference.run.eq(1), self.put.valid.eq(1)]
                 with m.If(self.put.ready):
                     m.next = "infer"
                 with m.Elif(cancelled):
                     m.next = "idle"
             with m.State("infer"):
-                m.d.comb += inference.run.eq(1)
+                m.d.comb += [inference.run.eq(1), sends.eq(1)]
                 with m.If(cancelled):
                     m.next = "idle"
                 with m.Elif(inference.finished):

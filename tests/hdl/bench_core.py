@@ -107,7 +107,13 @@ class Monitor:
 
 
 async def infer(
-    dut: Any, monitor: Monitor, program: Program, x: np.ndarray[Any, Any], first_index: int, gap: int
+    dut: Any,
+    monitor: Monitor,
+    program: Program,
+    x: np.ndarray[Any, Any],
+    first_index: int,
+    gap: int,
+    cycles: int = CYCLES,
 ) -> np.ndarray[Any, Any]:
     """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
     freed = done = collected = 0
@@ -148,16 +154,18 @@ async def infer(
             collected += 1
 
     tasks = [cocotb.start_soon(task()) for task in (load, start, collect)]
-    for _ in range(CYCLES):
-        await RisingEdge(dut.clk)
-        freed += int(dut.input_done.value)
-        done += int(dut.done.value)
-        if collected == len(x):
-            break
-    else:
-        raise AssertionError(f"only {done} of {len(x)} inferences finished; awaited: {monitor.awaited()}")
-    for task in tasks:
-        await task
+    try:
+        for _ in range(cycles):
+            await RisingEdge(dut.clk)
+            freed += int(dut.input_done.value)
+            done += int(dut.done.value)
+            if collected == len(x):
+                break
+        else:
+            raise AssertionError(f"only {done} of {len(x)} inferences finished; awaited: {monitor.awaited()}")
+    finally:
+        for task in tasks:
+            task.cancel()
     return out
 
 

@@ -66,7 +66,7 @@ LONG = {
 def bench_of(block: Any) -> str:
     """As ``ndrite.hdl.array.array`` lies in its tree, so ``array.bench_array`` in this one."""
     block = getattr(block, "func", block)
-    *folders, name = block.__module__.split(".")[1:]
+    *folders, name = block.__module__.removeprefix("ndrite.hdl.").split(".")
     return ".".join([*folders, f"bench_{name}"])
 
 

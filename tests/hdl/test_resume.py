@@ -1,4 +1,4 @@
-"""After the watchdog's reset: whatever was under way, what comes next is right."""
+"""After the watchdog's reset, and after power-on: whatever was under way, what comes next is right."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.hdl.device.accelerator import Accelerator
-from ndrite.hdl.device.watchdog import RESET_CYCLES, watchdog_cycles
+from ndrite.hdl.device.restart import RESET_CYCLES
+from ndrite.hdl.device.watchdog import watchdog_cycles
 from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
 from tests.stimulus import inferred, random_inputs
@@ -87,12 +88,23 @@ def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, 
 
 
 def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until then a link starts nothing; what is started all the same is not waited for."""
+    """Until then a link starts nothing; what is started all the same is not waited for. The same after
+    power-on, whose reset may be a cycle long: a request to the bus waits until it is over."""
     monkeypatch.setattr("ndrite.hdl.device.watchdog.watchdog_cycles", lambda geometry: 300)
     accelerator = Accelerator(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
+    after_power_on: list[int] = []
     hung: list[int] = []
+    answered: list[int] = []
 
     async def bench(ctx: Any) -> None:
+        ctx.set(accelerator.master.bus.request, 1)
+        for cycle in range(2 * RESET_CYCLES):
+            if ctx.get(accelerator.master.hung):
+                after_power_on.append(cycle)
+            if ctx.get(accelerator.master.bus.done):
+                answered.append(cycle)
+                ctx.set(accelerator.master.bus.request, 0)
+            await ctx.tick()
         ctx.set(accelerator.master.start.valid, 1)
         await ctx.tick()
         ctx.set(accelerator.master.start.valid, 0)
@@ -103,4 +115,7 @@ def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -
             await ctx.tick()
 
     simulated(accelerator, bench)
+    assert after_power_on == list(range(RESET_CYCLES + 1))
+    assert len(answered) == 1
+    assert answered[0] > RESET_CYCLES
     assert hung == list(range(hung[0], hung[0] + RESET_CYCLES + 2))

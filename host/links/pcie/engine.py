@@ -206,6 +206,7 @@ class Engine:
         why = {
             EngineError.COMPLETION: "the card's read of memory was refused (IOMMU mapping?)",
             EngineError.BUS_MASTER: "bus mastering was switched off",
+            EngineError.PRODUCER: "its producer is outside of the ring (does another process use the card?)",
         }.get(EngineError(code) if code <= max(EngineError) else EngineError.NONE, f"engine error {code}")
         raise LinkError(f"{self.device.name}: {job}: {why}")
 

@@ -1,10 +1,10 @@
 """Tops for benches: Ethernet alone, and a whole device, behind the RGMII pins of an ECP5."""
 
-from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
+from amaranth import Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ndrite.boards.fpga.rgmii import Rgmii
+from ndrite.boards.fpga.rgmii import Rgmii, eth_domain
 from ndrite.emulator.spec import Geometry
 from ndrite.hdl.ethernet.addresses import Addresses
 from ndrite.hdl.ethernet.ethernet import Ethernet
@@ -32,9 +32,7 @@ class Pins(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Reset with the other domain, as ECP5's global set/reset does it.
-        m.domains += ClockDomain("eth", async_reset=True)
-        m.d.comb += [ClockSignal("eth").eq(self.rx_clk), ResetSignal("eth").eq(ResetSignal("sync"))]
+        eth_domain(m, self.rx_clk, ResetSignal("sync"))
         m.submodules.rgmii = rgmii = Rgmii(receive_delay_ps=2000, transmit_delay_ps=0)
         m.submodules.inside = inside = self.inside
         for name, flow in PINS.items():

@@ -1,5 +1,6 @@
 """Trains and the updater, and the words in both, against their golden twins, one a cycle."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,17 @@ from ndrite.emulator.golden.learn.devices import constants, updated
 from ndrite.emulator.golden.learn.words import key_of, trains
 from ndrite.emulator.golden.learn.words import slots as numbers
 from ndrite.emulator.golden.noise import words
+from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN
 from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.answers import ANSWER_LATENCY, Answers
+from ndrite.hdl.learn.carry import Carry
+from ndrite.hdl.learn.layouts import CODE_SHAPE
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from ndrite.hdl.learn.words import WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
-from tests.hdl.interpreted import answers
+from tests.hdl.interpreted import answers, followed, simulated
 from tests.random_learning import random_devices
 
 COUNT = 200
@@ -85,3 +90,55 @@ def test_updater(seed: int, corner: bool) -> None:
     wanted = updated(s, n, up, constants(law, own_key, k, m), law, words(cycle_key, k, m))
     assert found == wanted.tolist()
     assert not corner or len(set(found)) > 20
+
+
+def test_rows_are_read_in_turn_and_every_other_time_the_other_way() -> None:
+    """By the update's number, which learning does not begin at 0."""
+    rng = np.random.default_rng(2)
+    carry = Carry(PRESETS["tiny"])
+    seen, wanted = [], []
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(40):
+            every, rows, update = (int(rng.integers(1, most)) for most in (50, 30, 1 << 20))
+            ctx.set(carry.layer.every, every)
+            ctx.set(carry.layer.inputs, rows - 1)
+            ctx.set(carry.update, update)
+            ctx.set(carry.weigh, 1)
+            await ctx.tick().repeat(2)
+            ctx.set(carry.weigh, 0)
+            await ctx.tick().repeat(2)
+            while ctx.get(carry.weighing):
+                await ctx.tick()
+            seen.append((ctx.get(carry.row), ctx.get(carry.odd)))
+            wanted.append((update // every % rows, update // every // rows % 2))
+
+    simulated(carry, bench)
+    assert seen == wanted
+
+
+@pytest.mark.parametrize(("code", "y", "change"), [(100, 100, 40), (300, 255, 0), (-3, 0, 0)])
+def test_a_clipped_code_has_no_slope(code: int, y: int, change: int) -> None:
+    """A neuron at z = 0, in the middle of a curve that is ``code`` there and rises by 40 / 64 a step."""
+    settings = {"layer.segment_bits": 7, "layer.table_bits": 6, "layer.slope_shift": 4, "column.scale": 16}
+    entries = (("curve_base", code << 6), ("curve_slope", 40))
+    write = {f"{name}.write_data": value for name, value in entries}
+    write |= {f"{name}.address": 2048 >> 7 for name, _ in entries}
+    given = [settings | write | {f"{name}.write": 1 for name, _ in entries}, {}]
+    given += [{f"{name}.write": 0 for name, _ in entries}, *[{}] * 2 * ANSWER_LATENCY]
+    assert followed(Answers(PRESETS["tiny"]), given, "y", "change")[-1] == (y, change)
+
+
+@pytest.mark.parametrize(
+    ("ecram", "y", "moved"), [(-256, 10, 20), (-1, 30, 30), (127, 60, 40), (255, 100, 40)]
+)
+def test_the_last_curve_moves_as_from_the_one_before(ecram: int, y: int, moved: int) -> None:
+    """Of four curves that a neuron's ECRAM chooses among; a fifth one is another neuron's."""
+    geometry = dataclasses.replace(PRESETS["tiny"], curves=8)
+    given: list[dict[str, Any]] = [{"layer.segment_bits": 7, "layer.table_bits": 6, "layer.tuned_bits": 2}]
+    for curve, code in enumerate((10, 30, 60, 100, 150)):
+        place = curve * geometry.segments + (2048 >> 7)
+        write = {"curve_base.address": place, "curve_base.write_data": code << 6, "curve_base.write": 1}
+        given += [write, {}, {"curve_base.write": 0}]
+    given += [{"read": ecram << CODE_SHAPE.width}, *[{}] * 2 * ANSWER_LATENCY]
+    assert followed(Answers(geometry), given, "y", "moved")[-1] == (y, moved)

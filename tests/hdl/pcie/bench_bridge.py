@@ -131,6 +131,32 @@ async def refusals(dut: Any) -> None:
     assert await host.get("bad_posted") == before + 1
 
 
+@cocotb.test()
+async def an_access_that_has_begun_ends(dut: Any) -> None:
+    """Between two jobs memories are open for a cycle: a read that begins then ends, and the next one has its
+    own answer."""
+    host = await Host.boot(dut, GEOMETRY)
+    read, _ = kinds(host)
+    await host.set_register("scratch", 0x1234)
+    await host.bar.write_dword(host.offset(address("bias")), 0x77)
+    begun = 0
+    for pause in range(1, 100):
+        for _ in range(2):
+            host.post(0)  # refused with a record
+        await host.ring_bell()
+        memory = request(host, read, host.offset(address("bias")), 1)
+        register = request(host, read, 4 * BY_NAME["scratch"].address, 1)
+        await host.cycles(pause)
+        asked = [cocotb.start_soon(ask(host, tlp)) for tlp in (memory, register)]
+        (of_memory,), (of_register,) = [await task for task in asked]
+        assert bytes(of_register.data) == (0x1234).to_bytes(4, "little"), f"pause {pause}"
+        if of_memory.status == CplStatus.SC:
+            begun += 1
+            assert bytes(of_memory.data) == (0x77).to_bytes(4, "little"), f"pause {pause}"
+        await host.wait(host.producer - 1)
+    assert 0 < begun < 99
+
+
 @cocotb.test(skip=not THOROUGH)
 async def many_writes_in_a_row(dut: Any) -> None:
     """More posted data than the queue holds: flow control, not loss."""

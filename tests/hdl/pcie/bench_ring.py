@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cocotbext.pcie.core.tlp import CplStatus
 
+from ndrite.emulator.backend.lay_out import lay_out
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import Program
@@ -101,6 +102,9 @@ async def refused_jobs(dut: Any) -> None:
         (Status.BAD_LENGTH, 1, {"inputs": program.inputs + 1}),
         (Status.BAD_LENGTH, 1, {"outputs": 0}),
         (Status.BAD_LENGTH, 1, {"outputs": GEOMETRY.max_outputs + 1}),
+        # More or fewer than the program has, its first inference included.
+        (Status.BAD_LENGTH, 1, {"outputs": program.outputs + 1}),
+        (Status.BAD_LENGTH, 9, {"outputs": program.outputs - 1}),
         (Status.BAD_ADDRESS, 1, {"source": base + 4}),
         (Status.BAD_ADDRESS, 1, {"destination": base + 1}),
     ):
@@ -131,6 +135,69 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
     assert await host.wait(index) == Status.OK
     assert await host.bar.read_dword(host.offset(address("bias"))) == 0x77
     assert await host.get("bad_posted") == await host.get("bad_nonposted") == 1
+
+
+@cocotb.test()
+@cocotb.parametrize(job_count=[2, 60], first_word=[None, 0x77])
+async def a_program_with_refused_words_is_none(dut: Any, job_count: int, first_word: int | None) -> None:
+    """The job ends while the new program is written, or after it; ``first_word`` goes before the tag of 0."""
+    host = await Host.boot(dut, GEOMETRY)
+    old, new = small_program(3), small_program(4)
+    await host.program(old)
+    index = host.job(job_count)
+    await host.ring_bell()
+    await host.cycles(150)
+    if first_word is not None:
+        await host.bar.write_dword(host.offset(address("bias")), first_word)
+    await host.set_register("program_tag", 0)
+    for section in lay_out(new, GEOMETRY):
+        await host.bar.write(host.offset(section.address), section.words.astype("<i4").tobytes())
+    refused_words = await host.get("bad_posted")
+    assert refused_words > 0, "the job ended too early for this test"
+    await host.set_register("program_tag", new.tag)
+    assert await host.wait(index) == Status.OK
+    assert await host.register("program_tag") == 0
+    assert await host.get("bad_posted") == refused_words + 1
+    assert await host.run(1, **host.shape) == Status.NOT_PROGRAMMED
+    await host.program(new)
+    await host.infers_as_golden(new, 2)
+
+
+@cocotb.test()
+@cocotb.parametrize(ahead=[-1, (1 << RING_LOG2) + 1, 1 << 31])
+async def a_producer_outside_of_the_ring_halts(dut: Any, ahead: int) -> None:
+    """No descriptor of before is carried out again, and none that the ring cannot hold."""
+    host = await Host.boot(dut, GEOMETRY)
+    await host.program(small_program(7))
+    for _ in range(3):
+        host.job(1)
+    await host.ring_bell()
+    assert await host.wait(2) == Status.OK
+    await host.cycles(60)
+    for memory in host.targets:
+        memory[:] = b"\xa5" * len(memory)
+    records = bytes(host.records[1])
+    await host.set("producer", (host.producer + ahead) & 0xFFFFFFFF)
+    await host.cycles(3000)
+    assert all(bytes(memory) == b"\xa5" * len(memory) for memory in host.targets)
+    assert bytes(host.records[1]) == records
+    assert await host.get("state") == 2 | EngineError.PRODUCER << 8
+    assert await host.get("consumer") == 3
+    await host.start()
+    index = host.job(1)
+    await host.ring_bell()
+    assert await host.wait(index) == Status.OK
+
+
+@cocotb.test()
+async def a_ring_longer_than_the_longest_halts(dut: Any) -> None:
+    host = await Host.boot(dut, GEOMETRY)
+    await host.program(small_program(7))
+    await host.set("ring_log2", 13)
+    host.job(1)
+    await host.ring_bell()
+    await host.cycles(300)
+    assert await host.get("state") == 2 | EngineError.PRODUCER << 8
 
 
 FAULTS = {

@@ -53,6 +53,8 @@ class Host:
         self.rc.make_port().connect(self.block)
         self.high_pool = self.rc.mem_address_space.create_pool(HIGH_MEMORY, 1 << 24)
         self.producer = 0
+        self.targets: list[Any] = []
+        """Where the results of ``job`` go."""
 
     @classmethod
     async def boot(cls, dut: Any, geometry: Geometry, *, high: bool = False, **how: int) -> Host:
@@ -151,7 +153,8 @@ class Host:
     def job(self, count: int, **how: bool) -> int:
         """Put ``count`` inferences of whatever lies in fresh memory in the ring; the descriptor's index."""
         source, _ = self.memory(count * self.shape["inputs"])
-        destination, _ = self.memory(4 * count * self.shape["outputs"])
+        destination, target = self.memory(4 * count * self.shape["outputs"])
+        self.targets.append(target)
         return self.post(count, source=source, destination=destination, **self.shape, **how)
 
     def record(self, index: int) -> int | None:

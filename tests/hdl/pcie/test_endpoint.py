@@ -19,9 +19,10 @@ SLOTS = [pytest.param(16, 512, marks=pytest.mark.long), (2, 4096), *([(4, 128)] 
 
 
 @pytest.mark.long
-def test_endpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bench", ["bridge", "ring"])
+def test_endpoint(bench: str, tmp_path: Path) -> None:
     top = PcieSimTop(TINY, build_id=0x1122334455667788)
-    simulate(top, "pcie.bench_bridge,pcie.bench_ring", tmp_path, geometry=TINY, THOROUGH=THOROUGH)
+    simulate(top, f"pcie.bench_{bench}", tmp_path, geometry=TINY, THOROUGH=THOROUGH)
 
 
 @pytest.mark.parametrize(("tags", "slot_bytes"), SLOTS)

@@ -11,6 +11,7 @@ from amaranth import Module, Signal
 
 from ndrite.emulator.backend.walk import POOLED_TURNS_MIN, WINDOW_MAX
 from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.patches import Patches
 from ndrite.hdl.neuron.neuron import codes_kept
@@ -54,25 +55,30 @@ def pooled(
         m.d.comb += memory.address.eq(where)
     with m.Elif(writer.request):
         m.d.comb += memory.address.eq(writer.address)
+    with m.Else():
+        # Others read meanwhile: the writer must not take theirs for its own.
+        m.d.comb += memory.address.eq(7 + pixel * (WINDOWS - 1))
     found: list[int] = []
 
     async def bench(ctx: Any) -> None:
         await ctx.tick().repeat(3)
-        ctx.set(writer.begin, 1)
-        await ctx.tick()
-        ctx.set(writer.begin, 0)
-        left = 0
-        for first in range(0, codes.size, g.neurons):
-            some = codes.ravel()[first : first + g.neurons]
-            while (left := left - turn if left >= turn else left) > codes_kept(g) or rng.random() < gap:
-                await ctx.tick()
-            ctx.set(writer.valid, 1)
-            ctx.set(writer.y, int.from_bytes(some.astype(np.uint8).tobytes(), "little"))
-            ctx.set(writer.count, len(some))
+        # A map of before stands there, of the largest codes.
+        for written in (np.full_like(codes, INPUT_MAX), codes):
+            ctx.set(writer.begin, 1)
             await ctx.tick()
-            left += len(some)
-            ctx.set(writer.valid, 0)
-        await ctx.tick().repeat(WRITE_LATENCY + turns_most(g) + 1)
+            ctx.set(writer.begin, 0)
+            left = 0
+            for first in range(0, written.size, g.neurons):
+                some = written.ravel()[first : first + g.neurons]
+                while (left := left - turn if left >= turn else left) > codes_kept(g) or rng.random() < gap:
+                    await ctx.tick()
+                ctx.set(writer.valid, 1)
+                ctx.set(writer.y, int.from_bytes(some.astype(np.uint8).tobytes(), "little"))
+                ctx.set(writer.count, len(some))
+                await ctx.tick()
+                left += len(some)
+                ctx.set(writer.valid, 0)
+            await ctx.tick().repeat(WRITE_LATENCY + turns_most(g) + 1)
         ctx.set(looking, 1)
         for window in range(WINDOWS):
             for channel in range(channels):
