@@ -4,8 +4,11 @@ from typing import Any
 
 from ndrite import signature as sig
 from ndrite.compiled import held
+from ndrite.dies import OverDies, evaluated, over_dies
 from ndrite.evaluations import Evaluation
 from ndrite.evaluations import evaluate as judge
+from ndrite.host import InputError
+from ndrite.runs import open_workers
 from ndrite.samples import judged_samples
 from ndrite.url import connect
 
@@ -27,8 +30,11 @@ def evaluate(
     codes: sig.Codes = False,
     seed: sig.Seed = 0,
     noise: sig.Noise = True,
+    dies: sig.Dies | None = None,
+    workers: sig.Workers = 1,
+    scheduler: sig.Scheduler | None = None,
     progress: sig.Stages = sig.silent,
-) -> Evaluation:
+) -> Evaluation | OverDies:
     """Accuracy or error on a board, and agreement with the golden one.
 
     Classes are judged by accuracy, with its 95 % interval over samples, several labels by the share of
@@ -43,6 +49,9 @@ def evaluate(
     ----------
     count:
         First so many samples; default: all on ``golden:``, 500 elsewhere.
+    dies:
+        Judge so many dies of the compiled network's chip, each programmed anew, on ``golden:``: mean and its
+        interval over dies.
 
     Examples
     --------
@@ -53,6 +62,29 @@ def evaluate(
     >>> found.samples, found.mismatches
     (100, 0)
     """
+    if dies is not None:
+        if board != "golden:":
+            raise InputError(
+                f"dies is given with board {board}; accepted: golden:, where each is compiled anew"
+            )
+        with open_workers(workers, scheduler) as opened, progress("dies") as report:
+            return over_dies(
+                evaluated,
+                program,
+                inputs,
+                labels,
+                dies=dies,
+                workers=opened,
+                progress=report,
+                data=data,
+                codes=codes,
+                count=count,
+                most=None,
+                measure=measure,
+                seen=True,
+                seed=seed,
+                noise=noise,
+            )
     what, whole = held(program)
     given = judged_samples(what, whole, inputs, labels, data=data, codes=codes, measure=measure)
     x, labels, by, task = given.first(count, None if board.startswith("golden:") else RTL_SAMPLES)

@@ -8,11 +8,14 @@ from typing import Any
 
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of
+from ndrite.dies import OverDies, explained, over_dies
 from ndrite.emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
-from ndrite.emulator.mapping.explain import explain as explained
+from ndrite.emulator.mapping.explain import explain as causes_of
+from ndrite.host import InputError
 from ndrite.intervals import percent
 from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
+from ndrite.runs import open_workers
 from ndrite.samples import judged_samples
 
 
@@ -80,8 +83,11 @@ def explain(
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
+    dies: sig.Dies | None = None,
+    workers: sig.Workers = 1,
+    scheduler: sig.Scheduler | None = None,
     progress: sig.Stages = sig.silent,
-) -> Loss:
+) -> Loss | OverDies:
     """Where the accuracy goes: one cause of error at a time.
 
     Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
@@ -95,6 +101,9 @@ def explain(
         First so many samples; default: 2000, or all of fewer.
     mitigation:
         Measure also what each measure against the errors is worth.
+    dies:
+        Do so for so many dies of the compiled network's chip, each programmed anew: means over dies with
+        their intervals, in place of the die in the file.
 
     Examples
     --------
@@ -108,6 +117,27 @@ def explain(
     >>> loss.plot("explain.png").name
     'explain.png'
     """
+    if dies is not None:
+        if mitigation or picture is not None:
+            raise InputError("mitigation and picture are of one die; accepted with dies: without")
+        with open_workers(workers, scheduler) as opened, progress("dies") as report:
+            return over_dies(
+                explained,
+                program,
+                inputs,
+                labels,
+                dies=dies,
+                workers=opened,
+                progress=report,
+                data=data,
+                codes=codes,
+                count=count,
+                most=2000,
+                measure=measure,
+                seen=False,
+                seed=seed,
+                noise=True,
+            )
     whole = compiled_of(program)
     given = judged_samples(
         whole.program, whole, inputs, labels, data=data, codes=codes, seen=False, measure=measure
@@ -115,7 +145,7 @@ def explain(
     x, y, by, task = given.first(count, 2000)
     samples, die = whole.samples, whole.die
     with progress("causes") as report:
-        found = explained(
+        found = causes_of(
             whole.network, whole.program, die, samples, x, y, task=task, seed=seed, progress=report
         )
     worth: list[Outcome] = []

@@ -193,28 +193,48 @@ def process(*words: str, **environment: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def secured(folder: Path) -> dict[str, str]:
+    """Dask's settings for TLS, with a key and a certificate made now."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+         "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
+    )  # fmt: skip
+    settings = {"CA_FILE": certificate, "REQUIRE_ENCRYPTION": "True"}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        settings |= {f"{role}__CERT": certificate, f"{role}__KEY": key}
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(value) for name, value in settings.items()}
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Any]:
-    """Address of a scheduler with two workers, and the three processes, all on 127.0.0.1."""
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Address of a scheduler with two workers over TLS, and the three processes, all on 127.0.0.1."""
     needs("distributed")
+    import dask
+
+    for name, value in secured(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    dask.config.refresh()
     file = tmp_path / "scheduler.json"
     plain = ("--scheduler-file", str(file))
     started: dict[str, subprocess.Popen[str]] = {}
-
-    def start(name: str) -> None:
-        if name == "scheduler":
-            started[name] = process(
-                "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *plain
-            )
-        else:
+    try:
+        started["scheduler"] = process(
+            "dask_scheduler",
+            "--protocol",
+            "tls",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            *plain,
+        )
+        for name in ("one", "two"):
             started[name] = process(
                 "dask_worker", *plain, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name,
                 "--local-directory", str(tmp_path),
             )  # fmt: skip
-
-    try:
-        for name in ("scheduler", "one", "two"):
-            start(name)
         deadline = time.monotonic() + 60
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline
@@ -224,6 +244,8 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
         for each in started.values():
             each.kill()
             each.wait()
+        monkeypatch.undo()
+        dask.config.refresh()
 
 
 def connected(address: str, workers: int = 2) -> Cluster:
@@ -246,6 +268,7 @@ def connected(address: str, workers: int = 2) -> Cluster:
 @pytest.mark.slow
 def test_a_cluster_gives_the_rows_of_one_process(cluster: Any, notes: Path) -> None:
     address, started = cluster
+    assert address.startswith("tls://127.0.0.1:")
     file = notes / "x.npy"
     np.save(file, np.arange(5))
     runs = [Run(f"{WORK}:total", {"x": File.of(file), "times": i}) for i in range(6)]

@@ -1,0 +1,183 @@
+"""dies: one network on many dies of its chip, each compiled anew and judged, on the engine of runs."""
+
+import dataclasses
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ndrite.compiled import Compiled, compiled_of, load
+from ndrite.emulator.errors import CompileWarning, EmulatorError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.mapping.explain import explain
+from ndrite.files import array_of, save_array
+from ndrite.intervals import mean_interval
+from ndrite.results import Result, Table
+from ndrite.runs import File, Run, execute
+from ndrite.runs.workers import Workers
+from ndrite.samples import Judged, judged_samples
+
+MODULE = "ndrite.dies"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OverDies(Result):
+    """A measure over dies of one chip: for every cause of error, or for the program alone.
+
+    Attributes
+    ----------
+    name, measure, judged_by:
+        Network and chip, the measure, and where samples and labels are from.
+    samples:
+        Samples that every die was judged on.
+    reference:
+        The float network's score.
+    rows:
+        Name -> score of each die, float64 (dies,); the program as compiled is the last one.
+    is_share:
+        Whether scores are shares of right answers, 0..1.
+    seeds:
+        Which dies.
+    """
+
+    name: str
+    measure: str
+    judged_by: str
+    samples: int
+    reference: float
+    rows: dict[str, np.ndarray[Any, Any]]
+    is_share: bool
+    seeds: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        rows = {
+            name: {"mean": mean, "half_interval_95": half, "per_die": scores.tolist()}
+            for name, scores in self.rows.items()
+            for mean, half in [mean_interval(scores)]
+        }
+        return {
+            "measure": self.measure,
+            "samples": self.samples,
+            "judged_by": self.judged_by,
+            "float": self.reference,
+            "dies": list(self.seeds),
+            "rows": rows,
+        }
+
+    def tables(self) -> Iterable[Table]:
+        factor, unit = (100, " %") if self.is_share else (1, "")
+        words = self.measure.replace("_", " ")
+        title = (
+            f"{self.name}: float {factor * self.reference:.4g}{unit} over {self.samples:,} samples "
+            f"({self.judged_by}); {len(self.seeds)} dies, 95 % by Student's t over dies"
+        )
+        rows = []
+        for name, scores in self.rows.items():
+            mean, half = mean_interval(factor * scores)
+            change, by = mean_interval(factor * (self.reference - scores))
+            either = "" if half is None else f" ± {half:.2g}"
+            rows.append(
+                (
+                    name,
+                    f"{mean:.4g}{either}",
+                    f"{change if self.is_share else -change:.2f}" + ("" if by is None else f" ± {by:.2g}"),
+                )
+            )
+        lost = "points lost" if self.is_share else f"added {words}"
+        yield Table(title, ("", f"{words}{', %' if self.is_share else ''}", lost), rows)
+
+
+def evaluated(
+    *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
+) -> Any:
+    """Judge die ``die`` of a compiled network's chip on the golden model; its row."""
+    whole, judged = _on_die(compiled, inputs, labels, die, how)
+    outputs = Core(whole.program).infer(judged.x, seed=how["seed"], noise=how["noise"])
+    score = judged.task.score(outputs * (whole.program.meaning.output_step or 1.0), judged.labels)
+    return {"program": score, **_reference(whole, judged)}
+
+
+def explained(
+    *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
+) -> Any:
+    """Judge die ``die`` with one cause of error at a time; its row."""
+    whole, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
+    found = explain(
+        whole.network, whole.program, whole.die, whole.samples, x, truth, task=task, seed=how["seed"]
+    )
+    return {row.cause: row.score for row in found.rows} | _reference(whole, Judged(x, truth, by, task))
+
+
+def _reference(whole: Compiled, judged: Judged) -> dict[str, Any]:
+    floats = whole.network.forward(judged.x / np.float32(255))
+    return {
+        "float": judged.task.score(floats, judged.labels),
+        "measure": judged.task.measure,
+        "is_share": judged.task.is_share,
+        "samples": len(judged.x),
+        "judged_by": judged.by,
+    }
+
+
+def _on_die(
+    compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
+) -> tuple[Compiled, Judged]:
+    compiled.read()
+    whole = load(compiled.path)
+    x, y = (None if file is None else file.array() for file in (inputs, labels))
+    options = {name: how[name] for name in ("data", "codes", "measure", "seen")}
+    judged = judged_samples(whole.program, whole, x, y, **options).first(how["count"], how["most"])
+    with warnings.catch_warnings(action="ignore", category=CompileWarning):
+        mapped = map_network(
+            whole.network,
+            whole.die.chip,
+            whole.samples,
+            seed=die,
+            options=MapOptions(mitigation=whole.die.mitigation),
+        )
+    return dataclasses.replace(whole, program=mapped.program, die=mapped.die), judged
+
+
+def over_dies(
+    function: Callable[..., Any],
+    source: Any,
+    inputs: Any,
+    labels: Any,
+    *,
+    dies: int,
+    workers: Workers,
+    progress: Callable[[int, int], None],
+    say: Callable[[str], None] = lambda line: None,
+    **how: Any,
+) -> OverDies:
+    """``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
+
+    Raises EmulatorError naming the first die that failed.
+    """
+    whole = compiled_of(source)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files: dict[str, File | None] = {"compiled": File.of(whole.save(folder / "compiled"))}
+        for what, given in (("inputs", inputs), ("labels", labels)):
+            path = None if given is None else save_array(folder / f"{what}.npy", array_of(given))
+            files[what] = None if path is None else File.of(path)
+        call = f"{MODULE}:{function.__name__}"
+        runs = [Run(call, {**files, "die": die, "how": how}) for die in range(dies)]
+        outcome = execute(runs, workers, folder, progress=progress, say=say)
+    if outcome.errors:
+        die = min(outcome.errors)
+        raise EmulatorError(f"die {die}: {outcome.errors[die]}")
+    rows = [row for row in outcome.rows if row is not None]
+    fixed = ("float", "measure", "is_share", "samples", "judged_by")
+    return OverDies(
+        name=f"{whole.network.name} on {whole.die.chip.name}",
+        reference=rows[0]["float"],
+        rows={key: np.array([row[key] for row in rows]) for key in rows[0] if key not in fixed},
+        seeds=tuple(range(dies)),
+        **{key: rows[0][key] for key in fixed[1:]},
+    )

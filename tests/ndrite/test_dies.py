@@ -1,0 +1,58 @@
+"""Over dies: each is what compiling and judging it by hand gives; the interval is over dies."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import ndrite
+from ndrite.host import InputError
+from tests.chips import centred_network, samples
+
+DIES = 3
+
+
+@pytest.fixture
+def whole(here: Path) -> Any:
+    network = centred_network(12)
+    x = samples(network, 120)
+    np.save("x.npy", x[:60])
+    np.save("y.npy", network.forward(x[:60] / np.float32(255)).argmax(axis=1))
+    return ndrite.compile(network, "wan2022", samples=x, output="mine", seed=9)
+
+
+def by_hand(whole: Any) -> list[Any]:
+    """Every die compiled anew."""
+    return [ndrite.compile(whole.network, "wan2022", samples=whole.samples, seed=die) for die in range(DIES)]
+
+
+def test_evaluate_over_dies_is_each_die_evaluated(whole: Any, prints: Any) -> None:
+    judged = ndrite.evaluate("mine", "x.npy", "y.npy", dies=DIES, seed=4)
+    expected = [ndrite.evaluate(die, "x.npy", "y.npy", seed=4).accuracy for die in by_hand(whole)]
+    assert judged.rows["program"].tolist() == expected
+    assert len(set(expected)) > 1
+    row = judged.as_dict()["rows"]["program"]
+    assert row["mean"] == pytest.approx(np.mean(expected))
+    half = stats.t.ppf(0.975, DIES - 1) * np.std(expected, ddof=1) / np.sqrt(DIES)
+    assert row["half_interval_95"] == pytest.approx(half)
+    assert judged.reference == 1.0
+    two = ndrite.evaluate(whole, np.load("x.npy"), np.load("y.npy"), dies=DIES, seed=4, workers=2)
+    assert two.as_dict()["rows"] == judged.as_dict()["rows"]
+    assert "3 dies, 95 % by Student's t over dies" in " ".join(prints("evaluate mine --dies 3").split())
+
+
+def test_explain_over_dies_is_each_die_explained(whole: Any) -> None:
+    judged = ndrite.explain("mine", "x.npy", "y.npy", dies=DIES, seed=4)
+    each = [ndrite.explain(die, "x.npy", "y.npy", seed=4) for die in by_hand(whole)]
+    assert list(judged.rows) == [row.cause for row in each[0].causes]
+    for number, cause in enumerate(judged.rows):
+        assert judged.rows[cause].tolist() == [loss.causes[number].score for loss in each], cause
+
+
+def test_dies_are_refused_where_there_is_one(whole: Any) -> None:
+    with pytest.raises(InputError, match=r"dies is given with board sim:; accepted: golden:"):
+        ndrite.evaluate("mine", dies=2, board="sim:")
+    with pytest.raises(InputError, match="mitigation and picture are of one die"):
+        ndrite.explain("mine", dies=2, mitigation=True)
