@@ -101,6 +101,10 @@ class GoldenBoard:
         self._core = None
         return found
 
+    def unfinished(self) -> Counts:
+        """No updates: here a call of ``learn`` does all of them or raises before the first."""
+        return Counts(0, 0, (0,) * len(self._learning().learning.layers))
+
     def states(self) -> list[npt.NDArray[np.int64]]:
         """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
         return [s.copy() for s in self._learning().states]
