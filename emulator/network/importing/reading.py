@@ -221,6 +221,13 @@ def _normalised(call: Call) -> Value:
         raise call.refused(
             f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
         )
+    positive = value.left_out is not None and bool(value.left_out.after or value.left_out.kind == "Softmax")
+    norm = call.a.get("norm", "MAX") if call.kind == "Normalizer" else ""
+    if norm in ("L1", "MAX") and not positive:
+        raise call.refused(
+            f"norm is {norm}, which divides by a number that may be negative, and the largest output is then "
+            "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids; leave it out"
+        )
     if value.left_out is not None and call.kind == "Normalizer":
         return value  # the sigmoids of a linear classifier, made to add up to 1
     call.notes.append(f"{call.name} ({call.kind}): {TAKEN.format(NORMALISED[call.kind])}")
