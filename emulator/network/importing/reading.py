@@ -226,7 +226,7 @@ def _normalised(call: Call) -> Value:
     if norm in ("L1", "MAX") and not positive:
         raise call.refused(
             f"norm is {norm}, which divides by a number that may be negative, and the largest output is then "
-            "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids; leave it out"
+            "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids"
         )
     if value.left_out is not None and call.kind == "Normalizer":
         return value  # the sigmoids of a linear classifier, made to add up to 1

@@ -197,7 +197,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a sum as the norm": ('g = Gemm(x, w) y = ai.onnx.ml.Normalizer <norm = "L1"> (g)', "norm is L1"),
     "the largest as the norm": ("g = Gemm(x, w) y = ai.onnx.ml.Normalizer (g)", "norm is MAX"),
     "logarithms as they add up": (
-        'g = Gemm(x, w) s = LogSoftmax (g) y = ai.onnx.ml.Normalizer <norm = "L1"> (s)', "norm is L1"
+        'g = Gemm(x, w) s = LogSoftmax (g) y = ai.onnx.ml.Normalizer <norm = "L1"> (s)',
+        "norm is L1",
     ),
     "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "over axis 0"),
     "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", "domain is 'mine'"),
