@@ -137,9 +137,18 @@ class Reading:
         """Axes of the graph's input in the model's own samples; None: the same."""
         return self.graph.input.only(Given).axes
 
+    @property
+    def unfolded(self) -> OwnShape:
+        """Shape of the model's own sample with an axis for each of ``axes``: the model may take it flat."""
+        if self.axes is None:
+            return self.own_shape
+        c, h, w = self.graph.input.shape
+        sizes = (c, w) if len(self.axes) == 2 else (c, h, w)
+        return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
+
     def ordered(self, x: Floats) -> Floats:
         """The model's own samples (n, ...) flat, as the graph takes them."""
-        own = x.reshape(len(x), *self.own_shape)
+        own = x.reshape(len(x), *self.unfolded)
         own = own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
         return own.reshape(len(x), -1)
 
