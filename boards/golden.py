@@ -136,7 +136,7 @@ class GoldenBoard:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         core = self._programmed()
         program = core.program
-        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index, noise=noise)
+        x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), BATCH):
             part = x[start : start + BATCH]

@@ -207,7 +207,7 @@ class Device:
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         program = self._require_program()
-        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index, noise=noise)
+        x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         x = x if self._order is None else x[:, self._order]
         self._require_held(program.tag, f"program {program.name!r}")
         self._set_noise(seed, noise)
