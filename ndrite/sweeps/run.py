@@ -34,7 +34,8 @@ from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.state_file import load_state, save_state
 from ndrite.emulator.spec.task import ACCURACY
-from ndrite.files import InputWarning, encode
+from ndrite.files import encode
+from ndrite.host import InputWarning
 from ndrite.intervals import mean_interval
 from ndrite.labels import read_labels
 from ndrite.samples import chosen_data_set, judging_set
