@@ -15,6 +15,7 @@ import ndrite
 from ndrite.boards.learning import LearningBoard
 from ndrite.boards.sim.sizing import sized_learning
 from ndrite.boards.sim.udp import SimDatagrams, UdpModel
+from ndrite.emulator.spec.datagrams import LEASE_S
 from ndrite.emulator.spec.learning import Learning
 from ndrite.host import HostError
 from ndrite.host.links.udp import UdpLink
@@ -146,6 +147,9 @@ def gateware(learning: Learning) -> Any:
 
 
 def udp(model: Any) -> Any:
+    """A link of a new process, opened after the lease of one that was killed."""
+    for _ in range(LEASE_S + 1):
+        model.second()
     return UdpLink(FaultyDatagrams(SimDatagrams(model), DatagramRates.each(1e-3), seed=7), opening_s=0.12)
 
 
@@ -166,6 +170,8 @@ def learned_with_outages(
                 break
             except (HostError, KeyboardInterrupt, Killed) as stopped:
                 bench.tally[f"stopped by {type(stopped).__name__}"] += 1
+        else:
+            pytest.fail(f"training {number} never ended: {dict(bench.tally)}")
     return got, wanted
 
 
@@ -180,7 +186,8 @@ def test_a_resumed_die_is_the_one_that_nothing_stopped(
         bench = Bench(golden_device, ResponderLink, rng, timeout_s=0.01, attempts=3)
     else:
         runs = 1 if scale == 1 else 50 * scale // 30
-        bench = Bench(gateware, udp, rng, timeout_s=0.02, attempts=6)
+        # Simulated: a window of updates takes some ten thousand cycles.
+        bench = Bench(gateware, udp, rng, timeout_s=0.2, attempts=6)
     for number in range(runs):
         bench._device = None
         got, wanted = learned_with_outages(bench, number, tmp_path / "learned", monkeypatch)
