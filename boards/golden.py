@@ -101,6 +101,10 @@ class GoldenBoard:
         self._core = None
         return found
 
+    def unfinished(self) -> Counts:
+        """No updates: here a call of ``learn`` does all of them or raises before the first."""
+        return Counts(0, 0, (0,) * len(self._learning().learning.layers))
+
     def states(self) -> list[npt.NDArray[np.int64]]:
         """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
         return [s.copy() for s in self._learning().states]
@@ -132,7 +136,7 @@ class GoldenBoard:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         core = self._programmed()
         program = core.program
-        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index, noise=noise)
+        x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), BATCH):
             part = x[start : start + BATCH]

@@ -34,14 +34,19 @@ class LearningBoard(LearningDevice):
         """See ``LearningApi``."""
         sections = lay_out_learning(learning, self.geometry, states)
         self._learning = None
-        self.load_learning(sections, learning.program.tag, seed=seed, noise=noise)
+        self.load_learning(sections, learning.program.tag, len(learning.layers), seed=seed, noise=noise)
         self._learning = learning
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """See ``LearningApi``."""
         learning = self._held()
         check_samples(learning, x, labels)
-        return self.update(x, labels, first_update, len(learning.layers), learning.program.tag)
+        return self.update(x, labels, first_update)
+
+    def unfinished(self) -> Counts:
+        """See ``LearningApi``."""
+        self._held()
+        return self.updates_done()
 
     def states(self) -> list[npt.NDArray[np.int64]]:
         """See ``LearningApi``."""

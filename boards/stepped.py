@@ -154,7 +154,7 @@ class SteppedBoard:
             self._put()
             return self._board.device.infer(x, **options, first_index=first_index, progress=progress)
         program, batch = self._segmented.program, self._segmented.batch
-        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index, noise=noise)
+        x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         y = np.empty((len(x), program.outputs), np.int32)
         for start in range(0, len(x), batch):
             part = x[start : start + batch]

@@ -5,6 +5,7 @@ Integer-side errors (geometry, program file) live in ``ndrite.emulator.spec.erro
 
 from ndrite.emulator.spec.errors import require as require
 from ndrite.emulator.spec.errors import require_field as require_field
+from ndrite.emulator.spec.errors import require_line as require_line
 
 
 class EmulatorError(ValueError):

@@ -47,11 +47,32 @@ class LearningApi(Protocol):
             Samples or labels do not fit; nothing has changed.
         NotProgrammedError
             The chip holds no learning program.
+        HostError
+            Link or device failed after some of the updates (``unfinished``). The same call again does the
+            rest and returns the counts of all.
+        """
+        ...
+
+    def unfinished(self) -> Counts:
+        """Return the counts of the updates that the latest call of ``learn`` did before it failed.
+
+        The device says how many; ``states`` are those after them. 0 updates where that call did not fail.
+
+        Raises
+        ------
+        HostError
+            The device cannot be asked, or no longer holds the learning program.
         """
         ...
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
+        """Where the pulses have left the devices, int64 (K + 1, M) a layer.
+
+        Raises
+        ------
+        NotProgrammedError
+            The chip does not hold the learning program.
+        """
         ...
 
 

@@ -39,7 +39,10 @@ class Channel(Protocol):
     def infer(
         self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
     ) -> None:
-        """Fill ``y`` (n, outputs) with the outputs of ``x`` (n, inputs)."""
+        """Fill ``y`` (n, outputs) with the outputs of ``x`` (n, inputs), in order.
+
+        After a HostError the rows that were ``counted`` are filled.
+        """
         ...
 
     def wait(self, seconds: float) -> None:

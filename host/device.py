@@ -207,9 +207,9 @@ class Device:
     ) -> npt.NDArray[np.int32]:
         """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
         program = self._require_program()
-        x = check_inputs(x, program.inputs, seed=seed, first_index=first_index, noise=noise)
+        x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         x = x if self._order is None else x[:, self._order]
-        self._require_held(program)
+        self._require_held(program.tag, f"program {program.name!r}")
         self._set_noise(seed, noise)
         y = np.empty((len(x), program.outputs), np.int32)
 
@@ -251,11 +251,11 @@ class Device:
             )
         check_variation(program, self.geometry)
         plan.check(x, labels, program.inputs)
-        self._require_held(program)
+        self._require_held(program.tag, f"program {program.name!r}")
         self._set_noise(plan.seed, plan.noise)
         sent = x if self._order is None else x[:, self._order]
         result = run_campaign(self, program, sent, labels, plan, progress)
-        self._require_held(program)
+        self._require_held(program.tag, f"program {program.name!r}")
         return result
 
     def compare(self, program: Program, sections: list[Section]) -> list[Upset]:
@@ -296,13 +296,13 @@ class Device:
             raise NotProgrammedError("nothing is programmed on this board; call program() first")
         return self._program
 
-    def _require_held(self, program: Program) -> None:
+    def _require_held(self, program_tag: int, name: str) -> None:
         tag, mark = (int(w) & 0xFFFFFFFF for w in self.read_words(BY_NAME["program_tag"].address, 2))
         if mark != self._mark:
             cause = "another host has opened the board" if mark else "the board was reset or without power"
             raise NotProgrammedError(f"{cause} since it was opened here; open it and program again")
-        if tag != program.tag:
-            raise NotProgrammedError(f"the chip no longer holds program {program.name!r}; program again")
+        if tag != program_tag:
+            raise NotProgrammedError(f"the chip no longer holds {name}; program again")
 
     def _set_noise(self, seed: int, noise: bool) -> None:
         self.write_register("seed_low", seed & 0xFFFFFFFF)

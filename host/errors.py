@@ -47,5 +47,9 @@ class VerifyError(HostError):
     """A memory section reads back other than written, after every retry."""
 
 
+class InputWarning(UserWarning):
+    """Inputs that are accepted, and look as if they were in another unit than the program's."""
+
+
 class InputError(HostError, ValueError):
     """Inputs of a wrong type, shape or range; nothing was sent."""

@@ -1,20 +1,30 @@
 """Checks on what a caller hands to ``infer``, before a byte is sent."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.spec import Geometry, Program
 from ndrite.emulator.spec.arrays import Codes
-from ndrite.host.errors import InputError
+from ndrite.host.errors import InputError, InputWarning
 
 SEED_LIMIT = 1 << 64
 INDEX_LIMIT = 1 << 32
 WHOLE = int, np.integer
+FEW = 16
+"""Samples of fewer codes than these say nothing of the range that a data set spans."""
+LOW, VALUES_MAX = 63, 200
+"""Largest code of a batch that is taken for values in another unit: LOW, or the end of the program's own
+input range, where that is at most VALUES_MAX."""
+_warned: set[int] = set()
+"""Tags of programs whose user has been told."""
 
 
-def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int, noise: Any = True) -> Codes:
+def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any = True) -> Codes:
     """``x`` as a C-contiguous uint8 (n, inputs) array.
+
+    Warns InputWarning, once for each program, when the codes of a batch look like values in the model's unit.
 
     Raises
     ------
@@ -22,6 +32,7 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int, noise: Any
         Naming what is wrong and what is accepted. Other dtypes are refused, not converted: a silent
         cast of 0..1 floats would give zeros and a plausible accuracy.
     """
+    inputs = program.inputs
     if not isinstance(x, np.ndarray):
         raise InputError(f"inputs are a {type(x).__name__}; accepted: a NumPy array uint8 (n, {inputs})")
     if x.dtype != np.uint8:
@@ -34,7 +45,28 @@ def check_inputs(x: Any, inputs: int, *, seed: int, first_index: int, noise: Any
         raise InputError(f"first_index is {first_index!r}; accepted: 0..2^32-{len(x)} for {len(x)} inputs")
     if not isinstance(noise, bool | np.bool_):
         raise InputError(f"noise is {noise!r}; accepted: True or False")
+    meaning = program.meaning
+    # Pieces of programs and single products are told nothing: no user gives them their codes.
+    if len(x) >= FEW and (meaning.inputs is not None or meaning.classes or meaning.data_set is not None):
+        _warn_of_values(x, program)
     return np.ascontiguousarray(x)
+
+
+def _warn_of_values(x: Codes, program: Program) -> None:
+    """Warn once of codes that span a small part of 0..255, such as grey values 0..16."""
+    stored, most = program.meaning.inputs, int(x.max())
+    end = 0.0 if stored is None else float(stored.high.max())
+    if not 0 < most <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
+        return
+    _warned.add(program.tag)
+    unit = "" if stored is None else f" (in program {program.name!r} values to {end:g})"
+    warnings.warn(
+        f"inputs: no code of {len(x)} samples is above {most} of 255; if these are values in the model's own "
+        f"unit{unit}, encode them first: ndrite.infer, ndrite.evaluate and ndrite.Classifier do, as does "
+        "program.meaning.inputs.encode(x)",
+        InputWarning,
+        stacklevel=4,
+    )
 
 
 def check_program(program: Any) -> None:

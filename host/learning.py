@@ -1,6 +1,7 @@
 """learning: a device that learns, in packets like any other: an INFER is an update."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,55 +11,150 @@ from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.learning_map import LAYER_WORDS, LEARNING_MAP, MAGIC_LEARNING, RUN
 from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.host.device import Device
-from ndrite.host.errors import NotProgrammedError, ProtocolError
+from ndrite.host.errors import InputError, ProtocolError
+
+
+@dataclass(eq=False)
+class Portion:
+    """Updates asked for in one call: ``payload`` (n, codes) from update ``first`` on; the first ``answered``
+    rows of ``answers`` (n, 1 + layers) are filled."""
+
+    first: int
+    payload: npt.NDArray[np.uint8]
+    answers: npt.NDArray[np.int32]
+    answered: int = 0
+
+    def counts(self, updates: int) -> Counts:
+        """Add up the first ``updates`` answers. ProtocolError where the device refused one of them."""
+        answers = self.answers[:updates]
+        if (answers[:, 0] < 0).any():
+            raise ProtocolError("the device was asked for updates that are not its next ones")
+        pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0, dtype=np.int64))
+        return Counts(updates, int(answers[:, 0].sum()), pulses)
 
 
 class LearningDevice(Device):
-    """A device with a learning core. Raises as ``Device``."""
+    """A device with a learning core. Raises as ``Device``.
+
+    A call of ``update`` that fails leaves its portion here. The device counts its updates itself and answers
+    the latest ones again without repeating them; there are more of these than a window holds. So the updates
+    after the last answer are asked for again, and each of them is done once.
+    """
 
     magic = MAGIC_LEARNING
     register_maps = (LEARNING_MAP, LEARNING_MAP)
 
-    def load_learning(self, sections: list[Section], tag: int, *, seed: int, noise: bool) -> None:
-        """Write a learning program, laid out in ``sections``, and verify it by CRCs made in gateware.
+    _tag = 0
+    _layers = 0
+    _portion: Portion | None = None
+
+    def load_learning(
+        self, sections: list[Section], tag: int, layers: int, *, seed: int, noise: bool
+    ) -> None:
+        """Write a learning program of ``layers``, laid out in ``sections``, and verify it by CRCs made in
+        gateware.
 
         Raises
         ------
         VerifyError
             A section reads back other than written.
         """
+        self._portion = None
         self.write_register("program_tag", 0)
         self._write_until_equal(sections, self._channel.differing(sections), None)
         self._set_noise(seed, noise)
         self.write_register("program_tag", tag)
+        self._tag, self._layers = tag, layers
 
-    def update(
-        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], first_update: int, layers: int, tag: int
-    ) -> Counts:
+    def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], first_update: int) -> Counts:
         """An update for each sample uint8 (n, inputs) and class (n,), from number ``first_update`` on.
+
+        After a call that failed: the same call, which goes on, or one that begins with the device's next
+        update.
+
+        Raises
+        ------
+        InputError
+            The call before failed, and this one is neither.
+        NotProgrammedError
+            The chip does not hold the learning program any more.
+        """
+        self._require_learning()
+        label = labels.astype("<u2").view(np.uint8).reshape(len(labels), 2)
+        payload = np.ascontiguousarray(np.concatenate([label, x], axis=1))
+        first, before = first_update & 0xFFFFFFFF, self._portion
+        if before is None or before.first != first or not np.array_equal(before.payload, payload):
+            if before is not None and (following := self._next()) != first:
+                raise InputError(
+                    f"first_update is {first}, and {len(before.payload)} updates from update {before.first} "
+                    f"on were cut off before update {following}; accepted: the same samples from update "
+                    f"{before.first} on, others from update {following} on, or program_learning() first"
+                )
+            self._channel.write([self._next_section(first)], lambda more: None)
+            self._portion = Portion(first, payload, np.zeros((len(x), 1 + self._layers), np.int32))
+        portion = self._ask(len(x))
+        self._portion = None
+        return portion.counts(len(x))
+
+    def updates_done(self) -> Counts:
+        """Return the counts of what ``update`` did before it failed, as the device says.
 
         Raises
         ------
         NotProgrammedError
-            The chip does not hold the program of this ``tag`` any more.
+            The chip does not hold the learning program any more.
         """
-        if self.read_register("program_tag") != tag:
-            raise NotProgrammedError("the chip no longer holds this learning program; program it again")
-        where = address("layers", self.geometry.layers * LAYER_WORDS + RUN.index("next"))
-        first = np.array([first_update & 0xFFFFFFFF], np.uint32).view(np.int32)
-        self._channel.write([Section("next", where, first)], lambda more: None)
-        label = labels.astype("<u2").view(np.uint8).reshape(len(labels), 2)
-        payload = np.ascontiguousarray(np.concatenate([label, x], axis=1))
-        y = np.zeros((len(x), 1 + layers), np.int32)
-        self._channel.infer(payload, first_update, y, lambda more: None)
-        if (y[:, 0] < 0).any():
-            raise ProtocolError("the device was asked for updates that are not its next ones")
-        pulses = tuple(int(v) for v in y[:, 1:].sum(axis=0, dtype=np.int64))
-        return Counts(len(x), int(y[:, 0].sum()), pulses)
+        self._require_learning()
+        if self._portion is None:
+            return Counts(0, 0, (0,) * self._layers)
+        following, most = self._next(), len(self._portion.payload)
+        done = (following - self._portion.first) & 0xFFFFFFFF
+        if not self._portion.answered <= done <= most:
+            first = self._portion.first
+            raise ProtocolError(
+                f"the device's next update is {following}; it was asked for {most} updates from {first} on"
+            )
+        return self._ask(done).counts(done)
 
     def read_lanes(self, places: Sequence[Sequence[tuple[int, int]]]) -> list[npt.NDArray[np.int64]]:
-        """States (rows, lanes) of every layer, whose lanes lie at (address, words)."""
-        return [
+        """States (rows, lanes) of every layer, whose lanes lie at (address, words).
+
+        Raises
+        ------
+        NotProgrammedError
+            The chip does not hold the learning program any more.
+        """
+        states = [
             np.stack([self.read_words(first, count) for first, count in layer], axis=1).astype(np.int64)
             for layer in places
         ]
+        self._require_learning()  # after reading: a device that lost power meanwhile holds zeros
+        return states
+
+    def _ask(self, updates: int) -> Portion:
+        """Ask for those of the portion's first ``updates`` that are not answered."""
+        portion = self._portion
+        assert portion is not None
+        begin = portion.answered
+
+        def counted(more: int) -> None:
+            portion.answered += more
+
+        self._channel.infer(
+            portion.payload[begin:updates],
+            (portion.first + begin) & 0xFFFFFFFF,
+            portion.answers[begin:updates],
+            counted,
+        )
+        return portion
+
+    def _require_learning(self) -> None:
+        self._require_held(self._tag, "to learn")
+
+    def _next_section(self, update: int) -> Section:
+        where = address("layers", self.geometry.layers * LAYER_WORDS + RUN.index("next"))
+        return Section("next", where, np.array([update], np.uint32).view(np.int32))
+
+    def _next(self) -> int:
+        """The number of the device's next update."""
+        return int(self.read_words(self._next_section(0).address, 1)[0]) & 0xFFFFFFFF

@@ -25,7 +25,7 @@ from ndrite.emulator.mapping import CompileReport, Die, die_digest, load_die, pr
 from ndrite.emulator.network import Network, load_network, zoo
 from ndrite.emulator.network.importing import Imported, ImportReport, import_model
 from ndrite.emulator.spec import Program, SpecError
-from ndrite.emulator.spec.archive import read_array, read_member
+from ndrite.emulator.spec.archive import DAMAGED, read_array, read_member
 from ndrite.emulator.spec.files import whole_file
 from ndrite.files import array_of
 from ndrite.host import InputError
@@ -80,10 +80,14 @@ class Compiled(Result):
         told = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / name for name in MEMBERS]
-            dataclasses.replace(self.program, provenance=told).save(parts[0])
-            save_die(self.die, parts[1])
-            self.network.save(parts[2])
-            np.save(parts[3], self.samples, allow_pickle=False)
+            try:
+                dataclasses.replace(self.program, provenance=told).save(parts[0])
+                save_die(self.die, parts[1])
+                self.network.save(parts[2])
+                np.save(parts[3], self.samples, allow_pickle=False)
+            except OSError as error:  # in place of a file that the user has never heard of
+                where = f"{error.strerror or error}, in {tempfile.gettempdir()}, where its parts are written"
+                raise OSError(error.errno, where, str(path)) from None
             said = {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
@@ -236,7 +240,7 @@ def _members(path: Path) -> dict[str, bytes]:
             return found
     except CompileError:
         raise
-    except (SpecError, zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
+    except (SpecError, KeyError, TypeError, *DAMAGED) as error:
         raise CompileError(f"damaged ({error})") from None
 
 

@@ -16,7 +16,7 @@ from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.meaning import InputRange
-from ndrite.host import InputError
+from ndrite.host import InputError, InputWarning
 
 BYTES_MAX = 8 << 30
 STANDARD = "-"
@@ -81,10 +81,6 @@ def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
     if suffix not in PICTURES:
         raise InputError(f"{what} is {os.fspath(path)}; accepted: a name that ends in {', '.join(PICTURES)}")
     return suffix[1:]
-
-
-class InputWarning(UserWarning):
-    """Inputs outside the range that the program stores."""
 
 
 def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = False) -> npt.NDArray[np.uint8]:

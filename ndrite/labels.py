@@ -24,8 +24,7 @@ from ndrite.emulator.spec.task import (
     Truth,
     kind_of,
 )
-from ndrite.files import InputWarning
-from ndrite.host import InputError
+from ndrite.host import InputError, InputWarning
 
 SIGNED = (-1, 1)
 """Labels of two classes as support vector machines have them."""

@@ -15,8 +15,8 @@ from ndrite.emulator.spec.arrays import Codes
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
 from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, LABELS, TWO_CLASSES, VALUES, Task
-from ndrite.files import InputWarning, Takes, array_of, encode, name_of
-from ndrite.host import InputError
+from ndrite.files import Takes, array_of, encode, name_of
+from ndrite.host import InputError, InputWarning
 from ndrite.labels import numbered, read_labels, task_by
 
 Labels = npt.NDArray[Any]

@@ -193,7 +193,21 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         _check_apart(files)
         return function(*bound.args, **bound.kwargs)
 
+    checked.__signature__ = _plain(known)  # type: ignore[attr-defined]
     return checked
+
+
+def _plain(known: inspect.Signature) -> inspect.Signature:
+    """The signature that ``help`` shows: names, types and defaults, without options of the command line.
+
+    Commands read ranges and texts from the annotations, which stay.
+    """
+
+    def plain(parameter: inspect.Parameter) -> inspect.Parameter:
+        kind, _ = parted(parameter.annotation)
+        return parameter.replace(annotation=kind | None if parameter.default is None else kind)
+
+    return known.replace(parameters=[plain(parameter) for parameter in known.parameters.values()])
 
 
 def _check_apart(files: list[tuple[str, Any, bool]]) -> None:

@@ -100,6 +100,10 @@ class SizedBoard:
         """See ``LearningApi``."""
         return self._learner.learn(x, labels, first_update=first_update)
 
+    def unfinished(self) -> Counts:
+        """See ``LearningApi``."""
+        return self._learner.unfinished()
+
     def states(self) -> list[npt.NDArray[np.int64]]:
         """See ``LearningApi``."""
         return self._learner.states()

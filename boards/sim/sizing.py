@@ -62,9 +62,9 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         fields["map_codes"] = max(base.map_codes, _power_of_two(codes_of_maps(program)))
     fields |= {"packet_bytes": max(base.packet_bytes, longest), "rows": program.rows}
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
-    if all(getattr(base, name) == value for name, value in fields.items()):
-        return base
-    geometry = _made(program, base, name=_name(fields), **fields)
+    same = all(getattr(base, name) == value for name, value in fields.items())
+    geometry = base if same else _made(program, base, name=_name(fields), **fields)
+    # Memories are not all: sums at several positions, say, are not what a walk ends with.
     check_fits(program, geometry)
     return geometry
 

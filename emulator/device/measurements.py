@@ -30,6 +30,8 @@ INVERSE = {"conductance": "resistance", "target": "target_resistance"}
 """Quantity -> name of a column of resistances that it may come as."""
 OVERFLOW = 1e30
 """Instruments mark a reading out of range by 9.9e37 or so."""
+UNUSED = "unused"
+"""In place of a quantity: columns that the user leaves out."""
 HEADER_MAX = 200
 """Characters of a header cell."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
@@ -76,7 +78,8 @@ def read_measurements(
 
     Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
     conductances. Raises FileNotFoundError when there is no such file. Raises DatasetError when a column is
-    missing, its unit is unknown or a value is no number; names file, column and line.
+    missing or is none of those below, its unit is unknown or a value is no number; names file, column and
+    line.
 
     Parameters
     ----------
@@ -86,7 +89,8 @@ def read_measurements(
         Keys of ``UNITS`` wanted and welcome. A header fits when it is the quantity with a unit:
         ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
     columns:
-        Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too.
+        Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too;
+        ``unused``: headers, with commas between them, of columns that are left out.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -94,7 +98,7 @@ def read_measurements(
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
     chosen = dict(columns or {})
-    accepted = (*quantities, *optional, "device")
+    accepted = (*quantities, *optional, "device", UNUSED)
     for quantity in chosen:
         if quantity not in accepted:
             raise DatasetError(f"--column names {quantity!r}; accepted: {', '.join(accepted)}")
@@ -111,6 +115,15 @@ def read_measurements(
             )
     device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
     device = _index(path, header, chosen["device"]) if "device" in chosen else device
+    unused = _unused(path, header, chosen[UNUSED]) if UNUSED in chosen else set()
+    for i, name in enumerate(header):
+        blank = not name and not any(cells[i] for _, cells in rows if i < len(cells))
+        if i not in (device, *unused, *(place for place, _, _ in places.values())) and not blank:
+            raise DatasetError(
+                f"{path}: column {name!r} is none of {', '.join(accepted[:-1])}, and no model knows what it "
+                f"does to a device; accepted: rows of one condition without that column, or --column "
+                f"{UNUSED}={name or 'HEADER'} where it does not matter"
+            )
     return _numbers(path, rows, places, device, len(header))
 
 
@@ -180,6 +193,11 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
     if name not in header:
         name, unit = chosen, ""
     return _index(path, header, name), *_factor(path, name, unit or _split(name)[1], quantity)
+
+
+def _unused(path: Path, header: list[str], names: str) -> set[int]:
+    """Indices of the columns that the user leaves out: one header, or several with commas between them."""
+    return {_index(path, header, name) for name in ([names] if names in header else names.split(","))}
 
 
 def _index(path: Path, header: list[str], name: str) -> int:

@@ -14,6 +14,7 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
 from ndrite.emulator.device.ndr import curves
 from ndrite.emulator.device.ndr.tuning import SHAPES
+from ndrite.emulator.device.quoting import verilog_comment
 from ndrite.emulator.errors import ChipError, PhysicsError, require
 
 
@@ -103,7 +104,7 @@ def verilog_a(chip: Chip) -> str:
     cell, read_V = chip.cell, chip.input.read_voltage_V
     factor = f"(1.0+c*V(p, n)*V(p, n))/(1.0+c*{text(read_V)}*{text(read_V)})"
     modules = [
-        f"// Devices of {chip.name}: {' '.join(chip.description.split())}",
+        verilog_comment(f"Devices of {chip.name}: {chip.description}"),
         '`include "disciplines.vams"',
         "// N-type NDR device from p to n; V(s, n) in 0..1 is the state of its ECRAM.",
         "module ndr(p, n, s);\n  inout p, n, s;\n  electrical p, n, s;",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ndrite.emulator.device.array.crossbar import MICRO
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ndr import curves
+from ndrite.emulator.device.quoting import spice_word
 from ndrite.emulator.device.verilog_a import current_law, text
 from ndrite.emulator.mapping.cells import arrays_of
 from ndrite.emulator.mapping.circuits import axes
@@ -30,8 +31,10 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 def drawn(
     die: Die, product: int, codes: npt.NDArray[np.integer], results: str
 ) -> tuple[str, Floats, Floats | None]:
-    """The deck of a product at row codes 0..255 (n, K); a run writes one line a sample to ``results``:
-    pairs of an index and a value, first the columns' microamperes, then the neurons' outputs.
+    """The deck of a product at row codes 0..255 (n, K).
+
+    A run writes one line a sample to the file ``results``, whose name becomes one of ``spice_word``: pairs of
+    an index and a value, first the columns' microamperes, then the neurons' outputs.
 
     Gives the deck, and what the emulator has for it: differential currents of the columns, microamperes
     (n, M), and the neurons' outputs 0..1 (n, M), None where the product has no NDR neuron at its columns.
@@ -40,7 +43,7 @@ def drawn(
     array, chip = die.arrays[product], die.chip
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
     held = [] if array.bias is None else [(array.bias.mapped, "f")]
-    lines = [f"* product {product} of die {die.seed} of {chip.name}", OPTIONS]
+    lines = [f"* product {product} of die {die.seed} of {spice_word(chip.name)}", OPTIONS]
     lines += [f"Vr{k} r{k} 0 {text(v)}" for k, v in enumerate(volts[0].tolist())]
     senses: list[list[str]] = [[] for _ in range(array.mapped.codes.shape[1])]
     for mapped, name in [(array.mapped, "r"), *held]:
@@ -149,5 +152,5 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
         # The first writes over what an earlier run left.
-        yield from ("op", f"wrdata {results} {' '.join(wanted)}", "set appendwrite")
+        yield from ("op", f"wrdata {spice_word(results)} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

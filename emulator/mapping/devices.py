@@ -55,8 +55,8 @@ def trained_shape(activation: Activation) -> Shape:
 
 
 def trained_outputs(activation: Activation, z: Floats) -> Floats:
-    """The float network's outputs (n, M) in 0..1 of pre-activations ``z``, whatever the chip's device."""
-    heights, peaks = heights_and_peaks(activation, z.shape[1])
+    """The float network's outputs (n, ..., M) in 0..1 of pre-activations ``z``, on a chip of any device."""
+    heights, peaks = heights_and_peaks(activation, z.shape[-1])
     return heights * trained_shape(activation)(z / peaks)
 
 

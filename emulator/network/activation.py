@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.ndr.curves import tunnel
-from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.errors import NetworkError, require, require_line
 from ndrite.emulator.spec.arrays import Array
 from ndrite.emulator.spec.brief import record
 
@@ -120,6 +120,7 @@ class Sampled:
     points: Floats
 
     def __post_init__(self) -> None:
+        require_line("activation name", self.name, NetworkError)
         object.__setattr__(self, "points", _curve("activation points", self.points))
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.errors import NetworkError, require
+from ndrite.emulator.errors import NetworkError, require, require_line
 from ndrite.emulator.network.activation import Activation, Floats
 from ndrite.emulator.network.floats import FLOATS
 from ndrite.emulator.network.nodes import Dense, Node, Product
@@ -44,6 +44,7 @@ class Network(Flow):
     meaning: Meaning = field(default_factory=Meaning)
 
     def __post_init__(self) -> None:
+        require_line("name", self.name, NetworkError)
         self.check("node", lambda where, node, shapes: node.fits(where, shapes))
         for i, state in enumerate(self.states):
             require(0 <= state.start <= 1, f"state{i}.start", state.start, "0..1", NetworkError)

@@ -28,6 +28,18 @@ ARRAY_SUFFIX = ".npy"
 Arrays = dict[str, npt.NDArray[Any]]
 Made = TypeVar("Made")
 
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ValueError,  # a name that is no text
+    NotImplementedError,  # another version or compression
+    RuntimeError,  # encrypted
+    OSError,
+    EOFError,
+)
+"""What opening and reading a damaged zip archive raises."""
 FIELD = "sha256"
 """Field of a manifest that holds the digest; left out of it."""
 
@@ -138,17 +150,7 @@ class FileKind:
                     return self._members(within)
         except ArchiveError:
             raise
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            struct.error,
-            ValueError,  # a name that is no text
-            NotImplementedError,  # another version or compression
-            RuntimeError,  # encrypted
-            OSError,
-            EOFError,
-        ) as error:
+        except DAMAGED as error:
             raise ArchiveError(f"not an archive of arrays ({error})") from None
 
     def _members(self, archive: zipfile.ZipFile) -> Arrays:

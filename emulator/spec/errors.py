@@ -27,6 +27,24 @@ def require(
         raise error(f"{what} is {value}; accepted: {accepted}")
 
 
+LINE_MAX = 1000
+"""Characters of a name."""
+
+
+def require_line(what: str, value: object, error: type[ValueError] = ProgramError) -> None:
+    """Raise an error unless ``value`` is one line of printable text.
+
+    Names come from files of other people, and go into pages, decks, terminals and messages.
+    """
+    fits = isinstance(value, str) and 0 < len(value) <= LINE_MAX and value.isprintable()
+    accepted = f"one line of 1..{LINE_MAX} printable characters"
+    require(fits, what, repr(value)[:LINE_SHOWN], accepted, error)
+
+
+LINE_SHOWN = 60
+"""Characters of a value in a message."""
+
+
 def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:
     """As ``require``, of a field of ``of``: ``of.refused`` is raised; ``of.where``, if it has
     that, stands before the field's name."""

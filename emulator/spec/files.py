@@ -28,8 +28,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     if there is not None and not stat.S_ISREG(there.st_mode):
         buffer = io.BytesIO()
         yield buffer
-        with path.open("wb") as through:
-            through.write(buffer.getvalue())
+        try:
+            with path.open("wb") as through:
+                through.write(buffer.getvalue())
+        except OSError as error:
+            raise _full(error, path) from None
         return
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -45,9 +48,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno in FULL and error.filename is None:
-            raise _named(error.errno, path) from None
-        raise
+        raise _full(error, path) from None
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -78,6 +79,12 @@ def check_destination(path: Path) -> os.stat_result | None:
     if there is not None and not os.access(path, os.W_OK):
         raise _named(errno.EACCES, path)
     return there
+
+
+def _full(error: OSError, path: Path) -> OSError:
+    """The error of a full disk, with the name of the user's file; any other as it is."""
+    full = error.errno in FULL and error.filename is None
+    return _named(error.errno, path) if full and error.errno is not None else error
 
 
 def _named(code: int, path: Path) -> OSError:

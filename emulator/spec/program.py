@@ -18,7 +18,7 @@ import numpy as np
 
 from ndrite.emulator.spec.archive import digest
 from ndrite.emulator.spec.brief import record, titled
-from ndrite.emulator.spec.errors import require
+from ndrite.emulator.spec.errors import require, require_line
 from ndrite.emulator.spec.flow import Flow, State, of_kind
 from ndrite.emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
 from ndrite.emulator.spec.meaning import Meaning
@@ -184,6 +184,7 @@ def _check_shape(where: str, shape: Shape) -> None:
 
 
 def _check(program: Program) -> None:
+    require_line("name", program.name)
     rows = program.rows
     whole = isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0
     require(whole, "rows", rows, "8..1024, multiple of 8")

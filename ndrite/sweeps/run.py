@@ -20,7 +20,8 @@ from ndrite.emulator.network.importing.files import extra
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.task import ACCURACY
-from ndrite.files import InputWarning, encode
+from ndrite.files import encode
+from ndrite.host import InputWarning
 from ndrite.intervals import mean_interval
 from ndrite.labels import read_labels
 from ndrite.runs import File, execute

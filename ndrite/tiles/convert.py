@@ -24,8 +24,16 @@ SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Classes that compute nothing themselves."""
 
 
+TRACED = "products on tiles are not traced; trace, script or compile the plain module"
+
+
 class Hook:
     """Around a module's ``forward``: before and after it."""
+
+    @property
+    def __name__(self) -> str:
+        """Asked for by ``torch.jit.script``, which would compile the hook. Raises EmulatorError."""
+        raise EmulatorError(TRACED)
 
     def __init__(self, placement: Placement, path: str) -> None:
         self.placement, self.path = placement, path
@@ -35,8 +43,8 @@ class Hook:
         place = self.placement
         if not result:
             place.lock.acquire()
-            if torch.jit.is_tracing() or torch.compiler.is_compiling():
-                raise EmulatorError("products on tiles are not traced; trace or compile the plain module")
+            if torch.jit.is_tracing() or torch.compiler.is_compiling() or _compiled():
+                raise EmulatorError(TRACED)
             if place.executor is not None:
                 place.executor.enter(self.path, module)
                 return
@@ -51,6 +59,13 @@ class Hook:
                 place.executor = None
                 executor.__exit__(None, None, None)
         place.lock.release()
+
+
+def _compiled() -> bool:
+    """Whether ``torch.compile`` runs this: taking the lock has left the graph, so it runs as plain Python."""
+    frames = getattr(torch._C._dynamo, "eval_frame", None)
+    ask = getattr(frames, "get_eval_frame_callback", None)  # from PyTorch 2.6 on
+    return ask is not None and callable(ask())
 
 
 def prepare(placement: Placement, path: str) -> None:
@@ -73,6 +88,7 @@ def calibrate(root: Any, placement: Placement) -> None:
     EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
     finite.
     """
+    _check_values(root)
     placement.products.clear()
     operators = _run(root, placement, "range", count=True)
     places = [(path, name) for path, module in root.named_modules() for name, _ in tensors_of(module)]
@@ -136,6 +152,13 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 
 
+def _check_values(root: Any) -> None:
+    """Raise EmulatorError where a parameter or buffer has a shape and no values."""
+    for name, value in (*root.named_parameters(), *root.named_buffers()):
+        if value.is_meta:
+            raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
+
+
 NOT_STATE = ("num_batches_tracked", "training")
 """Names that no evaluation computes with."""
 
@@ -143,6 +166,7 @@ NOT_STATE = ("num_batches_tracked", "training")
 def state_of(root: Any) -> str:
     """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
     which a module may compute with as well."""
+    _check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
         own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.meaning import Meaning
 from ndrite.host import BoardApi, InputError
 from ndrite.url import connect
 
@@ -157,7 +158,8 @@ class Placement:
             board = connect(self.url)
         if held is not program:
             self._boards[key] = board, None  # to be closed, whatever comes of it
-            board.program(program)
+            # The codes are made here: no user can mistake values for them, and none is to be warned.
+            board.program(replace(program, meaning=Meaning()))
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 

@@ -77,6 +77,7 @@ class Watched:
         self.shown += count
 
 
+NO_VALUES = "its inputs have no values to read ({}); accepted: plain tensors, a batch at a time, without vmap"
 ROWS_MIN = 16
 """Patches that samples must give a product."""
 ROWS_MAX = 2048
@@ -238,6 +239,8 @@ class Product(torch.nn.Module):
         ``each``: vectors or maps of one sample, one behind the other; gives (n, M) or (n, M, rows, columns).
         """
         place, watched = self.placement, self.watched
+        if x.is_meta:  # before the product itself moves there
+            raise EmulatorError(f"{self.name}: {NO_VALUES.format('device meta')}")
         if self.low.dtype != x.dtype or self.low.device != x.device:
             self.to(x.device, x.dtype)
         if place.watching in ("range", "rows"):
@@ -288,7 +291,12 @@ class Product(torch.nn.Module):
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
         program = self.program_on(mapped.program, shape)
         assert program.meaning.inputs is not None
-        codes = program.meaning.inputs.encode(x.reshape(len(x), -1).to("cpu", torch.float64).numpy())
+        try:
+            values = x.reshape(len(x), -1).to("cpu", torch.float64).numpy()
+        except RuntimeError as error:  # of vmap and other transforms of functions
+            first = str(error).partition("\n")[0]
+            raise EmulatorError(f"{self.name}: {NO_VALUES.format(first)}") from None
+        codes = program.meaning.inputs.encode(values)
         if place.read is not None and not place.watching:
             place.read.setdefault(self, []).append((weight, bias, program, codes))
         sums = place.run(self.name, program, codes, place.first_index * each, call)

@@ -1,6 +1,5 @@
 """export: a compiled network's die, or a chip's devices, in the forms of circuit simulators."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ndrite.compiled import compiled_of
 from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.quoting import spice_word
 from ndrite.emulator.device.verilog_a import verilog_a as modules_of
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping.deck import drawn
@@ -72,7 +72,7 @@ def export(
             raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
         maps = Core(whole.program).maps(x, noise=False)
         rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
-        results = re.sub(r"[^\w.+-]", "_", Path(spice).stem) + ".out"  # ngspice takes other characters apart
+        results = f"{spice_word(Path(spice).stem)}.out"
         deck, columns_uA, outputs = drawn(whole.die, product, rows, results)
         content["spice"] = str(write_whole(spice, deck))
         content["results"] = results

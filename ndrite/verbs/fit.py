@@ -109,7 +109,8 @@ def fit(
     """Your own measurements into a device description.
 
     Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
-    pulse. A column "device" tells devices apart, and their spread is fitted too. Order does not matter.
+    pulse. A column "device" tells devices apart, and their spread is fitted too. Order does not matter. Any
+    other column is refused: rows of different temperatures, say, are not of one device model.
 
     Parameters
     ----------
@@ -126,6 +127,7 @@ def fit(
         ecram: linear-step (aihwkit's) or exponential (NeuroSim's).
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
+        unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.
 
     Examples
     --------

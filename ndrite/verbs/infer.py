@@ -101,7 +101,7 @@ def infer(
     # Before the board is opened: a wrong file should not cost a compilation first.
     what, whole = held(program)
     x = seen_samples(what, whole, inputs, data=data, codes=codes)
-    x = check_inputs(x, what.inputs, seed=seed, first_index=first_index)
+    x = check_inputs(x, what, seed=seed, first_index=first_index)
     step = output_step(what, what.name) if model_unit else None
     with connect(board) as chosen:
         with progress("programming") as report:

@@ -122,7 +122,8 @@ def learn(
     learning_seed:
         Of the order of samples, trains, pulses and read noise.
     resume:
-        Go on where Ctrl-C stopped, or at the last epoch before a link was cut; the result is the same.
+        Go on where Ctrl-C or a failing link stopped; the result is the same. Where the board could not be
+        asked any more how far it came, at the last whole epoch.
 
     Examples
     --------
@@ -181,12 +182,13 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress):
-                # Of a link that is cut nothing more is heard: what is kept is the latest whole epoch.
+                # A later failure of the link may leave nothing else: the device cannot be asked then.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
             if left is not None:
-                with suppress(HostError):  # of a link that is cut the last epoch is kept
+                with suppress(HostError):  # where the device cannot be asked, the last whole epoch stays
+                    course.add(chosen.unfinished(), len(given.x))
                     insitu.save_course(left, course, chosen.states(), mark)
                     if isinstance(stopped, KeyboardInterrupt):
                         goes_on = "the same command with --resume goes on"

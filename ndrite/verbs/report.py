@@ -12,8 +12,8 @@ from ndrite.compiled import compiled_of
 from ndrite.costs.account import account_of
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping.explain import explain
-from ndrite.files import InputWarning, name_of
-from ndrite.host import InputError
+from ndrite.files import name_of
+from ndrite.host import InputError, InputWarning
 from ndrite.pages.report import Report
 from ndrite.samples import judged_samples
 from ndrite.verbs.cost import SAMPLES

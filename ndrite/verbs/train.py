@@ -15,8 +15,8 @@ from ndrite.compiled import is_model, network_of
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network import Network
-from ndrite.files import InputWarning, name_of
-from ndrite.host import InputError
+from ndrite.files import name_of
+from ndrite.host import InputError, InputWarning
 from ndrite.intervals import proportion
 from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples

@@ -11,10 +11,15 @@ from ndrite.boards.sim.sizing import USUAL, WALKS, sized
 from ndrite.boards.stepped import SteppedBoard
 from ndrite.emulator.backend.lay_out import check_fits
 from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import Network
+from ndrite.emulator.network.nodes import Product
 from ndrite.emulator.spec import Geometry, GeometryError, Program
+from ndrite.emulator.spec.patches import Patches
 from ndrite.host import LinkError
 from ndrite.host.packet_channel import PacketChannel
 from ndrite.networks import shipped_program
+from tests.emulator.mapping.test_graphs import convolution, dense
 from tests.host.responder import Responder, ResponderLink
 from tests.random_graphs import random_walk
 from tests.stimulus import inferred, random_inputs
@@ -94,6 +99,21 @@ def test_a_program_that_is_no_chain_gets_feature_maps() -> None:
     large = sized(program_of(784, 300, 100, 10))
     assert sized(program, large).weight_depth == large.weight_depth == 8192
     assert sized(program_of(20, 5), geometry) == geometry
+
+
+def test_a_map_of_sums_is_cut() -> None:
+    """A fully convolutional network ends with sums at many positions, which no walk gives."""
+    rng = np.random.default_rng(4)
+    patches = Patches(shape=(3, 4, 4), kernel=(3, 3))
+    last = Product(dense(rng, 27, 4, last=True), (1,), patches)
+    network = Network((convolution(rng, 0, (2, 4, 4), 3), last), (2, 4, 4))
+    x = rng.integers(0, 256, (40, network.inputs)).astype(np.uint8)
+    program = map_network(network, "ideal", x).program
+    with pytest.raises(GeometryError, match="sums at 4 positions"):
+        sized(program)
+    board = SteppedBoard(SizedBoard(lambda geometry: pytest.fail("powered on")))
+    board.program(program)
+    assert board.segments == 2
 
 
 def test_a_card_has_no_feature_maps() -> None:

@@ -7,6 +7,7 @@ import ast
 import doctest
 import importlib
 import importlib.util
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -45,6 +46,30 @@ def test_commands_on_the_pages_exist() -> None:
             assert not unknown, f"{path.name}: ndrite {line}"
             checked += 1
     assert checked > 30
+
+
+def test_targets_of_make_on_the_pages_exist() -> None:
+    """Every `make TARGET` that a page names, in a line of its text or of a block."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
+    pages = [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    named = {
+        (path.name, target)
+        for path in pages
+        for target in re.findall(r"(?:`|^)make ((?!\w+=)[a-z][a-z-]*)", path.read_text(), re.M)
+    }
+    assert len(named) > 10
+    assert {(page, target) for page, target in named if target not in targets} == set()
+
+
+@pytest.mark.parametrize("name", sorted(set(ndrite.__all__) - {"__version__"}))
+def test_signatures_are_of_names_types_and_defaults(name: str) -> None:
+    """As `help` opens with them; no page of options of the command line."""
+    public = getattr(ndrite, name)
+    if inspect.isroutine(public):
+        shown = str(inspect.signature(public))
+        assert "Annotated" not in shown
+        assert "Option(" not in shown
+        assert all(parameter in shown for parameter in inspect.signature(public).parameters)
 
 
 def test_the_python_reference_has_every_public_name() -> None:

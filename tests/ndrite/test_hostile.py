@@ -19,12 +19,12 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.network import Dense, Network
 from ndrite.emulator.spec import PRESETS
 from ndrite.host.errors import LinkError
-from ndrite.shell.main import OK, run
+from ndrite.shell.main import BAD_INPUT, OK, run
 from tests.extras import needs
 from tests.system.serving import MAIN
 
-EVIL = "a[bold]b[/nothing]\x1b[31mred\x1b]0;title\x07\u202eback"
-SHOWN = "a[bold]b[/nothing]red"
+MARKUP = "a[bold]b[/nothing]red"
+ESCAPES = "a\x1b[31mred\x1b]0;title\x07\u202eback"
 COMPILE = "compile float.npz --chip ideal --samples x.npy -o program.npz"
 
 
@@ -121,14 +121,17 @@ def small(name: str) -> Network:
 
 
 def test_names_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name from a file is shown as it is: no markup, no escape sequence."""
-    small(EVIL)
+    """A name from a file is shown as it is, no markup; one with an escape sequence is refused."""
+    network = small(MARKUP)
     for line in (COMPILE, "evaluate program.npz --inputs x.npy --labels y.npy"):
         assert run(line.split()) == OK
-        out, err = capsys.readouterr()
-        assert "\x1b" not in out + err
-        assert "\u202e" not in out + err
-        assert SHOWN in out
+        assert MARKUP in capsys.readouterr().out
+    object.__setattr__(network, "name", ESCAPES)
+    network.save("float.npz")
+    assert run(COMPILE.split()) == BAD_INPUT
+    out, err = capsys.readouterr()
+    assert "float.npz: name is " in err
+    assert not {"\x1b", "\u202e", "\x07"} & set(out + err)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import PRESETS, Program, SpecError
-from ndrite.shell.main import OK, run
+from ndrite.shell.main import BAD_INPUT, OK, run
 from tests.chips import centred_network, random_network, samples
 from tests.extras import needs
 from tests.refusals import refused
@@ -253,6 +255,48 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
 def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:
     rewritten(change, said)
     fails("explain bad", f"bad: {words}")
+
+
+@pytest.mark.parametrize("where", ["stream", "length"])
+def test_damage_inside_a_packed_member_is_refused(where: str, mine: ndrite.Compiled) -> None:
+    """zlib's own error, and the end of the file in the middle of a member."""
+    content = bytearray(mine.save("damaged").read_bytes())
+    with zipfile.ZipFile("damaged") as archive:
+        info = archive.getinfo("samples.npy")
+    data = info.header_offset + 30 + len(info.filename)
+    if where == "stream":
+        content[data : data + 8] = b"\xff" * 8
+    else:
+        directory = content.rfind(b"program.npz") - 46
+        content[directory + 20 : directory + 28] = (1 << 24).to_bytes(4, "little") * 2
+    Path("damaged").write_bytes(content)
+    with pytest.raises(EmulatorError, match="damaged: damaged"):
+        ndrite.load("damaged")
+
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from ndrite.shell.main import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("full", ["parts", "file"])
+def test_a_full_disk_names_the_users_file(full: str, mine: ndrite.Compiled) -> None:
+    """Where the parts are made, and where the whole of them goes."""
+    with zipfile.ZipFile(mine.save("mine")) as archive:
+        largest = max(info.file_size for info in archive.infolist())
+    np.save("x.npy", mine.samples)
+    line = "compile float.npz --chip ideal --samples x.npy -o new".split()
+    limit = 600 if full == "parts" else largest + 600
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(limit), *line], capture_output=True, text=True
+    )
+    assert done.returncode == BAD_INPUT
+    assert done.stderr.splitlines()[-1].startswith("ndrite: error: new: File too large")
+    assert not Path("new").exists()
 
 
 def test_a_file_that_is_cut_off_is_refused(mine: ndrite.Compiled) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import ndrite
-from ndrite.files import InputWarning
-from ndrite.host import InputError
+from ndrite.host import InputError, InputWarning
 from tests.extras import needs
 
 torch = needs("torch")

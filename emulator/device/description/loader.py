@@ -77,7 +77,7 @@ def parse_chip(content: Any) -> Chip:
     sources = content.get("sources", {})
     if not isinstance(sources, dict) or not all(isinstance(v, str) for v in sources.values()):
         raise ChipError("sources is not a mapping; accepted: section.field to text")
-    sources = dict(sources)
+    sources = {field: " ".join(source.split()) for field, source in sources.items()}
     cards = content.get("cards", {content["name"]: content["card"]} if "card" in content else {})
     return Chip(
         name=content["name"],

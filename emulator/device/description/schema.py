@@ -10,7 +10,7 @@ from ndrite.emulator.device.fields import choice, fields_of, number, section
 from ndrite.emulator.device.ndr.description import Neuron
 from ndrite.emulator.device.pulsing import Programming
 from ndrite.emulator.device.rram.description import Cell
-from ndrite.emulator.errors import ChipError, PhysicsError, require_field
+from ndrite.emulator.errors import ChipError, PhysicsError, require, require_field, require_line
 from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 
@@ -150,6 +150,7 @@ class Chip:
     cards: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_texts()
         kelvin = self.conditions.temperature_K
         if kelvin is not None:
             object.__setattr__(self, "neuron", dataclasses.replace(self.neuron, temperature_K=kelvin))
@@ -168,6 +169,20 @@ class Chip:
         before = corrected is None or low <= corrected <= time
         times = f"{low:g}..{time:g}, up to conditions.time_since_programming_s"
         require_field(self.conditions, before, "corrected_at_s", times)
+
+    def _check_texts(self) -> None:
+        """Refuse text of another kind than one printable line: it is shown and written into other forms."""
+        require_line("name", self.name, ChipError)
+        longer = {"description": self.description}
+        for field, source in self.sources.items():
+            require_line("sources, a field's name", field, ChipError)
+            longer[f"sources.{field}"] = source
+        for part, card in self.cards.items():
+            require_line("cards, a part's name", part, ChipError)
+            longer |= {f"cards.{part}.{key}": words for key, words in card.items()}
+        for where, words in longer.items():
+            fits = isinstance(words, str) and words.isprintable()
+            require(fits, where, repr(words)[:60], "printable text without control characters", ChipError)
 
     @property
     def temperature_K(self) -> float:

@@ -29,7 +29,7 @@ def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
 def derivative(
     v: Ints, layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any], shift: int
 ) -> Ints:
-    """Change of y with z at voltage codes v (M,): slope times scale; 0 where v or y was clipped."""
+    """Change of y with z at voltage codes v (M,): slope times scale; 0 at the ends of v and where y clips."""
     f, h = layer.segment_bits, layer.table_bits
     curve, segment, r = layer.curve.astype(np.int64), (v - V_MIN) >> f, (v - V_MIN) & ((1 << f) - 1)
     slope = curve_slope.astype(np.int64)[curve, segment]

@@ -35,7 +35,9 @@ class Course:
     counts: list[Counts] = field(default_factory=list)
 
     def add(self, found: Counts, samples: int) -> None:
-        """Count a portion, which lies within one epoch of so many samples."""
+        """Count a portion, which lies within one epoch of ``samples``; it may have been cut to 0 updates."""
+        if not found.updates:
+            return
         if self.done % samples == 0:
             self.counts.append(found)
         else:
@@ -61,7 +63,7 @@ def follow(
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Go on with a course to the end of so many epochs; ``course`` always says what is done.
+    """Go on with a course to the end of so many epochs; ``course`` says what whole portions have done.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """

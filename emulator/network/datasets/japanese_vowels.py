@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import DatasetError, require
+from ndrite.emulator.spec.archive import DAMAGED
 from ndrite.emulator.spec.arrays import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
@@ -99,7 +100,7 @@ def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
         raise DatasetError(
             f"{path}: is no wheel; accepted: a folder with {name}, or a wheel of aeon"
         ) from None
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (KeyError, *DAMAGED) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(
             f"{path}: {name} cannot be read ({reason}); accepted: a folder with it, or a wheel of aeon"

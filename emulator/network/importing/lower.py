@@ -59,7 +59,7 @@ def lower(
     made = scaling.made
     repeated = graph.calls if by_call.low.size > 1 else 1
     low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
-    input_range = InputRange(low, high, read.axes, () if read.axes is None else read.own_shape)
+    input_range = InputRange(low, high, read.axes, () if read.axes is None else read.unfolded)
     network = Network(
         tuple(m.node for m in made),
         graph.input.shape,

@@ -29,6 +29,11 @@ STAND_INS = {
     "RidgeClassifierCV": "svm.LinearSVC",
 }
 """Estimators of two classes -> one with the same scores."""
+IN_TRAINING = (
+    "the module was in training mode; it is taken as in evaluation mode: no dropout, and batch normalisation "
+    "by its running mean and variance"
+)
+IN_FLOAT = "the module computes in bfloat16; its weights are taken as they are, and computed with in float32"
 EXAMPLES = 3
 """Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
 
@@ -48,12 +53,15 @@ class Original:
         What the outputs mean, where the model says it, one of ``spec.task.KINDS``; else empty.
     classes:
         Names of the outputs, where the model has them.
+    notes:
+        What its user should know of how it was taken, one line each.
     """
 
     proto: Any
     answers: Callable[[Array], list[Array]] | None = None
     task: str = ""
     classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:
@@ -64,13 +72,17 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
     onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
     kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    notes = [IN_TRAINING] if module.training and not _of_export(module) else []
+    if kind == torch.bfloat16:  # no NumPy and no runtime of ONNX computes with it
+        module, kind = copy.deepcopy(module).float(), torch.float32
+        notes.append(IN_FLOAT)
     if samples is None or len(samples) < EXAMPLES:
         drawn = np.random.default_rng(0).normal(size=(EXAMPLES, *shape))
         samples = drawn if samples is None else np.concatenate([samples, drawn])
 
     def answers(x: Array, *, calls_first: bool) -> list[Array]:
         given = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
-        with evaluating(module), torch.no_grad():
+        with _asked(module), torch.no_grad():
             found = module(given.transpose(0, 1) if calls_first else given)
         return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(found)]
 
@@ -80,7 +92,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     example = torch.as_tensor(np.ascontiguousarray(samples[:EXAMPLES])).to(kind)
     example = example.transpose(0, 1).contiguous() if calls_first else example
     buffer = io.BytesIO()
-    with evaluating(module), _silent():
+    with _asked(module), _silent():
         try:
             # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
             torch.onnx.export(
@@ -96,7 +108,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
             proto = onnx.load_from_string(buffer.getvalue())
         except Exception as error:  # whatever the module's own code or the exporter raises
             proto = _by_other_exporter(module, example, int(calls_first), error)
-    return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first))
+    return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first), notes=tuple(notes))
 
 
 def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
@@ -197,14 +209,39 @@ def _silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(module: Any) -> Any:
-    """The module in evaluation mode; every part of it is left as it was."""
+    """The module in evaluation mode; every part of it is left in the mode it was in."""
     modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    if not _of_export(module):
+        module.eval()
     try:
         yield
     finally:
         for part, training in modes:
             part.training = training
+
+
+@contextlib.contextmanager
+def _asked(module: Any) -> Any:
+    """The module in evaluation mode; its buffers, which some modules count in, are left as they were too."""
+    before = [
+        (part, [(name, b, None if b is None else b.clone()) for name, b in part._buffers.items()])
+        for part in module.modules()
+    ]
+    try:
+        with evaluating(module):
+            yield
+    finally:
+        for part, buffers in before:
+            part._buffers.clear()  # a module may have put another tensor in a buffer's place
+            for name, buffer, content in buffers:
+                if buffer is not None:
+                    buffer.data.copy_(content)
+                part._buffers[name] = buffer
+
+
+def _of_export(module: Any) -> bool:
+    """Whether ``torch.export`` made the module: its mode is that of its export, and ``eval()`` raises."""
+    return "eval" in vars(module) and hasattr(module, "graph")
 
 
 def _tensors(found: Any) -> list[Any]:

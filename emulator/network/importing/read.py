@@ -97,6 +97,7 @@ def import_model(
     try:
         found = _original(model, path, input_shape, given)
         read = Reading(found.proto, input_shape, output)
+        read.notes.extend(found.notes)
         own = None if given is None else _samples(given, read)
         proof = Proof(read, found)
         compared = proof.check(own, *(input_range or (0.0, 1.0)))

@@ -137,9 +137,18 @@ class Reading:
         """Axes of the graph's input in the model's own samples; None: the same."""
         return self.graph.input.only(Given).axes
 
+    @property
+    def unfolded(self) -> OwnShape:
+        """Shape of the model's own sample with an axis for each of ``axes``: the model may take it flat."""
+        if self.axes is None:
+            return self.own_shape
+        c, h, w = self.graph.input.shape
+        sizes = (c, w) if len(self.axes) == 2 else (c, h, w)
+        return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
+
     def ordered(self, x: Floats) -> Floats:
         """The model's own samples (n, ...) flat, as the graph takes them."""
-        own = x.reshape(len(x), *self.own_shape)
+        own = x.reshape(len(x), *self.unfolded)
         own = own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
         return own.reshape(len(x), -1)
 
@@ -220,6 +229,13 @@ def _normalised(call: Call) -> Value:
     if value.axis != 0 or axis == 0 or any(size > 1 for size in rest):
         raise call.refused(
             f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
+        )
+    positive = value.left_out is not None and bool(value.left_out.after or value.left_out.kind == "Softmax")
+    norm = call.a.get("norm", "MAX") if call.kind == "Normalizer" else ""
+    if norm in ("L1", "MAX") and not positive:
+        raise call.refused(
+            f"norm is {norm}, which divides by a number that may be negative, and the largest output is then "
+            "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids"
         )
     if value.left_out is not None and call.kind == "Normalizer":
         return value  # the sigmoids of a linear classifier, made to add up to 1

@@ -131,6 +131,13 @@ def test_a_full_disk_names_the_users_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device that is always full")
+def test_a_full_device_is_named() -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as error:
+        write(Path("/dev/full"))
+    assert error.value.filename == "/dev/full"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_what_may_not_be_written_is_not_replaced(old: Path) -> None:
     old.chmod(0o444)

@@ -1,9 +1,9 @@
 """What cannot be put on tiles is refused by name, with what is accepted."""
 
+import copy
 import math
 import subprocess
 import sys
-from functools import partial
 from typing import Any
 
 import pytest
@@ -72,12 +72,30 @@ def test_refused_when_called(model: Any, samples: Any, x: Any, said: str) -> Non
     assert tiled.ndrite.executor is None
 
 
-@pytest.mark.parametrize("trace", [torch.jit.trace, partial(torch.export.export, strict=False)])
-def test_products_are_not_traced(trace: Any) -> None:
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda m: torch.jit.trace(m, (MAPS,)), "not traced"),
+        (lambda m: torch.export.export(m, (MAPS,), strict=False), "not traced"),
+        (torch.jit.script, "not traced"),
+        (lambda m: torch.compile(m)(MAPS), "not traced"),
+        (lambda m: torch.vmap(m)(MAPS[:, None]), "no values to read .*without vmap"),
+        (lambda m: m(MAPS.to("meta")), r"no values to read \(device meta\)"),
+        (lambda m: copy.deepcopy(m).to("meta")(MAPS), "weight is on the device meta, without values"),
+    ],
+    ids=["trace", "export", "script", "compile", "vmap", "meta", "meta module"],
+)
+def test_products_are_read_eagerly(use: Any, said: str) -> None:
     tiled = ndrite.analog(CONV2D.eval(), "wan2022", samples=MAPS)
-    with pytest.raises(EmulatorError, match="not traced"):
-        trace(tiled, (MAPS,))
+    with pytest.raises(EmulatorError, match=said), torch.no_grad():
+        use(tiled)
+    assert tiled.ndrite.executor is None
     assert read(tiled, MAPS).shape == (4, 3, 4, 4)
+
+
+def test_a_module_without_values() -> None:
+    with pytest.raises(EmulatorError, match="weight is on the device meta"):
+        ndrite.analog(nn.Linear(6, 3).to("meta"), "wan2022", samples=X)
 
 
 @pytest.mark.parametrize(

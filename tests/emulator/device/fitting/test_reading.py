@@ -63,6 +63,24 @@ def test_headers_delimiters_and_units(tmp_path, header, columns):
     assert found.skipped == 1
 
 
+@pytest.mark.parametrize("value", ["{k}", "300"], ids=["varies", "constant"])
+@pytest.mark.parametrize("name", ["temperature_K", "devcie", ""])
+def test_a_column_that_no_model_knows_is_refused_by_name(tmp_path, name, value):
+    """Rows of two temperatures are not of one device; a misspelt column is not without effect."""
+    rows = "".join(f"{k},{value.format(k=k)},3\n" for k in range(4))
+    text = f"voltage_V,{name},current_uA\n{rows}"
+    with pytest.raises(DatasetError, match=f"x.csv: column '{name}' is none of voltage, current, device"):
+        read(tmp_path, text)
+    blank = f"voltage_V,,current_uA,\n{''.join(f'{k},,3,' + chr(10) for k in range(4))}"
+    assert len(read(tmp_path, blank).device) == 4
+    if name:
+        assert len(read(tmp_path, text, columns={"unused": name}).device) == 4
+        both = text.replace("\n", ",no\n")
+        assert len(read(tmp_path, both, columns={"unused": f"{name},no"}).device) == 4
+        with pytest.raises(DatasetError, match="no column 'other'"):
+            read(tmp_path, text, columns={"unused": "other"})
+
+
 @pytest.mark.parametrize("mark", [";", "\t", " "])
 def test_decimal_commas(tmp_path, mark):
     text = f"voltage_V{mark}current_mA\n0,25{mark}-1,5e-1\n1{mark}2,0\n,5{mark}3\n"

@@ -12,8 +12,12 @@ from ndrite.emulator.mapping.explain import CAUSES, explain, snr_db
 from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
+from ndrite.emulator.network.activation import Named
+from ndrite.emulator.network.nodes import Product, Table
 from ndrite.emulator.spec.evaluate import At
+from ndrite.emulator.spec.patches import Patches
 from tests.chips import changed, random_network, samples
+from tests.emulator.mapping import test_graphs as graphs
 from tests.kan import INPUTS, kan
 from tests.stimulus import step_of
 
@@ -41,6 +45,21 @@ def test_weight_changes_add_up_to_the_chips_weights(name):
     for dense, array in zip(NET.layers, compiled.die.arrays, strict=True):
         total = dense.weights + sum(weight_changes(dense, array, chip).values())
         np.testing.assert_allclose(total, array.mapped.effective, atol=1e-6)
+
+
+def test_a_function_of_joined_maps() -> None:
+    """At several positions: its values are (n, rows, columns, channels)."""
+    rng = np.random.default_rng(8)
+    parts = [graphs.convolution(rng, 0, (2, 4, 4), count) for count in (3, 4)]
+    function = Table((1, 2), np.arange(7), np.full(7, 4.0), np.full(7, -2.0), Named("sigmoid"))
+    last = Product(graphs.dense(rng, 112, 3, last=True), (3,), Patches.whole((7, 4, 4)))
+    network = Network((*parts, function, last), (2, 4, 4), "joined")
+    x = rng.integers(0, 256, (50, network.inputs)).astype(np.uint8)
+    labels = network.forward(x / np.float32(255)).argmax(axis=1)
+    compiled = map_network(network, "ideal", x)
+    result = explain(network, compiled.program, compiled.die, x, x, labels)
+    assert result.reference == 1.0
+    assert result.row(ALL).accuracy == pytest.approx(result.row(PROGRAM).accuracy, abs=0.05)
 
 
 @pytest.mark.slow

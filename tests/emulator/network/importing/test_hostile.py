@@ -192,7 +192,14 @@ def test_files(nodes: str, shape: tuple[int, ...], outputs: int, opset: int, tmp
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "norms": ('g = Gemm(x, w) q = ai.onnx.ml.Normalizer <norm = "L1"> (g) y = Gemm(q, w)', "Normalizer"),
+    "norms": ('g = Gemm(x, w) q = ai.onnx.ml.Normalizer <norm = "L2"> (g) y = Gemm(q, w)', "Normalizer"),
+    # Where the sum is negative, the largest is the smallest.
+    "a sum as the norm": ('g = Gemm(x, w) y = ai.onnx.ml.Normalizer <norm = "L1"> (g)', "norm is L1"),
+    "the largest as the norm": ("g = Gemm(x, w) y = ai.onnx.ml.Normalizer (g)", "norm is MAX"),
+    "logarithms as they add up": (
+        'g = Gemm(x, w) s = LogSoftmax (g) y = ai.onnx.ml.Normalizer <norm = "L1"> (s)',
+        "norm is L1",
+    ),
     "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "over axis 0"),
     "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", "domain is 'mine'"),
     "a constant in front": ("y = MatMul(w, x)", "only constants"),

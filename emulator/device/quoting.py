@@ -1,0 +1,24 @@
+"""Text of a description in another language: one function each, after which the text is no statement of it.
+
+Names and descriptions come from files of other people. Loading refuses names that are not one printable line
+(``ndrite.emulator.spec.errors.require_line``); these functions hold whatever the text is. HTML has
+``ndrite.emulator.spec.brief.text``. Nothing is written for a shell.
+"""
+
+import re
+
+
+def spice_word(text: str) -> str:
+    """``text`` as one word of a SPICE deck or of ngspice's control language: a file's name, or in a comment.
+
+    ngspice takes a line's end, spaces, quotes, ``;``, ``$``, backquotes (they run a shell), braces and
+    brackets apart.
+    """
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text) or "_"
+
+
+def verilog_comment(text: str) -> str:
+    """A line of Verilog-A that is a comment: ``text`` without what ends a line, and without backslashes,
+    which may join it with the next."""
+    printable = "".join(c if c.isprintable() and c != "\\" else " " for c in text)
+    return f"// {' '.join(printable.split())}"
