@@ -97,9 +97,9 @@ class GoldenBoard:
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """An update a sample; see ``LearningApi``."""
-        found = self._learning().learn(x, labels, first_update=first_update)
+        counts = self._learning().learn(x, labels, first_update=first_update)
         self._core = None
-        return found
+        return counts
 
     def unfinished(self) -> Counts:
         """No updates: here a call of ``learn`` does all of them or raises before the first."""

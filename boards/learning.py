@@ -15,7 +15,7 @@ from ndrite.host.learning import LearningDevice
 
 def learner_of(board: object) -> LearningApi | None:
     """What of a board learns: itself, or the board that it wraps; None where nothing does."""
-    return next((each for each in behind(board) if isinstance(each, LearningApi)), None)
+    return next((layer for layer in behind(board) if isinstance(layer, LearningApi)), None)
 
 
 class LearningBoard(LearningDevice):

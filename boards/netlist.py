@@ -33,17 +33,17 @@ def netlist(make: Make, *, key: str, platform: object = None) -> str:
     memory = folder("netlists")
     note = memory / digest(f"{key}\n{platform!r}\n{sources()}".encode())
     try:
-        known = note.read_text()
+        remembered = note.read_text()
     except (OSError, ValueError):
-        known = ""
-    if re.fullmatch("[0-9a-f]{64}", known):
+        remembered = ""
+    if re.fullmatch("[0-9a-f]{64}", remembered):
         used(note)
-        return known
-    found = hashlib.sha256(renumbered(rtlil(make(0), platform)).encode()).hexdigest()
+        return remembered
+    digest_text = hashlib.sha256(renumbered(rtlil(make(0), platform)).encode()).hexdigest()
     with whole_file(note) as file:
-        file.write(found.encode())
+        file.write(digest_text.encode())
     prune(memory, "*[0-9a-f]", KEEP, note)
-    return found
+    return digest_text
 
 
 def build_id(netlist: str) -> int:
@@ -74,14 +74,14 @@ def verilog(design: Any, platform: object = None, *, name: str = "top") -> str:
 @cache
 def sources() -> str:
     """Digest over the sources of ``SOURCES`` and the version of Amaranth; line endings do not count."""
-    found = hashlib.sha256(importlib.metadata.version("amaranth").encode())
+    whole_digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
     for package in SOURCES:
         root = _folder(package)
         for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
             content = path.read_bytes().replace(b"\r\n", b"\n")
-            found.update(f"{package}/{path.relative_to(root).as_posix()} {len(content)}\n".encode())
-            found.update(content)
-    return found.hexdigest()
+            whole_digest.update(f"{package}/{path.relative_to(root).as_posix()} {len(content)}\n".encode())
+            whole_digest.update(content)
+    return whole_digest.hexdigest()
 
 
 def renumbered(text: str) -> str:

@@ -54,8 +54,8 @@ class Segmented:
     def batch(self) -> int:
         """Samples that go through one segment before the next one."""
         shapes = self.program.map_shapes
-        made = sum(math.prod(shapes[m]) for segment in self._segments for m in segment.makes)
-        return max(1, HELD_CODES // (self.program.inputs + made))
+        code_count = sum(math.prod(shapes[m]) for segment in self._segments for m in segment.makes)
+        return max(1, HELD_CODES // (self.program.inputs + code_count))
 
     @property
     def on_host(self) -> tuple[str, ...]:
@@ -64,14 +64,14 @@ class Segmented:
 
     def _here(self, segment: Segment) -> list[str]:
         last = self.program.steps[segment.stop - 1]
-        said = f"step {segment.stop - 1}: "
+        prefix = f"step {segment.stop - 1}: "
         if segment.piece is None:
-            return [said + last.kind + (f" ({segment.refused})" if segment.refused else "")]
+            return [prefix + last.kind + (f" ({segment.refused})" if segment.refused else "")]
         if not segment.sums:
             return []
         second = self._ended(segment).skip is not None and _adds_none(segment.piece)
         parts = ["second operand"] * second + ["neurons"] * last.fires
-        return [said + ", ".join(parts)] if parts else []
+        return [prefix + ", ".join(parts)] if parts else []
 
     def infer_batch(
         self,
@@ -106,9 +106,9 @@ class Segmented:
             parts = []
             for start in range(0, n, at_once):
                 part = slice(start, start + at_once)
-                here = {i: m[part] for i, m in enumerate(maps) if m is not None}
+                map_of = {i: m[part] for i, m in enumerate(maps) if m is not None}
                 now = dataclasses.replace(draw, index=draw.index[part])
-                parts.append(self._made(segment, call, here, now))
+                parts.append(self._made(segment, call, map_of, now))
             for m, *values in zip(segment.makes, *parts, strict=True):
                 maps[m] = np.concatenate(values)
             for m in range(len(maps)):
@@ -121,8 +121,8 @@ class Segmented:
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
-        given = None if segment.piece is None else self._sums
-        codes = Codes.of(self.program, draw, given=given)
+        sums = None if segment.piece is None else self._sums
+        codes = Codes.of(self.program, draw, given=sums)
         if segment.piece is None or segment.by_patch:
             return [evaluated(codes, At(call, segment.stop - 1, number), last, maps)]
         x = np.concatenate([maps[m].reshape(n, -1) for m in segment.reads], axis=1)

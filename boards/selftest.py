@@ -59,12 +59,12 @@ def _scratch(board: Board, rng: np.random.Generator) -> Check:
     wrong, start = [], time.monotonic()
     for word in words:
         board.write_register("scratch", word)
-        got = board.read_register("scratch")
-        if got != word:
-            wrong.append(f"wrote {word:#010x}, read {got:#010x}")
-    each = 1e3 * (time.monotonic() - start) / (2 * len(words))
-    seen = f"{len(words)} words there and back, {each:.2f} ms each way (measured at the host)"
-    return Check("scratch register", not wrong, f"{len(wrong)} of {seen}: {wrong[0]}" if wrong else seen)
+        value = board.read_register("scratch")
+        if value != word:
+            wrong.append(f"wrote {word:#010x}, read {value:#010x}")
+    milliseconds = 1e3 * (time.monotonic() - start) / (2 * len(words))
+    result = f"{len(words)} words there and back, {milliseconds:.2f} ms each way (measured at the host)"
+    return Check("scratch register", not wrong, f"{len(wrong)} of {result}: {wrong[0]}" if wrong else result)
 
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]
@@ -91,10 +91,10 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
     # The CRC covers all of it; a few words are also read back, so that a wrong CRC unit is told apart.
     for first in (0, len(words) - min(READ_BACK_WORDS, len(words))):
         part = words[first : first + READ_BACK_WORDS]
-        got = board.read_words(start + first, len(part))
-        if not np.array_equal(got, part):
-            i = int(np.flatnonzero(got != part)[0])
-            return Check(name, False, f"word {first + i}: wrote {int(part[i])}, read {int(got[i])}")
+        words_back = board.read_words(start + first, len(part))
+        if not np.array_equal(words_back, part):
+            i = int(np.flatnonzero(words_back != part)[0])
+            return Check(name, False, f"word {first + i}: wrote {int(part[i])}, read {int(words_back[i])}")
     if not board.check_words(start, words):
         return Check(name, False, f"CRC over {len(words)} words differs")
     return Check(name, True, f"{len(words)} words")
@@ -121,11 +121,11 @@ def _networks(
         y = board.infer(x, seed=seed, first_index=first, noise=noise)
         expected = Core(program).infer(x, seed=seed, first_index=first, noise=noise)
         same = np.array_equal(y, expected)
-        seen = f"{len(x)} inferences equal to golden, seed {seed}"
+        result = f"{len(x)} inferences equal to golden, seed {seed}"
         yield Check(
             f"network {'-'.join(map(str, widths))} {readout} dac {dac_bits} {'' if noise else 'no '}noise",
             same,
-            seen if same else f"seed {seed}: {describe_mismatch(y, expected)}",
+            result if same else f"seed {seed}: {describe_mismatch(y, expected)}",
         )
 
 

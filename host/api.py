@@ -184,5 +184,5 @@ class BoardApi(Protocol):
 
 def told(board: object, where: str, program: Program | None) -> str:
     """A board's ``repr``: where it is and what it holds, without asking it."""
-    held = "nothing" if program is None else f"{program.name!r}"
-    return f"{type(board).__name__}({where}, holds {held})"
+    held_program = "nothing" if program is None else f"{program.name!r}"
+    return f"{type(board).__name__}({where}, holds {held_program})"

@@ -42,17 +42,17 @@ class Device(Protocol):
 
 def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
     """Samples the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
-    most = min(
+    batch = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
         geometry.campaign_votes // outputs,
     )
-    if most < 1:
+    if batch < 1:
         raise VerifyError(
             f"a program of {inputs} inputs and {outputs} outputs does not fit the campaign buffers of "
             f"geometry {geometry.name!r} ({geometry.campaign_words} words, {geometry.campaign_votes} votes)"
         )
-    return most
+    return batch
 
 
 def run_campaign(
@@ -137,7 +137,7 @@ def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Sectio
 
 def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
     """Wait until the device is idle and has done ``chips`` chips (or was aborted)."""
-    pause, seen, idle = POLL_S[0], (-1, -1), 0
+    pause, last_counts, idle = POLL_S[0], (-1, -1), 0
     first = BY_NAME[STATUS[0]].address
     assert [BY_NAME[name].address - first for name in STATUS] == [0, 1, 2, 3]
     while True:
@@ -147,8 +147,8 @@ def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
             if chips and done != chips:
                 raise VerifyError(f"the device ended after {done} of {chips} virtual chips")
             return
-        idle = idle + 1 if (done, inferences) == seen else 0
-        seen = (done, inferences)
+        idle = idle + 1 if (done, inferences) == last_counts else 0
+        last_counts = (done, inferences)
         if idle >= IDLE_POLLS:
             raise LinkTimeout(f"the device's campaign does not go on (after {done} of {chips} chips)")
         device.wait(pause)

@@ -50,8 +50,8 @@ def read_identity(
     major, minor = protocol >> 16, protocol & 0xFFFF
     if magic != expected:
         does = {MAGIC: "infers", MAGIC_LEARNING: "learns"}
-        found = does.get(magic, f"has magic {magic:#010x}")
-        raise IdentityError(f"not an ndrite device that {does[expected]}: it {found}")
+        fault = does.get(magic, f"has magic {magic:#010x}")
+        raise IdentityError(f"not an ndrite device that {does[expected]}: it {fault}")
     if major != PROTOCOL_MAJOR:
         older = "the gateware" if major < PROTOCOL_MAJOR else "the host (pip install -U ndrite)"
         raise IdentityError(
@@ -60,10 +60,10 @@ def read_identity(
         )
     # Where registers lie is the same in all that are known.
     geometry = _geometry(read) if register_map in known else None
-    wanted = known[geometry is not None and geometry.map_codes > 0]
-    if geometry is None or register_map != wanted:
+    features = known[geometry is not None and geometry.map_codes > 0]
+    if geometry is None or register_map != features:
         raise IdentityError(
-            f"device has register map {register_map:#010x}, this host {wanted:#010x}: "
+            f"device has register map {register_map:#010x}, this host {features:#010x}: "
             "rebuild the gateware from the same version as the host"
         )
     return Identity((major, minor), build_high << 32 | build_low, register_map, geometry)

@@ -26,9 +26,9 @@ def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
 
 def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Command]:
     """Commands that read ``count`` words from ``address`` up."""
-    most = packet_bytes // 4
-    for start in range(0, count, most):
-        n = min(most, count - start)
+    word_count = packet_bytes // 4
+    for start in range(0, count, word_count):
+        n = min(word_count, count - start)
         yield Command(Opcode.READ, address + start, n.to_bytes(2, "little"), answer_bytes=4 * n)
 
 
@@ -83,8 +83,8 @@ class Upset:
 
 def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
     """What has changed in a section whose CRC differs; ``read(address, count)`` gives its words."""
-    found = read(section.address, section.words.size)
-    changed = (found ^ section.words).view(np.uint32)
+    words = read(section.address, section.words.size)
+    changed = (words ^ section.words).view(np.uint32)
     where = np.flatnonzero(changed)
     first = int(where[0]) if where.size else 0
     bits = sum(int(word).bit_count() for word in changed[where])
@@ -94,5 +94,5 @@ def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
         bits,
         section.address + first,
         int(section.words[first]),
-        int(found[first]),
+        int(words[first]),
     )

@@ -253,7 +253,7 @@ class Session:
 
     def _await_sync(self, sequence: int) -> int:
         """Discard what comes before the answer to a sync; how many whole answers were among it."""
-        wanted = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
+        expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers and some debris can precede the one we wait for.
         begun, late = time.monotonic(), 0
         for _ in range(256):
@@ -266,7 +266,7 @@ class Session:
             except FrameError:
                 self.statistics.damaged_frames += 1
                 continue
-            if (r.sequence, r.opcode, r.status, r.expected, r.payload) == wanted:
+            if (r.sequence, r.opcode, r.status, r.expected, r.payload) == expected:
                 return late
             late += 1
         raise _Anomaly("nothing but other answers and debris after a sync")
@@ -302,8 +302,8 @@ class Session:
                 self._quick *= 2
                 raise _Anomaly("no answer", silence=True, counts=silence >= self.timeout_s)
             self.statistics.bytes_received += len(data)
-            *whole, self._rest = (self._rest + data).split(DELIMITER)
-            self._frames.extend(filter(None, whole))
+            *frames, self._rest = (self._rest + data).split(DELIMITER)
+            self._frames.extend(filter(None, frames))
         self._waits[opcode] = max(self._waits.get(opcode, 0.0), time.monotonic() - begun)
         return self._frames.popleft()
 

@@ -49,14 +49,14 @@ class Answer:
                 (f"{name}, float", f"{self.float_score:.4g}{unit}"),
                 (f"{name}, this die", f"{self.score:.4g}{unit}"),
             ]
-        both = [
+        scores = [
             (f"{name}, {who}", percent(score, self.samples))
             for who, score in (("float", self.float_score), ("this die", self.score))
         ]
         return (
-            both
+            scores
             if self.lost is None
-            else [*both, ("against float", loss(self.lost, self.won or 0, self.samples))]
+            else [*scores, ("against float", loss(self.lost, self.won or 0, self.samples))]
         )
 
 
@@ -66,9 +66,9 @@ def answered(program: Program, network: Network, x: Codes, labels: Array, by: st
     outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
     floats = network.forward(x / np.float32(255))
     change: dict[str, int] = {}
-    if task.is_share and (known := task.right(floats, labels)).ndim == 1:
+    if task.is_share and (right_in_float := task.right(floats, labels)).ndim == 1:
         right = task.right(outputs, labels)
-        change = {"lost": int((known & ~right).sum()), "won": int((right & ~known).sum())}
+        change = {"lost": int((right_in_float & ~right).sum()), "won": int((right & ~right_in_float).sum())}
     return Answer(
         measure=task.measure,
         is_share=task.is_share,

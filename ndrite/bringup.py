@@ -85,8 +85,8 @@ class Hardware:
                 seed = known_seed(self.target.name)
                 build(self.target, self.folder, program=program, first_seed=seed, announce=self.announce)
             content = json.loads(report.read_text())
-            said = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
-            found = int(content["build_id"], 16), f"{said} {content['clock_mhz']:g}"
+            words = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
+            bitstream_id = int(content["build_id"], 16), f"{words} {content['clock_mhz']:g}"
             met = content["timing_met"]
         except (BuildError, OSError) as error:
             raise StageFailed(str(error)) from None
@@ -96,7 +96,7 @@ class Hardware:
             raise StageFailed(
                 f"{report}: timing failed; run: ndrite board build {self.target.name} --seeds 4"
             )
-        return found
+        return bitstream_id
 
     def load(self) -> str:
         """By openFPGALoader."""
@@ -162,14 +162,14 @@ FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", 
 
 def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
     """Whether the array is the one expected, and the gateware that of the bitstream."""
-    found, wanted = board.geometry.hardware_fields(), geometry.hardware_fields()
+    fields, expected = board.geometry.hardware_fields(), geometry.hardware_fields()
     wrong = [
-        f"{name} is {found[name]}, not {value}" for name, value in wanted.items() if found[name] != value
+        f"{name} is {fields[name]}, not {value}" for name, value in expected.items() if fields[name] != value
     ]
     yield Check("geometry", not wrong, ", ".join(wrong) or f"{geometry.lanes} lanes of {geometry.rows} rows")
     same = board.build_id == build_id
-    other = "" if same else f"; the bitstream's is {build_id:016x}: another one is loaded"
-    yield Check("build id", same, f"{board.build_id:016x}{other}")
+    difference = "" if same else f"; the bitstream's is {build_id:016x}: another one is loaded"
+    yield Check("build id", same, f"{board.build_id:016x}{difference}")
 
 
 def noise(board: Board, rng: np.random.Generator) -> Check:
@@ -180,15 +180,15 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     x = np.repeat(rng.integers(64, 256, (1, widths[0])).astype(np.uint8), REPEATS, axis=0)
     seed = int(rng.integers(0, 1 << 62))
     board.program(program)
-    got = board.infer(x, seed=seed).astype(np.float64)
+    outputs = board.infer(x, seed=seed).astype(np.float64)
     # Another seed: what is compared is the law, not the same numbers again.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
-    worst = standard_errors(got, law)
+    worst = standard_errors(outputs, law)
     if worst is None:
         return Check("noise", False, f"seed {seed}: the golden model shows none to compare with")
-    seen = f"{REPEATS} reads of {widths[1]} columns, seed {seed}: at most {worst:.1f} standard errors off"
-    return Check("noise", worst <= STANDARD_ERRORS, seen)
+    result = f"{REPEATS} reads of {widths[1]} columns, seed {seed}: at most {worst:.1f} standard errors off"
+    return Check("noise", worst <= STANDARD_ERRORS, result)
 
 
 def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
@@ -227,14 +227,14 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
 
 def heard(board: Board) -> dict[str, int]:
     """What the host's side of the link had to cope with so far."""
-    found = board.session.statistics
-    return {name: getattr(found, name) for name in ("damaged_frames", "timeouts", "resyncs")}
+    statistics = board.session.statistics
+    return {name: getattr(statistics, name) for name in ("damaged_frames", "timeouts", "resyncs")}
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:
     """Whether link and core went through all of it without a fault; ``before`` was heard while opening."""
-    found = board.counters()
-    bad = {name: found[name] for name in FAULTS if found[name]}
+    counters = board.counters()
+    bad = {name: counters[name] for name in FAULTS if counters[name]}
     for name, count in heard(board).items():
         if count > before[name]:
             bad[f"host_{name}"] = count - before[name]
@@ -269,8 +269,8 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
 def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Check | str]:
     """All of them; before those of a stage its name."""
     yield "bitstream"
-    build_id, said = way.bitstream()
-    yield Check("bitstream", True, said)
+    build_id, bitstream_name = way.bitstream()
+    yield Check("bitstream", True, bitstream_name)
     yield "loading"
     yield Check("loading", True, way.load())
     yield "connection"
@@ -297,9 +297,9 @@ def versions(loader: str | None) -> dict[str, str]:
     """Of ndrite, what it computes with, Python and the machine, and the program that loads bitstreams."""
     from importlib.metadata import version
 
-    found = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
-    found |= {"python": platform.python_version(), "system": platform.platform()}
-    return found | ({"loader": loader} if loader else {})
+    versions_here = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
+    versions_here |= {"python": platform.python_version(), "system": platform.platform()}
+    return versions_here | ({"loader": loader} if loader else {})
 
 
 def page(report: dict[str, Any], checks: Table) -> str:

@@ -90,10 +90,10 @@ class Classifier:
     def classes_(self) -> npt.NDArray[Any]:
         """Class of every output, or both classes of a single one, (classes,)."""
         task = self._task()
-        given = self.classes if self.classes is not None else task.names
+        names = self.classes if self.classes is not None else task.names
         if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
-            given = [int(name) for name in task.names]
-        classes = np.asarray(given)
+            names = [int(name) for name in task.names]
+        classes = np.asarray(names)
         if classes.shape != (len(task.names),):
             raise InputError(f"classes have shape {classes.shape}; accepted: ({len(task.names)},)")
         return classes

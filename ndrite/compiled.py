@@ -77,24 +77,24 @@ class Compiled(Result):
         writes the program alone."""
         path = _path(path)
         # The digest of a die that was read may be older than fields that its description has gained since.
-        told = {**self.program.provenance, "die": die_digest(self.die)}
+        origin = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / name for name in MEMBERS]
             try:
-                dataclasses.replace(self.program, provenance=told).save(parts[0])
+                dataclasses.replace(self.program, provenance=origin).save(parts[0])
                 save_die(self.die, parts[1])
                 self.network.save(parts[2])
                 np.save(parts[3], self.samples, allow_pickle=False)
             except OSError as error:  # in place of a file that the user has never heard of
                 where = f"{error.strerror or error}, in {tempfile.gettempdir()}, where its parts are written"
                 raise OSError(error.errno, where, str(path)) from None
-            said = {
+            contents = {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
                 "sha256": {part.name: _digest(part.read_bytes()) for part in parts},
             }
             with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
-                archive.writestr(_entry(CONTENTS), json.dumps(said, indent=1))
+                archive.writestr(_entry(CONTENTS), json.dumps(contents, indent=1))
                 for part in parts:
                     packed = zipfile.ZIP_DEFLATED if part.suffix == ".npy" else zipfile.ZIP_STORED
                     archive.writestr(_entry(part.name), part.read_bytes(), packed)
@@ -134,14 +134,14 @@ class Compiled(Result):
                 (b.node, b.function, f"{b.inputs}-{b.outputs}", *_block(b)) for b in self.imported.blocks
             ]
             yield Table(f"{self.imported.name}: a model became a float network", header, blocks)
-        found = self.as_dict()
+        values = self.as_dict()
         for kind in ("layer", "table"):
-            parts = found.get(f"{kind}s")
+            parts = values.get(f"{kind}s")
             if parts:
                 rows = [(name, *(plain(part[name]) for part in parts)) for name in parts[0]]
                 rows = [row for row in rows if set(row[1:]) != {plain(None)}]  # of what this chip has not
                 parts_of = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
-                yield Table(f"{found['network']} on {found['chip']}, die {self.die.seed}", parts_of, rows)
+                yield Table(f"{values['network']} on {values['chip']}, die {self.die.seed}", parts_of, rows)
 
     def lines(self) -> Iterable[str]:
         found = self.imported
@@ -192,19 +192,22 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
                 (Path(folder) / name).write_bytes(members[name])
             program, die, network = (Path(folder) / name for name in MEMBERS[:-1])
             try:
-                known = Program.load(program)
-                found = Compiled(
-                    load_network(network), known, load_die(die, known), read_array(members[MEMBERS[-1]])
+                loaded_program = Program.load(program)
+                compiled = Compiled(
+                    load_network(network),
+                    loaded_program,
+                    load_die(die, loaded_program),
+                    read_array(members[MEMBERS[-1]]),
                 )
             except (EmulatorError, SpecError) as error:
                 raise CompileError(str(error).replace(f"{folder}{os.sep}", "")) from None
-        if found.network.digest() != found.die.network:
+        if compiled.network.digest() != compiled.die.network:
             raise CompileError("the die is of another network than the one in the file")
-        if found.samples.dtype != np.uint8 or found.samples.shape[1:] != (known.inputs,):
-            raise CompileError(f"samples are {found.samples.dtype} {found.samples.shape}")
+        if compiled.samples.dtype != np.uint8 or compiled.samples.shape[1:] != (loaded_program.inputs,):
+            raise CompileError(f"samples are {compiled.samples.dtype} {compiled.samples.shape}")
     except CompileError as error:
         raise CompileError(f"{path}: {error}") from None
-    return found
+    return compiled
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
@@ -230,14 +233,23 @@ def _members(path: Path) -> dict[str, bytes]:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             if sizes[CONTENTS] > CONTENTS_BYTES_MAX or sum(sizes.values()) > BYTES_MAX:
                 raise CompileError(f"larger than {BYTES_MAX} bytes unpacked")
-            said = json.loads(read_member(archive, archive.getinfo(CONTENTS)))
-            got, wanted = f"{said['format']} {said['format_version']}", f"{FORMAT} {FORMAT_VERSION}"
-            require(got == wanted, "format", got, f"{wanted}: compile again", CompileError)
-            found = {name: read_member(archive, archive.getinfo(name)) for name in MEMBERS}
-            for name, content in found.items():
-                if said["sha256"][name] != _digest(content):
+            contents = json.loads(read_member(archive, archive.getinfo(CONTENTS)))
+            format_here, format_known = (
+                f"{contents['format']} {contents['format_version']}",
+                f"{FORMAT} {FORMAT_VERSION}",
+            )
+            require(
+                format_here == format_known,
+                "format",
+                format_here,
+                f"{format_known}: compile again",
+                CompileError,
+            )
+            members = {name: read_member(archive, archive.getinfo(name)) for name in MEMBERS}
+            for name, content in members.items():
+                if contents["sha256"][name] != _digest(content):
                     raise CompileError(f"{name} is not what the file was written with")
-            return found
+            return members
     except CompileError:
         raise
     except (SpecError, KeyError, TypeError, *DAMAGED) as error:
@@ -283,8 +295,8 @@ def held(source: Any) -> Held:
     if _is_path(source) and Path(source).is_file() and not is_compiled(source):
         _refuse_model(source)
         return Held(Program.load(source), None)
-    whole = compiled_of(source)
-    return Held(whole.program, whole)
+    compiled = compiled_of(source)
+    return Held(compiled.program, compiled)
 
 
 def compiled_of(source: Any) -> Compiled:
@@ -338,17 +350,17 @@ def network_of(source: Any, samples: Any = None, progress: Progress | None = Non
     of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
     ``import_model``, for a model.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    set_options = {name: value for name, value in options.items() if value is not None}
     if is_model(source):
         x = None if samples is None else array_of(samples)
-        imported = import_model(source, samples=x, progress=progress, **given)
+        imported = import_model(source, samples=x, progress=progress, **set_options)
         return Taken(imported.network, imported=imported)
-    if given:
-        names = ", ".join(given).replace("output", "node")
+    if set_options:
+        names = ", ".join(set_options).replace("output", "node")
         raise InputError(f"{names}: only of a model that is imported; accepted: without")
     if isinstance(source, Network):
         return Taken(source)
     if isinstance(source, Compiled) or is_compiled(source):
-        whole = compiled_of(source)
-        return Taken(whole.network, whole)
+        compiled = compiled_of(source)
+        return Taken(compiled.network, compiled)
     return Taken(load_network(Path(source)))

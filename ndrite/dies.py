@@ -96,21 +96,30 @@ def evaluated(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Any:
     """Judge die ``die`` of a compiled network's chip on the golden model; its row."""
-    whole, judged = _on_die(compiled, inputs, labels, die, how)
-    outputs = Core(whole.program).infer(judged.x, seed=how["seed"], noise=how["noise"])
-    score = judged.task.score(outputs * (whole.program.meaning.output_step or 1.0), judged.labels)
-    return {"program": score, **_reference(whole, judged)}
+    compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
+    outputs = Core(compiled_die.program).infer(judged.x, seed=how["seed"], noise=how["noise"])
+    score = judged.task.score(outputs * (compiled_die.program.meaning.output_step or 1.0), judged.labels)
+    return {"program": score, **_reference(compiled_die, judged)}
 
 
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Any:
     """Judge die ``die`` with one cause of error at a time; its row."""
-    whole, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
-    found = explain(
-        whole.network, whole.program, whole.die, whole.samples, x, truth, task=task, seed=how["seed"]
+    compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
+    explanation = explain(
+        compiled_die.network,
+        compiled_die.program,
+        compiled_die.die,
+        compiled_die.samples,
+        x,
+        truth,
+        task=task,
+        seed=how["seed"],
     )
-    return {row.cause: row.score for row in found.rows} | _reference(whole, Judged(x, truth, by, task))
+    return {row.cause: row.score for row in explanation.rows} | _reference(
+        compiled_die, Judged(x, truth, by, task)
+    )
 
 
 def _reference(whole: Compiled, judged: Judged) -> dict[str, Any]:
@@ -128,19 +137,19 @@ def _on_die(
     compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> tuple[Compiled, Judged]:
     compiled.read()
-    whole = load(compiled.path)
+    loaded = load(compiled.path)
     x, y = (None if file is None else file.array() for file in (inputs, labels))
     options = {name: how[name] for name in ("data", "codes", "measure", "seen")}
-    judged = judged_samples(whole.program, whole, x, y, **options).first(how["count"], how["most"])
+    judged = judged_samples(loaded.program, loaded, x, y, **options).first(how["count"], how["most"])
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(
-            whole.network,
-            whole.die.chip,
-            whole.samples,
+            loaded.network,
+            loaded.die.chip,
+            loaded.samples,
             seed=die,
-            options=MapOptions(mitigation=whole.die.mitigation),
+            options=MapOptions(mitigation=loaded.die.mitigation),
         )
-    return dataclasses.replace(whole, program=mapped.program, die=mapped.die), judged
+    return dataclasses.replace(loaded, program=mapped.program, die=mapped.die), judged
 
 
 def over_dies(
@@ -159,13 +168,13 @@ def over_dies(
 
     Raises EmulatorError naming the first die that failed.
     """
-    whole = compiled_of(source)
+    compiled = compiled_of(source)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files: dict[str, File | None] = {"compiled": File.of(whole.save(folder / "compiled"))}
-        for what, given in (("inputs", inputs), ("labels", labels)):
-            path = None if given is None else save_array(folder / f"{what}.npy", array_of(given))
-            files[what] = None if path is None else File.of(path)
+        files: dict[str, File | None] = {"compiled": File.of(compiled.save(folder / "compiled"))}
+        for parameter, values in (("inputs", inputs), ("labels", labels)):
+            path = None if values is None else save_array(folder / f"{parameter}.npy", array_of(values))
+            files[parameter] = None if path is None else File.of(path)
         call = f"{MODULE}:{function.__name__}"
         runs = [Run(call, {**files, "die": die, "how": how}) for die in range(dies)]
         outcome = execute(runs, workers, folder, progress=progress, say=say)
@@ -175,7 +184,7 @@ def over_dies(
     rows = [row for row in outcome.rows if row is not None]
     fixed = ("float", "measure", "is_share", "samples", "judged_by")
     return OverDies(
-        name=f"{whole.network.name} on {whole.die.chip.name}",
+        name=f"{compiled.network.name} on {compiled.die.chip.name}",
         reference=rows[0]["float"],
         rows={key: np.array([row[key] for row in rows]) for key in rows[0] if key not in fixed},
         seeds=tuple(range(dies)),

@@ -52,16 +52,16 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
     some = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
-    known = as_designed(program, network)
+    designed = as_designed(program, network)
     products = nonzero = 0
     for maps in Core(program, fast=False).calls(some, noise=False):
-        for step, (patches, outputs) in zip(program.products, known, strict=True):
+        for step, (patches, outputs) in zip(program.products, designed, strict=True):
             rows = patches.cut(step.source(maps), step.border)
             bits = step.layer.dac_bits
-            each = outputs // patches.groups
-            products += rows.size * each * slices(bits)
+            column_count = outputs // patches.groups
+            products += rows.size * column_count * slices(bits)
             parts = (dac_slice(rows, j, bits) for j in range(slices(bits)))
-            nonzero += sum(map(np.count_nonzero, parts)) * each
+            nonzero += sum(map(np.count_nonzero, parts)) * column_count
     return Work(products / len(some), nonzero / len(some))
 
 
@@ -142,8 +142,12 @@ class Evaluation(Result):
         left_out = {"program", "board", "seed", "noise", "on_host"}
         if self.segments == 1:
             left_out |= {"segments", "swapped_words"}
-        known = {name: v for name, v in self.as_dict().items() if v is not None and name not in left_out}
-        rows = [(name.replace("judged_by", "judged by"), plain(value)) for name, value in known.items()]
+        shown_values = {
+            name: v for name, v in self.as_dict().items() if v is not None and name not in left_out
+        }
+        rows = [
+            (name.replace("judged_by", "judged by"), plain(value)) for name, value in shown_values.items()
+        ]
         if not self.is_share and self.unit:
             rows.append(("unit of errors", self.unit))
         yield Table(f"{self.program} on {self.board}", ("quantity", "value"), rows)
@@ -193,13 +197,13 @@ def evaluate(
     cycles, geometry = counters.get("inference_cycles"), device.geometry
     used: dict[str, Any] = {}
     if cycles and geometry is not None:
-        asked, each = work(program, x, network), cycles / len(x)
+        products, cycles_each = work(program, x, network), cycles / len(x)
         used = {
-            "cycles_per_inference": each,
-            "bound_cycles": asked.bound(geometry.products),
+            "cycles_per_inference": cycles_each,
+            "bound_cycles": products.bound(geometry.products),
             "array_busy": counters["busy_cycles"] / cycles,
-            "mac_use": asked.nonzero / (geometry.products * each),
-            "zeros": asked.zeros,
+            "mac_use": products.nonzero / (geometry.products * cycles_each),
+            "zeros": products.zeros,
         }
     wrong = np.flatnonzero((y != expected).any(axis=1))
     if task is None:
@@ -237,5 +241,5 @@ def ran(board: BoardApi) -> dict[str, Any]:
     ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;
     ``on_host``: what of the steps was left to the host, one line each.
     """
-    known = {"segments": 1, "swapped_words": 0, "on_host": ()}
-    return {name: getattr(board, name, value) for name, value in known.items()}
+    defaults = {"segments": 1, "swapped_words": 0, "on_host": ()}
+    return {name: getattr(board, name, value) for name, value in defaults.items()}

@@ -95,10 +95,10 @@ def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = Fal
     stored, inputs = of.meaning.inputs, of.inputs
     if not isinstance(x, np.ndarray) or x.ndim < 2 or x[:1].size not in (0, inputs):
         raise InputError(f"{what}: shape {np.shape(x)}; accepted: (n, {inputs})")
-    own = (of.calls, *of.shape) if stored is None or stored.axes is None else stored.shape
-    wanted, seen = ([n for n in shape if n > 1] for shape in (own, x.shape[1:]))
-    if wanted != seen and sorted(wanted) == sorted(seen):
-        raise InputError(f"{what}: shape {x.shape}; accepted: n of {tuple(wanted)}, in this order")
+    own_shape = (of.calls, *of.shape) if stored is None or stored.axes is None else stored.shape
+    own_sizes, given_sizes = ([n for n in shape if n > 1] for shape in (own_shape, x.shape[1:]))
+    if own_sizes != given_sizes and sorted(own_sizes) == sorted(given_sizes):
+        raise InputError(f"{what}: shape {x.shape}; accepted: n of {tuple(own_sizes)}, in this order")
     flat = x.reshape(len(x), inputs)
     if codes or stored is None:
         if flat.dtype != np.uint8:
@@ -110,9 +110,9 @@ def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = Fal
     values = flat.astype(np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{what}: holds a value that is not finite; accepted: finite numbers")
-    least, most = float(stored.low.min()), float(stored.high.max())
-    width = most - least
-    if values.size and (values.min() < least - width or values.max() > most + width):
+    lowest, highest = float(stored.low.min()), float(stored.high.max())
+    width = highest - lowest
+    if values.size and (values.min() < lowest - width or values.max() > highest + width):
         hint = "; if they are codes 0..255, say so (codes)" if flat.dtype == np.uint8 else ""
         raise InputError(
             f"{what}: values are {values.min():g}..{values.max():g}; accepted: the model's own unit, "

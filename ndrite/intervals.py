@@ -67,9 +67,9 @@ def loss(lost: int, won: int, n: int) -> str:
     low, high = paired(lost, won, n)
     if won > lost:
         low, high = -high, -low
-    what = f"{100 * abs(lost - won) / n:.2f} points {'won' if won > lost else 'lost'}"
+    change = f"{100 * abs(lost - won) / n:.2f} points {'won' if won > lost else 'lost'}"
     noise = f", within the noise of {n:,} samples" if is_noise(lost, won, n) else ""
-    return f"{what} ({100 * low:.2f} .. {100 * high:.2f}){noise}"
+    return f"{change} ({100 * low:.2f} .. {100 * high:.2f}){noise}"
 
 
 def percent(accuracy: float, n: int) -> str:
@@ -102,17 +102,17 @@ def crossed_of(
         own but with the same samples; its mean is the statistic's last argument.
     """
     networks, dies, n = values[0].shape
-    rows, counts, others = _draws(networks, dies, n, 0 if beside is None else len(beside), same_dies)
-    taken = [(np.asarray(v.reshape(networks * dies, n), np.float64), rows) for v in values]
-    taken += [] if beside is None else [(beside, others)]
-    drawn = np.empty((len(taken), DRAWS))
+    rows, counts, other_draws = _draws(networks, dies, n, 0 if beside is None else len(beside), same_dies)
+    quantities = [(np.asarray(v.reshape(networks * dies, n), np.float64), rows) for v in values]
+    quantities += [] if beside is None else [(beside, other_draws)]
+    drawn = np.empty((len(quantities), DRAWS))
     for first in range(0, DRAWS, TOGETHER):
         some = slice(first, first + TOGETHER)
         of_samples = counts[some].T / n
-        for means, (quantity, parts) in zip(drawn, taken, strict=True):
+        for means, (quantity, parts) in zip(drawn, quantities, strict=True):
             means[some] = ((quantity @ of_samples) * parts[some].T).sum(axis=0)
-    found = [statistic(*means) for means in drawn.T]
-    low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    statistics = [statistic(*means) for means in drawn.T]
+    low, high = np.nanquantile(statistics, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -123,13 +123,15 @@ def _draws(
     """What each of ``DRAWS`` draws takes: parts of the rows (DRAWS, networks * dies), how often each sample
     (DRAWS, n), and parts of what is beside (DRAWS, others). Many quantities share them."""
     rng = np.random.default_rng(0)
-    rows, beside = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
+    rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
     counts = np.empty((DRAWS, n), np.uint8)  # 256 times the same sample is not drawn
     for draw in range(DRAWS):
         some = rng.integers(0, networks, (networks, 1))
-        own = rng.integers(0, dies, (1 if same_dies else networks, dies))
-        rows[draw] = np.bincount((some * dies + own).ravel(), minlength=networks * dies) / (networks * dies)
+        drawn_dies = rng.integers(0, dies, (1 if same_dies else networks, dies))
+        rows[draw] = np.bincount((some * dies + drawn_dies).ravel(), minlength=networks * dies) / (
+            networks * dies
+        )
         counts[draw] = np.bincount(rng.integers(0, n, n), minlength=n)
         if others:
-            beside[draw] = np.bincount(rng.integers(0, others, others), minlength=others) / others
-    return rows, counts, beside
+            other_counts[draw] = np.bincount(rng.integers(0, others, others), minlength=others) / others
+    return rows, counts, other_counts

@@ -72,7 +72,7 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
 
     Raises InputError where the user contradicts the model, naming both readings.
     """
-    own = meaning.task or kind_of(meaning.classes, shape)
+    own_kind = meaning.task or kind_of(meaning.classes, shape)
     if classes is not None:
         numbers = meaning.classes == tuple(map(str, range(len(meaning.classes))))
         if meaning.task == VALUES:
@@ -90,19 +90,21 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
                 f"accepted: {accepted}"
             )
         try:
-            kind = LABELS if LABELS in (task, own) and len(classes) == shape[0] else kind_of(classes, shape)
+            kind = (
+                LABELS if LABELS in (task, own_kind) and len(classes) == shape[0] else kind_of(classes, shape)
+            )
         except MeaningError as error:
             raise InputError(str(error)) from None
         if task is not None and task != kind:
             raise InputError(
                 f"task is {task}, and {len(classes)} names of classes make it {kind}; accepted: one of them"
             )
-        named = meaning.named_labels and classes == meaning.classes
-        meaning = dataclasses.replace(meaning, task=kind, classes=classes, named_labels=named)
+        only_names = meaning.named_labels and classes == meaning.classes
+        meaning = dataclasses.replace(meaning, task=kind, classes=classes, named_labels=only_names)
     elif task is not None:
-        if own and task != own:
+        if own_kind and task != own_kind:
             raise InputError(
-                f"task is {task}, and the model's outputs are {own}; accepted: {own}, or without"
+                f"task is {task}, and the model's outputs are {own_kind}; accepted: {own_kind}, or without"
             )
         try:
             meaning = dataclasses.replace(meaning, task=task)
@@ -132,30 +134,30 @@ def numbered(
             f"{what}: {_described(labels)}; accepted: classes ({samples},), whole numbers or text"
         )
     if _whole(flat):
-        known, numbers = np.unique(flat[:, 0].astype(np.int64), return_inverse=True)
+        classes, numbers = np.unique(flat[:, 0].astype(np.int64), return_inverse=True)
     else:
-        known, numbers = np.unique(_texts(flat)[:, 0], return_inverse=True)
-    if len(known) < 2:
-        raise InputError(f"{what}: every class is {known[0]}; accepted: two classes or more")
-    if len(known) > CLASSES_MAX:
-        raise InputError(f"{what}: {len(known)} classes; accepted: at most {CLASSES_MAX}")
-    return numbers.astype(np.int64), tuple(map(str, known.tolist()))
+        classes, numbers = np.unique(_texts(flat)[:, 0], return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(f"{what}: every class is {classes[0]}; accepted: two classes or more")
+    if len(classes) > CLASSES_MAX:
+        raise InputError(f"{what}: {len(classes)} classes; accepted: at most {CLASSES_MAX}")
+    return numbers.astype(np.int64), tuple(map(str, classes.tolist()))
 
 
 def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
     """The task that labels show, where the file says none."""
-    rest: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
+    fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
     channels, places = shape[0], shape[1] * shape[2]
     outputs, flat = channels * places, labels.reshape(len(labels), -1)
     numbers = labels.dtype.kind in "biuf"
     if measure in MEASURES[VALUES]:
-        return Task(kind=VALUES, **rest)
+        return Task(kind=VALUES, **fields)
     if measure == LABEL_ACCURACY:
-        return Task(kind=LABELS, **rest)
+        return Task(kind=LABELS, **fields)
     if numbers and channels == 1 and flat.shape[1] == places:
-        seen = set(np.unique(flat).tolist())
-        if seen <= {0, 1} or seen <= set(SIGNED):
-            no, yes = ("-1", "1") if -1 in seen else ("0", "1")
+        distinct = set(np.unique(flat).tolist())
+        if distinct <= {0, 1} or distinct <= set(SIGNED):
+            no, yes = ("-1", "1") if -1 in distinct else ("0", "1")
             warnings.warn(
                 f"{what}: the file does not say what its output means; taken for two classes, {yes} above "
                 f"{meaning.threshold:g} and {no} below. For values: --measure rms_error. To decide it for "
@@ -163,19 +165,19 @@ def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str
                 InputWarning,
                 stacklevel=5,
             )
-            return Task(kind=TWO_CLASSES, **rest)
+            return Task(kind=TWO_CLASSES, **fields)
         if measure != ACCURACY:
-            return Task(kind=VALUES, **rest)
+            return Task(kind=VALUES, **fields)
     if numbers and channels > 1 and flat.shape[1] == places and _whole(flat) and _within(flat, channels):
-        return Task(kind=CLASSES, **rest)
+        return Task(kind=CLASSES, **fields)
     if numbers and flat.shape[1] == outputs:
         binary = bool(np.isin(flat, (0, 1)).all())
         if binary and places == 1 and (flat.sum(axis=1) == 1).all():
-            return Task(kind=CLASSES, **rest)
+            return Task(kind=CLASSES, **fields)
         if binary and labels.dtype.kind != "f":
-            return Task(kind=LABELS, **rest)
+            return Task(kind=LABELS, **fields)
         if measure != ACCURACY:
-            return Task(kind=VALUES, **rest)
+            return Task(kind=VALUES, **fields)
     readings = [f"class numbers 0..{channels - 1}"] if channels > 1 else ["two classes 0 and 1, or -1 and 1"]
     if labels.dtype.kind not in "biuf":
         readings = [
@@ -190,16 +192,16 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:
-        named = _by_name(flat, names, task)
-        if named is not None:
-            return named[:, 0] if places == 1 else named
+        numbers_by_name = _by_name(flat, names, task)
+        if numbers_by_name is not None:
+            return numbers_by_name[:, 0] if places == 1 else numbers_by_name
     elif flat.shape[1] == len(names) * places and flat.dtype.kind in "biuf":
         hot = flat.reshape(len(flat), -1, places)
         if np.isin(hot, (0, 1)).all() and (hot.sum(axis=1) == 1).all():
             numbers: npt.NDArray[np.int64] = hot.argmax(axis=1)
             return numbers[:, 0] if places == 1 else numbers
-    each = "" if places == 1 else f", one for each of {places} places"
-    readings = [f"classes by name ({_list(names)}){each}"]
+    per_place = "" if places == 1 else f", one for each of {places} places"
+    readings = [f"classes by name ({_list(names)}){per_place}"]
     if _by_number(task):
         readings.append(f"class numbers 0..{len(names) - 1}")
     readings.append(f"one-hot rows of {len(names)}")

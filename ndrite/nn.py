@@ -167,10 +167,10 @@ def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, 
         u = torch.relu(u)
         return height * u * torch.exp(1.0 - u)
     values, first, step = curve
-    at = ((u - first) / step).clamp(0.0, len(values) - 1.0)
-    left = at.detach().floor().clamp(max=len(values) - 2.0)
+    position = ((u - first) / step).clamp(0.0, len(values) - 1.0)
+    left = position.detach().floor().clamp(max=len(values) - 2.0)
     low, high = values[left.long()], values[left.long() + 1]
-    return height * (low + (at - left) * (high - low))
+    return height * (low + (position - left) * (high - low))
 
 
 class _Exported(torch.autograd.Function):

@@ -77,8 +77,8 @@ class Summary(Result):
 
     def tables(self) -> Iterable[Table]:
         """The values in words."""
-        known = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
-        rows = [(name, said(name, value)) for name, value in known.items()]
+        shown_values = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
+        rows = [(name, said(name, value)) for name, value in shown_values.items()]
         yield Table(self.heading.format_map(vars(self)), ("quantity", "value"), rows)
 
 
@@ -110,8 +110,8 @@ def said(name: str, value: Any) -> str:
     if "accuracy" in name or "yield" in name:
         return percents(value) + " %"
     if isinstance(value, list | tuple):
-        whole = all(isinstance(v, int) for v in value)
-        return "-".join(map(str, value)) if whole else ", ".join(f"{v:.1f}" for v in value)
+        only_integers = all(isinstance(v, int) for v in value)
+        return "-".join(map(str, value)) if only_integers else ", ".join(f"{v:.1f}" for v in value)
     return plain(value)
 
 

@@ -45,21 +45,23 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
     if not both_or_neither(inputs, labels):
         return data_set(data or "fashion-mnist", None if folder is None else str(folder))
     if data is not None or folder is not None:
-        other = "data" if folder is None else "folder"
-        raise InputError(f"{other} and inputs exclude each other; accepted: one of them")
-    x, y, what = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
+        parameter = "data" if folder is None else "folder"
+        raise InputError(f"{parameter} and inputs exclude each other; accepted: one of them")
+    x, y, file = array_of(inputs), array_of(labels), name_of(inputs, "inputs")
     if x.ndim != 2 or x.dtype != np.uint8 or len(x) < 2 or not x.size:
-        raise InputError(f"{what}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
+        raise InputError(f"{file}: {x.dtype} {x.shape}; accepted: uint8 (n, inputs), n at least 2")
     numbers, names = numbered(y, len(x), name_of(labels, "labels"))
     warn_of_order(numbers, name_of(labels, "labels"))
-    return Labelled(Path(what).stem, x, numbers, x[:0], numbers[:0], classes=names, own=True)
+    return Labelled(Path(file).stem, x, numbers, x[:0], numbers[:0], classes=names, own=True)
 
 
 def warn_of_order(labels: Labels, what: str) -> None:
     """Say so where own samples are in the order of their classes: the last of them are held out."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
-        said = f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
-        warnings.warn(said, InputWarning, stacklevel=4)
+        warning = (
+            f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
+        )
+        warnings.warn(warning, InputWarning, stacklevel=4)
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
@@ -93,8 +95,8 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
     """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
     if name == "fashion-mnist":
         return datasets.fashion_mnist_test()
-    found = data_set(name)
-    return found.test_x, found.test_labels
+    labelled = data_set(name)
+    return labelled.test_x, labelled.test_labels
 
 
 def apart(name: str) -> tuple[Codes, Codes, Labels]:
@@ -106,8 +108,8 @@ def apart(name: str) -> tuple[Codes, Codes, Labels]:
     if name == "fashion-mnist":
         x, labels = judging_set(name)
         return x[:CALIBRATION_SAMPLES], x[CALIBRATION_SAMPLES:], labels[CALIBRATION_SAMPLES:]
-    found = data_set(name)
-    return found.x[:CALIBRATION_SAMPLES], found.test_x, found.test_labels
+    labelled = data_set(name)
+    return labelled.x[:CALIBRATION_SAMPLES], labelled.test_x, labelled.test_labels
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
@@ -187,10 +189,10 @@ def judged_samples(
     """
     shape, measure = of.map_shapes[-1], measure or ""
     if both_or_neither(inputs, labels):
-        x, given = seen_samples(of, whole, inputs, data=data, codes=codes), array_of(labels)
+        x, raw_labels = seen_samples(of, whole, inputs, data=data, codes=codes), array_of(labels)
         by = name_of(labels, "labels")
-        if len(given) != len(x):
-            raise InputError(f"{by}: {len(given)} rows; accepted: {len(x)}, one per input")
+        if len(raw_labels) != len(x):
+            raise InputError(f"{by}: {len(raw_labels)} rows; accepted: {len(x)}, one per input")
     elif whole is not None and holds(of, data):
         x, by = whole.samples, OWN_ANSWERS
         task = task_by(of.meaning, shape, measure)
@@ -201,9 +203,9 @@ def judged_samples(
         return Judged(x, truth, by, task)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-        x, given = judging_set(name) if seen else apart(name)[1:]
+        x, raw_labels = judging_set(name) if seen else apart(name)[1:]
         by = name
-    truth, task = read_labels(given, of.meaning, shape, name_of(labels, "labels"), measure)
+    truth, task = read_labels(raw_labels, of.meaning, shape, name_of(labels, "labels"), measure)
     if task.kind == VALUES or task.threshold:
         output_step(of, by)
     return Judged(x, truth, by, task)
@@ -225,10 +227,10 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
-        found = codes_of(inputs, of, codes=codes)
-        if not len(found):
+        samples = codes_of(inputs, of, codes=codes)
+        if not len(samples):
             raise InputError(f"{name_of(inputs, 'inputs')}: 0 samples; accepted: at least one")
-        return found
+        return samples
     if whole is not None and holds(of, data):
         return whole.samples
     return judging_set(chosen_data_set(of.meaning, of.inputs, data, "inputs"))[0]

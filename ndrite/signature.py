@@ -73,12 +73,12 @@ class Option:
 def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
     """``1,28,28`` as its numbers, each from 1; ``refused``: the error of what is none."""
     try:
-        found = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        found = ()
-    if not found or not 1 <= min(found) <= max(found) <= most:
+        numbers = ()
+    if not numbers or not 1 <= min(numbers) <= max(numbers) <= most:
         raise InputError(refused or f"{text!r} is no shape; accepted: positive integers, such as 1,28,28")
-    return found
+    return numbers
 
 
 def widths(hidden: str) -> tuple[int, ...]:
@@ -153,8 +153,8 @@ def parted(hint: Any) -> tuple[Any, Option]:
         if get_origin(hint) is Annotated:
             hint, *_, option = get_args(hint)  # the last one is the nearest to the parameter
         elif get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
-            rest = [part for part in get_args(hint) if part is not type(None)]
-            hint = rest[0] if len(rest) == 1 else Any
+            kinds = [part for part in get_args(hint) if part is not type(None)]
+            hint = kinds[0] if len(kinds) == 1 else Any
         else:
             return hint, option
 
@@ -169,7 +169,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     Raises InputError: naming a value outside its range or choices, the folder of an output that does not
     exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.
     """
-    known = inspect.signature(function)
+    signature = inspect.signature(function)
 
     @functools.lru_cache(1)
     def hints() -> dict[str, tuple[Any, Option]]:
@@ -178,12 +178,12 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def checked(*given: P.args, **options: P.kwargs) -> R:
         files: list[tuple[str, Any, bool]] = []
-        bound = known.bind(*given, **options)
+        bound = signature.bind(*given, **options)
         for name, value in bound.arguments.items():
             kind, option = hints()[name]
             if isinstance(value, np.generic):
                 value = bound.arguments[name] = value.item()  # files and other widths take Python's own
-            if value is not None or (kind in TYPES and known.parameters[name].default is not None):
+            if value is not None or (kind in TYPES and signature.parameters[name].default is not None):
                 _check(name, value, kind, option)
             if isinstance(value, str | os.PathLike):
                 parts = [value] if "FILE" in option.metavar else []
@@ -193,7 +193,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         _check_apart(files)
         return function(*bound.args, **bound.kwargs)
 
-    checked.__signature__ = _plain(known)  # type: ignore[attr-defined]
+    checked.__signature__ = _plain(signature)  # type: ignore[attr-defined]
     return checked
 
 

@@ -45,37 +45,37 @@ def connect(url: str) -> BoardApi:
     """
     if not isinstance(url, str):
         raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
-    scheme, colon, rest = url.partition(":")
+    scheme, colon, address = url.partition(":")
     kind = scheme + colon
     if kind == "golden:":
         from ndrite.boards.golden import GoldenBoard
 
-        return GoldenBoard(preset(rest) if rest else None)
+        return GoldenBoard(preset(address) if address else None)
     if kind in ("sim:", "sim-udp:"):
         from ndrite.boards.sim import SimLink, SizedBoard
         from ndrite.boards.sim.udp import sim_udp_link
 
         link: Callable[..., Link] = SimLink if kind == "sim:" else sim_udp_link
-        of_need = None if rest else SizedBoard.of_links(link, partial(link, learns=True))
-        return SteppedBoard(of_need or Board(link(preset(rest))))
-    if kind in ("uart:", "udp:") and rest:
-        return SteppedBoard(Board(UartLink(*_port(rest)) if kind == "uart:" else _udp_link(rest)))
-    if kind == "pcie-sim:" or (kind == "pcie:" and rest):
+        of_need = None if address else SizedBoard.of_links(link, partial(link, learns=True))
+        return SteppedBoard(of_need or Board(link(preset(address))))
+    if kind in ("uart:", "udp:") and address:
+        return SteppedBoard(Board(UartLink(*_port(address)) if kind == "uart:" else _udp_link(address)))
+    if kind == "pcie-sim:" or (kind == "pcie:" and address):
         from ndrite.boards.sim import SizedBoard
         from ndrite.boards.sim.pcie import SimCard
         from ndrite.host.links.pcie import PcieChannel, open_card
 
-        if not rest:
+        if not address:
             return SteppedBoard(SizedBoard(lambda geometry: PcieChannel(SimCard(geometry)), maps=False))
-        card = open_card(rest) if kind == "pcie:" else SimCard(preset(rest))
+        card = open_card(address) if kind == "pcie:" else SimCard(preset(address))
         return SteppedBoard(Board.over(PcieChannel(card)))
     raise InputError(f"board URL is {url!r}; accepted: {FORMS}")
 
 
 def connect_learner(url: str) -> BoardApi | LearningBoard:
     """The same of a board that is to learn: gateware on Ethernet (``udp:``) either learns or infers."""
-    scheme, _, rest = url.partition(":")
-    return LearningBoard(_udp_link(rest)) if scheme == "udp" and rest else connect(url)
+    scheme, _, address = url.partition(":")
+    return LearningBoard(_udp_link(address)) if scheme == "udp" and address else connect(url)
 
 
 def _udp_link(address: str) -> Link:
@@ -94,7 +94,7 @@ def preset(name: str) -> Geometry:
 
 
 def _port(rest: str) -> tuple[str, int]:
-    port, at, baud = rest.rpartition("@")
-    if at and port and baud.isdecimal() and int(baud):
+    port, separator, baud = rest.rpartition("@")
+    if separator and port and baud.isdecimal() and int(baud):
         return port, int(baud)
     return rest, DEFAULT_BAUD

@@ -67,10 +67,10 @@ def command(
 
 def _stale(output: Path) -> list[tuple[str, float | None]]:
     """Print and return the studies that are not of today's code."""
-    known = stale(output)
-    rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in known]
+    stale_studies = stale(output)
+    rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
     print_table(Table("not of today's code", ("study", "core hours"), rows))
-    return known
+    return stale_studies
 
 
 def _study(

@@ -16,13 +16,13 @@ KINDS = ("relu", "ndr-fixed", "ndr-shared", "ndr")
 
 def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict[str, Any]:
     """Train one network; its accuracy on the test set."""
-    found, large = data_of(data), data == "fashion-mnist"
+    labelled, large = data_of(data), data == "fashion-mnist"
     width, held_out, batch, average = (128, 5000, 256, 0.995) if large else (32, 108, 64, 0.97)
     rate = 8e-3 if normalise else 3e-3
-    how: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average}
-    how |= {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
-    net, _ = train(found, seed=seed, shift=int(large), **how)
-    return {"accuracy": net.accuracy(found.test_x, found.test_labels)}
+    recipe: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average}
+    recipe |= {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
+    net, _ = train(labelled, seed=seed, shift=int(large), **recipe)
+    return {"accuracy": net.accuracy(labelled.test_x, labelled.test_labels)}
 
 
 def tables(found: Runs) -> list[table.Table]:

@@ -56,24 +56,31 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
     x, labels, test_x, test_labels = learning_data(samples)
     fit = x[-dies.SAMPLES :]
     chip = dies.changed(CONVERTERS, **({"cell__error_scale": MORE_ERROR} if task == AGED else {}))
-    made = dies.aged(net, chip, number, fit, LATER_S) if task == AGED else dies.make(net, chip, number, fit)
-    plan, learn, held = (Plan(steps=2, batch=200), 3000, 500) if samples < 1000 else (PLAN, LEARN, HELD)
+    mapped = dies.aged(net, chip, number, fit, LATER_S) if task == AGED else dies.make(net, chip, number, fit)
+    plan, learn, held_count = (Plan(steps=2, batch=200), 3000, 500) if samples < 1000 else (PLAN, LEARN, HELD)
     plan = dataclasses.replace(plan, seed=number)
-    other, classes = changed(x[-learn - held :], task, 2 * number), labels[-learn - held :]
+    changed_samples, classes = (
+        changed(x[-learn - held_count :], task, 2 * number),
+        labels[-learn - held_count :],
+    )
     test = (changed(test_x, task, 2 * number + 1), test_labels)
 
-    programs, rates, best = {AS_IT_IS: made.program}, {}, -1.0
+    programs, rates, best = {AS_IT_IS: mapped.program}, {}, -1.0
     for rate in controls.RATES:
         at_rate = dataclasses.replace(plan, rate=rate)
-        pulsed = dies.tuned(made, net, other[held:], classes[held:], at_rate, number)
-        accuracy = float(dies.on_die(pulsed, number, other[:held], classes[:held]).mean())
+        pulsed = dies.tuned(mapped, net, changed_samples[held_count:], classes[held_count:], at_rate, number)
+        accuracy = float(
+            dies.on_die(pulsed, number, changed_samples[:held_count], classes[:held_count]).mean()
+        )
         if accuracy > best:
             best, programs[PULSES], rates[f"{PULSES}, rate"] = accuracy, pulsed, rate
     for kind in controls.KINDS:
-        known = controls.seen(made.program, chip.array.rows, other, classes)
-        found = controls.adapted(made, chip, kind, known.part(held, None), known.part(0, held), plan)
-        programs[kind], rates[f"{kind}, rate"], _ = found
-    on_die = {what: dies.on_die(program, number, *test) for what, program in programs.items()}
+        seen_samples = controls.seen(mapped.program, chip.array.rows, changed_samples, classes)
+        adapted_controls = controls.adapted(
+            mapped, chip, kind, seen_samples.part(held_count, None), seen_samples.part(0, held_count), plan
+        )
+        programs[kind], rates[f"{kind}, rate"], _ = adapted_controls
+    on_die = {state: dies.on_die(program, number, *test) for state, program in programs.items()}
     return runs.kept(dies.in_float(net, *test), on_die) | rates
 
 

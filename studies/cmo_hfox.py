@@ -69,11 +69,11 @@ def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> F
     # x = 2 u - 1: what is constant goes into the bias.
     dense = Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32))
     net = Network.chain((dense,), "mvm")
-    given = np.rint((x + 1) / 2 * 255).astype(np.uint8)
+    codes = np.rint((x + 1) / 2 * 255).astype(np.uint8)
     rng = np.random.default_rng((2, seed))
     typical = rng.integers(0, 256, (512, SIZE), dtype=np.uint8)
     mapped = dies.make(net, described(name, time_s), seed, typical, column_steps=True)
-    return np.asarray(Core(mapped.program).infer(given, seed=seed) * mapped.die.arrays[0].step)
+    return np.asarray(Core(mapped.program).infer(codes, seed=seed) * mapped.die.arrays[0].step)
 
 
 def _rms(error: Floats) -> float:
@@ -92,7 +92,7 @@ def found(of: Runs) -> dict[str, Found]:
 
 def tables(of: Runs) -> list[table.Table]:
     """Errors by way, beside what every output is."""
-    groups = {(words, when): (way, when) for way, words in WAYS.items() for when in TIMES}
+    groups = {(words, when): (method, when) for method, words in WAYS.items() for when in TIMES}
     columns = {
         f"{n}, RMS error": lambda g, n=n: table.over_seeds([r[f"{n}, {g[1]}, {g[0]}"] for r in of], 3)
         for n in (CMO, OTHER)

@@ -79,10 +79,10 @@ class Control:
     def hidden(self, p: Sums) -> tuple[Floats, Floats, Floats]:
         """Outputs 0..255, their slopes by voltage code, voltage codes before gain and shift; (n, M) each."""
         v = (p + self.first.bias) * (self.first.scale / 2.0**self.first.vshift)
-        at = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
-        low, columns = at.astype(np.int64), np.arange(self.first.outputs)
+        code = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
+        low, columns = code.astype(np.int64), np.arange(self.first.outputs)
         left, right = self.table[low, columns], self.table[low + 1, columns]
-        return left + (at - low) * (right - left), right - left, v
+        return left + (code - low) * (right - left), right - left, v
 
     def logits(self, y: Floats) -> Floats:
         """Outputs (n, outputs) in the network's unit."""
@@ -117,9 +117,9 @@ class Control:
         errors of their own and their columns' biases corrected on ``data``."""
         first, last = self.first, self.last
         if self.kind == "gain and bias":
-            wanted = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
-            scale, vshift = scale_and_shift(wanted)
-            bias = int32("bias", first.bias + self.shift * self.per_peak / wanted)
+            target_gain = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
+            scale, vshift = scale_and_shift(target_gain)
+            bias = int32("bias", first.bias + self.shift * self.per_peak / target_gain)
             first = dataclasses.replace(first, scale=scale.astype(np.uint16), vshift=vshift, bias=bias)
         else:
             mapped = self.made.die.arrays[1].mapped

@@ -39,20 +39,20 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
     """The account of one published point, at the chip's node and read time."""
-    here = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
-    found = [work_of(core, point)]
+    of_core = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
+    all_work = [work_of(core, point)]
     if "second_adc_bits" in point:
-        again = Use("converter", core["columns"], of=(point["second_adc_bits"],))
-        found.append(Work("second phase", uses=(again,)))
-    return Account(tuple(found), here, name=core["title"], chip=point["name"])
+        second = Use("converter", core["columns"], of=(point["second_adc_bits"],))
+        all_work.append(Work("second phase", uses=(second,)))
+    return Account(tuple(all_work), of_core, name=core["title"], chip=point["name"])
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:
     """One point: published and modelled TOPS/W and area of a core, and what the energy is made of."""
-    found = account_of_point(core, point, constants)
-    modelled, total = found.tops_per_W, found.total
+    account = account_of_point(core, point, constants)
+    modelled, total = account.tops_per_W, account.total
     shares = {
-        c: float(np.round(v.energy_pJ[1] / total.energy_pJ[1], 4)) for c, v in found.by_component().items()
+        c: float(np.round(v.energy_pJ[1] / total.energy_pJ[1], 4)) for c, v in account.by_component().items()
     }
     return {
         "basis": MODELLED,

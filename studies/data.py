@@ -52,8 +52,8 @@ def learning_data(samples: int) -> tuple[Any, Any, Any, Any]:
     if samples < 1000:
         x, labels = fashion_mnist_test()
         return x[5000:], labels[5000:], x[:samples], labels[:samples]
-    found = data("fashion-mnist")
-    return found.x, found.labels, found.test_x[:samples], found.test_labels[:samples]
+    labelled = data("fashion-mnist")
+    return labelled.x, labelled.labels, labelled.test_x[:samples], labelled.test_labels[:samples]
 
 
 def _of_scikit_learn(name: str) -> Labelled:
@@ -68,7 +68,7 @@ def _of_scikit_learn(name: str) -> Labelled:
     else:
         (values, classes), test = make_moons(MOONS, noise=MOONS_NOISE, random_state=0), MOONS // 2
     order = np.random.default_rng(0).permutation(len(values))
-    train, rest = order[test:], order[:test]
+    train, test_rows = order[test:], order[:test]
     low, high = values[train].min(axis=0), values[train].max(axis=0)
     codes = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    return Labelled(name, codes[train], classes[train], codes[rest], classes[rest])
+    return Labelled(name, codes[train], classes[train], codes[test_rows], classes[test_rows])

@@ -35,18 +35,18 @@ def convolutional(chip: str | None) -> Any:
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
     """One network: what it gets right in float, and on every die of the chip."""
-    found, chip = data_of(data), None if on == "software" else on
+    labelled, chip = data_of(data), None if on == "software" else on
     layers: dict[str, Any] = (
         {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
     )
     net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, **layers)
-    known = (found.x, found.labels, found.test_x, found.test_labels)
+    samples = (labelled.x, labelled.labels, labelled.test_x, labelled.test_labels)
     right = [
-        on_chip.before_and_after(net, load_chip(chip), on_chip.number_of(seed, die), known, None)[0]
+        on_chip.before_and_after(net, load_chip(chip), on_chip.number_of(seed, die), samples, None)[0]
         for die in range(dies)
         if chip is not None
     ]
-    return {"held_out": held_out} | runs.kept(on_chip.in_float(net, *known[2:]), {"on_dies": right})
+    return {"held_out": held_out} | runs.kept(on_chip.in_float(net, *samples[2:]), {"on_dies": right})
 
 
 def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
@@ -54,8 +54,8 @@ def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]
     (networks, dies, n), and of software's networks (networks, n)."""
     groups = {}
     for (data, hidden), group in runs.by(found, "data", "hidden").items():
-        chip, beside = runs.where(group, on=ANALOG), runs.where(group, on="software")
-        groups[data, hidden] = (runs.right(chip), runs.right(chip, "on_dies"), runs.right(beside)[:, 0])
+        chip, software = runs.where(group, on=ANALOG), runs.where(group, on="software")
+        groups[data, hidden] = (runs.right(chip), runs.right(chip, "on_dies"), runs.right(software)[:, 0])
     return groups
 
 

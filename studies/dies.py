@@ -64,8 +64,8 @@ def tuned(
     """The program after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
     plan = dataclasses.replace(plan, seed=seed)
     board = GoldenBoard()
-    found = calibrate_board(board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells)
-    return found.program
+    result = calibrate_board(board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells)
+    return result.program
 
 
 def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
@@ -93,8 +93,8 @@ def before_and_after(
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """
     x, labels, *test = data
-    made = make(net, chip, number, x[-SAMPLES:], corrected=corrected)
-    programs = [made.program]
+    mapped = make(net, chip, number, x[-SAMPLES:], corrected=corrected)
+    programs = [mapped.program]
     if plan is not None:
-        programs.append(tuned(made, net, x, labels, plan, number, cells=cells))
+        programs.append(tuned(mapped, net, x, labels, plan, number, cells=cells))
     return [on_die(program, number, *test) for program in programs]

@@ -24,16 +24,18 @@ def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
     """Learn from one random start; what is right afterwards, pulses a device."""
     name: Any
     name, _, kind = data.partition(", ")
-    how = HELD["data"][data] | HELD["cases"][case]
+    recipe = HELD["data"][data] | HELD["cases"][case]
     if kind:
-        how["device"] = dataclasses.replace(changed("ideal+ecram-tang2018", **HELD["soft"]), name="soft")
+        recipe["device"] = dataclasses.replace(changed("ideal+ecram-tang2018", **HELD["soft"]), name="soft")
     test = data_of(name)
-    how["samples"] = min(SAMPLES, len(test.x))
-    found = ndrite.learn(chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **how)
-    program = found.compiled.program
+    recipe["samples"] = min(SAMPLES, len(test.x))
+    learned = ndrite.learn(
+        chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **recipe
+    )
+    program = learned.compiled.program
     right = on_die(program, seed, test.test_x, test.test_labels)
     devices = [(layer.inputs + 1) * layer.outputs for layer in program.layers]
-    pulses = float(np.average(found.summary["pulses_a_device"], weights=devices))
+    pulses = float(np.average(learned.summary["pulses_a_device"], weights=devices))
     return {"after": runs.packed(right), "samples": len(right), "pulses": pulses}
 
 
@@ -46,10 +48,10 @@ def tables(found: Runs) -> list[table.Table]:
         "pulses a device": lambda g: f"{sum(r['pulses'] for r in g) / len(g):.0f}",
     }
     pairs = {
-        (data, case, other): (groups[data, case], groups[data, other])
+        (data, case, reference): (groups[data, case], groups[data, reference])
         for data in HELD["data"]
-        for case, other in HELD["compared"]
-        if (data, case) in groups and len(groups[data, case]) == len(groups.get((data, other), ()))
+        for case, reference in HELD["compared"]
+        if (data, case) in groups and len(groups[data, case]) == len(groups.get((data, reference), ()))
     }
     difference = {
         "difference, points": lambda pair: points(runs.right(pair[0], "after") - runs.right(pair[1], "after"))

@@ -25,15 +25,15 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train one network at its kind's rate; what it and its dies get right of the test set."""
     rate, swept = rate_of(task, kind, epochs)
     network, held_out = trained(task, kind, rate, seed, epochs)
-    found = data(TASKS[task]["data"])
-    made = {cause: on_dies(network, found, cause) for cause in CAUSES if applies(kind, cause)}
+    labelled = data(TASKS[task]["data"])
+    right_by_cause = {cause: on_dies(network, labelled, cause) for cause in CAUSES if applies(kind, cause)}
     return {
         "rate": rate,
         "swept": swept,
         "held_out": held_out,
         "weights": int(sum(layer.weights.size for layer in network.layers)),
-        "energy_pJ": round(energy_pj(network, found), 1) if seed == 1 else None,
-        **runs.kept(dies.in_float(network, found.test_x, found.test_labels), made),
+        "energy_pJ": round(energy_pj(network, labelled), 1) if seed == 1 else None,
+        **runs.kept(dies.in_float(network, labelled.test_x, labelled.test_labels), right_by_cause),
     }
 
 
@@ -44,8 +44,8 @@ def applies(kind: str, cause: str) -> bool:
 
 def energy_pj(network: Network, found: Labelled) -> float:
     """Modelled energy of one sample on ``ENERGY_CHIP``, typical, mean of the first test samples."""
-    made = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
-    account = account_of(made.program, made.die, found.test_x[:ENERGY_SAMPLES], load_constants())
+    mapped = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
+    account = account_of(mapped.program, mapped.die, found.test_x[:ENERGY_SAMPLES], load_constants())
     return float(account.total.energy_pJ[1])
 
 
@@ -55,8 +55,8 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
         aged = of.get("aged", False)
-        made = dies.aged(network, chip, die, fit, DAY) if aged else dies.make(network, chip, die, fit)
-        right.append(dies.on_die(made.program, die, found.test_x, found.test_labels))
+        mapped = dies.aged(network, chip, die, fit, DAY) if aged else dies.make(network, chip, die, fit)
+        right.append(dies.on_die(mapped.program, die, found.test_x, found.test_labels))
     return right
 
 
@@ -77,8 +77,8 @@ def tables(found: Runs) -> list[table.Table]:
     groups = runs.by(order, "task", "kind")
 
     def against_relu(group: Runs) -> str:
-        beside = groups[group[0]["task"], RELU]
-        return "-" if group == beside else points(runs.right(group) - runs.right(beside))
+        relu = groups[group[0]["task"], RELU]
+        return "-" if group == relu else points(runs.right(group) - runs.right(relu))
 
     def losing(group: Runs, cause: str) -> str:
         return points(runs.lost(group, cause), same_dies=True) if applies(group[0]["kind"], cause) else "-"

@@ -27,11 +27,11 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
     """The rate that is best on held-out training samples, and what all of them came to."""
     fewer, of = max(1, epochs // 2), TASKS[task]
     seeds = range(SWEPT, SWEPT + of["sweeps"])
-    found = {
+    held_out = {
         f"{rate:g}": float(np.mean([trained(task, kind, rate, seed, fewer)[1] for seed in seeds]))
         for rate in of["rates"]
     }
-    return float(max(found, key=found.__getitem__)), found
+    return float(max(held_out, key=held_out.__getitem__)), held_out
 
 
 def kan(task: str, kind: str) -> Any:
@@ -40,21 +40,24 @@ def kan(task: str, kind: str) -> Any:
 
     from ndrite.nn import Bases
 
-    of, each, parts = TASKS[task], kind.endswith("each"), []
+    of, per_value, parts = TASKS[task], kind.endswith("each"), []
     sizes = [int(part) for part in task.split(",")[0].split()[1].split("-")]
     for (inputs, outputs), low in zip(pairwise(sizes), (0.0, -1.0), strict=True):
-        parts += [Bases(inputs, of["bases"], low=low, each=each), nn.Linear(of["bases"] * inputs, outputs)]
+        parts += [
+            Bases(inputs, of["bases"], low=low, each=per_value),
+            nn.Linear(of["bases"] * inputs, outputs),
+        ]
     return nn.Sequential(*parts)
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
     """A network, and the accuracy of its best epoch on held-out training samples."""
-    of, found = TASKS[task], data(TASKS[task]["data"])
-    steps = epochs * ((len(found.x) - of["held_out"]) // of["batch"])
+    of, labelled = TASKS[task], data(TASKS[task]["data"])
+    steps = epochs * ((len(labelled.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))
     recipe = {"epochs": epochs, "batch": of["batch"], "learning_rate": rate, "average": average, "seed": seed}
-    how: dict[str, Any] = recipe | {"shift": 0, "held_out": of["held_out"]}
+    settings: dict[str, Any] = recipe | {"shift": 0, "held_out": of["held_out"]}
     if kind.startswith("kan"):
-        return train(found, build=partial(kan, task, kind), **how)
+        return train(labelled, build=partial(kan, task, kind), **settings)
     width = of["as_much_energy"] if kind == WIDE else of["bases"] * of["width"]
-    return train(found, hidden=(width,), neuron="relu" if kind.startswith(RELU) else "ndr", **how)
+    return train(labelled, hidden=(width,), neuron="relu" if kind.startswith(RELU) else "ndr", **settings)

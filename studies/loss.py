@@ -25,7 +25,7 @@ def run(
     """One network: what it gets right in float, and on every die in every state."""
     data, chip = learning_data(samples), None if on == "software" else on
     net, held_out = trained(chip, seed, epochs, rate=rate)
-    found: dict[str, list[Any]] = {}
+    right_by_state: dict[str, list[Any]] = {}
     for state, (bad, corrected) in STATES.items() if chip is not None else ():
         described = changed(on, **(WORSE if bad else {}))
         for die in range(worse if bad else dies):
@@ -35,8 +35,8 @@ def run(
             number = number_of(seed, die)
             right = before_and_after(net, described, number, data, plan, corrected=corrected)
             for name, value in zip((state, state + TUNED), right, strict=False):
-                found.setdefault(name, []).append(value)
-    return {"held_out": held_out} | runs.kept(in_float(net, *data[2:]), found)
+                right_by_state.setdefault(name, []).append(value)
+    return {"held_out": held_out} | runs.kept(in_float(net, *data[2:]), right_by_state)
 
 
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:

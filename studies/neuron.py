@@ -64,8 +64,8 @@ def report(constants: Constants) -> dict[str, Any]:
     but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
     is the paper's ratio: its circuits and its definition of LAE are not public.
     """
-    ns, found = constants["activation_ns"], paths(constants)
-    totals = {name: sum_of(parts.values()) for name, parts in found.items()}
+    ns, costs = constants["activation_ns"], paths(constants)
+    totals = {name: sum_of(parts.values()) for name, parts in costs.items()}
     return {
         "basis": MODELLED,
         "node_nm": constants.node_nm,
@@ -80,10 +80,10 @@ def report(constants: Constants) -> dict[str, Any]:
                 "lae": ranged(np.asarray(ns * totals[name].area_um2 * totals[name].energy_pJ, np.float64)),
                 "parts": [{"part": part, **cost.as_dict(*SHOWN)} for part, cost in parts.items()],
             }
-            for name, parts in found.items()
+            for name, parts in costs.items()
         ],
         "ratios": [
-            _ratio(found, totals, neuron, reference) | {"quoted": quoted}
+            _ratio(costs, totals, neuron, reference) | {"quoted": quoted}
             for neuron in NDR
             for reference, quoted in QUOTED.items()
         ],
@@ -93,34 +93,36 @@ def report(constants: Constants) -> dict[str, Any]:
 def _ratio(
     found: dict[str, dict[str, Cost]], totals: dict[str, Cost], neuron: str, reference: str
 ) -> dict[str, Any]:
-    both = sum_of(found[neuron][part] for part in found[neuron].keys() & found[reference])
-    three = [[getattr(cost, name) for cost in (both, totals[reference], totals[neuron])] for name in SHOWN]
+    shared_cost = sum_of(found[neuron][part] for part in found[neuron].keys() & found[reference])
+    three = [
+        [getattr(cost, name) for cost in (shared_cost, totals[reference], totals[neuron])] for name in SHOWN
+    ]
 
     def over(common: int, a: int, b: int) -> list[float]:
         """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
         return [
-            float((c[common] + (theirs[a] - c[a])) / (c[common] + (ours[b] - c[b])))
-            for c, theirs, ours in three
+            float((c[common] + (reference_cost[a] - c[a])) / (c[common] + (neuron_cost[b] - c[b])))
+            for c, reference_cost, neuron_cost in three
         ]
 
     area, energy = over(1, 1, 1)
-    least = min(math.prod(over(common, 0, 2)) for common in range(3))
+    lowest = min(math.prod(over(common, 0, 2)) for common in range(3))
     greatest = max(math.prod(over(common, 2, 0)) for common in range(3))
     return {
         "basis": MODELLED,
         "neuron": neuron,
         "against": reference,
         "typical": area * energy,
-        "least": least,
+        "least": lowest,
         "greatest": greatest,
-        "verdict": "better" if least > 1 else "worse" if greatest < 1 else "cannot be told",
+        "verdict": "better" if lowest > 1 else "worse" if greatest < 1 else "cannot be told",
         "typical_by": {"latency": 1.0, "area": area, "energy": energy},
     }
 
 
 def tables(of: Runs) -> list[Table]:
     """Parts of every path and ratios between them, node by node."""
-    return [table for found in of for table in _words(found)]
+    return [table for result in of for table in _words(result)]
 
 
 def _words(found: dict[str, Any]) -> Iterable[Table]:
@@ -133,9 +135,11 @@ def _words(found: dict[str, Any]) -> Iterable[Table]:
         for p in found["paths"]
         for line in (p, *p["parts"])
     ]
-    at = f"{found['node_nm']:g} nm, currents from {found['supply_V']:g} V, {found['speed_ns']:g} ns each way"
+    conditions = (
+        f"{found['node_nm']:g} nm, currents from {found['supply_V']:g} V, {found['speed_ns']:g} ns each way"
+    )
     parts = ("path and parts", "area, um2", "energy, pJ", "basis")
-    yield Table(f"one activation, {at}; typical (low .. high)", parts, rows)
+    yield Table(f"one activation, {conditions}; typical (low .. high)", parts, rows)
     ratios = [
         (
             NAMES[r["neuron"]],

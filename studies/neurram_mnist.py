@@ -25,16 +25,18 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str
 
     images, labels, test_images, test_labels = whole_mnist()
     x, test = (noisy.few_bits(v, BITS).view(-1, 1, 28, 28) for v in (images[:train], test_images[:samples]))
-    classes, wanted = (torch.from_numpy(v.astype(np.int64)) for v in (labels[:train], test_labels[:samples]))
+    classes, test_classes = (
+        torch.from_numpy(v.astype(np.int64)) for v in (labels[:train], test_labels[:samples])
+    )
     torch.manual_seed(seed)
     model = noisy.seven_layers(BITS)
     noisy.train(model, x, classes, epochs=epochs, rate=RATE, noise=NOISE)
-    own = noisy.right(model, test, wanted)
+    right_in_float = noisy.right(model, test, test_classes)
     placed = [analog(model, CHIP, samples=x[:FITTED], seed=number_of(seed, die)) for die in range(dies)]
-    on_dies = [noisy.right(die, test, wanted) for die in placed]
+    on_dies = [noisy.right(die, test, test_classes) for die in placed]
     cost = cost_of(placed[0], test[:COSTED]).as_dict()
-    kept = {"energy_pJ": cost["total"]["energy_pJ"], "tops_per_W": cost["tops_per_W"]}
-    return {**runs.kept(own, {"on_dies": on_dies}), "cost": kept}
+    costs = {"energy_pJ": cost["total"]["energy_pJ"], "tops_per_W": cost["tops_per_W"]}
+    return {**runs.kept(right_in_float, {"on_dies": on_dies}), "cost": costs}
 
 
 def found(of: Runs) -> dict[str, Found]:

@@ -56,14 +56,14 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
 
 def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
     """Weights and biases by name, with noise of ``level`` times each layer's largest weight."""
-    found: dict[str, Tensor] = {}
+    noisy: dict[str, Tensor] = {}
     for path, module in model.named_modules():
-        own = dict(module.named_parameters(path, recurse=False))
-        matrices = [p for p in own.values() if p.dim() > 1]
+        parameters = dict(module.named_parameters(path, recurse=False))
+        matrices = [p for p in parameters.values() if p.dim() > 1]
         if matrices:
             sigma = level * max(float(p.detach().abs().max()) for p in matrices)
-            found |= {name: p + sigma * torch.randn_like(p) for name, p in own.items()}
-    return found
+            noisy |= {name: p + sigma * torch.randn_like(p) for name, p in parameters.items()}
+    return noisy
 
 
 def train(
@@ -87,11 +87,11 @@ def train(
 
 def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
     """Which samples a network in floats, or one on a die, gets right, (n,)."""
-    found = []
+    right_parts = []
     with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):
             if hasattr(model, "ndrite"):
                 model.ndrite.first_index = start
             part = slice(start, start + TEST_BATCH)
-            found.append(model(x[part]).argmax(dim=1) == labels[part])
-    return np.asarray(torch.cat(found))
+            right_parts.append(model(x[part]).argmax(dim=1) == labels[part])
+    return np.asarray(torch.cat(right_parts))

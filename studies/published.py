@@ -61,12 +61,12 @@ def publication(name: str) -> Publication | None:
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
         return None
-    held: Publication = read_yaml(path, EmulatorError)
+    content: Publication = read_yaml(path, EmulatorError)
     numbers = []
-    for entry in held["numbers"]:
+    for entry in content["numbers"]:
         numbers += [entry["shared"] | number for number in entry["numbers"]] if "shared" in entry else [entry]
-    everywhere = {"computed_on": held.get("computed_on", "dies")}
-    return held | {"numbers": {number["key"]: everywhere | number for number in numbers}}
+    everywhere = {"computed_on": content.get("computed_on", "dies")}
+    return content | {"numbers": {number["key"]: everywhere | number for number in numbers}}
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
@@ -79,21 +79,21 @@ def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any
     numbers = []
     for key, number in of["numbers"].items():
         if key in found:  # a smoke run may have fewer
-            ours = {name: None if np.isnan(v) else float(v) for name, v in found[key]._asdict().items()}
-            said = verdict(number, found[key])
-            numbers.append({"key": key, "what": number["what"], "ours": ours, "verdict": said})
+            computed = {name: None if np.isnan(v) else float(v) for name, v in found[key]._asdict().items()}
+            judgement = verdict(number, found[key])
+            numbers.append({"key": key, "what": number["what"], "ours": computed, "verdict": judgement})
     return numbers, [Table(of["title"], COLUMNS, [_row(of, number) for number in numbers])]
 
 
 def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
-    at, ours, shown = of["numbers"][number["key"]], number["ours"], "-"
-    if ours["value"] is not None:
-        shown = f"{ours['value']:.4g} ({ours['low']:.4g} .. {ours['high']:.4g})"
+    entry, computed, text = of["numbers"][number["key"]], number["ours"], "-"
+    if computed["value"] is not None:
+        text = f"{computed['value']:.4g} ({computed['low']:.4g} .. {computed['high']:.4g})"
     return (
         number["what"],
-        f"{at['value']:g} {at['unit']}, {at['how']}; {at['where']}",
-        f"{at['low']:g} .. {at['high']:g}",
-        f"{shown}, {of['basis']}, {at['computed_on']}",
+        f"{entry['value']:g} {entry['unit']}, {entry['how']}; {entry['where']}",
+        f"{entry['low']:g} .. {entry['high']:g}",
+        f"{text}, {of['basis']}, {entry['computed_on']}",
         number["verdict"],
     )
 
@@ -101,16 +101,18 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 def page(studies: dict[str, dict[str, Any]]) -> str:
     """The page of all studies that have published numbers, by their JSON files."""
     lines = [HEAD]
-    for name, held in studies.items():
+    for name, value in studies.items():
         of = publication(name)
         assert of is not None, name
-        lines += [f"## {of['title']}", f"`{held['command']}` ([runs]({name}.json)). Source: {of['source']}"]
-        lines += ["**A smoke run: the numbers mean nothing.**"] * held["smoke"]
-        lines += [f"{of['run']} Intervals: {held['interval']}. Ranges fixed in {of['registered']}."]
-        lines += [Table("", COLUMNS, [_row(of, number) for number in held["numbers"]]).markdown()]
-        at = [of["numbers"][number["key"]] | number for number in held["numbers"]]
-        reasons = [f"- Accepted: {number['why']}." for number in at]
-        missed = [number["missed"] for number in at if number["verdict"] == MISSED and "missed" in number]
+        lines += [f"## {of['title']}", f"`{value['command']}` ([runs]({name}.json)). Source: {of['source']}"]
+        lines += ["**A smoke run: the numbers mean nothing.**"] * value["smoke"]
+        lines += [f"{of['run']} Intervals: {value['interval']}. Ranges fixed in {of['registered']}."]
+        lines += [Table("", COLUMNS, [_row(of, number) for number in value["numbers"]]).markdown()]
+        numbers = [of["numbers"][number["key"]] | number for number in value["numbers"]]
+        reasons = [f"- Accepted: {number['why']}." for number in numbers]
+        missed = [
+            number["missed"] for number in numbers if number["verdict"] == MISSED and "missed" in number
+        ]
         reasons += [f"- Why we think it is not reproduced: {why}" for why in missed]
         lines += ["\n".join(dict.fromkeys(reasons))]
     return "\n\n".join(lines) + "\n"

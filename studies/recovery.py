@@ -33,13 +33,13 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
     """One die of one network: what is right in float and in every state."""
     name = study_of(axis)
     net, _ = trained(dies.ANALOG, seed, epochs)
-    data, number, found = learning_data(samples), dies.number_of(seed, die), []
+    data, number, states = learning_data(samples), dies.number_of(seed, die), []
     fields = CASES[name]["always"] | CASES[name]["axes"][axis]["cases"][f"{value:g}"]
     chip = dies.changed(CASES[name]["chip"], **fields)
     for corrected, plan in enumerate(PLANS[: len(STATES[name]) // 2]):
         plan = Plan(steps=1, batch=100) if samples < 1000 else plan
-        found += dies.before_and_after(net, chip, number, data, plan, corrected=bool(corrected), cells=True)
-    return runs.kept(dies.in_float(net, *data[2:]), dict(zip(STATES[name], found, strict=True)))
+        states += dies.before_and_after(net, chip, number, data, plan, corrected=bool(corrected), cells=True)
+    return runs.kept(dies.in_float(net, *data[2:]), dict(zip(STATES[name], states, strict=True)))
 
 
 def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
@@ -64,8 +64,8 @@ def of_chips(found: Runs) -> table.Table:
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
-    for what, state in (("recovered by pulses", states[1]), ("by both", states[3])):
-        columns[what] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
+    for column, state in (("recovered by pulses", states[1]), ("by both", states[3])):
+        columns[column] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
     # Few networks make a bootstrap short.
     columns["both, by Student's t over networks"] = lambda g: in_points(
         *over_seeds(runs.lost(g, states[3]).mean(axis=(1, 2)))

@@ -64,14 +64,16 @@ def execute(
     when kept runs were edited.
     """
     require(output.is_dir(), "output folder", output, "a folder that exists", EmulatorError)
-    kept, plan = output / f".{name}.runs", grid(name, smoke)
+    folder, plan = output / f".{name}.runs", grid(name, smoke)
     of = module(name).__name__
-    runs = [Run("studies.runner:timed", {"module": of, "run": one}, needs=(of,)) for one in plan]
+    runs = [
+        Run("studies.runner:timed", {"module": of, "run": parameters}, needs=(of,)) for parameters in plan
+    ]
 
     def tell(done: int, total: int) -> None:
         say(f"{done} of {total} runs")
 
-    outcome = run_all(runs, workers, kept, share=share, progress=tell, say=say)
+    outcome = run_all(runs, workers, folder, share=share, progress=tell, say=say)
     if outcome.errors:
         number = min(outcome.errors)
         raise EmulatorError(
@@ -81,13 +83,13 @@ def execute(
     rows = [row for row in outcome.rows if row is not None]
     if len(rows) < len(plan):
         return None
-    done = [one | row["result"] for one, row in zip(plan, rows, strict=True)]
-    made = {
+    done = [parameters | row["result"] for parameters, row in zip(plan, rows, strict=True)]
+    origin = {
         "code": code_digest(module(name).__name__),
         "core_seconds": round(sum(r["seconds"] for r in rows), 1),
     }
-    result = _written(name, output, json.loads(json.dumps(done)), smoke, made)
-    shutil.rmtree(kept)
+    result = _written(name, output, json.loads(json.dumps(done)), smoke, origin)
+    shutil.rmtree(folder)
     return result
 
 
@@ -101,14 +103,14 @@ def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
 def stale(output: Path) -> list[tuple[str, float | None]]:
     """Studies whose committed results are not of today's code, and the core hours that their runs took; None
     where the file does not say."""
-    found = []
+    stale_studies = []
     for name in STUDIES:
         path = output / f"{name}.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if known.get("code") != code_digest(module(name).__name__):
-            seconds = known.get("core_seconds")
-            found.append((name, None if seconds is None else seconds / 3600))
-    return found
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if value.get("code") != code_digest(module(name).__name__):
+            seconds = value.get("core_seconds")
+            stale_studies.append((name, None if seconds is None else seconds / 3600))
+    return stale_studies
 
 
 def redraw(name: str, output: Path) -> Result:
@@ -117,18 +119,18 @@ def redraw(name: str, output: Path) -> Result:
     Raises EmulatorError when there is no such file, or its runs are not of that study.
     """
     path = output / f"{name}.json"
-    held = _read(path, f"run: python -m studies {name} -o {output}")
+    value = _read(path, f"run: python -m studies {name} -o {output}")
     try:
-        made: dict[str, Any] = {key: held[key] for key in ("code", "core_seconds") if key in held}
-        return _written(name, output, held["runs"], held["smoke"], made)
+        origin: dict[str, Any] = {key: value[key] for key in ("code", "core_seconds") if key in value}
+        return _written(name, output, value["runs"], value["smoke"], origin)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise EmulatorError(f"{path}: not results of {name} ({type(error).__name__}: {error})") from None
 
 
 def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, Any]) -> Result:
-    of, found, over = publication(name), module(name), STUDIES[name]["over"]
-    tables: list[Table] = found.tables(runs)
-    numbers, beside = judged(of, found.found(runs)) if of is not None else ([], [])
+    of, study, over = publication(name), module(name), STUDIES[name]["over"]
+    tables: list[Table] = study.tables(runs)
+    numbers, comparison = judged(of, study.found(runs)) if of is not None else ([], [])
     value = {
         "study": name,
         "command": f"python -m studies {name}" + (" --smoke" if smoke else ""),
@@ -148,7 +150,7 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, A
         drawing.save(figure, output / f"{name}.svg")
     if numbers:
         _write_page(output)
-    return Result(value, [*beside, *tables], [n["what"] for n in numbers if n["verdict"] == MISSED])
+    return Result(value, [*comparison, *tables], [n["what"] for n in numbers if n["verdict"] == MISSED])
 
 
 def _write_page(output: Path) -> None:
@@ -161,9 +163,9 @@ def _write_page(output: Path) -> None:
 
 def _read(path: Path, help_: str) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EmulatorError(f"{path}: no such file; {help_}") from None
     except ValueError as error:
         raise EmulatorError(f"{path}: no results ({error}); {help_}") from None
-    return held
+    return value

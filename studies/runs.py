@@ -34,16 +34,16 @@ def packed(right: Bools, like: Bools | None = None) -> str:
 
 def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
     """What ``packed`` was given, (n,)."""
-    held = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
-    bits = np.unpackbits(held, count=n).astype(bool)
+    packed_bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    bits = np.unpackbits(packed_bits, count=n).astype(bool)
     return bits if like is None else bits ^ like
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
     """What a run keeps: a network's own answers in float, and those of one die or several, by state."""
     texts = {
-        what: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
-        for what, right in others.items()
+        state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
+        for state, right in others.items()
     }
     return {"samples": len(own), FLOAT: packed(own), **texts}
 
@@ -60,12 +60,15 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
     of_network: dict[int, list[Bools]] = {}
     for r in runs:
         n, value = r["samples"], r[what]
-        own = unpacked(r[FLOAT], n) if FLOAT in r else None
+        in_float = unpacked(r[FLOAT], n) if FLOAT in r else None
         texts = value if isinstance(value, list) else [value]
-        found = [own if what == FLOAT and own is not None else unpacked(text, n, own) for text in texts]
-        of_network.setdefault(r["seed"], []).extend(found)
-    dies = min((len(found) for found in of_network.values()), default=0)
-    return np.array([found[:dies] for found in of_network.values()], np.float64)
+        of_run = [
+            in_float if what == FLOAT and in_float is not None else unpacked(text, n, in_float)
+            for text in texts
+        ]
+        of_network.setdefault(r["seed"], []).extend(of_run)
+    dies = min((len(of_run) for of_run in of_network.values()), default=0)
+    return np.array([of_run[:dies] for of_run in of_network.values()], np.float64)
 
 
 def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
@@ -81,10 +84,10 @@ def where(runs: Runs, **fields: Any) -> Runs:
 
 def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
     """Runs in groups of equal parameters, in the order of their first."""
-    found: dict[tuple[Any, ...], Runs] = {}
+    groups: dict[tuple[Any, ...], Runs] = {}
     for r in runs:
-        found.setdefault(tuple(r[field] for field in fields), []).append(r)
-    return found
+        groups.setdefault(tuple(r[field] for field in fields), []).append(r)
+    return groups
 
 
 def held_out(found: Runs) -> float:
@@ -95,8 +98,8 @@ def held_out(found: Runs) -> float:
 def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
     """Of the values of a parameter that most runs have the one that is best on held-out samples; its runs."""
     groups = by(found, field)
-    most = max(len(group) for group in groups.values())
-    (value,), group = max((g for g in groups.items() if len(g[1]) == most), key=lambda g: held_out(g[1]))
+    largest = max(len(group) for group in groups.values())
+    (value,), group = max((g for g in groups.items() if len(g[1]) == largest), key=lambda g: held_out(g[1]))
     return value, group
 
 

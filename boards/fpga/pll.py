@@ -68,9 +68,15 @@ def setting(family: str, input_mhz: float, mhz: float) -> Setting:
         if not within(input_mhz / reference, part.compare) or (part.output_feedback and not near(compared)):
             continue
         for output in part.outputs:
-            both = (compared, compared * output) if part.output_feedback else (compared / output, compared)
-            if near(both[0]) and within(both[0], part.output) and within(both[1], part.oscillator):
-                usable.append(Setting(reference, feedback, output, *both))
+            frequencies = (
+                (compared, compared * output) if part.output_feedback else (compared / output, compared)
+            )
+            if (
+                near(frequencies[0])
+                and within(frequencies[0], part.output)
+                and within(frequencies[1], part.oscillator)
+            ):
+                usable.append(Setting(reference, feedback, output, *frequencies))
     if not usable:
         low, high = part.oscillator
         raise BuildError(

@@ -75,7 +75,7 @@ def summaries() -> list[dict[str, Any]]:
     rows = []
     for name, board in TARGETS.items():
         g = board.geometry
-        known: dict[str, Any] = {
+        summary: dict[str, Any] = {
             "board": name,
             "device": f"{board.device} {board.package} {board.speed}".strip(),
             "lanes": g.lanes,
@@ -86,5 +86,5 @@ def summaries() -> list[dict[str, Any]]:
         report = load(name) or {}
         extra = {key: value for key, value in report.items() if key not in DROPPED and key != "device"}
         earlier = bool(report.get("of_earlier_netlist", False))
-        rows.append({**dict.fromkeys(KEYS), **extra, **known, "reported": bool(report), "earlier": earlier})
+        rows.append({**dict.fromkeys(KEYS), **extra, **summary, "reported": bool(report), "earlier": earlier})
     return rows

@@ -65,6 +65,6 @@ def under_way(said: str) -> str:
     """A few words about the last line of nextpnr's log that tells where it is; empty when none does."""
     for line in reversed(said.splitlines()):
         for pattern, words in _STEPS:
-            if found := pattern.search(line):
-                return words.format(*map(int, found.groups()))
+            if match := pattern.search(line):
+                return words.format(*map(int, match.groups()))
     return ""

@@ -49,13 +49,15 @@ class Timing:
     @property
     def fmax_mhz(self) -> float:
         """Worst of the reported clocks, Ethernet's left out: it is what the line says, and met or not."""
-        own = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
-        return min(own, default=0.0)
+        speeds = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
+        return min(speeds, default=0.0)
 
     @property
     def met(self) -> bool:
         """Whether every clock reaches its constraint; False when nextpnr reported none."""
-        return bool(self.clocks) and all(achieved >= wanted for achieved, wanted in self.clocks.values())
+        return bool(self.clocks) and all(
+            achieved >= constraint for achieved, constraint in self.clocks.values()
+        )
 
 
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:

@@ -63,8 +63,8 @@ def find(name: str) -> Command:
     path = shutil.which(name)
     if path is None:
         raise BuildError(f"{name} is missing: pip install 'ndrite[fpga]' (or install {name} natively)")
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return Command((path,), f"{name} {(said.stdout + said.stderr).strip().partition(chr(10))[0]}".strip())
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return Command((path,), f"{name} {(done.stdout + done.stderr).strip().partition(chr(10))[0]}".strip())
 
 
 class Job:
@@ -103,8 +103,10 @@ class Job:
             return False
         if status:
             lines = [line for line in self.said().splitlines() if line.strip()]
-            said = [line for line in lines if "ERROR" in line] or lines
-            raise BuildError(f"{self.log.stem} failed with status {status}: {' / '.join(said[-LAST_LINES:])}")
+            errors = [line for line in lines if "ERROR" in line] or lines
+            raise BuildError(
+                f"{self.log.stem} failed with status {status}: {' / '.join(errors[-LAST_LINES:])}"
+            )
         return True
 
     def said(self, most: int | None = None) -> str:

@@ -92,7 +92,7 @@ def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> 
 
     A prescaler keeps the counter short and off the fast paths.
     """
-    seen, lit = Signal(), Signal()
+    activity, lit = Signal(), Signal()
     timer = Signal(range(round(board.clock_mhz * 1e6 * BLINK_S)))
     late = Signal(2)
     m.d.sync += late.eq((late << 1) | event)  # of another clock, perhaps: two registers
@@ -101,7 +101,7 @@ def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> 
         wrap = Signal()
         m.d.sync += wrap.eq(timer.all())
     with m.If(wrap):
-        m.d.sync += [lit.eq(seen), seen.eq(late[1])]
+        m.d.sync += [lit.eq(activity), activity.eq(late[1])]
     with m.Elif(late[1]):
-        m.d.sync += seen.eq(1)
+        m.d.sync += activity.eq(1)
     return lit, wrap

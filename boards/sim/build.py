@@ -44,8 +44,8 @@ def build(
 
 def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
     """Build id of the simulated board that ``build`` makes of the sources as they stand."""
-    made = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
-    return build_id(netlist(**made, platform=platform))
+    top = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
+    return build_id(netlist(**top, platform=platform))
 
 
 def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:

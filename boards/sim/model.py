@@ -44,8 +44,8 @@ class Model(Fed):
         """Bytes the device has sent since the last call."""
         size = self.call("waiting")
         buffer = ctypes.create_string_buffer(max(size, 1))
-        taken = self.call("take", buffer, size)
-        return buffer.raw[:taken]
+        byte_count = self.call("take", buffer, size)
+        return buffer.raw[:byte_count]
 
     @property
     def framing_errors(self) -> int:

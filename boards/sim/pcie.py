@@ -48,9 +48,9 @@ class SimCard(Running):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        made = design("ndrite.hdl.pcie.endpoint:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
-        what = f"PCIe card of geometry {geometry.name}"
-        self._power_on(cached_library(**made, what=what, harness=HARNESS))
+        top = design("ndrite.hdl.pcie.endpoint:PcieSimTop", geometry, tags=TAGS, slot_bytes=SLOT_BYTES)
+        title = f"PCIe card of geometry {geometry.name}"
+        self._power_on(cached_library(**top, what=title, harness=HARNESS))
 
     def _power_on(self, library: Path) -> None:
         self._data = np.zeros(MEMORY_BYTES, np.uint8)

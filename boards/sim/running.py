@@ -36,8 +36,8 @@ class Running:
         try:
             c = ctypes.CDLL(str(library))
         except OSError as error:
-            said = f"cannot load the simulated board: {error}; delete the file to rebuild it"
-            raise LinkError(said) from None
+            message = f"cannot load the simulated board: {error}; delete the file to rebuild it"
+            raise LinkError(message) from None
         self._functions: dict[str, Any] = {}
         handle = ctypes.c_void_p
         every: dict[str, Function] = {"new": (handle, []), "delete": (None, []), "run": (NUMBER, [U64])}

@@ -39,8 +39,8 @@ def serve_udp(
         try:
             link.bind((host, port))
         except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
-            said = getattr(error, "strerror", None) or error
-            raise LinkError(f"udp:{host}:{port}: cannot listen there ({said})") from None
+            reason = getattr(error, "strerror", None) or error
+            raise LinkError(f"udp:{host}:{port}: cannot listen there ({reason})") from None
         link.setblocking(False)
         with contextlib.closing(UdpModel(geometry, learns=learns)) as model:
             announce("udp:{}:{}".format(*link.getsockname()))
@@ -48,15 +48,15 @@ def serve_udp(
 
 
 def _bridge(model: UdpModel, link: socket.socket) -> None:
-    quiet, told = QUIET_CYCLES, time.monotonic()
+    quiet, told_at = QUIET_CYCLES, time.monotonic()
     while True:
         if quiet >= QUIET_CYCLES:
             select.select([link], [], [], IDLE_S)
         if _receive(model, link):
             quiet = 0
         # The lease is of real time, whatever the simulated clock does.
-        while time.monotonic() - told >= 1:
-            told += 1
+        while time.monotonic() - told_at >= 1:
+            told_at += 1
             model.second()
         if quiet < QUIET_CYCLES:
             before = model.cycles

@@ -78,8 +78,8 @@ class SizedBoard:
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put ``program`` on the chip, a larger one where need be. Raises as ``Board.program``."""
-        wanted = self._sized(program)
-        board = self.device if wanted == self._built else self._moved(wanted)
+        geometry = self._sized(program)
+        board = self.device if geometry == self._built else self._moved(geometry)
         board.program(program, progress=progress)
 
     def program_learning(self, learning: Learning, **options: Any) -> None:
@@ -89,11 +89,11 @@ class SizedBoard:
         """
         if self._learns is None:
             raise InputError("this simulated board does not learn; accepted: sim:, sim-udp:, golden:")
-        wanted = sized_learning(learning)
-        if self._learning is None or self._learning[0] != wanted:
-            board = LearningBoard(self._learns(wanted))
+        geometry = sized_learning(learning)
+        if self._learning is None or self._learning[0] != geometry:
+            board = LearningBoard(self._learns(geometry))
             self._end_learning()
-            self._learning = wanted, board
+            self._learning = geometry, board
         self._learning[1].program_learning(learning, **options)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:

@@ -45,15 +45,15 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         base = dataclasses.replace(
             WALKS, **{name: max(getattr(base, name), getattr(WALKS, name)) for name in MEMORIES}
         )
-    ours = lower(program)
+    lowered = lower(program)
     needs = {
         "weight_depth": weight_words(program, base),
-        "max_inputs": max(bank_rows(p.layer.inputs, p.patches.groups) for p in ours.products),
+        "max_inputs": max(bank_rows(p.layer.inputs, p.patches.groups) for p in lowered.products),
         "max_outputs": program.outputs,
         "columns": column_words(program, base),
-        "layers": max(len(ours.products), len(ours.steps) // STEPS_A_LAYER + 1),
-        "curves": program.curve_base.shape[0] if ours.fires else 1,
-        "segments": program.curve_base.shape[1] if ours.fires else 1,
+        "layers": max(len(lowered.products), len(lowered.steps) // STEPS_A_LAYER + 1),
+        "curves": program.curve_base.shape[0] if lowered.fires else 1,
+        "segments": program.curve_base.shape[1] if lowered.fires else 1,
     }
     fields = {name: max(getattr(base, name), _power_of_two(need)) for name, need in needs.items()}
     longest = max(fields["max_inputs"], 4 * fields["max_outputs"])

@@ -73,6 +73,6 @@ def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | No
     except OSError as error:
         raise SimulationBuildError(f"cannot run {command[0]}: {error.strerror}") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise SimulationBuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {said}")
+        output = (done.stderr or done.stdout).strip()[-2000:]
+        raise SimulationBuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {output}")
     return done.stdout

@@ -37,8 +37,8 @@ class UdpModel(Fed):
     """
 
     def __init__(self, geometry: Geometry, *, learns: bool = False) -> None:
-        what = f"UDP, {geometry.name}"
-        library = cached_library(**design(TOP, geometry, learns=learns), what=what, harness=HARNESS)
+        title = f"UDP, {geometry.name}"
+        library = cached_library(**design(TOP, geometry, learns=learns), what=title, harness=HARNESS)
         super().__init__(library, "ndrite_udp_", FUNCTIONS)
         self._buffer = ctypes.create_string_buffer(MTU)
 

@@ -201,14 +201,14 @@ class UdpLink:
 
     def _offered(self) -> bool:
         """Open a session: whether the device offered one in time."""
-        own = secrets.randbits(64)
-        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, own).ljust(OPEN_BYTES, b"\0")
+        token = secrets.randbits(64)
+        request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, token).ljust(OPEN_BYTES, b"\0")
         step = self._opening_s / OPENINGS
         for _ in range(OPENINGS):
             self.datagrams.send(request)
-            again = time.monotonic() + step
-            while datagram := self.datagrams.receive(max(0.0, again - time.monotonic())):
-                if self._takes(datagram, own):
+            next_offer = time.monotonic() + step
+            while datagram := self.datagrams.receive(max(0.0, next_offer - time.monotonic())):
+                if self._takes(datagram, token):
                     return True
         return False
 

@@ -49,8 +49,8 @@ class UdpSocket:
             link.setblocking(False)
         except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
             link.close()
-            said = getattr(error, "strerror", None) or error
-            raise LinkError(f"udp:{self.name}: no way there ({said})") from None
+            reason = getattr(error, "strerror", None) or error
+            raise LinkError(f"udp:{self.name}: no way there ({reason})") from None
         self._socket = link
         self._segments = SEGMENTS if sys.platform == "linux" else 1
         self._poll = select.poll() if hasattr(select, "poll") else None

@@ -83,8 +83,8 @@ class Account(Result):
         for name, cost in parts.items():
             row = [name]
             for quantity, unit in (("energy_pJ", 1.0), ("latency_ns", 1.0), ("area_um2", 1 / UM2_PER_MM2)):
-                value, whole = unit * getattr(cost, quantity), unit * getattr(self.total, quantity)
-                row += [words_of(value), f"{value[1] / whole[1]:.1%}" if whole[1] else "-"]
+                value, total = unit * getattr(cost, quantity), unit * getattr(self.total, quantity)
+                row += [words_of(value), f"{value[1] / total[1]:.1%}" if total[1] else "-"]
             rows.append((*row, MODELLED))
         return rows
 
@@ -93,7 +93,7 @@ class Account(Result):
             f"{MODELLED}: {self.macs:,} MACs, 2 operations each: {words_of(self.tops_per_W)} TOPS/W, "
             f"{words_of(self.tops_per_mm2)} TOPS/mm2, one inference after the other"
         )
-        yield "components: " + "; ".join(f"{name}: {what}" for name, what in COMPONENTS.items())
+        yield "components: " + "; ".join(f"{name}: {description}" for name, description in COMPONENTS.items())
 
     def as_dict(self) -> dict[str, Any]:
         operations = {"basis": MODELLED, "operations_per_mac": OPS_PER_MAC}
@@ -129,8 +129,8 @@ def account_of(
     neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:
     as for ``works``. Raises CostError when the constants cannot be read.
     """
-    found = tuple(works(program, die, x, network, progress=progress))
-    return Account(found, constants or load_constants(), len(x), program.name, die.chip.name)
+    all_work = tuple(works(program, die, x, network, progress=progress))
+    return Account(all_work, constants or load_constants(), len(x), program.name, die.chip.name)
 
 
 def _over(amount: float, by: Triple) -> Triple:

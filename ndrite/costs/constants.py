@@ -37,10 +37,10 @@ class Constants:
     node_nm: float
 
     def __getitem__(self, name: str) -> Triple:
-        one = self.given[name]
-        power = 0.0 if one["node_nm"] is None else EXPONENTS.get(one["unit"], 0.0)
-        scale = (self.node_nm / (one["node_nm"] or self.node_nm)) ** power
-        return np.asarray([scale * one[a] for a in ACCOUNTINGS], np.float64)
+        entry = self.given[name]
+        power = 0.0 if entry["node_nm"] is None else EXPONENTS.get(entry["unit"], 0.0)
+        scale = (self.node_nm / (entry["node_nm"] or self.node_nm)) ** power
+        return np.asarray([scale * entry[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Self:
         """The same constants at another node; None: as they are. Raises CostError outside 5..500 nm."""
@@ -64,17 +64,17 @@ def load_constants(path: Path = CONSTANTS) -> Constants:
     """
     content = read_yaml(path, CostError)
     try:
-        found = _constants(content)
+        constants = _constants(content)
     except CostError as error:
         raise CostError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise CostError(f"{path}: field missing or of the wrong kind ({error})") from None
     if path != CONSTANTS:
-        wanted = load_constants().given
-        for name in wanted.keys() ^ found.given.keys():
-            state = "missing" if name in wanted else "unknown"
-            raise CostError(f"{path}: constants.{name} is {state}; accepted: {', '.join(wanted)}")
-    return found
+        shipped = load_constants().given
+        for name in shipped.keys() ^ constants.given.keys():
+            state = "missing" if name in shipped else "unknown"
+            raise CostError(f"{path}: constants.{name} is {state}; accepted: {', '.join(shipped)}")
+    return constants
 
 
 def _constants(content: Any) -> Constants:
@@ -84,8 +84,8 @@ def _constants(content: Any) -> Constants:
         values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
         require(sorted(values) == values, where, values, "low, typical and high in rising order", CostError)
         node = None if node is None else _number(f"{where}.node_nm", node, *NODES_NM)
-        kept = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
-        given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | kept
+        fields = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
+        given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | fields
     return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM))
 
 

@@ -197,11 +197,13 @@ class Work:
 
 def costs(work: Work, constants: Constants) -> dict[str, Cost]:
     """A step's cost by component, all of ``COMPONENTS``."""
-    found = dict.fromkeys(COMPONENTS, NOTHING)
+    cost_of = dict.fromkeys(COMPONENTS, NOTHING)
     for use in work.uses:
         component, of_unit = UNITS[use.unit]
-        one = of_unit(constants, *use.of)
-        found[component] += Cost(
-            use.times * one.energy_pJ, use.serially * one.latency_ns, use.there * one.area_um2
+        unit_cost = of_unit(constants, *use.of)
+        cost_of[component] += Cost(
+            use.times * unit_cost.energy_pJ,
+            use.serially * unit_cost.latency_ns,
+            use.there * unit_cost.area_um2,
         )
-    return found
+    return cost_of

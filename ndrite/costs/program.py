@@ -34,27 +34,27 @@ def works(
     MACs are those of the ``network`` it was made of: cells that a board's blocks leave empty have none.
     """
     core, first = Core(program), program.first
-    seen = np.zeros((len(program.products), 3))
+    row_counts = np.zeros((len(program.products), 3))
     products = [(i, step) for i, step in enumerate(program.steps) if isinstance(step, Product)]
     for start in range(0, len(x), BATCH):
         part = x[start : start + BATCH]
         for left, maps in zip(range(program.calls, 0, -1), core.calls(part, noise=False), strict=True):
-            for row, array, (i, product) in zip(seen, die.arrays, products, strict=True):
+            for row, array, (i, product) in zip(row_counts, die.arrays, products, strict=True):
                 if left <= done(program, i):
                     row += _see(product, array, die.chip, maps, maps[first + i])
         if progress is not None:
             progress(min(start + BATCH, len(x)), len(x))
     digital = digital_maps(program)
-    found = [Work("inputs", uses=_moved(CODE_BITS * program.inputs, CODE_BITS * math.prod(program.shape)))]
-    pairs = zip(seen / len(x), die.arrays, as_designed(program, network), strict=True)
+    all_work = [Work("inputs", uses=_moved(CODE_BITS * program.inputs, CODE_BITS * math.prod(program.shape)))]
+    pairs = zip(row_counts / len(x), die.arrays, as_designed(program, network), strict=True)
     for i, step in enumerate(program.steps):
         if isinstance(step, Product):
             mean, array, (cut, outputs) = next(pairs)
             work = _product(program, i, step, array, die.chip, mean, digital)
-            found.append(replace(work, macs=done(program, i) * cut.positions * cut.inputs * outputs))
+            all_work.append(replace(work, macs=done(program, i) * cut.positions * cut.inputs * outputs))
         else:
-            found.append(_step(program, i, step))
-    return found
+            all_work.append(_step(program, i, step))
+    return all_work
 
 
 def done(program: Program, i: int) -> int:
@@ -70,14 +70,14 @@ def digital_maps(program: Program) -> set[int]:
     read it.
     """
     first = program.first
-    found = set(range(first)) | program.asked
+    digital = set(range(first)) | program.asked
     for i, step in enumerate(program.steps):
         analog = isinstance(step, Product) and step.layer.readout == "analog"
         if not analog:
-            found.add(first + i)
+            digital.add(first + i)
         if not (analog and isinstance(step, Product) and step.is_full):
-            found |= set(step.reads)
-    return found
+            digital |= set(step.reads)
+    return digital
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
@@ -152,8 +152,10 @@ def _product(
         read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / calls)
         around = "device's converters" if adc else "device's buffers"
         uses += [Use("device", outputs, positions, m, read_at), Use(around, outputs, positions, m)]
-    held = CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0
-    uses += _moved(CODE_BITS * (positions * k * groups * from_codes + outputs * to_codes), held, arrays)
+    buffer_bits = CODE_BITS * math.prod(program.map_shapes[result]) if to_codes else 0
+    uses += _moved(
+        CODE_BITS * (positions * k * groups * from_codes + outputs * to_codes), buffer_bits, arrays
+    )
     name = f"step {i}: {k} - {m}" + (f", {patches.positions} positions" if not patches.is_whole else "")
     return Work(name, uses=tuple(uses))
 
@@ -171,7 +173,7 @@ def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
     else:
         cycles, moved = sum(1 if term.b is None else 2 for term in step.terms), len(step.reads)
         units = {"shift-add": len(step.terms), "multiply": cycles}
-    uses = [Use(unit, values * each, there=channels) for unit, each in units.items()]
+    uses = [Use(unit, values * per_value, there=channels) for unit, per_value in units.items()]
     uses.append(Use("cycle", serially=calls * height * width * cycles))
-    held = CODE_BITS * channels * height * width
-    return Work(name, uses=(*uses, *_moved(CODE_BITS * values * (moved + 1), held)))
+    buffer_bits = CODE_BITS * channels * height * width
+    return Work(name, uses=(*uses, *_moved(CODE_BITS * values * (moved + 1), buffer_bits)))

@@ -38,8 +38,8 @@ class _Seen:
         if self.lost is None or self.won is None:
             return ""
         change = self.lost - self.won
-        what = f"{100 * abs(change) / n:.2f} {'won' if change < 0 else 'lost'}" if change else "0"
-        return f"{what}, noise" if self.lost + self.won and is_noise(self.lost, self.won, n) else what
+        points = f"{100 * abs(change) / n:.2f} {'won' if change < 0 else 'lost'}" if change else "0"
+        return f"{points}, noise" if self.lost + self.won and is_noise(self.lost, self.won, n) else points
 
 
 def relative_error(snr_db: float) -> float:
@@ -59,17 +59,19 @@ def _has_effect(row: Row) -> bool:
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Header and a row for each cause with an effect; columns that say nothing are left out."""
-    measure, shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
-    columns = [("cause", *(row.cause for row in shown))]
+    measure, rows_shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
+    columns = [("cause", *(row.cause for row in rows_shown))]
     for corrected, also, _, _ in WAYS:
-        ways = [_Seen(row, corrected) for row in shown]
-        errors = ["" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in ways]
+        columns_of_rows = [_Seen(row, corrected) for row in rows_shown]
+        errors = [
+            "" if w.snr_db is None else f"{w.error:.2g} %" if w.differs else "0" for w in columns_of_rows
+        ]
         columns += [
-            (measure + also, *(found.said(w.score) for w in ways)),
-            ("points" + also, *(w.flips(found.samples) for w in ways)),
+            (measure + also, *(found.said(w.score) for w in columns_of_rows)),
+            ("points" + also, *(w.flips(found.samples) for w in columns_of_rows)),
             ("error" + also, *errors),
         ]
-    columns.append(("covers", *(row.covers for row in shown)))
+    columns.append(("covers", *(row.covers for row in rows_shown)))
     header, *rows = zip(*(column for column in columns if any(column[1:])), strict=True)
     return header, rows
 
@@ -77,27 +79,27 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def draw(found: Explanation) -> Any:
     """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
     rms error of targets."""
-    shown = list(filter(_has_effect, found.rows))
-    figure = drawing.figure(11, 0.42 * len(shown) + 1.3)
+    rows = list(filter(_has_effect, found.rows))
+    figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)
-    places = np.arange(len(shown))[::-1]
+    places = np.arange(len(rows))[::-1]
     for corrected, _, colour, label in WAYS:
         bar: dict[str, Any] = {"height": 0.34, "color": colour}
-        for row, place in zip(shown, places + (-0.18 if corrected else 0.18), strict=True):
-            seen = _Seen(row, corrected)
-            if seen.score is None:
+        for row, place in zip(rows, places + (-0.18 if corrected else 0.18), strict=True):
+            cells = _Seen(row, corrected)
+            if cells.score is None:
                 continue
-            left.barh(place, seen.error, label=label, **bar)
+            left.barh(place, cells.error, label=label, **bar)
             label = ""
             if not found.is_share:
-                right.barh(place, seen.score, **bar)
-            elif seen.lost is not None and seen.won is not None:
-                right.barh(place, 100 * (seen.lost - seen.won) / found.samples, **bar)
-                if seen.differs:
-                    interval = 100 * np.array(paired(seen.lost, seen.won, found.samples))
+                right.barh(place, cells.score, **bar)
+            elif cells.lost is not None and cells.won is not None:
+                right.barh(place, 100 * (cells.lost - cells.won) / found.samples, **bar)
+                if cells.differs:
+                    interval = 100 * np.array(paired(cells.lost, cells.won, found.samples))
                     right.plot(interval, [place, place], color="0.45", lw=0.9)
-    left.set_yticks(places, [row.cause for row in shown])
-    without = len(found.rows) - len(shown)
+    left.set_yticks(places, [row.cause for row in rows])
+    without = len(found.rows) - len(rows)
     if without:
         right.text(
             1, 1.02, f"{without} causes without effect are left out", transform=right.transAxes, **SMALL

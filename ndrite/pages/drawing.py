@@ -44,11 +44,11 @@ def save(made: Any, path: str | os.PathLike[str]) -> Path:
 @contextmanager
 def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Any, Any]]:
     """A picture of a fit, to be written: axes of the data with their model, and of the residuals below."""
-    made = figure(7, 6)
-    upper, lower = made.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    drawn = figure(7, 6)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     yield upper, lower
     upper.set(**above)
     lower.set(**below)
     upper.legend(frameon=False)
     lower.axhline(0, color="0.6", lw=0.8)
-    save(made, path)
+    save(drawn, path)

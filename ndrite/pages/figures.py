@@ -38,14 +38,14 @@ class Tiling(NamedTuple):
 
 def tilings(whole: Compiled) -> list[Tiling]:
     """One for each product of the program, in order."""
-    array, found = whole.die.chip.array, []
+    array, tilings_found = whole.die.chip.array, []
     for layer in whole.program.layers:
         k, m = layer.inputs, layer.outputs
         down, across = array.tiles(k, m)
         arrays = down * across * array.arrays_a_tile
         used = 2 * k * m / (arrays * array.rows * array.columns)
-        found.append(Tiling(k, m, down, across, arrays, used))
-    return found
+        tilings_found.append(Tiling(k, m, down, across, arrays, used))
+    return tilings_found
 
 
 def used_share(found: list[Tiling]) -> float:
@@ -94,7 +94,11 @@ def curves(whole: Compiled, figure: Any) -> bool:
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
     products = zip(whole.network.products, whole.program.products, whole.die.arrays, strict=True)
-    fires = [(i, *each) for i, each in enumerate(products) if each[0].dense.activation is not None]
+    fires = [
+        (i, *step_parts)
+        for i, step_parts in enumerate(products)
+        if step_parts[0].dense.activation is not None
+    ]
     if not fires:
         return False
     number, node, step, array = fires[0]
@@ -114,14 +118,14 @@ def curves(whole: Compiled, figure: Any) -> bool:
     order = first[np.argsort(heights[first])]
     chosen = np.unique(order[np.linspace(0, len(order) - 1, CURVES_MAX).astype(int)])
     for n, m in enumerate(chosen):
-        wanted = 255 * heights[m] * wanted_shape(u)
+        target_curve = 255 * heights[m] * wanted_shape(u)
         table = table_of(whole.program, layer, int(m)).astype(np.float64)
         label = ("the float network's", "on the chip") if n == 0 else (None, None)
-        upper.plot(u, wanted, color=INK, lw=1, ls="--", label=label[0])
+        upper.plot(u, target_curve, color=INK, lw=1, ls="--", label=label[0])
         upper.plot(u, table, color=ACCENT, lw=1.2, alpha=0.8, label=label[1])
-        lower.plot(u, table - wanted, lw=0.8, color=ACCENT, alpha=0.6)
-    shown = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
-    upper.set(ylabel="output code (0..255)", title=f"layer {number}, {shown}")
+        lower.plot(u, table - target_curve, lw=0.8, color=ACCENT, alpha=0.6)
+    caption = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
+    upper.set(ylabel="output code (0..255)", title=f"layer {number}, {caption}")
     figure.legend(**LEGEND, ncols=2)  # below the axes: curves fill them
     lower.set(xlabel=unit, ylabel="chip - float")
     lower.axhline(0, color="0.6", lw=0.8)
@@ -139,8 +143,8 @@ def cells(die: Die) -> Any:
         error = programmed - array.mapped.levels * step
         titles = (f"layer {number}: G+ - G- (µS)", "programmed - target (µS)")
         for axes, values, title in zip(row, (programmed, error), titles, strict=False):
-            most = max(float(np.percentile(np.abs(values), 99.5)), 1e-9)
-            colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+            limit = max(float(np.percentile(np.abs(values), 99.5)), 1e-9)
+            colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
             drawn = axes.imshow(values, **colours, aspect="auto", interpolation="none")
             axes.set(title=title, xlabel="column", ylabel="row")
             figure.colorbar(drawn, ax=axes, shrink=0.85)
@@ -151,21 +155,21 @@ def cells(die: Die) -> Any:
 
 def chips(summary: dict[str, Any]) -> Any:
     """A campaign's: their histogram with the threshold, and yield against threshold."""
-    (each,) = (name for name in summary if name.endswith("_per_chip"))
-    what, threshold = each.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
-    higher = what.endswith("accuracy")
+    (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
+    measure, threshold = per_chip.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
+    higher = measure.endswith("accuracy")
     if higher:
-        what, threshold = f"{what}, %", 100 * summary["threshold"]
-    values = np.array(summary[each]) * (100 if higher else 1)
+        measure, threshold = f"{measure}, %", 100 * summary["threshold"]
+    values = np.array(summary[per_chip]) * (100 if higher else 1)
     as_good = [100 * float((values >= v if higher else values <= v).mean()) for v in values]
     title = f"{len(values)} chips, {summary['samples']} samples"
     figure = drawing.figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     left.hist(values, bins=min(40, max(5, len(values) // 4)), color=INK)
-    left.set(xlabel=f"{what} of a chip", ylabel="chips", title=title)
+    left.set(xlabel=f"{measure} of a chip", ylabel="chips", title=title)
     order = np.argsort(values)
     right.step(values[order], np.array(as_good)[order], where="pre" if higher else "post", color=INK)
-    right.set(xlabel=f"threshold: {what}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
+    right.set(xlabel=f"threshold: {measure}", ylabel="yield, % of chips", ylim=(0, 102), title="yield")
     if threshold is not None:
         for axes in (left, right):
             axes.axvline(threshold, color=ACCENT, ls="--", label=f"threshold {threshold:g}")

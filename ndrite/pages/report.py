@@ -69,8 +69,8 @@ class Report(Result):
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
-        each = [(name, suffix) for name in self.figures for suffix in ("svg", "pdf")]
-        return [write_whole(into / f"{n}.{s}", drawing.written(self.figures[n], s, n)) for n, s in each]
+        files = [(name, suffix) for name in self.figures for suffix in ("svg", "pdf")]
+        return [write_whole(into / f"{n}.{s}", drawing.written(self.figures[n], s, n)) for n, s in files]
 
     def as_dict(self) -> dict[str, Any]:
         measure = self.explanation.measure
@@ -88,14 +88,14 @@ class Report(Result):
     @cached_property
     def figures(self) -> dict[str, Any]:
         """Name -> matplotlib figure, drawn when first asked for; those that the run has something for."""
-        found, curves = self.subject, drawing.figure(6.4, 5.0)
-        made = {
+        subject, curves = self.subject, drawing.figure(6.4, 5.0)
+        drawn = {
             "answers": self._answers(),
             "errors": causes.draw(self.explanation),
-            "curves": curves if figures.curves(found, curves) else None,
-            "cells": figures.cells(found.die),
+            "curves": curves if figures.curves(subject, curves) else None,
+            "cells": figures.cells(subject.die),
         }
-        return {name: figure for name, figure in made.items() if figure is not None}
+        return {name: figure for name, figure in drawn.items() if figure is not None}
 
     def _answers(self) -> Any:
         meaning = self.subject.program.meaning
@@ -106,9 +106,9 @@ class Report(Result):
         names = self.task.names
         if len(names) > CLASSES_MAX:
             return None
-        made = drawing.figure(5.2, 5.0)
-        figures.confusion(made.subplots(), self.labels, self.task.answers(self.answers), names)
-        return made
+        drawn = drawing.figure(5.2, 5.0)
+        figures.confusion(drawn.subplots(), self.labels, self.task.answers(self.answers), names)
+        return drawn
 
     @property
     def name(self) -> str:
@@ -136,18 +136,20 @@ class Report(Result):
     @property
     def scores(self) -> tuple[str, str]:
         """Accuracy with its interval over samples, or rms error: in floats, and of the golden model."""
-        found, unit = self.explanation, self.subject.program.meaning.output_unit
+        explanation, unit = self.explanation, self.subject.program.meaning.output_unit
         float_does, golden_does = (
-            percent(score, self.samples) if found.is_share else f"{found.said(score)} {unit}".strip()
-            for score in (found.reference, found.program.score)
+            percent(score, self.samples)
+            if explanation.is_share
+            else f"{explanation.said(score)} {unit}".strip()
+            for score in (explanation.reference, explanation.program.score)
         )
         return float_does, golden_does
 
     @property
     def flips(self) -> str:
         """What the golden model has lost against floats."""
-        found = self.explanation.program
-        return "-" if found.lost is None else loss(found.lost, found.won or 0, self.samples)
+        program_row = self.explanation.program
+        return "-" if program_row.lost is None else loss(program_row.lost, program_row.won or 0, self.samples)
 
     @property
     def bound_cycles(self) -> int | None:
@@ -189,14 +191,14 @@ class Report(Result):
 
         import scipy
 
-        whole = self.subject
+        subject = self.subject
         return {
-            "program": f"SHA-256 of what it computes {whole.program.checksum()}",
-            "die": f"SHA-256 {whole.program.provenance['die']}",
-            "float network": f"{whole.network.name}, SHA-256 {whole.network.digest()}",
+            "program": f"SHA-256 of what it computes {subject.program.checksum()}",
+            "die": f"SHA-256 {subject.program.provenance['die']}",
+            "float network": f"{subject.network.name}, SHA-256 {subject.network.digest()}",
             "inputs": f"{self.samples}, SHA-256 {_digest(self.x)}",
             "labels": f"SHA-256 {_digest(self.labels)}",
-            "chip seed": str(whole.die.seed),
+            "chip seed": str(subject.die.seed),
             "read-noise seed": str(self.seed),
             "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
             f"Python {platform.python_version()}",
@@ -209,22 +211,22 @@ def _template() -> Any:
     """Of the page; text of other people is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader(__package__ or "", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {
+    environment.globals |= {
         "table": brief.table,
         "causes": causes.table,
         "without_effect": causes.without_effect,
         "used_share": used_share,
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
     }
-    made.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
-    return made.get_template("report.html")
+    environment.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
+    return environment.get_template("report.html")
 
 
 def _digest(array: npt.NDArray[Any]) -> str:

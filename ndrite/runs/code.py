@@ -40,10 +40,10 @@ def modules_of(module: str) -> list[str]:
 def _modules(module: str) -> dict[str, Parsed]:
     note = folder("code") / f"{sys.version_info[0]}.{sys.version_info[1]}.json"
     try:
-        known: dict[str, Parsed] = json.loads(note.read_text())
+        parsed_of: dict[str, Parsed] = json.loads(note.read_text())
     except (OSError, ValueError):
-        known = {}
-    remembered, modules, waiting = len(known), dict[str, Parsed](), [module]
+        parsed_of = {}
+    remembered, modules, waiting = len(parsed_of), dict[str, Parsed](), [module]
     while waiting:
         name = waiting.pop()
         if name in modules or name == PUBLIC or name.partition(".")[0] not in OWN:
@@ -51,11 +51,11 @@ def _modules(module: str) -> dict[str, Parsed]:
         source = _source(name)
         if source is not None:
             key = hashlib.sha256(source).hexdigest()
-            modules[name] = known[key] if key in known else known.setdefault(key, _parsed(source))
+            modules[name] = parsed_of[key] if key in parsed_of else parsed_of.setdefault(key, _parsed(source))
             waiting += [name.rpartition(".")[0], *modules[name][1:]]
-    if len(known) > remembered:
+    if len(parsed_of) > remembered:
         with whole_file(note) as file:
-            file.write(json.dumps(known).encode())
+            file.write(json.dumps(parsed_of).encode())
     return modules
 
 
@@ -86,8 +86,8 @@ def _parsed(source: bytes) -> Parsed:
             imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    ours = sorted(name for name in imports if name.partition(".")[0] in OWN)
-    return [hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), *ours]
+    our_imports = sorted(name for name in imports if name.partition(".")[0] in OWN)
+    return [hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), *our_imports]
 
 
 def _is_text(node: ast.stmt) -> bool:

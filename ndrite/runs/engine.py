@@ -66,35 +66,35 @@ def execute(
     say:
         Told of every worker that went away and every run that failed.
     """
-    held = folder / "runs"
+    sealed_folder = folder / "runs"
     try:
-        held.mkdir(parents=True, exist_ok=True)
+        sealed_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"results folder {folder}: {error.strerror}; accepted: a folder to write in") from None
     with _alone(folder, share):
         keys = [run.key for run in runs]
         mine = [key for i, key in enumerate(keys) if share is None or i % share[1] == share[0] - 1]
         of_key = dict(zip(keys, runs, strict=True))
-        known = {key: row for key in dict.fromkeys(keys) if (row := _sealed(held, key)) is not None}
-        missing = {key: of_key[key] for key in mine if key not in known}
-        total, tell = len(dict.fromkeys(mine)), progress or (lambda done, total: None)
+        row_of = {key: row for key in dict.fromkeys(keys) if (row := _sealed(sealed_folder, key)) is not None}
+        missing = {key: of_key[key] for key in mine if key not in row_of}
+        total, report = len(dict.fromkeys(mine)), progress or (lambda done, total: None)
         done = total - len(missing)
-        tell(done, total)
+        report(done, total)
         failed: dict[str, str] = {}
         lost: list[str] = []
         results = _results(missing, workers, lost, say)
         with contextlib.closing(results):  # an interrupt may come at any place here
             for key, row, why in results:
-                _seal(held, key, row, why)
+                _seal(sealed_folder, key, row, why)
                 if row is None:
                     failed[key] = why
                     say(f"failed: {_brief(of_key[key])}: {why}")
                 else:
-                    known[key] = row
+                    row_of[key] = row
                 done += 1
-                tell(done, total)
+                report(done, total)
     errors = {i: failed[key] for i, key in enumerate(keys) if key in failed}
-    return Outcome([known.get(key) for key in keys], errors, tuple(lost))
+    return Outcome([row_of.get(key) for key in keys], errors, tuple(lost))
 
 
 Result = tuple[str, dict[str, Any] | None, str]
@@ -114,19 +114,19 @@ def _results(
     under_way: dict[Future[dict[str, Any]], str] = {}
     ahead = 1 if isinstance(workers, Here) else AHEAD * workers.count
     while waiting or suspects or under_way:
-        queue, most = (suspects, 1) if suspects else (waiting, ahead)
-        while queue and len(under_way) < most:
+        queue, limit = (suspects, 1) if suspects else (waiting, ahead)
+        while queue and len(under_way) < limit:
             key, run = queue.pop()
             under_way[workers.submit(run)] = key
         alone = len(under_way) == 1
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        gone: list[str] = []
+        lost_keys: list[str] = []
         for future in finished:
             key = under_way.pop(future)
             try:
                 yield key, future.result(), ""
             except WorkerLost as error:
-                gone.append(key)
+                lost_keys.append(key)
                 tries[key] += alone
                 if not lost or lost[-1] != str(error):
                     lost.append(str(error))
@@ -143,7 +143,7 @@ def _results(
                 yield key, None, f"{type(error).__name__}: {' '.join(str(error).split())}"
             except MemoryError:
                 yield key, None, "MemoryError: out of memory"
-        for key in gone:
+        for key in lost_keys:
             if tries[key] < TRIES:
                 suspects.append((key, missing[key]))
             else:
@@ -192,18 +192,18 @@ def _alone(folder: Path, share: Share | None) -> Iterator[None]:
         yield
         return
     name = "all" if share is None else f"{share[0]}-of-{share[1]}"
-    with (folder / ".lock").open("a") as whole, (folder / f".lock-{name}").open("a+") as own:
+    with (folder / ".lock").open("a") as folder_lock, (folder / f".lock-{name}").open("a+") as share_lock:
         try:
-            fcntl.flock(whole, fcntl.LOCK_NB | (fcntl.LOCK_EX if share is None else fcntl.LOCK_SH))
-            fcntl.flock(own, fcntl.LOCK_NB | fcntl.LOCK_EX)
+            fcntl.flock(folder_lock, fcntl.LOCK_NB | (fcntl.LOCK_EX if share is None else fcntl.LOCK_SH))
+            fcntl.flock(share_lock, fcntl.LOCK_NB | fcntl.LOCK_EX)
         except OSError:
             raise RunError(
                 f"{folder}: another process works on it; accepted: wait for it, another folder, or shares "
                 "1/n .. n/n"
             ) from None
-        own.truncate(0)
-        own.write(f"{os.getpid()}\n")
-        own.flush()
+        share_lock.truncate(0)
+        share_lock.write(f"{os.getpid()}\n")
+        share_lock.flush()
         try:
             yield
         finally:

@@ -165,14 +165,16 @@ class Cluster:
         return sum(self._client.nthreads().values()) or 1
 
     def _check(self) -> None:
-        wanted = _installed(self.extras)
+        expected = _installed(self.extras)
         workers = self._client.run(_installed, self.extras)
         if not workers:
             raise RunError(f"scheduler {self.address} has no worker; start one: dask worker {self.address}")
-        for name, found in sorted(workers.items()):
-            for what, value in wanted.items():
-                if found[what] != value:
-                    raise RunError(f"worker {name}: {what} is {found[what]}; accepted: {value}, as here")
+        for name, installed in sorted(workers.items()):
+            for field, value in expected.items():
+                if installed[field] != value:
+                    raise RunError(
+                        f"worker {name}: {field} is {installed[field]}; accepted: {value}, as here"
+                    )
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
         contents = {file.sha256: self._content(file) for file in run.files}

@@ -56,13 +56,13 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
     """The command that a verb is."""
     hints = get_type_hints(function, include_extras=True)
     text, about, commands = told(inspect.getdoc(function) or "")
-    known = inspect.signature(function).parameters
-    made = {n: _parameter(n, p, hints[n], about.get(n, "")) for n, p in known.items()}
+    parameters = inspect.signature(function).parameters
+    click_parameters = {n: _parameter(n, p, hints[n], about.get(n, "")) for n, p in parameters.items()}
     as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout.")
 
     def run(as_json: bool, **given: Any) -> None:
         placed: list[Any] = []
-        for n, parameter in known.items():
+        for n, parameter in parameters.items():
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 placed.append(given.pop(n))
             elif parameter.kind is parameter.VAR_POSITIONAL:
@@ -70,12 +70,15 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
         written = {n: str(given[n]) for n in FILES if given.get(n) is not None}
         if as_json and STANDARD in written.values():
             raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
-        given |= {n: told_by for n, told_by in TOLD.items() if n in known}
+        given |= {n: told_by for n, told_by in TOLD.items() if n in parameters}
         _show(function(*placed, **given), as_json, written)
 
     lines = "\n".join(commands).replace("\n> ", "\n").splitlines()
     examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]
-    params, full = [*filter(None, made.values()), as_json, VERBOSE], "\n".join([text, "", "\b", *examples])
+    params, full = (
+        [*filter(None, click_parameters.values()), as_json, VERBOSE],
+        "\n".join([text, "", "\b", *examples]),
+    )
     return click.Command(name, params=params, callback=run, help=full, short_help=text)
 
 
@@ -104,12 +107,12 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
     text = text or option.text.replace("`", "")
     required = parameter.default is parameter.empty
     default = None if required else parameter.default
-    given: dict[str, Any] = {"required": True} if required else {"default": default}
+    settings: dict[str, Any] = {"required": True} if required else {"default": default}
     if parameter.kind is parameter.VAR_POSITIONAL:
         return click.Argument([name], type=value, nargs=-1)
     if parameter.kind is parameter.POSITIONAL_ONLY:
-        shown = option.metavar if option.metavar not in ("", "FILE") else name.upper()
-        return click.Argument([name], type=value, metavar=shown, **given)
+        metavar = option.metavar if option.metavar not in ("", "FILE") else name.upper()
+        return click.Argument([name], type=value, metavar=metavar, **settings)
     long = "--" + name.replace("_", "-")
     if kind is bool:
         form = f"{long}/--no-{long[2:]}" if default else long
@@ -122,7 +125,7 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
         show_default=default is not None,
         metavar=option.metavar or None,
         help=text,
-        **given,
+        **settings,
     )
 
 

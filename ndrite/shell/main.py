@@ -99,18 +99,18 @@ class Verbs(click.Group):
         return command_of(cmd_name, pkgutil.resolve_name(where))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        said = [(name, w[0] if isinstance(w, tuple) else summary(w)) for name, w in self.known.items()]
+        summaries = [(name, w[0] if isinstance(w, tuple) else summary(w)) for name, w in self.known.items()]
         with formatter.section("Commands"):
-            formatter.write_dl(said, col_max=12)
+            formatter.write_dl(summaries, col_max=12)
 
 
 def summary(where: str) -> str:
     """First line of a verb's docstring, without importing it."""
     module, _, function = where.partition(":")
-    found = importlib.util.find_spec(module)
-    assert found is not None
-    assert found.origin is not None
-    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return (ast.get_docstring(node) or "").partition("\n")[0]
     raise AssertionError(f"{where}: no such function")
@@ -161,8 +161,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        told = error.__cause__ or error  # click makes an Abort without words of a KeyboardInterrupt
-        print(" ".join(("ndrite: interrupted", *map(str, told.args))), file=sys.stderr)
+        interruption = error.__cause__ or error  # click makes an Abort without words of a KeyboardInterrupt
+        print(" ".join(("ndrite: interrupted", *map(str, interruption.args))), file=sys.stderr)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

@@ -115,31 +115,31 @@ def plan_of(content: Mapping[str, Any]) -> Plan:
 
 
 def _plan(content: Any, path: Path) -> Plan:
-    given = _fields(content)
-    _require(given["chip"] is not None, "chip", "missing", FIELDS["chip"][2])
+    fields = _fields(content)
+    _require(fields["chip"] is not None, "chip", "missing", FIELDS["chip"][2])
     _require(
-        given["chips"] > 0 or given["trials"] == 1, "trials", given["trials"], "1, unless chips is above 0"
+        fields["chips"] > 0 or fields["trials"] == 1, "trials", fields["trials"], "1, unless chips is above 0"
     )
-    grid, seeds = given["grid"], given["seeds"]
+    grid, seeds = fields["grid"], fields["seeds"]
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
     for field, values in grid.items():
         section, _, name = field.partition(".")
         accepted = section in SECTIONS and name in fields_of(SECTIONS[section])
         _require(accepted, f"grid field {field}", "unknown", "section.field of a chip description")
         _require(isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values")
-    files = [path.parent / name for name in given["networks"] or ()] or [Path(zoo.float_network())]
+    files = [path.parent / name for name in fields["networks"] or ()] or [Path(zoo.float_network())]
     for file in files:
         _require(file.is_file(), "networks", file, "an existing file")
     apart = len({file.stem for file in files}) == len(files)
     networks = {file.stem if apart else str(file): File.of(file) for file in files}
-    inputs, labels = _samples(given, path.parent, given["samples"] + given["count"])
+    inputs, labels = _samples(fields, path.parent, fields["samples"] + fields["count"])
     count = len(networks) * len(seeds) * math.prod(len(values) for values in grid.values())
     _require(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
-    beside = path.parent / given["chip"]
-    base = load_chip(str(beside if beside.is_file() else given["chip"])).as_dict()
+    chip_file = path.parent / fields["chip"]
+    base = load_chip(str(chip_file if chip_file.is_file() else fields["chip"])).as_dict()
     if base["cell"]["on_off_ratio"] is not None:
         base["cell"]["g_min_uS"] = 0.0  # it follows at every point
-    points, scale = [], {name: given[name] for name in SCALE}
+    points, scale = [], {name: fields[name] for name in SCALE}
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
         try:
@@ -147,15 +147,17 @@ def _plan(content: Any, path: Path) -> Plan:
         except ChipError as error:
             raise SweepError(f"grid point {varied}: {error}") from None
         for field, value in varied.items():
-            if (held := chip.fields()[field]) != value and not isinstance(value, list | dict):
-                raise SweepError(f"grid.{field} is {value}; accepted: {held}, as other fields say")
+            if (actual := chip.fields()[field]) != value and not isinstance(value, list | dict):
+                raise SweepError(f"grid.{field} is {value}; accepted: {actual}, as other fields say")
         for (name, network), seed in itertools.product(networks.items(), seeds):
-            named = {f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()}
-            axes = tuple((named | {"network": name, "seed": seed}).items())
+            axis_values = {
+                f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()
+            }
+            axes = tuple((axis_values | {"network": name, "seed": seed}).items())
             of: dict[str, Any] = {"network": network, "chip": chip.as_dict(), "axes": axes, "seed": seed}
             points.append(Point(inputs=inputs, labels=labels, **of, **scale))
     return Plan(
-        name=given["name"] or path.stem,
+        name=fields["name"] or path.stem,
         points=tuple(points),
         axes=(*grid, *("network",) * (len(networks) > 1), *("seed",) * (len(seeds) > 1)),
     )
@@ -166,14 +168,14 @@ def _fields(content: Any) -> dict[str, Any]:
     _require(isinstance(content, dict), "plan", type(content).__name__, "a mapping of fields")
     for name in content:
         _require(name in FIELDS, f"field {name}", "unknown", ", ".join(FIELDS))
-    given: dict[str, Any] = {name: default for name, (_, default, _) in FIELDS.items()} | content
+    fields: dict[str, Any] = {name: default for name, (_, default, _) in FIELDS.items()} | content
     for name, value in content.items():
         kind, _, accepted = FIELDS[name]
         try:
             TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError:
             raise SweepError(f"{name} is {value}; accepted: {accepted}") from None
-    return given
+    return fields
 
 
 def with_fields(chip: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:

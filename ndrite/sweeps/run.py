@@ -56,20 +56,20 @@ def run_point(
     floats = _network(network, inputs, samples)
     if inputs is None or labels is None:
         name = chosen_data_set(floats.meaning, floats.inputs, None, "inputs and labels in the plan")
-        x, given = judging_set(name)
-        wanted = samples + count
-        if len(x) < wanted:
+        x, raw_labels = judging_set(name)
+        needed = samples + count
+        if len(x) < needed:
             raise SweepError(
-                f"samples + count is {wanted}; accepted: at most {len(x)}, the test samples of {name}"
+                f"samples + count is {needed}; accepted: at most {len(x)}, the test samples of {name}"
             )
     else:
         with warnings.catch_warnings(action="ignore", category=InputWarning):
             x = encode(inputs.array(), floats, what=inputs.path)
-        given = labels.array()
-        if len(given) != len(x):
-            raise SweepError(f"{labels.path}: {len(given)} rows; accepted: {len(x)}, one per input")
+        raw_labels = labels.array()
+        if len(raw_labels) != len(x):
+            raise SweepError(f"{labels.path}: {len(raw_labels)} rows; accepted: {len(x)}, one per input")
     name = "labels" if labels is None else labels.path
-    truth, task = read_labels(given, floats.meaning, floats.map_shapes[-1], name, ACCURACY)
+    truth, task = read_labels(raw_labels, floats.meaning, floats.map_shapes[-1], name, ACCURACY)
     measured = slice(samples, samples + count)
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         compiled = map_network(
@@ -136,9 +136,9 @@ def run_sweep(
     outcome = execute(runs, workers, folder, share=share, progress=progress, say=say)
     if outcome.errors:
         first = min(outcome.errors)
-        named = ", ".join(f"{axis} {value}" for axis, value in plan.points[first].axes)
+        axes = ", ".join(f"{axis} {value}" for axis, value in plan.points[first].axes)
         raise SweepError(
-            f"{len(outcome.errors)} of {len(runs)} points failed, the others are kept; the first, {named}: "
+            f"{len(outcome.errors)} of {len(runs)} points failed, the others are kept; the first, {axes}: "
             f"{outcome.errors[first]}"
         )
     rows = [

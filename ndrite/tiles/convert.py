@@ -92,15 +92,15 @@ def calibrate(root: Any, placement: Placement) -> None:
     placement.products.clear()
     operators = _run(root, placement, "range", count=True)
     places = [(path, name) for path, module in root.named_modules() for name, _ in tensors_of(module)]
-    found = sorted(
+    mapped = sorted(
         placement.products.items(), key=lambda item: (places.index(item[1].held[:2]), item[1].held[2])
     )
-    if not 1 <= len(found) <= PRODUCTS_MAX:
+    if not 1 <= len(mapped) <= PRODUCTS_MAX:
         raise EmulatorError(
-            f"{type(root).__name__} has {len(found)} products; accepted: 1..{PRODUCTS_MAX}, of a parameter "
+            f"{type(root).__name__} has {len(mapped)} products; accepted: 1..{PRODUCTS_MAX}, of a parameter "
             "in a Linear, a convolution, a recurrent layer, attention, matmul or einsum"
         )
-    placement.products = dict(found)
+    placement.products = dict(mapped)
     for number, product in enumerate(placement.products.values()):
         product.number = number
     _run(root, placement, "rows")
@@ -144,8 +144,8 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     try:
         with evaluating(root), torch.no_grad(), counter if count else contextlib.nullcontext():
             # The die is shown the first call of them.
-            for given, named in placement.samples[: 1 if watching == "given" else None]:
-                root(*map(like, given), **{key: like(v) for key, v in named.items()})
+            for arguments, keywords in placement.samples[: 1 if watching == "given" else None]:
+                root(*map(like, arguments), **{key: like(v) for key, v in keywords.items()})
     finally:
         placement.watching = ""
     counts = counter.get_flop_counts().get("Global", {})
@@ -169,10 +169,13 @@ def state_of(root: Any) -> str:
     _check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
-        own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
-        own |= dict(tensors_of(module))
-        own |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
-        for name, value in sorted(own.items(), key=lambda item: item[0]):
+        tensors = {
+            **dict(module.named_parameters(recurse=False)),
+            **dict(module.named_buffers(recurse=False)),
+        }
+        tensors |= dict(tensors_of(module))
+        tensors |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
+        for name, value in sorted(tensors.items(), key=lambda item: item[0]):
             if name in NOT_STATE or value is None:
                 continue
             digest.update(f"{where}.{name}".encode())
@@ -187,8 +190,8 @@ def state_of(root: Any) -> str:
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
     """``left``: multiplications of all samples, by PyTorch's operators."""
     tensors = [
-        [v for v in (*given, *named.values()) if isinstance(v, torch.Tensor)]
-        for given, named in placement.samples
+        [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
+        for arguments, keywords in placement.samples
     ]
     count = max(1, sum(len(call[0]) if call and call[0].dim() else 1 for call in tensors))
     rows, used = [], {product.held[0] for product in placement.products.values()}
@@ -199,9 +202,9 @@ def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
         size = (patches.inputs, product.outputs, product.tiles)
         rows.append(Row(product.name, where, macs / count, *size))
         for operator in ("convolution", "addmm", "mm", "bmm"):  # what a product in floats was counted as
-            taken = min(macs, left.get(operator, 0.0))
-            left[operator] = left.get(operator, 0.0) - taken
-            macs -= taken
+            macs_here = min(macs, left.get(operator, 0.0))
+            left[operator] = left.get(operator, 0.0) - macs_here
+            macs -= macs_here
     rows += [Row(name, "torch", macs / count) for name, macs in left.items() if macs > 0]
     kinds = collections.Counter(
         type(m).__name__
@@ -267,8 +270,8 @@ def analog(
     """
     if not isinstance(model, nn.Module):
         raise EmulatorError(f"model is a {type(model).__name__}; accepted: a torch.nn.Module")
-    found: Any = copy.deepcopy(model)
-    if any(isinstance(hook, Hook) for m in found.modules() for hook in m._forward_hooks.values()):
+    converted: Any = copy.deepcopy(model)
+    if any(isinstance(hook, Hook) for m in converted.modules() for hook in m._forward_hooks.values()):
         raise EmulatorError(
             "model has products on tiles already; accepted: the model they were put there from"
         )
@@ -276,7 +279,7 @@ def analog(
         raise InputError(f"clip_rms is {clip_rms}; accepted: a finite number above 0, or None")
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     placement = Placement(chip, seed, board, _calls(samples), clip_rms)
-    for name, module in found.named_modules():
+    for name, module in converted.named_modules():
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
             raise EmulatorError(f"{name}: its sizes are not known yet; run the model once before")
         if isinstance(module, torch.jit.ScriptModule):
@@ -284,26 +287,26 @@ def analog(
         hook = Hook(placement, name)
         module.register_forward_pre_hook(hook)
         module.register_forward_hook(hook, always_call=True)
-    found.ndrite, placement.root = placement, found
-    calibrate(found, placement)
+    converted.ndrite, placement.root = placement, converted
+    calibrate(converted, placement)
     if progress is not None:
-        map_products(found, placement, progress)
-    return found
+        map_products(converted, placement, progress)
+    return converted
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Each call's positional and named arguments."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    for given in samples if isinstance(samples, list) else [samples]:
-        if isinstance(given, dict):
-            calls.append(((), given))
-        elif isinstance(given, tuple):
-            calls.append((given, {}))
-        elif isinstance(given, torch.Tensor):
-            calls.append(((given,), {}))
+    for sample in samples if isinstance(samples, list) else [samples]:
+        if isinstance(sample, dict):
+            calls.append(((), sample))
+        elif isinstance(sample, tuple):
+            calls.append((sample, {}))
+        elif isinstance(sample, torch.Tensor):
+            calls.append(((sample,), {}))
         else:
             raise EmulatorError(
-                f"samples hold a {type(given).__name__}; accepted: tensors, tuples or dictionaries of "
+                f"samples hold a {type(sample).__name__}; accepted: tensors, tuples or dictionaries of "
                 "arguments, or a list of these"
             )
     if not calls:
@@ -316,7 +319,7 @@ def _joined(
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Batches of one tensor each as one batch, where their samples are of one shape: what the die gives a
     product is then seen of all of them."""
-    alone = [args[0] for args, named in calls if len(args) == 1 and not named]
+    alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
     if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
         return calls
     same = {(x.shape[1:], x.dtype, x.device) for x in alone}

@@ -41,7 +41,7 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
             chip(*arguments)
     finally:
         placement.read = None
-    found: list[Work] = []
+    all_work: list[Work] = []
     for product in sorted(read, key=lambda product: product.number):
         weight, bias, *_ = read[product][0]
         die = product.die(weight, bias)
@@ -51,8 +51,8 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
         ]
         for same in zip(*calls, strict=True):
             work = functools.reduce(Work.and_again, same)
-            found.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
-    if not found:
+            all_work.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
+    if not all_work:
         raise EmulatorError("no product was read; accepted: a module whose forward pass uses its products")
-    known = constants or load_constants()
-    return Account(tuple(found), known, count, type(chip).__name__, placement.chip.name)
+    known_constants = constants or load_constants()
+    return Account(tuple(all_work), known_constants, count, type(chip).__name__, placement.chip.name)

@@ -44,24 +44,24 @@ class Executor(torch.overrides.TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What FORMS has on the die, if its weights are held; everything else as it is."""
-        form, named = FORMS.get(func), kwargs or {}
+        form, keywords = FORMS.get(func), kwargs or {}
         if form is not None:
-            result = form(self, *args, **{name: value for name, value in named.items() if name != "out"})
+            result = form(self, *args, **{name: value for name, value in keywords.items() if name != "out"})
             if result is not NotImplemented:
-                return result if named.get("out") is None else named["out"].copy_(result)
-        return func(*args, **named)
+                return result if keywords.get("out") is None else keywords["out"].copy_(result)
+        return func(*args, **keywords)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
         """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
-        at = tensor.data_ptr()
-        own = ((path, attribute, held) for attribute, held in begun)
-        for where, attribute, held in (*own, *self._known):
-            start, size = held.data_ptr(), held.element_size()
-            if start <= at < start + held.numel() * size:
-                return where, attribute, (at - start) // size
+        address = tensor.data_ptr()
+        begun_weights = ((path, attribute, candidate) for attribute, candidate in begun)
+        for where, attribute, candidate in (*begun_weights, *self._known):
+            start, size = candidate.data_ptr(), candidate.element_size()
+            if start <= address < start + candidate.numel() * size:
+                return where, attribute, (address - start) // size
         return None
 
     def product(
@@ -71,16 +71,16 @@ class Executor(torch.overrides.TorchFunctionMode):
 
         ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
         """
-        held = self.find(weight)
-        if held is None:
+        parameter = self.find(weight)
+        if parameter is None:
             return None
         products = self.placement.products
-        key = (*held, weight.shape, weight.stride(), patches)
+        key = (*parameter, weight.shape, weight.stride(), patches)
         if key not in products:
-            name, same = _name(held, weight), 2
+            name, same = _name(parameter, weight), 2
             while name in {product.name for product in products.values()}:
-                name, same = f"{_name(held, weight)} ({same})", same + 1
-            products[key] = Product(name, held, self.placement, matrix.shape[1], patches, whole=whole)
+                name, same = f"{_name(parameter, weight)} ({same})", same + 1
+            products[key] = Product(name, parameter, self.placement, matrix.shape[1], patches, whole=whole)
         product = products[key]
         product.train(self.stack[-1][1].training)
         return product

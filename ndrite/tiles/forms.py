@@ -44,11 +44,11 @@ def contract(
     for label, stride, count in list(zip(of_weight, weight.stride(), weight.shape, strict=True)):
         if stride == 0 and count > 1 and label in of_x and label in out:
             weight, of_weight = weight.select(of_weight.index(label), 0), of_weight.replace(label, "")
-    both = [label for label in of_x if label in of_weight]
+    shared = [label for label in of_x if label in of_weight]
     rows, columns = (
         [label for label in a if label not in b] for a, b in ((of_x, of_weight), (of_weight, of_x))
     )
-    k, groups = ([label for label in both if (label in out) == kept] for kept in (False, True))
+    k, groups = ([label for label in shared if (label in out) == row_sizes] for row_sizes in (False, True))
     plain = all(len(set(labels)) == len(labels) for labels in (of_x, of_weight, out))
     if not plain or not k or not weight.numel() or set(rows + groups + columns) != set(out):
         return NotImplemented
@@ -64,29 +64,29 @@ def contract(
     if any(size.setdefault(label, n) != n for label, n in zip(of_x, x.shape, strict=True)):
         accepted = ", ".join("..." if label in rows else str(size[label]) for label in of_x[-len(k) - 1 :])
         raise InputError(f"{product.name} is given {tuple(x.shape)}; accepted: ({accepted})")
-    kept = [size[label] for label in rows]
+    row_sizes = [size[label] for label in rows]
     x = x.permute([of_x.index(label) for label in rows + groups + k]).reshape(-1, count * inputs)
     x = x if count == 1 else x.view(*x.shape, 1, 1)
-    y = product.read(run, x, matrix, bias, math.prod(kept[1:]))
-    y = y.reshape(*kept, *(size[label] for label in groups + columns))
+    y = product.read(run, x, matrix, bias, math.prod(row_sizes[1:]))
+    y = y.reshape(*row_sizes, *(size[label] for label in groups + columns))
     return y.permute([(rows + groups + columns).index(label) for label in out])
 
 
 def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
     """Of two operands whichever is held is the matrix; two parameters are no product of a signal."""
-    found = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
-    if not isinstance(equation, str) or len(found) != 2:
+    tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    if not isinstance(equation, str) or len(tensors) != 2:
         return NotImplemented
-    given, arrow, out = equation.replace(" ", "").partition("->")
-    free = [letter for letter in string.ascii_letters if letter not in given]
+    inputs, arrow, out = equation.replace(" ", "").partition("->")
+    free = [letter for letter in string.ascii_letters if letter not in inputs]
     pairs, widest = [], ""
-    for part, tensor in zip(given.split(","), found, strict=True):
+    for part, tensor in zip(inputs.split(","), tensors, strict=True):
         more = tensor.dim() - len(part.replace("...", ""))
         dots = "".join(free[:more])[::-1]
         widest = max(widest, dots, key=len)
         pairs.append((tensor, part.replace("...", dots)))
     if not arrow:
-        out = "..." + "".join(sorted(c for c in set(given) - set(".,") if given.count(c) == 1))
+        out = "..." + "".join(sorted(c for c in set(inputs) - set(".,") if inputs.count(c) == 1))
     (a, of_a), (b, of_b) = sorted(pairs, key=lambda pair: bool(run.find(pair[0])))
     if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
         return NotImplemented  # sizes of 1 may be spread
@@ -148,17 +148,17 @@ def convolution(
         ends = [((r - 1) // 2, r - 1 - (r - 1) // 2) for r in reach[3 - dimensions :]]
     else:
         ends = [(p, p) for p in _each(0 if padding == "valid" else padding, dimensions)]
-    border = [size for both in reversed(ends) for size in both]
+    border = [size for pair in reversed(ends) for size in pair]
     x = F.pad(x, border) if any(border) else x
     x = x.reshape(*x.shape[:2], *flat, *x.shape[2:])
     if any(size < r for size, r in zip(x.shape[2:], reach, strict=True)):
         raise InputError(f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel")
     # A map for every place in depth, the planes it sees beside its channels: of (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
-    n, each = len(x), cut.shape[2]
-    maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * each, shape[0], *x.shape[3:])
-    y = product.read(run, maps, matrix, bias, each)
-    y = y.view(n, each, *y.shape[1:]).transpose(1, 2)
+    n, rows = len(x), cut.shape[2]
+    maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * rows, shape[0], *x.shape[3:])
+    y = product.read(run, maps, matrix, bias, rows)
+    y = y.view(n, rows, *y.shape[1:]).transpose(1, 2)
     y = y.reshape(*y.shape[:2], *y.shape[5 - dimensions :])
     return y[0] if alone else y
 
@@ -186,8 +186,8 @@ def transposed(
     stride, padding, dilation = (_each(v, dimensions) for v in (stride, padding, dilation))
     fields = zip(maps.shape[2:], stride, padding, dilation, kernel, more, strict=True)
     size = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in fields]
-    one, none = (1,) * flat, (0,) * flat
-    folded = ((*one, *size), (*one, *kernel), (*one, *dilation), (*none, *padding), (*one, *stride))
+    ones, none = (1,) * flat, (0,) * flat
+    folded = ((*ones, *size), (*ones, *kernel), (*ones, *dilation), (*none, *padding), (*ones, *stride))
     y = F.fold(columns.flatten(1, 2), *folded)
     y = y.reshape(*y.shape[:2], *size)
     if bias is not None:
@@ -220,11 +220,11 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
     """One call of a recurrent cell: a sequence of one."""
     state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
-    rest = (len(weights) > 2, 1, 0.0, False, False, True)
-    found = recurrent(run, x[:, None], state, weights, *rest, kind=kind)
-    if found is NotImplemented:
+    options = (len(weights) > 2, 1, 0.0, False, False, True)
+    result = recurrent(run, x[:, None], state, weights, *options, kind=kind)
+    if result is NotImplemented:
         return NotImplemented
-    after = tuple(part[0] for part in found[1:])
+    after = tuple(part[0] for part in result[1:])
     return after if len(after) > 1 else after[0]
 
 
@@ -236,24 +236,24 @@ def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, k
             f"{path or type(module).__name__} is given a PackedSequence; accepted: a tensor, padded by "
             "torch.nn.utils.rnn.pad_packed_sequence"
         )
-    biased, layers, dropout, training, both, batch_first = rest
+    biased, layers, dropout, training, bidirectional, batch_first = rest
     if run.find(weights[0]) is None:
         return NotImplemented
     starts = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
     x = input if batch_first else input.transpose(0, 1)
-    ways, lasts = 1 + both, []
-    each = len(weights) // (layers * ways)
+    directions, lasts = 1 + bidirectional, []
+    weights_each = len(weights) // (layers * directions)
     for layer in range(layers):
         outputs = []
-        for number in range(layer * ways, layer * ways + ways):
-            w_ih, w_hh, *others = weights[number * each : (number + 1) * each]
-            b_ih, b_hh = others[:2] if biased else (None, None)
-            seen = linear(run, x, w_ih, b_ih)
+        for number in range(layer * directions, layer * directions + directions):
+            w_ih, w_hh, *more_weights = weights[number * weights_each : (number + 1) * weights_each]
+            b_ih, b_hh = more_weights[:2] if biased else (None, None)
+            projected = linear(run, x, w_ih, b_ih)
             state, steps = tuple(s[number] for s in starts), []
-            backward = number % ways == 1
+            backward = number % directions == 1
             for t in reversed(range(x.shape[1])) if backward else range(x.shape[1]):
-                state = CELLS[kind](seen[:, t], linear(run, state[0], w_hh, b_hh), state)
-                for projection in others[2 * biased :]:
+                state = CELLS[kind](projected[:, t], linear(run, state[0], w_hh, b_hh), state)
+                for projection in more_weights[2 * biased :]:
                     state = (linear(run, state[0], projection), *state[1:])
                 steps.append(state[0])
             outputs.append(torch.stack(steps[::-1] if backward else steps, dim=1))
@@ -276,15 +276,15 @@ _UNSEEN = types.FunctionType(
 
 def attention(run: Executor, *args: Any, **named: Any) -> Any:
     """Its projections are three products; PyTorch has time first, the die samples."""
-    given = inspect.signature(_ATTENTION).bind(*args, **named).arguments
-    if not given.get("use_separate_proj_weight"):
-        weights = zip("qkv", given["in_proj_weight"].chunk(3), strict=True)
-        given |= {"use_separate_proj_weight": True, **{f"{key}_proj_weight": w for key, w in weights}}
-    samples = given["query"].shape[1] if given["query"].dim() == 3 else 1
+    arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
+    if not arguments.get("use_separate_proj_weight"):
+        weights = zip("qkv", arguments["in_proj_weight"].chunk(3), strict=True)
+        arguments |= {"use_separate_proj_weight": True, **{f"{key}_proj_weight": w for key, w in weights}}
+    samples = arguments["query"].shape[1] if arguments["query"].dim() == 3 else 1
     run.samples = samples
     try:
         with run:
-            return _UNSEEN(**given)
+            return _UNSEEN(**arguments)
     finally:
         run.samples = None
 

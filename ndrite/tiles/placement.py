@@ -64,11 +64,13 @@ class Table:
         return sum(row.inputs * row.outputs for row in self.rows)
 
     def __str__(self) -> str:
-        whole = max(self.macs, 1)
+        all_macs = max(self.macs, 1)
         lines = [("product", "where", "weights", "row tiles", "MACs a sample", "share")]
         for row in self.rows:
             size = (f"{row.inputs} x {row.outputs}", str(row.tiles)) if row.tiles else ("-", "-")
-            lines.append((row.name, row.where, *size, f"{row.macs:,.0f}", f"{100 * row.macs / whole:.1f} %"))
+            lines.append(
+                (row.name, row.where, *size, f"{row.macs:,.0f}", f"{100 * row.macs / all_macs:.1f} %")
+            )
         share = (f"{self.share * self.macs:,.0f}", f"{100 * self.share:.1f} %")
         lines.append(("on tiles", "die", f"{self.weights:,}", "", *share))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -153,10 +155,10 @@ class Placement:
         """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
         # A golden board costs nothing but the product's weights: each product keeps its own.
         key = name if self.url.startswith("golden:") else ""
-        board, held = self._boards.get(key, (None, None))
+        board, programmed = self._boards.get(key, (None, None))
         if board is None:
             board = connect(self.url)
-        if held is not program:
+        if programmed is not program:
             self._boards[key] = board, None  # to be closed, whatever comes of it
             # The codes are made here: no user can mistake values for them, and none is to be warned.
             board.program(replace(program, meaning=Meaning()))

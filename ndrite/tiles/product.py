@@ -154,14 +154,14 @@ class Product(torch.nn.Module):
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
         """Training begins at the ranges and the mean that ``codes`` show with ``weight`` (K, M)."""
-        given, p = self.watched.input_range, self.patches
-        seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
-        seen = seen.view(len(seen), p.shape[0], *p.kernel)
-        self.low.fill_(float(given.low[0]))
-        self.high.fill_(float(given.high[0]))
-        self.centre.copy_(seen.mean(dim=(0, 2, 3)))
-        maps = seen.new_zeros(len(seen), *p.shape)
-        maps[:, :, :: p.dilation[0], :: p.dilation[1]] = seen - self.centre.view(-1, 1, 1)
+        range_given, p = self.watched.input_range, self.patches
+        inputs_seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
+        inputs_seen = inputs_seen.view(len(inputs_seen), p.shape[0], *p.kernel)
+        self.low.fill_(float(range_given.low[0]))
+        self.high.fill_(float(range_given.high[0]))
+        self.centre.copy_(inputs_seen.mean(dim=(0, 2, 3)))
+        maps = inputs_seen.new_zeros(len(inputs_seen), *p.shape)
+        maps[:, :, :: p.dilation[0], :: p.dilation[1]] = inputs_seen - self.centre.view(-1, 1, 1)
         limited = self.reading.limit(weight.to(self.low))[0]
         self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
 
@@ -184,8 +184,8 @@ class Product(torch.nn.Module):
         """
         if self.on_die is None:
             mapped = self._map(weight, bias)
-            known = None if bias is None else bias.detach().clone()
-            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, known)
+            bias_now = None if bias is None else bias.detach().clone()
+            self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, bias_now)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
@@ -195,8 +195,8 @@ class Product(torch.nn.Module):
     def _map(self, weight: Tensor, bias: Tensor | None) -> Mapped:
         """Limited weights and the bias, mapped."""
         limited = self.reading.limit(weight.detach())[0]
-        known = torch.zeros(self.outputs) if bias is None else bias.detach()
-        w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, known))
+        bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
+        w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
         place, watched, p = self.placement, self.watched, self.patches
         codes, exact = self.rows(), None
         inputs = watched.input_range
@@ -207,8 +207,10 @@ class Product(torch.nn.Module):
         )
         if watched.given is not None and len(watched.given) >= ROWS_MIN:
             codes, exact = watched.given, codes[: len(watched.given)] / INPUT_MAX
-        one = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
-        network = Network((Node(dense, (0,), one),), one.shape, self.name, meaning=Meaning(inputs=inputs))
+        single_patch = Patches(shape=(p.shape[0], *p.kernel), kernel=p.kernel, groups=p.groups)
+        network = Network(
+            (Node(dense, (0,), single_patch),), single_patch.shape, self.name, meaning=Meaning(inputs=inputs)
+        )
         with warnings.catch_warnings(action="ignore", category=CompileWarning):  # the report has it
             try:
                 return map_network(
@@ -270,8 +272,8 @@ class Product(torch.nn.Module):
             y = self._read(mapped, x.detach(), weight, bias, each, call)
         if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
             # The die forward, the float weights backward.
-            known = self._float(x, weight, bias)
-            y = known + (y - known).detach()
+            float_output = self._float(x, weight, bias)
+            y = float_output + (y - float_output).detach()
         return y
 
     def _show(self, x: Tensor) -> None:
@@ -307,8 +309,8 @@ class Product(torch.nn.Module):
             y = y.view(len(x), *program.map_shapes[-1])
         # Another bias than the mapped one is what the same weights may be read with elsewhere.
         none = torch.zeros_like(step)
-        other = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
-        return (y * along(step, y) + along(other, y)).to(x.dtype)
+        bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
+        return (y * along(step, y) + along(bias_change, y)).to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Through the chip's errors; what is constant in the inputs is taken out of them first.
@@ -330,8 +332,8 @@ class Product(torch.nn.Module):
         y = reading.read(u - along(self.centre, u), drawn, centre) * span
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups
-        held = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
-        held = held.reshape(-1)
+        centre_sums = torch.einsum("gk,kgm->gm", self.low + span * centre, limited.view(-1, groups, share))
+        centre_sums = centre_sums.reshape(-1)
         if view.columns is not None:
             with torch.no_grad():
                 mean = torch.einsum("gk,kgm->gm", span * centre, drawn.view(-1, groups, share)).reshape(-1)
@@ -339,15 +341,15 @@ class Product(torch.nn.Module):
                 largest = ((y + along(mean, y)) / along(full, y)).abs().max()
                 noise = view.noise_scale * view.columns.noise * largest * along(full, y) * torch.randn_like(y)
                 if view.columns.bias_cells and self not in run.bias_errors:
-                    asked = held - mean if bias is None else held - mean + bias
-                    run.bias_errors[self] = reading.bias_error(asked, full[None])
-            y, held = y + noise, held + run.bias_errors.get(self, 0.0)
+                    offset = centre_sums - mean if bias is None else centre_sums - mean + bias
+                    run.bias_errors[self] = reading.bias_error(offset, full[None])
+            y, centre_sums = y + noise, centre_sums + run.bias_errors.get(self, 0.0)
         if view.read_noise:
             # Read noise is not constant: what cells add at a read goes with all of the input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)
-        return _with(bias, y + along(held, y))
+        return _with(bias, y + along(centre_sums, y))
 
 
 def _with(bias: Tensor | None, y: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def list_boards() -> Found:
         "! timing is not met": any(row["timing_met"] is False for row in rows),
         "* of an earlier netlist; `ndrite board build` makes it anew": any(row["earlier"] for row in rows),
     }
-    said = tuple(note for note, holds in notes.items() if holds)
-    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), said)
+    notes_shown = tuple(note for note, holds in notes.items() if holds)
+    return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), notes_shown)
 
 
 def _text(name: str, row: dict[str, Any]) -> str:
@@ -77,16 +77,16 @@ def info(board: Board = "golden:", /) -> Found:
     > ndrite board info uart:/dev/ttyUSB0@1000000 --json
     """
     with connect(board) as chosen:
-        found: dict[str, Any] = chosen.identity()
-        found["counters"] = chosen.counters()
-    found["versions"] = versions(None)
-    rows = [(k, str(v)) for k, v in found.items() if not isinstance(v, dict)]
+        identity: dict[str, Any] = chosen.identity()
+        identity["counters"] = chosen.counters()
+    identity["versions"] = versions(None)
+    rows = [(k, str(v)) for k, v in identity.items() if not isinstance(v, dict)]
     rows += [
         (f"{part}.{k}", str(v))
         for part in ("geometry", "counters", "versions")
-        for k, v in (found[part] or {}).items()
+        for k, v in (identity[part] or {}).items()
     ]
-    return Found(found, (Table(board, ("field", "value"), rows),))
+    return Found(identity, (Table(board, ("field", "value"), rows),))
 
 
 @verb
@@ -218,12 +218,12 @@ def scrub(
     """
     if every == 0:
         raise InputError("every is 0; accepted: above 0 seconds")
-    what, looks = held(program).program, 0
+    program_held, looks = held(program).program, 0
     found: list[Upset] = []
     with connect(board) as chosen:
         try:
             while True:
-                changed = chosen.scrub(what)
+                changed = chosen.scrub(program_held)
                 looks += 1
                 found += changed
                 for upset in changed:
@@ -236,7 +236,7 @@ def scrub(
                 raise
     upsets = [vars(upset) for upset in found]
     return Found(
-        {"program": what.name, "board": board, "looks": looks, "upsets": upsets},
-        said=(f"{what.name} on {board}: {looks} looks, {len(found)} changed sections",),
+        {"program": program_held.name, "board": board, "looks": looks, "upsets": upsets},
+        said=(f"{program_held.name} on {board}: {looks} looks, {len(found)} changed sections",),
         failed=f"{len(found)} memory sections had changed; reloaded and verified" if found else None,
     )

@@ -69,8 +69,8 @@ def build(
     chosen = find_target(board)
     if part is not None:
         if part not in chosen.same_die:
-            others = ", ".join(chosen.same_die) or "none"
-            raise InputError(f"part is {part!r}; accepted for {board}: {others}")
+            same_die = ", ".join(chosen.same_die) or "none"
+            raise InputError(f"part is {part!r}; accepted for {board}: {same_die}")
         chosen = dataclasses.replace(chosen, device=part)
     if address is not None or mac is not None:
         if chosen.ethernet is None:
@@ -80,8 +80,8 @@ def build(
         except ValueError as error:
             raise InputError(str(error)) from None
     folder = Path("build") / chosen.name if output is None else Path(output)
-    other = folder.exists() and not (folder / "report.json").is_file()
-    if not folder.name or (other and (not folder.is_dir() or any(folder.iterdir()))):
+    foreign = folder.exists() and not (folder / "report.json").is_file()
+    if not folder.name or (foreign and (not folder.is_dir() or any(folder.iterdir()))):
         raise InputError(f"{folder} is to be replaced, and is no build; accepted: a new or empty folder")
 
     try:
@@ -154,16 +154,16 @@ def bringup(
     target = find_target(board or "tang-nano-9k")
     path = Path(f"bringup-{target.name}.md" if output is None else output)
     built = Path("build") / target.name if folder is None else Path(folder)
-    way = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, announce)
-    found = judged(
+    device = Simulated(target) if simulated else Hardware(target, str(port), built, loaded, announce)
+    result = judged(
         f"bring-up of {target.name}",
-        stages_of(way, inferences=inferences, seed=seed),
+        stages_of(device, inferences=inferences, seed=seed),
         announce,
         board=target.name,
         simulated=simulated,
         seed=seed,
         versions=versions(None if simulated else loader_version()),
     )
-    write_whole(path, page(found.values, found.shown[0]))
-    said = (f"report: {path}",)
-    return dataclasses.replace(found, values={**found.values, "report": str(path)}, said=said)
+    write_whole(path, page(result.values, result.shown[0]))
+    lines = (f"report: {path}",)
+    return dataclasses.replace(result, values={**result.values, "report": str(path)}, said=lines)

@@ -97,40 +97,40 @@ def calibrate(
     """
     if read_cells and method == "perturb":
         raise InputError("read_cells is of gradients, and perturb has none; accepted: gradient or sign")
-    whole = compiled_of(program)
-    given = _data(whole, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
+    compiled = compiled_of(program)
+    labelled = _data(compiled, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
     with connect(board) as chosen:
         with progress("programming") as report:
-            chosen.program(whole.program, progress=report)
-        before = accuracy(chosen.infer(given.test_x, seed=seed, noise=noise), given.test_labels)
+            chosen.program(compiled.program, progress=report)
+        before = accuracy(chosen.infer(labelled.test_x, seed=seed, noise=noise), labelled.test_labels)
         with progress("updates") as report:
             result = calibrate_board(
                 chosen,
-                whole.program,
-                whole.die,
-                None if method == "perturb" else whole.network,
-                given.x,
-                given.labels,
+                compiled.program,
+                compiled.die,
+                None if method == "perturb" else compiled.network,
+                labelled.x,
+                labelled.labels,
                 plan=plan,
                 seed=seed,
                 noise=noise,
                 cells=read_cells,
                 progress=report,
             )
-        after = accuracy(chosen.infer(given.test_x, seed=seed, noise=noise), given.test_labels)
-    how = {**dataclasses.asdict(plan), "read_cells": read_cells, "pulses_total": result.pulses_total}
-    tuned = whole.on(result.die, calibration={**how, "samples": len(given.x)})
+        after = accuracy(chosen.infer(labelled.test_x, seed=seed, noise=noise), labelled.test_labels)
+    calibration = {**dataclasses.asdict(plan), "read_cells": read_cells, "pulses_total": result.pulses_total}
+    tuned = compiled.on(result.die, calibration={**calibration, "samples": len(labelled.x)})
     if output is not None:
         tuned.save(output)
     summary = {
         "accuracy_before": before,
-        "accuracy_before_interval_95": proportion(before, len(given.test_x)),
+        "accuracy_before_interval_95": proportion(before, len(labelled.test_x)),
         "accuracy_after": after,
-        "accuracy_after_interval_95": proportion(after, len(given.test_x)),
-        "measured_on": len(given.test_x),
-        "learned_from": len(given.x),
-        "judged_by": given.name,
+        "accuracy_after_interval_95": proportion(after, len(labelled.test_x)),
+        "measured_on": len(labelled.test_x),
+        "learned_from": len(labelled.x),
+        "judged_by": labelled.name,
         "steps": steps,
         "pulses": result.pulses_total,
         "cross_entropy_first": result.losses[0] if result.losses else None,
@@ -142,14 +142,14 @@ def calibrate(
 def _data(
     whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int | None
 ) -> Labelled:
-    what, own = whole.program, inputs is not None or labels is not None
-    if not own and not kept.holds(what, data):
-        name = kept.chosen_data_set(what.meaning, what.inputs, data, "inputs and labels")
-        found = kept.data_set(name, folder)
-        x = kept.first(found.test_x, count, MEASURED, "measure")
-        return dataclasses.replace(found, test_x=x, test_labels=found.test_labels[: len(x)])
+    program, own_samples = whole.program, inputs is not None or labels is not None
+    if not own_samples and not kept.holds(program, data):
+        name = kept.chosen_data_set(program.meaning, program.inputs, data, "inputs and labels")
+        labelled = kept.data_set(name, folder)
+        x = kept.first(labelled.test_x, count, MEASURED, "measure")
+        return dataclasses.replace(labelled, test_x=x, test_labels=labelled.test_labels[: len(x)])
     x, y, by, task = kept.judged_samples(
-        what, whole, inputs, labels, data=data, codes=codes, measure=ACCURACY
+        program, whole, inputs, labels, data=data, codes=codes, measure=ACCURACY
     )
     if not task.is_vote:
         raise InputError(

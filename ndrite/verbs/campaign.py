@@ -141,41 +141,41 @@ def campaign(
     >>> wafer.accuracy_per_chip.shape
     (3,)
     """
-    given, whole = held(program)
-    what = with_variation(given, chip)
-    found = judged_samples(what, whole, inputs, labels, data=data, codes=codes, measure=measure)
-    x, y, by, task = found.first(count, SAMPLES if inputs is None else None)
+    given_program, compiled = held(program)
+    varied = with_variation(given_program, chip)
+    samples = judged_samples(varied, compiled, inputs, labels, data=data, codes=codes, measure=measure)
+    x, y, by, task = samples.first(count, SAMPLES if inputs is None else None)
     if task.is_share and (threshold or 0) > 1:
         raise InputError(f"threshold is {threshold}; accepted: 0..1, an accuracy")
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     state = None if output is None else Path(output).with_name(f".{Path(output).name}.part.npz")
     votes, on_host = None, True
-    said: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
+    summary: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     with connect(board) as chosen:
         if task.is_vote:
             with progress("programming") as report:
-                chosen.program(what, progress=report)
+                chosen.program(varied, progress=report)
             on_host = bool(getattr(chosen, "campaigns_on_host", False))
             if on_host:
                 warnings.warn(ON_HOST, CampaignWarning, stacklevel=2)
         with progress("chips") as report:
-            found_votes, each = run_campaign(
-                chosen, what, x, y, plan, task=task, state=state, progress=report
+            found_votes, scores = run_campaign(
+                chosen, varied, x, y, plan, task=task, state=state, progress=report
             )
     if task.is_vote:
-        votes = CampaignResult(found_votes, each, trials, seed, plan.first_chip)
-        each = votes.accuracy_per_chip
-        said |= {"votes": found_votes.tolist()}
-    said |= spread(task.measure, each)
+        votes = CampaignResult(found_votes, scores, trials, seed, plan.first_chip)
+        scores = votes.accuracy_per_chip
+        summary |= {"votes": found_votes.tolist()}
+    summary |= spread(task.measure, scores)
     if task.is_share:
         good = GOOD if threshold is None else threshold
-        said |= chip_yield(each >= good, good)
+        summary |= chip_yield(scores >= good, good)
     elif threshold is not None:
-        said |= chip_yield(each <= threshold, threshold)
-    floats = None if whole is None else whole.network.forward(x / np.float32(255))
-    said |= {f"{task.measure}_float": None if floats is None else task.score(floats, y)}
-    said |= {"noise": noise, "judged_by": by}
-    wafer = Wafer(what.name, board, votes, said, on_host)
+        summary |= chip_yield(scores <= threshold, threshold)
+    floats = None if compiled is None else compiled.network.forward(x / np.float32(255))
+    summary |= {f"{task.measure}_float": None if floats is None else task.score(floats, y)}
+    summary |= {"noise": noise, "judged_by": by}
+    wafer = Wafer(varied.name, board, votes, summary, on_host)
     if picture is not None:
         wafer.plot(picture)
     if output is not None and state is not None:
@@ -210,37 +210,39 @@ def run_campaign(
         "labels": digest({}, {"labels": labels}),
         "measure": task.measure,
     }
-    step, tell = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
-    whole, each = np.zeros((), np.int64), np.zeros(0, np.int64)
+    step, notify = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
+    votes, each = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
-        whole, each = map(np.asarray, json.loads(load_state(state, mark)))
+        votes, each = map(np.asarray, json.loads(load_state(state, mark)))
     if len(each) > plan.chips:
         came = f"{len(each)} and more, as far as {state} has come"
         raise InputError(f"chips is {plan.chips}; accepted: {came}")
-    tell(len(each), plan.chips)
+    notify(len(each), plan.chips)
     while len(each) < plan.chips:
         first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
 
         def report(done: int, total: int, first: int = first, count: int = count) -> None:
-            tell(first + done * count // max(total, 1), plan.chips)
+            notify(first + done * count // max(total, 1), plan.chips)
 
         if task.is_vote:
             part = replace(plan, chips=count, first_chip=first)
             piece = board.campaign(x, labels, part, progress=report)
-            whole, each = whole + piece.votes, np.concatenate([each, piece.correct])
+            votes, each = votes + piece.votes, np.concatenate([each, piece.correct])
         for chip in range(first, first + count) if not task.is_vote else ():
             board.program(virtual_chip(program, seed=plan.seed, chip=chip))
             # Neighbouring seeds of a campaign must not share their chips' read noise.
             (seed,) = np.random.SeedSequence([plan.seed, chip]).generate_state(1, np.uint64).tolist()
             trials = [inference_index(plan.first_sample, t) for t in range(plan.trials)]
-            found = np.array([board.infer(x, seed=seed, first_index=i, noise=plan.noise) for i in trials])
-            scores = np.array([task.score(outputs * step, labels) for outputs in found])
+            outputs_of_trials = np.array(
+                [board.infer(x, seed=seed, first_index=i, noise=plan.noise) for i in trials]
+            )
+            scores = np.array([task.score(outputs * step, labels) for outputs in outputs_of_trials])
             rms = task.measure == RMS_ERROR
             each = np.append(each, np.sqrt(np.square(scores).mean()) if rms else scores.mean())
             report(chip + 1 - first, count)
         if state is not None:
-            save_state(state, mark, json.dumps([whole.tolist(), each.tolist()]).encode())
-    return whole, each
+            save_state(state, mark, json.dumps([votes.tolist(), each.tolist()]).encode())
+    return votes, each
 
 
 class CampaignWarning(UserWarning):

@@ -47,18 +47,18 @@ def show(name: Name, /) -> Found:
     chip, single, part = _read(name)
     content = chip.as_dict()
     if single is not None and part:
-        given = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
-        named = {"name": single.get("name", name), "description": _summary(single, None)}
+        sections = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
+        head = {"name": single.get("name", name), "description": _summary(single, None)}
         sources = {f: source for f, source in chip.sources.items() if f in _stated(single)}
-        content = named | given | {"sources": sources, "cards": content["cards"]}
+        content = head | sections | {"sources": sources, "cards": content["cards"]}
     rows = [
         (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
         for section in SECTIONS
         for field, value in content.get(section, {}).items()
     ]
     title = f"{content['name']}: {content['description']}"
-    said = [line for of, card in chip.cards.items() for line in ("", f"Device card of {of}", *_card(card))]
-    return Found(content, (Table(title, ("field", "value", "source"), rows),), said=tuple(said))
+    lines = [line for of, card in chip.cards.items() for line in ("", f"Device card of {of}", *_card(card))]
+    return Found(content, (Table(title, ("field", "value", "source"), rows),), said=tuple(lines))
 
 
 @verb
@@ -72,18 +72,18 @@ def check(name: Name, /) -> Found:
     $ ndrite chip check mine.yaml
     """
     chip, single, _ = _read(name)
-    given = _stated(single) or list(chip.sources)
-    unsourced = [field for field in given if not chip.sources.get(field)]
-    idle = {field: why for field in given if (why := chip.idle(*field.split(".", 1)))}
+    stated = _stated(single) or list(chip.sources)
+    unsourced = [field for field in stated if not chip.sources.get(field)]
+    idle = {field: why for field in stated if (why := chip.idle(*field.split(".", 1)))}
     lists = {"without_source": unsourced, "without_effect": idle}
-    said = (
-        f"{name}: ok, {len(given)} values, {len(unsourced)} without a source, {len(idle)} without an effect",
+    lines = (
+        f"{name}: ok, {len(stated)} values, {len(unsourced)} without a source, {len(idle)} without an effect",
         *(f"  {field}: no source" for field in unsourced),
         *(f"  {field}: no effect ({why})" for field, why in idle.items()),
     )
     bounds, words = _stability(chip.neuron)
-    content = {"name": name, "ok": True, "values": len(given), **lists, "stability": bounds}
-    return Found(content, said=(*said, *words))
+    content = {"name": name, "ok": True, "values": len(stated), **lists, "stability": bounds}
+    return Found(content, said=(*lines, *words))
 
 
 @verb
@@ -101,14 +101,14 @@ def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
     --------
     $ ndrite chip diff wan2022 dendritic-ndr
     """
-    one, two = load_chip(first).fields(), load_chip(second).fields()
-    found = {field: [one[field], two[field]] for field in one if one[field] != two[field]}
-    if not found:
+    fields, two = load_chip(first).fields(), load_chip(second).fields()
+    differences = {field: [fields[field], two[field]] for field in fields if fields[field] != two[field]}
+    if not differences:
         return Found({"differences": {}}, said=("no difference",))
-    rows = [(field, plain(a), plain(b)) for field, (a, b) in found.items()]
+    rows = [(field, plain(a), plain(b)) for field, (a, b) in differences.items()]
     table = Table("differences", ("field", first, second), rows)
-    failed = f"{first} and {second} differ in {len(found)} fields" if exit_code else None
-    return Found({"differences": found}, (table,), failed=failed)
+    failed = f"{first} and {second} differ in {len(differences)} fields" if exit_code else None
+    return Found({"differences": differences}, (table,), failed=failed)
 
 
 def _summary(content: dict[str, Any], most: int | None = SUMMARY) -> str:
@@ -126,8 +126,10 @@ def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
     """The chip, and what its file says where it is a single one. A part of a description, which lacks what
     has no default, is laid over ``ideal``."""
     single = load_content(name) if "+" not in name else None
-    whole = single is None or ("name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys())
-    return load_chip(name if whole else f"ideal+{name}"), single, not whole
+    complete = single is None or (
+        "name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys()
+    )
+    return load_chip(name if complete else f"ideal+{name}"), single, not complete
 
 
 def _stated(content: dict[str, Any] | None) -> list[str]:
@@ -140,7 +142,7 @@ def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
     circuit = neuron.in_circuit(neuron.device)
     if circuit is None:
         return {}, ()
-    found = {
+    values = {
         "source_resistance_ohm": circuit.source_resistance_ohm,
         "negative_resistance_ohm": circuit.negative_resistance_ohm,
         "bistable": circuit.bistable,
@@ -151,13 +153,13 @@ def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
     states = "bistable" if circuit.bistable else "one stable voltage for every source"
     side = "above" if circuit.bistable else "below"
     word = "oscillates" if circuit.oscillates else "does not oscillate"
-    limit = f"any less than R C Rn = {found['inductance_limit_nH']:.3g} nH does not"
+    limit = f"any less than R C Rn = {values['inductance_limit_nH']:.3g} nH does not"
     rule = f"and {neuron.capacitance_pF:g} pF; {limit}"
     if not neuron.capacitance_pF:
         rule = "and no capacitance given, without which any inductance would make it"
     ohm = f"{circuit.source_resistance_ohm:g} ohm is {side}"
     of_device = f"the device's negative resistance of {circuit.negative_resistance_ohm:.4g} ohm"
-    return found, (
+    return values, (
         f"  neuron: {states}, as its source resistance of {ohm} {of_device}",
         f"  neuron: {word} with {neuron.inductance_nH:g} nH {rule}",
     )

@@ -128,14 +128,14 @@ def compile(
         raise InputError("program_only is given without output; accepted: both, or neither")
     options = {"input_range": input_range, "input_shape": input_shape, "output": node}
     with progress("nodes") as report:
-        floats, whole, imported = network_of(network, samples, report, **options)
+        floats, earlier, imported = network_of(network, samples, report, **options)
     meaning = told(floats.meaning, floats.map_shapes[-1], classes, task)
     if input_unit is not None:
         meaning = dataclasses.replace(meaning, input_unit=input_unit)
     if output_unit is not None:
         meaning = dataclasses.replace(meaning, output_unit=output_unit)
     floats = dataclasses.replace(floats, meaning=meaning)
-    typical = typical_samples(floats, whole, samples, data=data, codes=codes)
+    typical = typical_samples(floats, earlier, samples, data=data, codes=codes)
     test = samples if inputs is None and labels is not None else inputs
     test = typical if test is None and labels is not None else test
     if labels is not None:

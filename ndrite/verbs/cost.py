@@ -65,9 +65,11 @@ def cost(
     if show:
         text = Path(constants or CONSTANTS).read_text(encoding="utf-8")
         return Found({"constants": text}, said=(text.rstrip("\n"),))
-    given = constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
-    whole = compiled_of(program)
-    x = first(seen_samples(whole.program, whole, inputs, data=data, codes=codes), count, SAMPLES)
+    chosen_constants = (
+        constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
+    )
+    compiled = compiled_of(program)
+    x = first(seen_samples(compiled.program, compiled, inputs, data=data, codes=codes), count, SAMPLES)
     with progress("samples") as report:
-        on, network = given.on(node_nm), whole.network
-        return account_of(whole.program, whole.die, x, on, network=network, progress=report)
+        on, network = chosen_constants.on(node_nm), compiled.network
+        return account_of(compiled.program, compiled.die, x, on, network=network, progress=report)

@@ -47,27 +47,29 @@ def demo(
     $ ndrite demo
     > ndrite demo --board uart:/dev/ttyUSB0 --count 10000 --json
     """
-    whole = load()
+    compiled = load()
     x, labels = judging_set("fashion-mnist")
     golden = GoldenBoard()
-    golden.program(whole.program)
+    golden.program(compiled.program)
     with progress("golden model") as report:
-        found = evaluate(golden, whole.program, x, labels, seed=seed, network=whole.network, progress=report)
+        evaluation = evaluate(
+            golden, compiled.program, x, labels, seed=seed, network=compiled.network, progress=report
+        )
     with connect(board) as device:
         with progress("programming") as report:
-            device.program(whole.program, progress=report)
+            device.program(compiled.program, progress=report)
         with progress("RTL") as report:
-            rtl = evaluate(device, whole.program, x[:count], labels[:count], seed=seed, progress=report)
-    floats, noisy = found.accuracy_float or 0.0, found.accuracy or 0.0
+            rtl = evaluate(device, compiled.program, x[:count], labels[:count], seed=seed, progress=report)
+    floats, noisy = evaluation.accuracy_float or 0.0, evaluation.accuracy or 0.0
     figure = drawing.figure(11, 5)
     left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.15))
-    figures.curves(whole, left)
+    figures.curves(compiled, left)
     axes = right.subplots()
-    figures.confusion(axes, labels, found.outputs.argmax(axis=1), CLASSES, 6.5)
+    figures.confusion(axes, labels, evaluation.outputs.argmax(axis=1), CLASSES, 6.5)
     axes.set(title=f"golden, {len(x):,} test samples")
     drawing.save(figure, picture)
     values = {
-        "program": whole.program.name,
+        "program": compiled.program.name,
         "board": board,
         "seed": seed,
         "accuracy_float": floats,
@@ -77,7 +79,7 @@ def demo(
         "accuracy_golden_on_rtl_samples": rtl.accuracy_golden,
         "samples_rtl": rtl.samples,
         **{name: getattr(rtl, name) for name in BOARDS},
-        "pwl_error_lsb": whole.as_dict()["layers"][0]["pwl_error_lsb"],
+        "pwl_error_lsb": compiled.as_dict()["layers"][0]["pwl_error_lsb"],
     }
     agreed = "every bit equal" if not rtl.mismatches else f"{rtl.mismatches} samples differ"
     every, some = len(x), rtl.samples
@@ -88,11 +90,11 @@ def demo(
         ("golden, the same samples", f"{some:,}", percent(rtl.accuracy_golden or 0.0, some), "reference"),
     ]
     header = ("", "samples", "accuracy (95 % over samples)", "agreement")
-    said: list[str] = []
+    notes: list[str] = []
     if rtl.mac_use is not None and rtl.array_busy is not None and rtl.zeros is not None:
-        said.append(
+        notes.append(
             f"clock cycles per inference: {rtl.cycles_per_inference:.1f}; array busy "
             f"{100 * rtl.array_busy:.1f} %, of its products {100 * rtl.mac_use:.1f} % used, "
             f"{100 * rtl.zeros:.1f} % of the network's are zeros"
         )
-    return Found(values, (Table(whole.program.name, header, rows),), tuple(said), rtl.failure)
+    return Found(values, (Table(compiled.program.name, header, rows),), tuple(notes), rtl.failure)

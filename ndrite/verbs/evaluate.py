@@ -85,14 +85,14 @@ def evaluate(
                 seed=seed,
                 noise=noise,
             )
-    what, whole = held(program)
-    given = judged_samples(what, whole, inputs, labels, data=data, codes=codes, measure=measure)
-    x, labels, by, task = given.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
-    network = None if whole is None else whole.network
-    how: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}
-    how |= {"board": board, "judged_by": by}
+    loaded, compiled = held(program)
+    samples = judged_samples(loaded, compiled, inputs, labels, data=data, codes=codes, measure=measure)
+    x, labels, by, task = samples.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
+    network = None if compiled is None else compiled.network
+    options: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}
+    options |= {"board": board, "judged_by": by}
     with connect(board) as chosen:
         with progress("programming") as report:
-            chosen.program(what, progress=report)
+            chosen.program(loaded, progress=report)
         with progress("inference") as report:
-            return judge(chosen, what, x, labels, progress=report, **how)
+            return judge(chosen, loaded, x, labels, progress=report, **options)

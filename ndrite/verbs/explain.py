@@ -44,8 +44,10 @@ class Loss(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw it into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
-        found, figure = self.explanation, causes.draw(self.explanation)
-        figure.suptitle(f"{found.network} on {found.chip}, {found.samples} samples", fontsize=11)
+        explanation, figure = self.explanation, causes.draw(self.explanation)
+        figure.suptitle(
+            f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11
+        )
         return drawing.save(figure, path)
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,16 +58,16 @@ class Loss(Result):
         return filter(None, [causes.without_effect(self.explanation)])
 
     def tables(self) -> Iterable[Table]:
-        found = self.explanation
-        floats_do = f"{found.measure.replace('_', ' ')} {found.said(found.reference)}"
-        if found.is_share:
-            floats_do = f"{percent(found.reference, found.samples)}, 95 %"
-        by = f"{found.samples} samples ({self.judged_by})"
-        title = f"{found.network} on {found.chip}: float {floats_do} over {by}"
-        header, rows = causes.table(found)
+        explanation = self.explanation
+        floats_do = f"{explanation.measure.replace('_', ' ')} {explanation.said(explanation.reference)}"
+        if explanation.is_share:
+            floats_do = f"{percent(explanation.reference, explanation.samples)}, 95 %"
+        by = f"{explanation.samples} samples ({self.judged_by})"
+        title = f"{explanation.network} on {explanation.chip}: float {floats_do} over {by}"
+        header, rows = causes.table(explanation)
         yield Table(title, header[:-1], [row[:-1] for row in rows])  # what a cause covers is in the JSON
         if self.mitigation:
-            measures = [(o.name, found.said(o.score), _decibels(o.snr_db)) for o in self.mitigation]
+            measures = [(o.name, explanation.said(o.score), _decibels(o.snr_db)) for o in self.mitigation]
             yield Table("measures, on the golden model", ("compiled with", header[1], "SNR"), measures)
 
 
@@ -138,21 +140,21 @@ def explain(
                 seed=seed,
                 noise=True,
             )
-    whole = compiled_of(program)
+    compiled = compiled_of(program)
     given = judged_samples(
-        whole.program, whole, inputs, labels, data=data, codes=codes, seen=False, measure=measure
+        compiled.program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
     )
     x, y, by, task = given.first(count, 2000)
-    samples, die = whole.samples, whole.die
+    samples, die = compiled.samples, compiled.die
     with progress("causes") as report:
-        found = causes_of(
-            whole.network, whole.program, die, samples, x, y, task=task, seed=seed, progress=report
+        explanation = causes_of(
+            compiled.network, compiled.program, die, samples, x, y, task=task, seed=seed, progress=report
         )
     worth: list[Outcome] = []
     if mitigation:
         with progress("measures") as report:
             worth = mitigation_benefits(
-                whole.network,
+                compiled.network,
                 die.chip,
                 samples,
                 x,
@@ -162,7 +164,7 @@ def explain(
                 reads=seed,
                 progress=report,
             )
-    loss = Loss(found, tuple(worth), by)
+    loss = Loss(explanation, tuple(worth), by)
     if picture is not None:
         loss.plot(picture)
     return loss

@@ -64,16 +64,18 @@ def export(
         raise InputError("there is nothing to write; accepted: --spice or --verilog-a")
     content: dict[str, Any] = {}
     if spice is not None:
-        whole = compiled_of(program)
-        x = seen_samples(whole.program, whole, inputs, data=None, codes=False)
+        compiled = compiled_of(program)
+        x = seen_samples(compiled.program, compiled, inputs, data=None, codes=False)
         x = first(x, count)
-        step = whole.program.products[product : product + 1]
+        step = compiled.program.products[product : product + 1]
         if not (step and step[0].is_full):
-            raise InputError(f"product is {product}; accepted: a full one of {len(whole.program.products)}")
-        maps = Core(whole.program).maps(x, noise=False)
+            raise InputError(
+                f"product is {product}; accepted: a full one of {len(compiled.program.products)}"
+            )
+        maps = Core(compiled.program).maps(x, noise=False)
         rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
         results = f"{spice_word(Path(spice).stem)}.out"
-        deck, columns_uA, outputs = drawn(whole.die, product, rows, results)
+        deck, columns_uA, outputs = drawn(compiled.die, product, rows, results)
         content["spice"] = str(write_whole(spice, deck))
         content["results"] = results
         content["columns_uA"] = columns_uA.tolist()

@@ -145,23 +145,23 @@ def fit(
     >>> mine.save("mine.yaml").name, mine.plot("iv.png").name
     ('mine.yaml', 'iv.png')
     """
-    how = fitting.KINDS[kind]
-    chosen = how.models[0] if model is None else model
-    if chosen not in how.models:
-        raise InputError(f"model is {chosen!r}; accepted: {', '.join(how.models)}")
+    fitter = fitting.KINDS[kind]
+    chosen = fitter.models[0] if model is None else model
+    if chosen not in fitter.models:
+        raise InputError(f"model is {chosen!r}; accepted: {', '.join(fitter.models)}")
     headers = dict(columns or {})
     measured = fitting.read_measurements(
-        Path(data), list(how.columns), optional=list(how.optional), columns=headers
+        Path(data), list(fitter.columns), optional=list(fitter.optional), columns=headers
     )
-    fitted = how.fit(measured, chosen)
-    check_values(how.section, fitted.values)
+    fitted = fitter.fit(measured, chosen)
+    check_values(fitter.section, fitted.values)
     summary = fitted.summary | {"held_out_error": fitting.held_out_error(measured, fitted)}
     notes = fitted.notes
     if measured.skipped:
         notes = (*notes, f"{measured.skipped} rows with gaps left out")
-    found = Fit(kind, how.section, fitted.values, summary, notes, measured, fitted)
+    fit_result = Fit(kind, fitter.section, fitted.values, summary, notes, measured, fitted)
     if output is not None:
-        found.save(output)
+        fit_result.save(output)
     if picture is not None:
-        found.plot(picture)
-    return found
+        fit_result.plot(picture)
+    return fit_result

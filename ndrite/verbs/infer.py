@@ -99,18 +99,18 @@ def infer(
     (3, 10)
     """
     # Before the board is opened: a wrong file should not cost a compilation first.
-    what, whole = held(program)
-    x = seen_samples(what, whole, inputs, data=data, codes=codes)
-    x = check_inputs(x, what, seed=seed, first_index=first_index)
-    step = output_step(what, what.name) if model_unit else None
+    loaded, compiled = held(program)
+    x = seen_samples(loaded, compiled, inputs, data=data, codes=codes)
+    x = check_inputs(x, loaded, seed=seed, first_index=first_index)
+    step = output_step(loaded, loaded.name) if model_unit else None
     with connect(board) as chosen:
         with progress("programming") as report:
-            chosen.program(what, progress=report)
+            chosen.program(loaded, progress=report)
         with progress("inference") as report:
             y = chosen.infer(x, seed=seed, first_index=first_index, noise=noise, progress=report)
         on_host = list(ran(chosen)["on_host"])
     summary = {
-        "program": what.name,
+        "program": loaded.name,
         "board": board,
         "inferences": len(y),
         "outputs": y.shape[1],
@@ -119,8 +119,8 @@ def infer(
         "noise": noise,
         "on_host": on_host,
     }
-    task, known = task_by(what.meaning, what.map_shapes[-1]), what.meaning.output_step or 1.0
-    found = Answers(y if step is None else y * step, summary, task, known if step is None else 1.0)
+    task, output_unit = task_by(loaded.meaning, loaded.map_shapes[-1]), loaded.meaning.output_step or 1.0
+    answers = Answers(y if step is None else y * step, summary, task, output_unit if step is None else 1.0)
     if output is not None:
-        found.save(output)
-    return found
+        answers.save(output)
+    return answers

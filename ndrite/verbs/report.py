@@ -71,30 +71,34 @@ def report(
         raise InputError(f"figures is {figures}, a file; accepted: a folder")
     heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
     with progress("report") as bar, heard as caught:
-        whole = compiled_of(program)
-        given = judged_samples(whole.program, whole, inputs, labels, data=data, codes=codes, measure=measure)
-        x, y, by, task = given.first(count)
+        compiled = compiled_of(program)
+        samples = judged_samples(
+            compiled.program, compiled, inputs, labels, data=data, codes=codes, measure=measure
+        )
+        x, y, by, task = samples.first(count)
         files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
         sources = {"files": ", ".join(filter(None, files)), "judged by": by}
         sources["warnings"] = "; ".join(str(w.message) for w in caught)
-        causes = explain(whole.network, whole.program, whole.die, whole.samples, x, y, task=task, seed=seed)
+        causes = explain(
+            compiled.network, compiled.program, compiled.die, compiled.samples, x, y, task=task, seed=seed
+        )
         bar(1, 2)
-        answers = Core(whole.program).infer(x, seed=seed).astype(np.float64)
+        answers = Core(compiled.program).infer(x, seed=seed).astype(np.float64)
         bar(2, 2)
-    found = Report(
-        subject=whole,
+    page = Report(
+        subject=compiled,
         explanation=causes,
-        cost=account_of(whole.program, whole.die, x[:SAMPLES], network=whole.network),
+        cost=account_of(compiled.program, compiled.die, x[:SAMPLES], network=compiled.network),
         x=x,
         labels=y,
         task=task,
-        answers=answers * (whole.program.meaning.output_step or 1.0),
+        answers=answers * (compiled.program.meaning.output_step or 1.0),
         board=board,
         seed=seed,
         sources={name: value for name, value in sources.items() if value},
     )
     if figures is not None:
-        found.save_figures(figures)
+        page.save_figures(figures)
     if output is not None:
-        found.save(output)
-    return found
+        page.save(output)
+    return page

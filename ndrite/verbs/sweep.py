@@ -71,11 +71,11 @@ class Grid(Result):
         means = [
             rows[0] | {name: fmean(r[name] for r in rows) for name in MEASURES} for rows in groups.values()
         ]
-        found: list[dict[str, Any]] = []
+        best: list[dict[str, Any]] = []
         for row in sorted(means, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
-            if not found or row["accuracy"] > found[-1]["accuracy"]:
-                found.append(row)
-        return found
+            if not best or row["accuracy"] > best[-1]["accuracy"]:
+                best.append(row)
+        return best
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Grid(Result):
 
     def tables(self) -> Iterable[Table]:
         for axis in self.plan.axes:
-            along = [(str(value), *map(percents, found)) for value, *found in self.along(axis)]
+            along = [(str(value), *map(percents, scores)) for value, *scores in self.along(axis)]
             yield Table(f"{self.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), along)
         best = self.front()
         over = ", means over seeds" if "seed" in self.plan.axes else ""

@@ -148,16 +148,18 @@ def train(
     if chip is None and noise_scale != 1:
         raise InputError(f"noise_scale is {noise_scale:g}, of a chip's errors; accepted: with chip")
     layers = sig.widths(hidden or "128")
-    found = learning_samples(inputs, labels, data, folder)
-    own, pixels = not len(found.test_x), found.side
-    if side is not None and (not own or side**2 != found.x.shape[1]):
-        raise InputError(f"side is {side}, inputs {found.x.shape[1]}; accepted: own samples of side x side")
-    if own and side is None and (shift or flip):
+    labelled = learning_samples(inputs, labels, data, folder)
+    own_samples, pixels = not len(labelled.test_x), labelled.side
+    if side is not None and (not own_samples or side**2 != labelled.x.shape[1]):
+        raise InputError(
+            f"side is {side}, inputs {labelled.x.shape[1]}; accepted: own samples of side x side"
+        )
+    if own_samples and side is None and (shift or flip):
         raise InputError("shift and flip are of square pictures; accepted with own samples: with side")
-    samples = dataclasses.replace(found, side=side) if own else found
-    shifted = 1 if own or pixels == SHIFTED_SIDE else 0
-    held = held_out or max(1, len(samples.x) // 12)
-    steps = epochs * ((len(samples.x) - held) // batch)
+    samples = dataclasses.replace(labelled, side=side) if own_samples else labelled
+    shifted = 1 if own_samples or pixels == SHIFTED_SIDE else 0
+    held_count = held_out or max(1, len(samples.x) // 12)
+    steps = epochs * ((len(samples.x) - held_count) // batch)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as work:
@@ -169,7 +171,7 @@ def train(
             height=height,
             chip=None if chip is None else os.fspath(chip),
             noise_scale=noise_scale,
-            held_out=held,
+            held_out=held_count,
             half=half,
             epochs=epochs,
             batch=batch,
@@ -194,8 +196,8 @@ def train(
                     progress=lambda epoch, of, accuracy, best: bar(epoch, of),
                 )
         except Interrupted as stopped:
-            kept = output is not None and stopped.epoch
-            goes_on = "; the same command with --resume goes on" if kept else ", nothing is kept"
+            saved = output is not None and stopped.epoch
+            goes_on = "; the same command with --resume goes on" if saved else ", nothing is kept"
             raise KeyboardInterrupt(f"after epoch {stopped.epoch} of {epochs}{goes_on}") from None
         finally:
             torch.set_num_threads(before)
@@ -204,10 +206,10 @@ def train(
         "epoch": network.provenance["epoch"],
         "held_out_accuracy": network.provenance["held_out_accuracy"],
     }
-    if not own:
-        value["test_accuracy"] = accuracy_of(network, found.test_x, found.test_labels)
-        value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(found.test_x))
-        value["test_samples"] = len(found.test_x)
+    if not own_samples:
+        value["test_accuracy"] = accuracy_of(network, labelled.test_x, labelled.test_labels)
+        value["test_accuracy_interval_95"] = proportion(value["test_accuracy"], len(labelled.test_x))
+        value["test_samples"] = len(labelled.test_x)
     return Trained(network, value)
 
 
@@ -219,14 +221,14 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
     inputs, classes = samples.x.shape[1], samples.outputs
     if is_model(source):
         parts = source.named_parameters() if hasattr(source, "named_parameters") else ()
-        held = [name for name, part in parts if not part.requires_grad]
-        if held:
-            told = f"start: {', '.join(held)} not to be trained; whatever is imported is"
-            warnings.warn(told, InputWarning, stacklevel=4)
+        frozen = [name for name, part in parts if not part.requires_grad]
+        if frozen:
+            message = f"start: {', '.join(frozen)} not to be trained; whatever is imported is"
+            warnings.warn(message, InputWarning, stacklevel=4)
         x = samples.x[:CALIBRATION_SAMPLES] / 255
         network = network_of(source, x, input_range=(0.0, 1.0), input_shape=input_shape).network
-        said = dataclasses.replace(network.meaning, inputs=None, output_step=None)
-        network = dataclasses.replace(network, meaning=said)
+        meaning = dataclasses.replace(network.meaning, inputs=None, output_step=None)
+        network = dataclasses.replace(network, meaning=meaning)
     else:
         network = network_of(source).network
     what = name_of(source, "start")

@@ -76,12 +76,12 @@ class PcieChannel:
     ) -> None:
         """Many samples a descriptor, one descriptor ahead of the card."""
         inputs, outputs = x.shape[1], y.shape[1]
-        most = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
-        starts = range(0, len(x), most)
+        batch = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
+        starts = range(0, len(x), batch)
 
         def jobs() -> Iterator[Job]:
             for start in starts:
-                part = x[start : start + most]
+                part = x[start : start + batch]
                 yield Job(len(part), first_index + start, part.tobytes(), inputs, outputs)
 
         def answered(i: int, raw: bytes) -> None:

@@ -176,7 +176,7 @@ class Engine:
 
     def _await(self, index: int, job: Job) -> int:
         """Status of a job, once its record stands."""
-        seen = -1
+        last_consumer = -1
         limit = self.device.now() + self.timeout_s
         while True:
             record = self._record(index)
@@ -189,8 +189,8 @@ class Engine:
             self._check_state(job)
             # A job shows that it goes on in the count of inferences.
             progress = self._word(4 * BY_NAME["inferences"].address)
-            if progress != seen:
-                seen, limit = progress, self.device.now() + self.timeout_s
+            if progress != last_consumer:
+                last_consumer, limit = progress, self.device.now() + self.timeout_s
             elif self.device.now() > limit:
                 raise LinkTimeout(f"{self.device.name}: {job} made no progress for {self.timeout_s:g} s")
 

@@ -29,10 +29,10 @@ def check_card(address: str, devices: Path | None = None) -> Path:
     folder = (devices or DEVICES) / address.lower()
     if not folder.exists():
         raise LinkError(f"{address}: no such PCI device (see lspci -D)")
-    found = tuple(int((folder / name).read_text(), 16) for name in ("vendor", "device"))
-    if found != (VENDOR_ID, DEVICE_ID):
+    identity = tuple(int((folder / name).read_text(), 16) for name in ("vendor", "device"))
+    if identity != (VENDOR_ID, DEVICE_ID):
         raise LinkError(
-            f"{address}: is {found[0]:04x}:{found[1]:04x}; accepted: an ndrite card, "
+            f"{address}: is {identity[0]:04x}:{identity[1]:04x}; accepted: an ndrite card, "
             f"{VENDOR_ID:04x}:{DEVICE_ID:04x}"
         )
     return folder
