@@ -35,8 +35,8 @@ class _Loader(_Parser):  # type: ignore[misc]
                     f"accepted: a key once"
                 )
             lines[key.value] = line
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")

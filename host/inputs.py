@@ -54,14 +54,14 @@ def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise
 
 def _warn_of_values(x: Codes, program: Program) -> None:
     """Warn once of codes that span a small part of 0..255, such as grey values 0..16."""
-    stored, largest = program.meaning.inputs, int(x.max())
+    stored, top = program.meaning.inputs, int(x.max())
     end = 0.0 if stored is None else float(stored.high.max())
-    if not 0 < largest <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
+    if not 0 < top <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
         return
     _warned.add(program.tag)
     unit = "" if stored is None else f" (in program {program.name!r} values to {end:g})"
     warnings.warn(
-        f"inputs: no code of {len(x)} samples is above {largest} of 255; if these are values in the model's own "
+        f"inputs: no code of {len(x)} samples is above {top} of 255; if these are values in the model's own "
         f"unit{unit}, encode them first: ndrite.infer, ndrite.evaluate and ndrite.Classifier do, as does "
         "program.meaning.inputs.encode(x)",
         InputWarning,

@@ -107,12 +107,12 @@ class LearningDevice(Device):
         self._require_learning()
         if self._portion is None:
             return Counts(0, 0, (0,) * self._layers)
-        following, portion_bytes = self._next(), len(self._portion.payload)
+        following, updates = self._next(), len(self._portion.payload)
         done = (following - self._portion.first) & 0xFFFFFFFF
-        if not self._portion.answered <= done <= portion_bytes:
+        if not self._portion.answered <= done <= updates:
             first = self._portion.first
             raise ProtocolError(
-                f"the device's next update is {following}; it was asked for {portion_bytes} updates from {first} on"
+                f"the device's next update is {following}; it was asked for {updates} updates from {first} on"
             )
         return self._ask(done).counts(done)
 

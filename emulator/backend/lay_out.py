@@ -55,12 +55,12 @@ def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:
         )
     # First, as what gives a map of codes as sums has the square of their number of weights.
     require(program.outputs, geometry.max_outputs, "outputs")
-    ours = lower(program)
-    require(len(ours.products), geometry.layers, "number of layers")
-    for i, product in enumerate(ours.products):
+    lowered = lower(program)
+    require(len(lowered.products), geometry.layers, "number of layers")
+    for i, product in enumerate(lowered.products):
         layer = product.layer
-        taken = bank_rows(layer.inputs, product.patches.groups)
-        require(taken, geometry.max_inputs, f"layer{i}.inputs")
+        bank_words = bank_rows(layer.inputs, product.patches.groups)
+        require(bank_words, geometry.max_inputs, f"layer{i}.inputs")
         require(
             int(np.abs(layer.weights.astype(np.int64)).max()),
             geometry.weight_max,
@@ -79,12 +79,12 @@ def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:
             )
     if program.variation is not None and geometry.redraw:
         require(program.variation.code_max, geometry.weight_max, "variation.code_max")
-    if ours.fires:
+    if lowered.fires:
         require(program.curve_base.shape[0], geometry.curves, "number of curves")
         require(program.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
     require(column_words(program, geometry), geometry.columns, "column parameters")
-    return walk(program, geometry, _step_bases(ours, geometry))
+    return walk(program, geometry, _step_bases(lowered, geometry))
 
 
 def weight_words(program: Program, geometry: Geometry) -> int:
@@ -168,16 +168,16 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     when the program does not fit."""
     steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
-    n, depth, ours, walked = geometry.lanes, geometry.weight_depth, lower(program), not program.is_chain
-    bases = _step_bases(ours, geometry)
+    n, depth, lowered, walked = geometry.lanes, geometry.weight_depth, lower(program), not program.is_chain
+    bases = _step_bases(lowered, geometry)
     weights = np.zeros((n, weight_words(program, geometry)), np.int32)
     held_by = {name: np.zeros(bases[-1], np.int32) for name in ("readout", "bias", "neuron", "operand")}
-    for step, base in zip(ours.steps, bases[:-1], strict=True):
+    for step, base in zip(lowered.steps, bases[:-1], strict=True):
         if step.operands is not None:
             held_by["operand"][base : base + step.operands.size] = step.operands
     row, descriptors = 0, []
-    starts = [base for step, base in zip(ours.steps, bases[:-1], strict=True) if step.layers]
-    for i, (product, base) in enumerate(zip(ours.products, starts, strict=True)):
+    starts = [base for step, base in zip(lowered.steps, bases[:-1], strict=True) if step.layers]
+    for i, (product, base) in enumerate(zip(lowered.products, starts, strict=True)):
         layer, groups, share = product.layer, product.patches.groups, product.share
         descriptors.append(
             descriptor(
@@ -188,7 +188,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
                 walked=walked,
                 weight_base=row,
                 column_base=base,
-                number=ours.numbers[i],
+                number=lowered.numbers[i],
             )
         )
         spread = lane_groups(share, geometry)
@@ -205,8 +205,8 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         row += _words(product, geometry)
         for name, words in parameters(layer).items():
             for group, values in enumerate(np.split(words, groups)):
-                here = base + group * apart
-                held_by[name][here : here + share] = values
+                group_base = base + group * apart
+                held_by[name][group_base : group_base + share] = values
     sections = [
         Section(f"weights of lane {lane}", address("weights", lane * depth), weights[lane])
         for lane in range(n)
@@ -219,7 +219,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         if operand.any():
             sections += [Section("operand", address("operand"), operand)]
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
-        if ours.fires:
+        if lowered.fires:
             padded = np.pad(table, ((0, 0), (0, geometry.segments - table.shape[1])))
             sections.append(Section(name, address(name), padded.reshape(-1)))
     if program.variation is not None and geometry.redraw:

@@ -26,13 +26,15 @@ def lay_out_learning(
     GeometryError when the program does not fit: no layer wider than the lanes, all of them with converters,
     and states, columns, curves, records and tiles within the memories."""
     check_learning_fits(learning, geometry)
-    held = [layer.states for layer in learning.layers] if states is None else states
+    states_now = [layer.states for layer in learning.layers] if states is None else states
     columns: dict[str, list[npt.NDArray[np.int32]]] = {"bias": [], "readout": [], "neuron": []}
     sections = []
-    at = column = 0
+    row_base = column = 0
     depth, tuned = len(learning.layers), None
-    for i, (of, learned, s) in enumerate(zip(learning.program.layers, learning.layers, held, strict=True)):
-        places = {"at_state": at, "at_column": column, "behind_tuned": tuned is not None}
+    for i, (of, learned, s) in enumerate(
+        zip(learning.program.layers, learning.layers, states_now, strict=True)
+    ):
+        places = {"at_state": row_base, "at_column": column, "behind_tuned": tuned is not None}
         tuned = learned.tuned
         if tuned is not None:
             places["tuned_bits"] = tuned.bits
@@ -53,14 +55,14 @@ def lay_out_learning(
         if learning.carries:
             record = learning.carries + i
             sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
-        rest = -of.outputs % geometry.readouts  # a layer's first columns are converted together
+        padding = -of.outputs % geometry.readouts  # a layer's first columns are converted together
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
-            columns[name].append(np.pad(words, (0, rest)).astype(np.int32))
-        column += of.outputs + rest
+            columns[name].append(np.pad(words, (0, padding)).astype(np.int32))
+        column += of.outputs + padding
         for m, lane in enumerate(s.T):
-            where = address("weights", m * geometry.weight_depth + at)
+            where = address("weights", m * geometry.weight_depth + row_base)
             sections.append(Section(f"states of layer {i}, lane {m}", where, lane.astype(np.int32)))
-        at += learned.rows
+        row_base += learned.rows
     sections += [Section(name, address(name), np.concatenate(parts)) for name, parts in columns.items()]
     program = learning.program
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
@@ -74,13 +76,16 @@ def lay_out_learning(
 
 def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
     """Where the states of every layer's lanes lie: (address, words) of each."""
-    found, at = [], 0
+    places, row_base = [], 0
     for layer in learning.layers:
-        found.append(
-            [(address("weights", m * geometry.weight_depth + at), layer.rows) for m in range(layer.columns)]
+        places.append(
+            [
+                (address("weights", m * geometry.weight_depth + row_base), layer.rows)
+                for m in range(layer.columns)
+            ]
         )
-        at += layer.rows
-    return found
+        row_base += layer.rows
+    return places
 
 
 def _law(

@@ -162,8 +162,8 @@ class Lowered:
 
     def _number_of(self, step: Step) -> int:
         """A product's number in the key of the read noise; 0 of other steps."""
-        found = (i for i, product in enumerate(self.program.products) if product is step)
-        return next((self.program.first_product + i for i in found), 0)
+        numbers = (i for i, product in enumerate(self.program.products) if product is step)
+        return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
         """What gives the program's last map as sums."""
@@ -197,21 +197,21 @@ class Lowered:
         shapes = [self.shapes[source] for source in sources]
         # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
-        there = set(range(self.program.first)) - lone
-        placed = there.union(*self.areas)
+        available = set(range(self.program.first)) - lone
+        placed = available.union(*self.areas)
         by_channel = len({shape[1:] for shape in shapes}) == 1
         if by_channel and shapes[0][1:] != (1, 1):
             gates = of_kind(Gate, self.program.steps)
             placed |= {self._moved[m] for gate in gates for m in gate.reads if m in self._moved}
-        ours: list[int] = []
+        merged: list[int] = []
         for source, (channels, *plane) in zip(sources, shapes, strict=True):
             if not by_channel and channels > 1 and math.prod(plane) > 1:
-                ours.append(self._flattened(source))
+                merged.append(self._flattened(source))
             else:
-                ours.append(self._copy(source) if source in placed or source in ours else source)
-        self.areas.append(tuple(ours))
-        self._joined[sources] = tuple(ours)
-        return tuple(ours)
+                merged.append(self._copy(source) if source in placed or source in merged else source)
+        self.areas.append(tuple(merged))
+        self._joined[sources] = tuple(merged)
+        return tuple(merged)
 
 
 @lru_cache(maxsize=16)
@@ -226,28 +226,28 @@ def _at_once(program: Program) -> dict[int, int]:
     A gate may itself: it reads each place before it writes there.
     """
     sources = [state.source for state in program.states]
-    found: dict[int, int] = {}
+    position_of: dict[int, int] = {}
     for number, source in enumerate(sources, 1):
         i = source - 1 - len(sources)
         if i < 0 or program.steps[i].kind != "gate":
             continue
-        asked = number in sources or any(number in step.reads for step in program.steps[i + 1 :])
-        if not asked and sources.count(source) == 1:
-            found[i] = number
-    return found
+        is_read = number in sources or any(number in step.reads for step in program.steps[i + 1 :])
+        if not is_read and sources.count(source) == 1:
+            position_of[i] = number
+    return position_of
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:
     """A layer that gives input ``picks[e]`` as z of column e: its converter changes nothing."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
-    one, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)
+    ones_u16, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)
     return Layer(
         weights=weights,
         bias=zero.astype(np.int32),
-        gain=one,
+        gain=ones_u16,
         offset=zero.astype(np.int16),
-        scale=one,
+        scale=ones_u16,
         curve=zero,
         adc_bits=12,
     )

@@ -70,23 +70,23 @@ def places_of(
         first.setdefault(target, i - 1 if i - 1 in pooled else i)
     for number in ours.kept:
         first[number], last[number] = -1, never
-    beside = {number: area for area in ours.areas for number in area}
-    units = {beside.get(number, (number,)) for number in first}
+    area_of = {number: area for area in ours.areas for number in area}
+    units = {area_of.get(number, (number,)) for number in first}
     places: dict[int, Place] = {SAMPLE: Place.alone(0, ours.shapes[SAMPLE])}
-    taken = [(0, sample, first[SAMPLE], last[SAMPLE])]
-    in_place = {} if tight is None else _in_place(ours, pooled, last, beside)
+    occupied = [(0, sample, first[SAMPLE], last[SAMPLE])]
+    in_place = {} if tight is None else _in_place(ours, pooled, last, area_of)
     for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
         begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
-        whole = sum(size(ours.shapes[m]) for m in unit)
-        spans = [(low, high) for low, high, since, until in taken if since <= end and until >= begin]
+        unit_size = sum(size(ours.shapes[m]) for m in unit)
+        spans = [(low, high) for low, high, since, until in occupied if since <= end and until >= begin]
         if unit[0] in in_place:
             base = places[in_place[unit[0]]].base
         elif tight is not None and begin <= last[SAMPLE]:
-            rounded = -(-whole // WORD_ROWS) * WORD_ROWS
+            rounded = -(-unit_size // WORD_ROWS) * WORD_ROWS
             base = tight - rounded - _first_fit(rounded, [(tight - high, tight - low) for low, high in spans])
         else:
-            base = _first_fit(whole, spans)
-        taken.append((base, base + whole, begin, end))
+            base = _first_fit(unit_size, spans)
+        occupied.append((base, base + unit_size, begin, end))
         shapes = [ours.shapes[number] for number in unit]
         by_channel = len({shape[1:] for shape in shapes}) == 1
         pixel = sum(shape[0] for shape in shapes)
@@ -100,15 +100,15 @@ def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
     """Maps that may lie where one that their step reads place by place does -> that one."""
-    found = {}
+    place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if i in pooled or target in ours.kept or target in beside:
             continue
         for read in step.alone:
-            again = last[read] > i or read in (SAMPLE, *step.sources, *ours.kept)
-            if not again and read not in beside:
-                found[target] = read
-    return found
+            read_later = last[read] > i or read in (SAMPLE, *step.sources, *ours.kept)
+            if not read_later and read not in beside:
+                place_of[target] = read
+    return place_of
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:

@@ -61,7 +61,7 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
     tried.
     """
     count = len(program.steps)
-    kept = [_asked_after(program, stop) for stop in range(count + 1)]
+    maps_after = [_asked_after(program, stop) for stop in range(count + 1)]
     before = [
         sum(product.layer.weights.size for product in of_kind(Product, program.steps[:stop]))
         for stop in range(count + 1)
@@ -73,7 +73,7 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
             weights = before[stop] - before[first]
             if stop > first + 1 and most_weights is not None and weights > most_weights:
                 break
-            segment = _segment(program, first, stop, kept[stop], check)
+            segment = _segment(program, first, stop, maps_after[stop], check)
             if segment is not None:
                 runs, hosts, maps, codes = best[first][0]
                 carried = (*segment.reads, *segment.makes)
@@ -92,14 +92,14 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
 
 def _asked_after(program: Program, stop: int) -> frozenset[int]:
     """Maps that steps from ``stop`` on read, or that are the result, or that states take over."""
-    asked = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
-    return frozenset(asked | {state.source for state in program.states if program.calls > 1})
+    maps_read = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
+    return frozenset(maps_read | {state.source for state in program.states if program.calls > 1})
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
     """What becomes of a run; None: it fits no device, and is more than one step."""
-    refused, made = "", range(program.first + first, program.first + stop)
-    makes = tuple(m for m in made if m in kept) or (made[-1],)
+    refused, targets = "", range(program.first + first, program.first + stop)
+    makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
     for segment in _on_a_device(program, run):
         assert segment.piece is not None
@@ -149,27 +149,27 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
         # A step's table must have as many segments as the program's.
         if not (2 <= base.shape[1] < 1 << V_BITS and base.shape[1].bit_count() == 1):
             return
-        at, plane = 0, sample[1] * sample[2]
+        first_channel, plane = 0, sample[1] * sample[2]
         for m in reads:
             channels = math.prod(shapes[m]) // plane
             if m in apart:
                 if shapes[m] != (channels, *sample[1:]):
                     return
-                parts.append(_picked(at, channels, curve=len(base), segments=base.shape[1]))
+                parts.append(_picked(first_channel, channels, curve=len(base), segments=base.shape[1]))
                 numbers[m] = len(parts)
-            at += channels
+            first_channel += channels
         base, slope = _with_line(base, slope)
     numbers |= {before + i: 1 + len(parts) + i for i in range(len(steps))}
-    ours: list[Step] = [*parts, *(_moved(step, reads, numbers) for step in steps)]
+    piece_steps: list[Step] = [*parts, *(_moved(step, reads, numbers) for step in steps)]
     results_last = run.makes == (before + len(steps) - 1,)
     if not results_last:
         where = Patches(shape=joined([shapes[m] for m in run.makes]), kernel=(1, 1))
-        ours.append(Pool(of="max", sources=tuple(numbers[m] for m in run.makes), patches=where))
+        piece_steps.append(Pool(of="max", sources=tuple(numbers[m] for m in run.makes), patches=where))
     piece = Program(
         name=f"{program.name}, steps {run.first} to {run.stop - 1}",
         rows=program.rows,
         shape=sample,
-        steps=tuple(ours),
+        steps=tuple(piece_steps),
         curve_base=base,
         curve_slope=slope,
         first_product=program.first_product + program.products_before(run.first),

@@ -59,7 +59,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
     if program.is_chain:
         return record({}, HEADER).view(np.int32)
     check_maps(program, geometry)
-    ours, most = lower(program), STEPS_A_LAYER * geometry.layers - 1
+    lowered, steps_max = lower(program), STEPS_A_LAYER * geometry.layers - 1
 
     def accept(ok: bool, what: str, accepted: str) -> None:
         if not ok:
@@ -67,17 +67,17 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
                 f"program {program.name!r}: {what}; accepted by geometry {geometry.name!r}: {accepted}"
             )
 
-    accept(len(ours.steps) <= most, f"it takes {len(ours.steps)} steps", f"at most {most}")
-    codes, most = program.inputs, geometry.packet_bytes
-    accept(codes <= most, f"a sample has {codes} codes", f"at most {most}")
-    pooled = _pooled(ours)
-    places = places_of(ours, pooled, codes)
+    accept(len(lowered.steps) <= steps_max, f"it takes {len(lowered.steps)} steps", f"at most {steps_max}")
+    codes, steps_max = program.inputs, geometry.packet_bytes
+    accept(codes <= steps_max, f"a sample has {codes} codes", f"at most {steps_max}")
+    pooled = _pooled(lowered)
+    places = places_of(lowered, pooled, codes)
     if _codes(places) > geometry.map_codes:
-        places = places_of(ours, pooled, codes, geometry.map_codes)
-    records = _Records(ours, geometry, program.rows, places, pooled, bases, accept)
+        places = places_of(lowered, pooled, codes, geometry.map_codes)
+    records = _Records(lowered, geometry, program.rows, places, pooled, bases, accept)
     made: list[dict[str, int]] = []
-    ends = {ours.begins: 0, ours.begins + ours.body: 0}
-    for i, step in enumerate(ours.steps):
+    ends = {lowered.begins: 0, lowered.begins + lowered.body: 0}
+    for i, step in enumerate(lowered.steps):
         if i in ends:
             ends[i] = len(made)
         if i - 1 not in pooled:
@@ -89,8 +89,8 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
         )
     header = {
         "steps": len(made),
-        "begins": ends[ours.begins],
-        "body": ends[ours.begins + ours.body],
+        "begins": ends[lowered.begins],
+        "body": ends[lowered.begins + lowered.body],
         "inputs": program.inputs,
         "calls": program.calls,
         "call_codes": program.inputs // program.calls,
@@ -173,8 +173,10 @@ class _Records:
         fits = ungrouped or step.share <= lanes
         self.accept(fits, f"a group has {step.share} columns", f"at most {lanes}")
         self.accept(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
-        one = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
-        self.accept(one, f"the result is sums at {patches.positions} positions", "sums at one, of no groups")
+        is_single = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
+        self.accept(
+            is_single, f"the result is sums at {patches.positions} positions", "sums at one, of no groups"
+        )
         target, window = ours.targets[i], (1, 1)
         if step.fires:
             place = places[ours.targets[i + 1] if i in self.pooled else target]
@@ -211,27 +213,27 @@ def _pooled(ours: Lowered) -> dict[int, Pool]:
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
     after, end = enumerate(ours.steps[1:]), ours.begins + ours.body - 1
-    found = {i: pool for i, step in after for pool in of_kind(Pool, [step]) if _goes_through(ours, i, pool)}
-    if end in found and ours.targets[end + 1] in ours.steps[-1].reads:
-        del found[end]
-    return found
+    pool_of = {i: pool for i, step in after for pool in of_kind(Pool, [step]) if _goes_through(ours, i, pool)}
+    if end in pool_of and ours.targets[end + 1] in ours.steps[-1].reads:
+        del pool_of[end]
+    return pool_of
 
 
 def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
-    product, made, patches = ours.steps[i], ours.targets[i], pool.patches
+    product, target, patches = ours.steps[i], ours.targets[i], pool.patches
     return (
         isinstance(product, Product)
         and pool.of == "max"
         and product.fires
-        and pool.sources == (made,)
-        and sum(made in step.reads for step in ours.steps) == 1
-        and not any(made in area for area in ours.areas)
+        and pool.sources == (target,)
+        and sum(target in step.reads for step in ours.steps) == 1
+        and not any(target in area for area in ours.areas)
         and patches.kernel == patches.stride
         and max(patches.kernel) <= 15
         and patches.dilation == (1, 1)
         and not any(patches.padding)
         and pool.block == (1, 1)
-        and ours.shapes[made][0] // product.patches.groups >= POOLED_TURNS_MIN
+        and ours.shapes[target][0] // product.patches.groups >= POOLED_TURNS_MIN
     )
 
 
@@ -276,12 +278,12 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
         "grid_columns": patches.grid[1],
     }
     if not step.layers:
-        each = min(channels, WORD_ROWS)
-        return fields | _by_words(channels) | {"pause": max(0, each - kernel_rows * kernel_columns)}
+        word_channels = min(channels, WORD_ROWS)
+        return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
     # A group's last word may be two, which takes a cycle more.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
-    beside = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
-    if beside and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
+    contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
+    if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
         run = kernel_columns * channels
         fields |= {"flat": 1, "kernel_columns": 1, "share": run, "last_share": run}
         fields |= {"columns": width * channels, "first_column": -left * channels}
@@ -309,8 +311,8 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
     """
     share = place.shape[0] // step.patches.groups
     turn = geometry.neurons if place.plane == 1 else 1
-    least = 1 if window == (1, 1) else POOLED_TURNS_MIN
-    while turn > 1 and (share % turn or share < least * turn or (turn % 2 and step.skip is not None)):
+    turns_min = 1 if window == (1, 1) else POOLED_TURNS_MIN
+    while turn > 1 and (share % turn or share < turns_min * turn or (turn % 2 and step.skip is not None)):
         turn -= 1
     return turn
 

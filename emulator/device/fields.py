@@ -55,8 +55,8 @@ class numbers:
     longest: int
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        one = core_schema.float_schema(ge=self.low, le=self.high, strict=True, allow_inf_nan=False)
-        return core_schema.tuple_variable_schema(one, max_length=self.longest, strict=False)
+        scalar_schema = core_schema.float_schema(ge=self.low, le=self.high, strict=True, allow_inf_nan=False)
+        return core_schema.tuple_variable_schema(scalar_schema, max_length=self.longest, strict=False)
 
     @property
     def accepted(self) -> str:
@@ -110,13 +110,13 @@ def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
     """The first thing that pydantic found in ``values`` of section ``name``, made for ``cls``."""
-    found, fields = error.errors()[0], fields_of(cls)
-    if not found["loc"]:  # the section's own check of several fields
-        return str(found["ctx"]["error"])
-    field = str(found["loc"][0])
+    first_error, fields = error.errors()[0], fields_of(cls)
+    if not first_error["loc"]:  # the section's own check of several fields
+        return str(first_error["ctx"]["error"])
+    field = str(first_error["loc"][0])
     if field not in fields:
         return f"{name}.{field} is not a field; accepted: {', '.join(fields)}"
-    if found["type"].startswith("missing"):
+    if first_error["type"].startswith("missing"):
         return f"{name}.{field} is missing; accepted: {fields[field].accepted}"
     value = values[field]
     if type(value) is int and "float" in str(get_type_hints(cls)[field]):

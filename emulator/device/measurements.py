@@ -104,9 +104,9 @@ def read_measurements(
             raise DatasetError(f"--column names {quantity!r}; accepted: {', '.join(accepted)}")
     places: dict[str, Place] = {}
     for quantity in (*quantities, *optional):
-        found = _column(path, header, quantity, chosen.get(quantity))
-        if found is not None:
-            places[quantity] = found
+        column = _column(path, header, quantity, chosen.get(quantity))
+        if column is not None:
+            places[quantity] = column
         elif quantity in quantities:
             example = "_".join(filter(None, (quantity, UNITS[quantity])))
             raise DatasetError(
@@ -132,15 +132,15 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lines = [
         (i, s) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.lstrip().startswith("#")
     ]
-    said = SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
-    lines = lines[1:] if said else lines  # what spreadsheets put first
+    separator = SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
+    lines = lines[1:] if separator else lines  # what spreadsheets put first
     if len(lines) < 2:
         raise DatasetError(
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
     # A comma beside a semicolon or a tab is a decimal comma, in the header's words too.
-    delimiter = said[1] if said else next((d for d in ";\t" if d in first), ",")
+    delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
             parsed = [(i, [c.strip() for c in next(csv.reader([s], delimiter=delimiter))]) for i, s in lines]
@@ -304,8 +304,8 @@ class Leg:
 
 def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
     """The runs up and down of ``x`` (n,), each at least ``swing`` of its range long."""
-    least = swing * float(np.ptp(x))
-    if not least > 0:
+    smallest_swing = swing * float(np.ptp(x))
+    if not smallest_swing > 0:
         return []
     turns: list[tuple[int, bool]] = []
     up: bool | None = None
@@ -314,17 +314,17 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
         # The last of equal values is the turn: a device at its bound stays there for a while.
         high = i if value >= x[high] else high
         low = i if value <= x[low] else low
-        if up is not True and value - x[low] > least:
+        if up is not True and value - x[low] > smallest_swing:
             turns.append((low, True))
             up, high = True, i
-        elif up is not False and x[high] - value > least:
+        elif up is not False and x[high] - value > smallest_swing:
             turns.append((high, False))
             up, low = False, i
     if not turns:
         return []
-    starts = [0, *(at for at, _ in turns[1:])]
+    starts = [0, *(turn for turn, _ in turns[1:])]
     ends = [*starts[1:], len(x) - 1]
-    return [Leg(a, b, way) for a, b, (_, way) in zip(starts, ends, turns, strict=True)]
+    return [Leg(a, b, direction) for a, b, (_, direction) in zip(starts, ends, turns, strict=True)]
 
 
 def in_order(x: Floats) -> list[Leg]:

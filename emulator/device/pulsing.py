@@ -98,8 +98,8 @@ class Programming(Pulsed):
         assert model is not None
         percent, endurance = cell_uS[1] / 100, self.endurance_pulses
         low, high = (
-            cell if given is None else given
-            for cell, given in zip(cell_uS, (self.low_uS, self.high_uS), strict=True)
+            cell if default_uS is None else default_uS
+            for cell, default_uS in zip(cell_uS, (self.low_uS, self.high_uS), strict=True)
         )
         if np.any((target_uS < low) | (target_uS > high)):
             span = f"{target_uS.min():g}..{target_uS.max():g}"
@@ -112,29 +112,29 @@ class Programming(Pulsed):
         energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)  # at most: it ends at ``high``
         while len(live):
             g = low + scale * (w[live] - model.low)
-            beside = g + sigma * rng.standard_normal(len(live)) - target_uS[live]
+            deviation = g + sigma * rng.standard_normal(len(live)) - target_uS[live]
             reads[live] += 1
             energy[live] += self.read_V**2 * g * 1e-6 * read_s
-            within = np.abs(beside) <= window[live]
+            within = np.abs(deviation) <= window[live]
             accepted[live[within]] = True
             go = ~within & (pulses[live] < self.most_pulses)
-            live, g, short = live[go], g[go], beside[go] < 0
+            live, g, short = live[go], g[go], deviation[go] < 0
             for up, volts in ((True, self.set_V), (False, self.reset_V)):
                 cells = live[short == up]
                 energy[cells] += volts**2 * g[short == up] * 1e-6 * pulse_s
                 w[cells] = model.pulse(w[cells], up, rng)
             pulses[live] += 1
         seconds = forming_s + reads * read_s + pulses * (pulse_s + self.pause_ns * 1e-9)
-        landed, most = low + scale * (w - model.low), int(pulses.max(initial=0))
+        landed, pulses_max = low + scale * (w - model.low), int(pulses.max(initial=0))
         return landed, PulseCount(
             cells=n,
             given_up=int((~accepted).sum()),
             pulses=int(pulses.sum()),
-            most_pulses=most,
+            most_pulses=pulses_max,
             reads=int(reads.sum()),
             time_s=float(seconds.sum()),
             energy_J=float(energy.sum()),
             error_uS=rms(landed - target_uS) if n else 0.0,
             law_uS=rms(law_uS) if n else 0.0,
-            wear=None if endurance is None else float(most / endurance),
+            wear=None if endurance is None else float(pulses_max / endurance),
         )

@@ -38,11 +38,11 @@ def current_law(device: curves.NdrModel, v: str) -> str:
     if isinstance(device, curves.Esaki):
         a2, on = device.excess_slope_per_V, f"max({v},0.0)"
         thermal = curves.ELEMENTARY_CHARGE_C / (curves.BOLTZMANN_J_PER_K * device.temperature_K)
-        rest = float(np.exp(-a2 * device.valley_voltage_V))
+        valley_factor = float(np.exp(-a2 * device.valley_voltage_V))
         return (
             f"{_tunnel(v, device.peak_voltage_V, device.peak_current_A)}"
             f"+{text(device.excess_current_A)}*(exp(min({text(a2)}*({on}-{text(device.valley_voltage_V)}),{curves.EXPONENT_MAX}))"
-            f"-{text(rest)})+{text(device.saturation_current_A)}*(exp(min({on}*{text(thermal)},{curves.EXPONENT_MAX}))-1.0)"
+            f"-{text(valley_factor)})+{text(device.saturation_current_A)}*(exp(min({on}*{text(thermal)},{curves.EXPONENT_MAX}))-1.0)"
         )
     assert isinstance(device, curves.Table)
     volts, amperes = device.voltage_V, device.current_A

@@ -43,8 +43,8 @@ class Trace:
 
     def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
         """Store a copy of one intermediate; ``beside``: its columns follow those that are there."""
-        held = [self.values[key]] if beside else []
-        self.values[key] = np.concatenate([*held, value], axis=1).astype(np.int64)
+        earlier = [self.values[key]] if beside else []
+        self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
 
 def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
@@ -88,8 +88,8 @@ class Codes:
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
         """The arithmetic of a program."""
         record = unrecorded if trace is None else trace.record
-        known = (program.rows, program.curve_base, program.curve_slope, draw)
-        return cls(*known, program.calls, program.first_product, record, given)
+        fields = (program.rows, program.curve_base, program.curve_slope, draw)
+        return cls(*fields, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
         """A product's map: codes, or sums int64."""
@@ -99,8 +99,8 @@ class Codes:
         calls = self.draw.index * self.calls + at.call
         index = (calls[:, None] * positions + np.arange(positions)).reshape(-1)
         draw = dataclasses.replace(self.draw, index=index)
-        given = self.sums if self.given is None else self.given
-        z = given(at.nth, step, rows.reshape(n * positions, -1), draw)
+        column_sums = self.sums if self.given is None else self.given
+        z = column_sums(at.nth, step, rows.reshape(n * positions, -1), draw)
         return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
@@ -149,24 +149,24 @@ class Codes:
         """Partial sums p of the columns ``mine`` over all tiles and slices, int64 (patches, columns)."""
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         p = np.zeros((len(x), layer.outputs), np.int64)
-        per_tile, beside = layer.tile_rows(self.rows), mine.start > 0
+        per_tile, later_group = layer.tile_rows(self.rows), mine.start > 0
         for t in range(layer.tiles(self.rows)):
             rows = slice(t * per_tile, (t + 1) * per_tile)
             for j in range(slices(layer.dac_bits)):
                 xj = dac_slice(x[:, rows], j, layer.dac_bits)
                 a = array(xj, layer.weights[rows])
-                self.record(("array", number, t, j), a, beside=beside)
+                self.record(("array", number, t, j), a, beside=later_group)
                 if noisy:
                     energy = np.square(xj.astype(np.int64)).sum(axis=1)
                     s = sigma(energy, layer.sigma_out, layer.var_cell)[:, None]
-                    which = self.first_product + number
-                    key = pass_key(draw.seed, draw.index, which, t, j, stream=draw.stream)
+                    product_number = self.first_product + number
+                    key = pass_key(draw.seed, draw.index, product_number, t, j, stream=draw.stream)
                     n = gaussian(key, np.arange(mine.start, mine.stop))
                     a = noise(a, s, n)
                     for name, value in (("sigma", s), ("noise", n), ("noisy", a)):
-                        self.record((name, number, t, j), value, beside=beside)
+                        self.record((name, number, t, j), value, beside=later_group)
                 added = readout(a, layer, j)
                 p += added
-                self.record(("readout", number, t, j), added, beside=beside)
-                self.record(("partial", number, t, j), p, beside=beside)
+                self.record(("readout", number, t, j), added, beside=later_group)
+                self.record(("partial", number, t, j), p, beside=later_group)
         return p

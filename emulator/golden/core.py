@@ -109,11 +109,11 @@ class Core:
 
 def batch_of(steps: Sequence[Step]) -> int:
     """Samples computed together: their patches, and what products give for them, are in memory at once."""
-    each = max(
+    values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)
             for p in of_kind(Product, steps)
         ),
         default=1,
     )
-    return max(1, min(BATCH, BATCH_VALUES // each))
+    return max(1, min(BATCH, BATCH_VALUES // values_each))

@@ -90,8 +90,8 @@ def suits(program: Program) -> bool:
     on."""
     largest = 0 if program.variation is None else program.variation.code_max
     for layer in program.layers:
-        most = largest or int(np.abs(layer.weights.astype(np.int64)).max())
-        if layer.tile_rows(program.rows) * INPUT_MAX * most >= FLOAT32_EXACT:
+        weight_max = largest or int(np.abs(layer.weights.astype(np.int64)).max())
+        if layer.tile_rows(program.rows) * INPUT_MAX * weight_max >= FLOAT32_EXACT:
             return False
     return True
 
@@ -111,8 +111,8 @@ class FastCore:
         self.answers = [_answers(program, step) for step in of_kind(Table, program.steps)]
         self.weights = [product.given for product in self.products]
         """float32 (M, K) of every product; call ``refresh`` after writing into them."""
-        most = max((p.patches.positions for p in program.products), default=1)
-        self._batch = max(1, min(CHUNK, ROWS // most))
+        positions_max = max((p.patches.positions for p in program.products), default=1)
+        self._batch = max(1, min(CHUNK, ROWS // positions_max))
         self._work = work(program)
 
     def refresh(self) -> None:
@@ -136,7 +136,7 @@ class FastCore:
         """
         schedule = key_schedule(seed, DOMAIN_READ, stream)
         out = np.empty((len(x), self.program.outputs), np.int32)
-        each, most = self._work, usable(threads)
+        work_each, threads_max = self._work, usable(threads)
 
         def part(low: int, high: int, beside: int = 1) -> None:
             for start in range(low, high, self._batch):
@@ -144,11 +144,11 @@ class FastCore:
                 loops = _Loops(self, schedule, noise, first_index + start, beside)
                 out[start:end] = loops.samples(x[start:end])
 
-        left = left_over(len(x), each, most)
-        in_threads(part, len(x) - left, each, most)
+        left = left_over(len(x), work_each, threads_max)
+        in_threads(part, len(x) - left, work_each, threads_max)
         if left:
             with one_blas_thread():
-                part(len(x) - left, len(x), most)
+                part(len(x) - left, len(x), threads_max)
         return out
 
 
@@ -240,8 +240,10 @@ class _Loops(NamedTuple):
         return np.asarray(maps[-1].swapaxes(0, 1).reshape(n, -1))
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
-        made = self.core.products[at.nth]
-        return made.run(maps, self.first * made.stride + at.call * step.patches.positions, self)
+        fast_product = self.core.products[at.nth]
+        return fast_product.run(
+            maps, self.first * fast_product.stride + at.call * step.patches.positions, self
+        )
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Codes:
         from ndrite.emulator.golden.fast_maps import pool
@@ -267,8 +269,8 @@ class _Loops(NamedTuple):
         first = maps[step.terms[0].a]
         total, out = np.zeros(first.size, np.int64), np.empty(first.shape, np.uint8)
         for term in step.terms:
-            other = NO_CODES if term.b is None else maps[term.b]
-            add_term(maps[term.a].reshape(-1), other.reshape(-1), term.a_zero, term.b_zero, term.gain, total)
+            second = NO_CODES if term.b is None else maps[term.b]
+            add_term(maps[term.a].reshape(-1), second.reshape(-1), term.a_zero, term.b_zero, term.gain, total)
         close_gate(total, step.gate_shift, step.zero, out.reshape(-1))
         return out
 

@@ -146,17 +146,17 @@ def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> Non
     Unsigned indices, because numba would look at each for its sign.
     """
     if step == 1:
-        for at in range(count):
-            to[U64(first + at)] = x[U64(source + at)]
+        for i in range(count):
+            to[U64(first + i)] = x[U64(source + i)]
     else:
-        for at in range(count):
-            to[U64(first + at)] = x[U64(source + at * step)]
+        for i in range(count):
+            to[U64(first + i)] = x[U64(source + i * step)]
 
 
 @njit(cache=True, nogil=True, inline="always")
 def fill(border: Any, to: Any, first: Any, last: Any) -> None:
-    for at in range(last - first):
-        to[U64(first + at)] = border
+    for i in range(last - first):
+        to[U64(first + i)] = border
 
 
 @njit(cache=True, nogil=True)
@@ -188,8 +188,8 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                 if positions == 1:
                     # A place a sample, the same of every one.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
-                        at = (c * x.shape[1] + first) * plane + y0 * line + x0
-                        copy(flat, at, plane, to, base, count)
+                        source = (c * x.shape[1] + first) * plane + y0 * line + x0
+                        copy(flat, source, plane, to, base, count)
                     else:
                         fill(border, to, base, base + count)
                     b = count
@@ -198,36 +198,41 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                     if shifted:
                         q = r * columns + s
                         run = min(positions - q, count - b)
-                        at = base + b - q
+                        source = base + b - q
                         delta = y0 * line + x0
                         low = min(max(q, -delta), q + run)
                         high = max(low, min(q + run, plane - delta))
-                        copy(flat, here + delta + low, 1, to, at + low, high - low)
-                        fill(border, to, at + q, at + low)
-                        fill(border, to, at + high, at + q + run)
+                        copy(flat, here + delta + low, 1, to, source + low, high - low)
+                        fill(border, to, source + q, source + low)
+                        fill(border, to, source + high, source + q + run)
                         if begin > 0 or end < columns:
-                            for line_at in range(at + r * columns, at + q + run, columns):
-                                fill(border, to, max(at + q, line_at), min(at + q + run, line_at + begin))
+                            for line_at in range(source + r * columns, source + q + run, columns):
                                 fill(
                                     border,
                                     to,
-                                    max(at + q, line_at + end),
-                                    min(at + q + run, line_at + columns),
+                                    max(source + q, line_at),
+                                    min(source + q + run, line_at + begin),
+                                )
+                                fill(
+                                    border,
+                                    to,
+                                    max(source + q, line_at + end),
+                                    min(source + q + run, line_at + columns),
                                 )
                         r, s = rows, 0
                     else:
                         run = min(columns - s, count - b)
-                        row, at = r * sh + y0, base + b - s
+                        row, source = r * sh + y0, base + b - s
                         if row < 0 or row >= height:
-                            fill(border, to, at + s, at + s + run)
+                            fill(border, to, source + s, source + s + run)
                         else:
                             low = min(max(begin, s), s + run)
                             high = max(min(end, s + run), low)
-                            copy(flat, here + row * line + x0 + low * sw, sw, to, at + low, high - low)
+                            copy(flat, here + row * line + x0 + low * sw, sw, to, source + low, high - low)
                             if low > s:
-                                fill(border, to, at + s, at + low)
+                                fill(border, to, source + s, source + low)
                             if high < s + run:
-                                fill(border, to, at + high, at + s + run)
+                                fill(border, to, source + high, source + s + run)
                         r, s = r + 1, 0
                     b += run
                     if r == rows:
@@ -268,17 +273,21 @@ def product(
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     top = np.int64((1 << (layer[4] - 1)) - 1)
     per_tile = min(k, layer[13])
-    most = min(CHUNK, to_patch - from_patch)
-    all_patches = np.empty(groups * k * most, np.uint8)
-    all_slices, all_sums = np.empty(per_tile * most, np.float32), np.empty(share * most, np.float32)
-    all_p = np.empty((m, most), np.int32)
-    all_index, x_key, y_key = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most, np.uint32)
-    all_keys = np.empty((4, most), np.uint16)
-    all_energy, all_sigma = np.empty(most, np.uint32), np.empty(most, np.int32)
-    all_low, all_high = np.empty(most, np.uint16), np.empty(most, np.uint16)
-    all_v = np.empty(most, np.int32)
-    for start in range(from_patch, to_patch, most):
-        n = min(most, to_patch - start)
+    chunk = min(CHUNK, to_patch - from_patch)
+    all_patches = np.empty(groups * k * chunk, np.uint8)
+    all_slices, all_sums = np.empty(per_tile * chunk, np.float32), np.empty(share * chunk, np.float32)
+    all_p = np.empty((m, chunk), np.int32)
+    all_index, x_key, y_key = (
+        np.empty(chunk, np.uint32),
+        np.empty(chunk, np.uint32),
+        np.empty(chunk, np.uint32),
+    )
+    all_keys = np.empty((4, chunk), np.uint16)
+    all_energy, all_sigma = np.empty(chunk, np.uint32), np.empty(chunk, np.int32)
+    all_low, all_high = np.empty(chunk, np.uint16), np.empty(chunk, np.uint16)
+    all_v = np.empty(chunk, np.int32)
+    for start in range(from_patch, to_patch, chunk):
+        n = min(chunk, to_patch - start)
         patches = all_patches[: groups * k * n].reshape(groups * k, n)
         cut(x, where, start, patches)
         p, v, index = all_p[:, :n], all_v[:n], all_index[:n]
@@ -379,21 +388,21 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
     from which on high, codes stuck low and high, code_max.
     """
-    columns, both = mean.shape
-    rows = both // 2
+    columns, pair_rows = mean.shape
+    rows = pair_rows // 2
     numbers = np.arange(columns).astype(np.uint32)
     keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
     # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
-    cell = np.empty(both, np.uint16)
+    cell = np.empty(pair_rows, np.uint16)
     for k in range(rows):
         cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
-    x, y = np.empty(both, np.uint16), np.empty(both, np.uint16)
-    lower, higher = np.empty(both, np.uint16), np.empty(both, np.uint16)
-    g, code = np.empty(both, np.int32), np.empty(both, np.int32)
+    x, y = np.empty(pair_rows, np.uint16), np.empty(pair_rows, np.uint16)
+    lower, higher = np.empty(pair_rows, np.uint16), np.empty(pair_rows, np.uint16)
+    g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
     for c in range(columns):
         draw_cells(cell, key[:, c], x, y, lower, higher)
         # Apart from the loop above: gathering is quicker from indices that lie in memory.
-        for b in range(both):
+        for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)
         pairs(code[:rows], code[rows:], out[c])

@@ -36,10 +36,10 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
         ends[j] = max(begins[j], min(columns, -((j * dw - left - width) // sw)))
     flat, to = x.reshape(x.size), out.reshape(out.size)
-    held = np.empty(columns, np.int32)
+    largest = np.empty(columns, np.int32)
     for plane in range(x.shape[0] * x.shape[1]):
         for r in range(rows):
-            held[:] = np.int32(0)
+            largest[:] = np.int32(0)
             for i in range(kh):
                 row = r * sh + i * dh - top
                 outside = row < 0 or row >= height
@@ -49,25 +49,25 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
                     source = (plane * x.shape[2] + row) * x.shape[3] + j * dw - left
                     if average:
                         for s in range(begin):
-                            held[s] = np.int32(held[s] + border)
+                            largest[s] = np.int32(largest[s] + border)
                         for s in range(begin, end):
-                            held[s] = np.int32(held[s] + np.int32(flat[U64(source + s * sw)]))
+                            largest[s] = np.int32(largest[s] + np.int32(flat[U64(source + s * sw)]))
                         for s in range(end, columns):
-                            held[s] = np.int32(held[s] + border)
+                            largest[s] = np.int32(largest[s] + border)
                     else:
                         for s in range(begin):
-                            held[s] = max(held[s], border)
+                            largest[s] = max(largest[s], border)
                         for s in range(begin, end):
-                            held[s] = max(held[s], np.int32(flat[U64(source + s * sw)]))
+                            largest[s] = max(largest[s], np.int32(flat[U64(source + s * sw)]))
                         for s in range(end, columns):
-                            held[s] = max(held[s], border)
+                            largest[s] = max(largest[s], border)
             first = (plane * rows + r) * columns
             for s in range(columns):
                 if average:
-                    value = (np.int64(held[s]) * mul[r * columns + s] + half) >> shift
+                    value = (np.int64(largest[s]) * mul[r * columns + s] + half) >> shift
                     to[U64(first + s)] = min(max(value, 0), 255)
                 else:
-                    to[U64(first + s)] = held[s]
+                    to[U64(first + s)] = largest[s]
 
 
 @njit(cache=True, nogil=True)

@@ -68,18 +68,18 @@ def random_layer(
     corner: bool,
 ) -> Layer:
     """A layer of ``k`` inputs and ``m`` outputs; what is None is drawn, as for ``random_program``."""
-    most = geometry.weight_max
+    weight_max = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
     d = dac_bits or int(rng.choice(DAC_BITS))
     rows = min(k, geometry.rows) if chosen == "adc" else k
     adc_bits = int(rng.integers(4, 13))
-    typical = np.sqrt(rows) * most / 2 * (1 << d) / 2
+    typical = np.sqrt(rows) * weight_max / 2 * (1 << d) / 2
     gain = rng.integers(1 << 14, 1 << 16, m)
     shift = max(0, int(np.log2(typical * (1 << 15)) - adc_bits + 2))
-    weights = rng.integers(-most, most + 1, (k, m))
+    weights = rng.integers(-weight_max, weight_max + 1, (k, m))
     offset = rng.integers(-30, 31, m)
     if corner:
-        weights = np.where(rng.random((k, m)) < 0.9, most * rng.choice([-1, 1], m), weights)
+        weights = np.where(rng.random((k, m)) < 0.9, weight_max * rng.choice([-1, 1], m), weights)
         offset = rng.choice([-2048, 0, 2047], m)
         shift = int(rng.choice([0, 1, shift, 46, 47]))
     sigma_out, var_cell = 0, 0

@@ -41,11 +41,11 @@ def blocked(node: Product, block: Pair) -> Product:
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
     # Which of the node's outputs a column gives.
-    given = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
+    column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
-        activation = activation.of(given)
-    wide = Dense(weights.reshape(-1, given.size), dense.bias[given], activation)
+        activation = activation.of(column_of)
+    wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
     # The padded map ends where the last block's kernels do.
     down, across = _tiles(patches.grid, block)
@@ -58,7 +58,7 @@ def blocked(node: Product, block: Pair) -> Product:
         stride=(sh * rows, sw * columns),
         padding=(top, left, max(bottom, 0), max(right, 0)),
     )
-    weight = None if node.skip_weight is None else node.skip_weight[given]
+    weight = None if node.skip_weight is None else node.skip_weight[column_of]
     return Product(wide, node.sources, cut, node.pad, node.skip, weight)
 
 
@@ -162,12 +162,12 @@ def ways(
             return None
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
-        taken = inputs * groups * slices * array.groups(share) / spread
+        read_count = inputs * groups * slices * array.groups(share) / spread
         # The channels of a kernel's row are one run; a group's are one at each place.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
-            taken * cycles_a_row(WORD_ROWS // spread, array, visited) + PASS_CYCLES * passes,
+            read_count * cycles_a_row(WORD_ROWS // spread, array, visited) + PASS_CYCLES * passes,
             read if array.map_codes else 0,
             passes * max(share / array.readouts, NOISE_CYCLES / array.noise_units if array.noise else 0),
             share * groups / (array.neurons if node.skip is None else array.second_operands),
@@ -181,7 +181,7 @@ def ways(
             [n for n in range(1, size + 1) if size % n == 0 or (beyond and n == 2)] for size in patches.grid
         )
         blocks = list(itertools.product(down, across))
-    return [found for block in blocks if (found := way(block)) is not None]
+    return [layout for block in blocks if (layout := way(block)) is not None]
 
 
 def laid_out(
@@ -200,27 +200,31 @@ def laid_out(
     numbers of products whose maps may have more rows and columns than their nodes'. ``visited``: of
     each product, the share of its inputs that are not 0; none: ``VISITED``.
     """
-    ours = [packed(node, _fewest_groups(node, array, rows)) for node in nodes]
-    shares = visited or [VISITED] * len(ours)
-    known = [
+    packed_nodes = [packed(node, _fewest_groups(node, array, rows)) for node in nodes]
+    shares = visited or [VISITED] * len(packed_nodes)
+    layouts = [
         ways(node, array, rows=rows, slices=slices, beyond=i in beyond, visited=share)
-        for i, (node, share) in enumerate(zip(ours, shares, strict=True))
+        for i, (node, share) in enumerate(zip(packed_nodes, shares, strict=True))
     ]
-    chosen = [of_node[0] for of_node in known]
+    chosen = [of_node[0] for of_node in layouts]
     while True:
-        left = array.weight_depth - sum(way.words for way in chosen)
-        more = array.columns - sum(way.columns for way in chosen)
+        left = array.weight_depth - sum(layout.words for layout in chosen)
+        more = array.columns - sum(layout.columns for layout in chosen)
         gains = [
-            ((now.cycles - way.cycles) / max(1, way.words - now.words), way.cycles, -i, way)
-            for i, (now, of_node) in enumerate(zip(chosen, known, strict=True))
-            for way in of_node
-            if way.cycles < now.cycles and way.words - now.words <= left and way.columns - now.columns <= more
+            ((now.cycles - layout.cycles) / max(1, layout.words - now.words), layout.cycles, -i, layout)
+            for i, (now, of_node) in enumerate(zip(chosen, layouts, strict=True))
+            for layout in of_node
+            if layout.cycles < now.cycles
+            and layout.words - now.words <= left
+            and layout.columns - now.columns <= more
         ]
         if not gains:
             break
-        _, _, i, way = max(gains, key=lambda gain: gain[:3])
-        chosen[-i] = way
-    return [(blocked(node, way.block), way.block) for node, way in zip(ours, chosen, strict=True)]
+        _, _, i, layout = max(gains, key=lambda gain: gain[:3])
+        chosen[-i] = layout
+    return [
+        (blocked(node, layout.block), layout.block) for node, layout in zip(packed_nodes, chosen, strict=True)
+    ]
 
 
 def _fewest_groups(node: Product, array: Geometry, rows: int) -> int:

@@ -131,10 +131,10 @@ def _pulsed(
     """Where cells land that pulses program, and what it took. Stuck cells, which a test read finds, are left
     alone. As many draws as it takes are made, of a generator of their own: ``rng`` stays where it is."""
     cell, free = chip.cell, stuck == 0
-    wanted, programmed = target_uS[free], target_uS.copy()
-    own = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
+    free_target, programmed = target_uS[free], target_uS.copy()
+    pulse_rng = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
     programmed[free], pulses = chip.programming.write(
-        wanted, (cell.g_min_uS, cell.g_max_uS), cell.error_model.sigma(wanted), own
+        free_target, (cell.g_min_uS, cell.g_max_uS), cell.error_model.sigma(free_target), pulse_rng
     )
     return programmed, pulses
 
@@ -155,13 +155,13 @@ def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
     """
     cell = chip.cell
     result = target_uS.copy()
-    wanted = target_uS[0] - target_uS[1]
+    difference = target_uS[0] - target_uS[1]
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     for side, sign in ((0, 1.0), (1, -1.0)):
         half = (stuck[side] != 0) & (stuck[1 - side] == 0)
-        at = np.where(stuck[side][half] == STUCK_LOW, *cell.stuck_at_uS)
-        other = np.clip(at - sign * wanted[half], cell.g_min_uS, cell.g_max_uS)
-        level = np.rint((other - cell.g_min_uS) / step)
+        stuck_uS = np.where(stuck[side][half] == STUCK_LOW, *cell.stuck_at_uS)
+        partner_uS = np.clip(stuck_uS - sign * difference[half], cell.g_min_uS, cell.g_max_uS)
+        level = np.rint((partner_uS - cell.g_min_uS) / step)
         result[1 - side][half] = np.minimum(cell.g_min_uS + step * level, cell.g_max_uS)
     return result
 
@@ -171,8 +171,8 @@ def _verified(
 ) -> Floats:
     tolerance = mitigation.write_verify_tolerance_percent / 100 * chip.cell.g_max_uS
     for _ in range(mitigation.write_verify_attempts):
-        again = chip.cell.error_model.program(target_uS, rng)
-        g = np.where(np.abs(readable(g) - target_uS) > tolerance, again, g)
+        reprogrammed = chip.cell.error_model.program(target_uS, rng)
+        g = np.where(np.abs(readable(g) - target_uS) > tolerance, reprogrammed, g)
     return g
 
 
@@ -195,10 +195,10 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
         return crossbar.effective_matrix(block, wire, access)
 
     result = np.empty_like(g)
-    for at, sides in arrays_of(g, chip):
-        out = np.stack([solved(side, voltage[at[1]]) for side in sides])
+    for region, sides in arrays_of(g, chip):
+        out = np.stack([solved(side, voltage[region[1]]) for side in sides])
         interleaved = len(sides) == 1
-        result[at] = out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if interleaved else out
+        result[region] = out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if interleaved else out
     return result
 
 
@@ -208,10 +208,10 @@ def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice
     layout = chip.array
     for k in range(0, g.shape[1], layout.rows):
         for m in range(0, g.shape[2], layout.weights_across):
-            at = (slice(None), slice(k, k + layout.rows), slice(m, m + layout.weights_across))
-            part = g[at]
+            region = (slice(None), slice(k, k + layout.rows), slice(m, m + layout.weights_across))
+            part = g[region]
             together = layout.pairs == "interleaved"
-            yield at, [part.transpose(1, 2, 0).reshape(part.shape[1], -1)] if together else list(part)
+            yield region, [part.transpose(1, 2, 0).reshape(part.shape[1], -1)] if together else list(part)
 
 
 def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:
@@ -226,15 +226,15 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
     """
     rows = len(row_voltage_V)
     span = chip.array.rows if chip.readout.kind == "adc" else rows
-    found = np.arange(rows)
+    row_places = np.arange(rows)
     for start in range(0, rows, span):
         part = slice(start, min(start + span, rows))
         target, energy = target_uS[:, part], np.square(row_voltage_V[part])
         missed = np.empty((target.shape[1],) * 2)
         for place, of_row in enumerate(stuck[:, part].swapaxes(0, 1)):
             everywhere = np.broadcast_to(of_row[:, None], target.shape)
-            held = chip.cell.with_stuck(compensate(target, everywhere, chip), everywhere)
-            lost = (held[0] - held[1]) - (target[0] - target[1])
+            mended = chip.cell.with_stuck(compensate(target, everywhere, chip), everywhere)
+            lost = (mended[0] - mended[1]) - (target[0] - target[1])
             missed[:, place] = np.square(lost).sum(axis=1) * energy
-        found[part] = start + linear_sum_assignment(missed)[1]
-    return found
+        row_places[part] = start + linear_sum_assignment(missed)[1]
+    return row_places

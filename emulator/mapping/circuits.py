@@ -26,9 +26,9 @@ def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
             current = np.minimum(chip.ecram.current(states.loaded), 1.0)
     if circuit is None:
         return np.asarray(voltage * device.peak[0], np.float64)
-    pairs, which = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
+    pairs, pair_of = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
     units = np.array([circuit.tuned(float(c), float(v)).unit_V * float(v) for c, v in pairs])
-    return np.asarray(units[which.ravel()], np.float64)
+    return np.asarray(units[pair_of.ravel()], np.float64)
 
 
 def source_units_V(chip: Chip, own_V: Floats) -> Floats:
@@ -52,12 +52,12 @@ def axes(
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
     the input gains were set for.
     """
-    unit, ones = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
-    voltage = ones * stretch
+    unit, unit_heights = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
+    voltage = unit_heights * stretch
     if states is not None:
         voltage = voltage * chip.ecram.voltage(states.reference)
     tuned = states is not None and chip.ecram.tunes in CURRENT
-    return (unit, heights, voltage, ones) if tuned else (unit, ones, voltage, heights)
+    return (unit, heights, voltage, unit_heights) if tuned else (unit, unit_heights, voltage, heights)
 
 
 def loaded_curves(
@@ -86,8 +86,8 @@ def loaded_curves(
 
     def curves(u: Floats) -> Floats:
         v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
-        each = enumerate(zip(models, current, voltage, strict=True))
-        drawn = np.stack([c * model.current(v[..., m] / s) for m, (model, c, s) in each], axis=-1)
+        numbered = enumerate(zip(models, current, voltage, strict=True))
+        drawn = np.stack([c * model.current(v[..., m] / s) for m, (model, c, s) in numbered], axis=-1)
         return np.asarray(np.clip(gain * drawn / amperes, 0.0, 1.0), np.float64)
 
     return curves, sum(m.bistable for m in models)

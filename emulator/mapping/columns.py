@@ -84,13 +84,13 @@ def program_bias(
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
     """
     top = chip.cell.levels - 1
-    wanted = np.rint(bias / mapped.limits * top)
-    rows = max(1, int(np.ceil(np.abs(wanted).max() / top)))
+    bias_levels = np.rint(bias / mapped.limits * top)
+    rows = max(1, int(np.ceil(np.abs(bias_levels).max() / top)))
     times = f"{rows} times the largest weight of its column"
-    most = f"at most {BIAS_ROWS_MAX}, with readout.bias 'cells'"
-    require(rows <= BIAS_ROWS_MAX, "a bias", times, most, CompileError)
-    whole, rest = np.divmod(np.abs(wanted), rows)
-    levels = np.sign(wanted) * (whole + (np.arange(rows)[:, None] < rest))
+    accepted = f"at most {BIAS_ROWS_MAX}, with readout.bias 'cells'"
+    require(rows <= BIAS_ROWS_MAX, "a bias", times, accepted, CompileError)
+    per_row, remainder = np.divmod(np.abs(bias_levels), rows)
+    levels = np.sign(bias_levels) * (per_row + (np.arange(rows)[:, None] < remainder))
     return map_weights(
         levels * (mapped.limits / top),
         chip,

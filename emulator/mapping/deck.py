@@ -42,11 +42,11 @@ def drawn(
     """
     array, chip = die.arrays[product], die.chip
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
-    held = [] if array.bias is None else [(array.bias.mapped, "f")]
+    bias_arrays = [] if array.bias is None else [(array.bias.mapped, "f")]
     lines = [f"* product {product} of die {die.seed} of {spice_word(chip.name)}", OPTIONS]
     lines += [f"Vr{k} r{k} 0 {text(v)}" for k, v in enumerate(volts[0].tolist())]
     senses: list[list[str]] = [[] for _ in range(array.mapped.codes.shape[1])]
-    for mapped, name in [(array.mapped, "r"), *held]:
+    for mapped, name in [(array.mapped, "r"), *bias_arrays]:
         if name == "f":
             lines += [f"Vf{k} f{k} 0 {text(chip.input.read_voltage_V)}" for k in range(len(mapped.codes))]
         lines += _crossbars(mapped, chip, name, senses)
@@ -54,7 +54,7 @@ def drawn(
     columns = volts @ _difference(array.mapped)
     if array.bias is not None:
         columns = columns + chip.input.read_voltage_V * _difference(array.bias.mapped).sum(axis=0)
-    wanted = [f"v(i{m})" for m in range(len(senses))]
+    probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
         # p of the arithmetic: 255 at the read voltage times the code of a conductance.
@@ -62,9 +62,9 @@ def drawn(
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
         lines += _neurons(array.neurons, chip, gain, offset)
-        wanted += [f"v(y{m})" for m in range(len(senses))]
+        probes += [f"v(y{m})" for m in range(len(senses))]
         outputs = array.neurons.curves(columns * gain + offset)
-    return "\n".join([*lines, *_control(volts, wanted, results)]) + "\n", columns, outputs
+    return "\n".join([*lines, *_control(volts, probes, results)]) + "\n", columns, outputs
 
 
 def _difference(mapped: MappedWeights) -> Floats:
@@ -131,8 +131,8 @@ def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iter
         if states is not None and states.shape is not None:
             device = chip.ecram.shaped(device, float(states.shape[m]))
         unit, current, voltage, factor = (float(a[m]) for a in scales)
-        asked = f"{text(unit * gain[m])}*v(i{m})+({text(unit * offset[m])})"
-        rectified = asked if isinstance(device, curves.Bell | curves.Table) else f"max({asked},0.0)"
+        expression = f"{text(unit * gain[m])}*v(i{m})+({text(unit * offset[m])})"
+        rectified = expression if isinstance(device, curves.Bell | curves.Table) else f"max({expression},0.0)"
         yield f"Bs{m} s{m} 0 V={rectified}"
         node = f"d{m}" if ohm else f"s{m}"
         drawn_A = f"{text(current)}*({current_law(device, f'(v({node})/{text(voltage)})')})"

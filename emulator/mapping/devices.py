@@ -117,14 +117,14 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
             return heights * shape(u)
 
         return Neurons(heights, peaks, exact, False, 0)
-    rest, devices = draw_devices(chip, outputs, rng)
-    heights, peaks, unreachable, states = _tuned(heights, peaks, chip, rest)
+    drawn, devices = draw_devices(chip, outputs, rng)
+    heights, peaks, unreachable, states = _tuned(heights, peaks, chip, drawn)
     if states is not None and chip.ecram.tunes in SHAPES:
-        states = _shaped(activation, chip, states, rest)
+        states = _shaped(activation, chip, states, drawn)
     if states is not None:
         states = kept(states, chip, chip.conditions.time_since_programming_s)
-    own = own_units_V(chip, states, outputs)
-    peaks = peaks * (source_units_V(chip, own) / own)
+    units_V = own_units_V(chip, states, outputs)
+    peaks = peaks * (source_units_V(chip, units_V) / units_V)
     return ndr_neurons(chip, heights, peaks, unreachable, states, devices)
 
 
@@ -151,8 +151,8 @@ def ndr_neurons(
         differ = individual or states is not None
         return Neurons(heights, peaks, loaded, differ, unreachable, states, drawn, bistable)
     if chip.readout.kind == "analog":
-        own = own_units_V(chip, states, len(heights))
-        stretch = stretch * (own / source_units_V(chip, own))
+        units_V = own_units_V(chip, states, len(heights))
+        stretch = stretch * (units_V / source_units_V(chip, units_V))
     if individual:
         volts, amperes = device.peak
 
@@ -180,9 +180,9 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
     )
     outputs, states = len(neurons.heights), neurons.states
     peaks = neurons.peaks
-    for at, way in ((chip, 1), (ideal, -1)):
-        own = own_units_V(at, states, outputs)
-        peaks = peaks * (own / source_units_V(at, own)) ** way
+    for chip_now, sign in ((chip, 1), (ideal, -1)):
+        units_V = own_units_V(chip_now, states, outputs)
+        peaks = peaks * (units_V / source_units_V(chip_now, units_V)) ** sign
     return ndr_neurons(ideal, neurons.heights, peaks, neurons.unreachable, states, neurons.devices)
 
 
@@ -209,10 +209,10 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
-    distinct, first, which = np.unique(neurons.heights, return_index=True, return_inverse=True)
-    wanted = np.clip(INPUT_MAX * curves[first], 0.0, INPUT_MAX)
-    assert len(distinct) == len(wanted)
-    return wanted, which
+    distinct, first, curve_of = np.unique(neurons.heights, return_index=True, return_inverse=True)
+    curve_codes = np.clip(INPUT_MAX * curves[first], 0.0, INPUT_MAX)
+    assert len(distinct) == len(curve_codes)
+    return curve_codes, curve_of
 
 
 def _tuned(
@@ -242,9 +242,9 @@ def _tuned(
         centre = float(np.exp(np.log(peaks).mean()))
         low, high = ecram.voltage_factors
         middle = np.sqrt(low * high)
-        wanted = peaks / centre * middle
-        out |= (wanted < low * 0.999) | (wanted > high * 1.001)
-        by_voltage = nearest(ecram.voltage(states), wanted)
+        targets = peaks / centre * middle
+        out |= (targets < low * 0.999) | (targets > high * 1.001)
+        by_voltage = nearest(ecram.voltage(states), targets)
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
@@ -271,6 +271,6 @@ def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States
     device = chip.ecram.device
     assert device is not None
     grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)
-    wanted = np.asarray(trained_shape(activation)(grid), np.float64).T
-    shape = nearest_states(chip, reachable(device, chip.ecram.states), wanted)
+    trained = np.asarray(trained_shape(activation)(grid), np.float64).T
+    shape = nearest_states(chip, reachable(device, chip.ecram.states), trained)
     return dataclasses.replace(states, shape=np.clip(shape + _pulse_noise(chip, rest)[0], 0.0, 1.0))

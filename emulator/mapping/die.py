@@ -147,15 +147,15 @@ class Die:
                 f"states are of {len(states)} parts; accepted: {len(self.arrays)} arrays and "
                 f"{len(self.tables)} tables"
             )
-        found: list[Any] = []
+        tuned_parts: list[Any] = []
         for i, (part, state) in enumerate(zip(self.parts, states, strict=True)):
             if state is not None:
                 neurons = None if part is None else part.neurons
                 if part is None or neurons is None or neurons.states is None:
                     raise CompileError(f"part {i} has no ECRAM at its devices; accepted: no states")
                 part = dataclasses.replace(part, neurons=_set(neurons, state, self.chip))
-            found.append(part)
-        return self._with(found)
+            tuned_parts.append(part)
+        return self._with(tuned_parts)
 
     def _with(self, parts: list[Any]) -> Die:
         count = len(self.arrays)

@@ -147,29 +147,31 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
 def _table(where: str, unreachable: int | None, arrays: Arrays, die: Die) -> DieTable | None:
     if unreachable is None:
         return None
-    held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
-    return DieTable(_neurons(held, int(unreachable), die), held["gain"], held["shift"])
+    table_arrays = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
+    return DieTable(
+        _neurons(table_arrays, int(unreachable), die), table_arrays["gain"], table_arrays["shift"]
+    )
 
 
 def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieArray:
-    held = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
-    mapped = _mapped(held, float(entry["full_scale_uS"]), int(entry["limited"]), die)
+    parts = {name.removeprefix(where): a for name, a in arrays.items() if name.startswith(where)}
+    mapped = _mapped(parts, float(entry["full_scale_uS"]), int(entry["limited"]), die)
     columns, bias = None, None
     if "column_noise" in entry:
-        columns = Columns(held["column.gain"], held["column.offset"], float(entry["column_noise"]))
+        columns = Columns(parts["column.gain"], parts["column.offset"], float(entry["column_noise"]))
     if "bias" in entry:
-        rows = {name.removeprefix("bias."): a for name, a in held.items() if name.startswith("bias.")}
+        rows = {name.removeprefix("bias."): a for name, a in parts.items() if name.startswith("bias.")}
         mapped_rows = _mapped(rows, float(entry["bias"][0]), int(entry["bias"][1]), die)
         bias = BiasCells(mapped_rows, rows["asked"], rows["fixed"])
     window = None if entry["window"] is None else Window(**entry["window"])
     return DieArray(
         mapped=mapped,
-        step=held["step"],
-        designed=AdcRange(held["designed.gain"], held["designed.offset"], *entry["designed"]),
-        built=AdcRange(held["built.gain"], held["built.offset"], *entry["built"]),
-        neurons=None if entry["neurons"] is None else _neurons(held, int(entry["neurons"]), die),
+        step=parts["step"],
+        designed=AdcRange(parts["designed.gain"], parts["designed.offset"], *entry["designed"]),
+        built=AdcRange(parts["built.gain"], parts["built.offset"], *entry["built"]),
+        neurons=None if entry["neurons"] is None else _neurons(parts, int(entry["neurons"]), die),
         window=window,
-        skip_gain=held.get("skip_gain"),
+        skip_gain=parts.get("skip_gain"),
         skip_shift=int(entry["skip_shift"]),
         columns=columns,
         bias=bias,
@@ -179,9 +181,9 @@ def _array(where: str, entry: dict[str, Any], arrays: Arrays, die: Die) -> DieAr
 def _mapped(held: Arrays, full_scale_uS: float, limited: int, die: Die) -> MappedWeights:
     drawn = (held[name] for name in ("target", "programmed", "stuck", "ageing"))
     cells = Cells.fresh(*drawn, row_voltage_V=held.get("row_voltage"), place=held.get("place"))
-    known = {name: held[name] for name in ("levels", "limits", "unit")}
+    fields = {name: held[name] for name in ("levels", "limits", "unit")}
     mapped = MappedWeights(
-        **known, cells=cells, codes=held["levels"], full_scale_uS=full_scale_uS, saturated=0, limited=limited
+        **fields, cells=cells, codes=held["levels"], full_scale_uS=full_scale_uS, saturated=0, limited=limited
     )
     return aged(mapped, die.cells_of)
 

@@ -23,16 +23,16 @@ def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16
     """
     plain = np.full(len(values), WHOLE[0]), np.full(len(values), WHOLE[1])
     moved = _aligned(values)
-    both = [
+    candidates = [
         (offset, scale, _between(values, offset, scale, kink))
         for (offset, scale), kink in ((plain, np.zeros(len(values), np.intp)), (moved[:2], moved[2]))
     ]
-    errors = [_bent(wanted) for *_, wanted in both]
+    errors = [_bent(exact_codes) for *_, exact_codes in candidates]
     better = errors[1] < errors[0]
-    offset, scale, wanted = (
-        np.where(better if a.ndim == 1 else better[:, None], b, a) for a, b in zip(*both, strict=True)
+    offset, scale, exact_codes = (
+        np.where(better if a.ndim == 1 else better[:, None], b, a) for a, b in zip(*candidates, strict=True)
     )
-    return offset.astype(np.int16), scale.astype(np.uint16), wanted
+    return offset.astype(np.int16), scale.astype(np.uint16), exact_codes
 
 
 def _bent(wanted: Floats) -> Floats:
@@ -46,11 +46,11 @@ def _bent(wanted: Floats) -> Floats:
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Offset, scale and the first code (Q,) behind the sharpest kink, which a segment begins with."""
     bend = np.abs(np.diff(values, n=2))
-    at = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
+    bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
     # The kink lies before or behind that code: where less bend is left on both sides.
     rows = np.arange(len(values))
-    left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (at, at + 1)]
-    kink = np.where(left[0] <= left[1], at, at + 1)
+    left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
+    kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
@@ -74,6 +74,6 @@ def _between(
     first = (begin + offset[:, None]) * scale[:, None] - V_MIN
     behind = (v - V_MIN) >> SEGMENT_BITS >= first >> SEGMENT_BITS
     low = np.where(begin == 0, low, np.where(behind, np.maximum(low, begin), np.minimum(low, begin - 2)))
-    below, above = (np.take_along_axis(values, at, axis=1) for at in (low, low + 1))
-    wanted: Floats = np.clip(below + (x - low) * (above - below), 0.0, INPUT_MAX)
-    return wanted
+    below, above = (np.take_along_axis(values, position, axis=1) for position in (low, low + 1))
+    codes: Floats = np.clip(below + (x - low) * (above - below), 0.0, INPUT_MAX)
+    return codes

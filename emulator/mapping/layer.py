@@ -138,16 +138,14 @@ class CompiledLayer:
         ``_p`` int64 (n, M), and ``_linear`` float64 (n, M): what it stands for in the float network;
         ``_step`` (M,): of one unit of p; ``_gains`` (M,): by which columns were corrected.
         """
-        chip, measures, final, wanted = self._chip, self._options.mitigation, self._final, self._wanted
+        chip, measures, final, exact = self._chip, self._options.mitigation, self._final, self._wanted
         mapped, adc, outputs, bits = self._mapped, self._adc, self._dense.outputs, self._chip.input.dac_bits
         sums = self._rows.sums(mapped.codes, chip.array.rows if adc else self._dense.inputs, bits)
         # What the array itself takes from a column's gain is known before its range is chosen, what the
         # converter takes only after.
-        which, gains = measures.gains(chip, final=final), np.ones(outputs)
-        if which == "column":
-            gains = ranges.fitted_gain(
-                "column", wanted, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX)
-            )
+        gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
+        if gain_kind == "column":
+            gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
         unit = mapped.unit * gains
         designed = ranges.design(sums, mapped.codes, chip, measures, unit if final else None)
         built = ranges.build(designed, chip, mismatch)
@@ -171,20 +169,20 @@ class CompiledLayer:
         # What the designed offsets add to p.
         places = sum(1 << (j * bits) for j in range(slices(bits)))
         pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places if adc else 0)
-        if which == "column":
-            rest = ranges.fitted_gain(which, wanted, (partial_sums(sums, layer) - pedestal) * step)
+        if gain_kind == "column":
+            fitted = ranges.fitted_gain(gain_kind, exact, (partial_sums(sums, layer) - pedestal) * step)
             if final:
-                layer = dataclasses.replace(layer, gain=ranges.trim(built, rest).gain)
+                layer = dataclasses.replace(layer, gain=ranges.trim(built, fitted).gain)
             else:
-                step = step * rest
-            gains = gains * rest
+                step = step * fitted
+            gains = gains * fitted
         p = partial_sums(sums, layer)
         columns = build_columns(p.astype(np.float64), chip, mismatch, final=self._neurons is None)
         linear = (p * columns.gain + columns.offset - pedestal) * step
-        if which == "common":
+        if gain_kind == "common":
             peaks = 1.0 if self._neurons is None else self._neurons.peaks
-            rest = ranges.fitted_gain(which, wanted, linear, peaks)
-            gains, step, linear = gains * rest, step * rest, linear * rest
+            fitted = ranges.fitted_gain(gain_kind, exact, linear, peaks)
+            gains, step, linear = gains * fitted, step * fitted, linear * fitted
         self.layer, self._designed, self._built, self._columns = layer, designed, built, columns
         self._pedestal, self._p, self._linear, self._step, self._gains = pedestal, p, linear, step, gains
 
@@ -202,8 +200,8 @@ class CompiledLayer:
         added = (bias / step + columns.offset) / columns.gain - self._pedestal
         self._held: BiasCells | None = None
         if chip.readout.bias == "cells":
-            how = {"mitigation": measures, "programmed_on": self._programmed_on}
-            cells = program_bias(np.asarray(bias, np.float64), self._mapped, chip, rng, **how)
+            options = {"mitigation": measures, "programmed_on": self._programmed_on}
+            cells = program_bias(np.asarray(bias, np.float64), self._mapped, chip, rng, **options)
             self._held = BiasCells(cells, bias / step, columns.offset / columns.gain)
             added = self._held.total
             bias = self._held.current * columns.gain * step
@@ -214,17 +212,17 @@ class CompiledLayer:
 
     def _fire(self) -> None:
         """The neurons: the layer whole, its curves among the others, and what it makes of the samples."""
-        dense, rows, layer, step, held = self._dense, self._rows, self.layer, self._step, self._held
+        dense, rows, layer, step, bias_cells = self._dense, self._rows, self.layer, self._step, self._held
         columns, neurons = None if self._adc else self._columns, self._neurons
-        die = DieArray(self._mapped, step, self._designed, self._built, columns=columns, bias=held)
+        die = DieArray(self._mapped, step, self._designed, self._built, columns=columns, bias=bias_cells)
         second: Ints = np.zeros(1, np.int64)
-        beside = np.zeros(1)
+        second_operand = np.zeros(1)
         if rows.second is not None:
             gain, shift = skip_gain(rows.second.weight, step)
             die = dataclasses.replace(die, skip_gain=gain, skip_shift=shift)
             second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
-            beside = rows.second.exact * rows.second.weight
-        measured, exact = self._measured(), self._wanted + beside + dense.bias
+            second_operand = rows.second.exact * rows.second.weight
+        measured, exact = self._measured(), self._wanted + second_operand + dense.bias
         if dense.activation is None or neurons is None:
             self.layer, self.array = dataclasses.replace(layer, bias=int32("bias", self._added)), die
             self.codes, self.exact = np.zeros(exact.shape, np.uint8), exact
@@ -233,9 +231,9 @@ class CompiledLayer:
             )
             return
         window = self._window(dense.activation, neurons)
-        wanted, which = curves_of(neurons, window, dense.outputs)
-        distinct, error = self._curves.fit(wanted)
-        curve = distinct[which]
+        curve_codes, curve_of = curves_of(neurons, window, dense.outputs)
+        distinct, error = self._curves.fit(curve_codes)
+        curve = distinct[curve_of]
         scale, vshift = scale_and_shift(window.per_unit * step * self._columns.gain / neurons.peaks)
         zero = window.zero / (scale / 2.0**vshift)
         self.layer = layer = dataclasses.replace(
@@ -245,8 +243,10 @@ class CompiledLayer:
             curve=curve,
             bias=int32("bias", self._added + zero),
         )
-        if held is not None:
-            die = dataclasses.replace(die, bias=dataclasses.replace(held, fixed=held.fixed + zero))
+        if bias_cells is not None:
+            die = dataclasses.replace(
+                die, bias=dataclasses.replace(bias_cells, fixed=bias_cells.fixed + zero)
+            )
         if isinstance(dense.activation, Ndr):
             die = dataclasses.replace(die, neurons=neurons, window=window)
         v = preneuron(self._p + second + layer.bias.astype(np.int64), layer)
@@ -281,15 +281,18 @@ class CompiledLayer:
         signal, lost = self._wanted.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
         exact = self._rows.product(self._rows.exact, mapped.effective) - self._wanted
         cells = exact.var(axis=0).sum()
-        given = self._rows.exact.astype(np.float32)  # fast: causes are only compared
-        rounded = np.rint(np.clip(given, 0, 1) * np.float32(INPUT_MAX))
-        coded = rounded / np.float32(INPUT_MAX) - given, (self._rows.codes - rounded) / np.float32(INPUT_MAX)
+        exact_rows = self._rows.exact.astype(np.float32)  # fast: causes are only compared
+        rounded = np.rint(np.clip(exact_rows, 0, 1) * np.float32(INPUT_MAX))
+        coded = (
+            rounded / np.float32(INPUT_MAX) - exact_rows,
+            (self._rows.codes - rounded) / np.float32(INPUT_MAX),
+        )
         codes, before = (
             self._rows.product(x, dense.weights).var(axis=0).sum() if x.any() else 0.0 for x in coded
         )
         noise = (self._rows.read_noise(self.layer, chip.array.rows) * np.square(step)).sum()
-        rest = max(lost - cells - codes - before, 0.0)
-        causes = {CODES: codes, BEFORE: before, CELLS: cells, CONVERTERS: rest, READS: noise}
+        converters = max(lost - cells - codes - before, 0.0)
+        causes = {CODES: codes, BEFORE: before, CELLS: cells, CONVERTERS: converters, READS: noise}
         span = step * ((1 << chip.readout.adc_bits) - 1)
         return {
             "inputs": dense.inputs,

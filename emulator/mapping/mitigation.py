@@ -47,8 +47,8 @@ class Mitigation:
 
     def __post_init__(self) -> None:
         require_field(self, 0 <= self.write_verify_attempts <= 100, "write_verify_attempts", "0..100")
-        held = 0 < self.write_verify_tolerance_percent <= 100
-        require_field(self, held, "write_verify_tolerance_percent", "above 0, at most 100")
+        in_range = 0 < self.write_verify_tolerance_percent <= 100
+        require_field(self, in_range, "write_verify_tolerance_percent", "above 0, at most 100")
 
     def calibrates_gain(self, chip: Chip) -> bool:
         """Whether column gains are calibrated on this chip."""
@@ -77,8 +77,8 @@ class Mitigation:
 
     def compensates_wires(self, chip: Chip) -> bool:
         """Whether cells are programmed for what this chip's wires take."""
-        wanted = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
-        return bool(wanted and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
+        compensates = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
+        return bool(compensates and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
 
 
 NOTHING = Mitigation(

@@ -134,8 +134,8 @@ def _later(corrected: Mapped, chip: Chip) -> Mapped:
     """The same chip at ``chip``'s time, with the ranges, gains and biases it was corrected to before."""
     die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
-    known = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
-    return corrected._replace(program=dataclasses.replace(program, provenance=known), die=die)
+    provenance_now = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
+    return corrected._replace(program=dataclasses.replace(program, provenance=provenance_now), die=die)
 
 
 def _provenance(network: Network, chip: Chip, report: CompileReport, measures: Mitigation) -> dict[str, Any]:

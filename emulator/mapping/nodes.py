@@ -52,13 +52,13 @@ def _cut_again(network: Network) -> set[int]:
     """Products whose maps are only read in patches, each map by itself: what lies behind the rows and columns
     that these are of does not count.
     """
-    kept = network.asked
+    maps_asked = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
-            kept.update(node.sources)
-        kept.update(node.alone)
-    made = [(network.first + i, node) for i, node in enumerate(network.nodes) if node.kind == "product"]
-    return {n for n, (m, node) in enumerate(made) if m not in kept and node.alone == ()}
+            maps_asked.update(node.sources)
+        maps_asked.update(node.alone)
+    products = [(network.first + i, node) for i, node in enumerate(network.nodes) if node.kind == "product"]
+    return {n for n, (m, node) in enumerate(products) if m not in maps_asked and node.alone == ()}
 
 
 class Mapper:
@@ -95,16 +95,18 @@ class Mapper:
         self.functions: list[DieTable | None] = []
         self.arrays: list[DieArray] = []
         self._codes: list[Codes] = [_by_call(samples, network)]
-        given = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
-        self._exact: list[Floats] = [_by_call(given, network)]
+        inputs = samples.astype(np.float64) / INPUT_MAX if exact is None else exact
+        self._exact: list[Floats] = [_by_call(inputs, network)]
         self._known: list[Floats] = []
         if network.states:
-            each = list(network.calls_of(given))
-            self._known = [np.concatenate(maps).astype(np.float64) for maps in zip(*each, strict=True)]
+            maps_of_calls = list(network.calls_of(inputs))
+            self._known = [
+                np.concatenate(maps).astype(np.float64) for maps in zip(*maps_of_calls, strict=True)
+            ]
             for i, state in enumerate(network.states):
                 before = [
-                    np.full_like(each[0][1 + i], state.start),
-                    *(maps[state.source] for maps in each[:-1]),
+                    np.full_like(maps_of_calls[0][1 + i], state.start),
+                    *(maps[state.source] for maps in maps_of_calls[:-1]),
                 ]
                 exact = np.concatenate(before).astype(np.float64)
                 self._exact.append(exact)
@@ -143,12 +145,12 @@ class Mapper:
     def _made(self, step: steps.Step) -> Codes:
         """What a step makes of the samples, read noise off, a part of them at a time."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
-        at, parts, each = At(), [], batch_of([step])
-        for start in range(0, count, each):
-            here = {m: self._codes[m][start : start + each] for m in step.reads}
-            draw = Draw.none(min(each, count - start))
+        place, parts, batch = At(), [], batch_of([step])
+        for start in range(0, count, batch):
+            maps = {m: self._codes[m][start : start + batch] for m in step.reads}
+            draw = Draw.none(min(batch, count - start))
             codes = CodeArithmetic(self._chip.array.rows, base, slope, draw)
-            parts.append(evaluated(codes, at, step, here))
+            parts.append(evaluated(codes, place, step, maps))
         return np.concatenate(parts)
 
     def pool(self, node: Pool) -> None:
@@ -239,8 +241,8 @@ class Mapper:
             ]
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
         first = self._network.first
-        made = [self._steps[s - first] for s in node.sources if s >= first]
-        wired = self._chip.readout.kind == "analog" and any(s.layers for s in made)
+        source_steps = [self._steps[s - first] for s in node.sources if s >= first]
+        wired = self._chip.readout.kind == "analog" and any(s.layers for s in source_steps)
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:
@@ -250,11 +252,11 @@ class Mapper:
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         self.functions.append(table if isinstance(node.activation, Ndr) else None)
-        distinct, which = np.unique(table.values(), axis=0, return_inverse=True)
-        which = which.reshape(-1)
-        offset, scale, wanted = placed(distinct)
-        of, error = self._curves.fit(wanted)
-        curve = of[which]
+        distinct, curve_of = np.unique(table.values(), axis=0, return_inverse=True)
+        curve_of = curve_of.reshape(-1)
+        offset, scale, exact_codes = placed(distinct)
+        of, error = self._curves.fit(exact_codes)
+        curve = of[curve_of]
         self.tables.append(
             TableReport(
                 functions=outputs,
@@ -267,8 +269,8 @@ class Mapper:
             steps.Table(
                 sources=node.sources,
                 channel=node.channel,
-                offset=offset[which],
-                scale=scale[which],
+                offset=offset[curve_of],
+                scale=scale[curve_of],
                 curve=curve,
             )
         )

@@ -24,15 +24,15 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
     """
     nodes, first = list(network.nodes), network.first
     products = list(network.products)
-    at = [nodes.index(product) for product in products]
+    positions = [nodes.index(product) for product in products]
     maps = network.maps(samples / np.float32(255))
     for number in range(len(products) - 1, 0, -1):
-        i, j = at[number - 1], at[number]
+        i, j = positions[number - 1], positions[number]
         before, after = products[number - 1], products[number]
         read = [k for k, node in enumerate(nodes) if first + i in node.reads]
-        whole = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
+        is_chain = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
         devices = before.dense.activation
-        if chip.readout.kind != "analog" or not whole or read != [j] or not isinstance(devices, Ndr):
+        if chip.readout.kind != "analog" or not is_chain or read != [j] or not isinstance(devices, Ndr):
             continue
         weights = after.dense.weights.astype(np.float64)
         top = chip.cell.levels - 1

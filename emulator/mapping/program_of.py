@@ -66,16 +66,16 @@ class _Now:
         neurons, window = array.neurons, array.window
         if neurons is None or neurons.states is None or window is None:
             return self._kept(layer.curve)
-        wanted = INPUT_MAX * np.ascontiguousarray(each_of(neurons)(window.values()).T)
-        return self.curves.fit(np.clip(wanted, 0.0, INPUT_MAX), each=True)[0]
+        curve_codes = INPUT_MAX * np.ascontiguousarray(each_of(neurons)(window.values()).T)
+        return self.curves.fit(np.clip(curve_codes, 0.0, INPUT_MAX), each=True)[0]
 
     def table(self, step: Table) -> Table:
         """With its devices; as it is, where no ECRAM sets them."""
         table = next(self._tables, None)
         if table is None or table.neurons.states is None:
             return dataclasses.replace(step, curve=self._kept(step.curve))
-        offset, scale, wanted = placed(table.values())
-        curve = self.curves.fit(wanted, each=True)[0]
+        offset, scale, exact_codes = placed(table.values())
+        curve = self.curves.fit(exact_codes, each=True)[0]
         return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
 
     def _kept(self, curve: Index) -> Index:

@@ -98,9 +98,9 @@ def design(
         chosen = np.full(columns, (errors * weight**2).sum(axis=1).argmin())
     else:
         chosen = errors.argmin(axis=0)
-    wanted = codes / (2 * ranges[chosen, np.arange(columns)])
-    shift = min(SHIFT_MAX, int(np.floor(np.log2(GAIN_MAX / wanted.max()))))
-    gain = np.clip(np.rint(wanted * (1 << shift)), 1, GAIN_MAX)
+    exact_gain = codes / (2 * ranges[chosen, np.arange(columns)])
+    shift = min(SHIFT_MAX, int(np.floor(np.log2(GAIN_MAX / exact_gain.max()))))
+    gain = np.clip(np.rint(exact_gain * (1 << shift)), 1, GAIN_MAX)
     offset = np.clip(np.rint(-centre * gain / (1 << shift) - 0.5), OFFSET_MIN, OFFSET_MAX)
     edge = 1 << (adc_bits - 1)
     c = np.rint(flat * (gain / (1 << shift))[:, None]) + offset[:, None]

@@ -43,17 +43,15 @@ OTHERS_ERRORS = {
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
     """One line for each part of ``chip`` that changes nothing in a network with these activations."""
     lines = []
-    found = [activation for activation in activations if activation is not None]
-    exact = sorted({activation.name for activation in found if not isinstance(activation, Ndr)})
-    if not any(isinstance(activation, Ndr) for activation in found):
+    hidden = [activation for activation in activations if activation is not None]
+    exact = sorted({activation.name for activation in hidden if not isinstance(activation, Ndr)})
+    if not any(isinstance(activation, Ndr) for activation in hidden):
         parts = ["neuron"] if chip.neuron != Neuron() else []
         parts += ["ecram"] if chip.ecram.tunes != "none" else []
-        what = (
-            f"hidden layers are exact tables of {', '.join(exact)}" if exact else "there is no hidden layer"
-        )
+        why = f"hidden layers are exact tables of {', '.join(exact)}" if exact else "there is no hidden layer"
         if parts:
             lines.append(
-                f"not used of the chip: {' and '.join(parts)}, as {what}; `ndrite train --chip {chip.name}` "
+                f"not used of the chip: {' and '.join(parts)}, as {why}; `ndrite train --chip {chip.name}` "
                 "trains a network of its NDR neurons"
             )
     bend = chip.cell.iv_cubic_per_V2 * chip.input.read_voltage_V**2

@@ -49,8 +49,8 @@ def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
 
 def telegraph_share(chip: Chip, mapped: MappedWeights) -> float:
     """The part of ``var_cell`` that is telegraph noise, 0..1."""
-    whole = read_sigma_uS(chip, mapped)
-    return 0.0 if whole == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / whole) ** 2
+    read_sigma = read_sigma_uS(chip, mapped)
+    return 0.0 if read_sigma == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / read_sigma) ** 2
 
 
 def cell_noise(chip: Chip, mapped: MappedWeights) -> int:

@@ -36,14 +36,14 @@ def compensated(
     ``LIMIT_RISES``.
     """
     top = chip.cell.levels - 1
-    wanted = weights / limits * top
-    rise, part = 1.0, part_left(nearest(wanted, top), chip, row_voltage_V, place)
+    target = weights / limits * top
+    rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
         # Cells programmed higher load the wires more, so the limit is chosen anew for what is left then.
-        before, rise = rise, _best_rise(wanted, part, rise, chip) if may_rise else 1.0
-        levels = nearest(wanted / rise / _part_at(part, rise / before), top)
+        before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
+        levels = nearest(target / rise / _part_at(part, rise / before), top)
         part = part_left(levels, chip, row_voltage_V, place)
-    return nearest(wanted / rise / part, top), limits * rise
+    return nearest(target / rise / part, top), limits * rise
 
 
 def nearest(wanted: Floats, top: int) -> Ints:

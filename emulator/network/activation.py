@@ -78,8 +78,8 @@ class Ndr:
         if not self.individual:
             return np.asarray(np.interp(u, *points), np.float64)
         wide = np.broadcast_to(u, (*np.shape(u)[:-1], len(self.peak)))
-        own = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
-        return np.stack(own, axis=-1)
+        columns = [np.interp(wide[..., m], points[0], row) for m, row in enumerate(points[1:])]
+        return np.stack(columns, axis=-1)
 
     def of(self, neurons: npt.ArrayLike) -> Ndr:
         """These of its neurons, by number, in this order."""

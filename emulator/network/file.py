@@ -34,8 +34,8 @@ Entry = dict[str, Any]
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file in whole or not at all."""
     fields, arrays = _computes(network)
-    said = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
-    FILE.save(path, said | fields, arrays)
+    manifest = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
+    FILE.save(path, manifest | fields, arrays)
 
 
 def network_digest(network: Network) -> str:

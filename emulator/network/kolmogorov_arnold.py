@@ -14,13 +14,13 @@ from ndrite.emulator.spec.arrays import Floats
 def layers_of_functions(network: Network) -> list[int]:
     """Numbers of the nodes that are tables of every channel, summed by the full layer behind them."""
     first = network.first
-    found = []
+    layers = []
     for product in network.products:
         i = network.nodes.index(product) - 1
         reads_table = i >= 0 and network.nodes[i].kind == "table" and product.sources == (first + i,)
         if reads_table and product.patches.is_whole and network.map_shapes[first + i][1:] == (1, 1):
-            found.append(i)
-    return found
+            layers.append(i)
+    return layers
 
 
 def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
@@ -29,8 +29,10 @@ def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
     Raises NetworkError when the node is none of those.
     """
-    known = layers_of_functions(network)
-    require(node in known, f"node {node}", "no layer of functions", str(known), NetworkError)
+    function_layers = layers_of_functions(network)
+    require(
+        node in function_layers, f"node {node}", "no layer of functions", str(function_layers), NetworkError
+    )
     table: Any = network.nodes[node]
     product: Any = network.nodes[node + 1]
     values = np.asarray(x, np.float32)

@@ -130,10 +130,10 @@ class Network(Flow):
 
     def accuracy(self, samples: Codes, labels: npt.NDArray[np.integer]) -> float:
         """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
-        each = max(
+        values_each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
         )
-        size = max(1, VALUES_MAX // each)
+        size = max(1, VALUES_MAX // values_each)
         answers = [
             self.forward(samples[i : i + size].astype(np.float32) / np.float32(255)).argmax(axis=1)
             for i in range(0, len(samples), size)

@@ -164,8 +164,8 @@ class Pool(AnyPool, _Node):
         size = self.patches.kernel[0] * self.patches.kernel[1]
         if not self.inside:
             return np.full(self.patches.positions, size)
-        ones = np.ones((1, *self.patches.shape), np.int64)[:, :1]
-        return np.asarray(self.patches.windows(ones).sum(axis=(4, 5)).reshape(-1))
+        unit_map = np.ones((1, *self.patches.shape), np.int64)[:, :1]
+        return np.asarray(self.patches.windows(unit_map).sum(axis=(4, 5)).reshape(-1))
 
 
 @record()
@@ -195,12 +195,12 @@ class Table(AnyTable, _Node):
         _check_devices(self.activation, self.channel.shape)
 
     def fits(self, where: str, maps: list[Shape]) -> None:
-        low, high, most = (
+        low, high, limit = (
             int(self.channel.min(initial=0)),
             int(self.channel.max(initial=0)),
             self.joined(maps)[0] - 1,
         )
-        require(0 <= low <= high <= most, f"{where}.channel", f"{low}..{high}", f"0..{most}", NetworkError)
+        require(0 <= low <= high <= limit, f"{where}.channel", f"{low}..{high}", f"0..{limit}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
         """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""

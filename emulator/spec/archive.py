@@ -51,12 +51,12 @@ def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | N
     order of names: the line ``name dtype shape``, and its bytes (little endian, C order).
     """
     read_back = json.loads(json.dumps({key: value for key, value in record.items() if key != FIELD}))
-    whole = hashlib.sha256(json.dumps(read_back, sort_keys=True).encode())
+    sha = hashlib.sha256(json.dumps(read_back, sort_keys=True).encode())
     for name, array in sorted((arrays or {}).items()):
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        whole.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        whole.update(little.tobytes())
-    return whole.hexdigest()
+        sha.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        sha.update(little.tobytes())
+    return sha.hexdigest()
 
 
 class ArchiveError(SpecError):
@@ -104,9 +104,9 @@ class FileKind:
     def save(self, path: str | os.PathLike[str], manifest: dict[str, Any], arrays: Arrays) -> None:
         """Write a file in whole or not at all (temporary file, then rename)."""
         text = json.dumps(self.written(manifest, arrays), sort_keys=True)
-        named: dict[str, Any] = {"manifest": np.array(text), **arrays}
+        entries: dict[str, Any] = {"manifest": np.array(text), **arrays}
         with whole_file(Path(path)) as file:
-            np.savez_compressed(file, **named)
+            np.savez_compressed(file, **entries)
 
     def load(self, path: str | os.PathLike[str], assemble: Callable[[dict[str, Any], Arrays], Made]) -> Made:
         """What ``assemble`` makes of manifest and arrays of a file that ``save`` wrote.
@@ -123,8 +123,12 @@ class FileKind:
             manifest = json.loads(str(arrays.pop("manifest", "null")))
             if not isinstance(manifest, dict):
                 raise self.error(f"no manifest in the file; accepted: a {self.name} file")
-            said, wanted = (f"{m.get('format')} {m.get('format_version')}" for m in (manifest, self.head))
-            require(said == wanted, "format", said, f"{wanted}{otherwise}", self.error)
+            format_here, format_known = (
+                f"{m.get('format')} {m.get('format_version')}" for m in (manifest, self.head)
+            )
+            require(
+                format_here == format_known, "format", format_here, f"{format_known}{otherwise}", self.error
+            )
             if manifest.get(FIELD) != digest(manifest, arrays):
                 raise self.error(
                     "checksum differs: manifest and arrays are not those the file was written with"
@@ -238,7 +242,7 @@ def _made(of: Any, value: Any) -> Any:
 def tuples(value: Any) -> Any:
     """A list as a tuple, and so those in a mapping."""
     if isinstance(value, dict):
-        return {key: tuples(one) for key, one in value.items()}
+        return {key: tuples(item) for key, item in value.items()}
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -264,12 +268,12 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
         raise ArchiveError(f"not a NumPy array ({error})") from None
     if dtype.hasobject:
         raise ArchiveError("holds Python objects; accepted: plain arrays")
-    held, count = len(data) - file.tell(), 1
+    byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
     # A size of 0 would let the others be anything.
-    if held != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
-        raise ArchiveError(f"an array of shape {shape} and type {dtype} in {held} bytes")
+    if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
+        raise ArchiveError(f"an array of shape {shape} and type {dtype} in {byte_count} bytes")
     flat = np.frombuffer(data, dtype, offset=file.tell(), count=count)
     return flat.reshape(shape, order="F" if fortran else "C")
 

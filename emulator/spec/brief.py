@@ -76,10 +76,10 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 def titled(title: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
     """What ``_repr_html_`` of a result gives: a title above a table of at most ``ROWS_MAX`` rows."""
-    found = list(rows)
-    rest = len(found) - ROWS_MAX
-    more = f"<p>... and {rest} more rows</p>" if rest > 0 else ""
-    return f"<p><strong>{text(title)}</strong></p>{table(head, found[:ROWS_MAX])}{more}"
+    all_rows = list(rows)
+    hidden_rows = len(all_rows) - ROWS_MAX
+    more = f"<p>... and {hidden_rows} more rows</p>" if hidden_rows > 0 else ""
+    return f"<p><strong>{text(title)}</strong></p>{table(head, all_rows[:ROWS_MAX])}{more}"
 
 
 def _breakable(value: str) -> str:

@@ -64,26 +64,28 @@ class Campaign:
     noise: bool = True
 
     def __post_init__(self) -> None:
-        most = CHIPS_MAX - self.first_chip
+        chips_max = CHIPS_MAX - self.first_chip
         require_field(self, 0 <= self.first_sample < SAMPLES_MAX, "first_sample", f"0..{SAMPLES_MAX - 1}")
         require_field(self, 1 <= self.trials <= TRIALS_MAX, "trials", f"1..{TRIALS_MAX}")
         require_field(self, 0 <= self.first_chip < CHIPS_MAX, "first_chip", f"0..{CHIPS_MAX - 1}")
-        require_field(self, 1 <= self.chips <= most, "chips", f"1..{most}")
+        require_field(self, 1 <= self.chips <= chips_max, "chips", f"1..{chips_max}")
         require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
     def check(self, x: npt.NDArray[Any], labels: npt.NDArray[Any], inputs: int) -> None:
         """Raise CampaignError when samples ``x`` or ``labels`` are not what a program of so many ``inputs``
         can be judged by."""
-        given, named = (
+        value, field = (
             f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
             for array in (x, labels)
         )
         codes = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2
         fits = codes and x.shape[1] == inputs and len(x) > 0
-        require(fits, "samples", given, f"uint8 (n, {inputs}) with n >= 1", CampaignError)
+        require(fits, "samples", value, f"uint8 (n, {inputs}) with n >= 1", CampaignError)
         fits = isinstance(labels, np.ndarray) and labels.shape == (len(x),) and labels.dtype.kind in "ui"
-        require(fits, "labels", named, f"integers ({len(x)},)", CampaignError)
-        least, most = int(labels.min()), int(labels.max())
-        require(least >= 0 and most < 1 << 16, "labels", f"{least}..{most}", "0..65535", CampaignError)
+        require(fits, "labels", field, f"integers ({len(x)},)", CampaignError)
+        lowest, highest = int(labels.min()), int(labels.max())
+        require(
+            lowest >= 0 and highest < 1 << 16, "labels", f"{lowest}..{highest}", "0..65535", CampaignError
+        )
         room = SAMPLES_MAX - len(x)
         require_field(self, self.first_sample <= room, "first_sample", f"0..{room}")

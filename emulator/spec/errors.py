@@ -49,5 +49,5 @@ def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:
     """As ``require``, of a field of ``of``: ``of.refused`` is raised; ``of.where``, if it has
     that, stands before the field's name."""
     value = getattr(of, field)
-    said = repr(value) if isinstance(value, str) else value
-    require(ok, f"{getattr(of, 'where', '')}{field}", said, accepted, of.refused)
+    shown_value = repr(value) if isinstance(value, str) else value
+    require(ok, f"{getattr(of, 'where', '')}{field}", shown_value, accepted, of.refused)

@@ -24,8 +24,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     those of any file the user makes. Devices and pipes are written to when the block ends. Raises OSError as
     ``check_destination``, and when the disk is full; ``filename`` is ``path``.
     """
-    there = check_destination(path)
-    if there is not None and not stat.S_ISREG(there.st_mode):
+    existing = check_destination(path)
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
         buffer = io.BytesIO()
         yield buffer
         try:
@@ -37,14 +37,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     # What was private is so from the first byte on; the owner and mode of before come with the last.
-    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if there is None else 0o600)
+    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if existing is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file
-        if there is not None:
+        if existing is not None:
             with contextlib.suppress(PermissionError, AttributeError):  # Windows has no owners
-                os.chown(partial, there.st_uid, there.st_gid)
-            os.chmod(partial, stat.S_IMODE(there.st_mode))
+                os.chown(partial, existing.st_uid, existing.st_gid)
+            os.chmod(partial, stat.S_IMODE(existing.st_mode))
         os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -65,20 +65,20 @@ def check_destination(path: Path) -> os.stat_result | None:
     """What is at ``path``, links followed; None for nothing. Leaves no trace. Raises OSError when
     ``whole_file`` could not write there; ``filename`` is ``path``."""
     try:
-        there: os.stat_result | None = path.stat()
+        status: os.stat_result | None = path.stat()
     except FileNotFoundError:
-        there = None
+        status = None
     folder = Path(os.path.realpath(path)).parent
-    if there is None or stat.S_ISREG(there.st_mode):
+    if status is None or stat.S_ISREG(status.st_mode):
         if not folder.is_dir():
             raise _named(errno.ENOTDIR if folder.exists() else errno.ENOENT, path)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise _named(errno.EACCES, path)
-    elif stat.S_ISDIR(there.st_mode):
+    elif stat.S_ISDIR(status.st_mode):
         raise _named(errno.EISDIR, path)
-    if there is not None and not os.access(path, os.W_OK):
+    if status is not None and not os.access(path, os.W_OK):
         raise _named(errno.EACCES, path)
-    return there
+    return status
 
 
 def _full(error: OSError, path: Path) -> OSError:

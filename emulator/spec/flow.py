@@ -117,8 +117,10 @@ class _OfPatches(Reads):
 
     def fits(self, where: str, maps: list[Shape]) -> None:
         source, shape = self.joined(maps), self.patches.shape
-        seen = (source[0], *map(min, source[1:], shape[1:])) if self.larger else source
-        require(shape == seen, f"{where}.patches shape", shape, f"of its sources, {source}", self.refused)
+        read_shape = (source[0], *map(min, source[1:], shape[1:])) if self.larger else source
+        require(
+            shape == read_shape, f"{where}.patches shape", shape, f"of its sources, {source}", self.refused
+        )
 
 
 class AnyProduct(_OfPatches):
@@ -135,8 +137,8 @@ class AnyProduct(_OfPatches):
     def fits(self, where: str, maps: list[Shape]) -> None:
         super().fits(where, maps)
         if self.skip is not None:
-            got, wanted = maps[self.skip], self.shape(maps)
-            require(got == wanted, f"{where}.skip shape", got, str(wanted), self.refused)
+            skip_shape, own_shape = maps[self.skip], self.shape(maps)
+            require(skip_shape == own_shape, f"{where}.skip shape", skip_shape, str(own_shape), self.refused)
 
     @property
     def is_full(self) -> bool:
@@ -180,10 +182,10 @@ class AnyGate(Reads):
         return maps[self.terms[0].a]
 
     def fits(self, where: str, maps: list[Shape]) -> None:
-        wanted = self.shape(maps)
+        own_shape = self.shape(maps)
         for number in self.reads:
-            got = maps[number]
-            require(got == wanted, f"{where} map {number}", got, str(wanted), self.refused)
+            map_shape = maps[number]
+            require(map_shape == own_shape, f"{where} map {number}", map_shape, str(own_shape), self.refused)
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
@@ -216,10 +218,10 @@ class Flow:
         shapes = [self.shape, *(state.shape for state in self.states)]
         require(len(self.parts) >= 1, f"{name}s", "empty", f"at least one {name}", self.refused)
         for i, part in enumerate(self.parts):
-            where, most = f"{name}{i}", len(shapes) - 1
+            where, last_map = f"{name}{i}", len(shapes) - 1
             for number in part.reads:
-                if type(number) is not int or not 0 <= number <= most:
-                    raise self.refused(f"{where} reads map {number}; accepted: 0..{most}, made before it")
+                if type(number) is not int or not 0 <= number <= last_map:
+                    raise self.refused(f"{where} reads map {number}; accepted: 0..{last_map}, made before it")
             if not part.reads:
                 raise self.refused(f"{where} reads no map; accepted: at least one")
             check(where, part, shapes)
@@ -227,13 +229,13 @@ class Flow:
             require(fires, f"{where}.fires", False, f"true but for the last {name}", self.refused)
             shapes.append(part.shape(shapes))
         for i, state in enumerate(self.states):
-            where, most = f"state{i}.source", len(shapes) - 1
-            known = type(state.source) is int and 0 <= state.source <= most
-            require(known, where, state.source, f"0..{most}", self.refused)
-            fires = self.parts[-1].fires or state.source < most
+            where, last_map = f"state{i}.source", len(shapes) - 1
+            is_map = type(state.source) is int and 0 <= state.source <= last_map
+            require(is_map, where, state.source, f"0..{last_map}", self.refused)
+            fires = self.parts[-1].fires or state.source < last_map
             require(fires, where, "sums", "a map of codes, or of values in 0..1", self.refused)
-            got = shapes[state.source]
-            require(got == state.shape, f"{where} shape", got, str(state.shape), self.refused)
+            state_shape = shapes[state.source]
+            require(state_shape == state.shape, f"{where} shape", state_shape, str(state.shape), self.refused)
 
     @property
     def parts(self) -> tuple[Reads, ...]:
@@ -271,10 +273,10 @@ class Flow:
     @property
     def is_chain(self) -> bool:
         """Whether it is full layers one behind the other."""
-        each = (
+        in_chain = (
             isinstance(p, AnyProduct) and p.is_full and p.sources == (i,) for i, p in enumerate(self.parts)
         )
-        return not self.states and self.calls == 1 and all(each)
+        return not self.states and self.calls == 1 and all(in_chain)
 
     def run(self, arithmetic: Any, x: Array) -> Iterator[list[Any]]:
         """Every map of each call on samples ``x``, by an arithmetic as for

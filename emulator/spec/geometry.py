@@ -137,13 +137,13 @@ class Geometry:
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         divides = self.redraw in (0, 1, 2, 4, 8) and (not self.redraw or self.lanes % self.redraw == 0)
         require(divides, "redraw", f"0, or 1, 2, 4 or 8 and a divisor of lanes ({self.lanes})")
-        whole = 512 <= self.campaign_words <= 1 << 20 and self.campaign_words % 512 == 0
-        require(whole, "campaign_words", "512..1048576, a multiple of 512")
+        fits = 512 <= self.campaign_words <= 1 << 20 and self.campaign_words % 512 == 0
+        require(fits, "campaign_words", "512..1048576, a multiple of 512")
         power = 1024 <= self.map_codes <= 1 << 20 and _power_of_two(self.map_codes)
         require(self.map_codes == 0 or power, "map_codes", "0, or a power of two, 1024..1048576")
         groups, into = self.lane_groups, f"into multiples of 8 and readouts ({self.readouts})"
-        whole = groups in (2, 4, 8) and self.lanes % (WORD_ROWS * groups) == 0
-        divides = groups == 1 or (whole and self.lanes // groups % self.readouts == 0)
+        fits = groups in (2, 4, 8) and self.lanes % (WORD_ROWS * groups) == 0
+        divides = groups == 1 or (fits and self.lanes // groups % self.readouts == 0)
         require(divides, "lane_groups", f"1, or 2, 4 or 8 that divide lanes ({self.lanes}) {into}")
         alone = self.lane_groups == 1 or (self.skip and self.overlap)
         require(alone, "lane_groups", "1", " without skip and overlap")
@@ -151,9 +151,9 @@ class Geometry:
         require(alone, "lane_rows", "1, or 2 with skip and without redraw")
         require(not self.map_codes or self.overlap, "map_codes", "0", " without overlap")
         require(self.columns % self.readouts == 0, "columns", f"a multiple of readouts ({self.readouts})")
-        least = max(self.max_inputs, 4 * self.max_outputs)
-        vector = f"at least one input or result vector ({least} bytes)"
-        require(self.packet_bytes >= least, "packet_bytes", vector)
+        words_min = max(self.max_inputs, 4 * self.max_outputs)
+        vector = f"at least one input or result vector ({words_min} bytes)"
+        require(self.packet_bytes >= words_min, "packet_bytes", vector)
         require(1 <= self.window <= 16 and _power_of_two(self.window), "window", "1, 2, 4, 8 or 16")
         if self.partial_bits > 32:
             raise GeometryError(

@@ -46,5 +46,5 @@ def whole_readouts(columns: int, geometry: Geometry) -> int:
 
 def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Group and word of each of ``rows`` rows, int64 (rows,)."""
-    k, each = np.arange(rows), WORD_ROWS // groups
-    return k % WORD_ROWS // each, k // WORD_ROWS * each + k % each
+    k, group_rows = np.arange(rows), WORD_ROWS // groups
+    return k % WORD_ROWS // group_rows, k // WORD_ROWS * group_rows + k % group_rows

@@ -87,8 +87,8 @@ def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
     ints = {name: limit for name, limit in limits(of.__class__).items() if len(limit) == 2}
     for name, (low, high) in (ints | more).items():
         value = getattr(of, name)
-        said = f"{where}.{name}".removeprefix(".")
-        require(type(value) is int and low <= value <= high, said, value, f"{low}..{high}")
+        field = f"{where}.{name}".removeprefix(".")
+        require(type(value) is int and low <= value <= high, field, value, f"{low}..{high}")
 
 
 def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
@@ -105,8 +105,8 @@ def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any,
     fits = isinstance(array, np.ndarray) and array.dtype == dtype
     require(fits, f"{where} dtype", given, str(np.dtype(dtype)))
     require(array.shape == shape, f"{where} shape", array.shape, str(shape))
-    least, most = int(array.min()), int(array.max())
-    require(low <= least and most <= high, where, f"{least}..{most}", f"{low}..{high}")
+    lowest, highest = int(array.min()), int(array.max())
+    require(low <= lowest and highest <= high, where, f"{lowest}..{highest}", f"{low}..{high}")
 
 
 def check_layer(where: str, layer: Layer) -> None:
@@ -124,8 +124,8 @@ def check_layer(where: str, layer: Layer) -> None:
 def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]) -> None:
     """Raise ProgramError when a curve index or the segments are not those of the table (Q, segments)."""
     curves, segments = table
-    most = int(curve.max())
-    require(most < curves, f"{where}.curve", most, f"0..{curves - 1}")
+    curve_max = int(curve.max())
+    require(curve_max < curves, f"{where}.curve", curve_max, f"0..{curves - 1}")
     fits, accepted = 1 << (V_BITS - segment_bits) == segments, f"12 - log2 of the table's {segments} segments"
     require(fits, f"{where}.segment_bits", segment_bits, accepted)
 

@@ -280,8 +280,8 @@ def round_constant(i: int) -> int:
 
 def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
     """Which of 2^bits parts of the codes from -256 on each state is read in: int64 of ``states``' shape."""
-    found: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
-    return found
+    levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
+    return levels
 
 
 class Counts(NamedTuple):
@@ -293,8 +293,8 @@ class Counts(NamedTuple):
 
     def __add__(self, other: tuple[Any, ...]) -> Counts:
         updates, right, pulses = other
-        both = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
-        return Counts(self.updates + updates, self.right + right, both)
+        sums = tuple(a + b for a, b in zip(self.pulses, pulses, strict=True))
+        return Counts(self.updates + updates, self.right + right, sums)
 
 
 def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
@@ -318,9 +318,9 @@ def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
     """The program that the devices compute at ``states``, one array (K + 1, M) a layer; None: at first."""
-    found = [layer.states for layer in learning.layers] if states is None else states
+    layer_states = [layer.states for layer in learning.layers] if states is None else states
     layers = []
-    for program, layer, s in zip(learning.program.layers, learning.layers, found, strict=True):
+    for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):
         k = program.inputs
         w = weights_of(s[: k + 1])
         bias = layer.bias + rshift_round(w[k].astype(np.int64) * layer.bias_gain, layer.bias_shift)
@@ -342,8 +342,8 @@ def _check(learning: Learning) -> None:
         rows = layer.fast_row(of.inputs)
         shape = (rows if layer.transfer is None else rows + 3 * (of.inputs + 1), of.outputs)
         # Rows with pulses have a number of 16 bits.
-        most = ((1 << 16) - (layer.tuned is not None)) // (1 + (layer.transfer is not None)) - 1
-        require(of.inputs <= most, f"{where}.inputs", of.inputs, f"at most {most}")
+        curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + (layer.transfer is not None)) - 1
+        require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
         if layer.tuned is not None:
             require(i < len(program.layers) - 1, f"{where}.tuned", "given", "none of the last layer")
@@ -355,16 +355,16 @@ def _check(learning: Learning) -> None:
         check_ints(where, layer)
         _check_devices(f"{where}.devices", layer.devices)
     last = program.layers[-1]
-    most = int(last.curve.max())
-    require(most < len(program.curve_base), "the last layer's curve", most, "one")
+    curve_max = int(last.curve.max())
+    require(curve_max < len(program.curve_base), "the last layer's curve", curve_max, "one")
     require(bool(last.scale.all()), "the last layer's scale", 0, "from 1: labels are compared with its codes")
 
 
 def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
     _check_devices(f"{where}.devices", tuned.devices)
     check_ints(where, tuned)
-    most = curves - (1 << tuned.bits)
-    check_array(f"{where}.first", tuned.first, (outputs,), (np.uint16, 0, most))
+    curve_limit = curves - (1 << tuned.bits)
+    check_array(f"{where}.first", tuned.first, (outputs,), (np.uint16, 0, curve_limit))
 
 
 def _check_devices(where: str, devices: Devices) -> None:

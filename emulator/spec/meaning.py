@@ -156,9 +156,9 @@ class Meaning:
         for i, name in enumerate(self.classes):
             _text(f"classes[{i}]", name)
         require(self.task in ("", *KINDS), "task", shown(self.task), ", ".join(KINDS), MeaningError)
-        known = ", ".join(filter(None, PROBABILITIES))
+        names = ", ".join(filter(None, PROBABILITIES))
         require(
-            self.probability in PROBABILITIES, "probability", shown(self.probability), known, MeaningError
+            self.probability in PROBABILITIES, "probability", shown(self.probability), names, MeaningError
         )
         require(
             type(self.named_labels) is bool,
@@ -175,12 +175,17 @@ class Meaning:
 
     def check(self, shape: Shape) -> None:
         """Raise MeaningError when task and names of classes do not fit outputs of ``shape`` (C, H, W)."""
-        named = kind_of(self.classes, shape)
+        kind_named = kind_of(self.classes, shape)
         if self.task == TWO_CLASSES and shape[0] != 1:
             raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: with one output")
-        if named and self.task and named != self.task and (named, self.task) != (CLASSES, LABELS):
+        if (
+            kind_named
+            and self.task
+            and kind_named != self.task
+            and (kind_named, self.task) != (CLASSES, LABELS)
+        ):
             raise MeaningError(
-                f"task is {self.task} with {len(self.classes)} names of classes; accepted: {named}"
+                f"task is {self.task} with {len(self.classes)} names of classes; accepted: {kind_named}"
             )
 
     def task_of(self, shape: Shape, measure: str = "") -> Task | None:
@@ -201,26 +206,26 @@ class Meaning:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what is said, nothing else."""
-        said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.inputs is not None:
-            said["inputs"] = self.inputs.as_dict()
-        said["classes"] = list(self.classes)
-        said["threshold"], said["named_labels"] = self.threshold or None, self.named_labels or None
-        return {name: value for name, value in said.items() if value not in (None, "", [])}
+            fields["inputs"] = self.inputs.as_dict()
+        fields["classes"] = list(self.classes)
+        fields["threshold"], fields["named_labels"] = self.threshold or None, self.named_labels or None
+        return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
         """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
         require(isinstance(content, dict), "meaning", shown(content), "an object", MeaningError)
-        known = [f.name for f in dataclasses.fields(cls)]
+        names = [f.name for f in dataclasses.fields(cls)]
         for name in content:
-            require(name in known, f"meaning.{name}", "not a field", ", ".join(known), MeaningError)
-        given = dict(content)
-        if "inputs" in given:
-            given["inputs"] = InputRange.from_dict(given["inputs"])
-        if isinstance(given.get("classes"), list):
-            given["classes"] = tuple(given["classes"])
-        return cls(**given)
+            require(name in names, f"meaning.{name}", "not a field", ", ".join(names), MeaningError)
+        values = dict(content)
+        if "inputs" in values:
+            values["inputs"] = InputRange.from_dict(values["inputs"])
+        if isinstance(values.get("classes"), list):
+            values["classes"] = tuple(values["classes"])
+        return cls(**values)
 
 
 def _text(name: str, value: Any, *, optional: bool = False) -> None:

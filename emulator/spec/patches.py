@@ -39,8 +39,14 @@ class Patches:
 
     def __post_init__(self) -> None:
         sizes = (*self.shape, *self.kernel, *self.stride, *self.dilation, self.groups)
-        whole = all(type(v) is int for v in (*sizes, *self.padding))
-        if len(sizes) != 10 or len(self.padding) != 4 or not whole or min(sizes) < 1 or min(self.padding) < 0:
+        all_integers = all(type(v) is int for v in (*sizes, *self.padding))
+        if (
+            len(sizes) != 10
+            or len(self.padding) != 4
+            or not all_integers
+            or min(sizes) < 1
+            or min(self.padding) < 0
+        ):
             raise ProgramError(f"patches are {self}; accepted: positive sizes, padding from 0")
         if self.shape[0] % self.groups:
             raise ProgramError(
@@ -94,8 +100,8 @@ class Patches:
     def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
         """Patches (n, positions, groups * K) of maps (n, C, H, W); ``pad`` fills the border."""
         if self.is_whole:
-            held = x[:, :, : self.shape[1], : self.shape[2]]
-            return np.ascontiguousarray(held.transpose(0, 2, 3, 1)).reshape(len(x), 1, self.inputs)
+            inner = x[:, :, : self.shape[1], : self.shape[2]]
+            return np.ascontiguousarray(inner.transpose(0, 2, 3, 1)).reshape(len(x), 1, self.inputs)
         windows = self.windows(x, pad)
         of_group = windows.reshape(len(x), self.groups, -1, *windows.shape[2:])
         patches = np.ascontiguousarray(of_group.transpose(0, 3, 4, 1, 5, 6, 2))
@@ -107,11 +113,11 @@ class Patches:
         """The patches ``numbers`` of maps (n, C, H, W), counted map by map: (len(numbers), groups * K)."""
         sample, position = np.divmod(numbers, self.positions)
         if self.is_whole:
-            held = x[sample, :, : self.shape[1], : self.shape[2]]
-            return np.ascontiguousarray(held.transpose(0, 2, 3, 1)).reshape(len(numbers), -1)
+            inner = x[sample, :, : self.shape[1], : self.shape[2]]
+            return np.ascontiguousarray(inner.transpose(0, 2, 3, 1)).reshape(len(numbers), -1)
         row, column = np.divmod(position, self.grid[1])
-        found = self.windows(x, pad)[sample, :, row, column]
-        of_group = found.reshape(len(numbers), self.groups, -1, *self.kernel)
+        windows = self.windows(x, pad)[sample, :, row, column]
+        of_group = windows.reshape(len(numbers), self.groups, -1, *self.kernel)
         return np.ascontiguousarray(of_group.transpose(0, 1, 3, 4, 2)).reshape(len(numbers), -1)
 
     def by_place(self, rows: Any) -> Any:

@@ -115,8 +115,8 @@ READ_TIMEOUT_CYCLES = 1 << 20
 
 def region_slot_words(geometry: Geometry) -> int:
     """Words that each region takes in BAR0: a power of two that holds the largest one."""
-    most = max(MIN_REGION_WORDS, *region_words(geometry).values())
-    return 1 << (most - 1).bit_length()
+    largest = max(MIN_REGION_WORDS, *region_words(geometry).values())
+    return 1 << (largest - 1).bit_length()
 
 
 def region_bytes(geometry: Geometry) -> int:

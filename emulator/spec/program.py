@@ -64,8 +64,8 @@ class Program(Flow):
         rows = []
         for i, step in enumerate(self.steps):
             size = "x".join(map(str, self.map_shapes[self.first + i]))
-            how = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
-            rows.append((i, step.kind, ", ".join(map(str, step.reads)), how, size))
+            layers_text = ", ".join(f"{layer.inputs} rows, {layer.readout}" for layer in step.layers)
+            rows.append((i, step.kind, ", ".join(map(str, step.reads)), layers_text, size))
         title = f"{self.name}: {self.inputs} inputs, {self.outputs} outputs, tag {self.tag:08x}"
         return titled(title, ("step", "kind", "reads maps", "rows and readout", "gives"), rows)
 
@@ -101,11 +101,11 @@ class Program(Flow):
     @property
     def is_chain(self) -> bool:
         """Whether it is full layers one behind the other, sums at the end: what ``chain`` makes."""
-        whole = (
+        is_chain = (
             p.layer.inputs == math.prod(shape)
             for p, shape in zip(self.products, self.map_shapes, strict=False)
         )
-        return super().is_chain and not self.steps[-1].fires and all(whole)
+        return super().is_chain and not self.steps[-1].fires and all(is_chain)
 
     def products_before(self, step: int) -> int:
         """How many products stand before step number ``step``."""
@@ -186,8 +186,8 @@ def _check_shape(where: str, shape: Shape) -> None:
 def _check(program: Program) -> None:
     require_line("name", program.name)
     rows = program.rows
-    whole = isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0
-    require(whole, "rows", rows, "8..1024, multiple of 8")
+    rows_fit = isinstance(rows, int) and 8 <= rows <= 1024 and rows % 8 == 0
+    require(rows_fit, "rows", rows, "8..1024, multiple of 8")
     _check_shape("shape", program.shape)
     check_ints("", program)
     for name, curve in (("curves.base", program.curve_base), ("curves.slope", program.curve_slope)):
@@ -215,7 +215,12 @@ def _check(program: Program) -> None:
     if program.variation is not None:
         top = program.variation.code_max
         for i, layer in enumerate(program.layers):
-            most = int(np.abs(layer.weights.astype(np.int64)).max())
-            require(most <= top, f"weights magnitude of product {i}", most, f"0..{top}, variation.code_max")
+            weight_max = int(np.abs(layer.weights.astype(np.int64)).max())
+            require(
+                weight_max <= top,
+                f"weights magnitude of product {i}",
+                weight_max,
+                f"0..{top}, variation.code_max",
+            )
             inputs = layer.inputs
             require(inputs <= ROW_MAX, f"inputs of product {i}", inputs, f"1..{ROW_MAX} with variation")

@@ -54,14 +54,14 @@ def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
 
 def _content(program: Program) -> tuple[dict[str, Any], Arrays]:
     fields, arrays = parts_of(program)
-    said = {
+    manifest = {
         "name": program.name,
         "inputs": program.inputs,
         "outputs": program.outputs,
         "meaning": program.meaning.as_dict(),
         "provenance": program.provenance,
     }
-    return said | fields, arrays
+    return manifest | fields, arrays
 
 
 def manifest_of(program: Program) -> dict[str, Any]:
@@ -108,9 +108,9 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Program:
         provenance=provenance,
         variation=variation,
     )
-    for key, got in (("inputs", program.inputs), ("outputs", program.outputs)):
-        if manifest[key] != got:
-            raise ProgramError(f"manifest {key} is {manifest[key]}; the steps say {got}")
+    for key, count in (("inputs", program.inputs), ("outputs", program.outputs)):
+        if manifest[key] != count:
+            raise ProgramError(f"manifest {key} is {manifest[key]}; the steps say {count}")
     return program
 
 

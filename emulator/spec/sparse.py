@@ -20,13 +20,13 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     groups = -(-count // GROUP)
     codes = np.zeros((n, groups * GROUP), np.uint8)
     codes[:, :count] = x
-    there = codes != 0
+    nonzero = codes != 0
     # A group is its bits and its eight codes. Eight bytes are moved as one word, three times as fast.
-    every, kept = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
-    for into, group in ((every, codes), (kept, there)):
+    every, mask = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
+    for into, group in ((every, codes), (mask, nonzero)):
         words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])
         words[...] = group.view(np.uint64)
-    every[:, :, 0] = np.packbits(there, axis=1, bitorder="little")
-    data = every.reshape(-1)[kept.reshape(-1)].tobytes()
-    ends = itertools.accumulate((groups + np.count_nonzero(there, axis=1)).tolist(), initial=0)
+    every[:, :, 0] = np.packbits(nonzero, axis=1, bitorder="little")
+    data = every.reshape(-1)[mask.reshape(-1)].tobytes()
+    ends = itertools.accumulate((groups + np.count_nonzero(nonzero, axis=1)).tolist(), initial=0)
     return [data[start:end] for start, end in itertools.pairwise(ends)]

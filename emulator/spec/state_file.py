@@ -41,13 +41,13 @@ def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) 
     try:
         head = json.loads(line)
         sealed = (head[FIELD], head["content"]) == (digest(head), hashlib.sha256(content).hexdigest())
-        kept = dict(head["mark"])
+        mark_read = dict(head["mark"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: not the state of a run ({error}); delete it to start anew") from None
     if not sealed:
         raise StateError(f"{path}: not as it was written (checksum differs); delete it to start anew")
-    wanted = _mark(mark, code)
-    changed = sorted(name for name in wanted | kept if kept.get(name) != wanted.get(name))
+    mark_now = _mark(mark, code)
+    changed = sorted(name for name in mark_now | mark_read if mark_read.get(name) != mark_now.get(name))
     if changed:
         raise StateError(
             f"{path}: state of a run that differs in {', '.join(changed)}; accepted: the same run, or delete "
@@ -65,9 +65,9 @@ def _mark(mark: Mapping[str, Any], code: str | None) -> dict[str, Any]:
 @cache
 def code_digest() -> str:
     """SHA-256, hexadecimal, over the sources of ``emulator``, names and contents."""
-    whole = hashlib.sha256()
+    sha = hashlib.sha256()
     root = Path(str(files("ndrite.emulator")))
     for path in sorted(root.rglob("*.py")):
-        whole.update(f"{path.relative_to(root).as_posix()}\n".encode())
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
+        sha.update(f"{path.relative_to(root).as_posix()}\n".encode())
+        sha.update(path.read_bytes())
+    return sha.hexdigest()

@@ -156,8 +156,8 @@ def kind_of(classes: Sequence[str], shape: Shape) -> str:
         return CLASSES
     if count == 2 and channels == 1:
         return TWO_CLASSES
-    one = "or 2, of one output with a threshold" if channels == 1 else "one per output"
-    raise MeaningError(f"classes has {count} names; accepted: {channels}, {one}")
+    also = "or 2, of one output with a threshold" if channels == 1 else "one per output"
+    raise MeaningError(f"classes has {count} names; accepted: {channels}, {also}")
 
 
 Truth = npt.NDArray[np.int64] | npt.NDArray[np.bool_] | Floats

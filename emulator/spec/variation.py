@@ -61,8 +61,8 @@ class Variation:
         for name in ("mean", "sigma"):
             array = getattr(self, name)
             fits = array.dtype == np.uint16 and array.shape == (TABLE_WORDS,)
-            got = f"{array.dtype} {array.shape}"
-            require(fits, f"variation.{name}", got, f"uint16 ({TABLE_WORDS},)")
+            form = f"{array.dtype} {array.shape}"
+            require(fits, f"variation.{name}", form, f"uint16 ({TABLE_WORDS},)")
         require(self.code_max in (127, 255), "variation.code_max", self.code_max, "127 or 255")
         check_ints("variation", self)
         codes = dict.fromkeys(("stuck_code_low", "stuck_code_high"), (0, self.code_max))

@@ -117,7 +117,7 @@ def record(values: dict[str, int], fields: Fields, count: int = RECORD_WORDS) ->
     assert not unknown, f"no such fields: {unknown}"
     for field, value in values.items():
         word, low, width = fields[field]
-        least = -(1 << (width - 1)) if field in SIGNED else 0
-        assert least <= value < 1 << width, f"field {field} = {value} exceeds {width} bits"
+        lowest = -(1 << (width - 1)) if field in SIGNED else 0
+        assert lowest <= value < 1 << width, f"field {field} = {value} exceeds {width} bits"
         words[word] |= np.uint32((value & ((1 << width) - 1)) << low)
     return words

@@ -159,9 +159,9 @@ class Chip:
                 self.ecram.shaped(self.neuron.device, state)
         except PhysicsError as error:
             raise ChipError(f"ecram.{error}") from None
-        whole = not self.readout.is_circuit or self.input.dac_bits == 8
+        single_slice = not self.readout.is_circuit or self.input.dac_bits == 8
         eight = "8, as analog columns with range_policy layer cannot add slices"
-        require_field(self.input, whole, "dac_bits", eight)
+        require_field(self.input, single_slice, "dac_bits", eight)
         low, high = self.cell.drift_model.times_s
         time, corrected = self.conditions.time_since_programming_s, self.conditions.corrected_at_s
         times = f"{low:g}..{high:g}, the times cell.drift {self.cell.drift!r} covers"
@@ -192,8 +192,8 @@ class Chip:
     @property
     def noise_factor(self) -> float:
         """Noise of columns and converters, in parts of what the description gives."""
-        given = self.readout.noise_temperature_K
-        return 1.0 if given is None else (self.temperature_K / given) ** 0.5
+        noise_temperature = self.readout.noise_temperature_K
+        return 1.0 if noise_temperature is None else (self.temperature_K / noise_temperature) ** 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""

@@ -51,9 +51,9 @@ class Pulsed:
         kind = {"linear-step": LinearStep, "exponential": Exponential}.get(self.model)
         if kind is None:
             return None
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(kind) if hasattr(self, f.name)}
-        made: EcramModel = kind(**own, cycle_sigma=self.cycle_percent / 100)
-        return made
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(kind) if hasattr(self, f.name)}
+        law: EcramModel = kind(**fields, cycle_sigma=self.cycle_percent / 100)
+        return law
 
 
 @section("ecram")

@@ -58,12 +58,14 @@ class EcramFit:
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
         """Error of the same model, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
-        again, errors = fit_ecram(kept, self.model), []
-        low, high = again.low_uS * 1e-6, again.high_uS * 1e-6
+        refit, errors = fit_ecram(kept, self.model), []
+        low, high = refit.low_uS * 1e-6, refit.high_uS * 1e-6
         for name in left.devices:
-            branches = [b for b in again.branches if b.device == name]
-            at = np.concatenate([b.start + b.pulse for b in branches])
-            state = np.interp(left.of(name)["pulse"], at, np.concatenate([b.model for b in branches]))
+            branches = [b for b in refit.branches if b.device == name]
+            pulse_numbers = np.concatenate([b.start + b.pulse for b in branches])
+            state = np.interp(
+                left.of(name)["pulse"], pulse_numbers, np.concatenate([b.model for b in branches])
+            )
             errors.append((state + 1) / 2 - (left.of(name)["conductance"] - low) / (high - low))
         return rms(*errors)
 
@@ -85,12 +87,12 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     ranges = {name: (float(s.min()), float(s.max())) for name, s in smooth.items()}
     low, high = np.median(list(ranges.values()), axis=0).tolist()
     branches: list[Branch] = []
-    found: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
-    bounds, each, ends = [], [], dict[bool, bool]()
+    branch_values: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
+    bounds, per_device, ends = [], [], dict[bool, bool]()
     for name, (pulse, g, legs) in traces.items():
         state = 2 * (g - low) / (high - low) - 1
         bottom, top = (2 * (end - low) / (high - low) - 1 for end in ranges[name])
-        own: dict[bool, list[float]] = {True: [], False: []}
+        device_values: dict[bool, list[float]] = {True: [], False: []}
         for leg in legs:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
@@ -99,28 +101,34 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
-            way = slice(max(last, PULSES_MIN) + 1)
-            walk = _walk(n[way], (state[part] - modelled)[way])
-            moved = rms(np.diff(modelled[way]) / np.diff(n[way]))
-            own[up].append(step)
-            found[up].append((step, gamma, walk / max(moved, 1e-12), walk / max(step, 1e-12), float(n[last])))
+            pulses_used = slice(max(last, PULSES_MIN) + 1)
+            walk = _walk(n[pulses_used], (state[part] - modelled)[pulses_used])
+            moved = rms(np.diff(modelled[pulses_used]) / np.diff(n[pulses_used]))
+            device_values[up].append(step)
+            branch_values[up].append(
+                (step, gamma, walk / max(moved, 1e-12), walk / max(step, 1e-12), float(n[last]))
+            )
             branches.append(Branch(name, up, float(pulse[part][0]), n, state[part], modelled))
         bounds += [top, -bottom]
-        each.append([np.median(own[True]), np.median(own[False])])
+        per_device.append([np.median(device_values[True]), np.median(device_values[False])])
     error = rms(*(b.state - b.model for b in branches)) / 2
     read = float(np.median([noise_of(g) for _, g, _ in traces.values()])) / (high - low)
     if error > max(MISSES, 2 * read):
         notes.append(f"{model} misses the data by {error:.0%} of the range (rms): noise, to cycle_percent")
-    step, gamma, cycle, cycle_at_0, _ = np.array([np.median(found[up], axis=0) for up in (True, False)]).T
+    step, gamma, cycle, cycle_at_0, _ = np.array(
+        [np.median(branch_values[up], axis=0) for up in (True, False)]
+    ).T
     values: dict[str, Any] = {"model": model}
     if model == "linear-step":
         for up, word, bound in ((True, "up", "w_max"), (False, "down", "w_min")):
             if not ends[up]:
                 notes.append(f"no run {word} comes to rest: {bound} is where pulses ended, not a bound")
         fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
-        values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(each), bounds)
+        values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(per_device), bounds)
     else:
-        values["pulses"] = max(2, round(float(np.median([of[-1] for legs in found.values() for of in legs]))))
+        values["pulses"] = max(
+            2, round(float(np.median([of[-1] for legs in branch_values.values() for of in legs])))
+        )
         # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = cycle_at_0.mean() * step.mean() / 2
@@ -176,7 +184,7 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
     """Step at state 0, gamma, and the modelled states of one branch of a device with these bounds."""
-    low, high, way = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
+    low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
     length = float(n[moving][-1]) if moving.any() else float(n[-1])
@@ -184,7 +192,7 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
     def modelled(p: Floats) -> Floats:
         start, step, gamma = p
         if gamma < 1e-9:
-            return np.asarray(np.clip(start + way * step * n, low, high), np.float64)
+            return np.asarray(np.clip(start + direction * step * n, low, high), np.float64)
         fixed = bound / gamma
         q = max(1.0 - gamma * step / abs(bound), 1e-9)
         return np.asarray(np.clip(fixed + (start - fixed) * q**n, low, high), np.float64)
@@ -205,9 +213,9 @@ def _walk(n: Floats, beside: Floats) -> float:
     """Deviation a pulse of what adds up from pulse to pulse. Read noise does not: differences over several
     pulses have it as often as differences over one."""
     lag = max(4, len(n) // 20)
-    one, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
+    step_variance, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
     pulses = float((n[lag:] - n[:-lag]).mean() - np.diff(n).mean())
-    return math.sqrt(max(more - one, 0.0) / pulses)
+    return math.sqrt(max(more - step_variance, 0.0) / pulses)
 
 
 def _spread(steps: Floats, bounds: list[float]) -> dict[str, float]:

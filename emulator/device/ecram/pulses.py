@@ -121,10 +121,10 @@ class Exponential(EcramModel):
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
         # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
-        at, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
+        distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
         # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
-        step = (b - at) * -np.expm1(-1.0 / a)
+        step = (b - distance) * -np.expm1(-1.0 / a)
         return np.asarray((step if up else -step) + noise, np.float64)
 
 

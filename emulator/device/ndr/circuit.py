@@ -145,10 +145,10 @@ class Circuit(NdrModel):
         """
         volts, amperes = self.device.peak
         u = np.linspace(0.0, ALIKE, ALIKE_POINTS)
-        wanted = np.minimum(self.device.current(u * volts) / amperes, 1.0)
+        branch_voltage = np.minimum(self.device.current(u * volts) / amperes, 1.0)
         tried = np.linspace(volts, self.peak_voltage_V, UNITS) if self.source_resistance_ohm else [volts]
         drawn = [np.minimum(np.interp(u * unit, *self._upward[:2]) / amperes, 1.0) for unit in tried]
-        return float(tried[int(np.square(drawn - wanted).mean(axis=1).argmin())])
+        return float(tried[int(np.square(drawn - branch_voltage).mean(axis=1).argmin())])
 
     def shape(self, u: npt.ArrayLike) -> Curve:
         """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
@@ -222,8 +222,8 @@ def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, .
     before = np.concatenate([[-np.inf], np.maximum.accumulate(source)[:-1]])
     on = np.flatnonzero(source > before)
     jumps = np.flatnonzero(np.diff(on) > 1)
-    at, after = source[on[jumps]], on[jumps + 1]
-    part = (at - source[after - 1]) / (source[after] - source[after - 1])
+    jump_source, after = source[on[jumps]], on[jumps + 1]
+    part = (jump_source - source[after - 1]) / (source[after] - source[after - 1])
     landed = current[after - 1] + part * (current[after] - current[after - 1])
-    volts = np.insert(source[on], jumps + 1, np.nextafter(at, np.inf))
-    return volts, np.insert(current[on], jumps + 1, landed), tuple(float(v) for v in at)
+    volts = np.insert(source[on], jumps + 1, np.nextafter(jump_source, np.inf))
+    return volts, np.insert(current[on], jumps + 1, landed), tuple(float(v) for v in jump_source)

@@ -129,12 +129,15 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     )
     values, device = neuron_values(best, fits, cleaned)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
-    most = float(np.median([smoothed(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned]))
-    if ratio > most:
+    ratio_max = float(
+        np.median([smoothed(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned])
+    )
+    if ratio > ratio_max:
         notes.append(
-            f"the valley is below the scatter: peak_to_valley {most:.3g} is a bound, the ratio is at least it"
+            f"the valley is below the scatter: peak_to_valley {ratio_max:.3g} is a bound, the ratio is at "
+            "least it"
         )
-        ratio = most
+        ratio = ratio_max
     return NdrFit(best, values, curves, device, error, ratio, tuple(notes))
 
 
@@ -147,7 +150,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     _refuse_s_type(where, voltage, current)
     voltage, current = _rising_sweeps(where, voltage, current, notes)
     v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
-    whole = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
+    averaged = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
     low, high = np.full(len(v), np.inf), np.full(len(v), -np.inf)
     np.minimum.at(low, inverse, current)
     np.maximum.at(high, inverse, current)
@@ -158,16 +161,16 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             f"{where}: {int(below.sum())} points below 0 V, down to {current[below].min():.3g} A; a table "
             "keeps them, and the driver in front of a neuron does not go there"
         )
-    v, i = _forward(*whole)
+    v, i = _forward(*averaged)
     if len(v) < POINTS_MIN:
         raise DatasetError(f"{where}: {len(v)} distinct voltages from 0 up; accepted: at least {POINTS_MIN}")
     largest = float(smoothed(i).max())
-    what = f"{where}: the largest current"
-    require(largest > 0, what, f"{i.max():g} A", "above 0 at positive bias", DatasetError)
+    subject = f"{where}: the largest current"
+    require(largest > 0, subject, f"{i.max():g} A", "above 0 at positive bias", DatasetError)
     if float(apart.max()) > SPREAD_MAX * largest:
-        at = v[apart.argmax()]
+        voltage_V = v[apart.argmax()]
         raise DatasetError(
-            f"{where}: currents at {at:g} V differ by {apart.max():g} A, {SPREAD_MAX:.0%} of the peak "
+            f"{where}: currents at {voltage_V:g} V differ by {apart.max():g} A, {SPREAD_MAX:.0%} of the peak "
             "or more: not a function of voltage (an S-type or hysteretic device, or several devices without "
             "a column 'device')"
         )
@@ -191,7 +194,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
         notes.append(
             f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
         )
-    return whole
+    return averaged
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
@@ -205,7 +208,7 @@ def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
     if len(in_order(voltage)) <= len(swept):
         return
     for leg in swept:
-        if len({way.up for way in legs_of(voltage[leg.rows]) if not way.jump}) > 1:
+        if len({part.up for part in legs_of(voltage[leg.rows]) if not part.jump}) > 1:
             raise DatasetError(
                 f"{where}: the voltage falls while the current rises (a sweep of the current on an S-type "
                 "device); accepted: N-type devices, whose current falls while the voltage rises"
@@ -243,8 +246,8 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
     def mean(rows: list[slice]) -> Floats:
         """Mean current of the sweeps on the grid that all of them cover."""
         order = [np.argsort(voltage[r], kind="stable") for r in rows]
-        each = zip(rows, order, strict=True)
-        on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in each]
+        row_orders = zip(rows, order, strict=True)
+        on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in row_orders]
         return np.asarray(np.mean(on_grid, axis=0), np.float64)
 
     grid = np.linspace(
@@ -273,11 +276,11 @@ def _top(i: Floats) -> int:
     smooth = smoothed(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
-    for k, at in enumerate(records):
+    for k, top in enumerate(records):
         stop = int(records[k + 1]) if k + 1 < len(records) else len(smooth)
-        fall = float(smooth[at] - smooth[at:stop].min())
+        fall = float(smooth[top] - smooth[top:stop].min())
         if fall > deepest:
-            best, deepest = int(at), fall
+            best, deepest = int(top), fall
     return best
 
 

@@ -29,12 +29,12 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
     medians = {}
     errors = [_errors(fit, *of) for fit, of in zip(fits, data, strict=True)]
     for parameter in (p for p in VARIED if hasattr(fits[0], p) and p != "saturation_current_A"):
-        each = [float(getattr(fit, parameter)) for fit in fits]
-        middle = medians[parameter] = float(np.median(each))
+        parameter_values = [float(getattr(fit, parameter)) for fit in fits]
+        middle = medians[parameter] = float(np.median(parameter_values))
         milli = parameter.endswith("_A")
         values[parameter.replace("_A", "_mA")] = rounded(middle * 1e3 if milli else middle)
         values[f"{VARIED[parameter]}_variation_percent"] = _percent(
-            each, [e.get(parameter, 0) for e in errors]
+            parameter_values, [e.get(parameter, 0) for e in errors]
         )
     if name == "esaki":
         values["saturation_current_A"] = 0.0  # as every fit has it
@@ -57,7 +57,7 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
     """Standard errors of what was fitted, as parts of it, from the scatter of the data."""
     names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
     near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
-    slopes = 1e4 * np.array([other.current(v) - model.current(v) for other in near])
+    slopes = 1e4 * np.array([neighbour.current(v) - model.current(v) for neighbour in near])
     errors = rms(model.current(v) - i) * np.sqrt(np.diag(np.linalg.pinv(slopes @ slopes.T)))
     return dict(zip(names, errors, strict=True))
 
@@ -69,9 +69,9 @@ def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
     if len(values) < 2 or middle == 0:
         return 0.0
     noise = float(np.square(np.multiply(values, errors)).mean())
-    own = float(np.var(values, ddof=1)) - noise
-    certain = own > noise * 3 * math.sqrt(2 / (len(values) - 1))
-    return round(min(100.0, 100 * math.sqrt(own) / middle), 4) if certain else 0.0
+    device_variance = float(np.var(values, ddof=1)) - noise
+    certain = device_variance > noise * 3 * math.sqrt(2 / (len(values) - 1))
+    return round(min(100.0, 100 * math.sqrt(device_variance) / middle), 4) if certain else 0.0
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:

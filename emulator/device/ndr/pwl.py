@@ -84,9 +84,9 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
     low, high = steps.min(axis=-1), steps.max(axis=-1)
     # Straight pieces (half of a curve is flat) need no search.
     bent = low < high
-    found: Floats = (low + high) / 2
-    found[bent] = _searched(pieces[bent], low[bent], high[bent], r)
-    return found
+    slopes: Floats = (low + high) / 2
+    slopes[bent] = _searched(pieces[bent], low[bent], high[bent], r)
+    return slopes
 
 
 def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:

@@ -87,13 +87,15 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
-    best, least = 0, np.inf
+    best, smallest_error = 0, np.inf
     for i in np.argsort(bounds):
-        if bounds[i] > least:
+        if bounds[i] > smallest_error:
             break
         error = max(tails[i], _inside(shape, [windows[i]], inside)[0])
-        if error < least or (error == least and i < best):  # the first of several that are as good
-            best, least = i, error
+        if error < smallest_error or (
+            error == smallest_error and i < best
+        ):  # the first of several that are as good
+            best, smallest_error = i, error
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 
 
@@ -107,7 +109,7 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
     ends = np.array([window.ends for window in windows])
-    at = shape(ends)
+    end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
     # Of a stretch, the value furthest from another is its largest or its smallest one.
     tails = np.zeros(len(windows))
@@ -115,8 +117,8 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
         nothing = np.full((1, far.shape[1]), none)
         before = np.concatenate([nothing, extreme.accumulate(far)])[below]
         after = np.concatenate([extreme.accumulate(far[::-1])[::-1], nothing])[above]
-        for values, held in ((before, at[:, 0]), (after, at[:, 1])):
-            held_off = np.where(np.isfinite(values), np.abs(values - held), 0.0)
+        for values, end_value in ((before, end_values[:, 0]), (after, end_values[:, 1])):
+            held_off = np.where(np.isfinite(values), np.abs(values - end_value), 0.0)
             tails = np.maximum(tails, held_off.max(axis=1))
     return tails
 

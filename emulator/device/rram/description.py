@@ -72,10 +72,10 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.on_off_ratio is not None:
-            wanted = self.g_max_uS / self.on_off_ratio
-            left = f"left out, or g_max_uS / on_off_ratio ({wanted})"
-            require_field(self, self.g_min_uS in (0.0, wanted), "g_min_uS", left)
-            object.__setattr__(self, "g_min_uS", wanted)
+            g_min_expected = self.g_max_uS / self.on_off_ratio
+            left = f"left out, or g_max_uS / on_off_ratio ({g_min_expected})"
+            require_field(self, self.g_min_uS in (0.0, g_min_expected), "g_min_uS", left)
+            object.__setattr__(self, "g_min_uS", g_min_expected)
         below = f"below cell.g_max_uS ({self.g_max_uS})"
         require_field(self, self.g_min_uS < self.g_max_uS, "g_min_uS", below)
         if self.programming_error == FITTED and not self.error_coefficients_uS:
@@ -88,8 +88,8 @@ class Cell:
             fitted = f"{low}..{high}, the fitted range of programming_error {self.programming_error!r}"
             require_field(self, low <= getattr(self, name) <= high, name, fitted)
         stuck = self.stuck_low_percent
-        rest = f"at most {100 - stuck}, with stuck_low_percent {stuck}"
-        require_field(self, stuck + self.stuck_high_percent <= 100, "stuck_high_percent", rest)
+        accepted = f"at most {100 - stuck}, with stuck_low_percent {stuck}"
+        require_field(self, stuck + self.stuck_high_percent <= 100, "stuck_high_percent", accepted)
         low, high = self.stuck_at_uS
         require(low <= high, "cell.stuck_low_uS", low, f"at most stuck_high_uS ({high})", ChipError)
 

@@ -67,12 +67,12 @@ class WanRelaxation(Drift):
     def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
         """Deviation from the target, programming error and relaxation together."""
         x = np.asarray(target_uS, np.float64) / WAN_2022.reference_uS
-        at = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
+        coefficients = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
         t = float(np.log(time_s))
         knots = np.log(WAN_TIMES_S)
         i = int(np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(knots) - 2))
         part = (t - knots[i]) / (knots[i + 1] - knots[i])
-        result: Floats = at[i] + part * (at[i + 1] - at[i])
+        result: Floats = coefficients[i] + part * (coefficients[i + 1] - coefficients[i])
         return result
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:

@@ -60,11 +60,11 @@ class RramFit:
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
         """How far the deviation of ``left`` around the targets is from one fitted to ``kept``, in parts."""
-        again = fit_rram(kept)
+        refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
-        beside = np.abs(g - np.interp(target, again.target, again.mean))
+        deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
         # Robust, as in the fit: a stuck cell is no deviation.
-        return float(abs(1.4826 * np.median(beside / again.model(target)) - 1))
+        return float(abs(1.4826 * np.median(deviation / refit.model(target)) - 1))
 
 
 def fit_rram(data: Measurements) -> RramFit:
@@ -74,7 +74,7 @@ def fit_rram(data: Measurements) -> RramFit:
     column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
     when there are too few targets or cells, or values no cell can have.
     """
-    target, got = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
+    target, conductance = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))
     if len(times) and times.max() > TIMES_MAX * max(times.min(), 1e-9):
         raise DatasetError(
@@ -84,9 +84,15 @@ def fit_rram(data: Measurements) -> RramFit:
     require(not (target < 0).any(), "target conductance", f"{target.min():g} uS", "0 or more", DatasetError)
     require(target.max() > 0, "every target conductance", 0, "targets over the cell's range", DatasetError)
     read = "0 or more (read noise may put it slightly below)"
-    require(got.min() >= -0.05 * target.max(), "conductance", f"{got.min():g} uS", read, DatasetError)
+    require(
+        conductance.min() >= -0.05 * target.max(),
+        "conductance",
+        f"{conductance.min():g} uS",
+        read,
+        DatasetError,
+    )
     levels = np.unique(np.round(target, 9))
-    groups = [got[np.isclose(target, level, rtol=1e-9, atol=1e-9)] for level in levels]
+    groups = [conductance[np.isclose(target, level, rtol=1e-9, atol=1e-9)] for level in levels]
     if len(levels) < TARGETS_MIN:
         raise DatasetError(f"{len(levels)} different targets; accepted: at least {TARGETS_MIN}")
     fewest = min(len(group) for group in groups)
@@ -97,17 +103,17 @@ def fit_rram(data: Measurements) -> RramFit:
         )
     low, high = float(levels.min()), float(levels.max())
     notes: list[str] = []
-    kept, stuck_low, stuck_high, could_low, could_high = [], 0, 0, 0, 0
+    levels_used, stuck_low, stuck_high, could_low, could_high = [], 0, 0, 0, 0
     for level, group in zip(levels, groups, strict=True):
         down, up = _stuck(group, level, low, high)
-        kept.append(group[~(down | up)])
+        levels_used.append(group[~(down | up)])
         # Near an end a cell stuck there looks like a programmed one: those targets say nothing of the rate.
         if level > low + 2 * END * (high - low):
             stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
         if level < high - 2 * END * (high - low):
             stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
-    cells = np.array([len(group) for group in kept])
-    mean, sigma = np.array([g.mean() for g in kept]), np.array([g.std(ddof=1) for g in kept])
+    cells = np.array([len(group) for group in levels_used])
+    mean, sigma = np.array([g.mean() for g in levels_used]), np.array([g.std(ddof=1) for g in levels_used])
     sigma *= 1 + 1 / (4 * (cells - 1))  # of few cells it is right on average
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
@@ -144,11 +150,11 @@ def _refuse_offset(
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
-        at = int(np.abs(np.where(wrong, offset, 0.0)).argmax())
+        worst = int(np.abs(np.where(wrong, offset, 0.0)).argmax())
         raise DatasetError(
-            f"cells for {levels[at]:g} uS read {mean[at]:.4g} uS on average ({offset[at]:+.3g} uS, "
-            f"deviation {sigma[at]:.3g} uS); accepted: a mean within half a deviation or {OFFSET_MAX:.0%} of "
-            "its target"
+            f"cells for {levels[worst]:g} uS read {mean[worst]:.4g} uS on average ({offset[worst]:+.3g} uS, "
+            f"deviation {sigma[worst]:.3g} uS); accepted: a mean within half a deviation or {OFFSET_MAX:.0%} "
+            "of its target"
         )
 
 
@@ -164,7 +170,7 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     """The degree with the least corrected information criterion that is nowhere negative over the range."""
     x = levels / reference
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
-    best, least = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
+    best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         at = np.full(len(levels), best[0])
         for _ in range(5):
@@ -177,6 +183,6 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
         lost = float((np.square((at - sigma) / error) + 2 * np.log(error)).sum())
         k, n = degree + 1, len(levels)
         score = lost + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else 0.0)
-        if score < least:
-            best, least = fitted, score
+        if score < smallest_score:
+            best, smallest_score = fitted, score
     return best

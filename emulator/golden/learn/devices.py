@@ -73,5 +73,5 @@ def updated(
     pulses = (count << COUNT_SHIFT) + rshift_round(ROOTS[count] * deviation, 8)
     fraction = drawn[0].astype(np.int64) >> (16 - law.step_shift)
     change = (pulses * step + fraction) >> law.step_shift
-    found: Ints = np.minimum(np.maximum(np.where(up, s + change, s - change), own.low), own.high)
-    return found
+    moved: Ints = np.minimum(np.maximum(np.where(up, s + change, s - change), own.low), own.high)
+    return moved

@@ -22,8 +22,8 @@ from ndrite.emulator.spec.learning import (
 
 def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
     """255 where the label is, less the output codes: int64 (M,), -255..255."""
-    wanted = np.where(np.arange(len(y)) == label, INPUT_MAX, 0)
-    return wanted - y.astype(np.int64)
+    target = np.where(np.arange(len(y)) == label, INPUT_MAX, 0)
+    return target - y.astype(np.int64)
 
 
 def derivative(

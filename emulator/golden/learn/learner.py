@@ -61,8 +61,8 @@ class Learner:
     ) -> None:
         require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", SpecError)
         self.learning, self.seed, self.noise = learning, seed, noise
-        given = [layer.states for layer in learning.layers] if states is None else states
-        self.states = [s.astype(np.int64) for s in given]
+        states_given = [layer.states for layer in learning.layers] if states is None else states
+        self.states = [s.astype(np.int64) for s in states_given]
         self.own: list[Constants] = []
         for i, layer in enumerate(learning.layers):
             key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
@@ -97,13 +97,13 @@ class Learner:
 
     def _update(self, x: npt.NDArray[np.uint8], label: int, update: int) -> Counts:
         program = self.program()
-        seen = self._forward(program, x, update)
-        errors, of_neurons = self._errors(program, seen, label, update)
+        activity = self._forward(program, x, update)
+        errors, of_neurons = self._errors(program, activity, label, update)
         pulses = tuple(
-            self._pulse(i, seen.x[i], *errors[i], update) + self._tune(i, of_neurons[i], update)
+            self._pulse(i, activity.x[i], *errors[i], update) + self._tune(i, of_neurons[i], update)
             for i in range(len(self.states))
         )
-        return Counts(1, int(int(seen.z.argmax()) == label), pulses)
+        return Counts(1, int(int(activity.z.argmax()) == label), pulses)
 
     def _forward(self, program: Program, x: npt.NDArray[np.uint8], update: int) -> Forward:
         inputs, voltages, y, z = [], [], x, np.zeros(0, np.int64)
@@ -122,7 +122,7 @@ class Learner:
     ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
         """Errors and exponent of every layer's columns, and of its neurons' ECRAMs where there are any."""
         error, exponent = output_error(seen.y, label), 0
-        found = [(error, exponent)]
+        errors = [(error, exponent)]
         of_neurons: list[tuple[Ints, int] | None] = [None]
         for i in reversed(range(1, len(self.states))):
             layer, before = self.learning.layers[i], program.layers[i - 1]
@@ -138,8 +138,8 @@ class Learner:
                 of_neurons[-1] = its_error, exponent + its_more
             error, more = hidden_error(c, change)
             exponent += more
-            found.append((error, exponent))
-        return found[::-1], of_neurons[::-1]
+            errors.append((error, exponent))
+        return errors[::-1], of_neurons[::-1]
 
     def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
         """Move the devices of layer ``i``; how many pulses there were."""
@@ -174,20 +174,20 @@ class Learner:
         if transfer.chopped:
             s[fast + 2 * height + row] = weights_of(s[fast + row]).astype(np.int64) << spec.CODE_SHIFT
         total = s[fast + height + row] + (-read if transfer.turned(row, height, update) else read)
-        whole = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
+        pulse_counts = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
         s[fast + height + row] = clip(
-            total - np.sign(total) * whole * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX
+            total - np.sign(total) * pulse_counts * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX
         )
-        (m,) = np.nonzero(whole)
-        return self._move(i, layer.devices, np.full(len(m), row), m, whole[m], total[m] > 0, update)
+        (m,) = np.nonzero(pulse_counts)
+        return self._move(i, layer.devices, np.full(len(m), row), m, pulse_counts[m], total[m] > 0, update)
 
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
     ) -> int:
         """Devices (``row``, ``m``) of layer ``i`` get ``count`` pulses each; how many in all."""
-        s, own = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
+        s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
         drawn = words(key_of(self.seed, spec.DOMAIN_CYCLE, i, update), row, m)
-        s[row, m] = updated(s[row, m], count, up, own, law, drawn)
+        s[row, m] = updated(s[row, m], count, up, constants, law, drawn)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:

@@ -56,14 +56,14 @@ def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
 
 def row_thresholds(x: npt.NDArray[np.uint8], rate: int, shift: int) -> Ints:
     """Probability of a pulse in a slot, in 1/65536, of inputs x (K + 1,), the row of biases among them."""
-    found: Ints = np.minimum(x.astype(np.int64) * rate >> shift, PROBABILITY_ONE)
-    return found
+    thresholds: Ints = np.minimum(x.astype(np.int64) * rate >> shift, PROBABILITY_ONE)
+    return thresholds
 
 
 def column_thresholds(error: Ints, exponent: int, rate: int, shift: int) -> Ints:
     """The same of errors (M,), each of which stands for ``error * 2^exponent``."""
-    found: Ints = np.minimum(np.abs(error) * rate >> min(max(0, shift - exponent), 63), PROBABILITY_ONE)
-    return found
+    thresholds: Ints = np.minimum(np.abs(error) * rate >> min(max(0, shift - exponent), 63), PROBABILITY_ONE)
+    return thresholds
 
 
 def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
@@ -76,5 +76,5 @@ def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
 
 def coincidences(rows: npt.NDArray[np.uint32], columns: npt.NDArray[np.uint32]) -> Ints:
     """Slots in which both have a pulse, int64 (K, M)."""
-    found: Ints = np.bitwise_count(rows[:, None] & columns).astype(np.int64)
-    return found
+    counts: Ints = np.bitwise_count(rows[:, None] & columns).astype(np.int64)
+    return counts

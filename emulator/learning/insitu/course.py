@@ -48,9 +48,9 @@ class Course:
 @lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> Ints:
     """Samples of an epoch in the order in which they are shown; kept for the epoch's other portions."""
-    shown = np.random.default_rng([seed, epoch]).permutation(samples)
-    shown.flags.writeable = False
-    return shown
+    permutation = np.random.default_rng([seed, epoch]).permutation(samples)
+    permutation.flags.writeable = False
+    return permutation
 
 
 def follow(
@@ -69,8 +69,8 @@ def follow(
     """
     samples = len(x)
     while course.done < epochs * samples:
-        epoch, at = divmod(course.done, samples)
-        part = order(seed, epoch, samples)[at : at + PORTION]
+        epoch, first_sample = divmod(course.done, samples)
+        part = order(seed, epoch, samples)[first_sample : first_sample + PORTION]
         # Between a board's pulses and their count nothing may interrupt: going on needs both to agree.
         with uninterrupted():
             course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)

@@ -39,13 +39,13 @@ def normal_table() -> Floats:
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
     """A device table of this mean and standard deviation, in its own unit."""
-    wanted = mean / 2 + sigma * normal_table()
-    found = np.rint(wanted)
+    exact = mean / 2 + sigma * normal_table()
+    rounded = np.rint(exact)
     # Rounding must not move the mean: what is left over goes to the middle entries.
-    left = round(mean * LEVELS / 2 - found.sum())
+    left = round(mean * LEVELS / 2 - rounded.sum())
     order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
-    found[order[: abs(left)]] += np.sign(left)
-    return found.astype(np.int16)
+    rounded[order[: abs(left)]] += np.sign(left)
+    return rounded.astype(np.int16)
 
 
 def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
@@ -69,9 +69,9 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
         )
     bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
     require(bounds < 2, "largest bound", f"{bounds:.3g} times the nominal one", "below 2", CompileError)
-    for way, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
+    for direction, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
         fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
-        require(fits, f"ecram.gamma_{way}", gamma, twice, CompileError)
+        require(fits, f"ecram.gamma_{direction}", gamma, twice, CompileError)
     return Devices(
         step=table(mean * unit, mean * unit * spread.step_sigma),
         asymmetry=table(half_difference * unit, mean * unit * spread.asymmetry_sigma),

@@ -66,12 +66,14 @@ def with_ecrams(
     law = law_of(die.chip)
     devices = devices_of(law, die.chip.ecram.spread)
     counts = [len(s.current) for s in die.states if s is not None]
-    at = [program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)]
+    program_at = [
+        program_of(_at(die, [np.full(n, level) for n in counts]), mapped) for level in range(1 << BITS)
+    ]
     curves = Curves()
     curves.add(program.curve_base, program.curve_slope)
-    found = list(layers)
+    tuned_layers = list(layers)
     for i, (rate, shift) in enumerate(rates):
-        of_level = [(p, p.layers[i].curve) for p in at]
+        of_level = [(p, p.layers[i].curve) for p in program_at]
         base, slope = (  # (M, levels, segments)
             np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
         )
@@ -82,9 +84,9 @@ def with_ecrams(
         first = np.broadcast_to(numbers[:: 1 << BITS], columns)
         tuned = Tuned(devices=devices, first=first.copy(), bits=BITS, rate=rate, shift=shift)
         states = np.vstack([layers[i].states, _start(die, i, law)])
-        found[i] = dataclasses.replace(layers[i], states=states.astype(np.int32), tuned=tuned)
-    whole = program.with_layers(program.layers, curve_base=curves.base, curve_slope=curves.slope)
-    return whole, tuple(found)
+        tuned_layers[i] = dataclasses.replace(layers[i], states=states.astype(np.int32), tuned=tuned)
+    retuned = program.with_layers(program.layers, curve_base=curves.base, curve_slope=curves.slope)
+    return retuned, tuple(tuned_layers)
 
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:
@@ -94,13 +96,13 @@ def at_states(die: Die, states: Sequence[Array]) -> Die:
 
 
 def _at(die: Die, levels: Sequence[Ints]) -> Die:
-    law, given = law_of(die.chip), iter(levels)
+    law, level_iterator = law_of(die.chip), iter(levels)
     found: list[States | None] = []
     for states in die.states:
         if states is None:
             found.append(None)
             continue
-        w = (next(given) + 0.5) / (1 << (BITS - 1)) - 1.0
+        w = (next(level_iterator) + 0.5) / (1 << (BITS - 1)) - 1.0
         to = np.clip((w - law.w_min) / (law.w_max - law.w_min), 0.0, 1.0)
         found.append(dataclasses.replace(states, voltage=to, current=to))
     return die.tuned(found)
@@ -110,8 +112,8 @@ def _start(die: Die, layer: int, law: LinearStep) -> Ints:
     """Where the ECRAMs of a layer are after mapping, in states."""
     states = die.states[layer]
     assert states is not None
-    own = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current
-    return np.rint((law.w_min + own * (law.w_max - law.w_min)) * STATE_ONE).astype(np.int64)
+    start_states = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current
+    return np.rint((law.w_min + start_states * (law.w_max - law.w_min)) * STATE_ONE).astype(np.int64)
 
 
 THRESHOLD_MAX = 65535
@@ -126,22 +128,30 @@ def with_transfer(
     references, ``off`` from there by that deviation; None: they begin at 0, are chopped, and are read against
     what was read before. ``threshold``: in pulses, with at least 1/255 of the nominal bound. ``pulse``,
     ``off``: in nominal bounds."""
-    codes, most = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
-    require(codes <= THRESHOLD_MAX, "threshold", f"{threshold:g}", f"at most {most:g} pulses", CompileError)
-    found = []
+    codes, threshold_max = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
+    require(
+        codes <= THRESHOLD_MAX,
+        "threshold",
+        f"{threshold:g}",
+        f"at most {threshold_max:g} pulses",
+        CompileError,
+    )
+    with_transfers = []
     for i, layer in enumerate(layers):
         rows = layer.rows - (layer.tuned is not None)
         of = np.arange(layer.rows, layer.rows + rows)[:, None]
-        own = constants(layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns))
-        points = references = np.zeros_like(own.up)
+        device_constants = constants(
+            layer.devices, key_of(die_seed, DOMAIN_DEVICE, i, 0), of, np.arange(layer.columns)
+        )
+        points = references = np.zeros_like(device_constants.up)
         if off is not None:
-            points = symmetry_points(layer.devices, own)
+            points = symmetry_points(layer.devices, device_constants)
             wrong = np.random.default_rng([die_seed, REFERENCES, i]).normal(0.0, off, points.shape)
             references = np.clip(points + np.rint(wrong * STATE_ONE), STATE_MIN, STATE_MAX)
         states = np.vstack([layer.states, points, np.zeros_like(points), references]).astype(np.int32)
         of_layer = Transfer(devices=layer.devices, threshold=codes, chopped=int(off is None))
-        found.append(dataclasses.replace(layer, states=states, transfer=of_layer))
-    return tuple(found)
+        with_transfers.append(dataclasses.replace(layer, states=states, transfer=of_layer))
+    return tuple(with_transfers)
 
 
 def symmetry_points(law: Devices, own: Constants) -> Ints:
@@ -152,6 +162,6 @@ def symmetry_points(law: Devices, own: Constants) -> Ints:
     # own * (256 - slope * s / 2^24) of both directions are equal.
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
-    found: Ints = np.rint(np.clip(np.nan_to_num(at), own.low, own.high)).astype(np.int64)
-    return found
+        crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
+    points: Ints = np.rint(np.clip(np.nan_to_num(crossing), own.low, own.high)).astype(np.int64)
+    return points

@@ -125,9 +125,11 @@ class Prepared:
 
     def network(self, states: list[Array]) -> Network:
         """The float network of weights and neurons that ``states`` are read as."""
-        found = [weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)]
+        weights_of_layers = [
+            weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)
+        ]
         neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
-        return network_of(self.plan, found, self.meaning, self.die.chip, neurons)
+        return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
 
     def die_at(self, states: list[Array]) -> Die:
         """The die with its neurons' ECRAMs, where they learn, at ``states``."""
@@ -154,8 +156,14 @@ def prepare(
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
-    least = noise / 2.0 ** (chip.readout.adc_bits - 1)
-    require(plan.bound >= least, "bound", f"{plan.bound:g}", f"on this chip from {least:.2g}", CompileError)
+    noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
+    require(
+        plan.bound >= noise_step,
+        "bound",
+        f"{plan.bound:g}",
+        f"on this chip from {noise_step:.2g}",
+        CompileError,
+    )
     # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
     states, plain = _starts(plan), dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
@@ -166,18 +174,21 @@ def prepare(
     layers: list[Layer] = []
     arrays = []
     rng = np.random.default_rng([plan.seed, MISMATCH])
-    for i, (given, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
+    for i, (mapped_layer, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
         gain, shift = _gain(plan.span / plan.bound, chip.readout.adc_bits)
-        gains, offsets = np.full(given.outputs, gain, np.uint16), np.zeros(given.outputs, np.int16)
+        gains, offsets = (
+            np.full(mapped_layer.outputs, gain, np.uint16),
+            np.zeros(mapped_layer.outputs, np.int16),
+        )
         designed = AdcRange(gains, offsets, shift, 0.0)
-        built = ranges.build(designed, chip, rng.standard_normal((2, given.outputs)))
-        step = np.full(given.outputs, plan.bound / UNIT * float(designed.lsb[0]))
+        built = ranges.build(designed, chip, rng.standard_normal((2, mapped_layer.outputs)))
+        step = np.full(mapped_layer.outputs, plan.bound / UNIT * float(designed.lsb[0]))
         activation = network.products[i].dense.activation
         per_unit, origin, peaks = _place(activation, array, chip)
         scale, vshift = scale_and_shift(per_unit * step / peaks)
         layers.append(
             dataclasses.replace(
-                given,
+                mapped_layer,
                 gain=built.gain,
                 offset=built.offset,
                 shift=built.shift,
@@ -221,9 +232,9 @@ def network_of(
     for i, w in enumerate(found):
         activation: Ndr | Named | None = None
         if i < len(found) - 1:
-            ones = np.ones(w.shape[1], np.float32)
+            unit_limits = np.ones(w.shape[1], np.float32)
             # Neurons begin in the middle of what their ECRAMs reach.
-            height, peak = chip.ecram.current(np.full(len(ones), 0.5)).astype(np.float32), ones
+            height, peak = chip.ecram.current(np.full(len(unit_limits), 0.5)).astype(np.float32), unit_limits
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
                 peak = stretch_at(neurons[i], chip).astype(np.float32)
@@ -249,9 +260,9 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
     """Gain and shift of converters of so many bits whose codes span ``span`` times ``UNIT`` each way."""
-    wanted = float(1 << (bits - 1)) / (span * UNIT)
-    shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / wanted)))
-    return round(wanted * 2**shift), shift
+    exact_gain = float(1 << (bits - 1)) / (span * UNIT)
+    shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
+    return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
@@ -277,7 +288,7 @@ def _laws(
 
     The last of these are of all layers but the last. Work goes from the last layer to the first.
     """
-    found: list[LearningLayer] = []
+    learning_layers: list[LearningLayer] = []
     units: list[float] = []
     backward: list[float] = []
     unit = 1.0 / INPUT_MAX
@@ -301,15 +312,15 @@ def _laws(
         # Manhattan: a code of 1 gives a probability of 65535 in 65536.
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
-            wanted = rate / (plan.slots * pulse)
-            full = min(1.0, math.sqrt(wanted)) or 1.0
+            probability = rate / (plan.slots * pulse)
+            full = min(1.0, math.sqrt(probability)) or 1.0
             row_rate, row_shift = _rate(full / INPUT_MAX, 31)
-            column_rate, column_shift = _rate(wanted / full * unit, 63)
+            column_rate, column_shift = _rate(probability / full * unit, 63)
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
         while gain >= 1 << 17:
             gain, bias_shift = gain / 2, bias_shift - 1
-        found.append(
+        learning_layers.append(
             LearningLayer(
                 states=states[i],
                 devices=devices,
@@ -328,7 +339,7 @@ def _laws(
                 slope_shift=slope_shift,
             )
         )
-    return tuple(units[::-1]), tuple(found[::-1]), tuple(backward[::-1])
+    return tuple(units[::-1]), tuple(learning_layers[::-1]), tuple(backward[::-1])
 
 
 def pulse_of(law: LinearStep) -> float:

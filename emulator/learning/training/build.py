@@ -84,8 +84,8 @@ def _trained_table(node: Table, view: ChipView) -> TrainedTable:
     gain, shift = (np.asarray(values)[:: len(values) // drivers] for values in (node.gain, node.shift_by))
     activation, devices = node.activation, len(node.channel)
     if isinstance(activation, Ndr):
-        own = activation.curve[1:].T if activation.curve is not None and activation.individual else ()
-        devices = shared(node.gain, node.shift_by, activation.peak, activation.height, *own)
+        own_curves = activation.curve[1:].T if activation.curve is not None and activation.individual else ()
+        devices = shared(node.gain, node.shift_by, activation.peak, activation.height, *own_curves)
         activation = activation.of(np.arange(0, len(node.channel), len(node.channel) // devices))
     return TrainedTable(node.sources, node.channel, gain, shift, neuron_of(activation, devices, view))
 

@@ -98,12 +98,12 @@ def run_job(
         unfinished.unlink(missing_ok=True)
     torch.manual_seed(job.seed)
     model = job.model(samples, start)
-    said = samples.meaning
+    meaning = samples.meaning
     if start is not None:
-        said = dataclasses.replace(
+        meaning = dataclasses.replace(
             start.meaning,
-            data_set=said.data_set or start.meaning.data_set,
-            classes=said.classes or start.meaning.classes,
+            data_set=meaning.data_set or start.meaning.data_set,
+            classes=meaning.classes or start.meaning.classes,
         )
     x = torch.from_numpy(samples.x.astype(np.float32) / np.float32(255))
     y = torch.from_numpy(samples.labels.astype(np.int64))
@@ -119,7 +119,7 @@ def run_job(
         }
         if start is not None:
             provenance["start"] = start.provenance
-        network = export(best, name=name, provenance=provenance, meaning=said)
+        network = export(best, name=name, provenance=provenance, meaning=meaning)
         if job.half:
             network = halved(network)
             rounded = of_network(network, job.view())

@@ -72,13 +72,13 @@ class Reading(torch.nn.Module):
         ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
         limits are in its ratio.
         """
-        held, clip = weight.detach(), self.view.clip_rms
+        frozen, clip = weight.detach(), self.view.clip_rms
         if clip is None:
-            return weight, held.abs().amax(dim=0, keepdim=True)
+            return weight, frozen.abs().amax(dim=0, keepdim=True)
         if self.view.columns is None or unit is None:
-            limit = clip * held.square().mean(dim=0, keepdim=True).sqrt()
+            limit = clip * frozen.square().mean(dim=0, keepdim=True).sqrt()
         else:
-            limit = clip * (held / unit).square().mean().sqrt() * unit.view(1, -1)
+            limit = clip * (frozen / unit).square().mean().sqrt() * unit.view(1, -1)
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
@@ -139,13 +139,13 @@ class Reading(torch.nn.Module):
                 )
 
     def _converted(self, x: Tensor, weight: Tensor, bits: int, constant: Tensor | None) -> Tensor:
-        whole = self.patches is not None
-        sums = self.sums(x, weight)[None] if whole else self._tile_sums(x, weight)
+        has_patches = self.patches is not None
+        sums = self.sums(x, weight)[None] if has_patches else self._tile_sums(x, weight)
         tiles, noise = -(-len(weight) // self.view.tile_rows), self.view.adc_noise
         with torch.no_grad():
-            seen = self._tile_sums(x[:RANGE_SAMPLES], weight) if whole else sums
-            held = None if constant is None else self._by_tile(constant[None], weight)
-            step = along(self._step(seen, bits, held), sums[0])
+            range_sums = self._tile_sums(x[:RANGE_SAMPLES], weight) if has_patches else sums
+            constant_sums = None if constant is None else self._by_tile(constant[None], weight)
+            step = along(self._step(range_sums, bits, constant_sums), sums[0])
         if tiles > len(sums):  # kernels of several tiles
             with torch.no_grad():
                 error = torch.randn_like(sums[0]).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
@@ -160,8 +160,8 @@ class Reading(torch.nn.Module):
         """Follow the range of tile sums (tiles, n, M), which nothing seen now is beyond; a converter's step
         (M,). ``held`` (tiles, 1, M): what is constant in them; tiles share a range, and offsets its middle.
         """
-        seen = sums if held is None else sums + held
-        high, low = seen.amax(dim=(0, 1)), seen.amin(dim=(0, 1))
+        range_sums = sums if held is None else sums + held
+        high, low = range_sums.amax(dim=(0, 1)), range_sums.amin(dim=(0, 1))
         follow(self.reach, torch.maximum(high, -low) if held is None else (high - low) / 2, torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 

@@ -156,9 +156,9 @@ def train(
         augment = Augment(split.images, side, generator, shift=recipe.shift, flip=recipe.flip)
     steps = n // recipe.batch
     device = [p for name, p in model.named_parameters() if "log_" in name or "shift" in name]
-    others = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
+    weights = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
     optimiser = torch.optim.AdamW(
-        [{"params": others, "weight_decay": recipe.weight_decay}, {"params": device, "weight_decay": 0.0}],
+        [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": device, "weight_decay": 0.0}],
         lr=recipe.learning_rate,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -49,8 +49,8 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
         x = torch.nn.functional.pad(x, (left, right, top, bottom), value=border)
     if pool.of == "max":
         return torch.nn.functional.max_pool2d(x, p.kernel, p.stride, dilation=p.dilation)
-    ones = x.new_ones(x.shape[1], 1, *p.kernel)
-    sums = torch.nn.functional.conv2d(x, ones, None, p.stride, 0, p.dilation, x.shape[1])
+    window = x.new_ones(x.shape[1], 1, *p.kernel)
+    sums = torch.nn.functional.conv2d(x, window, None, p.stride, 0, p.dilation, x.shape[1])
     return sums / torch.from_numpy(pool.counts.reshape(p.grid)).to(sums)
 
 
@@ -132,8 +132,8 @@ def export(
                 factor = factors[node.reads[0]]
             nodes.append(node)
             factors.append(factor)
-    said = meaning or Meaning()
-    return Network(tuple(nodes), model.shapes[0], name, provenance, model.states, model.calls, said)
+    told_meaning = meaning or Meaning()
+    return Network(tuple(nodes), model.shapes[0], name, provenance, model.states, model.calls, told_meaning)
 
 
 def halved(network: Network) -> Network:

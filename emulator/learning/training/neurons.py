@@ -34,13 +34,13 @@ def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
     Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
     """
     points = len(x)
-    at = ((u - x[0]) / (x[1] - x[0])).clamp(0.0, points - 1.0)
+    position = ((u - x[0]) / (x[1] - x[0])).clamp(0.0, points - 1.0)
     with torch.no_grad():
-        left = at.floor().clamp(max=points - 2.0)
+        left = position.floor().clamp(max=points - 2.0)
         index = left.long() + along(points * torch.arange(len(y)), u)
     flat = y.reshape(-1)
     low = flat[index]
-    return low + (at - left) * (flat[index + 1] - low)
+    return low + (position - left) * (flat[index + 1] - low)
 
 
 class Normalise(torch.nn.BatchNorm1d):
@@ -62,9 +62,9 @@ class Normalise(torch.nn.BatchNorm1d):
 
     def settle(self, v: Tensor) -> None:
         """Take mean and variance of ``v``."""
-        others = [d for d in range(v.dim()) if d != 1]
-        self.running_mean.copy_(v.mean(dim=others))
-        self.running_var.copy_(v.var(dim=others))
+        sample_axes = [d for d in range(v.dim()) if d != 1]
+        self.running_mean.copy_(v.mean(dim=sample_axes))
+        self.running_var.copy_(v.var(dim=sample_axes))
 
 
 class Neuron(torch.nn.Module):
@@ -229,10 +229,10 @@ class NdrNeuron(Neuron):
     def _own_curves(self) -> Tensor:
         """The curve of every neuron's state, (M, P), linear between those of the states known."""
         steps = len(self.curves) - 1
-        at = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
-        left = at.detach().floor().clamp(max=steps - 1.0)
+        curve_numbers = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
+        left = curve_numbers.detach().floor().clamp(max=steps - 1.0)
         low, high = self.curves[left.long()], self.curves[left.long() + 1]
-        return low + (at - left).unsqueeze(1) * (high - low)
+        return low + (curve_numbers - left).unsqueeze(1) * (high - low)
 
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
@@ -310,8 +310,8 @@ class SampledNeuron(Neuron):
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
         """The function as it came."""
-        one = torch.ones(1, dtype=torch.float64)
-        return self.sampled, one.expand(len(self.shift)), one
+        unit = torch.ones(1, dtype=torch.float64)
+        return self.sampled, unit.expand(len(self.shift)), unit
 
 
 def make_neuron(

@@ -38,12 +38,12 @@ def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bia
         offset = scale * columns.offset * torch.randn_like(unit) * full
     added = added + sums * along(gain, sums) + along(offset, sums)
     with torch.no_grad():
-        others = [d for d in range(sums.dim()) if d != 1]
-        mean = added.mean(dim=others)
-        held = bias - mean
+        sample_axes = [d for d in range(sums.dim()) if d != 1]
+        mean = added.mean(dim=sample_axes)
+        centred_bias = bias - mean
         if columns.bias_cells:
-            held = held + crossbar.bias_error(held, crossbar.limited(unit)[1])
-        fixed = along(held - bias, sums)
+            centred_bias = centred_bias + crossbar.bias_error(centred_bias, crossbar.limited(unit)[1])
+        fixed = along(centred_bias - bias, sums)
         if columns.noise:
             fixed = fixed + scale * columns.noise * torch.randn_like(sums) * along(full, sums)
     return added + fixed
@@ -99,22 +99,22 @@ class TrainedProduct(TrainedNode):
     def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
         x = joined(self, maps)
-        whole = self.crossbar.patches is None
-        x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if whole else x
+        is_full = self.crossbar.patches is None
+        x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if is_full else x
         unit = self._unit()
         v, added = self.crossbar(x, unit), None
         if self.training and self.crossbar.view.columns is not None:
-            held = self.bias.detach() if self.neuron is None else self.neuron.held()
-            added = column_errors(self.crossbar, x, v, unit, held)
-        beside = None if self.skip is None else maps[self.skip].reshape(v.shape)
+            bias_cells = self.bias.detach() if self.neuron is None else self.neuron.held()
+            added = column_errors(self.crossbar, x, v, unit, bias_cells)
+        second_operand = None if self.skip is None else maps[self.skip].reshape(v.shape)
         weight = None if self.skip is None else torch.exp(self.log_skip)
         if self.neuron is None:
             y = (v if added is None else v + added) + along(self.bias, v)
-            if beside is not None and weight is not None:
-                y = y + beside * along(weight, v)
+            if second_operand is not None and weight is not None:
+                y = y + second_operand * along(weight, v)
         else:
-            y = self.neuron(v, beside, weight, added)
-        result: Tensor = y.view(len(y), -1, 1, 1) if whole else y
+            y = self.neuron(v, second_operand, weight, added)
+        result: Tensor = y.view(len(y), -1, 1, 1) if is_full else y
         return result
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:

@@ -167,8 +167,8 @@ class _Loop:
             moves.append([bank.states for *_, bank in self.banks])
         self.used += 2 * len(x)
         gradients = []
-        for (*_, bank), was, one, other in zip(self.banks, before, *moves, strict=True):
-            apart = one - other
+        for (*_, bank), was, move, back_move in zip(self.banks, before, *moves, strict=True):
+            apart = move - back_move
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
             # Back to where the devices were, as well as pulses allow.
             bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))

@@ -63,17 +63,17 @@ class Learner:
         """Let the model's biases and gains make up for what its cells do on ``x``, as compiling does."""
         h = exact = self._inputs(x)
         for i, layer in enumerate(self.network.layers):
-            wanted = exact @ layer.weights.astype(np.float64)
-            which = measures.gains(chip, final=layer.activation is None)
+            exact_sums = exact @ layer.weights.astype(np.float64)
+            gain_kind = measures.gains(chip, final=layer.activation is None)
             unit = layer.activation.peak if isinstance(layer.activation, Ndr) else np.ones(1)
-            gains = fitted_gain(which, wanted, h @ self._weights[i], unit.astype(np.float64))
+            gains = fitted_gain(gain_kind, exact_sums, h @ self._weights[i], unit.astype(np.float64))
             self._weights[i] = np.asarray(self._weights[i] * gains, np.float64)
-            got = h @ self._weights[i]
-            self._biases[i] = layer.bias + (wanted - got).mean(axis=0)
+            chip_sums = h @ self._weights[i]
+            self._biases[i] = layer.bias + (exact_sums - chip_sums).mean(axis=0)
             if layer.activation is None:
                 break
-            exact = _activated(layer.activation, wanted + layer.bias)
-            h = _activated(layer.activation, got + self._biases[i])
+            exact = _activated(layer.activation, exact_sums + layer.bias)
+            h = _activated(layer.activation, chip_sums + self._biases[i])
 
     def gradient(
         self,

@@ -62,8 +62,10 @@ class EcramBank:
         more than ``limit``.
         """
         size = np.maximum(self.step_sizes(change > 0), 1e-9)
-        wanted = np.clip(change / size, -limit, limit)
-        return np.asarray(np.floor(wanted + self._rng.random(len(wanted))), np.int64).clip(-limit, limit)
+        states_change = np.clip(change / size, -limit, limit)
+        return np.asarray(np.floor(states_change + self._rng.random(len(states_change))), np.int64).clip(
+            -limit, limit
+        )
 
 
 class Tunable:
@@ -76,13 +78,13 @@ class Tunable:
 
     def __init__(self, program: Program, die: Die) -> None:
         self.base, self.die, self.chip = program, die, die.chip
-        ecram, what = self.chip.ecram, f"ecram.tunes of chip {self.chip.name!r}"
+        ecram, field = self.chip.ecram, f"ecram.tunes of chip {self.chip.name!r}"
         some = "a chip with an ECRAM at its neurons, such as dendritic-ndr or wan2022+ecram-tang2018"
         tunes = ecram.device is not None and ecram.tunes != "none"
-        require(tunes, what, repr(ecram.tunes), some, CompileError)
+        require(tunes, field, repr(ecram.tunes), some, CompileError)
         if ecram.tunes in SHAPES:
             raise CompileError(
-                f"{what} is {ecram.tunes!r}; accepted for pulses in the loop: peak voltages and currents"
+                f"{field} is {ecram.tunes!r}; accepted for pulses in the loop: peak voltages and currents"
             )
         self.layers = tuple(i for i, states in enumerate(die.states) if states is not None)
         if not self.layers:

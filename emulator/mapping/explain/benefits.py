@@ -77,16 +77,16 @@ def mitigation_benefits(
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():
-        each = []
+        outcomes_of_dies = []
         for seed in seeds:
             with warnings.catch_warnings(action="ignore", category=CompileWarning):
                 compiled = map_network(
                     network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )
             read = seed if reads is None else reads
-            each.append(judge(name, network, compiled, x, labels, task=task, seed=read))
-        means = {f: float(np.mean([getattr(o, f) for o in each])) for f in ("score", "snr_db")}
-        outcomes.append(Outcome(name=name, measure=each[0].measure, **means))
+            outcomes_of_dies.append(judge(name, network, compiled, x, labels, task=task, seed=read))
+        means = {f: float(np.mean([getattr(o, f) for o in outcomes_of_dies])) for f in ("score", "snr_db")}
+        outcomes.append(Outcome(name=name, measure=outcomes_of_dies[0].measure, **means))
         if progress is not None:
             progress(len(outcomes), len(cases))
     return outcomes

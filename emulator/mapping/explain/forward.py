@@ -85,19 +85,19 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
 
     top = cell.levels - 1
     programmed_for = mapped.levels * (mapped.limits / top)
-    wanted = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
+    quantised = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
         early = weights(age(cells.programmed, cells.target, cell.drift_model, corrected, cells.ageing))
     return {
-        "quantised weights": (wanted - dense.weights) + (mapped.effective - effective),
+        "quantised weights": (quantised - dense.weights) + (mapped.effective - effective),
         "programming error": programmed - target,
         "drift": early - programmed,
         LATER: aged - early,
         "faults": (faulted - aged) + (target - programmed_for),
-        "IR drop": (effective - faulted) + (programmed_for - wanted),
+        "IR drop": (effective - faulted) + (programmed_for - quantised),
     }
 
 
@@ -152,8 +152,8 @@ class Forward(FloatArithmetic):
 
     def correct(self, samples: Codes) -> None:
         """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
-        most = max((s.node.patches.positions for s in self.built), default=1)
-        few = samples if most == 1 else samples[: max(16, CORRECTED_ROWS // most)]
+        positions_max = max((s.node.patches.positions for s in self.built), default=1)
+        few = samples if positions_max == 1 else samples[: max(16, CORRECTED_ROWS // positions_max)]
         exact = self.network.calls_of(few / INPUT_MAX)
         self.corrections, causes = [], self.causes
         self.causes = [cause for cause in causes if cause != LATER]  # the corrections are older
@@ -162,8 +162,8 @@ class Forward(FloatArithmetic):
 
     def logits(self, x: Codes) -> Floats:
         """Outputs (n, outputs) of input codes uint8 (n, inputs)."""
-        most = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
-        batch = max(1, VALUES_MAX // most)
+        values_max = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
+        batch = max(1, VALUES_MAX // values_max)
         parts = [self._run(x[i : i + batch], None, i) for i in range(0, len(x), batch)]
         return np.concatenate(parts)
 
@@ -178,14 +178,14 @@ class Forward(FloatArithmetic):
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
-        held = self.die.tables[at.nth] if at.nth < len(self.die.tables) else None
+        die_table = self.die.tables[at.nth] if at.nth < len(self.die.tables) else None
         x, outputs = node.source(maps), len(node.channel)
-        neurons = self._neurons(None if held is None else held.neurons, node.activation, outputs)
+        neurons = self._neurons(None if die_table is None else die_table.neurons, node.activation, outputs)
         table = DieTable(neurons, node.gain.astype(np.float64), node.shift_by.astype(np.float64))
         v = np.moveaxis(x[:, node.channel], 1, -1)
         if "PWL fit" in self.causes:
-            offset, scale, wanted = placed(table.values())
-            y = self._looked_up(wanted, np.arange(outputs), (v * INPUT_MAX + offset) * scale)
+            offset, scale, exact_codes = placed(table.values())
+            y = self._looked_up(exact_codes, np.arange(outputs), (v * INPUT_MAX + offset) * scale)
         else:
             y = neurons.curves((v * table.gain + table.shift) / neurons.peaks)
         return self.coded(np.moveaxis(y, -1, 1))
@@ -216,19 +216,19 @@ class Forward(FloatArithmetic):
         if columns is not None and "converter mismatch" in self.causes:
             z = z * columns.gain + columns.offset * stage.array.step
         if exact is not None and number == len(self.corrections):
-            seen = patches.cut(node.source(exact), node.pad)
-            wanted = rows.product(seen.reshape(n * positions, -1), stage.weights)
-            which = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
+            exact_patches = patches.cut(node.source(exact), node.pad)
+            exact_sums = rows.product(exact_patches.reshape(n * positions, -1), stage.weights)
+            gain_kind = EVERY_GAIN.gains(self.die.chip, final=stage.activation is None)
             devices = stage.array.neurons
-            gain = fitted_gain(which, wanted, z, 1.0 if devices is None else devices.peaks)
-            self.corrections.append((gain, (wanted - z * gain).mean(axis=0)))
+            gain = fitted_gain(gain_kind, exact_sums, z, 1.0 if devices is None else devices.peaks)
+            self.corrections.append((gain, (exact_sums - z * gain).mean(axis=0)))
         if self.corrections:
             gain, bias = self.corrections[number]
             z = z * gain + bias
         z = z + node.dense.bias
-        held = stage.array.bias
-        if held is not None and "bias cells" in self.causes:
-            z = z + (held.current - held.asked) * stage.array.step
+        bias_cells = stage.array.bias
+        if bias_cells is not None and "bias cells" in self.causes:
+            z = z + (bias_cells.current - bias_cells.asked) * stage.array.step
         if node.skip is not None:
             z = z + (patches.gather(maps[node.skip], stage.block) * node.skip_weight).reshape(z.shape)
         y = self._activated(stage, z)
@@ -276,9 +276,9 @@ class Forward(FloatArithmetic):
         window = stage.array.window
         if not {"NDR device", "load line"} <= set(self.causes) or window is None:
             window = window_of(activation, self._shape(activation))
-        wanted, which = curves_of(neurons, window, outputs)
+        curve_codes, curve_of = curves_of(neurons, window, outputs)
         voltage = u * window.per_unit + window.zero
-        return self.coded(self._looked_up(wanted, which, voltage))
+        return self.coded(self._looked_up(curve_codes, curve_of, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
         """The die's devices (``held``, None where there are none), or those the network was trained with,
@@ -322,7 +322,7 @@ def _sliced(x: Floats, bits: int) -> list[Floats]:
     """Slices of inputs in code units; what is below one code goes with slice 0."""
     if bits == 8:
         return [x]
-    whole = np.floor(x).astype(np.int64)
-    parts = [((whole >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
-    parts[0] = parts[0] + (x - whole)
+    integers = np.floor(x).astype(np.int64)
+    parts = [((integers >> (j * bits)) & ((1 << bits) - 1)).astype(np.float64) for j in range(slices(bits))]
+    parts[0] = parts[0] + (x - integers)
     return parts

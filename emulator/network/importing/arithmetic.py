@@ -32,8 +32,8 @@ class RealArithmetic(FloatArithmetic):
         return np.asarray(y, np.float64)
 
     def function(self, at: At, activation: Any, z: Floats) -> Floats:
-        given = z.astype(np.float32) if isinstance(activation, Ndr) else z
-        return z if activation is None else np.asarray(activation(given), np.float64)
+        inputs = z.astype(np.float32) if isinstance(activation, Ndr) else z
+        return z if activation is None else np.asarray(activation(inputs), np.float64)
 
     def held(self, y: Any) -> Floats:
         return np.asarray(y, np.float64)
@@ -77,8 +77,8 @@ class _Curve:
 
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
-        wanted = INPUT_MAX * np.clip(activation.shape(self.window.values()), 0.0, 1.0)
-        self.codes = fit_pwl(wanted).evaluate()[0].astype(np.float64) / INPUT_MAX
+        curve_codes = INPUT_MAX * np.clip(activation.shape(self.window.values()), 0.0, 1.0)
+        self.codes = fit_pwl(curve_codes).evaluate()[0].astype(np.float64) / INPUT_MAX
 
     def __call__(self, z: Floats) -> Floats:
         v = np.clip(np.rint(self.window.zero + self.window.per_unit * z), V_MIN, V_MAX).astype(np.int64)

@@ -57,10 +57,10 @@ class Call:
 
     def constant(self, index: int) -> Array:
         """Operand ``index``, which has to be known."""
-        found = self.optional(index)
-        if found is None:
+        value = self.optional(index)
+        if value is None:
             raise self.refused(f"operand {index} is computed; use constant parameters")
-        return found
+        return value
 
     def optional(self, index: int) -> Array | None:
         """Operand ``index`` where it is known."""
@@ -68,11 +68,17 @@ class Call:
 
     def numbers(self, index: int, name: str) -> list[int] | None:
         """Whole numbers that are an operand in newer operator sets and an attribute in older ones."""
-        found = self.optional(index)
-        if found is not None:
-            return [int(v) for v in found.reshape(-1)]
-        given = self.a.get(name)
-        return [int(v) for v in given] if isinstance(given, list) else None if given is None else [int(given)]
+        value = self.optional(index)
+        if value is not None:
+            return [int(v) for v in value.reshape(-1)]
+        attribute = self.a.get(name)
+        return (
+            [int(v) for v in attribute]
+            if isinstance(attribute, list)
+            else None
+            if attribute is None
+            else [int(attribute)]
+        )
 
     def refused(self, instead: str) -> UnsupportedNodeError:
         """The error that names this node."""
@@ -82,11 +88,13 @@ class Call:
         """Outputs of a node of known operands only, bounded before they are made."""
         if any(a.HasField("g") or a.graphs for a in self.node.attribute):
             raise self.refused("it acts on constants only; compute them when exporting")
-        given = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
-        asked = self._elements(given)
-        if asked > FOLDED_MAX:
-            raise self.refused(f"its constant has {asked:,.0f} elements; accepted: at most {FOLDED_MAX:,}")
-        return self.evaluated(given)
+        constants = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
+        element_count = self._elements(constants)
+        if element_count > FOLDED_MAX:
+            raise self.refused(
+                f"its constant has {element_count:,.0f} elements; accepted: at most {FOLDED_MAX:,}"
+            )
+        return self.evaluated(constants)
 
     def _elements(self, given: dict[str, Array]) -> float:
         """Elements of the largest result, by ONNX's inference of shapes; nothing of that size is made."""
@@ -99,10 +107,10 @@ class Call:
         graph = onnx.helper.make_graph([self.node], "constant", inputs, outputs, small)
         opsets = [onnx.helper.make_opsetid(*of) for of in self.opsets.items()]
         try:
-            found = onnx.shape_inference.infer_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
+            inferred = onnx.shape_inference.infer_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
         except Exception as error:  # of ONNX's own kinds
             raise self.refused(f"it cannot be evaluated ({error})") from None
-        shapes = (o.type.tensor_type.shape.dim for o in found.graph.output)
+        shapes = (o.type.tensor_type.shape.dim for o in inferred.graph.output)
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:

@@ -94,26 +94,28 @@ def prepared(proto: Any) -> Any:
     import onnx
     from onnx import inliner
 
-    whole = onnx.ModelProto()
-    whole.CopyFrom(proto)
-    there = {(f.domain, f.name) for f in proto.functions}
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
+    known_functions = {(f.domain, f.name) for f in proto.functions}
     bodies = {(DOMAIN, NDR): TUNNEL, (DOMAIN, NDR_CURVE): SAMPLED, **{(d, "Quant"): QUANTISER for d in QONNX}}
-    for domain, kind in sorted({(n.domain, n.op_type) for n in proto.graph.node} & bodies.keys() - there):
+    for domain, kind in sorted(
+        {(n.domain, n.op_type) for n in proto.graph.node} & bodies.keys() - known_functions
+    ):
         body = onnx.parser.parse_function(bodies[domain, kind])
         body.domain = domain
         if domain != DOMAIN:
             body.opset_import[0].version = next((o.version for o in proto.opset_import if not o.domain), 17)
-        whole.functions.append(body)
-        if not any(o.domain == domain for o in whole.opset_import):
-            whole.opset_import.append(onnx.helper.make_opsetid(domain, 1))
-    for node in (n for n in whole.graph.node if n.domain in QONNX and n.op_type == "Quant"):
+        model.functions.append(body)
+        if not any(o.domain == domain for o in model.opset_import):
+            model.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    for node in (n for n in model.graph.node if n.domain in QONNX and n.op_type == "Quant"):
         a = {"signed": 1, "narrow": 0} | {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if a.pop("rounding_mode", b"ROUND") != b"ROUND":
             raise UnsupportedNodeError(node.name or node.output[0], "Quant", "use rounding to the nearest")
         del node.attribute[:]
         node.attribute.extend(onnx.helper.make_attribute(name, a[name]) for name in ("signed", "narrow"))
-    others = [(f.domain, f.name) for f in whole.functions if f.domain != DOMAIN]
-    return inliner.inline_selected_functions(whole, others) if others else whole
+    foreign = [(f.domain, f.name) for f in model.functions if f.domain != DOMAIN]
+    return inliner.inline_selected_functions(model, foreign) if foreign else model
 
 
 def _devices(call: Call) -> Value:

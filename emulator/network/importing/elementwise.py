@@ -49,12 +49,14 @@ def elementwise(call: Call) -> Value | None:
         return call.value
     if len(computed) >= 2 and kind in BINARY and len(computed) == len(call.known):
         total = computed[0]
-        for other in computed[1:]:
-            total = join(call, total, other, BINARY[kind])
+        for operand in computed[1:]:
+            total = join(call, total, operand, BINARY[kind])
         return total
     if kind in CONSTANT and len(call.known) == 2 and len(computed) == 1:
-        at = 0 if call.known[0] is None else 1
-        return with_constant(call, call.value, call.constant(1 - at), CONSTANT[kind][at])
+        operand_index = 0 if call.known[0] is None else 1
+        return with_constant(
+            call, call.value, call.constant(1 - operand_index), CONSTANT[kind][operand_index]
+        )
     small = all(c is None or c.size == 1 for c in call.known)
     if small and (kind in JOINED or (kind in UNARY and len(computed) == 1)):
         return _function(call)
@@ -74,12 +76,12 @@ def _function(call: Call) -> Value:
     sources = [s for s, v in zip(call.node.input, call.values, strict=True) if v is not None]
 
     def function(z: Floats) -> Floats:
-        given = dict(numbers)
+        constants = dict(numbers)
         for source, operand in zip(sources, operands, strict=True):
-            given[source] = operand.of(z).astype(np.float32)
+            constants[source] = operand.of(z).astype(np.float32)
         for i in TRUTHS.get(call.kind, ()):
-            given[call.node.input[i]] = given[call.node.input[i]] != 0
-        return np.asarray(call.evaluated(given)[0], np.float64)
+            constants[call.node.input[i]] = constants[call.node.input[i]] != 0
+        return np.asarray(call.evaluated(constants)[0], np.float64)
 
     label = f"{call.kind.lower()}({', '.join(o.label for o in operands)})"
     return replace(first, node=call.name, label=label, function=function, line=None)

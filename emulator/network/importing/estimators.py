@@ -69,9 +69,9 @@ def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
         return None
     halves = np.array([-0.5, 0.5])
     before = Value(b.op, b.places, b.calls, node=b.node)
-    both = linear(call, before, slope * halves[None], offset * halves)
+    two_scores = linear(call, before, slope * halves[None], offset * halves)
     call.notes.append(f"{call.name} ({call.kind}): two classes; outputs are taken before the softmax")
-    return replace(both, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
+    return replace(two_scores, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
 
 
 ESTIMATORS: dict[str, Callable[[Call], Any]] = {

@@ -64,15 +64,15 @@ def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
-        before, other = op.inputs[first.a], op.inputs[second.a]
-        node, moved = before.of(Product), other.of(View)
+        before, second_input = op.inputs[first.a], op.inputs[second.a]
+        node, moved = before.of(Product), second_input.of(View)
         if node is None or node.skip is not None or not _is_open(before, alone):
             continue
         if second.gain > 0 and (moved is None or (moved.scale > 0).all()):
             dense = Exact(node.dense.weights * first.gain, node.dense.bias * first.gain + gate.zero)
             weight = np.full(dense.outputs, second.gain)
             node = replace(node, dense=dense, sources=(first.a,), skip=second.a, skip_weight=weight)
-            inputs = (before.inputs[0], other)
+            inputs = (before.inputs[0], second_input)
             return Op(before.name, node, inputs if first.a == 0 else inputs[::-1], op.reach, op.reach)
     return op
 
@@ -98,8 +98,8 @@ def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
         holds[op][memory.start] = None
     for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
         for op in reversed(graph.uses):
-            held = HELD[op.kind](op.node) if op.kind in HELD else {}
-            for number, value in held.items():
+            hold_of = HELD[op.kind](op.node) if op.kind in HELD else {}
+            for number, value in hold_of.items():
                 holds[op.inputs[number]][value] = None
             for value in holds[op]:
                 if op in nexts:

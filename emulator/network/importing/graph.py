@@ -144,9 +144,13 @@ def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches) -
 
 def table(x: Op, function: Any) -> Op:
     """A ``Function`` of each value, or devices, one a channel."""
-    ones = np.ones(x.shape[0], np.float32)
+    unit_scale = np.ones(x.shape[0], np.float32)
     name = function.node if isinstance(function, Function) else x.name
-    return Op(name, Table((0,), np.arange(len(ones), dtype=np.int32), ones, 0 * ones, function), (x,))
+    return Op(
+        name,
+        Table((0,), np.arange(len(unit_scale), dtype=np.int32), unit_scale, 0 * unit_scale, function),
+        (x,),
+    )
 
 
 def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
@@ -170,9 +174,9 @@ def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
     inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
-        at = len(inputs)
+        input_number = len(inputs)
         inputs += ops
-        parts.append(Term(a=at, b=at + 1 if len(ops) > 1 else None, gain=factor))
+        parts.append(Term(a=input_number, b=input_number + 1 if len(ops) > 1 else None, gain=factor))
     return Op(name, Gate(tuple(parts)), tuple(inputs))
 
 
@@ -243,8 +247,8 @@ class _Ops:
     def product(self, at: At, op: Op, maps: list[Any]) -> Floats:
         y: Floats = evaluated(REALS, at, op.node, [maps[self.number[i]] for i in op.inputs])
         if self._seen is not None:
-            for i, given in enumerate(self._given if at.node == 0 else ()):
-                self._seen(given, maps[i])
+            for i, map_given in enumerate(self._given if at.node == 0 else ()):
+                self._seen(map_given, maps[i])
             self._seen(op, y)
         for source in op.inputs:
             if self._last.get(source) is op:
@@ -256,18 +260,18 @@ class _Ops:
 
 def measured(graph: Graph, samples: Floats) -> Graph:
     """The graph with what its operators reach on samples (n, values)."""
-    seen = dict[Op, Reach]()
+    reach_of = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:
-        low, high = seen.get(op, (np.inf, -np.inf))
-        seen[op] = (min(low, float(y.min())), max(high, float(y.max())))
+        low, high = reach_of.get(op, (np.inf, -np.inf))
+        reach_of[op] = (min(low, float(y.min())), max(high, float(y.max())))
 
     for i in range(0, len(samples), BATCH):
         graph.run(samples[i : i + BATCH], take)
 
     def known(op: Op, fresh: Op) -> Op:
-        before = seen[op.inputs[0] if op.kind == "table" else op]
-        return replace(fresh, before=before, reach=seen[op])
+        before = reach_of[op.inputs[0] if op.kind == "table" else op]
+        return replace(fresh, before=before, reach=reach_of[op])
 
     return graph.changed(known)
 

@@ -37,13 +37,13 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
     if function not in (*factors, np.multiply):
         raise call.refused("it joins two branches; use their sum, difference or product")
     a, b = a.settled(), b.settled()
-    found = _alike(call, a, b)
-    if found is None and (vectors := (a.vector(call.name), b.vector(call.name)))[0] and vectors[1]:
+    alike = _alike(call, a, b)
+    if alike is None and (vectors := (a.vector(call.name), b.vector(call.name)))[0] and vectors[1]:
         a, b = vectors[0], vectors[1]
-        found = _alike(call, a, b)
-    if found is None:
+        alike = _alike(call, a, b)
+    if alike is None:
         raise call.refused(f"it joins values of {a.own} and {b.own}; use branches of one shape")
-    left, right, at = found
+    left, right, at = alike
     terms = ((1.0, left, right),) if function is np.multiply else ((1.0, left), (factors[function], right))
     return a.then(gate(call.name, *terms), at)
 
@@ -83,10 +83,16 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
             raise call.refused("divide by constants only")
         number = float(c.reshape(-1)[0])
         return value.apply(call.name, f"{number:g}/{{}}", lambda z: number / z)
-    one, none = np.ones_like(c), np.zeros_like(c)
+    ones_c, none = np.ones_like(c), np.zeros_like(c)
     with np.errstate(divide="ignore"):
-        ways = {"add": (one, c), "sub": (one, -c), "rsub": (-one, c), "mul": (c, none), "div": (1 / c, none)}
-    scale, shift = ways[operation]
+        scale_shift = {
+            "add": (ones_c, c),
+            "sub": (ones_c, -c),
+            "rsub": (-ones_c, c),
+            "mul": (c, none),
+            "div": (1 / c, none),
+        }
+    scale, shift = scale_shift[operation]
     if c.size == 1:
         return value.affine(call.name, float(scale.flat[0]), float(shift.flat[0]))
     value, (scale, shift) = of_channels(call, value, scale, shift)
@@ -97,21 +103,21 @@ def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, lis
     """Constants of a tensor's shape as (C,) each, and the value whose channels they are of: it may have to be
     one axis of features. Raises UnsupportedNodeError when they differ by anything else."""
     shape = constants[0].shape
-    for found in (value, value.vector(call.name)):
-        if found is None or len(shape) > found.places.ndim:
+    for candidate in (value, value.vector(call.name)):
+        if candidate is None or len(shape) > candidate.places.ndim:
             continue
         try:
-            full = [np.broadcast_to(c, found.places.shape) for c in constants]
+            full = [np.broadcast_to(c, candidate.places.shape) for c in constants]
         except ValueError:
             continue
-        by_channel = [np.zeros(found.op.shape[0]) for _ in constants]
-        for each, values in zip(by_channel, full, strict=True):
-            each[found.channel] = values
+        by_channel = [np.zeros(candidate.op.shape[0]) for _ in constants]
+        for channel, values in zip(by_channel, full, strict=True):
+            channel[candidate.channel] = values
         if all(
-            np.array_equal(each[found.channel], v, equal_nan=True)
-            for each, v in zip(by_channel, full, strict=True)
+            np.array_equal(channel[candidate.channel], v, equal_nan=True)
+            for channel, v in zip(by_channel, full, strict=True)
         ):
-            return found, by_channel
+            return candidate, by_channel
     raise call.refused(
         f"a constant of shape {shape} on values of {value.own}; use a scalar, or one value a "
         "channel or feature"

@@ -33,12 +33,17 @@ def standard(call: Call) -> Value:
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
     """A full layer on the last axis, ``weights`` (K, M); at each place of a map (row, column, channel)."""
     w = np.asarray(weights, np.float64)
-    found = value if value.counts(-1) else value.vector(call.name)
-    if found is None or found.axis == found.places.ndim - 1 or w.ndim != 2 or w.shape[0] != found.op.shape[0]:
+    vector = value if value.counts(-1) else value.vector(call.name)
+    if (
+        vector is None
+        or vector.axis == vector.places.ndim - 1
+        or w.ndim != 2
+        or w.shape[0] != vector.op.shape[0]
+    ):
         raise call.refused(
             f"weights of shape {w.shape} on values of {value.own}; flatten the values to one axis before it"
         )
-    return mixed(call, found, -1, w, bias)
+    return mixed(call, vector, -1, w, bias)
 
 
 def mixed(
@@ -115,8 +120,8 @@ def _pooling(call: Call) -> Value:
     if call.a.get("ceil_mode", 0):
         (_, *sizes), pads = value.op.shape, patches.padding
         around = (pads[0] + pads[2], pads[1] + pads[3])
-        each = zip(sizes, around, patches.kernel, patches.dilation, patches.stride, strict=True)
-        if any((size + pad - d * (k - 1) - 1) % s for size, pad, k, d, s in each):
+        axes = zip(sizes, around, patches.kernel, patches.dilation, patches.stride, strict=True)
+        if any((size + pad - d * (k - 1) - 1) % s for size, pad, k, d, s in axes):
             raise call.refused(
                 "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
             )
@@ -204,8 +209,8 @@ def _batch_norm(call: Call) -> Value:
     shift = beta - mean * scale
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         raise NetworkError(f"node {call.name!r} holds a weight that is not finite; accepted: finite numbers")
-    ones = [1] * (value.places.ndim - 2)
-    value, by_channel = of_channels(call, value, scale.reshape(-1, *ones), shift.reshape(-1, *ones))
+    unit_axes = [1] * (value.places.ndim - 2)
+    value, by_channel = of_channels(call, value, scale.reshape(-1, *unit_axes), shift.reshape(-1, *unit_axes))
     return value.by_channel(call.name, *by_channel)
 
 
@@ -217,8 +222,8 @@ def _pad(call: Call) -> Value:
         places = [a % rank for a in axes]
         if len(pads) != 2 * len(places) or len(set(places)) != len(places):
             raise call.refused("use two pads for each of its axes")
-        both = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
-        pads = [both.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
+        ends_of = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
+        pads = [ends_of.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
     number = call.optional(2)
     around = float(call.a.get("value", 0.0) if number is None or not number.size else number.reshape(-1)[0])
     constant = call.a.get("mode", "constant") == "constant" and np.isfinite(around)
@@ -249,9 +254,9 @@ def _resize(call: Call) -> Value:
     else:
         times = np.ones(0) if scales is None else scales.reshape(-1)
     by = {a % rank: float(f) for a, f in zip(axes, times, strict=False) if a % rank}
-    whole = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
+    by_integers = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
     turned_ends = call.a.get("coordinate_transformation_mode") == "align_corners"
-    if call.a.get("mode", "nearest") != "nearest" or not whole or turned_ends or by.get(1, 1) != 1:
+    if call.a.get("mode", "nearest") != "nearest" or not by_integers or turned_ends or by.get(1, 1) != 1:
         raise call.refused("use mode nearest, and whole numbers of times as many rows and columns")
     block = (int(by.get(2, 1)) if rank == 4 else 1, int(by.get(rank - 1, 1)))
     patches = Patches(shape=value.op.shape, kernel=(1, 1))

@@ -56,23 +56,23 @@ def lower(
         still = np.ptp(samples.reshape(-1, by_call.low.size), axis=0) == 0
     scaling = Scaling(graph, holds)
     scaling.run(by_call, still, progress)
-    made = scaling.made
+    scaled_nodes = scaling.made
     repeated = graph.calls if by_call.low.size > 1 else 1
     low, high = (np.tile(v, repeated) for v in (by_call.low, by_call.high))
     input_range = InputRange(low, high, read.axes, () if read.axes is None else read.unfolded)
     network = Network(
-        tuple(m.node for m in made),
+        tuple(m.node for m in scaled_nodes),
         graph.input.shape,
         name,
-        {"imported": {"nodes": [m.name for m in made]}},
+        {"imported": {"nodes": [m.name for m in scaled_nodes]}},
         scaling.states,
         graph.calls,
         dataclasses.replace(meaning, inputs=input_range),
     )
-    counts = np.zeros((len(made), 2))  # pre-activations beyond the tables, and all, by node
+    counts = np.zeros((len(scaled_nodes), 2))  # pre-activations beyond the tables, and all, by node
 
     def watch(number: int, z: Floats) -> None:
-        stretch = made[number].stretch
+        stretch = scaled_nodes[number].stretch
         if stretch is not None:
             counts[number] += stretch.lost(z), z.size
 
@@ -84,16 +84,16 @@ def lower(
         progress(len(graph.uses), len(graph.uses))
     shape, (c, h, w) = graph.output.shape, graph.input.shape
     shapes = network.map_shapes[network.first :]
-    own = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
+    own_shape = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,
-        shape=(graph.calls, c) if graph.calls > 1 else own,
+        shape=(graph.calls, c) if graph.calls > 1 else own_shape,
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
         blocks=tuple(
             m.block(outputs, beyond / seen_of if seen_of else None)
-            for m, (outputs, *_), (beyond, seen_of) in zip(made, shapes, counts.tolist(), strict=True)
+            for m, (outputs, *_), (beyond, seen_of) in zip(scaled_nodes, shapes, counts.tolist(), strict=True)
             if m.stretch is not None or not m.node.fires
         ),
         notes=tuple(notes),
@@ -107,13 +107,15 @@ def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) ->
 
     Of maps it is widened to what their codes must stand for.
     """
-    each = graph.input.shape[1:] == (1, 1)
-    given = InputRange(np.zeros(1), np.ones(1))
+    is_vector = graph.input.shape[1:] == (1, 1)
+    value_range = InputRange(np.zeros(1), np.ones(1))
     if samples is not None:
-        given = InputRange.of_samples(samples.reshape(-1, int(np.prod(graph.input.shape))), each=each)
-    if each:
-        return given
-    span = code_span(float(given.low.min()), float(given.high.max()), holds)
+        value_range = InputRange.of_samples(
+            samples.reshape(-1, int(np.prod(graph.input.shape))), each=is_vector
+        )
+    if is_vector:
+        return value_range
+    span = code_span(float(value_range.low.min()), float(value_range.high.max()), holds)
     return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
 

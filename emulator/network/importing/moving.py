@@ -20,21 +20,22 @@ def _moved(call: Call) -> list[Any]:
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("it picks by the data; use constant numbers and shapes")
-    known = {s: k for s, k in zip(call.node.input, call.known, strict=True) if s and k is not None}
+    constants = {s: k for s, k in zip(call.node.input, call.known, strict=True) if s and k is not None}
     return [
-        _placed(call, value, places) for places in call.evaluated({**known, call.node.input[0]: value.places})
+        _placed(call, value, places)
+        for places in call.evaluated({**constants, call.node.input[0]: value.places})
     ]
 
 
 def _placed(call: Call, value: Value, places: Any) -> Value:
-    found = value.moved(places, call.name)
-    if found is None or found.axis is None:
+    moved = value.moved(places, call.name)
+    if moved is None or moved.axis is None:
         raise call.refused(
             f"it makes {places.shape} of {value.places.shape}, samples among them; move whole channels or "
             "features, or take the last call of a sequence"
         )
-    shaped = call.kind in SHAPING and value.is_raw and value.in_order and found.in_order
-    return raw_input(found.own, len(places)) if shaped and len(found.own) in (2, 3) else found
+    shaped = call.kind in SHAPING and value.is_raw and value.in_order and moved.in_order
+    return raw_input(moved.own, len(places)) if shaped and len(moved.own) in (2, 3) else moved
 
 
 def concatenate(call: Call) -> Value:

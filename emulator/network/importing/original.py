@@ -81,10 +81,10 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
         samples = drawn if samples is None else np.concatenate([samples, drawn])
 
     def answers(x: Array, *, calls_first: bool) -> list[Array]:
-        given = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
+        tensor = torch.as_tensor(np.ascontiguousarray(x)).to(kind)
         with _asked(module), torch.no_grad():
-            found = module(given.transpose(0, 1) if calls_first else given)
-        return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(found)]
+            result = module(tensor.transpose(0, 1) if calls_first else tensor)
+        return [np.asarray(t.detach().cpu().numpy()) for t in _tensors(result)]
 
     calls_first = _takes_calls_first(
         module, shape, lambda first: answers(samples[:EXAMPLES], calls_first=first)
@@ -120,9 +120,11 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
     except Exception:  # whatever it raises: tracing's own error says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
-        given = f"input_shape {tuple(example.select(axis, 0).shape)}"
+        shape_words = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
-            type(module).__name__, "forward", f"PyTorch's exporter does not take it with {given} ({first})"
+            type(module).__name__,
+            "forward",
+            f"PyTorch's exporter does not take it with {shape_words} ({first})",
         ) from None
 
 
@@ -134,9 +136,9 @@ def of_estimator(estimator: Any) -> Original:
     width = getattr(estimator, "n_features_in_", None)
     if width is None:
         raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
-    classes, one = np.asarray(getattr(estimator, "classes_", ())), np.zeros((1, width), np.float32)
-    several = len(classes) > 0 and np.ndim(estimator.predict(one)) > 1
-    if several and np.shape(_probabilities(estimator, one)) != (1, len(classes)):
+    classes, single = np.asarray(getattr(estimator, "classes_", ())), np.zeros((1, width), np.float32)
+    several = len(classes) > 0 and np.ndim(estimator.predict(single)) > 1
+    if several and np.shape(_probabilities(estimator, single)) != (1, len(classes)):
         raise UnsupportedNodeError(
             type(estimator).__name__,
             "estimator",
@@ -148,7 +150,7 @@ def of_estimator(estimator: Any) -> Original:
         with warnings.catch_warnings(action="ignore"):
             written, last = _convertible(estimator)
             options = _scores(last) if len(classes) else None
-            proto = converter.to_onnx(written, one, options=options)
+            proto = converter.to_onnx(written, single, options=options)
     except Exception as error:  # of the converter's own kinds
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
@@ -157,10 +159,12 @@ def of_estimator(estimator: Any) -> Original:
 
     def answers(x: Array) -> list[Array]:
         flat = x.reshape(len(x), -1).astype(np.float32)
-        ways = ("predict_proba", "decision_function", "predict")
-        found = [np.asarray(getattr(estimator, way)(flat)) for way in ways if hasattr(estimator, way)]
+        methods = ("predict_proba", "decision_function", "predict")
+        results = [
+            np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
+        ]
         # Of two classes scikit-learn has the second one's score, and the graph both.
-        return found + [np.stack([-a, a], axis=1) for a in found if a.ndim == 1 and a.dtype.kind == "f"]
+        return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES
     return Original(prepared(proto), answers, task, tuple(map(str, classes)))
@@ -197,10 +201,10 @@ def _silent() -> Iterator[None]:
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
             with contextlib.suppress(OSError):  # a process may have closed it
-                kept = os.dup(number)
-                stack.callback(os.close, kept)
+                saved = os.dup(number)
+                stack.callback(os.close, saved)
                 os.dup2(nowhere.fileno(), number)
-                stack.callback(os.dup2, kept, number)
+                stack.callback(os.dup2, saved, number)
         stack.enter_context(warnings.catch_warnings(action="ignore"))
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))

@@ -46,17 +46,17 @@ class Proof:
         if samples is None:
             x = rng.uniform(low, high, (DRAWN, *self.read.own_shape))
         else:
-            own = samples.reshape(len(samples), -1)
-            drawn = rng.permuted(own[rng.integers(len(own), size=DRAWN)], axis=0)
-            x = np.concatenate([own, drawn]).reshape(-1, *self.read.own_shape)
-        found = self._run((self.read.name, self.read.tensor), x)
-        self._check_answers([x], found[self.read.name])
+            flat_samples = samples.reshape(len(samples), -1)
+            drawn = rng.permuted(flat_samples[rng.integers(len(flat_samples), size=DRAWN)], axis=0)
+            x = np.concatenate([flat_samples, drawn]).reshape(-1, *self.read.own_shape)
+        tensors = self._run((self.read.name, self.read.tensor), x)
+        self._check_answers([x], tensors[self.read.name])
         self._check_alone(x)
         try:
-            wanted = placed(self.read.end, found[self.read.tensor], len(x))
+            expected = placed(self.read.end, tensors[self.read.tensor], len(x))
         except ValueError:
             raise self._difference(x) from None
-        if not _same(self._after(self.ours(x)), wanted):
+        if not _same(self._after(self.ours(x)), expected):
             raise self._difference(x)
         return len(x)
 
@@ -84,26 +84,26 @@ class Proof:
         proto, names = self.original.proto, list(dict.fromkeys(tensors))
         source, part = only_input(proto), onnx.ModelProto()
         part.CopyFrom(proto)
-        known = {o.name: o for o in proto.graph.output}
+        outputs = {o.name: o for o in proto.graph.output}
         del part.graph.output[:], part.graph.node[:]
-        part.graph.output.extend(known.get(t, onnx.ValueInfoProto(name=t)) for t in names)
+        part.graph.output.extend(outputs.get(t, onnx.ValueInfoProto(name=t)) for t in names)
         part.graph.node.extend(_needed(proto.graph, names))
         session, dims = _session(part), source.type.tensor_type.shape.dim
         axis = int(self.read.calls_first)
         fixed = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix how many samples it takes
         rows = fixed or batch
-        given = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
-        found: dict[str, list[Array]] = {name: [] for name in names}
-        for start in range(0, len(given), rows):
-            some = given[start : start + rows]
+        typed = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
+        results_of: dict[str, list[Array]] = {name: [] for name in names}
+        for start in range(0, len(typed), rows):
+            some = typed[start : start + rows]
             some = np.resize(some, (fixed or len(some), *some.shape[1:]))
             try:
                 results = session.run(names, {source.name: np.ascontiguousarray(np.moveaxis(some, 0, axis))})
             except Exception as error:  # runtimes raise what their kernels raise
-                raise _cannot_run(error, f" on samples of {given.shape[1:]}") from None
+                raise _cannot_run(error, f" on samples of {typed.shape[1:]}") from None
             for name, values in zip(names, results, strict=True):
-                found[name].append(np.asarray(values))
-        return found
+                results_of[name].append(np.asarray(values))
+        return results_of
 
     def _after(self, y: Floats) -> Floats:
         """What the model makes of the graph's outputs before the tensor that can be compared."""
@@ -118,12 +118,12 @@ class Proof:
             return
         graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
         answers = zip(*map(self.original.answers, batches), strict=True)
-        known = [
+        answers_known = [
             np.concatenate([a.astype(np.float64).reshape(-1) for a in of])
             for of in answers
             if of[0].dtype.kind in "fiub"
         ]
-        if not any(graph[: a.size].size == a.size and _same(graph[: a.size], a) for a in known):
+        if not any(graph[: a.size].size == a.size and _same(graph[: a.size], a) for a in answers_known):
             raise UnsupportedNodeError(
                 "output",
                 self.read.name,
@@ -139,22 +139,22 @@ class Proof:
 
     def _difference(self, x: Floats) -> NetworkError:
         """The first node, in the model's order, whose values are not the model's own."""
-        few, seen = x[:WHERE_MAX], dict[Op, Floats]()
-        made = {n: node for node in self.original.proto.graph.node for n in node.output}
-        known = {n: v for n, v in self.read.values.items() if n in made and v.at is not None}
-        names = [n for n, v in known.items() if n != self.read.tensor and v.left_out is None]
-        self.read.graph.run(self.read.ordered(few), seen.__setitem__)
-        theirs, reshaped = self._run(names, few), None
+        few, values_of = x[:WHERE_MAX], dict[Op, Floats]()
+        maker = {n: node for node in self.original.proto.graph.node for n in node.output}
+        readable = {n: v for n, v in self.read.values.items() if n in maker and v.at is not None}
+        names = [n for n, v in readable.items() if n != self.read.tensor and v.left_out is None]
+        self.read.graph.run(self.read.ordered(few), values_of.__setitem__)
+        model_values, reshaped = self._run(names, few), None
         for name in names:
-            value, node, kind = known[name], made[name].name or made[name].output[0], made[name].op_type
-            if value.op not in seen or theirs[name][0].dtype.kind not in "fiub":
+            value, node, kind = readable[name], maker[name].name or maker[name].output[0], maker[name].op_type
+            if value.op not in values_of or model_values[name][0].dtype.kind not in "fiub":
                 continue
             try:
-                wanted = placed(value, theirs[name], len(few))
+                expected = placed(value, model_values[name], len(few))
             except ValueError:  # the model sees it in another shape, which may be all that differs
                 reshaped = reshaped or (node, kind)
                 continue
-            if not _same(value.of(seen[value.op]).reshape(len(few), -1), wanted):
+            if not _same(value.of(values_of[value.op]).reshape(len(few), -1), expected):
                 break
         else:
             node, kind = reshaped or ("output", self.read.name)
@@ -167,10 +167,10 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
     """The model's own tensor of ``value``, an array a batch, as (n, C * H * W) of its operator. Raises
     ValueError when it has another size."""
     axis = value.axis or 0
-    whole = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
-    found = np.empty((n, value.size))
-    found[:, value.first.reshape(-1)] = whole
-    return found
+    joined = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
+    ordered = np.empty((n, value.size))
+    ordered[:, value.first.reshape(-1)] = joined
+    return ordered
 
 
 def _apart(x: Floats) -> list[int]:

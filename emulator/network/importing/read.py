@@ -93,21 +93,21 @@ def import_model(
         low, high = (np.array([v], np.float64) for v in input_range)
         limits = InputRange(low, high)
     path = Path(model) if isinstance(model, str | os.PathLike) else None
-    given = None if samples is None else _finite(samples)
+    finite_samples = None if samples is None else _finite(samples)
     try:
-        found = _original(model, path, input_shape, given)
-        read = Reading(found.proto, input_shape, output)
-        read.notes.extend(found.notes)
-        own = None if given is None else _samples(given, read)
-        proof = Proof(read, found)
-        compared = proof.check(own, *(input_range or (0.0, 1.0)))
+        original = _original(model, path, input_shape, finite_samples)
+        read = Reading(original.proto, input_shape, output)
+        read.notes.extend(original.notes)
+        own_samples = None if finite_samples is None else _samples(finite_samples, read)
+        proof = Proof(read, original)
+        compared = proof.check(own_samples, *(input_range or (0.0, 1.0)))
         lowered = lower(
             read,
             name or (type(model).__name__ if path is None else path.stem),
-            None if own is None else read.ordered(own),
-            None if own is None else proof.theirs(own),
+            None if own_samples is None else read.ordered(own_samples),
+            None if own_samples is None else proof.theirs(own_samples),
             limits,
-            _meaning(found, read),
+            _meaning(original, read),
             progress,
         )
         return Imported(*lowered, proof, compared)
@@ -169,13 +169,13 @@ def _meaning(original: Original, read: Reading) -> Meaning:
 
 
 def _finite(samples: npt.ArrayLike) -> Floats:
-    given = np.asarray(samples)
+    array = np.asarray(samples)
     x = None
-    if given.dtype.kind in "biufO":
+    if array.dtype.kind in "biufO":
         with contextlib.suppress(TypeError, ValueError):  # objects that are no numbers
-            x = given.astype(np.float64)
+            x = array.astype(np.float64)
     if x is None:
-        raise NetworkError(f"samples have dtype {given.dtype}; accepted: numbers")
+        raise NetworkError(f"samples have dtype {array.dtype}; accepted: numbers")
     if not np.isfinite(x).all():
         raise NetworkError("samples hold a value that is not finite; accepted: finite numbers")
     return x

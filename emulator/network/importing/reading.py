@@ -148,9 +148,9 @@ class Reading:
 
     def ordered(self, x: Floats) -> Floats:
         """The model's own samples (n, ...) flat, as the graph takes them."""
-        own = x.reshape(len(x), *self.unfolded)
-        own = own if self.axes is None else own.transpose(0, *(a + 1 for a in self.axes))
-        return own.reshape(len(x), -1)
+        samples = x.reshape(len(x), *self.unfolded)
+        samples = samples if self.axes is None else samples.transpose(0, *(a + 1 for a in self.axes))
+        return samples.reshape(len(x), -1)
 
     def run(self, x: Floats) -> Floats:
         """The graph's outputs (n, M) of flat samples."""
@@ -179,16 +179,16 @@ class Reading:
         from onnx import TensorProto
 
         kinds = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
-        (found,) = (o for o in self._proto.output if o.name == name)
-        return found.type.tensor_type.elem_type not in kinds
+        (declared,) = (o for o in self._proto.output if o.name == name)
+        return declared.type.tensor_type.elem_type not in kinds
 
     def _node(self, node: Any) -> None:
         for source in node.input:
             if source in self._refused:
                 raise self._refused[source]
-        known = [self._constants.get(s) if s else None for s in node.input]
+        constants = [self._constants.get(s) if s else None for s in node.input]
         values = [self.values.get(s) if s else None for s in node.input]
-        call = Call(node, self._opsets, known, values, self.notes, self._memories)
+        call = Call(node, self._opsets, constants, values, self.notes, self._memories)
         if node.domain not in (*DOMAINS, DOMAIN):
             raise call.refused(
                 f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
@@ -214,19 +214,19 @@ def _results(call: Call) -> list[Any]:
         return [call.value]
     if kind in NORMALISED:
         return [_normalised(call)]
-    found = HANDLERS[kind](call) if kind in HANDLERS else None
-    found = elementwise(call) if found is None else found
-    if found is None:
+    results = HANDLERS[kind](call) if kind in HANDLERS else None
+    results = elementwise(call) if results is None else results
+    if results is None:
         raise call.refused(INSTEAD.get(kind, OTHERWISE))
-    return found if isinstance(found, list) else [found]
+    return results if isinstance(results, list) else [results]
 
 
 def _normalised(call: Call) -> Value:
     """What comes before a softmax or a normalisation of all outputs, which may only end a model."""
     value, shape = call.value, call.value.places.shape
     axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
-    rest = [size for i, size in enumerate(shape) if i not in (0, axis)]
-    if value.axis != 0 or axis == 0 or any(size > 1 for size in rest):
+    other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
+    if value.axis != 0 or axis == 0 or any(size > 1 for size in other_sizes):
         raise call.refused(
             f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
         )
@@ -248,12 +248,12 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
     """Shape of one sample: all but the axis of samples, which may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
-    own = [size for i, size in enumerate(sizes) if i != int(calls_first)]
-    if not own or any(s <= 0 for s in own):
+    sample_sizes = [size for i, size in enumerate(sizes) if i != int(calls_first)]
+    if not sample_sizes or any(s <= 0 for s in sample_sizes):
         raise NetworkError(
             f"input {value.name!r} has shape {sizes} (0: open); give the shape of one sample (--input-shape)"
         )
-    return tuple(own)
+    return tuple(sample_sizes)
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:

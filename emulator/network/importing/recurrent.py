@@ -81,9 +81,9 @@ def _layer(call: Call) -> list[Any]:
         memories = [(h, _apply(RELU if relu else TANH, _both(call.name, value.op, h, gates["h"])))]
     call.memories.extend(memories)
     out = value.mixed(memories[0][1], -1)
-    whole = replace(out, places=np.expand_dims(out.places, 2 if layout else 1))
+    all_calls = replace(out, places=np.expand_dims(out.places, 2 if layout else 1))
     last = replace(out, places=out.places.take([-1], layout))
-    return [whole, last, replace(last, op=memories[-1][1])]
+    return [all_calls, last, replace(last, op=memories[-1][1])]
 
 
 def _lstm(node: str, x: Op, h: Op, c: Op, gates: Gates) -> Memories:
@@ -107,9 +107,9 @@ def _gru(node: str, x: Op, h: Op, gates: Gates, *, reset_after: bool) -> Memorie
         n = gate(name, (1.0, outer), (1.0, gate(name, (1.0, r, inner))))
     else:
         n = _both(name, x, gate(name, (1.0, r, h)), new)
-    ones = np.ones(h.shape[0])
-    rest = view(f"{node}.z", z, scale=-ones, shift=ones)
-    return [(h, gate(f"{node}.h", (1.0, rest, _apply(TANH, n)), (1.0, z, h)))]
+    unit = np.ones(h.shape[0])
+    one_minus_z = view(f"{node}.z", z, scale=-unit, shift=unit)
+    return [(h, gate(f"{node}.h", (1.0, one_minus_z, _apply(TANH, n)), (1.0, z, h)))]
 
 
 def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:

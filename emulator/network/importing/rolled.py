@@ -32,7 +32,7 @@ def rolled(graph: Graph) -> Graph:
     if not alike or of[graph.output] < last or any(of[s] < last - 1 for s in states):
         return graph
     x, memories = given("input", (features, 1, 1)), [given(s.name, s.shape, 0.0) for s in states]
-    known: dict[Any, Op] = {}
+    op_of: dict[Any, Op] = {}
     copies: list[dict[Op, Op]] = []
     for call, before in ((last - 1, earlier), (last, states)):
         new = dict(zip(before, memories, strict=True))
@@ -41,26 +41,26 @@ def rolled(graph: Graph) -> Graph:
                 new[op] = x
             elif of[op] == call:
                 fresh = replace(op, inputs=tuple(new[i] for i in op.inputs))
-                new[op] = known.setdefault(_content(fresh), fresh)
+                new[op] = op_of.setdefault(_content(fresh), fresh)
         copies.append(new)
     nexts = tuple(copies[0][s] for s in states)
-    found = Graph(x, copies[1][graph.output], tuple(zip(memories, nexts, strict=True)), calls)
+    graph_of_calls = Graph(x, copies[1][graph.output], tuple(zip(memories, nexts, strict=True)), calls)
     tried = np.random.default_rng(0).normal(size=(4, calls * features))
     with np.errstate(all="ignore"):
-        alike = np.allclose(found.run(tried), graph.run(tried), rtol=1e-6, atol=1e-9)
-    return found if alike else graph
+        alike = np.allclose(graph_of_calls.run(tried), graph.run(tried), rtol=1e-6, atol=1e-9)
+    return graph_of_calls if alike else graph
 
 
 def _parts(graph: Graph) -> dict[Op, int]:
     """The operators that are one row of the input, and which."""
     size, features = int(np.prod(graph.input.shape)), graph.input.shape[2]
-    held = {graph.input: np.arange(size, dtype=np.float64).reshape(1, *graph.input.shape)}
+    places_of = {graph.input: np.arange(size, dtype=np.float64).reshape(1, *graph.input.shape)}
     parts = {}
     for op in graph.uses:
-        if op.kind == "view" and len(op.inputs) == 1 and op.inputs[0] in held:
-            held[op] = evaluated(REALS, At(), op.node, [held[op.inputs[0]]])
-            call = int(held[op].flat[0]) // features
-            if np.array_equal(held[op].reshape(-1), np.arange(call * features, (call + 1) * features)):
+        if op.kind == "view" and len(op.inputs) == 1 and op.inputs[0] in places_of:
+            places_of[op] = evaluated(REALS, At(), op.node, [places_of[op.inputs[0]]])
+            call = int(places_of[op].flat[0]) // features
+            if np.array_equal(places_of[op].reshape(-1), np.arange(call * features, (call + 1) * features)):
                 parts[op] = call
     return parts
 

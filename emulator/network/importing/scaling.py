@@ -116,8 +116,8 @@ class Scaling:
         """A matrix product, with its second operand and its function."""
         source = op.inputs[node.sources[0]]
         x, second = self._views[source], None
-        whole = x.index is None or node.patches.groups == 1
-        if not whole or (any(node.patches.padding) and x.zero is None):
+        reads_all = x.index is None or node.patches.groups == 1
+        if not reads_all or (any(node.patches.padding) and x.zero is None):
             x = self._plainly(source)
         if node.skip is not None:
             second = self._views[op.inputs[node.skip]]
@@ -158,9 +158,9 @@ class Scaling:
         about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
         x = []
         for number, source in enumerate(op.inputs):
-            held = self._views[source]
-            fits = held.is_plain and (number not in about_zero or held.zero is not None)
-            x.append(held if fits else self._plainly(source))
+            source_view = self._views[source]
+            fits = source_view.is_plain and (number not in about_zero or source_view.zero is not None)
+            x.append(source_view if fits else self._plainly(source))
         stretch = self._stretch(op)
         span = stretch.span
         terms, total = [], node.zero
@@ -182,8 +182,8 @@ class Scaling:
             raise UnsupportedNodeError(
                 op.name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
             )
-        made = Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
-        return self._with(op, Made(made, op.name, stretch))
+        node_made = Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
+        return self._with(op, Made(node_made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
         """Values moved: no node."""
@@ -264,8 +264,12 @@ class Scaling:
         """A product on the codes, with the function of ``stretch``; without, the sums. ``second``: in one
         map. Raises NetworkError when a weight is not finite."""
         _, height, width = node.patches.shape
-        whole = x.joined(self.shapes)
-        patches = Patches.whole(whole) if x.flat else replace(node.patches, shape=(whole[0], height, width))
+        joined_shape = x.joined(self.shapes)
+        patches = (
+            Patches.whole(joined_shape)
+            if x.flat
+            else replace(node.patches, shape=(joined_shape[0], height, width))
+        )
         weights, bias = _on_codes(node, x, patches)
         pad = x.zero if any(patches.padding) else 0.0
         if pad is None:
@@ -279,8 +283,8 @@ class Scaling:
             raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
         activation = None if stretch is None else stretch.activation
         dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
-        made = Product(dense, x.sources, patches, pad, skip, weight)
-        return self._with(op, Made(made, name, stretch))
+        node_made = Product(dense, x.sources, patches, pad, skip, weight)
+        return self._with(op, Made(node_made, name, stretch))
 
     def _plainly(self, op: Op) -> View:
         """The value in one map whose codes all mean the same, 0 among them; one more rounding."""
@@ -321,8 +325,8 @@ def _gain(x: View, values: tuple[float, ...]) -> float:
     """What averages can be stretched by: they span less than what they are of; a 0 stays a code."""
     if (x.scale == 0).any():
         return 1.0
-    most = max(float(((value - x.shift) / x.scale).max()) for value in values)
-    gain = min(1 / max(most, 1 / GAIN_MAX), GAIN_MAX)
+    largest = max(float(((value - x.shift) / x.scale).max()) for value in values)
+    gain = min(1 / max(largest, 1 / GAIN_MAX), GAIN_MAX)
     if x.zero:
         gain = float(np.floor(gain * x.zero * INPUT_MAX + 1e-9)) / (x.zero * INPUT_MAX)
     return max(1.0, gain)

@@ -34,16 +34,16 @@ def simplified(graph: Graph) -> Graph:
 def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
     """The graph with the rule of its kind applied to each operator once."""
     count: dict[Op, int] = {}
-    known: dict[Any, Op] = {}
+    op_of: dict[Any, Op] = {}
 
     def change(op: Op, fresh: Op) -> Op:
         if fresh.kind in rules:
             fresh = rules[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
-        if key in known:  # read once more
-            count[known[key]] += graph.uses[op]
-            return known[key]
-        known[key] = fresh
+        if key in op_of:  # read once more
+            count[op_of[key]] += graph.uses[op]
+            return op_of[key]
+        op_of[key] = fresh
         count[fresh] = max(count.get(fresh, 0), graph.uses[op])
         return fresh
 
@@ -79,8 +79,8 @@ def _view(op: Op, node: View, alone: Alone) -> Op:
     if node.index is not None or not alone(before):
         return op
     if pooled is not None and before.inputs[0].kind == "product" and alone(before.inputs[0]):
-        whole = pooled.inside or not any(pooled.patches.padding)
-        if (node.scale > 0).all() if pooled.of == "max" else whole:
+        is_inside = pooled.inside or not any(pooled.patches.padding)
+        if (node.scale > 0).all() if pooled.of == "max" else is_inside:
             return replace(before, inputs=(replace(op, inputs=before.inputs),))
     if gated is None or np.ptp(node.scale) > 0 or np.ptp(node.shift) > 0:
         return op
@@ -98,8 +98,8 @@ def _product(op: Op, node: Product, alone: Alone) -> Op:
     before = op.inputs[0]
     weighted, pooled = before.of(Product), before.of(Pool)
     if weighted is not None and alone(before):
-        both = _one_product(weighted, node)
-        return op if both is None else replace(op, node=both, inputs=before.inputs)
+        merged = _one_product(weighted, node)
+        return op if merged is None else replace(op, node=merged, inputs=before.inputs)
     plain = pooled is not None and pooled.patches.kernel == (1, 1) == pooled.patches.stride
     if pooled is not None and plain and pooled.of == "average" and pooled.pad == 0:
         pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
@@ -114,17 +114,17 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
     if node.is_sum and len(node.terms) == 2 == len(op.inputs):
         a, b = (op.inputs[t.a] for t in node.terms)
         if a.kind == b.kind == "product" and alone(a) and alone(b):
-            both = _stacked(op, node, a, b)
-            if both is not None:
-                return both
+            merged = _stacked(op, node, a, b)
+            if merged is not None:
+                return merged
     for i, term in enumerate(node.terms):
         inner = op.inputs[term.a].of(Gate)
         if inner is None or term.b is not None or not alone(op.inputs[term.a]):
             continue
-        others = [op.inputs[t.a] for j, t in enumerate(node.terms) if j != i]
-        if (inner.is_sum and node.is_sum) or len(others) + len(inner.terms) > GATE_TERMS_MAX:
+        other_inputs = [op.inputs[t.a] for j, t in enumerate(node.terms) if j != i]
+        if (inner.is_sum and node.is_sum) or len(other_inputs) + len(inner.terms) > GATE_TERMS_MAX:
             continue
-        if len(others) == 1 and others[0].kind == "product" and alone(others[0]):
+        if len(other_inputs) == 1 and other_inputs[0].kind == "product" and alone(other_inputs[0]):
             continue  # that product takes the gate in as its second operand
         return _unfolded(op, node, i, inner)
     return op
@@ -206,12 +206,12 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     bias = fa * _real(a.dense.bias) + fb * _real(b.dense.bias) + total.zero
     if first.inputs[0] is second.inputs[0]:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
-    both = view(op.name, first.inputs[0], second.inputs[0])
-    patches = replace(a.patches, shape=(both.shape[0], *a.patches.shape[1:]))
+    joined_view = view(op.name, first.inputs[0], second.inputs[0])
+    patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
     # The channels of both, at each place of the kernel.
-    each = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
-    rows = np.concatenate(each, axis=1).reshape(-1, wa.shape[1])
-    return product(first.name, both, rows, bias, patches)
+    reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
+    rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
+    return product(first.name, joined_view, rows, bias, patches)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
@@ -221,8 +221,8 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     """
     node = before.only(Product)
     patches = node.patches
-    whole = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
-    if not whole or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
+    covers_all = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
+    if not covers_all or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
         return None
     window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
     if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches

@@ -74,9 +74,9 @@ class Stretch:
         if self.function is None:
             return 0
         outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
-        held = np.interp(outside, *self.points)
-        wanted = (_values(self.function, outside) - self.span.low) / self.span.width
-        return int((np.abs(wanted - held) > 1 / INPUT_MAX).sum())
+        clamped = np.interp(outside, *self.points)
+        exact = (_values(self.function, outside) - self.span.low) / self.span.width
+        return int((np.abs(exact - clamped) > 1 / INPUT_MAX).sum())
 
 
 def stretch_of(
@@ -169,8 +169,8 @@ def _fitted(
     span = code_span(float(y.min()), float(y.max()), holds)
     points = np.stack([u, np.clip((y - span.low) / span.width, 0.0, 1.0)])
     window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
-    at = np.clip(window.values(), u[0], u[-1])
-    wanted = np.clip((_values(function, at) - span.low) / span.width, 0.0, 1.0)
-    table = fit_pwl(INPUT_MAX * np.interp(at, *points))
-    error = float(np.abs(table.evaluate()[0] / INPUT_MAX - wanted).max())
+    inputs = np.clip(window.values(), u[0], u[-1])
+    exact = np.clip((_values(function, inputs) - span.low) / span.width, 0.0, 1.0)
+    table = fit_pwl(INPUT_MAX * np.interp(inputs, *points))
+    error = float(np.abs(table.evaluate()[0] / INPUT_MAX - exact).max())
     return points, span, error

@@ -169,18 +169,18 @@ class Value:
         if not places.size or value.axis is None:
             return None
         numbers = len(np.unique(places // self.size))
-        seen = np.zeros(self.size, np.bool_)
-        seen[places % self.size] = True
-        return value if seen.all() and places.size == numbers * self.size else value.picked(name)
+        places_used = np.zeros(self.size, np.bool_)
+        places_used[places % self.size] = True
+        return value if places_used.all() and places.size == numbers * self.size else value.picked(name)
 
     def picked(self, name: str) -> Value | None:
         """Its channels in the order in which an axis has them, or its one axis of features."""
         value, rank, position = self.settled(), self.places.ndim, self.places % self.area
-        each = len(np.unique(self.places // self.size)) * self.area
-        whole = len(np.unique(position)) == self.area
+        values_each = len(np.unique(self.places // self.size)) * self.area
+        all_positions = len(np.unique(position)) == self.area
         for axis, count in enumerate(self.places.shape):
             index = np.moveaxis(value.channel, axis, 0).reshape(count, -1)[:, 0]
-            fits = whole and axis != self.axis and count * each == self.places.size
+            fits = all_positions and axis != self.axis and count * values_each == self.places.size
             if fits and (value.channel == _along(index, axis, rank)).all():
                 op, channels = _chosen(name, value.op, index), _along(np.arange(count), axis, rank)
                 number = value.places // self.size * int(np.prod(op.shape))
@@ -192,10 +192,10 @@ class Value:
         if len(self.own) != 1 or self.at is None:
             return None
         value, index = self.settled(), self.first
-        flat, whole = self.area > 1, _counts(index, self.size)
-        if not flat and whole:
+        flat, in_order = self.area > 1, _counts(index, self.size)
+        if not flat and in_order:
             return value
-        op = view(name, value.op, flat=flat, index=None if whole else index)
+        op = view(name, value.op, flat=flat, index=None if in_order else index)
         numbers = value.places // value.size * len(index)
         return value.then(op, numbers + _along(np.arange(len(index)), 1 - (self.axis or 0), 2))
 
@@ -237,14 +237,14 @@ def laid(op: Op, own: OwnShape, numbers: Ints) -> Ints:
 
 def turned(value: Value) -> Value | None:
     """The model's input, moved to (channel, row, column), named so; None: it was not only transposed."""
-    own, rank = value.own, len(value.own)
+    own_shape, rank = value.own, len(value.own)
     if not value.is_raw or value.at is None or value.axis != 0 or rank not in (2, 3):
         return None
     for axes in itertools.permutations(range(rank)):
-        before = [own[axes.index(a)] for a in range(rank)]
+        before = [own_shape[axes.index(a)] for a in range(rank)]
         if value.calls == 1 and (np.arange(value.size).reshape(before).transpose(axes) == value.first).all():
-            op = given("input", (own[0], 1 if rank == 2 else own[1], own[-1]), axes=axes)
-            return Value(op, laid(op, own, np.arange(len(value.places))))
+            op = given("input", (own_shape[0], 1 if rank == 2 else own_shape[1], own_shape[-1]), axes=axes)
+            return Value(op, laid(op, own_shape, np.arange(len(value.places))))
     return None
 
 

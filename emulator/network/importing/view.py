@@ -132,11 +132,11 @@ class View(Reads):
     def flatten(self, maps: Sequence[Shape]) -> View:
         """The value as a vector; ``maps``: shapes by number."""
         _, height, width = self.shape(maps)
-        each = height * width
-        if each == 1:
+        area = height * width
+        if area == 1:
             return self
-        index = None if self.index is None else (self.index[:, None] * each + np.arange(each)).reshape(-1)
-        scale, shift = np.repeat(self.scale, each), np.repeat(self.shift, each)
+        index = None if self.index is None else (self.index[:, None] * area + np.arange(area)).reshape(-1)
+        scale, shift = np.repeat(self.scale, area), np.repeat(self.shift, area)
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
@@ -149,8 +149,14 @@ class View(Reads):
 
 def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
     """Maps of ``shapes`` joined, then a View's fields ``moves``: what is not given changes nothing."""
-    whole, index = joined(list(shapes)), moves.get("index")
-    count = len(index) if index is not None else int(np.prod(whole)) if moves.get("flat") else whole[0]
+    joined_shape, index = joined(list(shapes)), moves.get("index")
+    count = (
+        len(index)
+        if index is not None
+        else int(np.prod(joined_shape))
+        if moves.get("flat")
+        else joined_shape[0]
+    )
     sources = tuple(range(len(shapes)))
     return View(sources, **({"scale": np.ones(count), "shift": np.zeros(count)} | moves))
 
@@ -159,18 +165,18 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
     """Values behind one another."""
     sizes = [part.joined(maps) for part in parts]
     sources = tuple(m for part in parts for m in part.sources)
-    whole = joined([maps[m] for m in sources])
+    joined_shape = joined([maps[m] for m in sources])
     flat = any(part.flat for part in parts)
     index = None
     if flat or any(part.index is not None for part in parts):
-        each = [int(np.prod(size)) if flat else size[0] for size in sizes]
-        starts = np.cumsum([0, *each[:-1]])
+        sizes_each = [int(np.prod(size)) if flat else size[0] for size in sizes]
+        starts = np.cumsum([0, *sizes_each[:-1]])
         index = np.concatenate([part.places + start for part, start in zip(parts, starts, strict=True)])
-        flat = flat and whole[1:] != (1, 1)
-        total = int(np.prod(whole)) if flat else whole[0]
+        flat = flat and joined_shape[1:] != (1, 1)
+        total = int(np.prod(joined_shape)) if flat else joined_shape[0]
         index = None if np.array_equal(index, np.arange(total)) else index
     if not flat and len(sources) > 1 and len(set(sources)) == 1:  # views of one map: it is read once
-        index = (np.arange(whole[0]) if index is None else index) % maps[sources[0]][0]
+        index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
     scale, shift = (np.concatenate([getattr(part, end) for part in parts]) for end in ("scale", "shift"))
     return View(sources, scale, shift, index, flat)

@@ -59,7 +59,7 @@ def test_a_function_of_joined_maps() -> None:
     compiled = map_network(network, "ideal", x)
     result = explain(network, compiled.program, compiled.die, x, x, labels)
     assert result.reference == 1.0
-    assert result.row(ALL).accuracy == pytest.approx(result.row(PROGRAM).accuracy, abs=0.05)
+    assert result.row(ALL).score == pytest.approx(result.row(PROGRAM).score, abs=0.05)
 
 
 @pytest.mark.slow
