@@ -1,4 +1,4 @@
-"""What a board can hold, in one object."""
+"""Limits of a board, in one object."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def behind(board: object) -> Iterator[Any]:
 
 
 class Holder(Protocol):
-    """What says which programs it can hold, and takes them; ``device`` runs the one that it holds."""
+    """Object that says which programs fit and takes them; ``device`` runs the one that it holds."""
 
     @property
     def abilities(self) -> Abilities: ...

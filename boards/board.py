@@ -21,7 +21,7 @@ class Board(Device):
 
     @property
     def abilities(self) -> Abilities:
-        """What its memories hold."""
+        """Contents of its memories."""
         return Abilities.of(self.geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
@@ -29,5 +29,6 @@ class Board(Device):
         self.load(program, lay_out(program, self.geometry), order=sample_order(program), progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:
-        """What has changed in the chip's memories since ``program`` was programmed; raises as ``compare``."""
+        """List the words that changed in the chip's memories since ``program`` was programmed; raises as
+        ``compare``."""
         return self.compare(program, lay_out(program, self.geometry))

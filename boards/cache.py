@@ -81,8 +81,8 @@ def _is(file: IO[str], path: Path) -> bool:
 def workshop(root: Path, entry: str) -> Iterator[Path]:
     """An empty folder in ``root`` to make ``entry`` in, whose lock ENTRY.lock the caller holds.
 
-    Beside its destination, so that a rename puts the result there whole. What killed processes left behind
-    of this or another entry is removed.
+    Beside its destination, so that a rename puts the result there whole. Leftovers of killed processes, of
+    any entry, are removed.
     """
     for left in root.glob(f"{WORK}*"):
         name = left.name.removeprefix(WORK)
@@ -116,7 +116,7 @@ def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             times[path] = path.stat().st_mtime
             if times[path] > now:
-                # Of a clock that was wrong: from here on it ages as any other.
+                # Written under a wrong clock: from now on it ages like any other.
                 os.utime(path, (now, now))
                 times[path] = now
     times.pop(newest, None)

@@ -52,7 +52,7 @@ class GoldenBoard:
         return self._geometry
 
     def identity(self) -> dict[str, Any]:
-        """That this is the golden model, its geometry, and the tag of the program it holds."""
+        """Identity: the golden model, its geometry, and the tag of its program."""
         g = self._geometry
         return {
             "board": "golden",
@@ -67,7 +67,7 @@ class GoldenBoard:
 
     @property
     def abilities(self) -> Abilities:
-        """What the geometry holds; without one everything."""
+        """Limits of the geometry; without one, none."""
         return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
@@ -110,7 +110,7 @@ class GoldenBoard:
         return [s.copy() for s in self._learning().states]
 
     def _programmed(self) -> Core:
-        """What computes the program that is held: of a learning one, where its pulses have come to."""
+        """The core that computes the current program: of a learning one, where its pulses have come to."""
         self._open()
         if self._core is None and self._learner is not None:
             self._core = Core(self._learner.program())

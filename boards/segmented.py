@@ -59,7 +59,7 @@ class Segmented:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """What is done here, one line a step."""
+        """Steps that run on the host, one line each."""
         return tuple(line for segment in self._segments for line in self._here(segment))
 
     def _here(self, segment: Segment) -> list[str]:

@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _alone(method: F) -> F:
-    """Of several threads one at a time: seed, segment and link of a board are one thread's."""
+    """Threads take turns: seed, segment and link of a board are one thread's."""
 
     @functools.wraps(method)
     def waits(self: Any, *given: Any, **how: Any) -> Any:
@@ -62,7 +62,7 @@ class SteppedBoard:
 
     @property
     def device(self) -> Holder:
-        """What holds the programs that fit."""
+        """The board for programs that fit."""
         return self._board
 
     @property
@@ -89,7 +89,7 @@ class SteppedBoard:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """What of the program runs on this side of the link, one line a step; nothing of one that fits."""
+        """Steps of the program that run on the host, one line each; none of a program that fits."""
         return () if self._segmented is None else self._segmented.on_host
 
     @property
@@ -177,7 +177,7 @@ class SteppedBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of virtual chips; see ``BoardApi.campaign``. Those of no chain that fits are run here."""
+        """Votes of virtual chips; see ``BoardApi.campaign``. Other programs run on the host."""
         if self._program is None or not self.campaigns_on_host:
             return self._board.device.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
@@ -185,7 +185,8 @@ class SteppedBoard:
 
     @_alone
     def scrub(self, program: Program) -> list[Upset]:
-        """What has changed in the chip's memories; of a program that is cut, in the segment that is there."""
+        """Words that changed in the chip's memories; of a program that is cut, in the segment that is
+        there."""
         if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:

@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class LearningApi(Protocol):
-    """What a board has that learns (``ndrite.emulator.spec.learning``)."""
+    """Interface of a board that learns (``ndrite.emulator.spec.learning``)."""
 
     def program_learning(
         self,
@@ -78,7 +78,7 @@ class LearningApi(Protocol):
 
 @runtime_checkable
 class BoardApi(Protocol):
-    """What ``ndrite.connect`` returns."""
+    """Interface of the board that ``ndrite.connect`` returns."""
 
     @property
     def geometry(self) -> Geometry | None:
@@ -86,7 +86,7 @@ class BoardApi(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """What the board says it is: plain numbers and strings, fit for JSON."""
+        """Identity of the board: plain numbers and strings, fit for JSON."""
         ...
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
@@ -154,7 +154,7 @@ class BoardApi(Protocol):
         ...
 
     def scrub(self, program: Program) -> list[Upset]:
-        """What has changed in the chip's memories since ``program`` was programmed; it is reloaded.
+        """List the words that changed since ``program`` was programmed; reload them.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class BoardApi(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the board. What is programmed stays on it."""
+        """Release the board. The program stays on the board."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -24,7 +24,7 @@ STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 
 class Device(Protocol):
-    """What a campaign needs of ``host.Device``."""
+    """Interface of ``host.Device`` that a campaign needs."""
 
     @property
     def geometry(self) -> Geometry: ...

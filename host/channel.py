@@ -1,4 +1,4 @@
-"""What ``Board`` needs of the way to a device: words, sections, inferences."""
+"""Interface of the way to a device: words, sections, inferences."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -282,7 +282,7 @@ class Device:
         return upsets
 
     def close(self) -> None:
-        """Close the link. What is programmed stays on the device."""
+        """Close the link. The program stays on the device."""
         self._channel.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What can go wrong between host and device, as a small hierarchy: catch HostError for all of it."""
+"""Errors between host and device, a small hierarchy: catch HostError for all of it."""
 
 from ndrite.emulator.spec.packets import Status
 
@@ -23,7 +23,7 @@ class ProtocolError(HostError):
 
 
 class IdentityError(HostError):
-    """What answered is not a device this host can drive; the message says what to rebuild."""
+    """The device is not one that this host can drive; the message says what to rebuild."""
 
 
 class DeviceError(HostError):

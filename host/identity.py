@@ -26,7 +26,7 @@ GEOMETRY_PREFIX = "geometry_"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a device says it is."""
+    """Identity of a device."""
 
     protocol: tuple[int, int]
     build_id: int
@@ -76,7 +76,7 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     more, words["lane_groups"] = divmod(words["lane_groups"], 1 << LANE_ROWS_BIT)
     words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
-    # What a host cannot see otherwise: a device with feature maps or groups of lanes overlaps inferences.
+    # No register tells this: a device with feature maps or groups of lanes overlaps inferences.
     overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1
     try:
         geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]

@@ -82,7 +82,8 @@ class Upset:
 
 
 def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
-    """What has changed in a section whose CRC differs; ``read(address, count)`` gives its words."""
+    """List the words that changed in a section whose CRC differs; ``read(address, count)`` gives its
+    words."""
     words = read(section.address, section.words.size)
     changed = (words ^ section.words).view(np.uint32)
     where = np.flatnonzero(changed)

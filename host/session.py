@@ -11,7 +11,7 @@ and ``SILENCE_S`` at least. Each silence in a row doubles it, up to the timeout;
 timeout count as failed attempts. Where the answer then comes behind the resynchronisation, the host was hasty
 and the link is not blamed. A simulated device has no such clock, and always gets the timeout.
 
-A request may therefore be executed twice, the second time after later requests of the same batch. That is
+A request may therefore be executed twice, the second time after later requests of the same batch. A repeat is
 harmless because requests are idempotent and a batch holds requests that do not depend on one another;
 ``Session.run`` returns only when all of them are answered.
 """
@@ -68,7 +68,7 @@ class Command(NamedTuple):
 
 @dataclass
 class SessionStatistics:
-    """What the session had to cope with since it began."""
+    """Faults that the session has seen since it began."""
 
     requests: int = 0
     resyncs: int = 0
@@ -120,7 +120,7 @@ class Session:
         self._synced = False
 
     def forget_waits(self) -> None:
-        """What requests take is not known any more: the device has another program."""
+        """The round trip is not known any more: the device has another program."""
         self._waits.clear()
 
     def run(

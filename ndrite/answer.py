@@ -41,7 +41,7 @@ class Answer:
         return plain | {"lost": self.lost, "won": self.won}
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a person reads: float network, this die, what was lost."""
+        """Rows of a table for people: float network, this die, what was lost."""
         name = self.measure.replace("_", " ")
         if not self.is_share:
             unit = f" {self.unit}".rstrip()

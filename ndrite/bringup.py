@@ -1,7 +1,7 @@
 """Bringing up a board: every check in order, and one report of it all.
 
-Bitstream and board come by hardware, or are the gateware compiled here. What cannot be reached any more is
-said.
+Bitstream and board come by hardware, or are the gateware compiled here. The report names every part that
+cannot be reached.
 """
 
 import contextlib
@@ -226,7 +226,7 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
 
 
 def heard(board: Board) -> dict[str, int]:
-    """What the host's side of the link had to cope with so far."""
+    """Return the faults on the link that the host has seen so far."""
     statistics = board.session.statistics
     return {name: getattr(statistics, name) for name in ("damaged_frames", "timeouts", "resyncs")}
 
@@ -294,7 +294,7 @@ def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Che
 
 
 def versions(loader: str | None) -> dict[str, str]:
-    """Of ndrite, what it computes with, Python and the machine, and the program that loads bitstreams."""
+    """Versions of ndrite, its libraries, Python, the machine, and the program that loads bitstreams."""
     from importlib.metadata import version
 
     versions_here = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}

@@ -129,7 +129,7 @@ class Classifier:
     def predict(self, x: Any) -> Any:
         """Class (n,): of the largest output, the first of equals, or of one output against its threshold.
 
-        Of a map of classes (n, places), of several labels truth values (n, labels).
+        A map of classes gives (n, places), several labels truth values (n, labels).
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Classifier:
         return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn 1.6 and later ask an estimator for."""
+        """Tags that scikit-learn 1.6 and later read."""
         from sklearn.utils import ClassifierTags, Tags, TargetTags
 
         return Tags("classifier", TargetTags(required=False), classifier_tags=ClassifierTags())

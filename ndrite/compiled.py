@@ -43,23 +43,23 @@ LOCAL_HEADER_BYTES = 30
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Compiled(Result):
-    """What ``ndrite.compile`` gives, and ``ndrite.load`` reads.
+    """The result of ``ndrite.compile``, and of ``ndrite.load``.
 
     Attributes
     ----------
     network:
         The float network.
     program, die:
-        What is computed, in integers, and the individual chip that computes it. ``program.meaning`` has class
+        The computation in integers, and the individual chip that does it. ``program.meaning`` has class
         names and units.
     samples:
         Codes uint8 (n, inputs) that the die was calibrated on.
     report:
-        What was lost, layer by layer: weight errors relative to the weights' rms, table errors in output
+        Errors layer by layer: weight errors relative to the weights' rms, table errors in output
         steps (LSB), signal-to-noise ratio in dB; None when read from a file (the program's ``provenance`` has
         its values).
     imported:
-        What importing a model did to it; None of a network and from a file.
+        The report of importing a model; None for a network and when read from a file.
     answer:
         How well the die does against the float network; None from a file, and of targets for many dies.
     """
@@ -266,7 +266,7 @@ def _digest(content: bytes) -> str:
 
 
 def _block(block: Any) -> tuple[str, str, str]:
-    """What a block's table gets wrong, in the model's unit and in steps, and how much lies beyond it."""
+    """Error of a block's table, in the model's unit and in steps, and how much lies beyond it."""
     if not block.table_error:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
@@ -300,7 +300,7 @@ def held(source: Any) -> Held:
 
 
 def compiled_of(source: Any) -> Compiled:
-    """What ``ndrite.compile`` gave; None: what ships. Errors as ``held``'s; a program alone is refused."""
+    """A result of ``ndrite.compile``; None: what ships. Errors as ``held``'s; a program alone is refused."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):

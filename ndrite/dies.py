@@ -42,7 +42,7 @@ class OverDies(Result):
     is_share:
         Whether scores are shares of right answers, 0..1.
     seeds:
-        Which dies.
+        Seeds of the dies.
     """
 
     name: str

@@ -47,7 +47,7 @@ class Work(NamedTuple):
 
 
 def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = None) -> Work:
-    """Of ``program`` on samples of codes ``x`` uint8 (n, inputs), without read noise.
+    """Count the products of ``program`` on codes ``x`` uint8 (n, inputs), without read noise.
 
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
@@ -67,7 +67,7 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """What ``ndrite.evaluate`` gives, of so many ``samples``, ``judged_by`` the labels of a file or data set.
+    """The result of ``ndrite.evaluate`` on ``samples``, ``judged_by`` the labels of a file or data set.
 
     ``mismatches`` counts samples with any output unequal to the golden model's. ``outputs`` is int32
     (samples, outputs).
@@ -80,7 +80,7 @@ class Evaluation(Result):
     ``score`` of the board, of the golden model and (where one was given) of the float network, in
     ``measure``, one of ``spec.task.MEASURES``; in JSON they stand under its name. The interval of a share of
     right answers is 95 % over samples (Wilson), of this one chip and read-noise seed; of maps and of several
-    labels it is wider than need be. Of values, ``target_rms`` is that of the targets about their means.
+    labels it is wider than need be. For values, ``target_rms`` is the rms of the targets about their means.
 
     ``segments`` programs took turns on the array (0: the host did everything), and ``swapped_words`` memory
     words changed between them; ``on_host`` says what was left to the host, one line each.
@@ -133,7 +133,7 @@ class Evaluation(Result):
 
     @property
     def failure(self) -> str | None:
-        """That outputs differ from the golden model's, and the first that do."""
+        """Say how many samples differ from the golden model, and which is the first."""
         if not self.mismatches:
             return None
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"

@@ -60,7 +60,7 @@ def array_of(source: Any) -> npt.NDArray[Any]:
 
 
 def name_of(source: Any, what: str) -> str:
-    """What an error calls it: the file's path, or ``what``."""
+    """Name for errors: the file's path, or ``what``."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 

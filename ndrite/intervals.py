@@ -62,7 +62,7 @@ def is_noise(lost: int, won: int, n: int) -> bool:
 def loss(lost: int, won: int, n: int) -> str:
     """A loss of accuracy in words: points with their interval by ``paired``, and whether it is noise.
 
-    What is won is called that: no loss is negative.
+    A gain is called one: no loss is negative.
     """
     low, high = paired(lost, won, n)
     if won > lost:
@@ -120,7 +120,7 @@ def crossed_of(
 def _draws(
     networks: int, dies: int, n: int, others: int, same_dies: bool
 ) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
-    """What each of ``DRAWS`` draws takes: parts of the rows (DRAWS, networks * dies), how often each sample
+    """Counts of each of ``DRAWS`` draws: parts of the rows (DRAWS, networks * dies), how often each sample
     (DRAWS, n), and parts of what is beside (DRAWS, others). Many quantities share them."""
     rng = np.random.default_rng(0)
     rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))

@@ -68,7 +68,7 @@ def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
 
 
 def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
-    """What a model's outputs mean once a user has named classes or the task.
+    """Meaning of a model's outputs once a user has named classes or the task.
 
     Raises InputError where the user contradicts the model, naming both readings.
     """

@@ -103,7 +103,7 @@ class Bases(torch.nn.Module):
     channels, count:
         C, and the curves of each.
     low, high:
-        What the inputs span, a number or one a channel.
+        Range of the inputs, one number or one per channel.
     each:
         Whether every channel's devices are tuned by themselves; else all of a basis are alike. The former
         begin a little apart.

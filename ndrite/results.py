@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class Result:
-    """What a verb found. A subclass says its numbers once as plain values and once in words."""
+    """The result of a verb. A subclass gives its numbers as plain values and in words."""
 
     __repr__ = brief_repr
     values: dict[str, Any]
@@ -43,7 +43,7 @@ class Result:
         return self.values
 
     def tables(self) -> Iterable[Table]:
-        """What a person reads first."""
+        """Tables for people."""
         return self.shown
 
     def details(self) -> Iterable[Table]:
@@ -51,7 +51,7 @@ class Result:
         return ()
 
     def lines(self) -> Iterable[str]:
-        """What stands below the tables, one line each."""
+        """Lines below the tables."""
         return self.said
 
     @property
@@ -84,7 +84,7 @@ class Summary(Result):
 
 @dataclass(frozen=True)
 class Found(Result):
-    """What a verb found, where plain values say it all: those, and the same in words."""
+    """The result of a verb whose plain values are all of it: those, and the same in words."""
 
     values: dict[str, Any]
     shown: tuple[Table, ...] = ()

@@ -237,7 +237,7 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
 
 
 def output_step(of: Takes, what: str) -> float:
-    """What one step of a program's outputs is in the model's unit. InputError where none is stored."""
+    """Size of one step of a program's outputs, in the model's unit. InputError where none is stored."""
     step = of.meaning.output_step
     if step is None:
         raise InputError(

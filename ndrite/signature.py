@@ -1,4 +1,4 @@
-"""What signatures of verbs are made of: names for types, ranges that hold everywhere, and progress."""
+"""Building blocks of the signatures of verbs: names for types, ranges that hold everywhere, and progress."""
 
 import functools
 import inspect
@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Option:
-    """What a parameter's name and type do not say.
+    """Properties of a parameter beyond its name and type.
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
@@ -82,7 +82,7 @@ def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int,
 
 
 def widths(hidden: str) -> tuple[int, ...]:
-    """Of full layers: ``64,32`` as its numbers, ``0`` as none."""
+    """Parse the widths of full layers: ``64,32`` as its numbers, ``0`` as none."""
     accepted = f"widths such as 128 or 64,32, each 1..{VECTOR_MAX}; 0 for none"
     none = hidden.strip() == "0"
     return () if none else integers(hidden, VECTOR_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
@@ -105,8 +105,8 @@ def share(text: str) -> tuple[int, int]:
 
 
 PathName = str | os.PathLike[str]
-Source = Annotated[Any, Option("FILE", text="What `compile` wrote or gave.")]
-Runs = Annotated[Any, Option("FILE", text="What `compile` wrote or gave, or a program alone.")]
+Source = Annotated[Any, Option("FILE", text="A result of `compile` or its file.")]
+Runs = Annotated[Any, Option("FILE", text="A result of `compile` or its file, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""
 Inputs = Annotated[Any, Option("FILE.npy", text=INPUTS)]

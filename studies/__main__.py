@@ -109,7 +109,7 @@ def _fill(alone: bool) -> None:
 
 
 def title(name: str) -> str:
-    """What a study is."""
+    """Title of a study."""
     of = publication(name)
     return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
 

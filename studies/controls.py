@@ -1,4 +1,4 @@
-"""What else could be adapted at the cost of tuning neurons: digital gain and bias, or output weights.
+"""Controls for tuning neurons, at the same cost: digital gain and bias, or output weights.
 
 The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
 from the same number of batches of the same size as the ECRAMs, by the same rule

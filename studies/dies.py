@@ -37,7 +37,7 @@ def changed(chip: str, **fields: Any) -> Chip:
 
 
 def number_of(seed: int, die: int) -> int:
-    """What draws die ``die`` of the network of ``seed``, and its read noise."""
+    """Seed of die ``die`` of the network of ``seed``, and of its read noise."""
     return 1000 * seed + die
 
 
@@ -88,7 +88,7 @@ def before_and_after(
     corrected: bool = True,
     cells: bool = False,
 ) -> list[Bools]:
-    """What die ``number`` gets right as it is made and, where there is a ``plan``, after tuning by it.
+    """Samples that die ``number`` gets right as made and, with a ``plan``, after tuning by it.
 
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """

@@ -1,7 +1,7 @@
 """Kolmogorov-Arnold networks of NDR curves against published ones and against MLPs.
 
 A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O; a wider MLP takes as
-much energy. What a chip loses is taken on dies, cause by cause; nothing is tuned on them.
+much energy. Losses are measured on dies, cause by cause; nothing is tuned.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ def energy_pj(network: Network, found: Labelled) -> float:
 
 
 def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
-    """What each die with one cause of error gets right; die d is drawn and read with seed d."""
+    """Samples that each die with one cause of error gets right; die d has seed d."""
     of, fit, right = CAUSES[cause], found.x[:512], []
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
@@ -61,7 +61,7 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
 
 
 def verdict(task: str, right: Floats) -> str:
-    """What the interval of an accuracy says of the published figure."""
+    """Compare the interval of an accuracy with the published figure."""
     published = TASKS[task]["published"]
     if published is None:
         return "no figure quoted"

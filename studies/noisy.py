@@ -33,7 +33,7 @@ class FewBits(torch.nn.Module):
         """Elementwise; the gradient is that of clipping alone."""
         step = self.top.detach() / self.steps
         clipped = x.clamp(min=0).minimum(self.top)
-        # What is added is 0, and has the gradient.
+        # The added term is 0 and carries the gradient.
         return (clipped.detach() / step).round_().mul_(step) + (clipped - clipped.detach())
 
 
@@ -86,7 +86,7 @@ def train(
 
 
 def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
-    """Which samples a network in floats, or one on a die, gets right, (n,)."""
+    """Samples that a network in floats, or one on a die, gets right, (n,)."""
     right_parts = []
     with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):

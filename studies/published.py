@@ -1,6 +1,6 @@
 """Published numbers, what was found here, and whether the two agree; the page that says so.
 
-What was published, what is accepted here and why stand in ``publications/NAME.yaml``.
+``publications/NAME.yaml`` has the published numbers, the accepted ranges and the reasons.
 """
 
 from functools import cache
@@ -52,7 +52,7 @@ def over_seeds(values: Floats) -> Found:
 
 @cache
 def publication(name: str) -> Publication | None:
-    """What a study's numbers are compared with; None where nothing is published.
+    """The publication that a study is compared with; None if there is none.
 
     Fields that many numbers share stand once, with the list of those numbers. ``computed_on`` says what ours
     is of, where that is no die; ``missed`` what we take for the reason of a number that is not reproduced.

@@ -1,4 +1,4 @@
-"""What tuning the neurons takes back: of what is wrong with a chip (recovery), and by which ECRAM (ecram).
+"""Recovery by tuning the neurons: of what is wrong with a chip (recovery), and by which ECRAM (ecram).
 
 Dies of the all-hardware chip with one value changed, the same networks and dies in every case; gradients go
 back through the cells as read. Cases, and what they change of the chip description, are data.
@@ -55,7 +55,7 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """What is lost to float in every state, and the part that tuning takes back."""
+    """Loss against float in every state, and the part that tuning recovers."""
     return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
 
 

@@ -41,7 +41,7 @@ def grid(name: str, smoke: bool) -> Runs:
 
 
 class Result(NamedTuple):
-    """What a study came to: its JSON file, its tables, and published numbers that are not met."""
+    """The outcome of a study: its JSON file, its tables, and published numbers that are not met."""
 
     value: dict[str, Any]
     tables: list[Table]

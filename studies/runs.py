@@ -22,7 +22,7 @@ FLOAT = "float"
 
 
 def described(name: str) -> Any:
-    """What ``NAME.yaml`` beside the studies says of their runs."""
+    """Contents of ``NAME.yaml`` beside the studies."""
     return read_yaml(Path(__file__).parent / f"{name}.yaml", EmulatorError)
 
 
@@ -33,14 +33,14 @@ def packed(right: Bools, like: Bools | None = None) -> str:
 
 
 def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
-    """What ``packed`` was given, (n,)."""
+    """Undo ``packed``, (n,)."""
     packed_bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     bits = np.unpackbits(packed_bits, count=n).astype(bool)
     return bits if like is None else bits ^ like
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
-    """What a run keeps: a network's own answers in float, and those of one die or several, by state."""
+    """Record of a run: a network's own answers in float, and those of one die or several, by state."""
     texts = {
         state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
         for state, right in others.items()
@@ -49,13 +49,13 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any
 
 
 def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
-    """What is right in runs, (networks, dies, n); runs of one ``seed`` are one network.
+    """Right answers of runs, (networks, dies, n); runs of one ``seed`` are one network.
 
     Parameters
     ----------
     what:
-        ``FLOAT``, or a state that ``kept`` was given: of one die a run, or of a list of them. Of dies that
-        not every network has, the last ones are left out.
+        ``FLOAT``, or a state that ``kept`` was given: of one die a run, or of a list of them. Dies that not
+        every network has are left out.
     """
     of_network: dict[int, list[Bools]] = {}
     for r in runs:

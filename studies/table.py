@@ -1,4 +1,4 @@
-"""What a study shows: tables of text, and the figure that is drawn of one."""
+"""Tables and figures of a study: tables of text, and the figure that is drawn of one."""
 
 import re
 import textwrap

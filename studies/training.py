@@ -64,7 +64,7 @@ def trained(
         large = len(labelled.x) > 20_000
         held_out = 5_000 if large else len(labelled.x) // 12
         batch, average = (256, 0.999) if large else (64, 0.97)
-        # Of the weights that it starts with an average keeps less than a hundredth.
+        # The average keeps less than a hundredth of the initial weights.
         average = min(average, 1 - 5 * batch / (epochs * (len(labelled.x) - held_out)))
     else:
         x, labels, _, _ = learning_data(0)

@@ -35,7 +35,7 @@ _COMMON: dict[str, Any] = {
 }
 TARGETS = (
     Target(name="colorlight-i9-udp", clock_mhz=100, **_COMMON, **ECP5_45F_UDP),
-    # What learns, on the cheapest board with gigabit Ethernet.
+    # A learning core, on the cheapest board with gigabit Ethernet.
     Target(
         name="colorlight-i9-learn-udp",
         clock_mhz=80,

@@ -22,7 +22,7 @@ AREA = ("luts", "ffs", "dsps", "brams")
 
 
 def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """What got worse by more than the limits, in words with the figures; empty when nothing did."""
+    """List the figures that got worse by more than the limits, in words; empty when none did."""
     worse = []
     before, now = baseline["fmax_mhz"], fresh["fmax_mhz"]
     if now < before * (1 - FMAX_LOSS):

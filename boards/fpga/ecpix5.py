@@ -47,7 +47,7 @@ TARGETS = (
         **_COMMON | {"aim": 1.02},
         **ECP5_85F_WIDE_UDP,
     ),
-    # What learns.
+    # The learning core.
     Target(
         name="ecpix5-85f-udp",
         clock_mhz=120,

@@ -41,7 +41,7 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
 
 
 def loader_version() -> str | None:
-    """What the loader says of its version; None where there is none."""
+    """Version that the loader prints; None if there is no loader."""
     try:
         lines = _said(_loader()).splitlines()
     except BuildError:
@@ -50,7 +50,7 @@ def loader_version() -> str | None:
 
 
 def _said(loader: str) -> str:
-    """What it says of its version; BuildError where it lacks a library of the machine."""
+    """Version that it prints. Raises BuildError if it lacks a library of the machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:

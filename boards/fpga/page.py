@@ -26,7 +26,7 @@ def table() -> str:
 
 
 def _design(board: Target) -> str:
-    """What it has less or more than the usual gateware."""
+    """Differences from the usual gateware."""
     g = board.geometry
     marks = {"small": board.small, "overlap": g.overlap, "maps": g.map_codes, "learns": board.learns}
     return ", ".join(mark for mark, is_so in marks.items() if is_so)

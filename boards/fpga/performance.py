@@ -1,4 +1,4 @@
-"""What a geometry at a clock can do for a program: estimated from the schedule and the wire's bytes."""
+"""Performance of a geometry at a clock for a program: estimated from the schedule and the wire's bytes."""
 
 import dataclasses
 from typing import Any

@@ -46,7 +46,8 @@ def board_netlist(board: Target) -> str:
 
 
 def made_from(board: Target) -> dict[str, Any]:
-    """What was placed and routed, and with which settings: the fields of a report that decide its figures."""
+    """The design that was placed and routed, and its settings: the fields of a report that decide its
+    figures."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 

@@ -48,9 +48,9 @@ class Rgmii(wiring.Component):
     Parameters
     ----------
     receive_delay_ps:
-        Of data behind the clock, which comes late to the registers through its network.
+        Delay of the data, since the clock reaches the registers late through its network.
     transmit_delay_ps:
-        Of the clock behind the data, where the PHY adds none.
+        Delay of the clock against the data, if the PHY adds none.
     """
 
     def __init__(self, *, receive_delay_ps: int, transmit_delay_ps: int) -> None:
@@ -71,7 +71,7 @@ class Rgmii(wiring.Component):
         clock = ClockSignal("eth")
 
         def comes(name: str, pin: Any) -> tuple[Signal, Signal]:
-            """What a pin had on the rising edge, and on the falling edge behind it."""
+            """Levels of a pin on the rising edge and on the falling edge after it."""
             late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
             _delay(m, f"{name}_delay", self.receive_taps, pin, late)
             m.submodules[name] = Instance(

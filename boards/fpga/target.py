@@ -1,4 +1,4 @@
-"""What the build flow needs to know of one FPGA board."""
+"""Description of one FPGA board for the build flow."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,8 @@ from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
 AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
-"""What place and route is asked for, in multiples of the board's clock: it gives up near what it is asked."""
+"""Frequency asked of place and route, in multiples of the board's clock: it gives up near what it is
+asked."""
 SMALL: dict[str, Any] = {"readouts": 1, "weight_bits": 8, "columns": 256, "layers": 4, "curves": 16}
 SMALL |= {"noise": False, "analog": False, "window": 1}
 """Of the geometry of a board whose core is ``ndrite.hdl.small``'s."""
@@ -70,7 +71,7 @@ class Target:
     Parameters
     ----------
     name:
-        What ``ndrite board build`` calls it.
+        Its name for ``ndrite board build``.
     device, package, speed:
         Part, as the place-and-route tool spells them; ``speed`` is the grade.
     same_die:

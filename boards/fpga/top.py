@@ -49,7 +49,7 @@ class BoardTop(wiring.Component):
         return m
 
     def _uart(self, m: Module) -> tuple[Value, Value]:
-        """What lights the LEDs: something coming in, something going out."""
+        """Meaning of the LEDs: something coming in, something going out."""
         board = self.board
         m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
         m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]

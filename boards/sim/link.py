@@ -30,8 +30,8 @@ class SimLink:
     pins:
         Go through the UART pins (slower) instead of the byte stream behind them.
     platform:
-        What ``ndrite.hdl.parts.target`` asks: a ``ndrite.boards.sim.Design``, say, to have the gateware of a
-        small part.
+        Properties that ``ndrite.hdl.parts.target`` reads: a ``ndrite.boards.sim.Design``, say, to have the
+        gateware of a small part.
     learns:
         Whether it has a learning core, in place of one that only infers.
     """

@@ -115,7 +115,7 @@ class SimCard(Running):
     def reset(self, *, after: int, cycles: int) -> None:
         """Reset the card for ``cycles`` clocks, ``after`` so many more; both at least 1.
 
-        What is on the link is lost.
+        Packets on the link are lost.
         """
         self.call("reset", after, cycles)
 

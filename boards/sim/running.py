@@ -25,11 +25,11 @@ class Running:
     library:
         Shared library made by ``ndrite.boards.sim.build``.
     prefix:
-        Of the names of its C functions.
+        Prefix of the names of its C functions.
     functions:
         Name without ``prefix`` -> function, beside ``delete``, ``run``, and a ``new`` that takes nothing.
     arguments:
-        What ``new`` is given.
+        Arguments of ``new``.
     """
 
     def __init__(self, library: Path, prefix: str, functions: dict[str, Function], *arguments: Any) -> None:

@@ -73,7 +73,7 @@ class SizedBoard:
 
     @property
     def abilities(self) -> Abilities:
-        """What the largest simulated array holds."""
+        """Limits of the largest simulated array."""
         return Abilities(USUAL.lanes * DEPTH_MAX, self._check)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:

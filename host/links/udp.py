@@ -58,7 +58,7 @@ CLOSINGS = 2
 class UdpLink:
     """A session with a device, which no other host has meanwhile. A stream in order, with gaps.
 
-    What is written is kept until it fills a datagram, or until a read finds nothing there. Where nothing is
+    Written bytes wait until they fill a datagram, or until a read finds nothing. Where nothing is
     heard for the whole of a read's time, a session is opened anew, since the device may have been powered
     off: nothing of the old one can be taken for the new one's.
 
@@ -67,7 +67,7 @@ class UdpLink:
     datagrams:
         The way to the device; the link closes it.
     name:
-        What errors call the device.
+        The device's name in errors.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class UdpLink:
         deadline: float | None = None
         left = timeout_s
         while True:
-            # What is already there goes first: meanwhile more may come to fill a datagram.
+            # Datagrams that have arrived are read first: meanwhile more bytes may fill one to send.
             datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
             if not datagram:
                 self._flush()
@@ -123,7 +123,7 @@ class UdpLink:
                 return piece
             if self._token is None:
                 return b""
-            # What is no piece must not keep a reader for ever.
+            # Datagrams that are no piece of the stream must not keep a reader for ever.
             now = time.monotonic()
             deadline = deadline or now + timeout_s
             left = max(0.0, min(left, deadline - now))
@@ -171,7 +171,7 @@ class UdpLink:
         self.datagrams.send(*pieces)
 
     def _piece(self, datagram: bytes) -> bytes:
-        """What a datagram adds to the stream: nothing where it is not this session's next."""
+        """Bytes that a datagram adds to the stream: nothing where it is not this session's next."""
         if len(datagram) < HEADER_BYTES:
             return b""
         kind, version, _, number, token = HEADER.unpack_from(datagram)

@@ -1,1 +1,1 @@
-"""What a chip costs, modelled: energy, latency and area of one inference, by component."""
+"""Cost of a chip, modelled: energy, latency and area of one inference, by component."""

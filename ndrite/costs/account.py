@@ -123,7 +123,7 @@ def account_of(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
-    """What one inference of ``program`` costs on its die, mean over samples x uint8 (n, inputs).
+    """Cost of one inference of ``program`` on its die, mean over samples x uint8 (n, inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
     neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:

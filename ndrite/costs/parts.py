@@ -1,9 +1,9 @@
 """Units of a chip: what one of them costs, and what a step asks of them.
 
-Of a converter the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553: energy from Schreier's
-figure of merit, bounded by resolution and rate, with a correction by technology node; area from a regression
-on node, rate and energy. Fitted by its authors to Murmann's ADC survey; coefficients of version 1.0.21. It
-answers for the best fifth of the survey.
+A converter follows the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553: energy from
+Schreier's figure of merit, bounded by resolution and rate, with a correction by technology node; area from a
+regression on node, rate and energy. Fitted by its authors to Murmann's ADC survey; coefficients of version
+1.0.21. It answers for the best fifth of the survey.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
 
 
 def buffer(k: Constants) -> Cost:
-    """What turns a current into a voltage that drives a device or a row of cells."""
+    """Amplifier that turns a current into a voltage and drives a device or a row of cells."""
     return Cost(k["buffer_pJ"], k["buffer_ns"], k["buffer_um2"])
 
 
@@ -159,7 +159,7 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
 
 @dataclass(frozen=True)
 class Use:
-    """What a step asks of one kind of unit, in one inference with all its calls.
+    """Work of a step on one kind of unit, in one inference with all its calls.
 
     ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
     hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;

@@ -102,7 +102,7 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
-    """What is read from and written to the memory of maps; wires carry the same."""
+    """Bits read from and written to the memory of maps; wires carry the same."""
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 

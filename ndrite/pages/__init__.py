@@ -1,1 +1,1 @@
-"""What is drawn: figures, and one self-contained page about one program."""
+"""Pictures and pages: figures, and one self-contained page about one program."""

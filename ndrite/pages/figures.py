@@ -89,7 +89,7 @@ def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any
 
 
 def curves(whole: Compiled, figure: Any) -> bool:
-    """What neurons of the first layer that has any should compute, and what the chip's tables do.
+    """Curves of the neurons of the first layer that has any, and what the chip's tables do.
 
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """

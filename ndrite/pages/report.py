@@ -32,7 +32,7 @@ CLASSES_MAX = 32
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Result):
-    """What ``ndrite.report`` gives: every number of the page, to be looked at or written.
+    """The result of ``ndrite.report``: every number of the page, to be looked at or written.
 
     Attributes
     ----------
@@ -41,13 +41,13 @@ class Report(Result):
     x, labels:
         Codes uint8 (samples, inputs), and labels in the form of ``task.answers`` to judge by.
     task:
-        What outputs mean.
+        The task of the outputs.
     answers:
         The golden model's, float64 (samples, outputs), in the model's unit.
     board:
         The committed report of an FPGA build; None where no board was chosen.
     seed, sources:
-        Of the read noise; where things come from.
+        Seed of the read noise; origin of each part.
     """
 
     subject: Compiled
@@ -147,7 +147,7 @@ class Report(Result):
 
     @property
     def flips(self) -> str:
-        """What the golden model has lost against floats."""
+        """Loss of the golden model against floats, in words."""
         program_row = self.explanation.program
         return "-" if program_row.lost is None else loss(program_row.lost, program_row.won or 0, self.samples)
 
@@ -186,7 +186,7 @@ class Report(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What the page is of, by digest, and what computed it."""
+        """Digests of the page's subject, and versions of what computed it."""
         from importlib.metadata import version
 
         import scipy
@@ -208,7 +208,7 @@ class Report(Result):
 
 @lru_cache(1)
 def _template() -> Any:
-    """Of the page; text of other people is escaped."""
+    """Template of the page; foreign text is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

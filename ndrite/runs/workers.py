@@ -208,7 +208,7 @@ class Cluster:
 
 
 def _installed(extras: tuple[str, ...]) -> dict[str, str]:
-    """What a worker must have as this process has it: version, code, and packages of extras."""
+    """Properties that a worker must share with this process: version, code, and packages of extras."""
     return {
         "ndrite": importlib.metadata.version("ndrite"),
         "code": code_digest("ndrite.emulator.golden.core")[:12],

@@ -41,7 +41,8 @@ class CheckFailed(Exception):
 
 
 def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
-    """Of a docstring of NumPy's form: text before its sections, of each parameter, commands of examples."""
+    """Split a docstring of NumPy's form: text before its sections, of each parameter, commands of
+    examples."""
     first, *parts = SECTION.split(docstring.replace("``", ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     parameters = {}
@@ -83,7 +84,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
 
 
 def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
-    """What a verb found: on stdout, or on stderr where its file goes to stdout."""
+    """Print the result of a verb: on stdout, or on stderr where its file goes to stdout."""
     if as_json:
         click.echo(json.dumps({**written, **result.as_dict()}, indent=2))
     elif STANDARD in written.values():
@@ -130,7 +131,7 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """What a function makes of a word. Its refusal is the message, which click 8.3 leaves out."""
+    """Convert a word by a function. Its refusal is the message, which click 8.3 leaves out."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -179,7 +179,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         return OK
     except OSError as error:
-        # What is written for a user names its file; the rest goes through the folder of temporary files.
+        # An error without a file name comes from the folder of temporary files.
         where = error.filename or (tempfile.gettempdir() if error.errno in FULL else "")
         where = f"{where}: " if where else ""
         return _fail(f"{where}{error.strerror or error}", BAD_INPUT)

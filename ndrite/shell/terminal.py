@@ -1,4 +1,4 @@
-"""What people see: tables on stdout, progress on stderr."""
+"""Output for people: tables on stdout, progress on stderr."""
 
 import re
 import sys
@@ -48,7 +48,7 @@ def note(text: str) -> None:
 def progress_bar(what: str) -> Iterator[Callable[..., None]]:
     """A bar on stderr while the block runs; a line every ten seconds where stderr is no terminal.
 
-    What it gives is told how far things are: ``(done, total)``, or in words.
+    The function that it yields takes the progress: ``(done, total)``, or in words.
     """
     console, said = Console(stderr=True), what
     over, began = Event(), time.monotonic()

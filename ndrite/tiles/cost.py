@@ -1,4 +1,4 @@
-"""What the products of a module on tiles cost: energy, latency and area of one sample, modelled."""
+"""Cost of the products of a module on tiles: energy, latency and area of one sample, modelled."""
 
 import dataclasses
 import functools
@@ -16,11 +16,11 @@ from ndrite.tiles.product import Product
 
 
 def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
-    """What one sample through ``chip``, a module that ``analog`` made, costs: mean over samples ``x``.
+    """Cost of one sample through ``chip``, a module that ``analog`` made: mean over samples ``x``.
 
-    Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. What
-    PyTorch computes between them (activations, pooling, gates, normalisation) is not in it. Each product has
-    arrays of its own, and products follow one another. ``x``: a tensor (n, ...), or a tuple of arguments.
+    Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. PyTorch's
+    work between them (activations, pooling, gates, normalisation) is not in it. Each product has arrays of
+    its own, and products follow one another. ``x``: a tensor (n, ...), or a tuple of arguments.
 
     Raises
     ------

@@ -43,7 +43,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """What FORMS has on the die, if its weights are held; everything else as it is."""
+        """Run a function that FORMS lists on the die if its weight is a parameter; run any other
+        unchanged."""
         form, keywords = FORMS.get(func), kwargs or {}
         if form is not None:
             result = form(self, *args, **{name: value for name, value in keywords.items() if name != "out"})

@@ -85,7 +85,7 @@ class Table:
 
 @dataclass(eq=False, repr=False)
 class Placement:
-    """What every product of one module shares; ``model.ndrite``.
+    """State that all products of one module share; ``model.ndrite``.
 
     Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
     pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives
@@ -142,7 +142,7 @@ class Placement:
         )
 
     def table(self) -> Table:
-        """What runs where, with the share of multiplications; ``print`` it."""
+        """Table of what runs where, with the share of multiplications; ``print`` it."""
         return self.what
 
     def close(self) -> None:

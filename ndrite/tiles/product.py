@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """What samples show of a product's inputs: first their range, then patches as codes of that range.
+    """Statistics of a product's inputs on the samples: first their range, then patches as codes of that
+    range.
 
     ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, C * kh * kw), maps as large as
     the kernel, evenly picked of those ``shown`` so far; ``given``: what the die gives the product for the one
-    call's, where it is read once a sample. Of several calls the first one's would not be all that the product
-    sees.
+    call's, where it is read once a sample. With several calls, the first call's inputs are not
+    representative.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,7 +47,7 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """What codes 0 and 255 stand for; 0, where it is inside, is exactly a code."""
+        """Values of codes 0 and 255; if 0 lies between them it is exactly a code."""
         span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 

@@ -66,7 +66,7 @@ def _text(name: str, row: dict[str, Any]) -> str:
 
 @verb
 def info(board: Board = "golden:", /) -> Found:
-    """What a board says it is, and versions for an issue.
+    """Identity of a board, and versions for an issue.
 
     Identity, geometry (rows, lanes, memory depths in words), counters (clock cycles, events).
 
@@ -174,8 +174,8 @@ def serve(
 def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) -> Found:
     """Test a board's registers, memories and arithmetic.
 
-    Against the golden model, bit for bit. Every word of every memory, then random networks. What was
-    programmed on the board is lost. Exit code 1 when any check fails.
+    Against the golden model, bit for bit. Every word of every memory, then random networks. The board loses
+    its program. Exit code 1 when any check fails.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def scrub(
     every: Annotated[float, Option("SECONDS", least=0, most=31_536_000)] | None = None,
     announce: Announce = unheard,
 ) -> Found:
-    """What has changed in a chip's memories; reloads it.
+    """List the words that have changed in a chip's memories; reload them.
 
     Checksums made in gateware are compared with the program's. Names each section with a changed bit. Exit
     code 1 when any was found (it is repaired then). The board is busy for the time of the look: about 30

@@ -121,7 +121,7 @@ def bringup(
 ) -> Found:
     """A board from bitstream to report.
 
-    Tests link, memories, arithmetic, noise and speed. What was on the board is lost. Exit code 1 when any
+    Tests link, memories, arithmetic, noise and speed. The board loses its program. Exit code 1 when any
     check fails; the report says which, with the build id and versions, and can be attached to an issue.
     Nobody has run this on hardware yet.
 

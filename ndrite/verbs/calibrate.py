@@ -62,7 +62,7 @@ def calibrate(
     Parameters
     ----------
     program:
-        What `compile` wrote or gave, for a chip with ECRAM at its neurons.
+        A result of `compile` or its file, for a chip with ECRAM at its neurons.
     inputs, labels:
         Samples (n, inputs) and classes (n,) to learn from; the last of them are measured on. Default:
         training and test samples of the data set that the network names, else the samples that calibrated
@@ -78,7 +78,7 @@ def calibrate(
     read_cells:
         Gradients go back through the cells as a test read shows them, not through the float weights.
     learning_seed:
-        Of the ECRAMs' spread, batches and pulse noise.
+        Seed of the ECRAMs' spread, the batches and the pulse noise.
     measure:
         Samples to measure on before and after: the first of the test set, 1000 unless given; of own samples
         the last, a quarter and at most 1000 unless given, which are then not learned from.

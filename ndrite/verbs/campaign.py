@@ -44,7 +44,7 @@ ON_HOST = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Wafer(Summary):
-    """What ``ndrite.campaign`` gives: how well many virtual chips of one program do.
+    """The result of ``ndrite.campaign``: how well many virtual chips of one program do.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def campaign(
     Parameters
     ----------
     program:
-        What `compile` wrote or gave, best with ``nominal``, or a program alone.
+        A result of `compile` or its file, best with ``nominal``, or a program alone.
     output:
         JSON file to write; work in progress is kept beside it and taken up again.
     chips, trials:
@@ -125,7 +125,7 @@ def campaign(
     count:
         First so many samples. Default: all of your own, 1000 of a data set.
     seed:
-        Which wafer: chips 0, 1, ... of a seed are the same on every board.
+        Seed of the wafer: chips 0, 1, ... of a seed are the same on every board.
     threshold:
         Accuracy, 0..1, that a good chip reaches (default: 0.85), or the greatest rms error of one.
     chip:
@@ -246,7 +246,7 @@ def run_campaign(
 
 
 class CampaignWarning(UserWarning):
-    """What a campaign does that a user may not expect."""
+    """A property of a campaign that a user may not expect."""
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:

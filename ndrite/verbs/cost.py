@@ -36,7 +36,7 @@ def cost(
     Parameters
     ----------
     program:
-        What `compile` wrote or gave. Default: what ships.
+        A result of `compile` or its file. Default: what ships.
     inputs:
         Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
         network names, else those that calibrated the die.

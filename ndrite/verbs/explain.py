@@ -21,14 +21,14 @@ from ndrite.samples import judged_samples
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
-    """What ``ndrite.explain`` gives.
+    """The result of ``ndrite.explain``.
 
     Attributes
     ----------
     explanation:
         Accuracy (0..1), or the rms error of targets, and output SNR (dB) by cause, against the float network.
     mitigation:
-        What every measure against the errors is worth; empty unless asked for.
+        Effect of every measure against the errors; empty unless asked for.
     judged_by:
         Where samples and labels are from.
     """

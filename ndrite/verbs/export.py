@@ -34,20 +34,20 @@ def export(
 ) -> Found:
     """A die for ngspice, or its devices as Verilog-A.
 
-    What stands in a deck is what the emulator computes with before codes: cells with their errors, wires,
+    A deck holds the values that the emulator computes with before codes: cells with their errors, wires,
     access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.
 
     Parameters
     ----------
     program:
-        What `compile` wrote or gave. Default: what ships.
+        A result of `compile` or its file. Default: what ships.
     inputs:
         Samples (n, inputs); default: test samples of the data set that the network names, else those that
         calibrated the die.
     spice:
         Deck of one product to write, a full one, driven by the samples one after the other.
     product:
-        Which one, from 0.
+        Its number, from 0.
     count:
         Samples of the deck.
     verilog_a:

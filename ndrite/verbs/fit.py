@@ -16,7 +16,7 @@ from ndrite.signature import File, Option, Output, Picture, verb
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(Result):
-    """What ``ndrite.fit`` gives.
+    """The result of ``ndrite.fit``.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Fit(Result):
     summary:
         How good the fit is and of how many devices.
     notes:
-        What was left out or does not fit, one line each.
+        Data that were left out or do not fit, one line each.
     measured, model:
         The data, and the fit of this kind with all its curves.
     """

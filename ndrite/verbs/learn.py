@@ -31,8 +31,8 @@ OWN_HELD = 12
 
 
 class LearnedInSitu(LearnedOn):
-    """What ``ndrite.learn`` gives: the chip that learned, ``compiled``, and ``summary``: accuracy (0..1) with
-    its interval, right answers of each epoch, pulses of each device."""
+    """The result of ``ndrite.learn``: the chip that learned, ``compiled``, and ``summary``: accuracy (0..1)
+    with its interval, right answers of each epoch, pulses of each device."""
 
     left_out = ("right_by_epoch",)
 
@@ -99,7 +99,7 @@ def learn(
     rate:
         Step of gradient descent, weights and inputs of 1.
     hidden_rate:
-        Times that, for all layers but the last.
+        Multiplies `rate` in every layer but the last.
     neuron_rate:
         The same step for ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay. Needs a chip with
         ECRAM at its neurons, such as dendritic-ndr.
@@ -111,16 +111,16 @@ def learn(
         row against their symmetry points and pulse the weights' own, or agad: the same with choppers, against
         what was read before.
     threshold:
-        Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it;
+        For tiki-taka and agad: accumulated read-out that triggers one pulse, in pulses of the fast device;
         default: 25, of agad 8; at least what moves a device by 1/255 of its bound.
     reference_error:
-        Of tiki-taka: deviation of the references from the symmetry points, of a nominal bound of 1.
+        For tiki-taka: deviation of the references from the symmetry points, of a nominal bound of 1.
     bound:
         Weight that the device's nominal bound stands for.
     epochs:
         Passes over all samples.
     learning_seed:
-        Of the order of samples, trains, pulses and read noise.
+        Seed of the sample order, the trains, the pulse noise and the read noise.
     resume:
         Go on where Ctrl-C or a failing link stopped; the result is the same. Where the board could not be
         asked any more how far it came, at the last whole epoch.
@@ -268,7 +268,7 @@ def _name(device: Any) -> str:
 
 
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
-    """What a learning depends on, plain values by name."""
+    """Everything that a training run depends on, plain values by name."""
     learning = ready.learning
     return {
         "program": learning.program.checksum(),

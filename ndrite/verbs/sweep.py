@@ -39,7 +39,7 @@ MEASURES: dict[str, tuple[str, float]] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Grid(Result):
-    """What ``ndrite.sweep`` gives: a row of plain values for every point of a plan.
+    """The result of ``ndrite.sweep``: a row of plain values for every point of a plan.
 
     Attributes
     ----------

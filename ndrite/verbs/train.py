@@ -29,7 +29,7 @@ SHIFTED_SIDE = 28
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trained(Summary):
-    """What ``ndrite.train`` gives: the float ``network``, and ``summary``: shape, the epoch kept and its
+    """The result of ``ndrite.train``: the float ``network``, and ``summary``: shape, the epoch kept and its
     accuracy (0..1), and of a data set that of its test samples."""
 
     network: Network
@@ -107,13 +107,13 @@ def train(
     rate:
         Largest step.
     weight_decay:
-        Of AdamW.
+        Weight decay and rates are AdamW's.
     shift:
         Largest shift of half the pictures, pixels; default: 1, and 0 for the small digits.
     flip:
         Mirror half the pictures.
     seed:
-        Of weights, batches and errors.
+        Seed of the initial weights, the batches and the errors.
     held_out:
         Last samples, which choose the epoch; default: a twelfth of them.
     half:

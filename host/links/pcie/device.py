@@ -1,4 +1,4 @@
-"""What the driver needs of a PCI card."""
+"""Interface of a PCI card that the driver needs."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -23,7 +23,7 @@ class PciDevice(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
     def read(self, offset: int, /) -> int:

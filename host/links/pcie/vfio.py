@@ -71,7 +71,7 @@ class VfioDevice:
             )
         fcntl.ioctl(group, GROUP_CONTAINER, struct.pack("<i", container))
         fcntl.ioctl(container, SET_IOMMU, TYPE1V2_IOMMU)
-        # Of a mutable buffer the result is the kernel's, here the card's descriptor.
+        # With a mutable buffer, ioctl returns the kernel's result, here the card's descriptor.
         card = fcntl.ioctl(group, GROUP_DEVICE, bytearray(self.name.encode() + b"\0"), True)
         self._open.append(card)
         size, offset = self._region(card, BAR0_INDEX)
