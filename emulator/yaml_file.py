@@ -53,10 +53,10 @@ class _Refused(Exception):
 
 
 def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
-    """What the file holds: mappings with text keys, lists, and text, numbers, booleans, nothing. Raises error
-    when the file cannot be read, is no YAML, larger than 1 MiB, repeats parts by aliases (a few bytes could
-    stand for gigabytes) or a key, is nested too deeply, or holds another kind of value, such as a date or an
-    octal number."""
+    """Contents of the file: mappings with text keys, lists, and text, numbers, booleans, nothing. Raises
+    error when the file cannot be read, is no YAML, larger than 1 MiB, repeats parts by aliases (a few bytes
+    could stand for gigabytes) or a key, is nested too deeply, or holds another kind of value, such as a date
+    or an octal number."""
     try:
         size = path.stat().st_size
         require(size <= BYTES_MAX, f"{path}: size", f"{size} bytes", f"at most {BYTES_MAX}", error)

@@ -153,7 +153,7 @@ def descriptor(
 
 
 def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
-    """What the column memories hold of a layer, int32 (M,) by region."""
+    """Words of a layer in the column memories, int32 (M,) by region."""
     gain, offset = layer.gain.astype(np.uint32), layer.offset.astype(np.int64) & 0xFFF
     scale, curve = layer.scale.astype(np.uint32), layer.curve.astype(np.uint32)
     return {

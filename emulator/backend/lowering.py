@@ -53,7 +53,7 @@ class Lowered:
     shapes, targets:
         Shape of every map, and the map that each step writes.
     numbers:
-        Of each product, its number in the read noise's key.
+        Number of each product in the read noise's key.
     areas:
         Runs of maps that lie side by side, as they are joined.
     kept:
@@ -85,7 +85,7 @@ class Lowered:
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
             self._take(step, program.first + i, at_once.get(i))
-        # What the last product needs is copied before the states change.
+        # Maps that the last product reads are copied before the states change.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
         if self.calls > 1:
@@ -94,7 +94,7 @@ class Lowered:
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """What the array holds, in order."""
+        """Products that the array holds, in order."""
         return of_kind(Product, self.steps)
 
     @property
@@ -166,7 +166,7 @@ class Lowered:
         return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
-        """What gives the program's last map as sums."""
+        """Product that gives the program's last map as sums."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
         outputs, patches = math.prod(shape), Patches.whole(shape)
         picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)

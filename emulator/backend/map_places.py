@@ -27,7 +27,7 @@ class Place:
 
     @classmethod
     def alone(cls, base: int, shape: Shape) -> Place:
-        """Of a map that is joined with no other."""
+        """Place of a map that is joined with no other."""
         return cls(base, shape, shape[0])
 
     @property

@@ -97,7 +97,7 @@ def _asked_after(program: Program, stop: int) -> frozenset[int]:
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
-    """What becomes of a run; None: it fits no device, and is more than one step."""
+    """Segment of a run; None: it fits no device, and is more than one step."""
     refused, targets = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)

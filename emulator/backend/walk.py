@@ -195,7 +195,7 @@ class _Records:
         return fields
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
-        """What is read, and how."""
+        """Fields that say which maps are read, and how."""
         patches, kind = step.patches, step.kind
         steps = max(*patches.stride, *patches.dilation)
         self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")

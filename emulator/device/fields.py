@@ -104,7 +104,7 @@ _hints = cache(partial(get_type_hints, include_extras=True))
 
 
 def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
-    """What each field of a section takes, by name."""
+    """Accepted values of each field of a section, by name."""
     return {name: hint.__metadata__[0] for name, hint in _hints(cls).items()}
 
 

@@ -58,7 +58,7 @@ class Measurements:
         return list(dict.fromkeys(self.device.tolist()))
 
     def where(self, rows: Bools) -> Self:
-        """Those of the ``rows`` (n,)."""
+        """Measurements of the ``rows`` (n,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=columns, device=self.device[rows])
 

@@ -18,7 +18,7 @@ from ndrite.emulator.spec.arrays import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class PulseCount:
-    """What it took to program an array, one cell after the other.
+    """Effort of programming an array, one cell after the other.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class PulseCount:
     pulses, most_pulses, reads:
         Sets and resets of all cells and of the most pulsed one; verifying reads.
     time_s, energy_J:
-        Of all cells together; forming, reads and pulses.
+        Total of all cells; forming, reads and pulses.
     error_uS, law_uS:
         Root mean square distance from the targets, and what ``cell.programming_error`` says of them.
     wear:
@@ -62,9 +62,9 @@ class Programming(Pulsed):
     most_pulses:
         Pulses after which a cell is given up.
     set_V, reset_V, pulse_ns, pause_ns:
-        Of a pulse; the pause follows it.
+        Duration of a pulse; the pause follows it.
     read_V, read_ns:
-        Of a verifying read.
+        Duration of a verifying read.
     forming_V, forming_ms:
         Of the one pulse that forms a fresh cell; 0: it needs none.
     """

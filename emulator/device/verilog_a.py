@@ -1,7 +1,7 @@
 """Devices of a chip as Verilog-A modules, and their laws as text.
 
 Modules (NDR device, ECRAM, RRAM cell) are without noise, spread and events: a gate's pulse moves an ECRAM's
-state at a rate that leaves, after ``PULSE_S``, what a pulse of its model does. That is exact, because the
+state at a rate that leaves, after ``PULSE_S``, what a pulse of its model does. The form is exact, because the
 models' steps are linear functions of the state. A device's current is one expression that Verilog-A and
 ngspice's behavioural sources both read.
 """

@@ -53,7 +53,7 @@ def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> No
 
 @dataclass(frozen=True)
 class Draw:
-    """What selects the read noise: ``index`` int64 (samples,); none of it without ``noise``."""
+    """Key of the read noise: ``index`` int64 (samples,); none of it without ``noise``."""
 
     seed: int
     index: Ints
@@ -68,7 +68,7 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """What each kind of step makes of maps of codes (n, C, H, W), read noise drawn by ``draw``.
+    """Result of each kind of step on maps of codes (n, C, H, W), read noise drawn by ``draw``.
 
     ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of
     a product in place of ``Codes.sums``: a board, where it holds that product. All else is as the program has

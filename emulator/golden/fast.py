@@ -170,7 +170,7 @@ class FastProduct:
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         columns = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
         self._columns = np.stack([column.astype(np.int64) for column in columns])
-        # What every curve answers to every voltage code from V_MIN on, uint8 (curves, 4096).
+        # Answers of every curve to every voltage code from V_MIN on, uint8 (curves, 4096).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
         values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else NO_CODES
@@ -199,7 +199,7 @@ class FastProduct:
         if step.skip is not None:
             skip = maps[step.skip]
             if step.block != (1, 1):
-                # Of a group's columns their place in the block comes before their channel.
+                # Order within a group: block position, then channel.
                 parts = skip.reshape(patches.groups, -1, n, rows, g, columns, h)
                 parts = parts.transpose(0, 4, 6, 1, 2, 3, 5)
                 skip = np.ascontiguousarray(parts)
@@ -282,7 +282,7 @@ def _where(p: Patches, border: int) -> npt.NDArray[np.int64]:
 
 
 def _answers(program: Program, step: Table) -> Codes:
-    """What every element of a table answers to every code, uint8 (E, 256)."""
+    """Answers of every element of a table to every code, uint8 (E, 256)."""
     codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
     channels = np.broadcast_to(codes, (256, int(step.channel.max()) + 1, 1, 1))
     answers = table(step, channels, program.curve_base, program.curve_slope)

@@ -24,9 +24,9 @@ def random_program(
 ) -> Program:
     """A network of random shape and parameters that ``geometry`` can hold.
 
-    What is not given is drawn; ``sizes`` are the widths of input, hidden layers and output. ``corner``:
-    largest weights, gains and offsets, and shifts at both ends of their range, so that every clip and width
-    is reached.
+    Parameters that are not given are drawn; ``sizes`` are the widths of input, hidden layers and output.
+    ``corner``: largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
+    and width is reached.
     """
     for _ in range(1000):
         depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))

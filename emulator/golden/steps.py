@@ -13,7 +13,7 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def second_operand(step: Product, skip: Codes) -> Ints:
-    """What a second operand adds to z, (n, positions, M): rshift_round(r * skip_gain, skip_shift)."""
+    """Addend of a second operand to z, (n, positions, M): rshift_round(r * skip_gain, skip_shift)."""
     assert step.skip_gain is not None
     r = step.patches.gather(skip, step.block).astype(np.int64)
     return rshift_round(r * step.skip_gain.astype(np.int64), step.skip_shift)

@@ -43,7 +43,7 @@ class Labelled:
 
     @property
     def meaning(self) -> Meaning:
-        """What a network that learns from them is told of its inputs and outputs."""
+        """Meaning of inputs and outputs for a network that learns from them."""
         if not self.classes:
             return Meaning()
         return Meaning(data_set=None if self.own else self.name, task=CLASSES, classes=self.classes)

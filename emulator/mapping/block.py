@@ -40,7 +40,7 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # Which of the node's outputs a column gives.
+    # The node's output that a column gives.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
@@ -82,7 +82,7 @@ def packed(node: Product, groups: int) -> Product:
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """What each product cuts, and its outputs, whatever blocks and groups it is laid out in.
+    """Patches and outputs of each product, whatever blocks and groups it is laid out in.
 
     Without the ``network`` that the program was made of, groups that were packed count as one.
     """

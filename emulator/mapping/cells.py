@@ -54,7 +54,7 @@ class Cells:
     place:
         Physical row (K,) of every row; None: the same.
     pulses:
-        What it took where cells were programmed by pulses; None: by a law, or read from a file.
+        Pulses that programming took; None: by a law, or read from a file.
     """
 
     target: Floats

@@ -45,7 +45,7 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 def axes(
     chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of every neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
+    """Per neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
     axes, and on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so

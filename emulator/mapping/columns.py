@@ -43,7 +43,7 @@ class BiasCells:
 
     @property
     def current(self) -> Floats:
-        """What the rows add to every column, accumulator units (M,)."""
+        """Sum of the bias rows on every column, accumulator units (M,)."""
         return np.asarray(INPUT_MAX * self.mapped.codes.sum(axis=0, dtype=np.float64), np.float64)
 
     @property

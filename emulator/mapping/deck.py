@@ -68,7 +68,7 @@ def drawn(
 
 
 def _difference(mapped: MappedWeights) -> Floats:
-    """What a column's pair of wires makes of a row's voltage, microsiemens (K, M)."""
+    """Transconductance from a row's voltage to a column's pair of wires, microsiemens (K, M)."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
 
 

@@ -90,7 +90,7 @@ class Neurons:
     unreachable:
         Neurons whose wanted peak or height lies outside what the ECRAM reaches; they take the nearest.
     states:
-        What the ECRAMs are set to; None without any.
+        States of the ECRAMs; None without any.
     devices:
         The individual NDR devices; None where they do not vary.
     bistable:
@@ -260,7 +260,7 @@ def _tuned(
 
 
 def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
-    """What the last pulse leaves over, in states."""
+    """Distance that the last pulse leaves, in states."""
     ecram = chip.ecram
     step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)

@@ -110,12 +110,12 @@ class Die:
 
     @property
     def parts(self) -> tuple[DieArray | DieTable | None, ...]:
-        """What ECRAMs may sit at: the arrays, then the tables."""
+        """Range of ECRAM states: the arrays, then the tables."""
         return (*self.arrays, *self.tables)
 
     @property
     def states(self) -> list[States | None]:
-        """What the ECRAMs of each of ``parts`` are set to; None where there are none."""
+        """ECRAM states of each of ``parts``; None where there are none."""
         return [None if p is None or p.neurons is None else p.neurons.states for p in self.parts]
 
     @property

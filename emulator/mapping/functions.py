@@ -54,7 +54,7 @@ def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # Of the offsets that do, the one nearest to the middle; without any the kink stays where it is.
+    # The nearest such offset to the middle; without any the kink stays where it is.
     cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
     return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
 

@@ -81,7 +81,7 @@ class CompiledLayer:
     Attributes
     ----------
     layer, array, report:
-        Of the program, of the die, and what was lost.
+        The layer of the program, that of the die, and the report.
     codes, exact:
         Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off, and float64 of the
         float network.
@@ -166,7 +166,7 @@ class CompiledLayer:
             sigma_out=output_noise(chip, built),
             var_cell=cell_noise(chip, mapped),
         )
-        # What the designed offsets add to p.
+        # Addend of the designed offsets to p.
         places = sum(1 << (j * bits) for j in range(slices(bits)))
         pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places if adc else 0)
         if gain_kind == "column":

@@ -1,4 +1,4 @@
-"""What a compilation does against a chip's errors; each measure can be switched off to see its worth."""
+"""Measures of a compilation against a chip's errors; each measure can be switched off to see its worth."""
 
 from dataclasses import dataclass
 

@@ -39,12 +39,12 @@ TABLES = 1 << 33
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """What chip ``seed`` draws a product's cells from, and its converters and neurons."""
+    """Random generators of chip ``seed`` for a product's cells, converters and neurons."""
     return generator(seed, layer), generator(seed, DEVICES + layer)
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
-    """What chip ``seed`` draws one of its streams from."""
+    """Random generator of one stream of chip ``seed``."""
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
@@ -143,7 +143,7 @@ class Mapper:
         self._exact.append(exact)
 
     def _made(self, step: steps.Step) -> Codes:
-        """What a step makes of the samples, read noise off, a part of them at a time."""
+        """Result of a step on the samples, read noise off, a part of them at a time."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         place, parts, batch = At(), [], batch_of([step])
         for start in range(0, count, batch):

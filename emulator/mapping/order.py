@@ -1,4 +1,4 @@
-"""Which column of an analog layer computes which unit, where the next array's rows are wired to them.
+"""Order of an analog layer's units over its columns, where the next array's rows are wired to them.
 
 Units may be computed in any order. A row of the next array takes whatever unit its column has, so the order
 that hurts least there (``ndrite.emulator.mapping.cells``) is the order of the units.

@@ -136,7 +136,7 @@ GAIN_CORRECTION = (0.25, 4.0)
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:
-    """What ideal converters would add to p (n, M): sums (tiles, slices, n, M) at their place values."""
+    """Addend of ideal converters to p (n, M): sums (tiles, slices, n, M) at their place values."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 

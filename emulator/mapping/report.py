@@ -1,4 +1,4 @@
-"""What compiling lost, by layer, and the accuracy of the result on the golden model."""
+"""Report of a compilation: errors by layer."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -107,7 +107,7 @@ class LayerReport:
     largest_cause:
         Of that deviation: ``input codes``, ``the layers before``, ``cells``, ``converters``, ``read noise``.
     pulses:
-        What programming took where the chip's cells are programmed by pulses; None: by a law.
+        Effort of programming by pulses; None: by a law.
     """
 
     inputs: int
@@ -134,7 +134,7 @@ class LayerReport:
     pulses: PulseCount | None = None
 
     def warnings(self) -> Iterator[str]:
-        """What was cut, or is hardly good enough; one line each."""
+        """Values that were cut or are hardly good enough, one line each."""
         if self.saturated_codes:
             yield (
                 f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
@@ -203,7 +203,7 @@ class CompileReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was cut on the way and how often, and what of the chip is not used; one line each."""
+        """Values that were cut, and parts of the chip that are not used, one line each."""
         lines = [f"layer {i}: {line}" for i, layer in enumerate(self.layers) for line in layer.warnings()]
         lines += [
             f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM does not "

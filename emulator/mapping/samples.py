@@ -1,4 +1,4 @@
-"""What samples put into one product: patches as codes and as exact values, and the second operand."""
+"""Inputs of one product on the samples: patches as codes and as exact values, and the second operand."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What the ECRAMs of one layer's neurons are set to, and the curves where they set a neuron's shape."""
+"""ECRAM states of one layer's neurons, and the curves where they set a neuron's shape."""
 
 import dataclasses
 from collections.abc import Sequence

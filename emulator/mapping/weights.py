@@ -140,7 +140,7 @@ def map_weights(
     limits:
         (M,): the limits themselves, where they are known; else chosen for the weights.
     mitigation:
-        Which measures are taken; the default ones when None.
+        Measures to take; None: the default ones.
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised.
     programmed_on:

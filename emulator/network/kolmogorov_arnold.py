@@ -1,4 +1,5 @@
-"""What a Kolmogorov-Arnold network has learned: the functions of single inputs that its sums add up."""
+"""Functions that a Kolmogorov-Arnold network has learned: the functions of single inputs that its sums add
+up."""
 
 from typing import Any
 
@@ -24,7 +25,7 @@ def layers_of_functions(network: Network) -> list[int]:
 
 
 def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
-    """What input i adds to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
+    """Addend of input i to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
 
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
     Raises NetworkError when the node is none of those.

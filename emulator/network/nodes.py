@@ -203,7 +203,7 @@ class Table(AnyTable, _Node):
         require(0 <= low <= high <= limit, f"{where}.channel", f"{low}..{high}", f"0..{limit}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
-        """What the functions are taken of, (n, H, W, E), of joined maps (n, C, H, W)."""
+        """Arguments of the functions, (n, H, W, E), from joined maps (n, C, H, W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 

@@ -1,4 +1,4 @@
-"""What gateware and host must agree on: geometry, arithmetic, noise, registers, packets, program file.
+"""The contract of gateware and host: geometry, arithmetic, noise, registers, packets, program file.
 
 One source for the RTL, the driver, the golden model and the documentation. Imports NumPy only.
 """

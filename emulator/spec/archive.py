@@ -93,7 +93,7 @@ class FileKind:
 
     @property
     def head(self) -> dict[str, Any]:
-        """What every manifest begins with."""
+        """Head of every manifest."""
         return {"format": f"ndrite-{self.name}", "format_version": self.version}
 
     def written(self, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class FileKind:
             np.savez_compressed(file, **entries)
 
     def load(self, path: str | os.PathLike[str], assemble: Callable[[dict[str, Any], Arrays], Made]) -> Made:
-        """What ``assemble`` makes of manifest and arrays of a file that ``save`` wrote.
+        """Result of ``assemble`` on manifest and arrays of a file that ``save`` wrote.
 
         Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
         version, was changed since it was written, or cannot be assembled.
@@ -160,7 +160,7 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # Of a larger archive that was cut off, the last whole one in it would be read.
+            # If a larger archive was cut off, the last whole one inside it would be read.
             raise ArchiveError("it does not begin where the file does: the end of a larger file, cut off")
         for info in members:
             limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
@@ -213,7 +213,7 @@ def built(
     arrays: Mapping[str, npt.NDArray[Any]],
     apart: Mapping[str, Any] | None = None,
 ) -> Made:
-    """What ``flat`` took apart, ``apart`` the fields that it did not. A KeyError names what is missing."""
+    """Undo ``flat``; ``apart``: the fields that it left alone. A KeyError names what is missing."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind)
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a person at a prompt or in a notebook wants to see of a result: a few lines, or a table.
+"""Results at a prompt or in a notebook: a few lines, or a table.
 
 Text in HTML is escaped, since names come from files of other people.
 """
@@ -75,7 +75,7 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 
 def titled(title: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """What ``_repr_html_`` of a result gives: a title above a table of at most ``ROWS_MAX`` rows."""
+    """HTML for ``_repr_html_``: a title above a table of at most ``ROWS_MAX`` rows."""
     all_rows = list(rows)
     hidden_rows = len(all_rows) - ROWS_MAX
     more = f"<p>... and {hidden_rows} more rows</p>" if hidden_rows > 0 else ""

@@ -23,7 +23,7 @@ class CampaignError(SpecError, ValueError):
 
 @record()
 class CampaignResult:
-    """What a campaign gives.
+    """Result of a campaign.
 
     ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
     chip for the labels of samples, at most samples * trials.
@@ -51,7 +51,7 @@ class CampaignResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """What is run: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
+    """The runs: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
     trials of read noise, sample i under index ``first_sample`` + i; ``noise`` False leaves read noise off.
     Raises CampaignError, naming the first field that is out of range, and the range."""
 

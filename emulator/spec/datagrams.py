@@ -16,8 +16,8 @@ what is shorter than ``REFUSED_BYTES`` has none.
 
 Order. Each side numbers its ``data`` of a session from 1. A datagram whose number is not above the last one
 taken (mod 2^32) was doubled or overtaken, and is dropped: to the frames it is lost. Where a number was
-skipped, the receiver puts one 0x00 into the stream, so that no frame is made of pieces of two. What is taken
-is thus a stream in order, with gaps; the packets do the rest, as they do on a UART.
+skipped, the receiver puts one 0x00 into the stream, so that no frame is made of pieces of two. The receiver
+thus sees a stream in order, with gaps; the packets do the rest, as they do on a UART.
 """
 
 import struct
@@ -43,7 +43,7 @@ NUMBERS = 1 << 32
 
 
 class Kind(IntEnum):
-    """What a datagram is; two differ in two bits at least."""
+    """Kinds of datagrams; any two differ in two bits at least."""
 
     OPEN = 0x03
     """Host: may I."""

@@ -16,7 +16,7 @@ class ProgramError(SpecError):
 
 
 class MeaningError(SpecError):
-    """What is said of inputs and outputs (range, classes, units) does not fit the program."""
+    """The meaning of inputs and outputs (range, classes, units) does not fit the program."""
 
 
 def require(

@@ -62,8 +62,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
 
 
 def check_destination(path: Path) -> os.stat_result | None:
-    """What is at ``path``, links followed; None for nothing. Leaves no trace. Raises OSError when
-    ``whole_file`` could not write there; ``filename`` is ``path``."""
+    """Status of the file at ``path``, links followed; None if there is none. Leaves no trace. Raises OSError
+    when ``whole_file`` could not write there; ``filename`` is ``path``."""
     try:
         status: os.stat_result | None = path.stat()
     except FileNotFoundError:

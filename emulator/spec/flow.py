@@ -189,7 +189,7 @@ class AnyGate(Reads):
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
-    """Those of ``steps`` that are of one kind, in order."""
+    """The steps of one kind, in order."""
     return tuple(step for step in steps if isinstance(step, kind))
 
 

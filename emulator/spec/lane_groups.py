@@ -1,7 +1,8 @@
 """lane_groups: which group of lanes takes which row, where several work on one tile at once.
 
-Of a word of eight rows group g of G takes rows g * 8 / G and those after it, 8 / G of them. In its lanes they
-follow each other: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from where the layer begins.
+Group g of G takes, of a word of eight rows, rows g * 8 / G and those after it, 8 / G of them. In its lanes
+they follow each other: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from where the layer
+begins.
 """
 
 import numpy as np

@@ -77,7 +77,7 @@ class Layer:
 
 @cache
 def limits(kind: type) -> dict[str, tuple[Any, ...]]:
-    """What fields of a dataclass are annotated with, by name."""
+    """Annotations of a dataclass's fields, by name."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: hint.__metadata__ for name, hint in hints.items() if get_origin(hint) is Annotated}
 

@@ -269,12 +269,12 @@ class Learning:
 
 
 def pair_constant(pair: int) -> int:
-    """What a word is mixed with for pair ``pair`` of a train's slots."""
+    """Value that is mixed into a word for pair ``pair`` of a train's slots."""
     return pair * 0x9E37 & 0xFFFF
 
 
 def round_constant(i: int) -> int:
-    """Of round i of the mixing: bits of the golden ratio."""
+    """Constants of the rounds of the mixing: bits of the golden ratio."""
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
 
 
@@ -285,7 +285,7 @@ def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
 
 
 class Counts(NamedTuple):
-    """What some updates did: ``right`` answers before the update, ``pulses`` of each layer's devices."""
+    """Counts of some updates: ``right`` answers before the update, ``pulses`` of each layer's devices."""
 
     updates: int
     right: int

@@ -104,13 +104,13 @@ class InputRange:
         return np.rint(self.unit(x) * INPUT_MAX).astype(np.uint8)
 
     def decode(self, codes: npt.NDArray[np.uint8]) -> Floats:
-        """What codes (n, K) stand for."""
+        """Values of codes (n, K)."""
         return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)
 
 
 @record(kw_only=True)
 class Meaning:
-    """What a network or program is told about, for whoever reads its results.
+    """Meaning of inputs and outputs, for whoever reads results.
 
     Raises MeaningError, naming the field, when it is of another kind.
 
@@ -123,7 +123,7 @@ class Meaning:
     data_set:
         The data set by name that commands take where none is given; None: they ask.
     task:
-        What outputs mean, one of ``task.KINDS``; empty: not decided, labels decide.
+        Task of the outputs, one of ``task.KINDS``; empty: not decided, labels decide.
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
     named_labels:
@@ -134,7 +134,7 @@ class Meaning:
     probability:
         The function that makes probabilities of the outputs, one of ``task.PROBABILITIES``.
     output_step:
-        What one step of the outputs is in ``output_unit``; None before mapping.
+        Size of one step of the outputs in ``output_unit``; None before mapping.
     """
 
     inputs: InputRange | None = None

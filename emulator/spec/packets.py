@@ -37,7 +37,7 @@ assert HEADER.size == RESPONSE_HEADER.size
 
 
 class Opcode(IntEnum):
-    """What a request asks for. Word counts and payload limits: at most ``packet_bytes`` of payload."""
+    """Kinds of requests. Word counts and payload limits: at most ``packet_bytes`` of payload."""
 
     SYNC = 1
     """Start a session: no payload; answered with no payload."""

@@ -1,4 +1,4 @@
-"""What the PCIe endpoint and its driver agree on: BAR0, the engine's registers, descriptors and records.
+"""The contract of the PCIe endpoint and its driver: BAR0, the engine's registers, descriptors and records.
 
 BAR0 holds the register and memory map of ``ndrite.emulator.spec.memory_map``: region r at byte
 ``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA engine's own registers

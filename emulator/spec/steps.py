@@ -45,13 +45,13 @@ GATE_TERMS_MAX = 4
 
 
 class StepBase(Reads):
-    """What every step of a program has."""
+    """Base of every step of a program."""
 
     larger = True
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """What the array holds of it: the layer of a product."""
+        """Layers that the array holds of it: the layer of a product."""
         return ()
 
     def holding(self, fresh: Iterator[Layer]) -> Any:
@@ -60,7 +60,7 @@ class StepBase(Reads):
 
     @property
     def operands(self) -> IntArray | None:
-        """What lies beside the columns' parameters: gains of second operands, or an average's divisors."""
+        """Words beside the columns' parameters: gains of second operands, or an average's divisors."""
         return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:

@@ -111,7 +111,7 @@ class Task:
         return decided[:, 0] if self.places == 1 else decided
 
     def right(self, outputs: Array, truth: Array) -> Bools:
-        """Which answers are right, of the shape that ``answers`` gives; ``labels`` of the measure accuracy:
+        """Whether answers are right, of the shape that ``answers`` gives; ``labels`` of the measure accuracy:
         (n,)."""
         right = self.answers(outputs) == truth
         return right.all(axis=1) if self.kind == LABELS and self.measure == ACCURACY else np.asarray(right)
@@ -130,7 +130,7 @@ class Task:
 def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
     """Probabilities (n, classes) of outputs (n, M) in the model's unit, as ``function`` makes them.
 
-    Of ``two classes`` both columns, of ``labels`` a column per label. Sigmoids of more than two classes are
+    ``two classes`` give both columns, ``labels`` a column per label. Sigmoids of more than two classes are
     divided by their sum, as scikit-learn's one-versus-rest classifiers do.
     """
     if function == SOFTMAX:

@@ -43,7 +43,7 @@ CHIPS_MAX = (1 << 32) - 1
 
 @record(kw_only=True)
 class Variation:
-    """What ``Program.variation`` holds: tables uint16 (256,) and the stuck cells' law.
+    """Contents of ``Program.variation``: tables uint16 (256,) and the stuck cells' law.
 
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.

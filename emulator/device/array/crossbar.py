@@ -78,7 +78,7 @@ def _eliminate(g: Floats, wire: float) -> Floats:
     """G_eff by block elimination of the (sparse, symmetric) nodal equations, one array row at a time.
 
     The nodes of a row wire form a tridiagonal system. Eliminating them leaves the M column nodes of that
-    row, coupled to those of the rows above and below by the column segments. What is left is block
+    row, coupled to those of the rows above and below by the column segments. The remaining system is block
     tridiagonal: K blocks of M x M. ``P`` is the response of the nodes of row k to currents there with all
     rows above eliminated.
     """
@@ -143,7 +143,7 @@ def operating_point(
     for _ in range(PASSES_MAX):
         branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
-        # Of the branch's voltage the cell has the part that the access transistor leaves.
+        # The access transistor takes a part of the branch's voltage, the cell the rest.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))
         change = np.abs(after - secant).max(initial=0.0) / max(float(g.max()), 1e-300)
         secant = after

@@ -55,7 +55,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
 
 def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a preset, device or file says, before defaults: sections of fields (checked for their names).
+    """Contents of a preset, device or file, before defaults: sections of fields (checked for their names).
     Raises ChipError when there is no such file or a section or field is unknown."""
     path = _find(os.fspath(name_or_path))
     content = read_yaml(path, ChipError)

@@ -62,7 +62,7 @@ class Input:
 
 @section("readout")
 class Readout:
-    """What senses a column: an ADC, or the neuron directly (``analog``).
+    """Sensing of a column: an ADC, or the neuron directly (``analog``).
 
     ``range_policy`` says whether ADC gain and offset are set per column or once for a layer. Of analog
     columns: whether each has a scale of its own (a digital one), or all of a layer have one transimpedance,

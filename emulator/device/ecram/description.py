@@ -60,7 +60,7 @@ class Pulsed:
 class Ecram(Pulsed):
     """The ECRAM beside a neuron and what of the NDR curve its state sets, linearly between two factors.
 
-    That the effect is linear in the state is illustrative: the paper's relation is not public. A state goes
+    A linear effect of the state is illustrative: the paper's relation is not public. A state goes
     as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
     law, by which retention is extrapolated throughout the literature. That one exponential describes a device
     is illustrative; devices whose states are phases side by side keep them far longer than those of free

@@ -31,7 +31,7 @@ class EcramModel:
         return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        """What a pulse changes states ``w`` by, ``noise`` as the model has it."""
+        """Change of states ``w`` by a pulse, ``noise`` as the model has it."""
         raise NotImplementedError
 
 

@@ -61,7 +61,7 @@ class Circuit(NdrModel):
     Parameters
     ----------
     device:
-        What is driven.
+        The device that is driven.
     source_resistance_ohm:
         Everything in series with it: column, access transistor, buffer's output. 0 or more.
     capacitance_F:

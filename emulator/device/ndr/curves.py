@@ -164,7 +164,7 @@ class Double(NdrModel):
     I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the second peak is at V2. Two
     resonant tunnelling diodes in parallel with an offset between them give two regions of negative resistance
     (Potter, Lakhani, Hier and others, as described with their vertically integrated diode in the IEEE
-    Electron Device Letters). That both have one shape is illustrative.
+    Electron Device Letters). One shape for both is illustrative.
     """
 
     peak_voltage_V: float

@@ -43,7 +43,7 @@ VARIED = {
 
 @section("neuron")
 class Neuron:
-    """The NDR device of a neuron. What is computed is the curve in units of its peak.
+    """The NDR device of a neuron. The result is the curve in units of its peak.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ class Neuron:
     temperature_K, reference_temperature_K:
         Where the device is, and where its parameters hold.
     gap_eV, saturation_exponent, gap_narrowing_eV_per_K, gap_narrowing_K, peak_current_percent_per_K:
-        What temperature does to them: EG and XTI of the saturation current, a and b of the gap (the defaults
+        Effect of temperature: EG and XTI of the saturation current, a and b of the gap (the defaults
         are SPICE's and silicon's), and the peak current.
     source_resistance_ohm:
-        What the device is driven through: column, access transistor, buffer's output. 0: an ideal source, so
-        that the neuron's curve is the device's alone.
+        Path through which the device is driven: column, access transistor, buffer's output. 0: an ideal
+        source, so that the neuron's curve is the device's alone.
     capacitance_pF:
         Beside the device, its own included, charged through ``source_resistance_ohm``.
     inductance_nH:
@@ -151,7 +151,8 @@ class Neuron:
 
     @property
     def circuit(self) -> NdrModel:
-        """What a source sees: the nominal device behind its resistance, or the device where there is none."""
+        """Resistance that a source sees: the nominal device behind its resistance, or the device where there
+        is none."""
         return self.in_circuit(self.device) or self.device
 
     @property

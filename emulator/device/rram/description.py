@@ -39,7 +39,7 @@ class Cell:
     telegraph_percent, telegraph_step_percent:
         Cells with a trap, and the part of a cell's conductance that its full trap takes.
     drift:
-        What time since programming does.
+        Effect of the time since programming.
     stuck_low_percent, stuck_high_percent, stuck_low_uS, stuck_high_uS:
         Cells that do not program, and their conductances (g_min_uS and g_max_uS unless given).
     iv_cubic_per_V2:
@@ -139,7 +139,7 @@ class Cell:
         return low, high
 
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
-        """Which cells are stuck, each on its own: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a good cell."""
+        """Stuck cells, each drawn on its own: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a good cell."""
         u = rng.random(shape)  # one draw a cell, whatever the rates
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW

@@ -28,7 +28,7 @@ CMO_STD_uS = (0.41183342, 0.04201137)
 
 @dataclass(frozen=True)
 class Drift:
-    """What time does to a cell: a shift and a spread in microsiemens, both of the target and the time.
+    """Effect of time on a cell: a shift and a spread in microsiemens, both of the target and the time.
 
     As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
     spread. ``times_s``: times the model is valid for.
@@ -38,11 +38,11 @@ class Drift:
     times_s: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """What cells move by on average."""
+        """Mean change of conductance."""
         return np.zeros_like(target_uS)
 
     def sigma(self, target_uS: Floats, time_s: float) -> Floats:
-        """What is added to their spread."""
+        """Spread that time adds."""
         return self.scale * self.added(target_uS, time_s)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
@@ -50,7 +50,7 @@ class Drift:
         return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """What is left of the programming error, a factor."""
+        """Factor that remains of the programming error."""
         return np.ones_like(target_uS)
 
 
@@ -83,7 +83,7 @@ class WanRelaxation(Drift):
 class CmoDrift(Drift):
     """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
 
-    aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. That is not done here: virtual chips
+    aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. It is not applied here: virtual chips
     drawn in gateware know no floor but 0, and would differ from compiled ones.
     """
 
@@ -126,7 +126,7 @@ class PcmDrift(Drift):
         return first, np.square(first) * np.exp(np.square(deviation * age))
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """What the mean factor takes."""
+        """Mean factor of the drift."""
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
@@ -151,7 +151,7 @@ DRIFTS: dict[str, Drift] = {
 def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:
     """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
 
-    One cell's ages share its draw, so that a cell keeps to its course. That is this project's choice: the
+    One cell's ages share its draw, so that a cell keeps to its course. The choice is this project's: the
     sources give each time's distribution, not how one time goes with another (aihwkit draws anew). ``g_uS``
     are cells as programmed, before any clipping, to ``target_uS``; ``noise``: standard normal draws, one a
     cell.

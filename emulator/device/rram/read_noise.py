@@ -1,4 +1,4 @@
-"""What a conductance does between two reads: white and 1/f noise, and telegraph noise. Microsiemens."""
+"""Change of a conductance between two reads: white and 1/f noise, and telegraph noise. Microsiemens."""
 
 from collections.abc import Callable
 

@@ -69,7 +69,7 @@ class FastLearner:
         return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def program(self) -> Program:
-        """What the devices compute now."""
+        """Program that the devices compute now."""
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:

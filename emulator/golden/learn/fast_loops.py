@@ -3,9 +3,9 @@
 Pulses are events. Those of a layer are gathered first; then their words, and what they do, are worked out
 side by side. One file, because numba's cache knows no other.
 
-Everything of all layers lies in one array, one behind the other. What travels together is a tuple: ``at``, a
-layer's number and the update's; ``held``, (weights, columns, states, own); ``drawn``, (schedules, table,
-slots, whether there is read noise); ``scratch``, what no call leaves anything in.
+Everything of all layers lies in one array, one behind the other. Values that are passed together are a tuple:
+``at``, a layer's number and the update's; ``held``, (weights, columns, states, own); ``drawn``, (schedules,
+table, slots, whether there is read noise); ``scratch``, what no call leaves anything in.
 """
 
 from typing import Any

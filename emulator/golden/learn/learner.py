@@ -35,7 +35,8 @@ from ndrite.emulator.spec.program import Program
 
 
 class Forward(NamedTuple):
-    """What a forward pass keeps: inputs of every layer with the bias row's, v, and the last y and z."""
+    """Values that a forward pass keeps: inputs of every layer with the bias row's, v, and the last y and
+    z."""
 
     x: list[npt.NDArray[np.uint8]]
     v: list[Ints]
@@ -80,7 +81,7 @@ class Learner:
             self.own.append(Constants(*(np.vstack(same) for same in zip(*parts, strict=True))))
 
     def program(self) -> Program:
-        """What the devices compute now."""
+        """Program that the devices compute now."""
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:

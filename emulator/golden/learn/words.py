@@ -45,7 +45,7 @@ def slots(x: U16, y: U16) -> U16:
 
 
 def pair_constants() -> U16:
-    """What the word is mixed with for each pair of slots, uint16 (16,)."""
+    """Values that are mixed into the word for each pair of slots, uint16 (16,)."""
     return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 

@@ -111,8 +111,8 @@ def save_course(
 
 
 def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
-    """What ``save_course`` wrote: how far it came, and the states. Raises StateError when the file is none,
-    was changed, or is of another learning: chip, network, seed or samples."""
+    """Read what ``save_course`` wrote: how far it came, and the states. Raises StateError when the file is
+    none, was changed, or is of another learning: chip, network, seed or samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
         counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
         states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]

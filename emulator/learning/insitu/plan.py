@@ -83,7 +83,7 @@ class Plan:
     activation:
         Of hidden neurons: ndr, or a named one.
     seed:
-        Which individual chip: its devices, converters, neurons and the states at the beginning.
+        Seed of the individual chip: its devices, converters, neurons and the states at the beginning.
     """
 
     widths: tuple[int, ...]
@@ -167,7 +167,7 @@ def prepare(
     # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
     states, plain = _starts(plan), dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
-    # Of a network of random weights they mean nothing.
+    # They mean nothing for a network of random weights.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     devices = devices_of(law, spread)

@@ -23,7 +23,7 @@ from ndrite.emulator.spec.arrays import Array, Codes
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """What is trained, and how.
+    """A training: its network and its recipe.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Job(Recipe):
     half: bool = False
 
     def view(self) -> ChipView:
-        """What training sees of the chip."""
+        """The chip as training sees it."""
         if self.chip is None:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
@@ -153,7 +153,7 @@ def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
 
 
 def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
-    """What a kept state must agree with: everything that decides what training gives."""
+    """Mark of a kept state: everything that decides what training gives."""
     settings = dataclasses.asdict(job)
     settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
     settings["hidden"] = [str(width) for width in job.hidden]

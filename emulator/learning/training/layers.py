@@ -219,7 +219,7 @@ class Crossbar(Reading):
         return self.read(x, self.drawn(self.weight))
 
     def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
-        """What one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
+        """Error that one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
         return self.sums(x, self.error(*self.limited(unit)))
 
 

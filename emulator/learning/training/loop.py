@@ -138,7 +138,7 @@ def train(
     Parameters
     ----------
     mark:
-        What ``state`` must agree with, plain values by name; default: the recipe.
+        Mark of ``state``, plain values by name; default: the recipe.
     side:
         Side of square images to augment as the recipe says; None: inputs are taken as they are.
     state:

@@ -22,7 +22,7 @@ AT_ONCE = 1 << 24
 
 
 class _Tensors(FloatArithmetic):
-    """What nodes make of tensors: those with something to train by themselves, pooling and gates here."""
+    """Nodes as PyTorch modules: those with something to train by themselves, pooling and gates here."""
 
     def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
         """The node's own result."""
@@ -109,7 +109,7 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
     """Set every normalisation's mean and variance to those of ``x`` (n, inputs) with noise off.
 
     The running averages of training were taken through noisy, moving weights; averaged weights never had
-    any at all. Of large maps, the first samples are taken (``SETTLED_VALUES``).
+    any at all. Large maps use the first samples only (``SETTLED_VALUES``).
     """
     model.eval()
     for neuron in model.neurons:

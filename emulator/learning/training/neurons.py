@@ -114,7 +114,7 @@ class Neuron(torch.nn.Module):
         return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
-        """What normalisation divides sums by, as last seen, (M,)."""
+        """Divisor of normalisation, as last seen, (M,)."""
         return torch.ones_like(self.shift) if self.norm is None else self.norm.spread
 
     def unit(self) -> Tensor:
@@ -122,7 +122,7 @@ class Neuron(torch.nn.Module):
         return (self.spread() / self.gain()).detach()
 
     def held(self) -> Tensor:
-        """What bias cells hold, in the unit of the sums, (M,), as last seen, without gradient."""
+        """Values of the bias cells, in the unit of the sums, (M,), as last seen, without gradient."""
         mean = 0.0 if self.norm is None else self.norm.running_mean
         return (self.shift * self.spread() - mean).detach()
 

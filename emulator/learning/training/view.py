@@ -1,4 +1,4 @@
-"""What training sees of a chip. NumPy only, so that a view can be made and shown without PyTorch."""
+"""The chip as training sees it. NumPy only, so that a view can be made and shown without PyTorch."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ class Plan:
         ``gradient``: the model's gradient, normalised per device; ``sign``: one fixed number of pulses by its
         sign (Manhattan); ``perturb``: simultaneous perturbation, two forward passes a step, no model at all.
     seed:
-        Of batches, devices and pulse noise.
+        Seed of batches, devices and pulse noise.
     """
 
     steps: int = 40

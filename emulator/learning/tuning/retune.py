@@ -42,7 +42,7 @@ class EcramBank:
         return self.nominal.low + states * self._span
 
     def step_sizes(self, up: Bools) -> Floats:
-        """What the nominal device's next pulse does at these states, as a change of state > 0, (n,)."""
+        """Change of state > 0 by the nominal device's next pulse at these states, (n,)."""
         w = self._at(self.states)
         moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))
         return np.asarray(np.abs(moved - w) / self._span, np.float64)

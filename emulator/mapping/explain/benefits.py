@@ -1,4 +1,4 @@
-"""What each measure against a chip's errors is worth, and what each preset loses."""
+"""Effect of each measure against a chip's errors, and loss of each preset."""
 
 import dataclasses
 import warnings

@@ -149,13 +149,13 @@ def explain(
     Parameters
     ----------
     network, program, die:
-        What was mapped, and the result.
+        The float network, and its program and die.
     samples:
         The inputs that corrections are found on, uint8 (n, inputs).
     x, labels:
         uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in the model's unit.
     task:
-        What outputs mean; labels are then in the form of ``Task.answers``.
+        The task of the outputs; labels are then in the form of ``Task.answers``.
     seed:
         Read-noise seed.
     progress:

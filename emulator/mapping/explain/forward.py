@@ -71,7 +71,7 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """What each cause adds to the float weights, (K, M) in their unit, on this one die.
+    """Error of each cause on the float weights, (K, M) in their unit, on this one die.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
@@ -123,7 +123,7 @@ class Stage:
 
 
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
-    """What ``Forward`` needs of a mapped network, product by product."""
+    """Parts of a mapped network that ``Forward`` needs, product by product."""
     built = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
         wide = blocked(packed(node, step.patches.groups), step.block)

@@ -93,7 +93,7 @@ class Op:
 
     @property
     def kind(self) -> str:
-        """Of the node."""
+        """Name of the node."""
         return self.node.kind
 
     @cached_property
@@ -117,12 +117,12 @@ class Op:
 
     @property
     def start(self) -> float:
-        """What a memory holds in the first call."""
+        """Initial value of a memory."""
         return self.only(Given).start or 0.0
 
     @property
     def function(self) -> Function | Ndr | None:
-        """What it ends in: a product's or table's."""
+        """Its output: a product's or table's."""
         product = self.of(Product)
         return getattr(self.node if product is None else product.dense, "activation", None)
 
@@ -200,7 +200,7 @@ class Graph:
     def uses(self) -> dict[Op, int]:
         """How often each operator is read, by a memory or as the output too; each behind what it reads.
 
-        What memories take comes first, so the output is last.
+        Inputs of memories come first, so the output is last.
         """
         ends = (*(op for _, op in self.memories), self.output)
         uses = dict.fromkeys(ordered((self.input, *(memory for memory, _ in self.memories), *ends)), 0)

@@ -103,7 +103,7 @@ def lower(
 
 
 def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:
-    """What the samples span in any call: of every feature by itself for vectors, of all alike for maps.
+    """Range of the samples in any call: of every feature by itself for vectors, of all alike for maps.
 
     Of maps it is widened to what their codes must stand for.
     """

@@ -50,11 +50,11 @@ class Original:
         The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
         outputs, or what one of them has to be; None: the graph is the model.
     task:
-        What the outputs mean, where the model says it, one of ``spec.task.KINDS``; else empty.
+        Task of the outputs if the model says it, one of ``spec.task.KINDS``; else empty.
     classes:
         Names of the outputs, where the model has them.
     notes:
-        What its user should know of how it was taken, one line each.
+        Notes for the user on how the model was taken, one line each.
     """
 
     proto: Any
@@ -163,7 +163,7 @@ def of_estimator(estimator: Any) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # Of two classes scikit-learn has the second one's score, and the graph both.
+        # For two classes scikit-learn gives the second one's score, the graph both.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES

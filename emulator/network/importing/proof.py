@@ -106,7 +106,7 @@ class Proof:
         return results_of
 
     def _after(self, y: Floats) -> Floats:
-        """What the model makes of the graph's outputs before the tensor that can be compared."""
+        """Apply the model's last function, whose tensor can be compared."""
         left_out = self.read.end.left_out
         if left_out is None or not left_out.after:
             return y

@@ -74,7 +74,7 @@ def import_model(
         Path, a ``torch.nn.Module``, or a fitted estimator.
     samples:
         Typical inputs in the model's own unit, float (n, ...): they set the range of every input and every
-        activation, and the errors are measured on them. Of a recurrent model: (n, calls, features), whether
+        activation, and the errors are measured on them. For a recurrent model: (n, calls, features), whether
         it takes the batch first or not.
     input_range:
         (low, high) that input codes 0 and 255 stand for, the same for all inputs; default: what the samples
@@ -140,7 +140,7 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
 
 
 def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
-    """That of the samples; flat where a first Linear layer, or bases, take all of one. None: not known."""
+    """Shape of the samples; flat where a first Linear layer, or bases, take all of one. None: not known."""
     kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
     first = next((m for m in module.modules() if kinds & {c.__name__ for c in type(m).__mro__}), None)
     features = getattr(first, "in_features", getattr(first, "channels", None))
@@ -150,7 +150,7 @@ def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
 
 
 def _meaning(original: Original, read: Reading) -> Meaning:
-    """What outputs mean, as far as the model says it: its classes, or the function that it ends in."""
+    """Meaning of the outputs as far as the model says it: its classes, or the function that it ends in."""
     channels, probability = read.graph.output.shape[0], read.probability
     classes = original.classes if len(original.classes) == channels else ()
     task = original.task

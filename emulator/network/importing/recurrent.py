@@ -139,7 +139,7 @@ def _weights(call: Call) -> Gates:
 
 
 def _start(call: Call, index: int) -> float:
-    """What a state begins with: a number."""
+    """Initial value of a state: a number."""
     first = call.optional(index)
     if first is None:
         return 0.0

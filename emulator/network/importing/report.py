@@ -1,4 +1,4 @@
-"""What an import reports: the error of all that is not exact, node by node and of the whole."""
+"""Report of an import: the error of all that is not exact, node by node and of the whole."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class BlockReport:
         Pre-activations that the table spans; outside, the function is held at its ends. For a gate: the
         results that codes span.
     step:
-        What one code of its outputs stands for, in the model's unit; 0 for the output layer.
+        Value of one code of its outputs, in the model's unit; 0 for the output layer.
     table_error:
         Largest error of the 32-segment table in its span, in the model's unit, its rounding to codes
         included.
@@ -66,7 +66,7 @@ class ImportReport:
     calls:
         Calls of one sample; more than 1 for a sequence.
     notes:
-        What was left out of the model, one line each.
+        Parts of the model that were left out, one line each.
     """
 
     name: str

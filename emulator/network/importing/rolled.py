@@ -81,7 +81,7 @@ def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
 
 
 def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int) -> list[Op]:
-    """What a call reads of those before it."""
+    """Values that a call reads from earlier calls."""
     reads = (i for op in graph.uses if of[op] == call and op not in parts for i in op.inputs)
     return list(dict.fromkeys(i for i in reads if of[i] < call))
 

@@ -190,7 +190,7 @@ class Scaling:
         return node.of([self._views[i] for i in op.inputs], self.shapes)
 
     def _stretch(self, op: Op) -> Stretch:
-        """What codes of a product's, table's or gate's map stand for."""
+        """Scale and shift of the codes of a product's, table's or gate's map."""
         if op not in self._stretches:
             function, holds = op.function, self._holds[op]
             if op.kind == "gate":
@@ -322,7 +322,7 @@ def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
 
 
 def _gain(x: View, values: tuple[float, ...]) -> float:
-    """What averages can be stretched by: they span less than what they are of; a 0 stays a code."""
+    """Factor by which averages can be stretched: they span less than what they are of; a 0 stays a code."""
     if (x.scale == 0).any():
         return 1.0
     largest = max(float(((value - x.shift) / x.scale).max()) for value in values)

@@ -30,7 +30,7 @@ UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be m
 
 @record(kw_only=True)
 class Stretch:
-    """What a node's codes stand for: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
+    """Values of a node's codes: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
     sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
@@ -52,7 +52,7 @@ class Stretch:
 
     @property
     def activation(self) -> Activation:
-        """What the network's node holds."""
+        """Activation of the network's node."""
         return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
@@ -115,7 +115,7 @@ def with_room(low: float, high: float) -> tuple[float, float]:
 
 
 def _at(function: Function, z: npt.ArrayLike) -> Floats:
-    """What it gives, finite or not."""
+    """Its values, finite or not."""
     with np.errstate(all="ignore"):
         return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 

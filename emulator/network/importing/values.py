@@ -1,7 +1,8 @@
-"""What a front end builds a graph from: an operator's result, where the model sees it, and a function of it.
+"""Values that a front end builds a graph from: an operator's result, where the model sees it, and a function
+of it.
 
 ``x * sigmoid(x)`` reaches us as two nodes and is one function here: a value carries the function of its
-operator that is still being put together. Whatever only moves values moves their places: a tensor of the
+operator that is still being put together. Operators that only move values move their places: a tensor of the
 model is an array of whole numbers that say where each of its elements comes from.
 """
 

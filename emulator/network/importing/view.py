@@ -1,4 +1,4 @@
-"""What a value is of the maps that hold it: channels moved and scaled, and what their codes stand for."""
+"""View of a value on the maps that hold it: channels moved and scaled, and what their codes stand for."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class View(Reads):
     """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
 
     ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
-    the index goes through the maps flattened. Of real values it moves them; of codes 0..1, scale and shift
+    the index goes through the maps flattened. Real values are moved; for codes 0..1, scale and shift
     are what they stand for.
     """
 
