@@ -33,8 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     "ndrite": {"numpy", "scipy", "sklearn"},
     "ndrite/nn.py": {"numpy", "torch"},
     "ndrite/pages": {"numpy", "scipy", "matplotlib", "jinja2"},
+    "ndrite/runs": {"numpy", "threadpoolctl", "distributed"},
     "ndrite/shell": {"click", "rich"},
-    "ndrite/sweeps": {"numpy", "pydantic", "annotated_types", "pyarrow", "threadpoolctl"},
+    "ndrite/sweeps": {"numpy", "pydantic", "annotated_types", "pyarrow"},
     "ndrite/tiles": {"numpy", "torch"},
     "studies": {"numpy", "scipy", "matplotlib", "sklearn", "torch", "click", "yaml"},
 }

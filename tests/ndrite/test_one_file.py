@@ -79,9 +79,9 @@ def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
 def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: Any, prints: Any) -> None:
     model, x, file = model_of(kind)
     np.save("x.npy", x)
-    compiled = ndrite.compile(model, "wan2022", samples=x, seed=5, output="mine")
+    compiled = ndrite.compile(model, "wan2022", samples=x, seed=5, task="classes", output="mine")
     if file is not None:
-        prints(f"compile {file} --chip wan2022 --samples x.npy --seed 5 -o mine")
+        prints(f"compile {file} --chip wan2022 --samples x.npy --seed 5 --task classes -o mine")
         assert ndrite.load("mine").program.checksum() == compiled.program.checksum()
     judged = said("evaluate mine")
     assert judged["samples"] == 64
