@@ -160,6 +160,7 @@ def test_what_is_not_reached_is_said(build, options, last, seen, tmp_path, monke
     assert found[-1].seen == f"not reached: {STAGES[last]} failed"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_board_on_ethernet_is_reached_by_its_address(tmp_path):
     identity, _ = Simulated(ON_ETHERNET).bitstream()
