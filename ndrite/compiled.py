@@ -106,16 +106,16 @@ class Compiled(Result):
 
     def on(self, die: Die, **provenance: Any) -> Self:
         """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
-        told = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
-        program = dataclasses.replace(program_of(die, self.program), provenance=told)
+        origin = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
+        program = dataclasses.replace(program_of(die, self.program), provenance=origin)
         return dataclasses.replace(self, die=die, program=program)
 
     def as_dict(self) -> dict[str, Any]:
-        said = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
+        identity = {"tag": f"{self.program.tag:08x}", "die": self.die.seed, "samples": len(self.samples)}
         lost = self.program.provenance["report"] if self.report is None else self.report.as_dict()
         answer = {} if self.answer is None else {"answer": self.answer.as_dict()}
         imported = {} if self.imported is None else {"imported": self.imported.as_dict()}
-        return said | answer | lost | imported
+        return identity | answer | lost | imported
 
     def tables(self) -> Iterable[Table]:
         title = f"{self.program.name} on {self.die.chip.name}, die {self.die.seed}"
@@ -144,15 +144,15 @@ class Compiled(Result):
                 yield Table(f"{values['network']} on {values['chip']}, die {self.die.seed}", parts_of, rows)
 
     def lines(self) -> Iterable[str]:
-        found = self.imported
-        if found is None:
+        report = self.imported
+        if report is None:
             return
-        if found.error_rms is not None and found.output_rms is not None:
+        if report.error_rms is not None and report.output_rms is not None:
             yield (
-                f"8-bit codes and tables: rms error {found.error_rms:.3g}, largest {found.error_max:.3g} on "
-                f"{found.samples} samples; outputs' rms {found.output_rms:.3g}"
+                f"8-bit codes and tables: rms error {report.error_rms:.3g}, largest {report.error_max:.3g} on "
+                f"{report.samples} samples; outputs' rms {report.output_rms:.3g}"
             )
-        yield from (f"note: {note}" for note in found.notes)
+        yield from (f"note: {note}" for note in report.notes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

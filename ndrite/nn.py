@@ -154,10 +154,10 @@ class Bases(torch.nn.Module):
 
 def _check_channels(x: Tensor, channels: int) -> None:
     """Refuse what would be stretched over the devices; a graph that is traced was run before."""
-    found = x.shape[min(1, x.dim() - 1)]
-    if not torch.onnx.is_in_onnx_export() and found != channels:
+    channel_count = x.shape[min(1, x.dim() - 1)]
+    if not torch.onnx.is_in_onnx_export() and channel_count != channels:
         accepted = f"{channels}, for compile with input_shape where samples are flat"
-        raise EmulatorError(f"x has {found} channels, shape {tuple(x.shape)}; accepted: {accepted}")
+        raise EmulatorError(f"x has {channel_count} channels, shape {tuple(x.shape)}; accepted: {accepted}")
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:

@@ -213,10 +213,10 @@ def _plain(known: inspect.Signature) -> inspect.Signature:
 def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
     """Raise InputError where an output is an input's file, or another output's: (name, path, written)."""
     for i, (name, path, written) in enumerate(files):
-        for other, its, its_written in files[:i]:
+        for other_name, its, its_written in files[:i]:
             if (written or its_written) and _same(path, its):
-                output, given = (name, other) if written else (other, name)
-                raise InputError(f"{output} is {path}, the file of {given}; accepted: another file")
+                output, input_name = (name, other_name) if written else (other_name, name)
+                raise InputError(f"{output} is {path}, the file of {input_name}; accepted: another file")
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -40,8 +40,8 @@ def tables(found: Runs) -> list[table.Table]:
         first = group[0]
         if first["neuron"] == "ndr-fixed":
             return "-"
-        beside = runs.where(found, data=first["data"], normalise=first["normalise"], neuron="ndr-fixed")
-        fixed = {r["seed"]: r["accuracy"] for r in beside}
+        fixed_curves = runs.where(found, data=first["data"], normalise=first["normalise"], neuron="ndr-fixed")
+        fixed = {r["seed"]: r["accuracy"] for r in fixed_curves}
         return table.over_seeds(
             [100 * (r["accuracy"] - fixed[r["seed"]]) for r in group if r["seed"] in fixed]
         )

@@ -87,9 +87,10 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
 def tables(found: Runs) -> list[table.Table]:
     """Accuracies, and gains over the die as it is, by task and way."""
     groups = runs.by(found, "task")
-    states = {"float, not adapted": FLOAT} | {what: what for what in (AS_IT_IS, *WAYS)}
+    states = {"float, not adapted": FLOAT} | {way_name: way_name for way_name in (AS_IT_IS, *WAYS)}
     accuracies = {
-        name: lambda g, what=what: f"{100 * runs.right(g, what).mean():.2f}" for name, what in states.items()
+        name: lambda g, what=way_name: f"{100 * runs.right(g, what).mean():.2f}"
+        for name, way_name in states.items()
     }
     gains = {way: lambda g, w=way: points(runs.right(g, w) - runs.right(g, AS_IT_IS)) for way in WAYS}
     title = f"adaptation, weights frozen, {runs.size(found)}: accuracy, %"

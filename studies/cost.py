@@ -22,15 +22,15 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
     """One product of a whole core: ``level`` is the mean square of a row's drive, relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
     # The planes add before the converter, where the point does not say how often a column is converted.
-    each = point.get("conversions_per_column", 1)
-    conversions = columns * each * (planes if "conversions_per_column" in point else 1)
+    per_column = point.get("conversions_per_column", 1)
+    conversions = columns * per_column * (planes if "conversions_per_column" in point else 1)
     power = rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2
     adds = conversions if planes > 1 and conversions > columns else 0
     uses = (
         Use("row DAC", rows * planes * point["level"], there=rows, of=(core["driver_bits"],)),
         Use("word line", rows * columns * planes),
         Use("cell", power, planes, rows * columns * core["cells_per_place"]),
-        Use("converter", conversions, there=columns * each, of=(point["adc_bits"],)),
+        Use("converter", conversions, there=columns * per_column, of=(point["adc_bits"],)),
         Use("shift-add", adds, there=columns),
         Use("bus bit", there=1),
     )

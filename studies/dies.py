@@ -46,8 +46,8 @@ def make(
 ) -> Mapped:
     """Die ``seed``, with column corrections or as programmed; ``options`` of ``MapOptions``."""
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
-        how = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
-        return map_network(net, chip, samples, seed=seed, options=how)
+        map_options = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
+        return map_network(net, chip, samples, seed=seed, options=map_options)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:

@@ -47,10 +47,12 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
     groups: dict[tuple[str, float], Runs] = {}
     plain = runs.where(found, **CASES[name]["plain"])
     for axis, of in CASES[name]["axes"].items():
-        here = {value: group for (value,), group in runs.by(runs.where(found, axis=axis), "value").items()}
+        by_value = {
+            value: group for (value,), group in runs.by(runs.where(found, axis=axis), "value").items()
+        }
         if "plain" in of and plain:
-            here[of["plain"]] = plain
-        groups |= {(axis, value): here[value] for value in sorted(here)}
+            by_value[of["plain"]] = plain
+        groups |= {(axis, value): by_value[value] for value in sorted(by_value)}
     return groups
 
 

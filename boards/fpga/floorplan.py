@@ -65,8 +65,8 @@ def places(board: Target) -> dict[str, str]:
     if die is None:
         raise ValueError(f"board {board.name!r}: no floorplan for {board.device}; known: {', '.join(SITES)}")
     first, soft = board.lane_sites_from, [f"{name}.*" for name in board.soft_multipliers]
-    lanes, others = (_learning_lanes(g), []) if board.learns else (_lanes(g), _rest_multipliers(g))
-    hard_cells = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in soft)]
+    lanes, rest_memories = (_learning_lanes(g), []) if board.learns else (_lanes(g), _rest_multipliers(g))
+    hard_cells = [c for c in rest_memories if not any(fnmatch(f"core.{c}", name) for name in soft)]
     path = []
     for number, row in enumerate(die.rows):
         sites = range(die.sites) if number % 2 == 0 else range(die.sites - 1, -1, -1)
@@ -78,8 +78,8 @@ def places(board: Target) -> dict[str, str]:
         )
     place_of = {}
     spread = [f"{name.partition('/')[0]}.*" for style, name in board.memory_styles if style == "distributed"]
-    others = [] if board.learns else _rest_memories(g)
-    memories = [c for c in others if not any(fnmatch(f"core.{c}", name) for name in spread)]
+    rest_memories = [] if board.learns else _rest_memories(g)
+    memories = [c for c in rest_memories if not any(fnmatch(f"core.{c}", name) for name in spread)]
     for cells, site_of in ((hard_cells, _multiplier), (memories, _memory)):
         for cell, (row, site) in zip(cells, reversed(path[:first]), strict=False):
             place_of[f"{CORE}.{cell}"] = site_of(die, row, site)

@@ -75,27 +75,27 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
     if _codes(places) > geometry.map_codes:
         places = places_of(lowered, pooled, codes, geometry.map_codes)
     records = _Records(lowered, geometry, program.rows, places, pooled, bases, accept)
-    made: list[dict[str, int]] = []
+    step_records: list[dict[str, int]] = []
     ends = {lowered.begins: 0, lowered.begins + lowered.body: 0}
     for i, step in enumerate(lowered.steps):
         if i in ends:
-            ends[i] = len(made)
+            ends[i] = len(step_records)
         if i - 1 not in pooled:
-            made.append(_numbered(getattr(records, step.kind)(i, step)))
+            step_records.append(_numbered(getattr(records, step.kind)(i, step)))
     if _codes(places) > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
             f"{_codes(places)}; at most {geometry.map_codes}"
         )
     header = {
-        "steps": len(made),
+        "steps": len(step_records),
         "begins": ends[lowered.begins],
         "body": ends[lowered.begins + lowered.body],
         "inputs": program.inputs,
         "calls": program.calls,
         "call_codes": program.inputs // program.calls,
     }
-    words = [record(header, HEADER), *(record(fields, GATE | STEP) for fields in made)]
+    words = [record(header, HEADER), *(record(fields, GATE | STEP) for fields in step_records)]
     return np.concatenate(words).view(np.int32)
 
 

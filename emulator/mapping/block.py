@@ -74,9 +74,9 @@ def packed(node: Product, groups: int) -> Product:
     area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
     k = dense.inputs
     weights = np.zeros((area, together, k // area, groups, together, share), np.float32)
-    each = dense.weights.reshape(area, k // area, groups, together, share)
+    weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
-        weights[:, i, :, :, i] = each[:, :, :, i]
+        weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
     wide = dataclasses.replace(dense, weights=weights.reshape(together * k, -1))
     return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
 

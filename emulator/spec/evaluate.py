@@ -58,11 +58,11 @@ def run(
     ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what
     the states hold in the first one.
     """
-    held = list(starts)
+    state_maps = list(starts)
     for call, first in enumerate(inputs):
-        maps, before = [first, *held], Counter[str]()
+        maps, before = [first, *state_maps], Counter[str]()
         for number, node in enumerate(nodes):
             maps.append(evaluated(arithmetic, At(call, number, before[node.kind]), node, maps))
             before[node.kind] += 1
-        held = [maps[state.source] for state in states]
+        state_maps = [maps[state.source] for state in states]
         yield maps

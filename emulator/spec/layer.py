@@ -101,9 +101,9 @@ def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
     """Raise ProgramError unless ``array`` has this shape, dtype and range."""
     dtype, low, high = kind
-    given = getattr(array, "dtype", type(array).__name__)
+    dtype_name = getattr(array, "dtype", type(array).__name__)
     fits = isinstance(array, np.ndarray) and array.dtype == dtype
-    require(fits, f"{where} dtype", given, str(np.dtype(dtype)))
+    require(fits, f"{where} dtype", dtype_name, str(np.dtype(dtype)))
     require(array.shape == shape, f"{where} shape", array.shape, str(shape))
     lowest, highest = int(array.min()), int(array.max())
     require(low <= lowest and highest <= high, where, f"{lowest}..{highest}", f"{low}..{high}")

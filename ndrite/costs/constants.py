@@ -78,15 +78,15 @@ def load_constants(path: Path = CONSTANTS) -> Constants:
 
 
 def _constants(content: Any) -> Constants:
-    given = {}
+    entries = {}
     for name, entry in content["constants"].items():
         where, node = f"constants.{name}", entry["node_nm"]
         values = [_number(f"{where}.{a}", entry[a], 0.0, LARGEST) for a in ACCOUNTINGS]
         require(sorted(values) == values, where, values, "low, typical and high in rising order", CostError)
         node = None if node is None else _number(f"{where}.node_nm", node, *NODES_NM)
         fields = {"unit": entry["unit"], "source": entry["source"], "node_nm": node}
-        given[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | fields
-    return Constants(given, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM))
+        entries[name] = dict(zip(ACCOUNTINGS, values, strict=True)) | fields
+    return Constants(entries, _number("node_nm.value", content["node_nm"]["value"], *NODES_NM))
 
 
 def _number(where: str, value: Any, low: float, high: float) -> float:

@@ -186,8 +186,14 @@ def transposed(
     stride, padding, dilation = (_each(v, dimensions) for v in (stride, padding, dilation))
     fields = zip(maps.shape[2:], stride, padding, dilation, kernel, more, strict=True)
     size = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in fields]
-    ones, none = (1,) * flat, (0,) * flat
-    folded = ((*ones, *size), (*ones, *kernel), (*ones, *dilation), (*none, *padding), (*ones, *stride))
+    unit_steps, none = (1,) * flat, (0,) * flat
+    folded = (
+        (*unit_steps, *size),
+        (*unit_steps, *kernel),
+        (*unit_steps, *dilation),
+        (*none, *padding),
+        (*unit_steps, *stride),
+    )
     y = F.fold(columns.flatten(1, 2), *folded)
     y = y.reshape(*y.shape[:2], *size)
     if bias is not None:

@@ -211,15 +211,15 @@ def run_campaign(
         "measure": task.measure,
     }
     step, notify = program.meaning.output_step or 1.0, progress or (lambda done, total: None)
-    votes, each = np.zeros((), np.int64), np.zeros(0, np.int64)
+    votes, chip_scores = np.zeros((), np.int64), np.zeros(0, np.int64)
     if state is not None and state.exists():
-        votes, each = map(np.asarray, json.loads(load_state(state, mark)))
-    if len(each) > plan.chips:
-        came = f"{len(each)} and more, as far as {state} has come"
+        votes, chip_scores = map(np.asarray, json.loads(load_state(state, mark)))
+    if len(chip_scores) > plan.chips:
+        came = f"{len(chip_scores)} and more, as far as {state} has come"
         raise InputError(f"chips is {plan.chips}; accepted: {came}")
-    notify(len(each), plan.chips)
-    while len(each) < plan.chips:
-        first, count = len(each), min(PIECE_CHIPS, plan.chips - len(each))
+    notify(len(chip_scores), plan.chips)
+    while len(chip_scores) < plan.chips:
+        first, count = len(chip_scores), min(PIECE_CHIPS, plan.chips - len(chip_scores))
 
         def report(done: int, total: int, first: int = first, count: int = count) -> None:
             notify(first + done * count // max(total, 1), plan.chips)
@@ -227,7 +227,7 @@ def run_campaign(
         if task.is_vote:
             part = replace(plan, chips=count, first_chip=first)
             piece = board.campaign(x, labels, part, progress=report)
-            votes, each = votes + piece.votes, np.concatenate([each, piece.correct])
+            votes, chip_scores = votes + piece.votes, np.concatenate([chip_scores, piece.correct])
         for chip in range(first, first + count) if not task.is_vote else ():
             board.program(virtual_chip(program, seed=plan.seed, chip=chip))
             # Neighbouring seeds of a campaign must not share their chips' read noise.
@@ -238,11 +238,11 @@ def run_campaign(
             )
             scores = np.array([task.score(outputs * step, labels) for outputs in outputs_of_trials])
             rms = task.measure == RMS_ERROR
-            each = np.append(each, np.sqrt(np.square(scores).mean()) if rms else scores.mean())
+            chip_scores = np.append(chip_scores, np.sqrt(np.square(scores).mean()) if rms else scores.mean())
             report(chip + 1 - first, count)
         if state is not None:
-            save_state(state, mark, json.dumps([votes.tolist(), each.tolist()]).encode())
-    return votes, each
+            save_state(state, mark, json.dumps([votes.tolist(), chip_scores.tolist()]).encode())
+    return votes, chip_scores
 
 
 class CampaignWarning(UserWarning):

@@ -141,10 +141,10 @@ def explain(
                 noise=True,
             )
     compiled = compiled_of(program)
-    given = judged_samples(
+    judged = judged_samples(
         compiled.program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
     )
-    x, y, by, task = given.first(count, 2000)
+    x, y, by, task = judged.first(count, 2000)
     samples, die = compiled.samples, compiled.die
     with progress("causes") as report:
         explanation = causes_of(

@@ -134,21 +134,23 @@ def learn(
     >>> found.summary["updates"]
     400
     """
-    given = learning_samples(inputs, labels, data, folder)
-    if not len(given.test_x):
-        given = given.held_out(held_out or max(1, len(given.x) // OWN_HELD), "held_out")
+    labelled = learning_samples(inputs, labels, data, folder)
+    if not len(labelled.test_x):
+        labelled = labelled.held_out(held_out or max(1, len(labelled.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is of own samples; accepted without them: none")
     if threshold is not None and rule not in insitu.THRESHOLDS:
         raise InputError(f"threshold is of {' and '.join(insitu.THRESHOLDS)}; accepted with {rule}: none")
     if reference_error and rule != "tiki-taka":
         raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
-    x = first(given.x, samples, what="samples")
-    given = dataclasses.replace(given, x=x, labels=given.labels[: len(x)])
+    x = first(labelled.x, samples, what="samples")
+    labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
-    classes = given.outputs if given.own else int(max(given.labels.max(), given.test_labels.max())) + 1
+    classes = (
+        labelled.outputs if labelled.own else int(max(labelled.labels.max(), labelled.test_labels.max())) + 1
+    )
     plan = insitu.Plan(
-        widths=(given.x.shape[1], *sig.widths(hidden), classes),
+        widths=(labelled.x.shape[1], *sig.widths(hidden), classes),
         rate=rate,
         hidden_rate=hidden_rate,
         neuron_rate=neuron_rate,
@@ -164,15 +166,15 @@ def learn(
         raise InputError("resume needs output, the file that was to be written; accepted: both")
     law, spread, endurance = _law(device)
     described = chip if isinstance(chip, Chip) else load_chip(chip)
-    ready = insitu.prepare(plan, described, law, spread, given.x[:CALIBRATION_SAMPLES], given.meaning)
+    ready = insitu.prepare(plan, described, law, spread, labelled.x[:CALIBRATION_SAMPLES], labelled.meaning)
     left = None if output is None else Path(f"{output}.course")
-    mark = _mark(ready, given, learning_seed, noise)
+    mark = _mark(ready, labelled, learning_seed, noise)
     course, states = insitu.Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
     if resume and left is not None:
         if not left.is_file():
             raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
         course, states = insitu.load_course(left, mark)
-        begun = math.ceil(course.done / len(given.x))
+        begun = math.ceil(course.done / len(labelled.x))
         if begun > epochs:
             raise InputError(f"epochs is {epochs}; accepted: {begun} and more, as far as {left} has come")
     with connect_learner(board) as opened:
@@ -181,29 +183,32 @@ def learn(
             raise InputError(f"board {board} does not learn; accepted: golden:, sim:, sim-udp:, udp:HOST")
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
-            for epoch in _epochs(chosen, course, given, epochs, learning_seed, progress):
+            for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
                 # A later failure of the link may leave nothing else: the device cannot be asked then.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
             if left is not None:
                 with suppress(HostError):  # where the device cannot be asked, the last whole epoch stays
-                    course.add(chosen.unfinished(), len(given.x))
+                    course.add(chosen.unfinished(), len(labelled.x))
                     insitu.save_course(left, course, chosen.states(), mark)
                     if isinstance(stopped, KeyboardInterrupt):
                         goes_on = "the same command with --resume goes on"
                         raise KeyboardInterrupt(f"after {course.done} updates; {goes_on}") from None
             raise
         states = chosen.states()
-    told = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
-    name = f"{given.name}-{'-'.join(map(str, plan.widths))}"
-    found = insitu.learned(ready, states, name, learning=told)
-    whole = Compiled(found.network, found.program, found.die, given.x[:CALIBRATION_SAMPLES])
+    origin = {**dataclasses.asdict(plan), "device": _name(device), "updates": course.done, "board": board}
+    name = f"{labelled.name}-{'-'.join(map(str, plan.widths))}"
+    learned_die = insitu.learned(ready, states, name, learning=origin)
+    compiled = Compiled(
+        learned_die.network, learned_die.program, learned_die.die, labelled.x[:CALIBRATION_SAMPLES]
+    )
     right = accuracy(
-        Core(found.program).infer(given.test_x, seed=learning_seed, noise=noise), given.test_labels
+        Core(learned_die.program).infer(labelled.test_x, seed=learning_seed, noise=noise),
+        labelled.test_labels,
     )
     if output is not None and left is not None:
-        whole.save(output)
+        compiled.save(output)
         left.unlink(missing_ok=True)
     # Rows of fast devices in place of the layer's own, which get few pulses; sums and references get none.
     learning = ready.learning
@@ -217,16 +222,16 @@ def learn(
         "shape": list(plan.widths),
         "device": _name(device),
         "accuracy": right,
-        "accuracy_interval_95": proportion(right, len(given.test_x)),
-        "measured_on": len(given.test_x),
-        "learned_from": len(given.x),
+        "accuracy_interval_95": proportion(right, len(labelled.test_x)),
+        "measured_on": len(labelled.test_x),
+        "learned_from": len(labelled.x),
         "updates": course.done,
         "right_by_epoch": [c.right / c.updates for c in course.counts],
         "pulses_a_device": pulses,
         "endurance_pulses": endurance,
         "endurance_epochs": lasts,
     }
-    return LearnedInSitu(whole, board, summary)
+    return LearnedInSitu(compiled, board, summary)
 
 
 def _epochs(

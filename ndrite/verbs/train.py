@@ -231,12 +231,12 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
         network = dataclasses.replace(network, meaning=meaning)
     else:
         network = network_of(source).network
-    what = name_of(source, "start")
+    file = name_of(source, "start")
     if not network.gives_sums:
-        raise InputError(f"{what}: its outputs are values in 0..1; accepted: a last layer of sums")
+        raise InputError(f"{file}: its outputs are values in 0..1; accepted: a last layer of sums")
     if network.inputs != inputs or network.outputs < classes:
         raise InputError(
-            f"{what}: {network.inputs} inputs, {network.outputs} outputs; accepted: {inputs} inputs and "
+            f"{file}: {network.inputs} inputs, {network.outputs} outputs; accepted: {inputs} inputs and "
             f"at least {classes} outputs, as the samples have"
         )
     return network

@@ -133,14 +133,14 @@ def reachable(model: EcramModel, states: int) -> Floats:
 
     Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
     """
-    w, seen = np.array(model.low), [float(model.low)]
-    while len(seen) < 1_000_000:
+    w, reached = np.array(model.low), [float(model.low)]
+    while len(reached) < 1_000_000:
         w = model.pulse(w, True)
-        if float(w) <= seen[-1]:
+        if float(w) <= reached[-1]:
             break
-        if model.high - float(w) < 1e-6 * (float(w) - seen[-1]):
+        if model.high - float(w) < 1e-6 * (float(w) - reached[-1]):
             w = np.array(model.high)  # rounding is no state of its own
-        seen.append(float(w))
-    levels = (np.array(seen) - model.low) / (model.high - model.low)
+        reached.append(float(w))
+    levels = (np.array(reached) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))
     return np.asarray(levels[pick], np.float64)

@@ -95,8 +95,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     more than 5 % of the peak.
     """
     notes: list[str] = []
-    whole = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
-    cleaned = [_forward(v, i) for v, i in whole]
+    cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
+    cleaned = [_forward(v, i) for v, i in cleaned_curves]
     # One reference for all devices: each its own would put one spread into two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
@@ -115,8 +115,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         )
     if model == "table" or misses:
         best = "table"
-        fits = [_table(v, i) for v, i in whole]
-        results[best] = (fits, _rms(whole, fits))
+        fits = [_table(v, i) for v, i in cleaned_curves]
+        results[best] = (fits, _rms(cleaned_curves, fits))
     fits, error = results[best]
     for name, (v, i) in zip(data.devices, cleaned, strict=True):
         if best == "esaki" and _bottom(i) >= len(v) - 2:
@@ -125,7 +125,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
                 "is an extrapolation"
             )
     curves = tuple(
-        DeviceCurve(name, v, i, fit) for name, (v, i), fit in zip(data.devices, whole, fits, strict=True)
+        DeviceCurve(name, v, i, fit)
+        for name, (v, i), fit in zip(data.devices, cleaned_curves, fits, strict=True)
     )
     values, device = neuron_values(best, fits, cleaned)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))

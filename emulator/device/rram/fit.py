@@ -172,15 +172,15 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
     best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
-        at = np.full(len(levels), best[0])
+        sigma_fitted = np.full(len(levels), best[0])
         for _ in range(5):
             # By sigma / sqrt(2 (n - 1)) as measured, levels that came out low by chance would weigh most.
-            error = np.maximum(at, sigma.max() * 1e-3) / few
+            error = np.maximum(sigma_fitted, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
-            at = np.polynomial.polynomial.polyval(x, fitted)
+            sigma_fitted = np.polynomial.polynomial.polyval(x, fitted)
         if (np.polynomial.polynomial.polyval(grid, fitted) < 0).any():
             continue
-        lost = float((np.square((at - sigma) / error) + 2 * np.log(error)).sum())
+        lost = float((np.square((sigma_fitted - sigma) / error) + 2 * np.log(error)).sum())
         k, n = degree + 1, len(levels)
         score = lost + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else 0.0)
         if score < smallest_score:

@@ -46,9 +46,9 @@ class FastLearner:
                 for s, layer in zip(plain.states, learning.program.layers, strict=True)
             ]
         )
-        own = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
+        device_constants = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
         kinds = (np.int16, np.int16, np.int32, np.int32)
-        self._own = tuple(values.astype(kind) for values, kind in zip(own, kinds, strict=True))
+        self._own = tuple(values.astype(kind) for values, kind in zip(device_constants, kinds, strict=True))
         self._laws = np.stack([_parameters(learning, of) for of in ("", "tuned", "transfer")])
         program = learning.program
         self._columns = np.concatenate(
@@ -80,24 +80,24 @@ class FastLearner:
         pulses = np.zeros(len(self._shapes), np.int64)
         program = self.learning.program
         drawn = (self._schedules, SIGNED_TABLE.astype(np.int64), self.learning.slots, self.noise)
-        held = (self._weights, self._columns, self._states, self._own)
+        die_arrays = (self._weights, self._columns, self._states, self._own)
         curves = (program.curve_base, program.curve_slope)
-        given = (np.ascontiguousarray(x), labels.astype(np.int64), first_update)
-        right = learn(given, self._laws, self._cycles, drawn, curves, held, pulses)
+        sample_arrays = (np.ascontiguousarray(x), labels.astype(np.int64), first_update)
+        right = learn(sample_arrays, self._laws, self._cycles, drawn, curves, die_arrays, pulses)
         return Counts(len(x), int(right), tuple(int(p) for p in pulses))
 
 
 def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
     """Parameters of the columns, int64 (6, M), in the order of ``fast_loops``."""
     first = layer.curve if learned.tuned is None else learned.tuned.first
-    found = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
-    return np.stack([values.astype(np.int64) for values in found])
+    columns = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
+    return np.stack([values.astype(np.int64) for values in columns])
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
     """Parameters of the layers, int64 (L, 36), in the order of ``fast_loops``; ``of``: with the law,
     and the rates, of what is tuned or transferred."""
-    rows, state, weight, column, seen = [], 0, 0, 0, 0
+    rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):
         k, m, law = layer.inputs, layer.outputs, learned.devices
@@ -119,9 +119,21 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
                 *(learned.row_rate, learned.row_shift, rate, down),
                 *(learned.back_gain, learned.back_shift, learned.back_bits),
                 *(learned.back_sigma, learned.back_var, learned.slope_shift),
-                *(law.slope_up, law.slope_down, law.step_shift, layer.tile_rows(program.rows), seen, bits),
+                *(
+                    law.slope_up,
+                    law.slope_down,
+                    law.step_shift,
+                    layer.tile_rows(program.rows),
+                    column_count,
+                    bits,
+                ),
                 *(every, threshold, chopped, learned.fast_row(k)),
             )
         )
-        state, weight, column, seen = state + learned.states.size, weight + k * m, column + m, seen + k + 1
+        state, weight, column, column_count = (
+            state + learned.states.size,
+            weight + k * m,
+            column + m,
+            column_count + k + 1,
+        )
     return np.array(rows, np.int64)

@@ -93,14 +93,14 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
     out[:] = U32(0)
     for p in range((count + 1) // 2):
         c, first, second = PAIR_CONSTANTS[p], U32(2 * p), U32(2 * p + 1)
-        both = U32(1) if 2 * p + 1 < count else U32(0)
+        second_slot = U32(1) if 2 * p + 1 < count else U32(0)
         for i in range(n):
             a, b = U16(x[i] ^ c), y[i]
             for constant in MIX:
                 a, b = simon(a, b, constant)
             low = U32(np.int32(a) < thresholds[i])
             high = U32(np.int32(b) < thresholds[i])
-            out[i] = U32(out[i] | U32(U32(low << first) | U32(U32(high & both) << second)))
+            out[i] = U32(out[i] | U32(U32(low << first) | U32(U32(high & second_slot) << second)))
 
 
 @njit(cache=True, nogil=True)
@@ -118,13 +118,15 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
             continue
         for j in range(live):
             column = used[j]
-            both = U32(train & columns[column])
-            if both != U32(0):
-                both = U32(both - U32(U32(both >> U32(1)) & U32(0x55555555)))
-                both = U32(U32(both & U32(0x33333333)) + U32(U32(both >> U32(2)) & U32(0x33333333)))
-                both = U32(U32(both + U32(both >> U32(4))) & U32(0x0F0F0F0F))
+            coincident = U32(train & columns[column])
+            if coincident != U32(0):
+                coincident = U32(coincident - U32(U32(coincident >> U32(1)) & U32(0x55555555)))
+                coincident = U32(
+                    U32(coincident & U32(0x33333333)) + U32(U32(coincident >> U32(2)) & U32(0x33333333))
+                )
+                coincident = U32(U32(coincident + U32(coincident >> U32(4))) & U32(0x0F0F0F0F))
                 k[found], m[found] = U16(first + i), U16(column)
-                n[found] = np.int64(U32(U32(both * U32(0x01010101)) >> U32(24)))
+                n[found] = np.int64(U32(U32(coincident * U32(0x01010101)) >> U32(24)))
                 found += 1
     return found
 
@@ -227,20 +229,20 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
 def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
     """Codes y uint8 (M,) of the sums in ``known``, and there their change with z and with the ECRAMs."""
     for j in range(layer[OUTPUTS]):
-        at = layer[AT_COLUMN] + j
-        curve, scale = columns[CURVE, at], columns[SCALE, at]
-        v = held_in(rounded(known[Z, at] * scale, layer[VSHIFT]), -2048, 2047)
+        column = layer[AT_COLUMN] + j
+        curve, scale = columns[CURVE, column], columns[SCALE, column]
+        v = held_in(rounded(known[Z, column] * scale, layer[VSHIFT]), -2048, 2047)
         line = line_of(layer, curves, curve, v)
         y[j] = np.uint8(held_in(line, 0, 255))
-        known[CHANGE, at] = known[STATE, at] = 0
+        known[CHANGE, column] = known[STATE, column] = 0
         if v != -2048 and v != 2047 and line >= 0 and line <= 255:
             steep = np.int64(curves[1][curve, (v + 2048) >> layer[SEGMENT_BITS]])
             moved = rounded(steep * scale, layer[SLOPE_OF_SHIFT])
-            known[CHANGE, at] = held_in(moved, spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX)
+            known[CHANGE, column] = held_in(moved, spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX)
         if layer[TUNED_BITS] != 0:
-            above = min(curve + 1, columns[FIRST, at] + (1 << layer[TUNED_BITS]) - 1)
-            here = held_in(line_of(layer, curves, above - 1, v), 0, 255)
-            known[STATE, at] = held_in(line_of(layer, curves, above, v), 0, 255) - here
+            above = min(curve + 1, columns[FIRST, column] + (1 << layer[TUNED_BITS]) - 1)
+            code_above = held_in(line_of(layer, curves, above - 1, v), 0, 255)
+            known[STATE, column] = held_in(line_of(layer, curves, above, v), 0, 255) - code_above
 
 
 @njit(cache=True, nogil=True)
@@ -288,11 +290,11 @@ def scaled(t: Any) -> Any:
 @njit(cache=True, nogil=True)
 def tune(layer: Any, columns: Any, states: Any) -> None:
     """The curve of every neuron at its ECRAM's state."""
-    at, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
+    first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
     for j in range(width):
         code = np.int64(read_as(np.int64(states[first + j])))
-        columns[CURVE, at + j] = columns[FIRST, at + j] + ((code + 256) >> (9 - bits))
+        columns[CURVE, first_column + j] = columns[FIRST, first_column + j] + ((code + 256) >> (9 - bits))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -307,24 +309,24 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     """Read the row of fast devices whose turn it is into its sums: pulses that the layer's own devices get,
     by row, column, count and direction; how many devices."""
     k, m, n, _, _, _ = gathered
-    width, height, found = layer[OUTPUTS], layer[INPUTS] + 1, 0
+    width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
     fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
-    held, reference = fast + height * width, fast + 2 * height * width
-    way = 1 - 2 * turned(layer, row, update)
+    sums, reference = fast + height * width, fast + 2 * height * width
+    sign = 1 - 2 * turned(layer, row, update)
     for j in range(width):
         read = read_as(np.int64(states[fast + j]) - np.int64(states[reference + j]))
         if layer[CHOPPED] != 0:
             states[reference + j] = np.int32(read_as(np.int64(states[fast + j]))) << np.int32(spec.CODE_SHIFT)
-        total = np.int64(states[held + j]) + way * np.int64(read)
-        whole = min(abs(total) // layer[THRESHOLD], spec.SLOTS_MAX)
-        rest = total - whole * layer[THRESHOLD] if total > 0 else total + whole * layer[THRESHOLD]
-        states[held + j] = np.int32(held_in(rest, spec.STATE_MIN, spec.STATE_MAX))
+        total = np.int64(states[sums + j]) + sign * np.int64(read)
+        pulses = min(abs(total) // layer[THRESHOLD], spec.SLOTS_MAX)
+        remainder = total - pulses * layer[THRESHOLD] if total > 0 else total + pulses * layer[THRESHOLD]
+        states[sums + j] = np.int32(held_in(remainder, spec.STATE_MIN, spec.STATE_MAX))
         up[j] = total
-        if whole:
-            k[found], m[found], n[found] = U16(row), U16(j), whole
-            found += 1
-    return found
+        if pulses:
+            k[pulse_rows], m[pulse_rows], n[pulse_rows] = U16(row), U16(j), pulses
+            pulse_rows += 1
+    return pulse_rows
 
 
 @njit(cache=True, nogil=True)
@@ -347,7 +349,7 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
     found_at, n = np.empty((4, devices), np.uint16), np.empty(devices, np.int64)
     gathered = (found_at[0], found_at[1], n, found_at[2], found_at[3], used)
     codes = np.empty(last[AT_INPUT] + last[INPUTS] + 1 + last[OUTPUTS], np.uint8)
-    known = np.empty((5, last[AT_COLUMN] + last[OUTPUTS]), np.int64)
+    per_column = np.empty((5, last[AT_COLUMN] + last[OUTPUTS]), np.int64)
     exponents, tuned_exponents = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for i in range(count):
         if layers[i, TUNED_BITS] != 0:
@@ -358,49 +360,69 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
         codes[: samples.shape[1]] = samples[sample]
         for i in range(count):
             layer = layers[i]
-            at, seen = layer[AT_COLUMN], layer[AT_INPUT]
-            end, to = at + layer[OUTPUTS], seen + layer[INPUTS] + 1
+            first_column, first_input = layer[AT_COLUMN], layer[AT_INPUT]
+            end, to = first_column + layer[OUTPUTS], first_input + layer[INPUTS] + 1
             codes[to - 1] = np.uint8(255)  # the row of biases
-            forward(layer, (i, update), codes[seen:to], held, drawn, scratch, known[Z, at:end])
-            neurons(layer, columns, curves, known, codes[to : to + layer[OUTPUTS]])
-        at, answer, label = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample]
+            forward(
+                layer,
+                (i, update),
+                codes[first_input:to],
+                held,
+                drawn,
+                scratch,
+                per_column[Z, first_column:end],
+            )
+            neurons(layer, columns, curves, per_column, codes[to : to + layer[OUTPUTS]])
+        first_column, answer, label = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample]
         best = 0
         for j in range(last[OUTPUTS]):
-            known[ERROR, at + j] = (255 if j == label else 0) - np.int64(codes[answer + j])
-            if known[Z, at + j] > known[Z, at + best]:
+            per_column[ERROR, first_column + j] = (255 if j == label else 0) - np.int64(codes[answer + j])
+            if per_column[Z, first_column + j] > per_column[Z, first_column + best]:
                 best = j
         right += best == label
         for i in range(count - 1, 0, -1):
             before = layers[i - 1, AT_COLUMN]
             behind = before + layers[i, INPUTS]
-            backward(layers[i], before, (i, update), known, held, drawn, scratch)
-            tuned_exponents[i - 1] = exponents[i] + scaled(known[OF_NEURONS, before:behind])
-            exponents[i - 1] = exponents[i] + scaled(known[ERROR, before:behind])
+            backward(layers[i], before, (i, update), per_column, held, drawn, scratch)
+            tuned_exponents[i - 1] = exponents[i] + scaled(per_column[OF_NEURONS, before:behind])
+            exponents[i - 1] = exponents[i] + scaled(per_column[ERROR, before:behind])
         for i in range(count):
-            layer, at = layers[i], (i, update)
-            seen, height, width = layer[AT_INPUT], layer[INPUTS] + 1, layer[OUTPUTS]
+            layer, first_column = layers[i], (i, update)
+            first_input, height, width = layer[AT_INPUT], layer[INPUTS] + 1, layer[OUTPUTS]
             begin, end = layer[AT_COLUMN], layer[AT_COLUMN] + width
-            moved, rows, lines = known[ERROR, begin:end], trained[0, :height], trained[1, :width]
+            moved, rows, lines = per_column[ERROR, begin:end], trained[0, :height], trained[1, :width]
             chance = layer[ROW_RATE], layer[ROW_SHIFT]
-            trains(codes[seen : seen + height], chance, spec.ROWS, at, drawn, scratch, rows)
+            trains(
+                codes[first_input : first_input + height],
+                chance,
+                spec.ROWS,
+                first_column,
+                drawn,
+                scratch,
+                rows,
+            )
             chance = layer[COLUMN_RATE], held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)
-            trains(moved, chance, spec.COLUMNS, at, drawn, scratch, lines)
-            which = FAST if layer[EVERY] != 0 else OWN
-            found = gather(rows, lines, gathered, layer[FAST_ROW] if which == FAST else 0)
-            for j in range(found * layer[CHOPPED]):
+            trains(moved, chance, spec.COLUMNS, first_column, drawn, scratch, lines)
+            array = FAST if layer[EVERY] != 0 else OWN
+            pulse_rows = gather(rows, lines, gathered, layer[FAST_ROW] if array == FAST else 0)
+            for j in range(pulse_rows * layer[CHOPPED]):
                 n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
-            law = laws[which, i], cycles[i, which]
-            pulses[i] += change(law, found, moved, at, gathered, held, drawn, key)
-            if which == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:
-                found = carry(layer, update, states, gathered, a)
-                pulses[i] += change((layer, cycles[i, OWN]), found, a, at, gathered, held, drawn, key)
+            law = laws[array, i], cycles[i, array]
+            pulses[i] += change(law, pulse_rows, moved, first_column, gathered, held, drawn, key)
+            if array == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:
+                pulse_rows = carry(layer, update, states, gathered, a)
+                pulses[i] += change(
+                    (layer, cycles[i, OWN]), pulse_rows, a, first_column, gathered, held, drawn, key
+                )
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
-            law, moved = laws[TUNED, i], known[OF_NEURONS, begin:end]
+            law, moved = laws[TUNED, i], per_column[OF_NEURONS, begin:end]
             chance = law[COLUMN_RATE], held_in(law[COLUMN_SHIFT] - tuned_exponents[i], 0, 63)
-            trains(moved, chance, spec.NEURONS, at, drawn, scratch, lines)
+            trains(moved, chance, spec.NEURONS, first_column, drawn, scratch, lines)
             rows[0] = U32(0xFFFFFFFF)
-            found = gather(rows[:1], lines, gathered, height)
-            pulses[i] += change((law, cycles[i, TUNED]), found, moved, at, gathered, held, drawn, key)
+            pulse_rows = gather(rows[:1], lines, gathered, height)
+            pulses[i] += change(
+                (law, cycles[i, TUNED]), pulse_rows, moved, first_column, gathered, held, drawn, key
+            )
             tune(layer, columns, states)
     return right

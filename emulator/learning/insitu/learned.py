@@ -33,13 +33,13 @@ def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> Le
     """The chip with its devices at ``states``; ``provenance`` says how they got there."""
     network = dataclasses.replace(ready.network(states), name=name)
     program = _used_curves(program_of(ready.learning, states))
-    chip, bound, at = ready.die.chip, ready.plan.bound, ready.die_at(states)
+    chip, bound, learned_die = ready.die.chip, ready.plan.bound, ready.die_at(states)
     arrays = tuple(
         dataclasses.replace(array, mapped=_mapped(layer.weights, chip, bound))
-        for layer, array in zip(program.layers, at.arrays, strict=True)
+        for layer, array in zip(program.layers, learned_die.arrays, strict=True)
     )
-    die = dataclasses.replace(at, arrays=arrays, network=network.digest())
-    said = {
+    die = dataclasses.replace(learned_die, arrays=arrays, network=network.digest())
+    origin = {
         "chip": chip.as_dict(),
         "network": {"name": name, "shape": network.widths, **network.provenance},
         "report": {"network": name, "chip": chip.name, "seed": die.seed},
@@ -50,7 +50,7 @@ def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> Le
     }
     meaning = dataclasses.replace(network.meaning, output_step=float(die.arrays[-1].step[0]))
     return LearnedChip(
-        dataclasses.replace(program, name=name, provenance=said, meaning=meaning), die, network
+        dataclasses.replace(program, name=name, provenance=origin, meaning=meaning), die, network
     )
 
 
@@ -72,12 +72,12 @@ def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWei
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)
     cells = Cells.fresh(target, target, np.zeros(target.shape, np.int8), np.zeros(target.shape)).at(chip)
-    found, saturated = conductance_codes(cells, WEIGHT_MAX, scale)
+    cell_codes, saturated = conductance_codes(cells, WEIGHT_MAX, scale)
     columns = codes.shape[1]
     return MappedWeights(
         levels=codes,
         cells=cells,
-        codes=found,
+        codes=cell_codes,
         limits=np.full(columns, bound),
         unit=np.full(columns, bound / WEIGHT_MAX),
         full_scale_uS=scale,

@@ -97,15 +97,15 @@ def at_states(die: Die, states: Sequence[Array]) -> Die:
 
 def _at(die: Die, levels: Sequence[Ints]) -> Die:
     law, level_iterator = law_of(die.chip), iter(levels)
-    found: list[States | None] = []
+    ecram_states: list[States | None] = []
     for states in die.states:
         if states is None:
-            found.append(None)
+            ecram_states.append(None)
             continue
         w = (next(level_iterator) + 0.5) / (1 << (BITS - 1)) - 1.0
         to = np.clip((w - law.w_min) / (law.w_max - law.w_min), 0.0, 1.0)
-        found.append(dataclasses.replace(states, voltage=to, current=to))
-    return die.tuned(found)
+        ecram_states.append(dataclasses.replace(states, voltage=to, current=to))
+    return die.tuned(ecram_states)
 
 
 def _start(die: Die, layer: int, law: LinearStep) -> Ints:

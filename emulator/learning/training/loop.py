@@ -69,9 +69,9 @@ def load_state(
     """Put the state into ``run`` and ``batches``; the epochs done and the best held-out accuracy. Nothing in
     it is executed. Raises StateError when the file is no state, was edited, or is one of another training:
     model, recipe, settings, samples or code. Raises EmulatorError when its content does not fit the model."""
-    kept = state_file.load_state(path, mark)
+    saved = state_file.load_state(path, mark)
     try:
-        content = torch.load(io.BytesIO(kept), weights_only=True)
+        content = torch.load(io.BytesIO(saved), weights_only=True)
         for name, part in run.items():
             part.load_state_dict(content[name])
         batches.set_state(content["generator"])

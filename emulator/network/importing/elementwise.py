@@ -66,9 +66,9 @@ def elementwise(call: Call) -> Value | None:
 def _function(call: Call) -> Value:
     """A function of a value, or of several of one operator, such as the two branches of ``Where``."""
     first, operands = call.value, call.computed
-    for other in operands:
-        other.check_open()
-        if other.op is not first.op or not np.array_equal(other.places, first.places):
+    for argument in operands:
+        argument.check_open()
+        if argument.op is not first.op or not np.array_equal(argument.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference or product")
     # Numbers are given as such: a shape of (1, 1, 1) would make values of three axes.
     pairs = zip(call.node.input, call.known, strict=True)

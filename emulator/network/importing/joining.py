@@ -43,9 +43,9 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
         alike = _alike(call, a, b)
     if alike is None:
         raise call.refused(f"it joins values of {a.own} and {b.own}; use branches of one shape")
-    left, right, at = alike
+    left, right, places_of = alike
     terms = ((1.0, left, right),) if function is np.multiply else ((1.0, left), (factors[function], right))
-    return a.then(gate(call.name, *terms), at)
+    return a.then(gate(call.name, *terms), places_of)
 
 
 def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
