@@ -335,6 +335,8 @@ def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
+    # The keys of trains and devices count layers from 0, and the gateware's read noise does too.
+    require(program.first_product == 0, "program.first_product", program.first_product, "0")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
     check_ints("", learning)
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):

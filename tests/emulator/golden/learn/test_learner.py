@@ -70,6 +70,7 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
 
 
 SMALL = drawn(3, sizes=(10, 4))
+PIECE = dataclasses.replace(SMALL.program, first_product=3)
 BEYOND = dataclasses.replace(SMALL.layers[0], states=SMALL.layers[0].states + (1 << 18))
 
 
@@ -90,6 +91,7 @@ test_refused = refused(
     (given, 10, np.zeros(2), "float64"),
     (lambda: Learner(SMALL, seed=-1), "seed is -1"),
     (lambda: dataclasses.replace(SMALL, slots=32), r"slots is 32; accepted: 1..31"),
+    (lambda: dataclasses.replace(SMALL, program=PIECE), r"program.first_product is 3; accepted: 0"),
     (lambda: dataclasses.replace(SMALL, layers=(BEYOND,)), r"layer 0.states"),
 )
 
