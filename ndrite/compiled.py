@@ -149,8 +149,8 @@ class Compiled(Result):
             return
         if report.error_rms is not None and report.output_rms is not None:
             yield (
-                f"8-bit codes and tables: rms error {report.error_rms:.3g}, largest {report.error_max:.3g} on "
-                f"{report.samples} samples; outputs' rms {report.output_rms:.3g}"
+                f"8-bit codes and tables: rms error {report.error_rms:.3g}, largest {report.error_max:.3g} "
+                f"on {report.samples} samples; outputs' rms {report.output_rms:.3g}"
             )
         yield from (f"note: {note}" for note in report.notes)
 
