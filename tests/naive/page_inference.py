@@ -1,8 +1,8 @@
 """Inference as docs/arithmetic.md states it, in plain Python; shares nothing with the product.
 
-Written from the page, not from the product's code: a fact that is needed here and is not on the page is a
-fault of the page. A program is the dictionary that ``unpacked`` builds from a program file's manifest and
-arrays.
+First written from the page alone; what had to be guessed was corrected from the code and added to the page. A
+fact that is needed here and is not on the page is a fault of the page. A program is the dictionary that
+``unpacked`` builds from a program file's manifest and arrays.
 """
 
 import functools

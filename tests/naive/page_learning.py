@@ -1,6 +1,6 @@
 """Learning as docs/arithmetic.md states it, in plain Python; shares nothing with the product.
 
-Written from the page, as ``page_inference`` is. A learning program is a dictionary: ``program`` as
+Its origin is that of ``page_inference``. A learning program is a dictionary: ``program`` as
 ``page_inference.unpacked`` builds it, ``layers`` with the fields that the page names, ``slots``
 and ``die_seed``.
 """
