@@ -50,9 +50,10 @@ prove: $(FPGA_STAMP) ## every proof, each shown to find a bug; prints what is pr
 	$(BIN)/python -m pytest tests/proofs
 
 FILE ?= emulator/spec/arithmetic.py
-mutants: compiler $(DEV_STAMP) ## changes of FILE that none of TESTS notices; FILE=hdl: ninety faults of gateware
+SEED ?= 1
+mutants: compiler $(DEV_STAMP) ## changes that no test notices: of FILE by TESTS, listed ones of a folder (FILE=hdl), or SAMPLE=400 drawn by SEED
 	$(BIN)/pip install --quiet -e '.[mutants]'
-	$(BIN)/python -m tests.trust.mutants $(FILE) $(TESTS)
+	$(BIN)/python -m tests.trust.mutants $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED) --workers $(WORKERS) $(if $(PACKAGE),--package $(PACKAGE)),$(FILE) $(TESTS))
 
 audit: $(DEV_STAMP) ## known vulnerabilities of what is installed (asks the package index; says what it could not ask)
 	$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit

@@ -24,7 +24,7 @@ from ndrite.host.packets import (
     decode_response,
     encode_response,
 )
-from ndrite.host.session import Command, Session
+from ndrite.host.session import FRAME_MAX, PAYLOAD_MAX, Command, Session
 from tests.host.responder import Responder, ResponderLink, faulty
 
 u16 = st.integers(0, 0xFFFF)
@@ -80,6 +80,12 @@ def test_a_payload_of_another_length_than_the_header_says_is_refused(said: int) 
     frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
     with pytest.raises(FrameError, match=f"4 payload bytes; the header says {said}"):
         decode_response(frame)
+
+
+def test_the_largest_frame_is_as_long_as_the_session_waits_for() -> None:
+    """Bytes of which none is 0 take the most room."""
+    longest = encode_response(Response(0x0101, Opcode.READ, Status.OK, 0x0101, b"\x01" * PAYLOAD_MAX))
+    assert len(longest) - 1 == FRAME_MAX
 
 
 SCRATCH = BY_NAME["scratch"].address
@@ -152,12 +158,15 @@ def test_stale_answers_before_the_first_request_are_discarded(session: Session, 
     assert scratch(session) == 42
 
 
-@pytest.mark.parametrize(("before", "payload"), [(0, b"\x01\x02"), (1, b"\x01\0\0\0")])
+@pytest.mark.parametrize(
+    ("before", "opcode", "payload"),
+    [(0, Opcode.READ, b"\x01\x02"), (1, Opcode.READ, b"\x01\0\0\0"), (0, Opcode.CHECK, b"\x01\0\0\0")],
+)
 def test_an_answer_of_wrong_length_or_to_another_request_is_not_accepted(
-    session: Session, link: ResponderLink, before: int, payload: bytes
+    session: Session, link: ResponderLink, before: int, opcode: Opcode, payload: bytes
 ) -> None:
     session.call(write(42))
-    link.inject(encode_response(Response(session._next - before, Opcode.READ, Status.OK, 0, payload)))
+    link.inject(encode_response(Response(session._next - before, opcode, Status.OK, 0, payload)))
     assert scratch(session) == 42
     assert session.statistics.resyncs == 2
 

@@ -144,6 +144,37 @@ def test_explain_of_one_sample_has_no_spread_to_compare_with(compiled: None, pri
     assert said(f"{EXPLAIN} --count 1")["rows"][-1]["snr_db"] == -100
 
 
+def test_the_first_so_many_samples_are_taken(compiled: None) -> None:
+    """Of every command that has a count."""
+    x, y, whole = np.load("x.npy"), np.load("y.npy"), ndrite.load("mine")
+    y[7:] = (y[7:] + 1) % 3  # counted, these would be wrong
+    judged = {"inputs": x, "labels": y, "codes": True, "count": 7}
+    found = ndrite.evaluate(whole, **judged)
+    assert (found.samples, found.accuracy_float) == (7, 1)
+    loss = ndrite.explain(whole, **judged).explanation
+    assert (loss.samples, loss.reference) == (7, 1)
+    wafer = ndrite.campaign(whole, **judged, chips=2, chip="ideal")
+    assert (wafer.summary["samples"], wafer.summary["accuracy_float"]) == (7, 1)
+    assert len(ndrite.report(whole, **judged).x) == 7
+    assert ndrite.cost(whole, x, codes=True, count=7).samples == 7
+
+
+def test_calibrate_is_told_everything(compiled: None) -> None:
+    x, y = np.load("x.npy"), np.load("y.npy")
+    how = {"steps": 2, "batch": 30, "rate": 0.02, "method": "sign", "read_cells": True}
+    found = ndrite.calibrate("mine", x, y, output="tuned", codes=True, learning_seed=3, measure=50, **how)
+    assert ndrite.load("tuned").program.checksum() == found.compiled.program.checksum()
+    told = found.compiled.program.provenance["calibration"]
+    assert told == how | {"seed": 3, "samples": 150, "pulses_total": found.summary["pulses"]}
+    assert (found.summary["learned_from"], found.summary["measured_on"]) == (150, 50)
+    again = ndrite.calibrate("mine", x, y, codes=True, learning_seed=3, measure=50, **how)
+    assert again.compiled.program.checksum() == found.compiled.program.checksum()
+    for change in ({"learning_seed": 4}, {"seed": 9}, {"method": "gradient"}, {"read_cells": False}):
+        options = how | {"learning_seed": 3, "measure": 50} | change
+        other = ndrite.calibrate("mine", x, y, codes=True, **options)
+        assert other.compiled.program.checksum() != found.compiled.program.checksum(), change
+
+
 def test_explain_judges_what_evaluate_does(compiled: None, said: Any, prints: Any) -> None:
     """The same die, samples and read noise, whatever the seed."""
     assert "default - bias correction" in prints(f"{EXPLAIN} --mitigation -p e.png")

@@ -18,7 +18,7 @@ from ndrite.emulator.network import Dense, Named, Network, load_network, zoo
 from ndrite.emulator.network import Product as NetworkProduct
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.patches import Patches
-from ndrite.emulator.spec.steps import Product
+from ndrite.emulator.spec.steps import Pool, Product, Table
 from ndrite.samples import DATA, apart
 from tests.chips import changed, random_network, samples
 
@@ -59,7 +59,7 @@ def test_an_account_by_hand() -> None:
     """Two inputs, three columns, one array: every component with numbers."""
     program, die = hidden(2, 3)
     cells = die.arrays[0].mapped.cells.effective
-    x = [[255, 51]]
+    x = [[255, 51]] * 2  # a mean over samples
     found = account(program, die, x)
     # Cells: G V^2 t, t = 10 ns, V = 0.2 V and a fifth of it; uS V^2 ns are fJ.
     first, second = cells[:, 0].sum(), cells[:, 1].sum()
@@ -157,9 +157,28 @@ def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
     }.items():
         assert (use(found, unit).times if times else 0) == pytest.approx(times), unit
     assert use(found, "cell").serially == wanted["read"]
-    across = -(-m // (chip.array.columns // (2 if chip.array.pairs == "interleaved" else 1)))
+    width = chip.array.columns // (2 if chip.array.pairs == "interleaved" else 1)
+    across = -(-m // width)
     tiles = -(-rows // chip.array.rows) * across
-    assert use(found, "bus bit").there == tiles * (1 if chip.array.pairs == "interleaved" else 2)
+    arrays = tiles * (1 if chip.array.pairs == "interleaved" else 2)
+    assert use(found, "bus bit").there == arrays
+    # Hardware: converters and drivers of every array, digital units of every block of columns.
+    for unit, there, of in {
+        ("cell", arrays * chip.array.rows * chip.array.columns, ()),
+        ("row DAC", tiles * chip.array.rows, (program.layers[0].dac_bits,)),
+        ("table", across, ()),
+        *(
+            (("converter", tiles * width, (program.layers[0].adc_bits,)), ("multiply", across, ()))
+            if adc
+            else ()
+        ),
+    }:
+        assert (use(found, unit).there, use(found, unit).of) == (there, of), unit
+    positions = where.positions
+    assert use(found, "cycle").serially == positions * min(m, width)
+    written = positions * m * adc  # as codes: an analog map is read as it is
+    bits = 8 * (positions * where.inputs * groups + written)
+    assert (use(found, "memory bit").times, use(found, "memory bit").there) == (bits, 8 * written)
 
 
 def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
@@ -193,10 +212,67 @@ def test_any_program_has_an_account(name: str) -> None:
     each = [p.patches.positions * p.layer.weights.size for p in program.products]
     assert found.macs == program.calls * sum(each[:-1]) + each[-1], "outputs are of the last call"
     assert (found.total.energy_pJ > 0).all()
-    for work, step in zip(found.works[1:], program.steps, strict=True):
-        if not isinstance(step, Product):
-            assert use(work, "memory bit").times > 0
-            assert use(work, "cycle").serially > 0
+    for i, (work, step) in enumerate(zip(found.works[1:], program.steps, strict=True)):
+        if isinstance(step, Product):
+            continue
+        channels, height, width = program.map_shapes[program.first + i]
+        values = channels * height * width
+        calls = program.calls if i < len(program.steps) - 1 else 1
+        units, cycles, moved = by_hand(step)
+        assert {u.unit: u.times for u in work.uses if u.unit in DIGITAL and u.times} == {
+            unit: calls * values * each for unit, each in units.items()
+        }
+        assert {u.there for u in work.uses if u.unit in units} == {channels}
+        assert use(work, "cycle").serially == calls * height * width * cycles
+        memory, bus = use(work, "memory bit"), use(work, "bus bit")
+        assert (memory.times, memory.there) == (8 * calls * values * moved, 8 * values)
+        assert (bus.times, bus.there) == (memory.times, 0)
+
+
+DIGITAL = {"compare", "shift-add", "multiply", "table"}
+
+
+def by_hand(step: Any) -> tuple[dict[str, int], int, int]:
+    """Operations of a digital step, cycles, and codes read and written, for each value that it gives."""
+    if isinstance(step, Pool):
+        window = step.patches.kernel[0] * step.patches.kernel[1]
+        units = {"compare": window - 1} if step.of == "max" else {"shift-add": window, "multiply": 1}
+        return units, window, window + 1
+    if isinstance(step, Table):
+        return {"shift-add": 1, "multiply": 1, "table": 1}, 1, 2
+    # Of a sum of products and of maps each map has a factor of its own.
+    factors = [2 if term.b is not None else 1 for term in step.terms]
+    return {"shift-add": len(factors), "multiply": sum(factors)}, sum(factors), len(step.reads) + 1
+
+
+def test_work_adds_up_on_the_same_hardware() -> None:
+    one, other = (Work("w", n, (Use("cell", 10 * n, n, 7, (3,)), Use("cycle", 0, 5 * n))) for n in (2, 4))
+    both = one.and_again(other).times(0.5)
+    assert both == Work("w", 3, (Use("cell", 30, 3, 7, (3,)), Use("cycle", 0, 15)))
+
+
+def test_some_constants_at_one_value() -> None:
+    """At whatever node, and the others as they were."""
+    known = load_constants()
+    own = known.with_values(dac_pJ=3.0).on(65)
+    np.testing.assert_array_equal(own["dac_pJ"], [3.0] * 3)
+    np.testing.assert_array_equal(own["multiply_pJ"], known.on(65)["multiply_pJ"])
+
+
+def test_every_call_is_counted() -> None:
+    """Rows and cells of a recurrent product, call by call, each with other codes."""
+    network = load_network(Path(zoo.float_network()).with_name("float-lstm-japanese-vowels.npz"))
+    x = np.random.default_rng(0).integers(0, 256, (16, network.inputs), np.uint8)
+    program, die, _ = map_network(network, "ideal", x)
+    step = program.products[0]
+    work = account(program, die, x[:2]).works[1 + program.steps.index(step)]
+    calls = [step.source(maps).reshape(2, -1) for maps in Core(program).calls(x[:2], noise=False)]
+    assert len(calls) == program.calls > 1
+    rows = np.concatenate(calls).astype(np.float64)
+    arrays = -(-step.layer.outputs // die.chip.array.weights_across)
+    assert use(work, "row DAC").times == np.count_nonzero(rows) / 2 * arrays
+    pairs = die.arrays[0].mapped.cells.effective.sum(axis=(0, 2))
+    assert use(work, "cell").times == pytest.approx((np.square(0.2 * rows / 255) @ pairs).sum() / 2)
 
 
 @pytest.mark.parametrize(

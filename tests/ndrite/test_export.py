@@ -21,6 +21,7 @@ from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice, simulated
 from tests.extras import needs
+from tests.stimulus import quiet
 
 MEASURED = Table(np.array([-0.1, 0.0, 0.1, 0.3, 0.6]), np.array([-2e-3, 0.0, 1e-3, 1e-4, 5e-4]))
 DEVICES = [Tunnel(0.1, 1e-3), Esaki(), Bell(0.3, 1e-6, 0.05), Double(0.1, 1e-3, 0.4, 0.7), MEASURED]
@@ -88,6 +89,17 @@ def test_any_name_of_a_deck_has_results_of_the_last_run(tmp_path: Path, monkeypa
         subprocess.run(["ngspice", "-b", name], capture_output=True, check=False)
     seen = np.loadtxt(found["results"])[:, 1:]
     np.testing.assert_allclose(seen[:, :3], found["columns_uA"], atol=1e-9)
+
+
+def test_a_decks_rows_are_driven_by_the_codes_without_read_noise(tmp_path: Path) -> None:
+    """Of the second product, at the first so many samples."""
+    mapped, x = small(20, 6, "wan2022", readout={"output_noise_lsb": 8.0})
+    whole = Compiled(random_network((20, 6, 4), seed=20), mapped.program, mapped.die, x)
+    found = export(whole, x, spice=tmp_path / "deck.cir", product=1, count=3).values
+    codes = Core(quiet(mapped.program)).maps(x[:3])[1].reshape(3, -1)
+    deck, columns_uA, _ = drawn(mapped.die, 1, codes.astype(np.int64), "deck.out")
+    assert found["columns_uA"] == columns_uA.tolist()
+    assert (tmp_path / "deck.cir").read_text() == deck
 
 
 @needs_ngspice

@@ -16,10 +16,12 @@ from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import Dense, InputRange, Meaning, Named, Network, Patches, Product
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import PRESETS, Geometry
+from ndrite.emulator.spec.task import Task
 from ndrite.emulator.spec.variation import inference_index
 from ndrite.evaluations import work
 from ndrite.shell.main import OK, run
 from ndrite.verbs.campaign import with_variation
+from ndrite.verbs.infer import Answers
 
 X, LABELS, TEST, TEST_LABELS = digits()
 JUDGED = "program.npz --inputs x.npy --labels y.npy"
@@ -70,6 +72,34 @@ def test_a_network_names_its_data_set(here: Path, said: Any, prints: Any) -> Non
     # Wilson's interval of 500 samples, near 90 %, is some 2.7 points to either side.
     assert low < result["accuracy"] < high
     assert 0.04 < high - low < 0.07
+
+
+def test_compile_judges_on_samples_that_set_no_range() -> None:
+    """Those of the data set after the first 512, which calibrate."""
+    x, labels = ndrite.networks.judging_set("fashion-mnist")
+    means = np.stack([x[1000:][labels[1000:] == k].mean(axis=0) for k in range(10)]) / 255
+    dense = Dense(2 * means.T, -(means**2).sum(axis=1))
+    network = Network.chain((dense,), "means", meaning=Meaning(data_set="fashion-mnist"))
+    compiled = ndrite.compile(network, "wan2022")
+    np.testing.assert_array_equal(compiled.samples, x[:512])
+    judged = slice(512, 512 + compiled.answer.samples)
+    right = [
+        (outputs[judged].argmax(axis=1) == labels[judged]).mean()
+        for outputs in (Core(compiled.program).infer(x), network.forward(x / np.float32(255)))
+    ]
+    # Read noise differs with an inference's number.
+    assert compiled.answer.score == pytest.approx(right[0], abs=0.01)
+    assert compiled.answer.float_score == right[1]
+    assert compiled.answer.samples == 2000
+
+
+def test_answers_are_counted_by_label() -> None:
+    """Of labels, of which a sample may have several, and of classes, of which it has one."""
+    outputs = np.array([[5, -1, 1], [2, 3, -4], [1, -7, -7]])
+    for kind, counts in (("labels", ["3", "1", "1"]), ("classes", ["2", "1", "0"])):
+        task = Task(kind=kind, shape=(3, 1, 1), classes=("a", "b", "c"))
+        (table,) = Answers(outputs, {"board": "golden:", "on_host": []}, task).tables()
+        assert [tuple(row) for row in table.rows] == list(zip("abc", counts, strict=True))
 
 
 def test_a_data_set_that_no_command_has_leaves_the_samples_held(here: Path, said: Any) -> None:

@@ -156,6 +156,22 @@ def test_own_samples(here: Path, prints: Any) -> None:
     whole = ndrite.load("own")
     assert whole.network.widths == (64, 10)
     assert whole.program.provenance["learning"]["updates"] == 440
+    prints(
+        "learn --inputs x.npy --labels y.npy --hidden 0 --epochs 1 -o once"
+    )  # nothing to go on with is left
+
+
+def test_other_classes_of_the_same_samples_are_another_learning(
+    here: Path, monkeypatch: Any, fails: Any
+) -> None:
+    x, labels, *_ = digits()
+    np.save("x.npy", x[:240])
+    np.save("y.npy", labels[:240])
+    line = "learn --inputs x.npy --labels y.npy --hidden 0 --epochs 2 -o own"
+    with stopped(monkeypatch, "learn", 1, interrupt):
+        assert run(line.split()) == INTERRUPTED
+    np.save("y.npy", np.roll(labels[:240], 1))
+    fails(f"{line} --resume", "own.course: state of a run that differs in samples")
 
 
 def test_samples_in_the_order_of_their_classes_are_told() -> None:

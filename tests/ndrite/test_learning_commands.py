@@ -212,6 +212,11 @@ def test_without_a_hidden_layer() -> None:
     before = torch.get_num_threads()
     found = ndrite.train(data="digits", hidden="0", epochs=1, batch=64, threads=before + 1)
     assert found.network.widths == (64, 10)
+    *_, x, labels = digits()
+    right = found.network.accuracy(x, labels)
+    assert (found.summary["test_accuracy"], found.summary["test_samples"]) == (right, len(x))
+    low, high = found.summary["test_accuracy_interval_95"]
+    assert low < right < high
     assert torch.get_num_threads() == before
 
 

@@ -10,6 +10,7 @@ import pytest
 from ndrite.emulator.backend.lay_out import check_fits
 from ndrite.emulator.backend.segments import Segment, cut
 from ndrite.emulator.spec import Geometry, GeometryError, Program
+from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import Pool
 from tests.emulator.backend.test_walk import MAPS, TINY, full, seen, steps_on
 from tests.random_graphs import random_graph
@@ -114,6 +115,17 @@ def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
         several += any(len(segment.makes) > 1 for segment in segments)
     assert cuts > 25
     assert several > 2
+
+
+@pytest.mark.parametrize(("columns", "runs_of"), [(64, [(0, 3)]), (65, [(0, 1), (1, 2), (2, 3)])])
+def test_no_run_takes_or_gives_more_than_4096_codes(columns: int, runs_of: list[tuple[int, int]]) -> None:
+    """64 rows of so many codes; the host does the steps that read or make more."""
+    same = Pool(of="max", sources=(0,), **seen(1, 64, columns))
+    halved = Pool(of="max", sources=(1,), **seen(1, 64, columns, kernel=(1, columns)))
+    last = full(64, 4, 2, fires=False, patches=Patches.whole((1, 64, 1)))
+    segments = cut(steps_on((1, 64, columns), same, halved, last), lambda piece: None)
+    assert runs(segments) == runs_of
+    assert [s.piece is None for s in segments] == [columns > 64] * (len(segments) - 1) + [False]
 
 
 def test_what_is_refused_says_why() -> None:

@@ -171,6 +171,26 @@ def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -
         walked(program, 2, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("stride", [(1, 2), (3, 1)])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (1, 2)])
+def test_patches_are_read_where_rows_and_columns_differ(
+    stride: tuple[int, int], dilation: tuple[int, int], groups: int
+) -> None:
+    """Of a map of 3 x 7 x 6 codes, under a border that differs on every side."""
+    how = {"stride": stride, "dilation": dilation, "padding": (2, 1, 0, 3), "groups": groups}
+    of = seen(3, 7, 6, kernel=(2, 3), **how)
+    shape = (6, *of["patches"].grid)
+    first = full(18 // groups, 6, 0, border=9, **of)
+    pool = Pool(of="max", sources=(1,), **seen(*shape, kernel=(2, 1), stride=(1, 2), padding=(1, 0, 0, 0)))
+    rest = (6, *pool.patches.grid)
+    last = full(int(np.prod(rest)), 3, 2, patches=Patches.whole(rest), fires=False)
+    program = steps_on((3, 7, 6), first, pool, last)
+    # One result is written at once, or two.
+    for more in ({}, {"lanes": 32, "lane_groups": 4, "skip": True, "readouts": 2}):
+        walked(program, 1, dataclasses.replace(MAPS, **more))
+
+
 MEAN = {"of": "average", "mul": np.array([655], np.uint16), "pool_shift": 16}
 WIDE = steps_on(
     (3, 10, 10),

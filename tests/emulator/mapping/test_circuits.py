@@ -13,6 +13,7 @@ from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.mapping import map_network
+from ndrite.emulator.mapping.circuits import source_units_V
 from ndrite.emulator.mapping.states import family
 from ndrite.emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
@@ -83,6 +84,13 @@ def test_every_device_has_the_curve_of_its_own_circuit(name, heights, percent, o
             assert report.layers[0].pwl_error_lsb < 8
             assert Circuit(Esaki(), ohm).bistable == (np.abs(np.diff(y)).max() > 0.4)
         assert (missed > 0.03).mean() < 2 / 32  # the segments that its own jumps are in
+
+
+def test_one_transimpedance_has_the_geometric_mean_of_the_neurons_units():
+    """0.1 V and 0.4 V: both are off by the same factor."""
+    own = np.array([0.1, 0.4])
+    np.testing.assert_allclose(source_units_V(changed("dendritic-analog"), own), [0.2, 0.2])
+    np.testing.assert_array_equal(source_units_V(changed("dendritic-ndr"), own), own)
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

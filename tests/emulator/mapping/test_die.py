@@ -20,6 +20,7 @@ from ndrite.emulator.mapping import (
     save_die,
 )
 from ndrite.emulator.mapping.explain import explain
+from ndrite.emulator.mapping.states import States
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples
@@ -111,6 +112,29 @@ def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pyte
     for of, time_s in ((die, 1e-9), (old, 60.0)):
         with pytest.raises(ChipError, match=f"time_s is {time_s}; accepted: .*, when it was corrected"):
             of.at(time_s)
+
+
+def test_a_tuned_die_has_the_curves_of_its_states_and_is_otherwise_the_same() -> None:
+    program, die, _ = map_network(NET, "dendritic-ndr", X, seed=5)
+    before = die.states[0]
+    assert before is not None
+    assert die.states[1:] == [None]
+    top = dataclasses.replace(before, current=np.ones(24), voltage=before.voltage)
+    tuned = die.tuned([top, None])
+    low, high = (np.max(d.arrays[0].neurons.heights) for d in (die.tuned([_zeros(before), None]), tuned))
+    assert low < 0.2 < 0.9 < high
+    assert die_digest(tuned.tuned([before, None])) == die_digest(die) == die_digest(die.tuned([None, None]))
+    again = program_of(tuned, program)
+    np.testing.assert_array_equal(again.layers[0].weights, program.layers[0].weights)
+    assert not np.array_equal(outputs(again), outputs(program))
+    with pytest.raises(CompileError, match="states are of 1 parts; accepted: 2 arrays and 0 tables"):
+        die.tuned([top])
+    with pytest.raises(CompileError, match="part 1 has no ECRAM"):
+        die.tuned([None, top])
+
+
+def _zeros(states: States) -> States:
+    return dataclasses.replace(states, current=np.zeros_like(states.current))
 
 
 def test_a_nominal_die_stays_nominal() -> None:

@@ -121,15 +121,17 @@ def test_read_noise_of_an_effective_weight():
     assert cell_noise(CMO, cells) == round((read_sigma_uS(CMO, cells) / code) ** 2 * 256)
 
 
-SPREAD = ("dendritic-ndr", "wan2022", "ibm-cmo-hfox-2", "milo2021")
+SPREAD = (("dendritic-ndr", 1.0), ("wan2022", 86_400.0), ("ibm-cmo-hfox-2", 1.0), ("milo2021", 1.0))
 
 
-@pytest.mark.parametrize("name", SPREAD)
-def test_virtual_chips_spread_as_programmed_ones(name: str) -> None:
+@pytest.mark.parametrize(("name", "time_s"), SPREAD)
+def test_virtual_chips_spread_as_programmed_ones(name: str, time_s: float) -> None:
     """Mean and deviation of weights, level by level: integer draws against the float programming model."""
     # Rare stuck cells would dominate a sample's deviation; their rates have a test of their own.
-    cell = changed(name, cell={"stuck_low_percent": 0.0, "stuck_high_percent": 0.0}).cell
-    chip = Chip(name="cell", cell=cell)  # ideal wires, at once
+    still = {"stuck_low_percent": 0.0, "stuck_high_percent": 0.0}
+    cell = changed(name, cell=still | ({"drift": "wan2022"} if time_s > 1 else {})).cell
+    # Ideal wires.
+    chip = changed(Chip(name="cell", cell=cell), conditions={"time_since_programming_s": time_s})
     rng = np.random.default_rng(0)
     levels = np.linspace(-1, 1, 2 * chip.cell.levels - 1)
     floats = np.repeat(levels[:, None], 4000, axis=1).T.copy()  # every column has every level
@@ -187,6 +189,7 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
         ({}, "dendritic-ndr", False, ("column", "column")),  # gains behind its columns do it
         ({}, "dendritic-analog", True, ("common", "none")),
         ({}, "wan2022", False, ("none", "none")),  # no error that is known to be systematic
+        ({}, changed("wan2022", cell={"drift": "wan2022"}), False, ("column", "column")),
         ({"gain_calibration": False}, "dendritic-analog", True, ("none", "none")),
         ({"gain_calibration": False}, "dendritic-ndr", False, ("none", "none")),
         ({"wire_compensation": True}, "dendritic-ndr", True, ("column", "column")),
@@ -195,12 +198,12 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
     ],
 )
 def test_who_is_compensated_and_how_many_gains_there_are(
-    measures: dict[str, Any], chip: str, wires: bool, gains: tuple[str, str]
+    measures: dict[str, Any], chip: Chip | str, wires: bool, gains: tuple[str, str]
 ) -> None:
     """``gains``: of hidden layers, and of the last one."""
-    made = Mitigation(**measures)
-    assert made.compensates_wires(load_chip(chip)) == wires
-    assert tuple(made.gains(load_chip(chip), final=final) for final in (False, True)) == gains
+    made, chip = Mitigation(**measures), changed(chip)
+    assert made.compensates_wires(chip) == wires
+    assert tuple(made.gains(chip, final=final) for final in (False, True)) == gains
 
 
 def test_limits_rise_where_wires_take_much() -> None:

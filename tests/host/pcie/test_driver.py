@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +12,8 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import address
-from ndrite.emulator.spec.pcie import DEVICE_ID
 from ndrite.host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
-from ndrite.host.links.pcie import PciDevice, PcieChannel, open_card
-from ndrite.host.links.pcie.sysfs import SysfsDevice, check_card
-from ndrite.host.links.pcie.vfio import IRQS, MAPPING, REGION, VfioDevice
+from ndrite.host.links.pcie import PciDevice, PcieChannel
 from tests.stimulus import hang, inferred, ran, random_inputs, varied, voted
 
 pytestmark = pytest.mark.long
@@ -131,28 +127,3 @@ def test_words_registers_and_a_lost_program(board: Board) -> None:
     board.write_register("program_tag", 0)
     with pytest.raises(NotProgrammedError):
         board.infer(X)
-
-
-def test_messages_of_cards_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(LinkError, match=r"'03:00\.0'; accepted: DDDD:BB:DD\.F"):
-        open_card("03:00.0")
-    with pytest.raises(LinkError, match="no such PCI device"):
-        check_card("0000:03:00.0", tmp_path)
-    folder = tmp_path / "0000:03:00.0"
-    folder.mkdir()
-    (folder / "vendor").write_text("0x8086\n")
-    (folder / "device").write_text(f"0x{DEVICE_ID:04x}\n")
-    with pytest.raises(LinkError, match="is 8086:4e44; accepted: an ndrite card"):
-        check_card("0000:03:00.0", tmp_path)
-    with pytest.raises(LinkError, match="no IOMMU; enable it"):
-        VfioDevice(folder)
-    (folder / "iommu_group").symlink_to(tmp_path / "7")
-    (tmp_path / "7").mkdir()
-    with pytest.raises(LinkError, match="vfio is missing; load the kernel module"):
-        VfioDevice(folder, dev=tmp_path)
-    with pytest.raises(LinkError, match="an IOMMU guards"):
-        SysfsDevice(folder)
-
-
-def test_layouts_of_the_kernel_s_interface() -> None:
-    assert (REGION.size, MAPPING.size, IRQS.size) == (32, 32, 24)

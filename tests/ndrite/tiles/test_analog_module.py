@@ -20,7 +20,7 @@ from ndrite.costs.account import Account
 from ndrite.emulator.errors import EmulatorError
 from ndrite.tiles import cost_of
 from tests.chips import changed
-from tests.ndrite.tiles.conftest import module, read, relative, tile
+from tests.ndrite.tiles.conftest import codes_of, module, read, relative, tile
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -261,6 +261,21 @@ def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
     tile(alone, "2").on_die = None
     worse = (read(alone, seen) - net(seen)).detach()
     assert deviation.mean(dim=0).abs().max() < 0.3 * worse.mean(dim=0).abs().max()
+
+
+def test_products_are_mapped_without_read_noise() -> None:
+    """On what the product before gives without it, and a pass with noise has it again."""
+    net = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 6)).eval()
+    seen, shown = torch.rand(64, 30), []
+    model = ndrite.analog(net, changed("wan2022", readout={"output_noise_lsb": 8.0}), samples=seen, seed=2)
+    model[2].register_forward_pre_hook(lambda part, given: shown.append(given[0]))
+    for noise in (True, False):
+        model.ndrite.noise = noise
+        read(model, seen)
+    product = tile(model, "2")
+    *_, loud, still = (codes_of(product.on_die.program, given.numpy()) for given in shown)
+    assert (still == product.watched.given).all()
+    assert (loud != still).mean() > 0.1
 
 
 def test_progress_maps_at_once(net: Any, x: Any) -> None:

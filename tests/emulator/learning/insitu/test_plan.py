@@ -88,11 +88,11 @@ def test_the_table_has_the_normal_laws_moments() -> None:
     assert table(1234.5, 100).sum() / 8 == pytest.approx(1234.5, abs=0.13)
 
 
-@pytest.mark.parametrize("activation", ["ndr", "sigmoid", "relu"])
-def test_errors_are_the_float_networks_gradients(activation: str) -> None:
+@pytest.mark.parametrize(("activation", "bound"), [("ndr", 1.0), ("sigmoid", 0.7), ("relu", 2.0)])
+def test_errors_are_the_float_networks_gradients(activation: str, bound: float) -> None:
     """Of the cross entropy of sigmoids, by differences of the loss, for every neuron of every layer."""
-    plan = Plan(widths=(64, 12, 9, 10), activation=activation, start=2.0, span=3.0, back_span=2.0, seed=2)
-    ready = prepared(plan)
+    spans = {"bound": bound, "span": 3.0, "back_span": 2.0}
+    ready = prepared(Plan(widths=(64, 12, 9, 10), activation=activation, start=2.0, seed=2, **spans))
     learner = Learner(ready.learning)
     program, network = learner.program(), ready.network(learner.states)
     kept, wanted = [], []
@@ -130,23 +130,27 @@ def follows(found: list[np.ndarray], wanted: list[np.ndarray], likeness: float, 
 
 
 def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
-    """What trains move every ECRAM by, on average, against differences of the loss by its state."""
+    """What trains move every ECRAM of both layers by, on average, against differences of the loss by its
+    state."""
     rate, ecram = 0.004, load_chip("dendritic-ndr").ecram
-    plan = Plan(widths=(64, 12, 10), neuron_rate=rate, start=2.0, span=3.0, back_span=2.0, seed=2)
+    plan = Plan(widths=(64, 12, 9, 10), neuron_rate=rate, start=2.0, span=3.0, back_span=2.0, seed=2)
     ready = prepared(plan, "dendritic-ndr")
     learner = Learner(ready.learning)
-    tuned, program = ready.learning.layers[0].tuned, learner.program()
+    program = learner.program()
     network = ready.network(learner.states)
     step = ecram.step_up * (ecram.peak_current_high_factor - ecram.peak_current_low_factor) / 2
-    moved, wanted = [], []
+    moved, wanted = ([], []), ([], [])
     for sample, label in zip(X[64:124], LABELS[64:124], strict=True):
         _, found = learner._errors(program, learner._forward(program, sample, 0), int(label), 0)
-        error, power = found[0]
-        slots = np.abs(error) * 2.0 ** (power - tuned.shift) * tuned.rate / 65536 * ready.learning.slots
-        moved.append(np.sign(error) * slots * step)
-        # A height of 1 is 0.9 / 2 of a state.
-        wanted.append(-rate * slopes(network, sample / 255, int(label), 0, by_height=True) * (0.9 / 2) ** 2)
-    follows(moved, wanted, 0.95, 0.12)
+        for i, layer in enumerate(ready.learning.layers[:2]):
+            (error, power), tuned = found[i], layer.tuned
+            slots = np.abs(error) * 2.0 ** (power - tuned.shift) * tuned.rate / 65536 * ready.learning.slots
+            moved[i].append(np.sign(error) * slots * step)
+            # A height of 1 is 0.9 / 2 of a state.
+            slope = slopes(network, sample / 255, int(label), i, by_height=True)
+            wanted[i].append(-rate * slope * (0.9 / 2) ** 2)
+    for i in range(2):
+        follows(moved[i], wanted[i], 0.95, 0.12)
 
 
 def learned(ready: Prepared, *, epochs: int, seed: int = 0) -> tuple[Learner | FastLearner, Course]:

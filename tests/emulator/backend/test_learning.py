@@ -1,0 +1,109 @@
+"""A learning program's memories, read back word by word as ``docs/arithmetic.md`` and the map have them."""
+
+import numpy as np
+import pytest
+
+from ndrite.emulator.backend.learning import lay_out_learning, state_places
+from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.learning import Devices, Learning
+from ndrite.emulator.spec.learning_map import LAYER_WORDS, SETTINGS, TABLES
+from ndrite.emulator.spec.memory_map import address
+from tests.random_learning import random_learning
+
+GEOMETRY = Geometry(rows=16, lanes=8, readouts=4, layers=16, noise=True)
+OF_TRANSFER = ("every", "threshold", "chopped")
+
+
+def held(learning: Learning, states: list[np.ndarray] | None = None) -> dict[int, int]:
+    """Words, u32, by their addresses; none is written twice."""
+    memory: dict[int, int] = {}
+    for section in lay_out_learning(learning, GEOMETRY, states):
+        words = {section.address + i: int(w) & 0xFFFFFFFF for i, w in enumerate(section.words.tolist())}
+        assert not memory.keys() & words.keys()
+        memory |= words
+    return memory
+
+
+def record(memory: dict[int, int], number: int) -> dict[str, int]:
+    """The fields of a record, one behind the other, least significant first."""
+    whole = sum(
+        memory.get(address("layers", number * LAYER_WORDS + i), 0) << 32 * i for i in range(LAYER_WORDS)
+    )
+    fields = {}
+    for name, (bits, signed) in SETTINGS.items():
+        fields[name] = whole & (1 << bits) - 1
+        fields[name] -= (1 << bits) * (signed and fields[name] >> bits - 1)
+        whole >>= bits
+    return fields
+
+
+def law(memory: dict[int, int], number: int) -> dict[str, list[int]]:
+    """The tables of record ``number``."""
+    where = {t: (t * GEOMETRY.layers + number) * 16 for t in range(len(TABLES))}
+    tables = {
+        name: [memory[address("devices", where[t] + i)] for i in range(16)] for t, name in enumerate(TABLES)
+    }
+    return {name: np.array(words, np.uint32).view(np.int32).tolist() for name, words in tables.items()}
+
+
+def is_law(memory: dict[int, int], number: int, devices: Devices) -> None:
+    assert law(memory, number) == {name: getattr(devices, name).tolist() for name in TABLES}
+    fields = record(memory, number)
+    for name in ("slope_up", "slope_down", "step_shift"):
+        assert fields[name] == getattr(devices, name)
+
+
+@pytest.mark.parametrize(("tuned", "transfer"), [(False, False), (True, False), (False, True), (True, True)])
+def test_memories_hold_the_program(tuned: bool, transfer: bool) -> None:
+    rng = np.random.default_rng(7)
+    learning = random_learning(
+        GEOMETRY, rng, sizes=(20, 6, 5, 3), slots=9, noise=True, tuned=tuned, transfer=transfer
+    )
+    states = [layer.states + 1 for layer in learning.layers]
+    memory, depth = held(learning, states), 3
+    at_state = at_column = 0
+    for i, (of, layer, s) in enumerate(zip(learning.program.layers, learning.layers, states, strict=True)):
+        fields, fast, own = record(memory, i), layer.transfer, layer.tuned
+        wanted = {name: getattr(of, name) for name in ("inputs", "outputs", "dac_bits", "adc_bits", "shift")}
+        wanted |= {name: getattr(of, name) for name in ("vshift", "segment_bits", "table_bits", "var_cell")}
+        known = (
+            "bias_gain",
+            "bias_shift",
+            "row_rate",
+            "row_shift",
+            "column_rate",
+            "column_shift",
+            "back_gain",
+        )
+        known += ("back_shift", "back_bits", "back_var", "slope_shift")
+        wanted |= {name: getattr(layer, name) for name in known}
+        wanted |= {"variance_out": of.sigma_out**2, "back_variance": layer.back_sigma**2}
+        wanted |= {"at_state": at_state, "at_column": at_column}
+        wanted |= {"tuned_bits": own.bits if own else 0, "behind_tuned": int(tuned and i > 0)}
+        wanted |= {name: getattr(fast, name) if fast else 0 for name in OF_TRANSFER}
+        wanted["pulse_row"] = of.inputs + 1 + (own is not None) if fast else 0
+        assert {name: fields[name] for name in wanted} == wanted
+        is_law(memory, i, fast.devices if fast else layer.devices)
+        if own:
+            ecrams = record(memory, depth + i)
+            assert (ecrams["inputs"], ecrams["column_rate"]) == (of.inputs + 1, own.rate)
+            assert (ecrams["column_shift"], ecrams["at_column"]) == (own.shift, at_column)
+            is_law(memory, depth + i, own.devices)
+        if fast:
+            carried = record(memory, learning.carries + i)
+            assert {name: carried[name] for name in OF_TRANSFER} == {
+                name: fields[name] for name in OF_TRANSFER
+            }
+            is_law(memory, learning.carries + i, layer.devices)
+        for m, lane in enumerate(s.T):
+            first = address("weights", m * GEOMETRY.weight_depth + at_state)
+            assert [memory[first + k] for k in range(len(lane))] == [int(v) & 0xFFFFFFFF for v in lane]
+            assert state_places(learning, GEOMETRY)[i][m] == (first, len(lane))
+        for m, bias in enumerate(layer.bias.tolist()):
+            assert memory[address("bias", at_column + m)] == bias & 0xFFFFFFFF
+        at_state, at_column = at_state + len(s), at_column + -(-of.outputs // 4) * 4
+    run = [memory[address("layers", GEOMETRY.layers * LAYER_WORDS + i)] for i in range(5)]
+    assert run == [learning.die_seed & 0xFFFFFFFF, learning.die_seed >> 32, 9, 3, learning.carries]
+    for name, table in (("base", learning.program.curve_base), ("slope", learning.program.curve_slope)):
+        words = [memory[address(f"curve_{name}", i)] for i in range(table.size)]
+        assert words == [int(v) & 0xFFFFFFFF for v in table.reshape(-1)]

@@ -1,0 +1,121 @@
+"""What a plan's numbers stand for at any bound, in every layer and for every individual."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ndrite.emulator.device.ecram.pulses import EcramSpread
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.learn.devices import constants
+from ndrite.emulator.golden.learn.words import key_of
+from ndrite.emulator.learning.insitu import Plan, learned, prepare
+from ndrite.emulator.learning.insitu.laws import devices_of
+from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.mapping import program_of
+from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE
+from tests.chips import changed
+from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, TEST_X, X, prepared
+from tests.stimulus import quiet
+
+WIDTHS = (64, 12, 9, 10)
+UNIT = 255 * 255
+"""The largest weight's code times the largest input's."""
+MISMATCHED = changed("wan2022", readout={"gain_mismatch_percent": 3.0, "offset_mismatch_lsb": 2.0})
+
+
+@pytest.mark.parametrize(("bound", "rate"), [(0.4, 0.003), (1.0, 0.05), (3.0, 0.003)])
+def test_rates_and_spans_are_in_weights_of_1(bound: float, rate: float) -> None:
+    """A pulse of either direction is 0.002 on average, of the bound: a full input and an error of 1."""
+    law = dataclasses.replace(IDEAL, step_up=0.003, step_down=0.001)
+    plan = Plan(widths=WIDTHS, activation="sigmoid", rate=rate, hidden_rate=0.5, bound=bound, seed=2)
+    ready = prepared(plan, law=law)
+    program = ready.learning.program
+    for layer, rules, unit, share in zip(
+        program.layers, ready.learning.layers, ready.units, (0.5, 0.5, 1.0), strict=True
+    ):
+        row = 255 * rules.row_rate / 2.0**rules.row_shift / 65536
+        column = rules.column_rate / 2.0**rules.column_shift / 65536
+        assert row < 1.001
+        moved = row * column * plan.slots * 0.002 * bound
+        assert moved == pytest.approx(share * plan.rate * unit, rel=0.01)
+        top = 2 ** (layer.adc_bits - 1) * bound / UNIT
+        assert top * 2.0**layer.shift / layer.gain == pytest.approx(plan.span, rel=0.01)
+        assert top * 2.0**rules.back_shift / rules.back_gain == pytest.approx(plan.back_span, rel=0.01)
+        assert rules.back_bits == layer.adc_bits
+
+
+def offs(seed: int) -> list[np.ndarray]:
+    """Gains and offsets of the converters of each layer, off by so much, in standard deviations."""
+    layers = prepare(Plan(widths=WIDTHS, seed=seed), MISMATCHED, IDEAL, ALIKE, X[:64]).learning.program.layers
+    ideal = prepared(Plan(widths=WIDTHS, seed=seed)).learning.program.layers
+    bits = 2.0 ** (MISMATCHED.readout.adc_bits - ideal[0].adc_bits)
+    gains = [
+        a.gain / 2.0**a.shift / (b.gain / 2.0**b.shift * bits) - 1 for a, b in zip(layers, ideal, strict=True)
+    ]
+    return [np.array([gain / 0.03, layer.offset / 2]) for gain, layer in zip(gains, layers, strict=True)]
+
+
+def test_every_individual_and_layer_has_converters_of_its_own() -> None:
+    one, again, other = offs(3), offs(3), offs(5)
+    drawn = np.concatenate(one, axis=1)
+    np.testing.assert_array_equal(drawn, np.concatenate(again, axis=1))
+    assert drawn.std(axis=1) == pytest.approx(1.0, rel=0.3)
+    assert np.abs(drawn.mean(axis=1)).max() < 0.6
+    for like in (np.concatenate(other, axis=1), drawn[::-1]):
+        assert np.abs(drawn - like).max() > 1
+    assert np.abs(one[0][:, :9] - one[1]).max() > 1
+
+
+def test_both_bounds_spread_about_their_own_means() -> None:
+    """Of a device that reaches from -0.83 to 1.17."""
+    law = devices_of(KIM, EcramSpread(bound_sigma=0.1))
+    own = constants(law, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(4000), 0)
+    for bounds, mean in ((own.low, KIM.w_min), (own.high, KIM.w_max)):
+        found = bounds / STATE_ONE
+        assert found.mean() == pytest.approx(mean, rel=0.01)
+        assert found.std() == pytest.approx(0.1 * abs(mean), rel=0.05)
+    assert abs(np.corrcoef(own.low, own.high)[0, 1]) < 0.05
+
+
+def references(seed: int) -> list[np.ndarray]:
+    """Of each layer, how far the references are from where the fast devices begin, in nominal bounds."""
+    plan = Plan(widths=WIDTHS, rule="tiki-taka", reference_error=0.2, seed=seed)
+    layers = prepared(plan, spread=EcramSpread(step_sigma=0.1)).learning.layers
+    found = []
+    for k, layer in zip(WIDTHS, layers, strict=False):
+        own, fast, sums, wrong = np.split(layer.states.astype(np.float64), 4)
+        assert len(own) == k + 1
+        assert not sums.any()
+        found.append((wrong - fast) / STATE_ONE)
+    return found
+
+
+def test_references_are_off_independently() -> None:
+    first, second, _ = references(0)
+    assert first.std() == pytest.approx(0.2, rel=0.1)
+    assert abs(first.mean()) < 0.02
+    for other in (second, references(1)[0]):
+        both = np.stack([of.ravel()[:100] for of in (first, other)])  # in the order in which they are drawn
+        assert abs(np.corrcoef(both)[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize(("chip", "bound", "rate"), [("ideal", 0.5, 0.0), ("dendritic-ndr", 2.0, 0.01)])
+def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, rate: float) -> None:
+    """At the outputs' step, after a file's round too: the die's program is the one that learned."""
+    plan = Plan(widths=(64, 12, 9, 10), bound=bound, neuron_rate=rate, span=4.0, start=2.0, seed=3)
+    ready: Prepared = prepared(plan, chip, spread=EcramSpread(bound_sigma=0.1))
+    rng = np.random.default_rng(1)
+    moved = [s.states + rng.normal(0, STATE_ONE / 20, s.states.shape) for s in ready.learning.layers]
+    states = [np.clip(s, -STATE_ONE, STATE_ONE).astype(np.int64) for s in moved]
+    found = learned(ready, states, "mine", learning={"epochs": 3})
+    x = TEST_X[:100]
+    sums = Core(quiet(found.program)).infer(x) * found.program.meaning.output_step
+    wanted = found.network.forward(x / 255)
+    assert np.corrcoef(sums.ravel(), wanted.ravel())[0, 1] > 0.97
+    assert (sums * wanted).sum() / np.square(wanted).sum() == pytest.approx(1.0, abs=0.1)
+    again = program_of(found.die, found.program)
+    for a, b, array in zip(found.program.layers, again.layers, found.die.arrays, strict=True):
+        np.testing.assert_array_equal(a.weights, b.weights)
+        np.testing.assert_allclose(array.mapped.effective, a.weights * (bound / 255))
+    assert found.program.provenance["learning"] == {"epochs": 3}

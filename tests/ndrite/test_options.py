@@ -1,0 +1,120 @@
+"""Options of verbs reach what does the work, where they are others than the defaults."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ndrite
+from ndrite.emulator.learning.insitu import Plan
+from ndrite.emulator.mapping import MapOptions, Mitigation
+from ndrite.emulator.network.datasets import digits
+from ndrite.verbs.bringup import Addresses, build, find_target
+from tests.chips import random_network, samples
+from tests.extras import needs
+
+
+class Seen(Exception):
+    """Ends a verb where its work begins; holds what that was given."""
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a verb: the arguments of what is at ``place`` in its module."""
+
+    def run(place: str, verb: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def stop(*given: Any, **named: Any) -> None:
+            raise Seen(given, named)
+
+        monkeypatch.setattr(place, stop)
+        with pytest.raises(Seen) as work:
+            verb(**options)
+        return work.value.args  # type: ignore[return-value]
+
+    return run
+
+
+def test_learn_plans_what_it_is_told(seen: Any) -> None:
+    told = {"rate": 0.03, "hidden_rate": 0.5, "neuron_rate": 0.01, "slots": 7, "bound": 1.5, "seed": 4}
+    told |= {"rule": "tiki-taka", "threshold": 12.0, "reference_error": 0.1}
+    where = {"hidden": "9,8", "chip": "dendritic-ndr", "device": "ecram-kim2019", "samples": 600}
+    prepare = "ndrite.emulator.learning.insitu.prepare"
+    (plan, chip, law, _, x, _), _ = seen(prepare, ndrite.learn, data="digits", **where, **told)
+    assert plan == Plan(widths=(64, 9, 8, 10), **told)
+    assert chip.name == "dendritic-ndr"
+    assert law.gamma_up != law.gamma_down
+    np.testing.assert_array_equal(x, digits()[0][:512])
+    for rule, threshold in {"tiki-taka": 25.0, "agad": 8.0, "stochastic": Plan.threshold}.items():
+        (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", neuron="relu", rule=rule)
+        assert plan == Plan(
+            widths=(64, 128, 10), rate=0.02, rule=rule, threshold=threshold, activation="relu", seed=1
+        )
+
+
+def test_train_does_the_job_it_is_told(seen: Any) -> None:
+    needs("torch")
+    told = {"neuron": "relu", "normalise": False, "chip": "wan2022", "noise_scale": 0.5, "held_out": 89}
+    told |= {
+        "half": True,
+        "epochs": 3,
+        "batch": 50,
+        "weight_decay": 0.25,
+        "seed": 6,
+        "shift": 2,
+        "flip": True,
+    }
+    place = "ndrite.emulator.learning.training.job.run_job"
+    (job, samples, _), named = seen(place, ndrite.train, data="digits", hidden="9,8", rate=0.07, **told)
+    assert dataclasses.asdict(job) | told == dataclasses.asdict(job)
+    assert (job.hidden, job.learning_rate, job.height) == ((9, 8), 0.07, None)
+    assert (samples.side, named["resume"], named["start"]) == (8, False, None)
+    assert job.average == pytest.approx(1 - 20 / (3 * 24))  # of 3 epochs of 24 steps
+    (job, *_), _ = seen(place, ndrite.train, data="digits", epochs=1, batch=64)
+    assert (job.hidden, job.neuron, job.normalise, job.held_out) == ((128,), "ndr", True, 1297 // 12)
+    assert (job.shift, job.flip, job.half, job.chip) == (0, False, False, None)
+    x, labels, *_ = digits()
+    how = {"side": 8, "shift": None, "height": 0.6, "neuron": "ndr-shared", "epochs": 1, "batch": 8}
+    (job, samples, _), _ = seen(place, ndrite.train, inputs=x[:60], labels=labels[:60], **how)
+    assert (job.shift, job.height, job.neuron, samples.side) == (1, 0.6, "ndr-shared", 8)
+
+
+def test_compile_maps_what_it_is_told(seen: Any) -> None:
+    network = random_network((20, 12, 3))
+    x = samples(network)
+    options = {"samples": x[:100], "codes": True, "seed": 4, "name": "mine", "nominal": True}
+    options |= {"target": "ulx3s-85f", "mitigation": Mitigation(bias_correction=False), "place_rows": True}
+    options |= {"classes": ("a", "b", "c"), "input_unit": "V", "output_unit": "A"}
+    compiled = partial(ndrite.compile, network, "wan2022")
+    (floats, chip, typical), named = seen("ndrite.verbs.compile.map_network", compiled, **options)
+    meaning = floats.meaning
+    assert (meaning.classes, meaning.input_unit, meaning.output_unit) == (("a", "b", "c"), "V", "A")
+    assert chip.name == "wan2022"
+    np.testing.assert_array_equal(typical, x[:100])
+    measures = Mitigation(bias_correction=False, row_placement=True)
+    target = find_target("ulx3s-85f").geometry
+    assert named["options"] == MapOptions(nominal=True, target=target, mitigation=measures)
+    assert (named["seed"], named["name"]) == (4, "mine")
+    _, named = seen("ndrite.verbs.compile.map_network", compiled, samples=x[:100], codes=True)
+    assert (named["options"], named["seed"], named["name"]) == (MapOptions(), 0, None)
+
+
+def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
+    place, output = "ndrite.verbs.bringup.builder.build", str(tmp_path / "out")
+    told = {"seeds": 3, "first_seed": 5, "jobs": 2}
+    (board, folder), named = seen(place, partial(build, "ulx3s-85f"), output=output, **told)
+    assert (board.name, folder) == ("ulx3s-85f", tmp_path / "out")
+    assert {name: named[name] for name in told} == told
+    (board, _), named = seen(
+        place,
+        partial(build, "ecpix5-85f-maps-udp"),
+        output=output,
+        address="10.1.2.3",
+        mac="02:00:00:00:00:09",
+    )
+    assert str(board.addresses) == str(Addresses.of("10.1.2.3", "02:00:00:00:00:09"))
+    assert named["seeds"] == 1
+    (board, _), _ = seen(place, partial(build, "ulx3s-25f"), output=output, part="12k")
+    assert board.device == "12k"
