@@ -261,7 +261,7 @@ REFUSED = {
         {},
         np.full(100, "fox"),
         None,
-        "classes by name (cat, dog, emu), class numbers 0..2",
+        "classes by name (cat, dog, emu), one-hot rows of 3",
     ),
     "text and no names": (
         lambda: logits(*THREE_LOGITS),
