@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.golden import Core
+from ndrite.emulator.mapping.explain import Judge
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arrays import Array, Codes
@@ -65,17 +66,14 @@ def answered(program: Program, network: Network, x: Codes, labels: Array, by: st
     with read noise of seed 0. ``labels`` have the form of ``task.answers``; ``by``: where they are from."""
     outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
     floats = network.forward(x / np.float32(255))
-    change: dict[str, int] = {}
-    if task.is_share and (right_in_float := task.right(floats, labels)).ndim == 1:
-        right = task.right(outputs, labels)
-        change = {"lost": int((right_in_float & ~right).sum()), "won": int((right & ~right_in_float).sum())}
+    judge = Judge(labels, floats, task)
+    row = judge.judged(outputs)
     return Answer(
         measure=task.measure,
         is_share=task.is_share,
         samples=len(x),
         judged_by=by,
-        float_score=task.score(floats, labels),
-        score=task.score(outputs, labels),
+        float_score=judge.reference,
         unit=program.meaning.output_unit,
-        **change,
+        **row,
     )
