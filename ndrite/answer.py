@@ -65,9 +65,9 @@ def answered(program: Program, network: Network, x: Codes, labels: Array, by: st
     """Judge ``program`` and its float ``network`` on samples ``x`` uint8 (n, inputs), on the golden model
     with read noise of seed 0. ``labels`` have the form of ``task.answers``; ``by``: where they are from."""
     outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
-    floats = network.forward(x / np.float32(255))
+    floats = network.forward(x / np.float32(255)).astype(np.float64)
     judge = Judge(labels, floats, task)
-    row = judge.judged(outputs)
+    row = judge.judged(np.asarray(outputs, np.float64))
     return Answer(
         measure=task.measure,
         is_share=task.is_share,

@@ -18,9 +18,9 @@ from ndrite.emulator.mapping.explain import explain
 from ndrite.files import array_of, save_array
 from ndrite.intervals import mean_interval
 from ndrite.results import Result, Table
-from ndrite.runs import File, Run, execute
-from ndrite.runs.workers import Workers
+from ndrite.runs import File, Run, execute, open_workers
 from ndrite.samples import Judged, judged_samples
+from ndrite.signature import Stages
 
 MODULE = "ndrite.dies"
 
@@ -159,9 +159,9 @@ def over_dies(
     labels: Any,
     *,
     dies: int,
-    workers: Workers,
-    progress: Callable[[int, int], None],
-    say: Callable[[str], None] = lambda line: None,
+    workers: int,
+    scheduler: str | None,
+    progress: Stages,
     **how: Any,
 ) -> OverDies:
     """``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
@@ -169,7 +169,11 @@ def over_dies(
     Raises EmulatorError naming the first die that failed.
     """
     compiled = compiled_of(source)
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        open_workers(workers, scheduler) as opened,
+        progress("dies") as report,
+        tempfile.TemporaryDirectory() as name,
+    ):
         folder = Path(name)
         files: dict[str, File | None] = {"compiled": File.of(compiled.save(folder / "compiled"))}
         for parameter, values in (("inputs", inputs), ("labels", labels)):
@@ -177,7 +181,7 @@ def over_dies(
             files[parameter] = None if path is None else File.of(path)
         call = f"{MODULE}:{function.__name__}"
         runs = [Run(call, {**files, "die": die, "how": how}) for die in range(dies)]
-        outcome = execute(runs, workers, folder, progress=progress, say=say)
+        outcome = execute(runs, opened, folder, progress=report)
     if outcome.errors:
         die = min(outcome.errors)
         raise EmulatorError(f"die {die}: {outcome.errors[die]}")

@@ -164,7 +164,14 @@ def compile(
         return compiled
     with progress("test samples"):
         judged = judged_samples(
-            compiled.program, compiled, test, labels, data=data, codes=codes, seen=False, measure=measure
+            compiled.program,
+            compiled,
+            test,
+            labels,
+            data=data,
+            codes=codes or test is typical,
+            seen=False,
+            measure=measure,
         )
         judged = judged.first(min(len(judged.x), samples_within(compiled.program)))
         answer = answered(compiled.program, floats, *judged)

@@ -8,7 +8,6 @@ from ndrite.dies import OverDies, evaluated, over_dies
 from ndrite.evaluations import Evaluation
 from ndrite.evaluations import evaluate as judge
 from ndrite.host import InputError
-from ndrite.runs import open_workers
 from ndrite.samples import judged_samples
 from ndrite.url import connect
 
@@ -67,24 +66,24 @@ def evaluate(
             raise InputError(
                 f"dies is given with board {board}; accepted: golden:, where each is compiled anew"
             )
-        with open_workers(workers, scheduler) as opened, progress("dies") as report:
-            return over_dies(
-                evaluated,
-                program,
-                inputs,
-                labels,
-                dies=dies,
-                workers=opened,
-                progress=report,
-                data=data,
-                codes=codes,
-                count=count,
-                most=None,
-                measure=measure,
-                seen=True,
-                seed=seed,
-                noise=noise,
-            )
+        return over_dies(
+            evaluated,
+            program,
+            inputs,
+            labels,
+            dies=dies,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+            data=data,
+            codes=codes,
+            count=count,
+            most=None,
+            measure=measure,
+            seen=True,
+            seed=seed,
+            noise=noise,
+        )
     loaded, compiled = held(program)
     samples = judged_samples(loaded, compiled, inputs, labels, data=data, codes=codes, measure=measure)
     x, labels, by, task = samples.first(count, None if board.startswith("golden:") else RTL_SAMPLES)

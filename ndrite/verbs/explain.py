@@ -15,7 +15,6 @@ from ndrite.host import InputError
 from ndrite.intervals import percent
 from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
-from ndrite.runs import open_workers
 from ndrite.samples import judged_samples
 
 
@@ -122,24 +121,24 @@ def explain(
     if dies is not None:
         if mitigation or picture is not None:
             raise InputError("mitigation and picture are of one die; accepted with dies: without")
-        with open_workers(workers, scheduler) as opened, progress("dies") as report:
-            return over_dies(
-                explained,
-                program,
-                inputs,
-                labels,
-                dies=dies,
-                workers=opened,
-                progress=report,
-                data=data,
-                codes=codes,
-                count=count,
-                most=2000,
-                measure=measure,
-                seen=False,
-                seed=seed,
-                noise=True,
-            )
+        return over_dies(
+            explained,
+            program,
+            inputs,
+            labels,
+            dies=dies,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+            data=data,
+            codes=codes,
+            count=count,
+            most=2000,
+            measure=measure,
+            seen=False,
+            seed=seed,
+            noise=True,
+        )
     compiled = compiled_of(program)
     judged = judged_samples(
         compiled.program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
